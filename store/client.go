@@ -1,0 +1,50 @@
+package store
+
+import "time"
+
+// Client is a backend service that authenticates itself (contract §1). The
+// zero value of an optional field means that it was not given.
+type Client struct {
+	ID            string        `json:"id"`
+	Name          string        `json:"name,omitempty"`
+	OrgID         string        `json:"org_id,omitempty"`
+	Scopes        []string      `json:"scopes,omitempty"`         // allowed
+	DefaultScopes []string      `json:"default_scopes,omitempty"` // granted when none is asked for
+	TokenTTL      time.Duration `json:"token_ttl,omitempty"`      // nanoseconds; 0: the server's token.ttl
+	AuthMethods   []string      `json:"auth_methods,omitempty"`   // pinned to these; none: all
+	SourceIPs     []string      `json:"source_ips,omitempty"`     // CIDRs it may authenticate from; none: anywhere
+	Resources     []string      `json:"resources,omitempty"`      // RFC 8707 audiences it may ask for
+
+	// What it says of itself as a resource server (contract §3).
+	TokenUses []TokenUse `json:"token_uses,omitempty"` // none: only UseClient
+	Enforces  []string   `json:"enforces,omitempty"`
+	Resource  string     `json:"resource,omitempty"` // its own identifier
+
+	Secrets       []Secret   `json:"secrets,omitempty"`
+	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
+	CreatedAt     time.Time  `json:"created_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
+	Version       uint64     `json:"version"`
+}
+
+// Secret is one secret of a client, as a labelled hash.
+type Secret struct {
+	ID        string     `json:"id"`   // 8 base62 characters
+	Hash      string     `json:"hash"` // see server/auth: sha256$…, or an imported PHC or crypt string
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil: until it is ended
+}
+
+// Live says whether the secret may be used at the time now.
+func (s Secret) Live(now time.Time) bool {
+	return s.ExpiresAt == nil || now.Before(*s.ExpiresAt)
+}
+
+// SecretUse is how often a secret was used, and when and from where last.
+type SecretUse struct {
+	ClientID string
+	SecretID string
+	Count    int64
+	LastAt   time.Time
+	LastIP   string
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"cmp"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// FeedRetention is how long feed entries are kept: the hard ceiling of a
+// token's life, 24 h, and 5 minutes for clocks that differ (design §3).
+const FeedRetention = 24*time.Hour + 5*time.Minute
+
+// FeedPage is how many entries one ReadFeed answers at most.
+const FeedPage = 1000
+
+// Position is a place in the feed. The zero Position is before every entry.
+type Position struct {
+	Time uint64 // milliseconds on Redis, 0 on the embedded store
+	Seq  uint64
+}
+
+// Compare is negative if p is before q, positive if after, 0 if the same.
+func (p Position) Compare(q Position) int {
+	if c := cmp.Compare(p.Time, q.Time); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.Seq, q.Seq)
+}
+
+// After says whether p is later than q.
+func (p Position) After(q Position) bool { return p.Compare(q) > 0 }
+
+// IsZero says whether p is before every entry.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// String is the form Redis gives to stream ids: time-sequence, decimal.
+func (p Position) String() string {
+	b := make([]byte, 0, 24)
+	b = strconv.AppendUint(b, p.Time, 10)
+	b = append(b, '-')
+	return string(strconv.AppendUint(b, p.Seq, 10))
+}
+
+// ParsePosition reads what String wrote.
+func ParsePosition(s string) (Position, error) {
+	ms, seq, ok := strings.Cut(s, "-")
+	if !ok {
+		return Position{}, errors.New("feed position: no '-'")
+	}
+	t, err := strconv.ParseUint(ms, 10, 64)
+	if err != nil {
+		return Position{}, errors.New("feed position: time is not a number")
+	}
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil {
+		return Position{}, errors.New("feed position: sequence is not a number")
+	}
+	return Position{Time: t, Seq: n}, nil
+}
+
+// EntryKind says what a feed entry does.
+type EntryKind string
+
+const (
+	// EntryVoid ends every token of the principal that was minted before it,
+	// and makes cached records of the principal stale.
+	EntryVoid EntryKind = "void"
+	// EntryChange only makes cached records under the key stale.
+	EntryChange EntryKind = "change"
+)
+
+// Entry is one entry of the feed.
+type Entry struct {
+	Position Position
+	Kind     EntryKind
+	Key      string    // a principal, see Principal* in principals.go
+	By       string    // actor, as in the audit
+	At       time.Time // clock of the replica that wrote it, milliseconds
+	// Until is when the entry stops mattering; zero: FeedRetention after At.
+	Until time.Time
+}
+
+// Lineage names incarnations of the store: a restarted or failed-over Redis
+// is another one.
+type Lineage struct {
+	Current   string
+	Witnessed string
+}

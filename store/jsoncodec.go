@@ -1,0 +1,91 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// jsonVersion is the version of records kept as JSON.
+const jsonVersion = 1
+
+type clientRecord struct {
+	V int `json:"v"`
+	Client
+}
+
+// MarshalClient answers the stored form of c.
+func MarshalClient(c Client) ([]byte, error) {
+	return json.Marshal(clientRecord{V: jsonVersion, Client: c})
+}
+
+// UnmarshalClient reads what MarshalClient wrote. Errors: ErrUnknownRecord.
+func UnmarshalClient(b []byte) (Client, error) {
+	var r clientRecord
+	if err := unmarshal(b, &r, &r.V); err != nil {
+		return Client{}, fmt.Errorf("client record: %w", err)
+	}
+	return r.Client, nil
+}
+
+type entryRecord struct {
+	V     int       `json:"v"`
+	Kind  EntryKind `json:"kind"`
+	Key   string    `json:"key"`
+	By    string    `json:"by,omitempty"`
+	At    int64     `json:"at"`              // Unix milliseconds
+	Until int64     `json:"until,omitempty"` // Unix milliseconds
+}
+
+// MarshalEntry answers the stored form of e, without its position.
+func MarshalEntry(e Entry) ([]byte, error) {
+	r := entryRecord{V: jsonVersion, Kind: e.Kind, Key: e.Key, By: e.By, At: e.At.UnixMilli()}
+	if !e.Until.IsZero() {
+		r.Until = e.Until.UnixMilli()
+	}
+	return json.Marshal(r)
+}
+
+// UnmarshalEntry reads what MarshalEntry wrote. An entry of an unknown
+// version or kind voids everything before it: its meaning is not known, so
+// the safe side is taken.
+func UnmarshalEntry(b []byte, p Position) Entry {
+	var r entryRecord
+	if err := unmarshal(b, &r, &r.V); err != nil || (r.Kind != EntryVoid && r.Kind != EntryChange) {
+		return Entry{Position: p, Kind: EntryVoid, Key: PrincipalAll, By: "system: unreadable feed entry", At: time.Unix(0, 0).UTC()}
+	}
+	e := Entry{Position: p, Kind: r.Kind, Key: r.Key, By: r.By, At: time.UnixMilli(r.At).UTC()}
+	if r.Until != 0 {
+		e.Until = time.UnixMilli(r.Until).UTC()
+	}
+	return e
+}
+
+type auditRecord struct {
+	V int `json:"v"`
+	AuditEvent
+}
+
+// MarshalAudit answers the stored form of e.
+func MarshalAudit(e AuditEvent) ([]byte, error) {
+	return json.Marshal(auditRecord{V: jsonVersion, AuditEvent: e})
+}
+
+// UnmarshalAudit reads what MarshalAudit wrote. Errors: ErrUnknownRecord.
+func UnmarshalAudit(b []byte) (AuditEvent, error) {
+	var r auditRecord
+	if err := unmarshal(b, &r, &r.V); err != nil {
+		return AuditEvent{}, fmt.Errorf("audit record: %w", err)
+	}
+	return r.AuditEvent, nil
+}
+
+func unmarshal(b []byte, into any, version *int) error {
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("%w: not readable: %v", ErrUnknownRecord, err)
+	}
+	if *version != jsonVersion {
+		return fmt.Errorf("%w: version %d", ErrUnknownRecord, *version)
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Clients keeps client records with their secrets inside.
+type Clients interface {
+	// CreateClient writes a new record; its Version becomes 1 whatever c says.
+	// Errors: ErrExists.
+	CreateClient(ctx context.Context, c Client) error
+	// GetClient answers the record. Errors: ErrNotFound, ErrUnknownRecord.
+	GetClient(ctx context.Context, id string) (Client, error)
+	// UpdateClient replaces the record in one atomic step if the stored
+	// Version is c.Version, and stores c.Version+1.
+	// Errors: ErrNotFound, ErrConflict.
+	UpdateClient(ctx context.Context, c Client) error
+	// DeleteClient removes the record and its secret uses if the stored
+	// Version is version. Errors: ErrNotFound, ErrConflict.
+	DeleteClient(ctx context.Context, id string, version uint64) error
+	// ListClients answers up to limit records with an id greater than after,
+	// in byte order of their ids. Fewer than limit means the end.
+	ListClients(ctx context.Context, after string, limit int) ([]Client, error)
+}
+
+// Tokens keeps access-token records under the digest of the token.
+type Tokens interface {
+	// PutToken stores the record until its ExpiresAt; after that it is not
+	// found. One write, one round trip. Errors: ErrExpired when ExpiresAt is
+	// not in the future (a record never lives for ever).
+	PutToken(ctx context.Context, d Digest, t Token) error
+	// GetToken answers the record, tombstones (Revoked not nil) included.
+	// One read, one round trip. Errors: ErrNotFound, ErrUnknownRecord.
+	GetToken(ctx context.Context, d Digest) (Token, error)
+	// ReplaceToken overwrites a stored record, to turn it into a tombstone,
+	// keeping its end. Errors: ErrNotFound when there is none (any more).
+	ReplaceToken(ctx context.Context, d Digest, t Token) error
+}
+
+// Feed is the one ordered log of voids, revocations and record changes
+// (design §3). Positions only grow and are never used twice, across
+// restarts too. The newest entry is never trimmed.
+type Feed interface {
+	// AppendFeed appends the entries in order, and answers the position of
+	// the last. Their Position fields are ignored. Entries older than
+	// FeedRetention may be trimmed.
+	AppendFeed(ctx context.Context, entries ...Entry) (Position, error)
+	// ReadFeed answers the entries after the given position, oldest first, at
+	// most FeedPage of them. When there are none it waits up to wait for one,
+	// then answers none; wait 0 does not wait. It reads where writes go
+	// (the master). Errors: ErrFeedLost when after is neither zero nor the
+	// position of an entry that is still there.
+	ReadFeed(ctx context.Context, after Position, wait time.Duration) ([]Entry, error)
+	// FeedLineage answers which incarnation of the store holds the feed now,
+	// and the one that a replica of grantd last vouched for ("" at first).
+	FeedLineage(ctx context.Context) (Lineage, error)
+	// WitnessFeed records that the feed of this incarnation is whole.
+	WitnessFeed(ctx context.Context, lineage string) error
+}
+
+// SecretUses keeps when, from where and how often each secret was used.
+type SecretUses interface {
+	// AddSecretUses adds the counts and keeps the latest time and address.
+	// Uses of clients that are gone may be dropped.
+	AddSecretUses(ctx context.Context, uses []SecretUse) error
+	// ListSecretUses answers the uses of one client's secrets by secret id;
+	// a secret that was never used is absent.
+	ListSecretUses(ctx context.Context, clientID string) (map[string]SecretUse, error)
+}
+
+// Audit keeps the audit stream: append-only, dropped by age.
+type Audit interface {
+	// AppendAudit appends the events in order. Their ID fields are ignored.
+	AppendAudit(ctx context.Context, events ...AuditEvent) error
+	// ListAudit answers up to limit events, newest first, older than the one
+	// with the id before ("" means from the newest). Fewer than limit means
+	// the end. An id that is not one of ours: no events.
+	ListAudit(ctx context.Context, before string, limit int) ([]AuditEvent, error)
+}
+
+// Identity keeps what makes the store this deployment's own.
+type Identity interface {
+	// Stamp writes s if the store has no stamp yet, in one atomic step, and
+	// otherwise compares. Errors: ErrForeign, ErrNewerFormat.
+	Stamp(ctx context.Context, s Stamp) error
+	// EnsureTokenKey stores candidate if the store has no key of the keyed
+	// check yet, in one atomic step, and answers all keys.
+	EnsureTokenKey(ctx context.Context, candidate TokenKey) ([]TokenKey, error)
+}
+
+// Store is every role together, as main wires it.
+type Store interface {
+	Clients
+	Tokens
+	Feed
+	SecretUses
+	Audit
+	Identity
+	// Ping answers nil if the store can be reached and written.
+	Ping(ctx context.Context) error
+	// Shared says whether other processes may write to the store too.
+	Shared() bool
+	// Close releases connections and files; calls after it answer
+	// ErrUnavailable.
+	Close() error
+}
