@@ -1,0 +1,131 @@
+package config
+
+import "time"
+
+// Config is the whole configuration, one field for each key of the file. The
+// `key` tags spell the key paths; nothing else does.
+type Config struct {
+	Environment string `key:"environment"` // sandbox or live
+	Issuer      string `key:"issuer"`      // empty only in sandbox: use the bound address
+
+	Public Public `key:"public"`
+	Admin  struct {
+		Socket string `key:"socket"`
+		Listen string `key:"listen"` // refused by Validate in this version
+		TLS    TLS    `key:"tls"`    // refused by Validate in this version
+	} `key:"admin"`
+	Metrics struct {
+		Listen string `key:"listen"` // empty: off
+	} `key:"metrics"`
+	Console struct {
+		Listen string `key:"listen"` // refused by Validate in this version
+	} `key:"console"`
+
+	Store struct {
+		Backend  string `key:"backend"` // embedded or redis
+		Embedded struct {
+			Path string `key:"path"` // a folder
+		} `key:"embedded"`
+		Redis Redis `key:"redis"`
+	} `key:"store"`
+	Token struct {
+		TTL    time.Duration `key:"ttl"`
+		Prefix string        `key:"prefix"` // as written; use Config.TokenPrefix
+	} `key:"token"`
+	Cache struct {
+		Enabled      bool          `key:"enabled"`
+		MaxEntries   int           `key:"max_entries"`
+		MaxStaleness time.Duration `key:"max_staleness"`
+	} `key:"cache"`
+	Scopes struct {
+		File string `key:"file"` // empty: the built-in catalogue
+	} `key:"scopes"`
+
+	Limits      Limits `key:"limits"`
+	ForwardAuth struct {
+		Headers string `key:"headers"` // forwarded or original
+	} `key:"forward_auth"`
+	Customers Customers `key:"customers"`
+	Audit     struct {
+		Retention time.Duration `key:"retention"`
+	} `key:"audit"`
+	Log Log `key:"log"`
+}
+
+// Public configures the listener that clients and resource servers call.
+type Public struct {
+	Listen         string   `key:"listen"`
+	TrustedProxies []string `key:"trusted_proxies"` // as written; use Public.TrustedPrefixes
+	BehindTLSProxy bool     `key:"behind_tls_proxy"`
+	TLS            TLS      `key:"tls"`
+}
+
+// TLS configures the server side of TLS on one listener.
+type TLS struct {
+	CertFile     string `key:"cert_file"`
+	KeyFile      string `key:"key_file"`
+	ClientCAFile string `key:"client_ca_file"` // refused by Validate in this version
+}
+
+// Redis configures the redis store.
+type Redis struct {
+	Mode         string   `key:"mode"` // standalone, sentinel or cluster
+	Addresses    []string `key:"addresses"`
+	MasterName   string   `key:"master_name"`
+	DB           int      `key:"db"`
+	Username     string   `key:"username"`
+	PasswordFile string   `key:"password_file"`
+	KeyPrefix    string   `key:"key_prefix"`
+	TLS          struct {
+		Enabled bool   `key:"enabled"`
+		CAFile  string `key:"ca_file"`
+	} `key:"tls"`
+	ReplicaAcks       ReplicaAcks   `key:"replica_acks"` // as written; use Redis.Acks
+	ReplicaAckTimeout time.Duration `key:"replica_ack_timeout"`
+}
+
+// ReplicaAcks is "auto" or a number of replicas, "0" to "9".
+type ReplicaAcks string
+
+// Limits names every limiter.
+type Limits struct {
+	AuthFailuresPerClientAndAddress Limit `key:"auth_failures_per_client_and_address"`
+	AuthFailuresPerAddress          Limit `key:"auth_failures_per_address"`
+	IssuePerClient                  struct {
+		Limit `key:",squash"`
+		Mode  string `key:"mode"` // enforce or log
+	} `key:"issue_per_client"`
+	CodesPerPhone Limit `key:"codes_per_phone"`
+}
+
+// Limit allows Count events in each period Per. A Count of 0 switches it off.
+type Limit struct {
+	Count int           `key:"count"`
+	Per   time.Duration `key:"per"`
+}
+
+// Customers configures customer tokens and the sending of their codes.
+type Customers struct {
+	ProductName string `key:"product_name"`
+	SandboxCode string `key:"sandbox_code"` // empty, or the six digits that are always right
+	Sender      string `key:"sender"`       // log, webhook or twilio
+	Webhook     struct {
+		URL        string `key:"url"`
+		SecretFile string `key:"secret_file"`
+	} `key:"webhook"`
+	Twilio Twilio `key:"twilio"`
+}
+
+// Twilio configures the sender of that name.
+type Twilio struct {
+	AccountSID    string `key:"account_sid"`
+	AuthTokenFile string `key:"auth_token_file"`
+	From          string `key:"from"`
+	BaseURL       string `key:"base_url"` // empty: Twilio's own
+}
+
+// Log configures the log on standard error.
+type Log struct {
+	Level  string `key:"level"`  // debug, info, warn or error
+	Format string `key:"format"` // json or text
+}

@@ -1,0 +1,44 @@
+package config
+
+import "time"
+
+const day = 24 * time.Hour
+
+// Defaults returns the configuration of a server that was told nothing: a
+// sandbox on loopback with the embedded store. It passes Validate.
+func Defaults() Config {
+	var c Config
+	c.Environment = "sandbox"
+	c.Public.Listen = "127.0.0.1:8080"
+	c.Public.TrustedProxies = []string{}
+	c.Admin.Socket = "./grantd-data/admin.sock"
+	c.Metrics.Listen = "127.0.0.1:9464"
+
+	c.Store.Backend = "embedded"
+	c.Store.Embedded.Path = "./grantd-data"
+	c.Store.Redis.Mode = "standalone"
+	c.Store.Redis.Addresses = []string{"127.0.0.1:6379"}
+	c.Store.Redis.KeyPrefix = "grantd:"
+	c.Store.Redis.ReplicaAcks = acksAuto
+	c.Store.Redis.ReplicaAckTimeout = 100 * time.Millisecond
+
+	c.Token.TTL = time.Hour
+	c.Token.Prefix = prefixDefault
+	c.Cache.Enabled = true
+	c.Cache.MaxEntries = 100_000
+	c.Cache.MaxStaleness = time.Second
+
+	c.Limits.AuthFailuresPerClientAndAddress = Limit{Count: 20, Per: time.Minute}
+	c.Limits.AuthFailuresPerAddress = Limit{Count: 300, Per: time.Minute}
+	c.Limits.IssuePerClient.Limit = Limit{Count: 0, Per: time.Minute}
+	c.Limits.IssuePerClient.Mode = "enforce"
+	c.Limits.CodesPerPhone = Limit{Count: 5, Per: 10 * time.Minute}
+
+	c.ForwardAuth.Headers = "forwarded"
+	c.Customers.ProductName = "grantd"
+	c.Customers.Sender = "log"
+	c.Audit.Retention = 365 * day
+	c.Log.Level = "info"
+	c.Log.Format = "json"
+	return c
+}

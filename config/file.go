@@ -1,0 +1,150 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const maxFileBytes = 1 << 20
+
+// file reads the YAML configuration file. It works on nodes rather than on
+// decoded values, because nodes know their lines and keep duplicate keys.
+type file struct {
+	name   string
+	schema schema
+	faults Faults
+	origin map[string]string // key path → file:line
+}
+
+// read returns the known and well-typed keys of the file, nested by section.
+// What is wrong with the others is left in f.faults. The error is set when the
+// file cannot be read, or is not one YAML document holding a mapping.
+func (f *file) read() (map[string]any, error) {
+	data, err := readBounded(f.name, maxFileBytes)
+	if err != nil {
+		return nil, fmt.Errorf("config: read file: %w", err)
+	}
+	return f.parse(data)
+}
+
+func (f *file) parse(data []byte) (map[string]any, error) {
+	var doc, more yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, f.syntaxFault(err)
+	}
+	if err := decoder.Decode(&more); err == nil {
+		return nil, Faults{{f.at(&more), "a second YAML document; keep only one"}}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, f.syntaxFault(err)
+	}
+	top := doc.Content[0]
+	if isNull(top) {
+		return nil, nil
+	}
+	if top.Kind != yaml.MappingNode {
+		return nil, Faults{{f.at(top), "must hold keys and values, such as environment: sandbox"}}
+	}
+	return f.section(top, ""), nil
+}
+
+func (f *file) section(n *yaml.Node, path string) map[string]any {
+	values := map[string]any{}
+	first := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, value := n.Content[i], n.Content[i+1]
+		at := join(path, plainName(name))
+		if before, twice := first[at]; twice {
+			f.fault(name, at, "set twice, first on line %d; keep one", before.Line)
+			continue
+		}
+		first[at] = name
+		if v := f.value(name, follow(value), at, path); v != nil {
+			values[name.Value] = v
+		}
+	}
+	return values
+}
+
+// value returns what stands at path: a section, a value, or nil for what is
+// null or at fault.
+func (f *file) value(name, n *yaml.Node, path, section string) any {
+	known, isKey := f.schema.byPath[path]
+	_, isSection := f.schema.sections[path]
+	switch {
+	case !isKey && !isSection:
+		f.fault(name, path, "unknown key; known here are %s", strings.Join(f.schema.sections[section], ", "))
+		return nil
+	case isNull(n):
+		return nil
+	case isSection && n.Kind != yaml.MappingNode:
+		f.fault(name, path, "is a section; write its keys below it, such as %s", f.schema.sections[path][0])
+		return nil
+	case isSection:
+		return f.section(n, path)
+	}
+	f.origin[path] = f.at(name)
+	v, err := known.kind.read(n)
+	if err != nil {
+		f.fault(name, path, "%s", err)
+		return nil
+	}
+	return v
+}
+
+func (f *file) fault(at *yaml.Node, path, format string, args ...any) {
+	f.faults.add(path, "%s (%s)", fmt.Sprintf(format, args...), f.at(at))
+}
+
+func (f *file) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", f.name, n.Line) }
+
+var (
+	simpleName  = regexp.MustCompile(`^[a-z0-9_]+$`)
+	syntaxError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
+	// parserError matches the messages whose lines yaml counts from 0.
+	parserError = regexp.MustCompile(`^did not find expected (key|node content|['<])`)
+)
+
+// syntaxFault turns yaml's "yaml: line 3: …" into a fault at file:3. yaml
+// leaves the line out when it is the first, and for an unknown anchor.
+func (f *file) syntaxFault(err error) Faults {
+	m := syntaxError.FindStringSubmatch(err.Error())
+	if m == nil || strings.Contains(m[2], "anchor") {
+		return Faults{{f.name, "not YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}}
+	}
+	line, _ := strconv.Atoi(m[1])
+	if line == 0 || parserError.MatchString(m[2]) {
+		line++
+	}
+	return Faults{{fmt.Sprintf("%s:%d", f.name, line), "not YAML: " + m[2]}}
+}
+
+// plainName returns a key's name, quoted where it could be taken for a path or
+// would break the line of a message. No key of ours needs quotes.
+func plainName(n *yaml.Node) string {
+	if simpleName.MatchString(n.Value) {
+		return n.Value
+	}
+	return quote(n.Value)
+}
+
+// follow returns what an alias (*name) stands for.
+func follow(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == tagNull
+}

@@ -1,0 +1,79 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+)
+
+const (
+	redacted       = "[redacted]"
+	maxSecretBytes = 64 << 10
+)
+
+// Secret is a string that no printer, encoder or logger shows. Only Reveal
+// gives it out. Its zero value is the empty secret. Two Secrets must not be
+// compared with ==.
+type Secret struct {
+	// A pointer, because fmt reads unexported fields without asking String:
+	// it then finds an address.
+	value *string
+}
+
+// NewSecret wraps s.
+func NewSecret(s string) Secret { return Secret{value: &s} }
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// String returns a fixed word in place of the secret.
+func (Secret) String() string { return redacted }
+
+// GoString does the same for %#v.
+func (Secret) GoString() string { return redacted }
+
+// MarshalText does the same for encoders, JSON and YAML among them.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue does the same for slog.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// ReadSecretFile returns the contents of the file at path without one newline
+// at the end. An unreadable or empty file and one over 64 KiB are errors; they
+// name the path and never the contents.
+func ReadSecretFile(path string) (Secret, error) {
+	data, err := readBounded(path, maxSecretBytes)
+	if err != nil {
+		return Secret{}, fmt.Errorf("read secret file: %w", err)
+	}
+	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
+	if len(bytes.TrimSpace(data)) == 0 {
+		return Secret{}, fmt.Errorf("read secret file: %s is empty; write the secret into it", path)
+	}
+	return NewSecret(string(data)), nil
+}
+
+// readBounded reads a file of at most limit bytes. Its errors name the path.
+func readBounded(path string, limit int64) (_ []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d KiB", path, limit>>10)
+	}
+	return data, nil
+}

@@ -1,0 +1,162 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	minTTL, maxTTL = time.Minute, day
+
+	// The replicas' blocking read of the feed lasts up to 400 ms: a lower
+	// staleness would be exceeded by an idle feed.
+	minStaleness, maxStaleness   = 500 * time.Millisecond, time.Minute
+	maxCacheEntries              = 10_000_000
+	minRetention, maxRetention   = day, 3650 * day
+	maxSocketPath                = 107 // sockaddr_un holds 108 bytes with its NUL
+	maxProductName, maxKeyPrefix = 64, 64
+)
+
+var (
+	tokenPrefix = regexp.MustCompile(`^[A-Za-z0-9_-]{0,32}$`)
+	sixDigits   = regexp.MustCompile(`^([0-9]{6})?$`)
+)
+
+// Validate returns every fault of the configuration, none if it may be used.
+// It looks at the values alone: no file is opened and no address bound. Test
+// the length before using the result as an error.
+func (c Config) Validate() Faults {
+	var v validator
+	v.oneOf("environment", c.Environment, "sandbox", "live")
+	v.issuer(c)
+	v.listeners(c)
+	v.store(c)
+	v.tokens(c)
+	v.limits(c.Limits)
+	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
+	v.customers(c)
+	v.within("audit.retention", c.Audit.Retention, minRetention, maxRetention)
+	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	v.oneOf("log.format", c.Log.Format, "json", "text")
+	return v.Faults
+}
+
+// validator collects faults; its methods each hold the rules of one part.
+type validator struct{ Faults }
+
+func (v *validator) issuer(c Config) {
+	const path = "issuer"
+	if c.Issuer == "" {
+		if c.Live() {
+			v.add(path, "live needs the https URL that clients know this server by")
+		}
+		return
+	}
+	if problem := urlProblem(c.Issuer); problem != "" {
+		v.add(path, "%s", problem)
+	} else if strings.ContainsAny(c.Issuer, "?#") {
+		v.add(path, "must have no query and no fragment (RFC 8414 section 2)")
+	} else if !cleanURLPath(c.Issuer) {
+		v.add(path, "must not end with / nor hold // or .., since clients compare it letter by letter")
+	} else if c.Live() && !isHTTPS(c.Issuer) {
+		v.add(path, "must be an https URL in live")
+	}
+}
+
+func (v *validator) tokens(c Config) {
+	v.within("token.ttl", c.Token.TTL, minTTL, maxTTL)
+	if !tokenPrefix.MatchString(c.Token.Prefix) {
+		v.add("token.prefix", "must be default, empty, or at most 32 of A-Z a-z 0-9 _ -")
+	}
+	if strings.HasPrefix(c.Token.Prefix, "gs_") || strings.HasPrefix(c.Token.Prefix, "gp_") {
+		v.add("token.prefix", "must not begin with gs_ or gp_, which mark client secrets and partner tokens")
+	}
+	if c.Cache.MaxEntries < 0 || c.Cache.MaxEntries > maxCacheEntries {
+		v.add("cache.max_entries", "must be from 0 to %d", maxCacheEntries)
+	}
+	v.within("cache.max_staleness", c.Cache.MaxStaleness, minStaleness, maxStaleness)
+}
+
+func (v *validator) limits(l Limits) {
+	v.limit("limits.auth_failures_per_client_and_address", l.AuthFailuresPerClientAndAddress)
+	v.limit("limits.auth_failures_per_address", l.AuthFailuresPerAddress)
+	v.limit("limits.issue_per_client", l.IssuePerClient.Limit)
+	v.oneOf("limits.issue_per_client.mode", l.IssuePerClient.Mode, "enforce", "log")
+	v.limit("limits.codes_per_phone", l.CodesPerPhone)
+}
+
+func (v *validator) limit(path string, l Limit) {
+	if l.Count < 0 {
+		v.add(path+".count", "must not be negative; 0 switches the limit off")
+	}
+	if l.Per < 0 || l.Per == 0 && l.Count > 0 {
+		v.add(path+".per", "must be longer than 0; to switch the limit off, set count to 0")
+	}
+}
+
+func (v *validator) customers(c Config) {
+	cust := c.Customers
+	if !printable(cust.ProductName, maxProductName) {
+		v.add("customers.product_name", "must be one line of 1 to %d bytes", maxProductName)
+	}
+	if !sixDigits.MatchString(cust.SandboxCode) {
+		v.add("customers.sandbox_code", `must be empty or six digits, such as "000001"`)
+	} else if c.Live() && cust.SandboxCode != "" {
+		v.add("customers.sandbox_code", "must be empty in live, where it would open every customer's account")
+	}
+	v.oneOf("customers.sender", cust.Sender, "log", "webhook", "twilio")
+	if c.Live() && cust.Sender == "log" {
+		v.add("customers.sender", "must be webhook or twilio in live, where codes must not reach the log")
+	}
+	v.endpoint("customers.webhook.url", cust.Webhook.URL, c.Live())
+	v.endpoint("customers.twilio.base_url", cust.Twilio.BaseURL, c.Live())
+	v.senderNeeds(cust)
+}
+
+func (v *validator) senderNeeds(c Customers) {
+	switch c.Sender {
+	case "webhook":
+		v.needed("customers.webhook.url", c.Webhook.URL, "customers.sender is webhook")
+		v.needed("customers.webhook.secret_file", c.Webhook.SecretFile, "customers.sender is webhook")
+	case "twilio":
+		v.needed("customers.twilio.account_sid", c.Twilio.AccountSID, "customers.sender is twilio")
+		v.needed("customers.twilio.auth_token_file", c.Twilio.AuthTokenFile, "customers.sender is twilio")
+		v.needed("customers.twilio.from", c.Twilio.From, "customers.sender is twilio")
+	}
+}
+
+func (v *validator) oneOf(path, value string, allowed ...string) {
+	for _, a := range allowed {
+		if value == a {
+			return
+		}
+	}
+	v.add(path, "must be %s, not %s", orList(allowed), quote(value))
+}
+
+func (v *validator) within(path string, d, least, most time.Duration) {
+	if d < least || d > most {
+		v.add(path, "must be from %s to %s, not %s", formatDuration(least), formatDuration(most), formatDuration(d))
+	}
+}
+
+func (v *validator) needed(path, value, why string) {
+	if value == "" {
+		v.add(path, "must be set, because %s", why)
+	}
+}
+
+// orList gives "a, b or c".
+func orList(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// printable reports whether s is one line of 1 to most bytes that can be seen.
+func printable(s string, most int) bool {
+	return strings.TrimSpace(s) != "" && len(s) <= most && strings.IndexFunc(s, unprintable) < 0
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -1,0 +1,146 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	notYet      = "not in this version yet: %s; leave it empty"
+	maxHostname = 253 // RFC 1035 section 2.3.4, as text
+)
+
+// hostname wants a letter in the last label, so that 256.0.0.1 is no name.
+var hostname = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]*[A-Za-z][A-Za-z0-9_-]*\.?$`)
+
+func (v *validator) listeners(c Config) {
+	v.public(c.Public)
+	v.admin(c)
+	if c.Metrics.Listen != "" {
+		v.listen("metrics.listen", c.Metrics.Listen)
+	}
+	v.absent("console.listen", c.Console.Listen, "the web console")
+}
+
+func (v *validator) public(p Public) {
+	usable := v.listen("public.listen", p.Listen)
+	plain := p.TLS.CertFile == "" && p.TLS.KeyFile == "" && !p.BehindTLSProxy
+	if usable && plain && !isLoopback(p.Listen) {
+		v.add("public.listen", "is beyond loopback without TLS: set public.tls.cert_file and public.tls.key_file, "+
+			"or public.behind_tls_proxy where a proxy in front ends TLS")
+	}
+	for i, entry := range p.TrustedProxies {
+		if _, ok := parsePrefix(entry); !ok {
+			v.add("public.trusted_proxies", "entry %d must be an IP address or a CIDR such as 10.0.0.0/8, not %s", i+1, quote(entry))
+		}
+	}
+	switch {
+	case p.TLS.CertFile == "" && p.TLS.KeyFile != "":
+		v.add("public.tls.cert_file", "must be set, because public.tls.key_file is")
+	case p.TLS.CertFile != "" && p.TLS.KeyFile == "":
+		v.add("public.tls.key_file", "must be set, because public.tls.cert_file is")
+	}
+	v.absent("public.tls.client_ca_file", p.TLS.ClientCAFile, "client certificates")
+}
+
+// admin refuses the TCP listener as a whole. Once it is built, it needs the
+// loopback rule of public.
+func (v *validator) admin(c Config) {
+	v.needed("admin.socket", c.Admin.Socket, "the admin commands reach the server through it")
+	if len(c.Admin.Socket) > maxSocketPath {
+		v.add("admin.socket", "must be at most %d bytes, which is all that the system takes for a socket", maxSocketPath)
+	}
+	const what = "the admin API over TCP"
+	v.absent("admin.listen", c.Admin.Listen, what)
+	v.absent("admin.tls.cert_file", c.Admin.TLS.CertFile, what)
+	v.absent("admin.tls.key_file", c.Admin.TLS.KeyFile, what)
+	v.absent("admin.tls.client_ca_file", c.Admin.TLS.ClientCAFile, what)
+}
+
+// absent refuses a key that is reserved for a later version.
+func (v *validator) absent(path, value, what string) {
+	if value != "" {
+		v.add(path, notYet, what)
+	}
+}
+
+// listen reports whether address can be listened on. Port 0 means any.
+func (v *validator) listen(path, address string) bool {
+	host, port, ok := splitAddress(address)
+	if ok && (host == "" || validHost(host)) && validPort(port) {
+		return true
+	}
+	v.add(path, "must be host:port, such as 127.0.0.1:8080 or [::1]:8080, not %s", quote(address))
+	return false
+}
+
+// endpoint checks a URL that grantd calls; empty is left to others.
+func (v *validator) endpoint(path, raw string, live bool) {
+	if raw == "" {
+		return
+	}
+	if problem := urlProblem(raw); problem != "" {
+		v.add(path, "%s", problem)
+	} else if live && !isHTTPS(raw) {
+		v.add(path, "must be an https URL in live")
+	}
+}
+
+func splitAddress(address string) (host, port string, ok bool) {
+	host, port, err := net.SplitHostPort(address)
+	return host, port, err == nil
+}
+
+func validHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return len(host) <= maxHostname && hostname.MatchString(host)
+}
+
+func validPort(port string) bool {
+	_, err := strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+func isLoopback(address string) bool {
+	host, _, _ := splitAddress(address)
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func isHTTPS(raw string) bool { return strings.HasPrefix(raw, "https://") }
+
+// urlProblem says why raw is not an absolute http or https URL without user
+// information and fragment; empty if it is one. It never repeats raw, which
+// could hold a password.
+func urlProblem(raw string) string {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.String() != raw:
+		return "is not a URL in its normal form, such as https://auth.example.com"
+	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+		return "must be an absolute http or https URL, such as https://auth.example.com"
+	case u.User != nil:
+		return "must not hold a user name or password"
+	case u.Fragment != "":
+		return "must have no fragment"
+	case !validHost(u.Hostname()), strings.HasSuffix(u.Host, ":"), u.Port() != "" && !validPort(u.Port()):
+		return "must name a host, and a port only from 0 to 65535"
+	}
+	return ""
+}
+
+// cleanURLPath reports whether a URL's path is empty or in its shortest form.
+func cleanURLPath(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && (u.Path == "" || u.Path != "/" && path.Clean(u.Path) == u.Path)
+}

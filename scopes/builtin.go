@@ -1,0 +1,58 @@
+package scopes
+
+import "strings"
+
+var own = []Scope{
+	{Name: Introspect, Description: "Ask whether a token is active (a resource server)"},
+	{Name: AdminRead, Description: "Read through the admin API"},
+	{Name: AdminWrite, Description: "Change through the admin API"},
+}
+
+// Default answers the built-in catalogue of contract §7.
+func Default() *Catalogue {
+	list := []Scope{
+		named("subscriptions:read", "Read subscriptions"),
+		named("subscriptions:write", "Create and change subscriptions"),
+		named("subscriptions_batch:write", "Create and change subscriptions in batches"),
+		named("custom_attributes:read", "Read custom attributes"),
+		named("custom_attributes:write", "Create and change custom attributes"),
+		named("users:read", "Read users"),
+		named("users:read_by_email", "Find users by their email address"),
+		named("users:change_email", "Change the email address of users"),
+		named("users:write", "Create and change users"),
+		named("newsletter_subscriptions:write", "Create and change newsletter subscriptions"),
+	}
+	for _, thing := range []string{"customers", "accounts", "cards", "cards-sensitive", "transactions", "payments", "statements", "webhooks"} {
+		what := strings.ReplaceAll(thing, "-", " ")
+		list = append(list, named(thing, "Read "+what), named(thing+"-write", "Create and change "+what))
+	}
+	list = append(list,
+		named("customer-token-write", "Make tokens for one customer"),
+		named("partners", "Read partners"))
+	c, err := build(list)
+	if err != nil {
+		panic(err) // the list above is a constant; its test runs it
+	}
+	return c
+}
+
+// named applies the rules by name of contract §7.
+func named(name, description string) Scope {
+	return Scope{Name: name, Description: description, ReadOnly: readOnlyByName(name), Sensitive: sensitiveByName(name)}
+}
+
+func readOnlyByName(name string) bool {
+	for _, part := range []string{"write", "change", "sensitive"} {
+		if strings.Contains(name, part) {
+			return false
+		}
+	}
+	return name != "webhooks" && name != "partners" && !Privileged(name)
+}
+
+func sensitiveByName(name string) bool {
+	if name == "customer-token-write" {
+		return false
+	}
+	return strings.HasSuffix(name, "-write") || strings.Contains(name, "-sensitive")
+}

@@ -1,0 +1,191 @@
+package scopes
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Names of grantd's own scopes. They are in every catalogue.
+const (
+	Introspect = "introspect"
+	AdminRead  = "admin:read"
+	AdminWrite = "admin:write"
+)
+
+// maxFile bounds a catalogue file, in bytes.
+const maxFile = 1 << 20
+
+// Scope is one entry of the catalogue.
+type Scope struct {
+	Name        string
+	Description string
+	ReadOnly    bool          // may be given to a partner
+	Sensitive   bool          // a customer token needs a verification code for it
+	TTL         time.Duration // cap on the life of a token that holds it; 0: none
+}
+
+// Catalogue is the scopes of a deployment, in the order of its file. It is
+// not changed after it is made and may be shared.
+type Catalogue struct {
+	list   []Scope
+	byName map[string]int
+}
+
+// List answers the scopes in order.
+func (c *Catalogue) List() []Scope { return append([]Scope(nil), c.list...) }
+
+// Names answers the names in order.
+func (c *Catalogue) Names() []string {
+	names := make([]string, len(c.list))
+	for i, s := range c.list {
+		names[i] = s.Name
+	}
+	return names
+}
+
+// Find answers the scope of that name.
+func (c *Catalogue) Find(name string) (Scope, bool) {
+	i, ok := c.byName[name]
+	if !ok {
+		return Scope{}, false
+	}
+	return c.list[i], true
+}
+
+// Unknown answers the first of names that is not in the catalogue, or "".
+func (c *Catalogue) Unknown(names []string) string {
+	for _, n := range names {
+		if _, ok := c.byName[n]; !ok {
+			return n
+		}
+	}
+	return ""
+}
+
+// CapTTL answers the shortest of ttl and the caps of the names' scopes.
+func (c *Catalogue) CapTTL(names []string, ttl time.Duration) time.Duration {
+	for _, n := range names {
+		if i, ok := c.byName[n]; ok && c.list[i].TTL > 0 {
+			ttl = min(ttl, c.list[i].TTL)
+		}
+	}
+	return ttl
+}
+
+// Privileged says whether the name is one of grantd's own rights, which are
+// never granted unless asked for by name (contract §4).
+func Privileged(name string) bool {
+	return name == Introspect || strings.HasPrefix(name, "admin:")
+}
+
+// Load reads a catalogue file: a YAML list of objects with name,
+// description, read_only, sensitive and ttl. What a file leaves out of
+// read_only and sensitive follows from the name (contract §7). All faults
+// are reported together. An empty path is the built-in catalogue.
+func Load(path string) (*Catalogue, error) {
+	if path == "" {
+		return Default(), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("scopes.file: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("scopes.file: %w", err)
+	}
+	c, err := Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("scopes.file %s: %w", path, err)
+	}
+	return c, nil
+}
+
+type fileScope struct {
+	Name        string `yaml:"name"`
+	Description string `yaml:"description"`
+	ReadOnly    *bool  `yaml:"read_only"`
+	Sensitive   *bool  `yaml:"sensitive"`
+	TTL         string `yaml:"ttl"`
+}
+
+// Decode reads the content of a catalogue file; see Load.
+func Decode(b []byte) (*Catalogue, error) {
+	if len(b) > maxFile {
+		return nil, errors.New("larger than 1 MiB")
+	}
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	var in []fileScope
+	if err := d.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("must be a list of objects with name, description, read_only, sensitive, ttl: %w", err)
+	}
+	var faults []error
+	list := make([]Scope, 0, len(in))
+	for i, f := range in {
+		s, err := f.scope()
+		if err != nil {
+			faults = append(faults, fmt.Errorf("entry %d: %w", i+1, err))
+			continue
+		}
+		list = append(list, s)
+	}
+	c, err := build(list)
+	return c, errors.Join(append(faults, err)...)
+}
+
+func (f fileScope) scope() (Scope, error) {
+	if !ValidName(f.Name) {
+		return Scope{}, fmt.Errorf("name %q: must be 1 to 128 printable ASCII characters without space, quote and backslash", f.Name)
+	}
+	s := named(f.Name, f.Description)
+	if f.ReadOnly != nil {
+		s.ReadOnly = *f.ReadOnly
+	}
+	if f.Sensitive != nil {
+		s.Sensitive = *f.Sensitive
+	}
+	if f.TTL != "" {
+		ttl, err := time.ParseDuration(f.TTL)
+		if err != nil || ttl < time.Minute || ttl > 24*time.Hour || ttl%time.Second != 0 {
+			return Scope{}, fmt.Errorf("%s: ttl %q: must be 1m to 24h in whole seconds, such as 15m", f.Name, f.TTL)
+		}
+		s.TTL = ttl
+	}
+	return s, nil
+}
+
+// build adds grantd's own scopes where the list lacks them.
+func build(list []Scope) (*Catalogue, error) {
+	c := &Catalogue{byName: make(map[string]int, len(list)+len(own))}
+	var faults []error
+	for _, s := range list {
+		if _, twice := c.byName[s.Name]; twice {
+			faults = append(faults, fmt.Errorf("%s: stands twice", s.Name))
+			continue
+		}
+		c.add(s)
+	}
+	for _, s := range own {
+		if _, ok := c.byName[s.Name]; !ok {
+			c.add(s)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Catalogue) add(s Scope) {
+	c.byName[s.Name] = len(c.list)
+	c.list = append(c.list, s)
+}

@@ -1,0 +1,72 @@
+// Package fault is the one vocabulary of errors that reach a caller over
+// HTTP: a code, a constant description and a cause that only the log sees.
+// web turns them into responses; nothing here knows HTTP.
+package fault
+
+// Code is an error code of OAuth 2.0 or of the admin API.
+type Code string
+
+// Codes with the section that names them.
+const (
+	InvalidRequest       Code = "invalid_request"        // RFC 6749 §5.2
+	InvalidClient        Code = "invalid_client"         // RFC 6749 §5.2
+	InvalidScope         Code = "invalid_scope"          // RFC 6749 §5.2
+	UnauthorizedClient   Code = "unauthorized_client"    // RFC 6749 §5.2
+	UnsupportedGrantType Code = "unsupported_grant_type" // RFC 6749 §5.2
+	InvalidTarget        Code = "invalid_target"         // RFC 8707 §2
+	InvalidToken         Code = "invalid_token"          // RFC 6750 §3.1
+	InsufficientScope    Code = "insufficient_scope"     // RFC 6750 §3.1
+	Unavailable          Code = "temporarily_unavailable"
+	ServerError          Code = "server_error"
+	AccessDenied         Code = "access_denied"
+
+	NotFound             Code = "not_found"
+	MethodNotAllowed     Code = "method_not_allowed"
+	TooLarge             Code = "too_large"
+	UnsupportedMediaType Code = "unsupported_media_type"
+	Conflict             Code = "conflict"
+	PreconditionFailed   Code = "precondition_failed"
+)
+
+// Error is what a service or handler answers. Description is a constant: no
+// input, secret or token is ever put into one.
+type Error struct {
+	Code        Code
+	Description string
+	Field       string // admin API: the member of the body that is wrong
+	Scope       string // InsufficientScope: what is needed (RFC 6750 §3)
+	Cause       error  // for the log only
+}
+
+// New makes an error.
+func New(code Code, description string) *Error {
+	return &Error{Code: code, Description: description}
+}
+
+// Because is e with a cause for the log.
+func (e *Error) Because(cause error) *Error {
+	with := *e
+	with.Cause = cause
+	return &with
+}
+
+// At is e with the name of the member that is wrong.
+func (e *Error) At(field string) *Error {
+	with := *e
+	with.Field = field
+	return &with
+}
+
+// Error is for the log: code, description and cause.
+func (e *Error) Error() string {
+	s := string(e.Code) + ": " + e.Description
+	if e.Field != "" {
+		s = e.Field + ": " + s
+	}
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Cause }

@@ -1,0 +1,87 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/fault"
+)
+
+// Bounds of a request. Bodies: contract §3.
+const (
+	MaxBody    = 64 << 10
+	MaxParams  = 100
+	maxIDLen   = 64
+	maxJSONLen = 1 << 20 // admin bodies
+)
+
+// Handler answers a request, or an error for web to render.
+type Handler func(c *gin.Context) error
+
+// Options are what an engine needs.
+type Options struct {
+	Log            *slog.Logger
+	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For counts
+	Now            func() time.Time
+}
+
+// NewEngine makes a gin engine that answers unknown paths and methods as
+// JSON, never redirects, and wraps every request in headers, an access event
+// and a net for panics.
+func NewEngine(o Options) (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.RedirectTrailingSlash = false // a redirect would post secrets again
+	e.HandleMethodNotAllowed = true
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil {
+		return nil, err
+	}
+	e.Use(begin(o))
+	e.NoRoute(Handle(func(*gin.Context) error {
+		return fault.New(fault.NotFound, "there is nothing at this path")
+	}))
+	e.NoMethod(Handle(func(*gin.Context) error {
+		return fault.New(fault.MethodNotAllowed, "this path does not take this method; see the Allow header")
+	}))
+	return e, nil
+}
+
+// Handle makes a Handler a gin handler: what it returns is rendered once.
+func Handle(h Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			render(c, err)
+		}
+	}
+}
+
+// begin makes the access event, sets the headers that every response has,
+// and logs when the request is done.
+func begin(o Options) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		started := time.Now()
+		ev := &Event{RequestID: requestID(c.GetHeader("X-Request-Id")), At: o.Now()}
+		c.Set(eventKey, ev)
+		h := c.Writer.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Pragma", "no-cache")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Request-Id", ev.RequestID)
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				ev.Stack = string(debug.Stack())
+				render(c, fault.New(fault.ServerError, "something went wrong here; the log has it under the request id"))
+			}
+			ev.log(c, o.Log, time.Since(started))
+		}()
+		c.Next()
+	}
+}
