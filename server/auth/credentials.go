@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+
+	"github.com/grantd/grantd/server/fault"
+)
+
+// Client authentication methods (RFC 7591 §2).
+const (
+	MethodBasic = "client_secret_basic"
+	MethodPost  = "client_secret_post"
+)
+
+// Methods lists what this server supports.
+var Methods = []string{MethodBasic, MethodPost}
+
+// Longest id and secret that are looked at.
+const (
+	maxClientID = 128
+	maxSecret   = 1024
+)
+
+// Presented is what a request carries for client authentication. Empty
+// parameters count as absent (RFC 6749 §3.2).
+type Presented struct {
+	Authorization []string // all Authorization header values
+	ClientID      string
+	ClientSecret  string
+	Assertion     string // client_assertion
+	AssertionType string
+}
+
+// Credentials is one client id and secret, decoded.
+type Credentials struct {
+	ClientID string
+	Secret   string
+	Method   string
+}
+
+var (
+	errTwoHeaders  = fault.New(fault.InvalidRequest, "more than one Authorization header")
+	errTwoMethods  = fault.New(fault.InvalidRequest, "more than one client authentication method: send the secret either by HTTP Basic or in the body")
+	errIDsDiffer   = fault.New(fault.InvalidRequest, "client_id in the body is not the one in the Authorization header")
+	errAssertType  = fault.New(fault.InvalidRequest, "client_assertion and client_assertion_type must come together")
+	errUnsupported = fault.New(fault.InvalidClient, "client authentication failed: this method is not supported here")
+	// errFailed is the one answer for no, unknown, deactivated and wrong.
+	errFailed = fault.New(fault.InvalidClient, "client authentication failed")
+)
+
+// Bearer answers the token of an Authorization: Bearer header, and whether
+// there is exactly one header of that scheme (RFC 6750 §2.1).
+func (p Presented) Bearer() (token string, ok bool) {
+	if len(p.Authorization) != 1 {
+		return "", false
+	}
+	scheme, rest, _ := strings.Cut(p.Authorization[0], " ")
+	return strings.TrimLeft(rest, " "), strings.EqualFold(scheme, "Bearer")
+}
+
+// Credentials reads the client's id and secret by exactly one method.
+// Errors: fault.InvalidRequest for several methods or ids that differ,
+// fault.InvalidClient where they cannot be read.
+func (p Presented) Credentials() (Credentials, error) {
+	switch {
+	case len(p.Authorization) > 1:
+		return Credentials{}, errTwoHeaders
+	case (p.Assertion == "") != (p.AssertionType == ""):
+		return Credentials{}, errAssertType
+	case p.Assertion != "" && (p.ClientSecret != "" || len(p.Authorization) > 0):
+		return Credentials{}, errTwoMethods
+	case p.Assertion != "":
+		return Credentials{}, errUnsupported
+	case len(p.Authorization) == 0:
+		return p.post()
+	}
+	return p.basic()
+}
+
+func (p Presented) post() (Credentials, error) {
+	c := Credentials{ClientID: p.ClientID, Secret: p.ClientSecret, Method: MethodPost}
+	return c, c.check()
+}
+
+// basic decodes an HTTP Basic header (RFC 7617), whose parts are form-encoded
+// (RFC 6749 §2.3.1).
+func (p Presented) basic() (Credentials, error) {
+	if p.ClientSecret != "" {
+		return Credentials{}, errTwoMethods
+	}
+	scheme, encoded, _ := strings.Cut(p.Authorization[0], " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return Credentials{}, errUnsupported
+	}
+	raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimLeft(encoded, " "))
+	if err != nil || len(raw) > 3*(maxClientID+maxSecret)+1 {
+		return Credentials{}, errFailed
+	}
+	id, secret, ok := strings.Cut(string(raw), ":")
+	if !ok {
+		return Credentials{}, errFailed
+	}
+	c := Credentials{Method: MethodBasic}
+	if c.ClientID, err = url.QueryUnescape(id); err != nil {
+		return Credentials{}, errFailed
+	}
+	if c.Secret, err = url.QueryUnescape(secret); err != nil {
+		return Credentials{}, errFailed
+	}
+	if p.ClientID != "" && p.ClientID != c.ClientID {
+		return Credentials{}, errIDsDiffer
+	}
+	return c, c.check()
+}
+
+func (c Credentials) check() error {
+	if !ValidClientID(c.ClientID) || c.Secret == "" || len(c.Secret) > maxSecret {
+		return errFailed
+	}
+	return nil
+}
+
+// ValidClientID says whether id is [A-Za-z0-9._~-]{1,128} (contract §2).
+func ValidClientID(id string) bool {
+	return len(id) >= 1 && len(id) <= maxClientID && only(id, "._~-")
+}
+
+// ValidID says whether id is one of an org, customer or partner:
+// [A-Za-z0-9._~=+-]{1,128} (contract §2).
+func ValidID(id string) bool {
+	return len(id) >= 1 && len(id) <= maxClientID && only(id, "._~=+-")
+}
+
+func only(s, more string) bool {
+	for _, c := range []byte(s) {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && strings.IndexByte(more, c) < 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,100 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"strings"
+)
+
+// Form of a generated secret: gs_<env>_<id>_<43 base64url> (contract §2).
+const (
+	secretPrefix   = "gs_"
+	secretIDLength = 8
+	secretBody     = 43
+	base62         = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	// sha256Label marks the hash of a generated secret. Its 256 random bits
+	// need no slow hash (NIST SP 800-63B).
+	sha256Label = "sha256$"
+)
+
+// NewSecret answers a new secret for the environment, its id and its hash.
+func NewSecret(environment string) (plain, id, hash string) {
+	var body [32]byte
+	mustRandom(body[:])
+	id = newID()
+	plain = secretPrefix + environment + "_" + id + "_" + base64.RawURLEncoding.EncodeToString(body[:])
+	return plain, id, hashGenerated(plain)
+}
+
+// NewClientID answers a generated client id: gc_ and 22 base64url characters.
+func NewClientID() string {
+	var b [16]byte
+	mustRandom(b[:])
+	return "gc_" + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// NewSecretID answers an id for a secret that was not generated here.
+func NewSecretID() string { return newID() }
+
+func newID() string {
+	id := make([]byte, 0, secretIDLength)
+	for len(id) < secretIDLength {
+		var b [secretIDLength]byte
+		mustRandom(b[:])
+		for _, c := range b {
+			// 248 is the largest multiple of 62 in a byte: no bias.
+			if c < 248 && len(id) < secretIDLength {
+				id = append(id, base62[c%62])
+			}
+		}
+	}
+	return string(id)
+}
+
+func mustRandom(b []byte) {
+	if _, err := rand.Read(b); err != nil {
+		panic(err) // crypto/rand does not fail on supported systems
+	}
+}
+
+// generatedID answers the id inside a generated secret of the environment.
+// ok is false for anything else.
+func generatedID(presented, environment string) (id string, ok bool) {
+	rest, ok := strings.CutPrefix(presented, secretPrefix)
+	if !ok {
+		return "", false
+	}
+	rest, ok = strings.CutPrefix(rest, environment+"_")
+	if !ok || len(rest) != secretIDLength+1+secretBody || rest[secretIDLength] != '_' {
+		return "", false
+	}
+	return rest[:secretIDLength], true
+}
+
+// OtherEnvironment says whether the value is a credential or a token with
+// the prefix of the environment that is not ours.
+func OtherEnvironment(presented, environment string) bool {
+	other := "live"
+	if environment == "live" {
+		other = "sandbox"
+	}
+	for _, kind := range [...]string{"gs_", "gt_", "gp_"} {
+		if strings.HasPrefix(presented, kind+other+"_") {
+			return true
+		}
+	}
+	return false
+}
+
+func hashGenerated(plain string) string {
+	sum := sha256.Sum256([]byte(plain))
+	return sha256Label + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// equalGenerated compares in constant time. Both are hashes of equal length
+// unless the stored one is of another kind.
+func equalGenerated(stored, presentedHash string) bool {
+	return subtle.ConstantTimeCompare([]byte(stored), []byte(presentedHash)) == 1
+}

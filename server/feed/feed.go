@@ -1,0 +1,154 @@
+// Package feed keeps this replica's copy of the feed (design §3): which
+// principals are void since when, and which records have changed. It follows
+// the store's feed, knows how fresh its copy is, and repairs a feed that lost
+// entries. It knows neither tokens nor clients beyond their principal keys.
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/grantd/grantd/store"
+)
+
+// ErrStale says that the feed could not be confirmed in time; nothing may be
+// called active then. It wraps store.ErrUnavailable.
+var ErrStale = fmt.Errorf("feed not confirmed in time: %w", store.ErrUnavailable)
+
+// Options are what a Feed needs.
+type Options struct {
+	Store        store.Feed
+	Shared       bool          // other processes append too
+	MaxStaleness time.Duration // cache.max_staleness
+	Now          func() time.Time
+	Log          *slog.Logger
+	// Restore puts back what a replaced store lost besides the feed; it is
+	// called while the feed recovers, and its error keeps the feed stale.
+	Restore func(context.Context) error
+}
+
+// Feed is this replica's copy. All methods are safe for concurrent use.
+type Feed struct {
+	o     Options
+	start time.Time // monotonic origin of confirmed
+
+	mu      sync.RWMutex
+	voids   map[string]store.Entry // the latest void of each key
+	changes map[string]store.Entry // the latest entry of either kind of each key
+	applied atomic.Pointer[View]
+
+	confirmed  atomic.Int64 // since start: sending of the last answered read
+	lost       atomic.Bool  // recovering: nothing is fresh
+	recovering sync.Mutex
+	lineage    string // of the last recovery; guarded by recovering
+
+	flight singleflight.Group
+	stop   context.CancelFunc
+	done   chan struct{}
+}
+
+// View is how far this replica's copy of the feed has come.
+type View struct {
+	// Position of the newest entry that is applied here.
+	Position store.Position
+	// Generation changes whenever Position does. What was checked against
+	// the feed at one generation needs no new check at the same one.
+	Generation uint64
+}
+
+// New makes a Feed that knows nothing yet; Start loads it.
+func New(o Options) *Feed {
+	f := &Feed{o: o, start: time.Now(), done: make(chan struct{})}
+	f.replace(newState())
+	f.lost.Store(true)
+	return f
+}
+
+// Position answers the position of the newest entry that is applied here.
+func (f *Feed) Position() store.Position { return f.applied.Load().Position }
+
+// Age answers how long ago the feed was last confirmed.
+func (f *Feed) Age() time.Duration {
+	if !f.o.Shared {
+		return 0
+	}
+	return time.Since(f.start) - time.Duration(f.confirmed.Load())
+}
+
+// Fresh answers the view once the copy is confirmed to be at most
+// MaxStaleness old, reading the tail of the feed first if need be; one read
+// serves all who wait. Errors: ErrStale.
+func (f *Feed) Fresh(ctx context.Context) (View, error) {
+	if !f.lost.Load() && f.Age() < f.o.MaxStaleness {
+		return *f.applied.Load(), nil
+	}
+	if err := f.catchUp(ctx); err != nil {
+		return View{}, errors.Join(ErrStale, err)
+	}
+	return *f.applied.Load(), nil
+}
+
+// Voided answers the entry that ends the token: a void of one of its
+// principals, or of the token itself, later than its position.
+func (f *Feed) Voided(d store.Digest, t *store.Token) (store.Entry, bool) {
+	principals := append(t.Principals(), store.PrincipalToken(d))
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, key := range principals {
+		if e, ok := f.voids[key]; ok && e.Position.After(t.Position) {
+			return e, true
+		}
+	}
+	return store.Entry{}, false
+}
+
+// Changed says whether an entry later than since names the key.
+func (f *Feed) Changed(key string, since store.Position) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	e, ok := f.changes[key]
+	return ok && e.Position.After(since)
+}
+
+// Append writes entries to the feed and applies them here before it returns.
+// The caller has written the records they are about (design §3: records
+// first, then the feed). Errors: store.ErrUnavailable; repeat the whole
+// change then.
+func (f *Feed) Append(ctx context.Context, entries ...store.Entry) error {
+	for i := range entries {
+		entries[i].At = f.o.Now().UTC().Truncate(time.Millisecond)
+	}
+	to, err := f.o.Store.AppendFeed(ctx, entries...)
+	if err != nil {
+		return fmt.Errorf("append to feed: %w", err)
+	}
+	for f.lost.Load() || to.After(f.Position()) {
+		if err := f.catchUp(ctx); err != nil {
+			return fmt.Errorf("apply own feed entry: %w", err)
+		}
+	}
+	return nil
+}
+
+// Settle waits until every replica has applied what was appended before: one
+// that still answers has read the feed within MaxStaleness.
+func (f *Feed) Settle(ctx context.Context) error {
+	if !f.o.Shared {
+		return nil
+	}
+	t := time.NewTimer(f.o.MaxStaleness)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the other replicas: %w", errors.Join(ctx.Err(), store.ErrUnavailable))
+	}
+}

@@ -1,0 +1,107 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+const (
+	// longestWait bounds one blocking read (design §3).
+	longestWait = 400 * time.Millisecond
+	// readTimeout bounds what a read takes besides waiting.
+	readTimeout = time.Second
+	pruneEvery  = time.Minute
+	retryAfter  = 100 * time.Millisecond
+)
+
+// follow keeps the copy fresh until ctx ends.
+func (f *Feed) follow(ctx context.Context) {
+	defer close(f.done)
+	pruned := time.Now()
+	for ctx.Err() == nil {
+		if time.Since(pruned) > pruneEvery {
+			f.prune()
+			pruned = time.Now()
+		}
+		if !f.o.Shared {
+			sleep(ctx, pruneEvery)
+			continue
+		}
+		if err := f.read(ctx, f.wait()); err != nil && ctx.Err() == nil {
+			f.o.Log.WarnContext(ctx, "feed: read failed", "error", err)
+			// The connection is another one now, perhaps to another
+			// incarnation of the store: vouch for it only after a look.
+			if err := f.verify(ctx); err != nil {
+				sleep(ctx, retryAfter)
+			}
+		}
+	}
+}
+
+// wait leaves room for two reads within MaxStaleness.
+func (f *Feed) wait() time.Duration {
+	return min(longestWait, f.o.MaxStaleness*2/5)
+}
+
+// read applies what is new, waiting up to wait for it, and confirms the copy
+// as of the sending of the read if that brought it to the end.
+func (f *Feed) read(ctx context.Context, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, wait+readTimeout)
+	defer cancel()
+	for {
+		sent := time.Since(f.start)
+		entries, err := f.o.Store.ReadFeed(ctx, f.Position(), wait)
+		if errors.Is(err, store.ErrFeedLost) {
+			return f.recover(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		f.apply(entries)
+		if len(entries) < store.FeedPage {
+			f.confirm(sent)
+			return nil
+		}
+	}
+}
+
+func (f *Feed) confirm(sent time.Duration) {
+	for {
+		old := f.confirmed.Load()
+		if int64(sent) <= old || f.confirmed.CompareAndSwap(old, int64(sent)) {
+			return
+		}
+	}
+}
+
+// catchUp reads to the end of the feed without waiting for entries. All who
+// ask at the same time share one read, which ends by its own deadline; each
+// waits by its own.
+func (f *Feed) catchUp(ctx context.Context) error {
+	result := f.flight.DoChan("tail", func() (any, error) {
+		if f.lost.Load() {
+			ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+			defer cancel()
+			return nil, f.recover(ctx)
+		}
+		return nil, f.read(context.Background(), 0)
+	})
+	select {
+	case r := <-result:
+		return r.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

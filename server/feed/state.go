@@ -1,0 +1,107 @@
+package feed
+
+import (
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+// state is what entries add up to.
+type state struct {
+	voids, changes map[string]store.Entry
+	positions      map[store.Position]struct{} // only while loading
+	tail           store.Position
+}
+
+func newState() *state {
+	return &state{
+		voids:     map[string]store.Entry{},
+		changes:   map[string]store.Entry{},
+		positions: map[store.Position]struct{}{},
+	}
+}
+
+func (s *state) add(entries []store.Entry) {
+	for _, e := range entries {
+		s.positions[e.Position] = struct{}{}
+		put(s.voids, s.changes, e)
+		s.tail = e.Position
+	}
+}
+
+func put(voids, changes map[string]store.Entry, e store.Entry) {
+	changes[e.Key] = e
+	if e.Kind == store.EntryVoid {
+		voids[e.Key] = e
+	}
+}
+
+func (f *Feed) replace(s *state) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.voids, f.changes = s.voids, s.changes
+	next := View{Position: s.tail, Generation: 1}
+	if v := f.applied.Load(); v != nil {
+		next.Generation = v.Generation + 1
+	}
+	f.applied.Store(&next)
+}
+
+// apply adds the entries that are new here. Reads overlap: the follower and
+// a catch-up may bring the same entries.
+func (f *Feed) apply(entries []store.Entry) {
+	if len(entries) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next := *f.applied.Load()
+	next.Generation++
+	for _, e := range entries {
+		if e.Position.After(next.Position) {
+			put(f.voids, f.changes, e)
+			next.Position = e.Position
+		}
+	}
+	f.applied.Store(&next)
+}
+
+// missing answers the entries known here that s does not hold and that still
+// matter, oldest effects included: they are what the store lost.
+func (f *Feed) missing(s *state, now time.Time) []store.Entry {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var lost []store.Entry
+	for _, known := range []map[string]store.Entry{f.voids, f.changes} {
+		for key, e := range known {
+			_, held := s.positions[e.Position]
+			superseded := s.voids[key].Position.After(e.Position)
+			if !held && !superseded && !over(e, now) {
+				lost = append(lost, e)
+			}
+		}
+	}
+	return lost
+}
+
+// prune drops entries that no living token or cached record can need.
+func (f *Feed) prune() {
+	now := f.o.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, known := range []map[string]store.Entry{f.voids, f.changes} {
+		for key, e := range known {
+			if over(e, now) {
+				delete(known, key)
+			}
+		}
+	}
+}
+
+func over(e store.Entry, now time.Time) bool {
+	until := e.Until
+	if until.IsZero() {
+		until = e.At.Add(store.FeedRetention)
+	}
+	return now.After(until)
+}

@@ -1,0 +1,28 @@
+package tokens
+
+import (
+	"sync/atomic"
+
+	"github.com/grantd/grantd/store"
+)
+
+// cachedToken is a record, with the generation of the feed at which it was
+// last found not void: until the feed moves, nothing has to be looked up.
+type cachedToken struct {
+	token   store.Token
+	checked atomic.Uint64
+}
+
+func (s *Service) cached(d store.Digest) *cachedToken {
+	if s.cache == nil {
+		return nil
+	}
+	c, _ := s.cache.GetIfPresent(d)
+	return c
+}
+
+func (s *Service) forget(d store.Digest) {
+	if s.cache != nil {
+		s.cache.Invalidate(d)
+	}
+}

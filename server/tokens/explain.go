@@ -1,0 +1,142 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/store"
+)
+
+// State is why a token is as it is.
+type State string
+
+const (
+	StateActive           State = "active"
+	StateExpired          State = "expired"
+	StateRevoked          State = "revoked"
+	StateVoid             State = "void"
+	StateLost             State = "lost" // made here, not expired, no record
+	StateForeign          State = "foreign_environment"
+	StateMalformed        State = "malformed" // never made by this server
+	StateUnreadableRecord State = "unreadable"
+)
+
+// Explanation is what an operator is told of a token.
+type Explanation struct {
+	State  State  `json:"state"`
+	Detail string `json:"detail"`
+
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+	EndedBy string     `json:"ended_by,omitempty"`
+	// VoidOf is the principal whose void ended it.
+	VoidOf string `json:"void_of,omitempty"`
+
+	ID         string         `json:"jti,omitempty"`
+	Use        store.TokenUse `json:"token_use,omitempty"`
+	Subject    string         `json:"sub,omitempty"`
+	ClientID   string         `json:"client_id,omitempty"`
+	SecretID   string         `json:"secret_id,omitempty"`
+	Scope      string         `json:"scope,omitempty"`
+	Audience   []string       `json:"aud,omitempty"`
+	IssuedAt   *time.Time     `json:"issued_at,omitempty"`
+	ExpiresAt  *time.Time     `json:"expires_at,omitempty"`
+	Secret     string         `json:"secret_state,omitempty"` // live, ended, unknown
+	ClientLife string         `json:"client_state,omitempty"` // active, deactivated, deleted
+}
+
+// Explain says why the presented token is active or not, past the cache.
+// Errors: store.ErrUnavailable, feed.ErrStale.
+func (s *Service) Explain(ctx context.Context, presented string) (Explanation, error) {
+	end, ok := s.o.Keys.Read(presented)
+	if !ok {
+		if auth.OtherEnvironment(presented, s.o.Environment) {
+			return Explanation{State: StateForeign, Detail: "a token of the other environment: this server is " + s.o.Environment}, nil
+		}
+		return Explanation{State: StateMalformed, Detail: "not a token of this server: made up, damaged in copying, or of another deployment"}, nil
+	}
+	if _, err := s.o.Feed.Fresh(ctx); err != nil {
+		return Explanation{}, err
+	}
+	d := DigestOf(presented)
+	t, err := s.o.Store.GetToken(ctx, d)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return s.explainAbsent(d, end), nil
+	case errors.Is(err, store.ErrUnknownRecord):
+		return Explanation{State: StateUnreadableRecord, ID: ID(d), Detail: "its record was written by a newer grantd; it counts as inactive here"}, nil
+	case err != nil:
+		return Explanation{}, err
+	}
+	x := describe(d, &t)
+	s.verdict(&x, d, &t)
+	return x, s.origin(ctx, &x, &t)
+}
+
+func (s *Service) explainAbsent(d store.Digest, end time.Time) Explanation {
+	x := Explanation{ID: ID(d), ExpiresAt: &end}
+	if s.o.Now().Before(end) {
+		x.State = StateLost
+		x.Detail = "made by this server and not expired, but the store has no record of it: lost with the store's newest writes, or ended by hand"
+		return x
+	}
+	x.State, x.EndedAt = StateExpired, &end
+	x.Detail = "expired within the minute before " + end.Format(time.RFC3339) + "; its record is gone"
+	return x
+}
+
+func describe(d store.Digest, t *store.Token) Explanation {
+	return Explanation{
+		ID: ID(d), Use: t.Use, Subject: Subject(t), ClientID: t.ClientID, SecretID: t.SecretID,
+		Scope: t.Scopes, Audience: t.Audience, IssuedAt: &t.IssuedAt, ExpiresAt: &t.ExpiresAt,
+	}
+}
+
+func (s *Service) verdict(x *Explanation, d store.Digest, t *store.Token) {
+	entry, void := s.o.Feed.Voided(d, t)
+	switch {
+	case t.Revoked != nil:
+		x.State, x.EndedAt, x.EndedBy = StateRevoked, &t.Revoked.At, t.Revoked.By
+		x.Detail = "revoked by " + t.Revoked.By
+	case void && entry.Key == store.PrincipalToken(d):
+		x.State, x.EndedAt, x.EndedBy = StateRevoked, &entry.At, entry.By
+		x.Detail = "revoked by " + entry.By
+	case void:
+		x.State, x.EndedAt, x.EndedBy, x.VoidOf = StateVoid, &entry.At, entry.By, entry.Key
+		x.Detail = "every token of " + entry.Key + " issued before was voided by " + entry.By
+	case !s.o.Now().Before(t.ExpiresAt):
+		x.State, x.EndedAt = StateExpired, &t.ExpiresAt
+		x.Detail = "expired at " + t.ExpiresAt.Format(time.RFC3339)
+	default:
+		x.State, x.Detail = StateActive, "active until "+t.ExpiresAt.Format(time.RFC3339)
+	}
+}
+
+// origin adds what has become of the client and the secret it was made with.
+func (s *Service) origin(ctx context.Context, x *Explanation, t *store.Token) error {
+	if t.ClientID == "" {
+		return nil
+	}
+	c, err := s.o.Clients.GetClient(ctx, t.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		x.ClientLife = "deleted"
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	x.ClientLife, x.Secret = "active", "unknown"
+	if c.DeactivatedAt != nil {
+		x.ClientLife = "deactivated"
+	}
+	for _, secret := range c.Secrets {
+		if secret.ID == t.SecretID {
+			x.Secret = "ended"
+			if secret.Live(s.o.Now()) {
+				x.Secret = "live"
+			}
+		}
+	}
+	return nil
+}

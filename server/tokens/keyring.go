@@ -1,0 +1,183 @@
+package tokens
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+// The 43 base64url characters of a token are 32 bytes:
+//
+//	0..19   160 random bits (RFC 6749 §10.10)
+//	20      id of the key, masked with random byte 0
+//	21..23  end of life in minutes since epoch, rounded up, masked with AES
+//	        of the first random bytes
+//	24..31  the keyed check: HMAC-SHA-256, cut to 64 bits, over prefix and
+//	        bytes 0..23
+//
+// Who lacks the key reads nothing from it. Who has it can tell a made-up, a
+// damaged and a long expired token without asking the store.
+const (
+	bodyLength   = 43
+	randomBytes  = 20
+	keyByte      = 20
+	expiryByte   = 21
+	checkByte    = 24
+	tokenBytes   = 32
+	maxPrefix    = 32
+	maxPresented = maxPrefix + bodyLength
+)
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+var encoding = base64.RawURLEncoding.Strict()
+
+// Keyring holds the keys of the keyed check and makes and reads tokens.
+type Keyring struct {
+	prefix string
+	keys   atomic.Pointer[map[uint8]*checkKey]
+	newest atomic.Pointer[checkKey]
+}
+
+type checkKey struct {
+	id   uint8
+	mac  []byte
+	mask cipher.Block
+}
+
+// NewKeyring makes a keyring for tokens with the prefix (contract §2).
+func NewKeyring(prefix string) *Keyring { return &Keyring{prefix: prefix} }
+
+// Prefix answers the prefix for the configured one in the environment:
+// `default` is gt_<env>_.
+func Prefix(configured, environment string) string {
+	if configured == "default" {
+		return "gt_" + environment + "_"
+	}
+	return configured
+}
+
+// NewTokenKey answers a fresh key, to be offered to a store that has none.
+func NewTokenKey(now time.Time) store.TokenKey {
+	key := make([]byte, 32)
+	mustRandom(key)
+	return store.TokenKey{ID: 1, Key: key, CreatedAt: now.UTC()}
+}
+
+// Use takes the keys of the store: all of them check, the newest one makes.
+func (k *Keyring) Use(keys []store.TokenKey) error {
+	if len(keys) == 0 {
+		return errors.New("the store has no key of the keyed check")
+	}
+	all := make(map[uint8]*checkKey, len(keys))
+	latest := keys[0]
+	for _, key := range keys {
+		m := hmac.New(sha256.New, key.Key)
+		m.Write([]byte("grantd token mask"))
+		block, err := aes.NewCipher(m.Sum(nil))
+		if err != nil {
+			return err
+		}
+		all[key.ID] = &checkKey{id: key.ID, mac: key.Key, mask: block}
+		if key.CreatedAt.After(latest.CreatedAt) {
+			latest = key
+		}
+	}
+	k.keys.Store(&all)
+	k.newest.Store(all[latest.ID])
+	return nil
+}
+
+// Make answers a new token that ends at the given time.
+func (k *Keyring) Make(end time.Time) string {
+	var b [tokenBytes]byte
+	mustRandom(b[:randomBytes])
+	key := k.newest.Load()
+	minutes := uint32((end.Sub(epoch) + time.Minute - 1) / time.Minute)
+	var be [4]byte
+	binary.BigEndian.PutUint32(be[:], minutes)
+	copy(b[expiryByte:], be[1:])
+	key.maskExpiry(&b)
+	b[keyByte] = key.id ^ b[0]
+	sum := key.check(k.prefix, &b)
+	copy(b[checkByte:], sum[:])
+	return k.prefix + encoding.EncodeToString(b[:])
+}
+
+// Read checks that the presented value is a token of this store and answers
+// when it ends at the latest, to the minute. ok is false for anything that
+// was not made with one of the keys. The prefix is part of what is checked,
+// so that tokens outlive a change of token.prefix.
+func (k *Keyring) Read(presented string) (end time.Time, ok bool) {
+	if len(presented) < bodyLength || len(presented) > maxPresented {
+		return time.Time{}, false
+	}
+	prefix, body := presented[:len(presented)-bodyLength], presented[len(presented)-bodyLength:]
+	if strings.ContainsAny(body, "\r\n") { // the decoder would skip them
+		return time.Time{}, false
+	}
+	var b [tokenBytes]byte
+	if n, err := encoding.Decode(b[:], []byte(body)); err != nil || n != tokenBytes {
+		return time.Time{}, false
+	}
+	key, known := (*k.keys.Load())[b[keyByte]^b[0]]
+	if !known {
+		return time.Time{}, false
+	}
+	sum := key.check(prefix, &b)
+	if subtle.ConstantTimeCompare(sum[:], b[checkByte:]) != 1 {
+		return time.Time{}, false
+	}
+	key.maskExpiry(&b)
+	minutes := uint32(b[expiryByte])<<16 | uint32(b[expiryByte+1])<<8 | uint32(b[expiryByte+2])
+	return epoch.Add(time.Duration(minutes) * time.Minute), true
+}
+
+// maskExpiry hides the end of life, or shows it again.
+func (c *checkKey) maskExpiry(b *[tokenBytes]byte) {
+	var stream [aes.BlockSize]byte
+	c.mask.Encrypt(stream[:], b[:aes.BlockSize])
+	subtle.XORBytes(b[expiryByte:checkByte], b[expiryByte:checkByte], stream[:])
+}
+
+func (c *checkKey) check(prefix string, b *[tokenBytes]byte) (sum [tokenBytes - checkByte]byte) {
+	m := hmac.New(sha256.New, c.mac)
+	m.Write([]byte(prefix))
+	m.Write(b[:checkByte])
+	var full [sha256.Size]byte
+	copy(sum[:], m.Sum(full[:0]))
+	return sum
+}
+
+// DigestOf answers what a token is stored under.
+func DigestOf(presented string) store.Digest { return sha256.Sum256([]byte(presented)) }
+
+// ID answers the jti of the token: its digest, so that an operator who has
+// only a log line can revoke it.
+func ID(d store.Digest) string { return base64.RawURLEncoding.EncodeToString(d[:]) }
+
+// ParseID reads a jti.
+func ParseID(jti string) (d store.Digest, ok bool) {
+	if len(jti) != bodyLength || strings.ContainsAny(jti, "\r\n") {
+		return d, false
+	}
+	n, err := encoding.Decode(d[:], []byte(jti))
+	return d, err == nil && n == len(d)
+}
+
+func mustRandom(b []byte) {
+	if _, err := rand.Read(b); err != nil {
+		panic(err) // crypto/rand does not fail on supported systems
+	}
+}

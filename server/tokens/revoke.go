@@ -1,0 +1,73 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/grantd/grantd/store"
+)
+
+// ErrNotYours: the token belongs to another client (RFC 7009 §2.1).
+var ErrNotYours = errors.New("token of another client")
+
+// RevokeOwn ends a token of the client. A token that is unknown, made up or
+// ended already is no error (RFC 7009 §2.2); the record is nil then.
+// Errors: ErrNotYours, store.ErrUnavailable.
+func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*store.Token, error) {
+	if _, ok := s.o.Keys.Read(presented); !ok {
+		return nil, nil
+	}
+	d := DigestOf(presented)
+	t, err := s.stored(ctx, d)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	if t.ClientID != clientID {
+		return nil, ErrNotYours
+	}
+	if t.Revoked != nil {
+		return nil, nil
+	}
+	return t, s.revoke(ctx, d, *t, "client:"+clientID)
+}
+
+// Revoke ends a token by its digest, whosoever it is. Errors:
+// store.ErrNotFound, store.ErrUnavailable.
+func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.Token, error) {
+	t, err := s.stored(ctx, d)
+	if err != nil {
+		return store.Token{}, err
+	}
+	if t == nil {
+		return store.Token{}, store.ErrNotFound
+	}
+	return *t, s.revoke(ctx, d, *t, by)
+}
+
+func (s *Service) stored(ctx context.Context, d store.Digest) (*store.Token, error) {
+	t, err := s.o.Store.GetToken(ctx, d)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnknownRecord) {
+		return nil, nil
+	}
+	return &t, err
+}
+
+// revoke tells the feed, then replaces the record by a tombstone (design §3).
+// A repeated call does both again; the first tombstone stays.
+func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by string) error {
+	err := s.o.Feed.Append(ctx, store.Entry{
+		Kind: store.EntryVoid, Key: store.PrincipalToken(d), By: by, Until: t.ExpiresAt,
+	})
+	if err != nil {
+		return err
+	}
+	s.forget(d)
+	if t.Revoked == nil {
+		t.Revoked = &store.Revocation{At: s.o.Now().UTC(), By: by}
+	}
+	if err := s.o.Store.ReplaceToken(ctx, d, t); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("keep tombstone: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-oauth2/oauth2/v4/manage"
+	"github.com/maypok86/otter/v2"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/store"
+)
+
+// Hard bounds of a token's life.
+const (
+	MinTTL = time.Minute
+	MaxTTL = 24 * time.Hour
+)
+
+// Options are what a Service needs.
+type Options struct {
+	Environment string
+	Store       store.Tokens
+	Clients     store.Clients // for explanations only
+	Feed        *feed.Feed
+	Keys        *Keyring
+	Catalogue   func() *scopes.Catalogue
+	DefaultTTL  time.Duration // token.ttl
+	CacheSize   int           // tokens; 0: no cache
+	Now         func() time.Time
+}
+
+// Service mints, finds and ends tokens. Safe for concurrent use.
+type Service struct {
+	o       Options
+	manager *manage.Manager
+	cache   *otter.Cache[store.Digest, *cachedToken] // nil: no cache
+}
+
+// New makes a Service.
+func New(o Options) *Service {
+	s := &Service{o: o}
+	s.manager = s.newManager()
+	if o.CacheSize > 0 {
+		s.cache = otter.Must(&otter.Options[store.Digest, *cachedToken]{MaximumSize: o.CacheSize})
+	}
+	return s
+}
+
+// Found is an active token with its digest and the feed's view at which it
+// was active.
+type Found struct {
+	Token  *store.Token // shared: not to be changed
+	Digest store.Digest
+	View   feed.View
+}
+
+// Find answers the token if it is active now, nil if it is not: unknown,
+// made up, expired, revoked, void, of another environment. Garbage is
+// answered without the store. Errors: store.ErrUnavailable, feed.ErrStale.
+func (s *Service) Find(ctx context.Context, presented string) (*Found, error) {
+	if len(presented) > maxPresented {
+		return nil, nil
+	}
+	digest := DigestOf(presented)
+	cached := s.cached(digest)
+	if cached == nil {
+		if end, ok := s.o.Keys.Read(presented); !ok || !s.o.Now().Before(end) {
+			return nil, nil
+		}
+	}
+	view, err := s.o.Feed.Fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if cached == nil {
+		if cached, err = s.load(ctx, digest, view); err != nil || cached == nil {
+			return nil, err
+		}
+	}
+	if !s.active(digest, cached, view) {
+		s.forget(digest)
+		return nil, nil
+	}
+	return &Found{Token: &cached.token, Digest: digest, View: view}, nil
+}
+
+// load reads a token past the cache, and keeps it there if it is alive.
+func (s *Service) load(ctx context.Context, d store.Digest, view feed.View) (*cachedToken, error) {
+	t, err := s.o.Store.GetToken(ctx, d)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnknownRecord):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case t.Revoked != nil:
+		return nil, nil
+	}
+	c := &cachedToken{token: t}
+	if _, void := s.o.Feed.Voided(d, &t); void {
+		return nil, nil
+	}
+	c.checked.Store(view.Generation)
+	if s.cache != nil {
+		s.cache.Set(d, c)
+	}
+	return c, nil
+}
+
+// active is the verdict of the clock and the feed.
+func (s *Service) active(d store.Digest, c *cachedToken, view feed.View) bool {
+	if !s.o.Now().Before(c.token.ExpiresAt) {
+		return false
+	}
+	if c.checked.Load() == view.Generation {
+		return true
+	}
+	if _, void := s.o.Feed.Voided(d, &c.token); void {
+		return false
+	}
+	c.checked.Store(view.Generation)
+	return true
+}

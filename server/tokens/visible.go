@@ -1,0 +1,58 @@
+package tokens
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/store"
+)
+
+// What a resource server may say that it enforces (contract §3).
+const (
+	EnforceSourceIP  = "source_ip"
+	EnforceEndpoints = "endpoints"
+	EnforceResources = "resources"
+)
+
+// Enforcements lists them.
+var Enforcements = []string{EnforceSourceIP, EnforceEndpoints, EnforceResources}
+
+// Visible says whether a resource server may take the token as active. It
+// fails closed: a use, an audience or a restriction that the resource server
+// did not say it can handle makes the token invisible to it. sourceIP is the
+// caller's address as the resource server saw it; the zero Addr if it sent
+// none.
+func Visible(t *store.Token, rs *store.Client, sourceIP netip.Addr) bool {
+	uses := rs.TokenUses
+	if len(uses) == 0 {
+		uses = []store.TokenUse{store.UseClient}
+	}
+	enforces := func(what string) bool { return slices.Contains(rs.Enforces, what) }
+	switch {
+	case !slices.Contains(uses, t.Use):
+		return false
+	case len(t.Audience) > 0 && !slices.Contains(t.Audience, rs.Resource):
+		return false
+	case len(t.Endpoints) > 0 && !enforces(EnforceEndpoints):
+		return false
+	case len(t.Resources) > 0 && !enforces(EnforceResources):
+		return false
+	case len(t.SourceIPs) > 0 && !enforces(EnforceSourceIP):
+		return sourceIP.IsValid() && auth.Contains(t.SourceIPs, sourceIP)
+	}
+	return true
+}
+
+// Subject answers the sub of introspection, with its namespace.
+func Subject(t *store.Token) string {
+	switch t.Use {
+	case store.UseCustomer:
+		return "customer:" + t.CustomerID
+	case store.UseOnBehalf:
+		return "org:" + t.OrgID
+	case store.UsePartner:
+		return "partner:" + t.PartnerID
+	}
+	return "client:" + t.ClientID
+}

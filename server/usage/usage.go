@@ -1,0 +1,183 @@
+// Package usage gathers what must not cost the hot path a write: when, from
+// where and how often each secret was used, how many tokens were issued, how
+// often authentication was refused. It writes them in batches; a crash loses
+// the last few seconds (design §4).
+package usage
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/store"
+)
+
+const (
+	flushEvery = 2 * time.Second
+	// maxGathered bounds what waits for a flush, in different things; what
+	// comes on top is dropped while the store does not take it.
+	maxGathered  = 100_000
+	flushTimeout = 5 * time.Second
+)
+
+// Actions of gathered audit events.
+const (
+	ActionIssue      = "token.issue"
+	ActionAuthFailed = "client.authentication_refused"
+)
+
+type secret struct{ client, id string }
+
+type gathered struct {
+	count int64
+	at    time.Time
+	from  netip.Addr
+}
+
+// Recorder gathers. Safe for concurrent use; its methods do not block on
+// the store.
+type Recorder struct {
+	uses  store.SecretUses
+	audit *audit.Log
+	now   func() time.Time
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	used    map[secret]gathered
+	issued  map[secret]gathered
+	refused map[secret]gathered
+
+	stop chan struct{}
+	done chan struct{}
+}
+
+// New makes a Recorder; Start begins writing.
+func New(uses store.SecretUses, a *audit.Log, now func() time.Time, log *slog.Logger) *Recorder {
+	r := &Recorder{uses: uses, audit: a, now: now, log: log, stop: make(chan struct{}), done: make(chan struct{})}
+	r.take()
+	return r
+}
+
+// Used notes a right authentication with the secret.
+func (r *Recorder) Used(clientID, secretID string, from netip.Addr) {
+	r.note(&r.used, secret{clientID, secretID}, from)
+}
+
+// Failed notes a refused authentication of a known client.
+func (r *Recorder) Failed(clientID string, from netip.Addr) {
+	r.note(&r.refused, secret{client: clientID}, from)
+}
+
+// Issued notes a token that was given out.
+func (r *Recorder) Issued(clientID, secretID string, from netip.Addr) {
+	r.note(&r.issued, secret{clientID, secretID}, from)
+}
+
+func (r *Recorder) note(into *map[secret]gathered, key secret, from netip.Addr) {
+	now := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g, ok := (*into)[key]
+	if !ok && len(*into) >= maxGathered {
+		return
+	}
+	g.count++
+	g.at, g.from = now, from
+	(*into)[key] = g
+}
+
+// Start writes every two seconds until Stop.
+func (r *Recorder) Start() {
+	go func() {
+		defer close(r.done)
+		tick := time.NewTicker(flushEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				r.Flush(context.Background())
+			case <-r.stop:
+				r.Flush(context.Background())
+				return
+			}
+		}
+	}()
+}
+
+// Stop writes what is left and ends.
+func (r *Recorder) Stop() {
+	close(r.stop)
+	<-r.done
+}
+
+// Flush writes what is gathered now.
+func (r *Recorder) Flush(ctx context.Context) {
+	used, issued, refused := r.take()
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if len(used) > 0 {
+		uses := make([]store.SecretUse, 0, len(used))
+		for k, g := range used {
+			uses = append(uses, store.SecretUse{ClientID: k.client, SecretID: k.id, Count: g.count, LastAt: g.at.UTC(), LastIP: address(g.from)})
+		}
+		if err := r.uses.AddSecretUses(ctx, uses); err != nil {
+			r.log.WarnContext(ctx, "usage: not written, kept for the next time", "error", err)
+			r.putBack(used)
+		}
+	}
+	var changes []audit.Change
+	changes = appendChanges(changes, ActionIssue, audit.OutcomeDone, issued)
+	changes = appendChanges(changes, ActionAuthFailed, "invalid_client", refused)
+	if len(changes) > 0 {
+		r.audit.Write(ctx, changes...)
+	}
+}
+
+func (r *Recorder) take() (used, issued, refused map[secret]gathered) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	used, issued, refused = r.used, r.issued, r.refused
+	r.used, r.issued, r.refused = map[secret]gathered{}, map[secret]gathered{}, map[secret]gathered{}
+	return used, issued, refused
+}
+
+// putBack may count a use twice if the write that failed was carried out.
+func (r *Recorder) putBack(used map[secret]gathered) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, g := range used {
+		now, ok := r.used[k]
+		if !ok && len(r.used) >= maxGathered {
+			continue
+		}
+		if ok {
+			now.count += g.count
+			g = now
+		}
+		r.used[k] = g
+	}
+}
+
+func appendChanges(changes []audit.Change, action, outcome string, m map[secret]gathered) []audit.Change {
+	for k, g := range m {
+		c := audit.Change{
+			Actor:  audit.Actor{Name: "client:" + k.client, Address: address(g.from)},
+			Action: action, Target: store.PrincipalClient(k.client), Outcome: outcome, Count: g.count,
+		}
+		if k.id != "" {
+			c.Target = store.PrincipalSecret(k.client, k.id)
+		}
+		changes = append(changes, c)
+	}
+	return changes
+}
+
+func address(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Unmap().String()
+}
