@@ -1,0 +1,108 @@
+// Package admin is what every admin endpoint shares: the unix socket and who
+// is at its other end, the actor of a change, paging, ETags, and the mounting
+// of what features bring. The features' rules are theirs.
+package admin
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/web"
+)
+
+// Prefix is where the admin API is.
+const Prefix = "/admin/v1"
+
+// Bounds of a page, in items.
+const (
+	DefaultPage = 50
+	MaxPage     = 500
+)
+
+// Route is one endpoint that a feature brings.
+type Route struct {
+	Method string
+	Path   string // below Prefix
+	Handle web.Handler
+}
+
+// Mount adds the routes to the engine.
+func Mount(e *gin.Engine, routes ...[]Route) {
+	group := e.Group(Prefix, authorize)
+	for _, feature := range routes {
+		for _, r := range feature {
+			group.Handle(r.Method, r.Path, web.Handle(r.Handle))
+		}
+	}
+}
+
+var errPeer = fault.New(fault.AccessDenied, "only root and the user that grantd runs as may use the admin socket")
+
+// authorize lets in who may use the socket, and notes who it is.
+func authorize(c *gin.Context) {
+	p, ok := peerOf(c.Request.RemoteAddr)
+	web.EventOf(c).Actor = p.name()
+	if !ok || !p.allowed() {
+		web.Handle(func(*gin.Context) error { return errPeer })(c)
+		c.Abort()
+	}
+}
+
+// ActorOf answers who asks, for the audit.
+func ActorOf(c *gin.Context) audit.Actor {
+	ev := web.EventOf(c)
+	return audit.Actor{Name: ev.Actor, Address: web.AddressString(c), RequestID: ev.RequestID}
+}
+
+var (
+	errLimit  = fault.New(fault.InvalidRequest, "limit is a number from 1 to 500").At("limit")
+	errCursor = fault.New(fault.InvalidRequest, "cursor is not one that this server gave").At("cursor")
+	errMatch  = fault.New(fault.InvalidRequest, `If-Match is the ETag of a record, such as "3"`)
+)
+
+// Page reads limit and cursor; after is what the last page ended with.
+func Page(c *gin.Context) (after string, limit int, err error) {
+	limit = DefaultPage
+	if l := c.Query("limit"); l != "" {
+		if limit, err = strconv.Atoi(l); err != nil || limit < 1 || limit > MaxPage {
+			return "", 0, errLimit
+		}
+	}
+	b, err := base64.RawURLEncoding.DecodeString(c.Query("cursor"))
+	if err != nil || len(b) > 256 {
+		return "", 0, errCursor
+	}
+	return string(b), limit, nil
+}
+
+// Cursor answers the cursor of the page after one with count items of which
+// last is the last; "" at the end.
+func Cursor(last string, count, limit int) string {
+	if count < limit {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(last))
+}
+
+// ETag names the version of a record in the response.
+func ETag(c *gin.Context, version uint64) {
+	c.Header("ETag", `"`+strconv.FormatUint(version, 10)+`"`)
+}
+
+// IfMatch answers the version that the caller read; 0 if it does not say.
+func IfMatch(c *gin.Context) (uint64, error) {
+	h := c.GetHeader("If-Match")
+	if h == "" || h == "*" {
+		return 0, nil
+	}
+	v, err := strconv.ParseUint(strings.Trim(h, `"`), 10, 64)
+	if err != nil || v == 0 {
+		return 0, errMatch
+	}
+	return v, nil
+}

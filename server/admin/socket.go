@@ -1,0 +1,113 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// peer is who is at the other end of the socket.
+type peer struct{ uid uint32 }
+
+func (p peer) name() string { return "uid:" + strconv.FormatUint(uint64(p.uid), 10) }
+
+func (p peer) allowed() bool { return p.uid == 0 || int(p.uid) == os.Geteuid() }
+
+// peerOf reads what Accept wrote into the connection's address.
+func peerOf(remote string) (peer, bool) {
+	uid, err := strconv.ParseUint(strings.TrimPrefix(remote, "uid:"), 10, 32)
+	return peer{uint32(uid)}, err == nil && strings.HasPrefix(remote, "uid:")
+}
+
+// Listen opens the admin socket at path: folder 0700, socket 0600. A socket
+// that a crash left behind is replaced; one that answers is not.
+func Listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("admin.socket: %w", err)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("admin.socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("admin.socket: %w", err)
+	}
+	return listener{l}, nil
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("admin.socket: %w", err)
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("admin.socket: %s exists and is not a socket: move it away or choose another path", path)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		conn.Close()
+		return fmt.Errorf("admin.socket: another grantd answers on %s: stop it, or give this one another admin.socket", path)
+	}
+	return os.Remove(path)
+}
+
+// listener puts the peer's user id, as the kernel knows it, in the place of
+// the address that a unix socket does not have.
+type listener struct{ net.Listener }
+
+func (l listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	uid, err := peerUID(conn)
+	if err != nil {
+		// Refused as nobody by the handler, with a clear answer.
+		return identified{conn, "unknown"}, nil
+	}
+	return identified{conn, peer{uid}.name()}, nil
+}
+
+func peerUID(conn net.Conn) (uid uint32, err error) {
+	sock, ok := conn.(*net.UnixConn)
+	if !ok {
+		return 0, errors.New("not a unix socket")
+	}
+	raw, err := sock.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	ctlErr := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(ctlErr, err); err != nil {
+		return 0, err
+	}
+	return cred.Uid, nil
+}
+
+type identified struct {
+	net.Conn
+	who string
+}
+
+func (i identified) RemoteAddr() net.Addr { return identity(i.who) }
+
+type identity string
+
+func (identity) Network() string  { return "unix" }
+func (i identity) String() string { return string(i) }

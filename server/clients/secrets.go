@@ -1,0 +1,151 @@
+package clients
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/store"
+)
+
+// Bounds of secrets (contract §4).
+const (
+	MaxLiveSecrets = 5
+	DefaultGrace   = 24 * time.Hour
+	MaxGrace       = 30 * 24 * time.Hour
+)
+
+var (
+	errNoSecret  = fault.New(fault.NotFound, "this client has no secret with this id")
+	errTooMany   = fault.New(fault.Conflict, "this client has five live secrets already: end one first, or rotate with grace 0s")
+	errGrace     = fault.New(fault.InvalidRequest, "grace is a duration from 0s to 30d, such as 24h").At("grace")
+	errNotActive = fault.New(fault.Conflict, "this client is deactivated: reactivate it first")
+)
+
+// Secrets lists the client's live secrets, oldest first, with their last use
+// (a few seconds behind). Errors: fault.NotFound.
+func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) {
+	c, err := s.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	uses, err := s.o.Uses.ListSecretUses(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	views := []SecretView{}
+	for _, secret := range c.Secrets {
+		if !secret.Live(s.o.Now()) {
+			continue
+		}
+		v := SecretView{ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt}
+		if u, ok := uses[secret.ID]; ok {
+			at := u.LastAt.UTC().Truncate(time.Second)
+			v.LastUsedAt, v.UseCount = &at, u.Count
+			if u.LastIP != "" {
+				v.LastUsedIP = &u.LastIP
+			}
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+// Rotate gives the client a new secret and keeps the live ones for grace at
+// most: 0 ends them at once, and no secret lives longer than it would have.
+// The new secret cannot be read again.
+// Errors: fault.NotFound, fault.InvalidRequest, fault.Conflict.
+func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace time.Duration) (Rotated, error) {
+	out := Rotated{ClientID: id}
+	_, err := s.change(ctx, step{
+		by: by, action: "client.rotate_secret", id: id,
+		edit: func(c *store.Client) error {
+			if grace < 0 || grace > MaxGrace {
+				return errGrace
+			}
+			if c.DeactivatedAt != nil {
+				return errNotActive
+			}
+			return s.addSecret(c, grace, &out)
+		},
+		entries: func() []store.Entry { return []store.Entry{voidIf(false, id, by)} },
+		after: func() any {
+			return map[string]any{"secret_id": out.SecretID, "previous_expires_at": out.PreviousExpiresAt}
+		},
+	})
+	if err != nil {
+		return Rotated{}, err
+	}
+	return out, nil
+}
+
+func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) error {
+	now := s.o.Now().UTC().Truncate(time.Second)
+	end := now.Add(grace)
+	secrets := slices.Clone(c.Secrets)
+	live := 1
+	out.PreviousExpiresAt = nil
+	for i := range secrets {
+		old := &secrets[i]
+		if !old.Live(now) {
+			continue
+		}
+		if old.ExpiresAt == nil || old.ExpiresAt.After(end) {
+			old.ExpiresAt = &end
+		}
+		if old.Live(now) {
+			live++
+		}
+		out.PreviousExpiresAt = old.ExpiresAt
+	}
+	if live > MaxLiveSecrets {
+		return errTooMany
+	}
+	secret := store.Secret{CreatedAt: now}
+	out.ClientSecret, secret.ID, secret.Hash = auth.NewSecret(s.o.Environment)
+	out.SecretID = secret.ID
+	c.Secrets = append(secrets, secret)
+	return nil
+}
+
+// EndSecret ends one secret at once, and with void every token that it
+// minted. Ending one that has ended already is no error, so that voiding can
+// follow. Errors: fault.NotFound.
+func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID string, void bool) error {
+	_, err := s.change(ctx, step{
+		by: by, action: "client.end_secret", id: id,
+		edit: func(c *store.Client) error {
+			now := s.o.Now().UTC().Truncate(time.Second)
+			c.Secrets = slices.Clone(c.Secrets)
+			for i := range c.Secrets {
+				if c.Secrets[i].ID == secretID {
+					if c.Secrets[i].Live(now) {
+						c.Secrets[i].ExpiresAt = &now
+					}
+					return nil
+				}
+			}
+			return errNoSecret
+		},
+		entries: func() []store.Entry {
+			entries := []store.Entry{voidIf(false, id, by)}
+			if void {
+				entries = append(entries, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalSecret(id, secretID), By: by.Name})
+			}
+			return entries
+		},
+		after: func() any { return map[string]any{"secret_id": secretID, "void_tokens": void} },
+	})
+	return err
+}
+
+// withoutLongEnded drops secrets that ended so long ago that no token of
+// theirs can be asked about.
+func withoutLongEnded(secrets []store.Secret, now time.Time) []store.Secret {
+	return slices.DeleteFunc(slices.Clone(secrets), func(s store.Secret) bool {
+		return s.ExpiresAt != nil && now.Sub(*s.ExpiresAt) > store.FeedRetention
+	})
+}

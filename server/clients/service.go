@@ -1,0 +1,316 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/store"
+)
+
+// casTries is how often a change is tried again when the record was changed
+// by somebody else in the meantime.
+const casTries = 5
+
+// Options are what a Service needs.
+type Options struct {
+	Environment string
+	Store       store.Clients
+	Uses        store.SecretUses
+	Feed        *feed.Feed
+	Audit       *audit.Log
+	Catalogue   func() *scopes.Catalogue
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// Service holds the rules of clients and secrets. Every change is audited;
+// one that voids or ends something returns when every replica has it.
+type Service struct{ o Options }
+
+// New makes a Service.
+func New(o Options) *Service { return &Service{o: o} }
+
+var (
+	errNoClient  = fault.New(fault.NotFound, "there is no client with this id")
+	errExists    = fault.New(fault.Conflict, "a client with this id exists already")
+	errChanged   = fault.New(fault.Conflict, "the client was changed by somebody else in the meantime; try again")
+	errStaleETag = fault.New(fault.PreconditionFailed, "the client has changed since it was read; read it again")
+)
+
+// Get answers one client. Errors: fault.NotFound.
+func (s *Service) Get(ctx context.Context, id string) (View, error) {
+	c, err := s.read(ctx, id)
+	return view(c), err
+}
+
+// List answers up to limit clients with ids after the given one, by id.
+func (s *Service) List(ctx context.Context, after string, limit int) ([]View, error) {
+	records, err := s.o.Store.ListClients(ctx, after, limit)
+	views := make([]View, len(records))
+	for i, c := range records {
+		views[i] = view(c)
+	}
+	return views, err
+}
+
+// Create makes a client with one secret, which is shown this once.
+// Errors: fault.InvalidRequest, fault.Conflict.
+func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Created, error) {
+	c, plain, err := s.build(spec)
+	if err == nil {
+		err = s.o.Store.CreateClient(ctx, c)
+		if errors.Is(err, store.ErrExists) {
+			err = errExists
+		}
+	}
+	if err == nil {
+		// Replicas may remember that there was no such client.
+		err = s.o.Feed.Append(ctx, voidIf(false, c.ID, by))
+	}
+	created := Created{View: view(c), ClientSecret: plain}
+	created.Version = 1
+	if len(c.Secrets) > 0 {
+		created.SecretID = c.Secrets[0].ID
+	}
+	s.audited(ctx, audit.Change{Actor: by, Action: "client.create", Target: store.PrincipalClient(c.ID), After: created.View}, err)
+	if err != nil {
+		return Created{}, err
+	}
+	return created, nil
+}
+
+func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) {
+	now := s.o.Now().UTC().Truncate(time.Second)
+	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, CreatedAt: now, UpdatedAt: now}
+	if c.ID == "" {
+		c.ID = auth.NewClientID()
+	}
+	if !auth.ValidClientID(c.ID) {
+		return store.Client{}, "", bad("client_id", "client_id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
+	}
+	if c.OrgID != "" && !auth.ValidID(c.OrgID) {
+		return c, "", bad("org_id", "org_id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	}
+	if err := spec.apply(&c, s.o.Catalogue()); err != nil {
+		return c, "", err
+	}
+	secret := store.Secret{CreatedAt: now}
+	if spec.SecretHash != "" {
+		if err := auth.CheckImported(spec.SecretHash); err != nil {
+			return c, "", bad("secret_hash", "secret_hash "+auth.ErrHash.Error())
+		}
+		secret.ID, secret.Hash = auth.NewSecretID(), spec.SecretHash
+	} else {
+		plain, secret.ID, secret.Hash = auth.NewSecret(s.o.Environment)
+	}
+	c.Secrets = []store.Secret{secret}
+	return c, plain, nil
+}
+
+// Update changes what the spec gives. Taking away a scope or a resource voids
+// the client's tokens. version 0 means whatever version is stored.
+// Errors: fault.NotFound, InvalidRequest, PreconditionFailed.
+func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (View, error) {
+	var narrowed bool
+	return s.change(ctx, step{
+		by: by, action: "client.update", id: id, version: version,
+		edit: func(c *store.Client) error {
+			before := *c
+			if err := spec.apply(c, s.o.Catalogue()); err != nil {
+				return err
+			}
+			narrowed = !scopes.Subset(before.Scopes, c.Scopes) || narrower(before.Resources, c.Resources)
+			return nil
+		},
+		entries: func() []store.Entry { return []store.Entry{voidIf(narrowed, id, by)} },
+	})
+}
+
+// narrower says whether audiences were taken away: a client without any has
+// tokens for every resource server.
+func narrower(before, after []string) bool {
+	if len(before) == 0 {
+		return len(after) > 0
+	}
+	return !scopes.Subset(before, after)
+}
+
+// Deactivate refuses the client and voids its tokens, for good.
+func (s *Service) Deactivate(ctx context.Context, by audit.Actor, id string) (View, error) {
+	return s.change(ctx, step{
+		by: by, action: "client.deactivate", id: id,
+		edit: func(c *store.Client) error {
+			if c.DeactivatedAt == nil {
+				now := s.o.Now().UTC().Truncate(time.Second)
+				c.DeactivatedAt = &now
+			}
+			return nil
+		},
+		entries: func() []store.Entry { return []store.Entry{voidIf(true, id, by)} },
+	})
+}
+
+// Reactivate lets the client authenticate again; its old tokens stay void.
+func (s *Service) Reactivate(ctx context.Context, by audit.Actor, id string) (View, error) {
+	return s.change(ctx, step{
+		by: by, action: "client.reactivate", id: id,
+		edit:    func(c *store.Client) error { c.DeactivatedAt = nil; return nil },
+		entries: func() []store.Entry { return []store.Entry{voidIf(false, id, by)} },
+	})
+}
+
+// VoidTokens makes every token of the client inactive, in O(1).
+func (s *Service) VoidTokens(ctx context.Context, by audit.Actor, id string) (View, error) {
+	c, err := s.read(ctx, id)
+	if err == nil {
+		err = s.announce(ctx, voidIf(true, id, by))
+	}
+	s.audited(ctx, audit.Change{Actor: by, Action: "client.void_tokens", Target: store.PrincipalClient(id)}, err)
+	return view(c), err
+}
+
+// Delete voids the client's tokens, then removes it.
+// Errors: fault.NotFound, fault.PreconditionFailed.
+func (s *Service) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
+	c, err := s.read(ctx, id)
+	if err == nil && version != 0 && c.Version != version {
+		err = errStaleETag
+	}
+	if err == nil {
+		err = s.remove(ctx, by, c)
+	}
+	var before any
+	if err == nil {
+		before = view(c)
+	}
+	s.audited(ctx, audit.Change{Actor: by, Action: "client.delete", Target: store.PrincipalClient(id), Before: before}, err)
+	return err
+}
+
+// remove deactivates first, so that a replica that reads the record between
+// void and removal refuses it, and tells the feed again when it is gone.
+func (s *Service) remove(ctx context.Context, by audit.Actor, c store.Client) error {
+	now := s.o.Now().UTC().Truncate(time.Second)
+	c.DeactivatedAt = &now
+	if err := s.o.Store.UpdateClient(ctx, c); err != nil {
+		return asFault(err)
+	}
+	if err := s.o.Feed.Append(ctx, voidIf(true, c.ID, by)); err != nil {
+		return err
+	}
+	if err := s.o.Store.DeleteClient(ctx, c.ID, c.Version+1); err != nil {
+		return asFault(err)
+	}
+	return s.announce(ctx, voidIf(true, c.ID, by))
+}
+
+// step is one change of a record.
+type step struct {
+	by      audit.Actor
+	action  string
+	id      string
+	version uint64 // 0: whatever is stored
+	edit    func(*store.Client) error
+	entries func() []store.Entry // for the feed, after edit has run
+	after   func() any           // what the audit shows; nil: the record
+}
+
+// change reads, edits and writes a record by compare-and-set, tells the feed,
+// waits for the other replicas, and audits whatever came of it.
+func (s *Service) change(ctx context.Context, st step) (View, error) {
+	before, after, err := s.write(ctx, st)
+	if err == nil {
+		err = s.announce(ctx, st.entries()...)
+	}
+	ch := audit.Change{Actor: st.by, Action: st.action, Target: store.PrincipalClient(st.id)}
+	if err == nil {
+		ch.Before, ch.After = view(before), view(after)
+		if st.after != nil {
+			ch.Before, ch.After = nil, st.after()
+		}
+	}
+	s.audited(ctx, ch, err)
+	return view(after), err
+}
+
+func (s *Service) write(ctx context.Context, st step) (before, after store.Client, err error) {
+	for range casTries {
+		before, err = s.read(ctx, st.id)
+		if err != nil {
+			return before, after, err
+		}
+		if st.version != 0 && before.Version != st.version {
+			return before, after, errStaleETag
+		}
+		after = before
+		if err = st.edit(&after); err != nil {
+			return before, after, err
+		}
+		after.UpdatedAt = s.o.Now().UTC().Truncate(time.Second)
+		after.Secrets = withoutLongEnded(after.Secrets, s.o.Now())
+		err = s.o.Store.UpdateClient(ctx, after)
+		if !errors.Is(err, store.ErrConflict) {
+			after.Version++
+			return before, after, asFault(err)
+		}
+	}
+	return before, after, errChanged
+}
+
+func (s *Service) read(ctx context.Context, id string) (store.Client, error) {
+	if !auth.ValidClientID(id) {
+		return store.Client{}, errNoClient
+	}
+	c, err := s.o.Store.GetClient(ctx, id)
+	return c, asFault(err)
+}
+
+// announce tells the feed and waits for every replica.
+func (s *Service) announce(ctx context.Context, entries ...store.Entry) error {
+	if err := s.o.Feed.Append(ctx, entries...); err != nil {
+		return err
+	}
+	return s.o.Feed.Settle(ctx)
+}
+
+func (s *Service) audited(ctx context.Context, c audit.Change, err error) {
+	if err != nil {
+		var f *fault.Error
+		c.Outcome = string(fault.Unavailable)
+		if errors.As(err, &f) {
+			c.Outcome = string(f.Code)
+		} else if !errors.Is(err, store.ErrUnavailable) {
+			c.Outcome = string(fault.ServerError)
+		}
+	}
+	s.o.Audit.Write(ctx, c)
+}
+
+func asFault(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return errNoClient
+	case errors.Is(err, store.ErrConflict):
+		return errChanged
+	}
+	return fmt.Errorf("clients: %w", err)
+}
+
+// voidIf is the entry that tells of a changed client, or voids its tokens.
+func voidIf(void bool, id string, by audit.Actor) store.Entry {
+	e := store.Entry{Kind: store.EntryChange, Key: store.PrincipalClient(id), By: by.Name}
+	if void {
+		e.Kind = store.EntryVoid
+	}
+	return e
+}

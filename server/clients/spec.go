@@ -1,0 +1,166 @@
+package clients
+
+import (
+	"net/url"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/store"
+)
+
+// Bounds of a client record.
+const (
+	maxName      = 200
+	maxListItems = 64
+	maxURI       = 512
+)
+
+// Spec is what an operator gives of a client. A nil field is not given: at
+// creation it takes its default, in an update it stays as it is.
+type Spec struct {
+	Name         *string           `json:"name"`
+	Scope        *string           `json:"scope"`
+	DefaultScope *string           `json:"default_scope"`
+	TokenTTL     *int64            `json:"token_ttl"` // seconds; 0: the server's
+	AuthMethods  *[]string         `json:"auth_methods"`
+	SourceIPs    *[]string         `json:"source_ips"`
+	Resources    *[]string         `json:"resources"`
+	TokenUses    *[]store.TokenUse `json:"token_uses"`
+	Enforces     *[]string         `json:"enforces"`
+	Resource     *string           `json:"resource"`
+}
+
+// NewSpec is Spec and what cannot be changed later.
+type NewSpec struct {
+	Spec
+	ClientID string `json:"client_id"`
+	OrgID    string `json:"org_id"`
+	// SecretHash brings a secret from elsewhere, as its bcrypt, PBKDF2 or
+	// Argon2id hash, instead of generating one.
+	SecretHash string `json:"secret_hash"`
+}
+
+var uses = []store.TokenUse{store.UseClient, store.UseCustomer, store.UseOnBehalf, store.UsePartner}
+
+func bad(field, description string) error {
+	return fault.New(fault.InvalidRequest, description).At(field)
+}
+
+// apply puts what is given into the record, checked.
+func (s Spec) apply(c *store.Client, catalogue *scopes.Catalogue) error {
+	if s.Name != nil {
+		if utf8.RuneCountInString(*s.Name) > maxName || !utf8.ValidString(*s.Name) {
+			return bad("name", "name has at most 200 characters")
+		}
+		c.Name = *s.Name
+	}
+	if s.TokenTTL != nil {
+		c.TokenTTL = time.Duration(*s.TokenTTL) * time.Second
+		if *s.TokenTTL != 0 && (*s.TokenTTL > int64(tokens.MaxTTL/time.Second) || c.TokenTTL < tokens.MinTTL) {
+			return bad("token_ttl", "token_ttl is 60 to 86400 seconds, or 0 for the server's")
+		}
+	}
+	if err := s.applyScopes(c, catalogue); err != nil {
+		return err
+	}
+	return s.applyLists(c)
+}
+
+func (s Spec) applyScopes(c *store.Client, catalogue *scopes.Catalogue) (err error) {
+	if s.Scope != nil {
+		if c.Scopes, err = parse(*s.Scope, catalogue); err != nil {
+			return err.(*fault.Error).At("scope")
+		}
+	}
+	if s.DefaultScope != nil {
+		if c.DefaultScopes, err = parse(*s.DefaultScope, catalogue); err != nil {
+			return err.(*fault.Error).At("default_scope")
+		}
+	}
+	if !scopes.Subset(c.DefaultScopes, c.Scopes) {
+		if s.DefaultScope != nil {
+			return bad("default_scope", "default_scope holds a name that scope does not")
+		}
+		// Narrowing takes a scope out of the defaults too.
+		c.DefaultScopes = slices.DeleteFunc(slices.Clone(c.DefaultScopes), func(n string) bool { return !slices.Contains(c.Scopes, n) })
+	}
+	return nil
+}
+
+func parse(scope string, catalogue *scopes.Catalogue) ([]string, error) {
+	set, err := scopes.Parse(scope)
+	if err == nil && catalogue.Unknown(set) != "" {
+		err = scopes.ErrUnknown
+	}
+	if err != nil {
+		return nil, fault.New(fault.InvalidRequest, err.Error())
+	}
+	return set, nil
+}
+
+func (s Spec) applyLists(c *store.Client) error {
+	for _, l := range []struct {
+		given *[]string
+		into  *[]string
+		field string
+		valid func(string) bool
+		says  string
+	}{
+		{s.AuthMethods, &c.AuthMethods, "auth_methods", func(m string) bool { return slices.Contains(auth.Methods, m) }, "auth_methods are client_secret_basic and client_secret_post"},
+		{s.SourceIPs, &c.SourceIPs, "source_ips", validRange, "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 64"},
+		{s.Resources, &c.Resources, "resources", validResource, "resources are absolute URIs without fragment, at most 16 of 512 characters"},
+		{s.Enforces, &c.Enforces, "enforces", func(e string) bool { return slices.Contains(tokens.Enforcements, e) }, "enforces are source_ip, endpoints, resources"},
+	} {
+		if l.given == nil {
+			continue
+		}
+		limit := maxListItems
+		if l.field == "resources" {
+			limit = maxResources
+		}
+		if len(*l.given) > limit || slices.ContainsFunc(*l.given, func(v string) bool { return !l.valid(v) }) {
+			return bad(l.field, l.says)
+		}
+		*l.into = unique(*l.given)
+	}
+	if s.TokenUses != nil {
+		if slices.ContainsFunc(*s.TokenUses, func(u store.TokenUse) bool { return !slices.Contains(uses, u) }) {
+			return bad("token_uses", "token_uses are client, customer, on_behalf, partner")
+		}
+		c.TokenUses = unique(*s.TokenUses)
+	}
+	if s.Resource != nil {
+		if *s.Resource != "" && !validResource(*s.Resource) {
+			return bad("resource", "resource is an absolute URI without fragment of at most 512 characters")
+		}
+		c.Resource = *s.Resource
+	}
+	return nil
+}
+
+const maxResources = 16
+
+func validRange(s string) bool {
+	_, err := auth.ParseRange(s)
+	return err == nil
+}
+
+func validResource(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.IsAbs() && u.Fragment == "" && len(s) <= maxURI && (u.Host != "" || u.Opaque != "")
+}
+
+func unique[T comparable](l []T) []T {
+	var set []T
+	for _, v := range l {
+		if !slices.Contains(set, v) {
+			set = append(set, v)
+		}
+	}
+	return set
+}

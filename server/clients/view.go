@@ -1,0 +1,79 @@
+package clients
+
+import (
+	"time"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/store"
+)
+
+// View is a client as the admin API and the audit show it: no hashes.
+// Times are UTC, token_ttl is in seconds.
+type View struct {
+	ClientID      string           `json:"client_id"`
+	Name          string           `json:"name"`
+	OrgID         string           `json:"org_id,omitempty"`
+	Scope         string           `json:"scope"`
+	DefaultScope  string           `json:"default_scope"`
+	TokenTTL      *int64           `json:"token_ttl"`
+	AuthMethods   []string         `json:"auth_methods"`
+	SourceIPs     []string         `json:"source_ips"`
+	Resources     []string         `json:"resources"`
+	TokenUses     []store.TokenUse `json:"token_uses"`
+	Enforces      []string         `json:"enforces"`
+	Resource      string           `json:"resource,omitempty"`
+	Active        bool             `json:"active"`
+	DeactivatedAt *time.Time       `json:"deactivated_at"`
+	CreatedAt     time.Time        `json:"created_at"`
+	UpdatedAt     time.Time        `json:"updated_at"`
+	Version       uint64           `json:"version"`
+}
+
+// view shows a record; lists are never null.
+func view(c store.Client) View {
+	v := View{
+		ClientID: c.ID, Name: c.Name, OrgID: c.OrgID,
+		Scope: scopes.Join(c.Scopes), DefaultScope: scopes.Join(c.DefaultScopes),
+		AuthMethods: list(c.AuthMethods), SourceIPs: list(c.SourceIPs), Resources: list(c.Resources),
+		TokenUses: list(c.TokenUses), Enforces: list(c.Enforces), Resource: c.Resource,
+		Active: c.DeactivatedAt == nil, DeactivatedAt: c.DeactivatedAt,
+		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
+	}
+	if c.TokenTTL > 0 {
+		seconds := int64(c.TokenTTL / time.Second)
+		v.TokenTTL = &seconds
+	}
+	return v
+}
+
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
+
+// SecretView is one live secret as it is listed; absent values are null.
+type SecretView struct {
+	ID         string     `json:"id"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	LastUsedIP *string    `json:"last_used_ip"`
+	UseCount   int64      `json:"use_count"`
+}
+
+// Created is a new secret: the only time it is shown.
+type Created struct {
+	View
+	ClientSecret string `json:"client_secret,omitempty"` // absent where a hash was imported
+	SecretID     string `json:"secret_id"`
+}
+
+// Rotated is what rotating a secret answers.
+type Rotated struct {
+	ClientID          string     `json:"client_id"`
+	ClientSecret      string     `json:"client_secret"`
+	SecretID          string     `json:"secret_id"`
+	PreviousExpiresAt *time.Time `json:"previous_expires_at"` // null: there was no live one
+}

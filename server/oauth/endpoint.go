@@ -1,0 +1,78 @@
+package oauth
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
+)
+
+// Issues notes tokens that were given out; it must not block.
+type Issues interface {
+	Issued(clientID, secretID string, from netip.Addr)
+}
+
+// Audit notes a revocation by a client.
+type Audit interface {
+	Revoked(ctx context.Context, by, address, requestID string, t *store.Token, jti string)
+}
+
+// Options are what the endpoints need.
+type Options struct {
+	Environment string
+	Issuer      func() string // known once the listener is bound
+	Auth        *auth.Authenticator
+	Clients     *auth.ClientCache
+	Tokens      *tokens.Service
+	Catalogue   func() *scopes.Catalogue
+	Issues      Issues
+	Audit       Audit
+}
+
+// Endpoints holds the handlers.
+type Endpoints struct{ o Options }
+
+// New makes the handlers.
+func New(o Options) *Endpoints { return &Endpoints{o: o} }
+
+// with adds the parameters of client authentication to an endpoint's own.
+func with(own map[string]web.Kind) map[string]web.Kind {
+	for _, name := range []string{paramClientID, paramClientSecret, paramAssertion, paramAssertionType} {
+		own[name] = web.Single
+	}
+	return own
+}
+
+func presented(c *gin.Context, p web.Params) auth.Presented {
+	return auth.Presented{
+		Authorization: c.Request.Header.Values("Authorization"),
+		ClientID:      p.Get(paramClientID),
+		ClientSecret:  p.Get(paramClientSecret),
+		Assertion:     p.Get(paramAssertion),
+		AssertionType: p.Get(paramAssertionType),
+	}
+}
+
+// client authenticates the calling client and notes it in the event.
+func (e *Endpoints) client(c *gin.Context, p auth.Presented) (auth.Identity, error) {
+	cred, err := p.Credentials()
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	ev := web.EventOf(c)
+	if auth.OtherEnvironment(cred.Secret, e.o.Environment) {
+		ev.Note = "secret of the other environment presented"
+	}
+	id, err := e.o.Auth.Authenticate(c.Request.Context(), cred, web.Address(c))
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	ev.ClientID, ev.SecretID, ev.OldSecret = id.Client.ID, id.SecretID, id.OldSecret
+	return id, nil
+}

@@ -1,0 +1,180 @@
+package oauth
+
+import (
+	"net/netip"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
+)
+
+var introspectSpec = web.Spec{Params: with(map[string]web.Kind{
+	paramToken:     web.Opaque,
+	paramTokenHint: web.Opaque, // any value: it is not used (RFC 7662 §2.1)
+	paramSourceIP:  web.Single,
+})}
+
+var (
+	errNoToken      = fault.New(fault.InvalidRequest, "token is missing")
+	errNotRS        = fault.New(fault.AccessDenied, "this client may not introspect: it needs the scope introspect")
+	errBearer       = fault.New(fault.InvalidToken, "the bearer token is not active, or not one of a client")
+	errSelf         = fault.New(fault.InvalidToken, "a token cannot introspect itself")
+	errBearerAndID  = fault.New(fault.InvalidRequest, "more than one client authentication method: a bearer token and client credentials")
+	errSourceIP     = fault.New(fault.InvalidRequest, "source_ip is not an IP address")
+	errBearerNoSpec = &fault.Error{Code: fault.InsufficientScope, Scope: scopes.Introspect, Description: "the bearer token lacks the scope introspect"}
+)
+
+// introspection is RFC 7662 §2.2 and what contract §3 adds.
+type introspection struct {
+	Active       bool           `json:"active"`
+	Scope        string         `json:"scope,omitempty"`
+	ClientID     string         `json:"client_id,omitempty"`
+	TokenType    string         `json:"token_type,omitempty"`
+	ExpiresAt    int64          `json:"exp,omitempty"`
+	IssuedAt     int64          `json:"iat,omitempty"`
+	Subject      string         `json:"sub,omitempty"`
+	Audience     any            `json:"aud,omitempty"` // one: a string; several: a list
+	Issuer       string         `json:"iss,omitempty"`
+	ID           string         `json:"jti,omitempty"`
+	Use          store.TokenUse `json:"token_use,omitempty"`
+	OrgID        string         `json:"org_id,omitempty"`
+	CustomerID   string         `json:"customer_id,omitempty"`
+	PartnerID    string         `json:"partner_id,omitempty"`
+	SourceIPs    []string       `json:"source_ips,omitempty"`
+	Endpoints    []string       `json:"endpoints,omitempty"`
+	Resources    []string       `json:"resources,omitempty"`
+	VoidKeys     []string       `json:"void_keys,omitempty"`
+	FeedPosition string         `json:"feed_position,omitempty"`
+}
+
+// Introspect is POST /oauth/introspect.
+func (e *Endpoints) Introspect(c *gin.Context) error {
+	p, err := web.ReadParams(c, introspectSpec)
+	if err != nil {
+		return err
+	}
+	token := p.Get(paramToken)
+	if token == "" {
+		return errNoToken
+	}
+	rs, err := e.resourceServer(c, p, token)
+	if err != nil {
+		return err
+	}
+	source, err := sourceIP(p.Get(paramSourceIP))
+	if err != nil {
+		return err
+	}
+	ev := web.EventOf(c)
+	found, err := e.o.Tokens.Find(c.Request.Context(), token)
+	if err != nil {
+		return err
+	}
+	active := found != nil && tokens.Visible(found.Token, rs, source)
+	ev.Active = &active
+	if !active {
+		if found == nil && auth.OtherEnvironment(token, e.o.Environment) {
+			ev.Note = "token of the other environment presented"
+		}
+		web.JSON(c, 200, introspection{})
+		return nil
+	}
+	answer := e.describe(found)
+	ev.TokenID = answer.ID
+	web.JSON(c, 200, answer)
+	return nil
+}
+
+func sourceIP(s string) (netip.Addr, error) {
+	if s == "" {
+		return netip.Addr{}, nil
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return a, errSourceIP
+	}
+	return a.Unmap().WithZone(""), nil
+}
+
+// resourceServer answers the caller: a client with the introspect right, by
+// its secret or by a bearer token that holds the scope.
+func (e *Endpoints) resourceServer(c *gin.Context, p web.Params, token string) (*store.Client, error) {
+	who := presented(c, p)
+	if bearer, ok := who.Bearer(); ok {
+		return e.bearerServer(c, who, bearer, token)
+	}
+	id, err := e.client(c, who)
+	if err != nil {
+		return nil, err
+	}
+	if !holds(id.Client.Scopes, scopes.Introspect) {
+		return nil, errNotRS
+	}
+	return id.Client, nil
+}
+
+func (e *Endpoints) bearerServer(c *gin.Context, who auth.Presented, bearer, token string) (*store.Client, error) {
+	switch {
+	case who.ClientSecret != "" || who.Assertion != "":
+		return nil, errBearerAndID
+	case bearer == token:
+		return nil, errSelf
+	}
+	found, err := e.o.Tokens.Find(c.Request.Context(), bearer)
+	if err != nil {
+		return nil, err
+	}
+	if found == nil || found.Token.Use != store.UseClient {
+		return nil, errBearer
+	}
+	web.EventOf(c).ClientID = found.Token.ClientID
+	if !scopes.Holds(found.Token.Scopes, scopes.Introspect) {
+		return nil, errBearerNoSpec
+	}
+	rs, _, err := e.o.Clients.Get(c.Request.Context(), found.Token.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	if rs == nil || rs.DeactivatedAt != nil {
+		return nil, errBearer
+	}
+	return rs, nil
+}
+
+func holds(set []string, name string) bool {
+	for _, s := range set {
+		if s == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Endpoints) describe(f *tokens.Found) introspection {
+	t := f.Token
+	a := introspection{
+		Active: true, Scope: t.Scopes, TokenType: "Bearer",
+		ExpiresAt: t.ExpiresAt.Unix(), IssuedAt: t.IssuedAt.Unix(),
+		Subject: tokens.Subject(t), Issuer: e.o.Issuer(), ID: tokens.ID(f.Digest), Use: t.Use,
+		OrgID: t.OrgID, CustomerID: t.CustomerID, PartnerID: t.PartnerID,
+		SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: t.Resources,
+		VoidKeys:     append(t.Principals(), store.PrincipalToken(f.Digest)),
+		FeedPosition: f.View.Position.String(),
+	}
+	if t.Use == store.UseClient || t.Use == store.UseCustomer {
+		a.ClientID = t.ClientID
+	}
+	switch len(t.Audience) {
+	case 0:
+	case 1:
+		a.Audience = t.Audience[0]
+	default:
+		a.Audience = t.Audience
+	}
+	return a
+}

@@ -1,0 +1,53 @@
+package oauth
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/web"
+)
+
+// metadata is RFC 8414 §2. response_types_supported is left out: this server
+// has no authorization endpoint, and §3.2 forbids empty lists.
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	TokenMethods          []string `json:"token_endpoint_auth_methods_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	Scopes                []string `json:"scopes_supported,omitempty"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported"`
+}
+
+// Metadata is GET /.well-known/oauth-authorization-server.
+func (e *Endpoints) Metadata(c *gin.Context) error {
+	issuer := e.o.Issuer()
+	base := strings.TrimSuffix(issuer, "/")
+	web.JSON(c, 200, metadata{
+		Issuer:                issuer,
+		TokenEndpoint:         base + PathToken,
+		TokenMethods:          auth.Methods,
+		GrantTypes:            []string{GrantClientCredentials},
+		Scopes:                e.o.Catalogue().Names(),
+		IntrospectionEndpoint: base + PathIntrospect,
+		IntrospectionMethods:  append([]string{"Bearer"}, auth.Methods...),
+		RevocationEndpoint:    base + PathRevoke,
+		RevocationMethods:     auth.Methods,
+	})
+	return nil
+}
+
+// MetadataPaths answers where the document is: at the well-known path, and
+// for an issuer with a path also with that inserted behind (RFC 8414 §3.1).
+func MetadataPaths(issuer string) []string {
+	paths := []string{PathMetadata}
+	if u, err := url.Parse(issuer); err == nil && strings.Trim(u.Path, "/") != "" {
+		paths = append(paths, PathMetadata+"/"+strings.Trim(u.Path, "/"))
+	}
+	return paths
+}

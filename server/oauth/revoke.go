@@ -1,0 +1,48 @@
+package oauth
+
+import (
+	"errors"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
+)
+
+var revokeSpec = web.Spec{Params: with(map[string]web.Kind{
+	paramToken:     web.Opaque,
+	paramTokenHint: web.Opaque, // a wrong one is ignored (RFC 7009 §2.1)
+})}
+
+var errOtherClients = fault.New(fault.UnauthorizedClient, "the token was not issued to this client")
+
+// Revoke is POST /oauth/revoke.
+func (e *Endpoints) Revoke(c *gin.Context) error {
+	p, err := web.ReadParams(c, revokeSpec)
+	if err != nil {
+		return err
+	}
+	token := p.Get(paramToken)
+	if token == "" {
+		return errNoToken
+	}
+	id, err := e.client(c, presented(c, p))
+	if err != nil {
+		return err
+	}
+	t, err := e.o.Tokens.RevokeOwn(c.Request.Context(), token, id.Client.ID)
+	if errors.Is(err, tokens.ErrNotYours) {
+		return errOtherClients
+	}
+	if err != nil {
+		return err
+	}
+	if t != nil {
+		ev := web.EventOf(c)
+		ev.TokenID = tokens.ID(tokens.DigestOf(token))
+		e.o.Audit.Revoked(c.Request.Context(), "client:"+id.Client.ID, web.AddressString(c), ev.RequestID, t, ev.TokenID)
+	}
+	web.JSON(c, 200, struct{}{})
+	return nil
+}

@@ -1,0 +1,108 @@
+// Package tokenadmin is the admin side of tokens: explaining one and ending
+// one (contract §4). The rules are in server/tokens.
+package tokenadmin
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
+)
+
+// Handler answers the token endpoints of the admin API.
+type Handler struct {
+	Tokens *tokens.Service
+	Feed   *feed.Feed
+	Audit  *audit.Log
+}
+
+// Routes are the endpoints.
+func (h Handler) Routes() []admin.Route {
+	return []admin.Route{
+		{Method: http.MethodPost, Path: "/tokens/explain", Handle: h.explain},
+		{Method: http.MethodPost, Path: "/tokens/revoke", Handle: h.revoke},
+	}
+}
+
+const maxToken = 4096
+
+var (
+	errNoToken = fault.New(fault.InvalidRequest, "token is missing").At("token")
+	errWhich   = fault.New(fault.InvalidRequest, "send either token or jti")
+	errJTI     = fault.New(fault.InvalidRequest, "jti is not one of this server").At("jti")
+	errUnknown = fault.New(fault.NotFound, "there is no such token: it has expired, was made elsewhere, or was damaged in copying")
+)
+
+func (h Handler) explain(c *gin.Context) error {
+	var body struct {
+		Token string `json:"token"`
+	}
+	if err := web.ReadJSON(c, &body, false); err != nil {
+		return err
+	}
+	if body.Token == "" || len(body.Token) > maxToken {
+		return errNoToken
+	}
+	x, err := h.Tokens.Explain(c.Request.Context(), body.Token)
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusOK, x)
+	return nil
+}
+
+func (h Handler) revoke(c *gin.Context) error {
+	var body struct {
+		Token string `json:"token"`
+		ID    string `json:"jti"`
+	}
+	if err := web.ReadJSON(c, &body, false); err != nil {
+		return err
+	}
+	if (body.Token == "") == (body.ID == "") || len(body.Token) > maxToken {
+		return errWhich
+	}
+	d := tokens.DigestOf(body.Token)
+	if body.ID != "" {
+		var ok bool
+		if d, ok = tokens.ParseID(body.ID); !ok {
+			return errJTI
+		}
+	}
+	ctx, by := c.Request.Context(), admin.ActorOf(c)
+	t, err := h.Tokens.Revoke(ctx, d, by.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return errUnknown
+	}
+	if err == nil {
+		err = h.Feed.Settle(ctx)
+	}
+	change := Revoked(by, &t, tokens.ID(d))
+	if err != nil {
+		change.Outcome = string(web.AsFault(err).Code)
+	}
+	h.Audit.Write(ctx, change)
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusOK, struct {
+		Revoked string `json:"revoked"`
+	}{tokens.ID(d)})
+	return nil
+}
+
+// Revoked is the audit of a revocation.
+func Revoked(by audit.Actor, t *store.Token, jti string) audit.Change {
+	return audit.Change{
+		Actor: by, Action: "token.revoke", Target: "token:" + jti,
+		Before: map[string]any{"sub": tokens.Subject(t), "scope": t.Scopes, "exp": t.ExpiresAt},
+	}
+}
