@@ -51,25 +51,20 @@ type Keyring struct {
 }
 
 type checkKey struct {
-	id   uint8
-	mac  []byte
-	mask cipher.Block
+	stored store.TokenKey
+	mask   cipher.Block
 }
 
 // NewKeyring makes a keyring for tokens with the prefix (contract §2).
 func NewKeyring(prefix string) *Keyring { return &Keyring{prefix: prefix} }
 
-// Prefix answers the prefix for the configured one in the environment:
-// `default` is gt_<env>_.
-func Prefix(configured, environment string) string {
-	if configured == "default" {
-		return "gt_" + environment + "_"
+// Offer answers the key to give to a store that has none: the newest one in
+// use here, so that a store that was replaced keeps the tokens readable, or a
+// fresh one.
+func (k *Keyring) Offer(now time.Time) store.TokenKey {
+	if used := k.newest.Load(); used != nil {
+		return used.stored
 	}
-	return configured
-}
-
-// NewTokenKey answers a fresh key, to be offered to a store that has none.
-func NewTokenKey(now time.Time) store.TokenKey {
 	key := make([]byte, 32)
 	mustRandom(key)
 	return store.TokenKey{ID: 1, Key: key, CreatedAt: now.UTC()}
@@ -89,7 +84,7 @@ func (k *Keyring) Use(keys []store.TokenKey) error {
 		if err != nil {
 			return err
 		}
-		all[key.ID] = &checkKey{id: key.ID, mac: key.Key, mask: block}
+		all[key.ID] = &checkKey{stored: key, mask: block}
 		if key.CreatedAt.After(latest.CreatedAt) {
 			latest = key
 		}
@@ -109,7 +104,7 @@ func (k *Keyring) Make(end time.Time) string {
 	binary.BigEndian.PutUint32(be[:], minutes)
 	copy(b[expiryByte:], be[1:])
 	key.maskExpiry(&b)
-	b[keyByte] = key.id ^ b[0]
+	b[keyByte] = key.stored.ID ^ b[0]
 	sum := key.check(k.prefix, &b)
 	copy(b[checkByte:], sum[:])
 	return k.prefix + encoding.EncodeToString(b[:])
@@ -152,7 +147,7 @@ func (c *checkKey) maskExpiry(b *[tokenBytes]byte) {
 }
 
 func (c *checkKey) check(prefix string, b *[tokenBytes]byte) (sum [tokenBytes - checkByte]byte) {
-	m := hmac.New(sha256.New, c.mac)
+	m := hmac.New(sha256.New, c.stored.Key)
 	m.Write([]byte(prefix))
 	m.Write(b[:checkByte])
 	var full [sha256.Size]byte

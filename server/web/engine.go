@@ -15,7 +15,7 @@ import (
 const (
 	MaxBody    = 64 << 10
 	MaxParams  = 100
-	maxIDLen   = 64
+	maxIDLen   = 36
 	maxJSONLen = 1 << 20 // admin bodies
 )
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -95,9 +96,10 @@ func AddressString(c *gin.Context) string {
 	return ""
 }
 
-// requestID keeps a caller's id if it is harmless, and makes one otherwise.
+// requestID keeps a caller's id if it is a UUID or hexadecimal, and makes one
+// otherwise: what is kept is logged, so it must not be able to hold a secret.
 func requestID(given string) string {
-	if len(given) >= 1 && len(given) <= maxIDLen && harmless(given) {
+	if len(given) >= 8 && len(given) <= maxIDLen && isHex(given) {
 		return given
 	}
 	var b [16]byte
@@ -107,13 +109,6 @@ func requestID(given string) string {
 	return hex.EncodeToString(b[:])
 }
 
-func harmless(s string) bool {
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
-		default:
-			return false
-		}
-	}
-	return true
+func isHex(s string) bool {
+	return strings.Trim(s, "0123456789abcdefABCDEF-") == ""
 }

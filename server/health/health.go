@@ -1,0 +1,73 @@
+// Package health answers whether the process lives and is ready, and serves
+// the machine-readable description of the public API.
+package health
+
+import (
+	_ "embed"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
+)
+
+// Paths (contract §3).
+const (
+	PathLive    = "/healthz"
+	PathReady   = "/readyz"
+	PathOpenAPI = "/openapi.yaml"
+)
+
+//go:embed openapi.yaml
+var openAPI string
+
+// serverPlaceholder stands in openapi.yaml where the issuer belongs.
+const serverPlaceholder = "http://127.0.0.1:8080"
+
+// Handler answers the endpoints.
+type Handler struct {
+	Store  store.Store
+	Feed   *feed.Feed
+	Issuer func() string
+}
+
+type status struct {
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Live is GET /healthz: the process answers.
+func (h Handler) Live(c *gin.Context) error {
+	web.JSON(c, http.StatusOK, status{Status: "ok"})
+	return nil
+}
+
+// Ready is GET /readyz: the store can be reached and written, and the feed is
+// fresh; otherwise 503 with the reason.
+func (h Handler) Ready(c *gin.Context) error {
+	reason := ""
+	if err := h.Store.Ping(c.Request.Context()); err != nil {
+		reason = "the store cannot be reached or written"
+		web.EventOf(c).Cause = err
+	} else if _, err := h.Feed.Fresh(c.Request.Context()); err != nil {
+		reason = "the feed is not fresh"
+		web.EventOf(c).Cause = err
+	}
+	if reason != "" {
+		c.Header("Retry-After", "1")
+		web.JSON(c, http.StatusServiceUnavailable, status{Status: "unavailable", Reason: reason})
+		return nil
+	}
+	web.JSON(c, http.StatusOK, status{Status: "ok"})
+	return nil
+}
+
+// OpenAPI is GET /openapi.yaml.
+func (h Handler) OpenAPI(c *gin.Context) error {
+	doc := strings.ReplaceAll(openAPI, serverPlaceholder, strings.TrimSuffix(h.Issuer(), "/"))
+	c.Data(http.StatusOK, "application/yaml", []byte(doc))
+	return nil
+}

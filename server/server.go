@@ -1,0 +1,180 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/oauth"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/usage"
+	"github.com/grantd/grantd/store"
+)
+
+// Options are what a Server needs.
+type Options struct {
+	Config config.Config
+	Log    *slog.Logger
+	Now    func() time.Time // nil: the clock
+	// Store replaces the configured store; the Server closes it. For tests.
+	Store store.Store
+}
+
+// Server is one grantd: New, Start, then Stop.
+type Server struct {
+	cfg    config.Config
+	log    *slog.Logger
+	now    func() time.Time
+	store  store.Store
+	keys   *tokens.Keyring
+	feed   *feed.Feed
+	usage  *usage.Recorder
+	audit  *audit.Log
+	tokens *tokens.Service
+	client *clients.Service
+	oauth  *oauth.Endpoints
+	scopes *scopes.Catalogue
+
+	listeners []*listener
+	failed    chan error
+	teardowns []teardown
+	issuer    string
+}
+
+// New opens the store and builds every part; nothing listens yet. Errors say
+// what to do: another environment's store, one that is locked, a port in use.
+func New(ctx context.Context, o Options) (*Server, error) {
+	s := &Server{cfg: o.Config, log: o.Log, now: o.Now, store: o.Store, failed: make(chan error, 4)}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if err := s.build(ctx); err != nil {
+		_ = s.Stop(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) build(ctx context.Context) (err error) {
+	if s.scopes, err = scopes.Load(s.cfg.Scopes.File); err != nil {
+		return err
+	}
+	if s.store == nil {
+		if s.store, err = openStore(ctx, s.cfg, s.log, s.now); err != nil {
+			return err
+		}
+	}
+	s.onStop("store", func(context.Context) error { return s.store.Close() })
+	s.keys = tokens.NewKeyring(s.cfg.TokenPrefix())
+	if err := s.restore(ctx); err != nil {
+		return err
+	}
+	s.feed = feed.New(feed.Options{
+		Store: s.store, Shared: s.store.Shared(), MaxStaleness: s.cfg.Cache.MaxStaleness,
+		Now: s.now, Log: s.log, Restore: s.restore,
+	})
+	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log}
+	s.usage = usage.New(s.store, s.audit, s.now, s.log)
+	s.wire()
+	return nil
+}
+
+// wire plugs the features into the shared parts.
+func (s *Server) wire() {
+	cache := 0
+	if s.cfg.Cache.Enabled {
+		cache = s.cfg.Cache.MaxEntries
+	}
+	s.tokens = tokens.New(tokens.Options{
+		Environment: s.cfg.Environment, Store: s.store, Clients: s.store, Feed: s.feed, Keys: s.keys,
+		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
+	})
+	s.client = clients.New(clients.Options{
+		Environment: s.cfg.Environment, Store: s.store, Uses: s.store, Feed: s.feed,
+		Audit: s.audit, Catalogue: s.catalogue, Now: s.now,
+	})
+	records := auth.NewClientCache(s.store, s.feed)
+	s.oauth = oauth.New(oauth.Options{
+		Environment: s.cfg.Environment,
+		Issuer:      func() string { return s.issuer },
+		Auth:        auth.New(auth.Options{Environment: s.cfg.Environment, Clients: records, Recorder: s.usage, Now: s.now}),
+		Clients:     records,
+		Tokens:      s.tokens,
+		Catalogue:   s.catalogue,
+		Issues:      s.usage,
+		Audit:       revocations{s.audit},
+	})
+}
+
+func (s *Server) catalogue() *scopes.Catalogue { return s.scopes }
+
+// restore makes sure that the store is ours and holds the key of the keyed
+// check: at the start, and whenever the feed finds it replaced.
+func (s *Server) restore(ctx context.Context) error {
+	stamp := store.Stamp{Environment: s.cfg.Environment, Issuer: s.cfg.Issuer, Format: store.Format}
+	if err := s.store.Stamp(ctx, stamp); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	keys, err := s.store.EnsureTokenKey(ctx, s.keys.Offer(s.now()))
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return s.keys.Use(keys)
+}
+
+// Clients answers the service of clients, for `grantd dev`.
+func (s *Server) Clients() *clients.Service { return s.client }
+
+// Start loads the feed, opens the listeners and serves.
+func (s *Server) Start(ctx context.Context) error {
+	if err := s.start(ctx); err != nil {
+		_ = s.Stop(ctx)
+		return err
+	}
+	return nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	if err := s.feed.Start(ctx); err != nil {
+		return err
+	}
+	s.onStop("feed", func(context.Context) error { s.feed.Stop(); return nil })
+	s.usage.Start()
+	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
+	public, err := s.listenPublic()
+	if err != nil {
+		return err
+	}
+	admin, err := s.listenAdmin()
+	if err != nil {
+		return err
+	}
+	s.listeners = []*listener{public, admin}
+	s.issuer = s.cfg.Issuer
+	if s.issuer == "" {
+		s.issuer = public.url
+	}
+	if err := s.mount(public, admin); err != nil {
+		return err
+	}
+	for _, l := range s.listeners {
+		s.serve(l)
+	}
+	return nil
+}
+
+// PublicURL answers where the public listener is, with the bound port.
+func (s *Server) PublicURL() string { return s.listeners[0].url }
+
+// AdminSocket answers the path of the admin socket.
+func (s *Server) AdminSocket() string { return s.cfg.Admin.Socket }
+
+// Failed answers the error of a listener that ended by itself.
+func (s *Server) Failed() <-chan error { return s.failed }

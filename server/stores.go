@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/embedded"
+	"github.com/grantd/grantd/store/redisstore"
+)
+
+// openStore opens the configured store.
+func openStore(ctx context.Context, cfg config.Config, log *slog.Logger, now func() time.Time) (store.Store, error) {
+	if cfg.Store.Backend == "redis" {
+		return openRedis(ctx, cfg, now)
+	}
+	s, err := embedded.Open(embedded.Options{Path: cfg.Store.Embedded.Path, Now: now, AuditRetention: cfg.Audit.Retention, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("store.embedded.path: %w", err)
+	}
+	return s, nil
+}
+
+func openRedis(ctx context.Context, cfg config.Config, now func() time.Time) (store.Store, error) {
+	r := cfg.Store.Redis
+	o := redisstore.Options{
+		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB, Username: r.Username,
+		KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention,
+	}
+	if r.PasswordFile != "" {
+		password, err := config.ReadSecretFile(r.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("store.redis.password_file: %w", err)
+		}
+		o.Password = password.Reveal()
+	}
+	if r.TLS.Enabled {
+		var err error
+		if o.TLS, err = clientTLS(r.TLS.CAFile); err != nil {
+			return nil, fmt.Errorf("store.redis.tls.ca_file: %w", err)
+		}
+	}
+	s, err := redisstore.Open(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("store.redis: %w", err)
+	}
+	return s, nil
+}
+
+func clientTLS(caFile string) (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile == "" {
+		return cfg, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, err
+	}
+	cfg.RootCAs = x509.NewCertPool()
+	if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("holds no certificate in PEM form")
+	}
+	return cfg, nil
+}
