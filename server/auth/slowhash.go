@@ -38,6 +38,7 @@ const (
 
 	// slowAtOnce bounds slow checks over all clients; one client has one.
 	slowAtOnce  = 2
+	slowWait    = 5 * time.Second // for a turn
 	maxRemember = 10_000
 )
 
@@ -96,6 +97,8 @@ func (s *slowHashes) match(ctx context.Context, c *store.Client, presented strin
 }
 
 func (s *slowHashes) enter(ctx context.Context, clientID string) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, slowWait)
+	defer cancel()
 	one, _ := s.clients.LoadOrStore(clientID, semaphore.NewWeighted(1))
 	mine := one.(*semaphore.Weighted)
 	if err := mine.Acquire(ctx, 1); err != nil {

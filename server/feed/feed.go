@@ -129,10 +129,18 @@ func (f *Feed) Append(ctx context.Context, entries ...store.Entry) error {
 	if err != nil {
 		return fmt.Errorf("append to feed: %w", err)
 	}
-	for f.lost.Load() || to.After(f.Position()) {
+	// The first read may be one that was under way before the entry was there;
+	// the second cannot be.
+	for range 2 {
+		if !f.lost.Load() && !to.After(f.Position()) {
+			return nil
+		}
 		if err := f.catchUp(ctx); err != nil {
 			return fmt.Errorf("apply own feed entry: %w", err)
 		}
+	}
+	if to.After(f.Position()) {
+		return fmt.Errorf("apply own feed entry: %w: %w", store.ErrFeedLost, store.ErrUnavailable)
 	}
 	return nil
 }

@@ -11,8 +11,11 @@ import (
 const (
 	// longestWait bounds one blocking read (design §3).
 	longestWait = 400 * time.Millisecond
-	// readTimeout bounds what a read takes besides waiting.
+	// readTimeout bounds what a read takes besides waiting, and how long a
+	// request waits for one.
 	readTimeout = time.Second
+	// recoverTimeout bounds reading the whole feed again.
+	recoverTimeout = 30 * time.Second
 	pruneEvery  = time.Minute
 	retryAfter  = 100 * time.Millisecond
 )
@@ -55,7 +58,7 @@ func (f *Feed) read(ctx context.Context, wait time.Duration) error {
 		sent := time.Since(f.start)
 		entries, err := f.o.Store.ReadFeed(ctx, f.Position(), wait)
 		if errors.Is(err, store.ErrFeedLost) {
-			return f.recover(ctx)
+			return f.recoverNow()
 		}
 		if err != nil {
 			return err
@@ -79,13 +82,13 @@ func (f *Feed) confirm(sent time.Duration) {
 
 // catchUp reads to the end of the feed without waiting for entries. All who
 // ask at the same time share one read, which ends by its own deadline; each
-// waits by its own.
+// waits by its own, and for readTimeout at most.
 func (f *Feed) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	result := f.flight.DoChan("tail", func() (any, error) {
 		if f.lost.Load() {
-			ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
-			defer cancel()
-			return nil, f.recover(ctx)
+			return nil, f.recoverNow()
 		}
 		return nil, f.read(context.Background(), 0)
 	})
@@ -95,6 +98,14 @@ func (f *Feed) catchUp(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// recoverNow is recover with its own time: a long feed is not given up when
+// the read that found the loss would be.
+func (f *Feed) recoverNow() error {
+	ctx, cancel := context.WithTimeout(context.Background(), recoverTimeout)
+	defer cancel()
+	return f.recover(ctx)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -81,7 +81,7 @@ func (f *Feed) verify(ctx context.Context) error {
 	if same {
 		return nil
 	}
-	return f.recover(ctx)
+	return f.recoverNow()
 }
 
 // recover makes feed and copy one again: nothing is fresh until it is done.
