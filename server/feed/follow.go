@@ -16,8 +16,8 @@ const (
 	readTimeout = time.Second
 	// recoverTimeout bounds reading the whole feed again.
 	recoverTimeout = 30 * time.Second
-	pruneEvery  = time.Minute
-	retryAfter  = 100 * time.Millisecond
+	pruneEvery     = time.Minute
+	retryAfter     = 100 * time.Millisecond
 )
 
 // follow keeps the copy fresh until ctx ends.

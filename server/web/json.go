@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -93,7 +94,8 @@ func ReadJSON(c *gin.Context, v any, optional bool) error {
 	if err := d.Decode(v); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			return errJSON.At(wrong.Field).Because(err)
+			// The path has the names of embedded structs before the member's.
+			return errJSON.At(wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:]).Because(err)
 		}
 		return errJSON.Because(err)
 	}

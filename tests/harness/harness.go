@@ -150,6 +150,7 @@ func EachStore(t *testing.T, test func(t *testing.T, start func(...Options) *Ser
 			edit := o.Edit
 			o.Edit = func(c *config.Config) {
 				OnRedis(addr)(c)
+				c.Cache.MaxStaleness = 500 * time.Millisecond // admin calls wait for it
 				if edit != nil {
 					edit(c)
 				}

@@ -1,0 +1,50 @@
+package embedded
+
+import (
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// batch is a running transaction, and what it will do to memory once it is
+// on the disk.
+type batch struct {
+	tx     *bbolt.Tx
+	now    time.Time
+	index  *index
+	tokens map[digestKey]move
+	fed    bool
+}
+
+// errUnchanged is the answer of a write that found nothing to write.
+var errUnchanged = errors.New("unchanged")
+
+// errNothing rolls back a transaction that wrote nothing, and saves its sync.
+var errNothing = errors.New("nothing to commit")
+
+// run runs the writes. Its error ends the whole transaction.
+func (b *batch) run(writes []*write, expired []hour) error {
+	dirty := len(expired) > 0
+	if err := b.dropHours(expired); err != nil {
+		return err
+	}
+	for _, w := range writes {
+		if w.err = w.ctx.Err(); w.err != nil {
+			continue // its caller has gone
+		}
+		var own refusal
+		switch w.err = w.run(b); {
+		case w.err == nil:
+			dirty = true
+		case errors.Is(w.err, errUnchanged):
+			w.err = nil
+		case !errors.As(w.err, &own):
+			return w.err
+		}
+	}
+	if !dirty {
+		return errNothing
+	}
+	return nil
+}

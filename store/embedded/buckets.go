@@ -1,0 +1,54 @@
+package embedded
+
+import (
+	"encoding/binary"
+
+	"go.etcd.io/bbolt"
+)
+
+// layout is the version of what follows; a file of a later one is refused.
+const layout = 1
+
+// Top-level buckets, and what is in them.
+var (
+	bucketMeta    = []byte("meta")    // the keys below
+	bucketClients = []byte("clients") // client id → record
+	bucketUses    = []byte("uses")    // client id, 0, secret id → record
+	bucketTokens  = []byte("tokens")  // hour → bucket of sequence → digest, record
+	bucketFeed    = []byte("feed")    // log: sequence → milliseconds, record
+	bucketAudit   = []byte("audit")   // log: sequence → milliseconds, record
+
+	allBuckets = [][]byte{bucketMeta, bucketClients, bucketUses, bucketTokens, bucketFeed, bucketAudit}
+)
+
+// Keys of the meta bucket.
+var (
+	keyLayout    = []byte("layout")     // 8 bytes
+	keyLineage   = []byte("lineage")    // made with the file, random
+	keyWitnessed = []byte("witnessed")  // a lineage
+	keyStamp     = []byte("stamp")      // JSON
+	keyTokenKeys = []byte("token_keys") // JSON
+	keyPing      = []byte("ping")       // 8 bytes: when it was last tried to write
+)
+
+// orderly is how full pages get of buckets that only grow at their end.
+const orderly = 0.95
+
+// meta, clients, … exist from Open on.
+func meta(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketMeta) }
+func clients(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket(bucketClients) }
+func uses(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketUses) }
+func tokens(tx *bbolt.Tx) *bbolt.Bucket  { return tx.Bucket(bucketTokens) }
+func feed(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketFeed) }
+func audit(tx *bbolt.Tx) *bbolt.Bucket   { return tx.Bucket(bucketAudit) }
+
+// number is n as a key or value: 8 bytes that sort as n does.
+func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// numberOf reads what number wrote, and 0 from anything shorter.
+func numberOf(b []byte) uint64 {
+	if len(b) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}

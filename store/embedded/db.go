@@ -1,0 +1,171 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/grantd/grantd/store"
+)
+
+// Options says where a store is and how it keeps what it holds.
+type Options struct {
+	// Path is the folder that holds grantd.db. It is made with mode 0700 if
+	// it is not there; the file has mode 0600.
+	Path string
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// AuditRetention is how long audit events are kept; 0: for ever. Old ones
+	// go when new ones come.
+	AuditRetention time.Duration
+	// Logger gets what an operator should know of; nil: nobody.
+	Logger *slog.Logger
+}
+
+// Store is a store.Store in one file.
+type Store struct {
+	db             *bbolt.DB
+	now            func() time.Time
+	auditRetention time.Duration
+	log            *slog.Logger
+
+	index  index        // of the tokens that are on the disk
+	fed    bell         // rings when the feed has grown
+	pinged atomic.Int64 // when Ping last wrote, Unix nanoseconds
+
+	queue   chan *write
+	closing chan struct{} // closed: nothing new is taken
+	stopped chan struct{} // closed: the writer has ended
+	close   sync.Once
+	failed  atomic.Pointer[failure]
+	lostTx  int // writer's: the transaction whose commit failed, or 0
+}
+
+var _ store.Store = (*Store)(nil)
+
+// sweep is how often expired tokens are dropped when nothing is written.
+const sweep = time.Minute
+
+// Open opens the store in a folder, and makes it if it is not there. It
+// takes as long as reading all tokens takes, some 0.3 s per million.
+//
+// Errors: store.ErrUnavailable (also when another process has it open),
+// store.ErrNewerFormat, store.ErrUnsuitable for a file that is not ours.
+func Open(o Options) (*Store, error) { return openSweeping(o, sweep) }
+
+func openSweeping(o Options, sweep time.Duration) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	db, err := openFile(o.Path, o.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	s := &Store{
+		db:             db,
+		now:            o.Now,
+		auditRetention: o.AuditRetention,
+		log:            o.Logger,
+		queue:          make(chan *write, maxBatch),
+		closing:        make(chan struct{}),
+		stopped:        make(chan struct{}),
+	}
+	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
+		return nil, errors.Join(unavailable("read tokens", err), db.Close())
+	}
+	go s.writeAll(sweep)
+	return s, nil
+}
+
+// Shared is false: the file is locked against other processes.
+func (s *Store) Shared() bool { return false }
+
+// Close does the writes that wait, and closes the file.
+func (s *Store) Close() error {
+	var err error
+	s.close.Do(func() {
+		close(s.closing)
+		<-s.stopped
+		err = s.db.Close()
+	})
+	return err
+}
+
+// Ping writes to the file, at most once a second: in between, the last
+// success counts. It also fails when another write failed lately: on a full
+// disk there may still be room for what Ping writes.
+func (s *Store) Ping(ctx context.Context) error {
+	now := s.now()
+	if err := s.failedLately(now); err != nil {
+		return unavailable("ping", err)
+	}
+	since := now.Sub(time.Unix(0, s.pinged.Load()))
+	if since >= 0 && since < time.Second {
+		return s.open(ctx, "ping")
+	}
+	err := s.write(ctx, "ping", func(b *batch) error {
+		return meta(b.tx).Put(keyPing, number(uint64(now.Unix())))
+	})
+	if err == nil {
+		s.pinged.Store(now.UnixNano())
+	}
+	return err
+}
+
+// view runs a read. An error of run that is not a refusal means that the
+// file cannot be read.
+func (s *Store) view(ctx context.Context, operation string, run func(tx *bbolt.Tx) error) error {
+	if err := s.open(ctx, operation); err != nil {
+		return err
+	}
+	return answer(operation, s.db.View(run))
+}
+
+// open answers an error if ctx or the store has ended.
+func (s *Store) open(ctx context.Context, operation string) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable(operation, err)
+	}
+	select {
+	case <-s.closing:
+		return unavailable(operation, errClosed)
+	default:
+		return nil
+	}
+}
+
+var errClosed = errors.New("closed")
+
+// refusal is an operation's own answer, such as ErrExists: nothing is wrong
+// with the file, and nothing was changed.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+func refuse(err error) error { return refusal{err} }
+
+// answer is the error of an operation as its caller gets it.
+func answer(operation string, err error) error {
+	var own refusal
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return fmt.Errorf("embedded store: %s: %w", operation, own.error)
+	default:
+		return unavailable(operation, err)
+	}
+}
+
+func unavailable(operation string, err error) error {
+	return fmt.Errorf("embedded store: %s: %w: %w", operation, store.ErrUnavailable, err)
+}

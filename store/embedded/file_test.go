@@ -1,0 +1,146 @@
+package embedded
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/storetest"
+)
+
+// refusedOpen opens a store that cannot be opened, and wants one line that
+// says want.
+func refusedOpen(t *testing.T, folder string, is error, want string) {
+	t.Helper()
+	s, err := Open(Options{Path: folder})
+	if err == nil {
+		closeStore(t, s)
+		t.Fatal("opened")
+	}
+	if !errors.Is(err, is) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("error %q\nwant one line that wraps %q and says %q", err, is, want)
+	}
+}
+
+func TestOpenWhileAnotherHasIt(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, storetest.NewClock())
+	start := time.Now()
+	refusedOpen(t, folder, store.ErrUnavailable, "another grantd has it open: stop that one")
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if err := s.Ping(t.Context()); err != nil {
+		t.Errorf("the first one: %v", err)
+	}
+	closeStore(t, s)
+	closeStore(t, open(t, folder, storetest.NewClock()))
+}
+
+func TestOpenMakesPrivateFolderAndFile(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "new", "data")
+	open(t, folder, storetest.NewClock())
+	for path, want := range map[string]os.FileMode{folder: 0o700, filepath.Join(folder, fileName): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s: mode %v, want %v", path, info.Mode().Perm(), want)
+		}
+	}
+}
+
+func TestOpenWhereNoFolderCanBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refusedOpen(t, file, store.ErrUnavailable, "not a directory")
+	refusedOpen(t, filepath.Join(file, "below"), store.ErrUnavailable, "not a directory")
+}
+
+func TestOpenOfAFileThatIsNotOurs(t *testing.T) {
+	text := []byte(strings.Repeat("this is not a database\n", 1000))
+	for name, content := range map[string][]byte{"text": text, "short": text[:10], "zeroes": make([]byte, 64<<10)} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			path := filepath.Join(folder, fileName)
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			refusedOpen(t, folder, store.ErrUnsuitable, path+" is damaged or not a database of grantd")
+		})
+	}
+}
+
+func TestOpenOfAFileThatWasCutShort(t *testing.T) {
+	folder, clock := t.TempDir(), storetest.NewClock()
+	s := open(t, folder, clock)
+	putMany(t, s, 3000, clock.Now())
+	closeStore(t, s)
+	path := filepath.Join(folder, fileName)
+	for _, size := range []int64{100_000, 20_000, 9000} {
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+		refusedOpen(t, folder, store.ErrUnsuitable, "damaged")
+	}
+}
+
+// otherFile writes a bbolt file with one bucket and one key.
+func otherFile(t *testing.T, bucket, key, value []byte) string {
+	t.Helper()
+	folder := t.TempDir()
+	db, err := bbolt.Open(filepath.Join(folder, fileName), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket(bucket)
+		if err != nil {
+			return err
+		}
+		return b.Put(key, value)
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+func TestOpenOfAnotherProgramsFile(t *testing.T) {
+	refusedOpen(t, otherFile(t, []byte("key"), []byte("a"), []byte("b")), store.ErrUnsuitable, "another program")
+	refusedOpen(t, otherFile(t, bucketMeta, []byte("a"), []byte("b")), store.ErrUnsuitable, "another program")
+}
+
+func TestOpenOfANewerFile(t *testing.T) {
+	folder := otherFile(t, bucketMeta, keyLayout, number(layout+1))
+	refusedOpen(t, folder, store.ErrNewerFormat, "written by a newer grantd")
+}
+
+func TestLineageIsTheFilesOwn(t *testing.T) {
+	folder, clock := t.TempDir(), storetest.NewClock()
+	lineage := func(folder string) string {
+		s := open(t, folder, clock)
+		defer closeStore(t, s)
+		l, err := s.FeedLineage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Current
+	}
+	first := lineage(folder)
+	if again := lineage(folder); again != first {
+		t.Errorf("opened again: %q, then %q", first, again)
+	}
+	if other := lineage(t.TempDir()); other == first {
+		t.Errorf("another file has the same lineage %q", other)
+	}
+}

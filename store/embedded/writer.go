@@ -1,0 +1,182 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// maxBatch is how many writes share one sync at most.
+const maxBatch = 1024
+
+// write is one write that waits for its turn.
+type write struct {
+	ctx context.Context
+	// run checks first and writes after, so that a refusal leaves nothing
+	// behind for its neighbours in the transaction.
+	run  func(*batch) error
+	done chan error
+	err  error
+}
+
+// write queues run and waits until it is on the disk. When ctx ends before,
+// the outcome is not known.
+func (s *Store) write(ctx context.Context, operation string, run func(*batch) error) error {
+	if err := s.open(ctx, operation); err != nil {
+		return err
+	}
+	w := &write{ctx: ctx, run: run, done: make(chan error, 1)}
+	select {
+	case s.queue <- w:
+	case <-ctx.Done():
+		return unavailable(operation, ctx.Err())
+	case <-s.closing:
+		return unavailable(operation, errClosed)
+	}
+	select {
+	case err := <-w.done:
+		return answer(operation, err)
+	case <-ctx.Done():
+		return unavailable(operation, ctx.Err())
+	case <-s.stopped:
+	}
+	select {
+	case err := <-w.done: // answered with the last batch
+		return answer(operation, err)
+	default:
+		return unavailable(operation, errClosed)
+	}
+}
+
+// writeAll is the writer: it commits what is queued until the store closes.
+func (s *Store) writeAll(sweep time.Duration) {
+	defer close(s.stopped)
+	tick := time.NewTicker(sweep)
+	defer tick.Stop()
+	var batch []*write
+	s.commit(nil) // hours that passed while it was closed
+	for {
+		select {
+		case w := <-s.queue:
+			// Those whom the last batch answered are about to come back: let
+			// them, or every other batch would hold a single write.
+			runtime.Gosched()
+			batch = s.drain(append(batch[:0], w))
+			s.commit(batch)
+			clear(batch)
+		case <-tick.C:
+			s.commit(nil)
+		case <-s.closing:
+			for batch = s.drain(batch[:0]); len(batch) > 0; batch = s.drain(batch[:0]) {
+				s.commit(batch)
+			}
+			return
+		}
+	}
+}
+
+// drain adds what is queued now to the batch, up to maxBatch.
+func (s *Store) drain(batch []*write) []*write {
+	for len(batch) < maxBatch {
+		select {
+		case w := <-s.queue:
+			batch = append(batch, w)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit runs the writes and the dropping of expired hours in one
+// transaction, and answers each write. When the transaction fails, it has
+// failed for all of them: a refusal too may rest on what was not kept.
+func (s *Store) commit(writes []*write) {
+	expired := s.index.expired(s.now())
+	if len(writes) == 0 && len(expired) == 0 {
+		return
+	}
+	var b *batch
+	err := s.update(func(tx *bbolt.Tx) error {
+		b = &batch{tx: tx, now: s.now(), index: &s.index, tokens: map[digestKey]move{}}
+		if err := s.settle(tx); err != nil {
+			return err
+		}
+		return b.run(writes, expired)
+	})
+	switch {
+	case err == nil:
+		s.index.apply(b.tokens, expired)
+		if b.fed {
+			s.fed.ring()
+		}
+	case !errors.Is(err, errNothing):
+		s.report(err)
+		for _, w := range writes {
+			w.err = err
+		}
+	}
+	for _, w := range writes {
+		w.done <- w.err
+	}
+}
+
+// failure is the last commit that failed.
+type failure struct {
+	err error
+	at  time.Time
+}
+
+// lately is how long a failure counts as one that lasts.
+const lately = 10 * time.Second
+
+func (s *Store) failedLately(now time.Time) error {
+	f := s.failed.Load()
+	if f == nil || now.Before(f.at) || now.Sub(f.at) >= lately {
+		return nil
+	}
+	return f.err
+}
+
+// report remembers a failure, and logs the first of a row of them.
+func (s *Store) report(err error) {
+	now := s.now()
+	if s.failedLately(now) == nil {
+		s.log.Error("the store cannot be written", "path", s.db.Path(), "err", err)
+	}
+	s.failed.Store(&failure{err, now})
+}
+
+// update is db.Update, but that a panic is an error, and that it remembers
+// which transaction failed.
+func (s *Store) update(run func(*bbolt.Tx) error) (err error) {
+	id := 0
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+		if err != nil && !errors.Is(err, errNothing) {
+			s.lostTx = id
+		}
+	}()
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		id = tx.ID()
+		return run(tx)
+	})
+}
+
+// settle finds out whether a commit that failed reached the disk after all:
+// then its number is used, and the index does not know its tokens.
+func (s *Store) settle(tx *bbolt.Tx) error {
+	if s.lostTx != 0 && tx.ID() != s.lostTx {
+		if err := s.index.load(tx, s.now()); err != nil {
+			return err
+		}
+	}
+	s.lostTx = 0
+	return nil
+}

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPrincipalsOfAToken(t *testing.T) {
+	bare := Token{Use: UseClient, ClientID: "c"}
+	full := Token{ClientID: "c", SecretID: "s", OrgID: "o", CustomerID: "u", PartnerID: "p", PartnerTID: "t"}
+	for _, c := range []struct {
+		token Token
+		want  []string
+	}{
+		{bare, []string{"all", "client:c"}},
+		{full, []string{"all", "client:c", "customer:u", "grant:p/o", "org:o", "partner:p", "partner_token:t", "secret:c/s"}},
+		{Token{}, []string{"all"}},
+	} {
+		got := c.token.Principals()
+		slices.Sort(got)
+		if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+	}
+}
+
+func TestPrincipalsOfDifferentKindsNeverMeet(t *testing.T) {
+	keys := []string{
+		PrincipalAll, PrincipalClient("a"), PrincipalSecret("a", "b"), PrincipalOrg("a"), PrincipalCustomer("a"),
+		PrincipalPartner("a"), PrincipalPartnerToken("a"), PrincipalGrant("a", "b"), PrincipalToken(Digest{}),
+	}
+	slices.Sort(keys)
+	if len(slices.Compact(keys)) != 9 {
+		t.Errorf("keys meet: %q", keys)
+	}
+}

@@ -1,0 +1,60 @@
+package redisstore
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/grantd/grantd/store"
+)
+
+// The oldest Redis with what is used here: XADD MINID and exclusive ranges.
+const oldestMajor, oldestMinor = 6, 2
+
+// checkNode refuses a master whose version or settings would lose records.
+func checkNode(ctx context.Context, node *redis.Client, mode Mode) error {
+	info, err := nodeInfo(ctx, node)
+	if err != nil {
+		return err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(info["redis_version"], "%d.%d", &major, &minor); err != nil ||
+		major < oldestMajor || major == oldestMajor && minor < oldestMinor {
+		return fmt.Errorf("redis: %w: its version is %q, grantd needs %d.%d or later",
+			store.ErrUnsuitable, info["redis_version"], oldestMajor, oldestMinor)
+	}
+	if mode != ModeCluster && info["redis_mode"] == "cluster" {
+		return fmt.Errorf("redis: %w: it is a node of a Cluster; set store.redis.mode to cluster", store.ErrUnsuitable)
+	}
+	if policy := info["maxmemory_policy"]; policy != "noeviction" {
+		return fmt.Errorf("redis: %w: maxmemory-policy is %q, which may drop tokens, clients and voids; "+
+			"run `CONFIG SET maxmemory-policy noeviction` and put it into redis.conf", store.ErrUnsuitable, policy)
+	}
+	return nil
+}
+
+// nodeInfo answers what INFO says of one node.
+func nodeInfo(ctx context.Context, node *redis.Client) (map[string]string, error) {
+	var text string
+	err := retry(ctx, func() (err error) {
+		text, err = node.Info(ctx).Result()
+		return err
+	})
+	if err != nil {
+		return nil, failed(ctx, "info", err)
+	}
+	return parseInfo(text), nil
+}
+
+func parseInfo(text string) map[string]string {
+	info := make(map[string]string)
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		if name, value, ok := strings.Cut(lines.Text(), ":"); ok {
+			info[name] = value
+		}
+	}
+	return info
+}

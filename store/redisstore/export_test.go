@@ -1,0 +1,23 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Age makes stream entries look older by d. Their age is measured by the
+// clock of Redis, which no test can move.
+func (s *Store) Age(d time.Duration) {
+	s.feedRetention -= d
+	s.auditRetention -= d
+}
+
+// HookMasters puts the hook between the Cluster client and each master.
+func (s *Store) HookMasters(ctx context.Context, h redis.Hook) error {
+	return s.eachMaster(ctx, func(_ context.Context, node *redis.Client) error {
+		node.AddHook(h)
+		return nil
+	})
+}

@@ -1,0 +1,96 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+// stampRecord is the stored form of a stamp. Every later version keeps the
+// name of format, so that an older program can tell.
+type stampRecord struct {
+	Format      int    `json:"format"`
+	Environment string `json:"environment"`
+	Issuer      string `json:"issuer"`
+}
+
+// Stamp is a SET with NX and a GET after it: whoever wrote first, the answer
+// is compared.
+func (s *Store) Stamp(ctx context.Context, st store.Stamp) error {
+	record, err := json.Marshal(stampRecord{Format: st.Format, Environment: st.Environment, Issuer: st.Issuer})
+	if err != nil {
+		return fmt.Errorf("stamp: %w", err)
+	}
+	pipe := s.client.Pipeline()
+	pipe.SetNX(ctx, s.keys.stamp(), record, 0)
+	stored := pipe.Get(ctx, s.keys.stamp())
+	if _, err := pipe.Exec(ctx); err != nil {
+		return failed(ctx, "stamp", err)
+	}
+	var have stampRecord
+	if err := json.Unmarshal([]byte(stored.Val()), &have); err != nil {
+		return fmt.Errorf("stamp: %w: %w", store.ErrUnknownRecord, err)
+	}
+	if have.Format > st.Format {
+		return fmt.Errorf("stamp: %w: its format is %d, this program's %d", store.ErrNewerFormat, have.Format, st.Format)
+	}
+	if have.Environment != st.Environment || have.Issuer != st.Issuer {
+		return fmt.Errorf("stamp: %w: it is of environment %q and issuer %q", store.ErrForeign, have.Environment, have.Issuer)
+	}
+	return nil
+}
+
+// keyRecord is the stored form of a key of the keyed check.
+type keyRecord struct {
+	V         int       `json:"v"`
+	Key       []byte    `json:"key"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+var ensureKey = newScript(`
+if redis.call('HLEN', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+return redis.call('HGETALL', KEYS[1])`)
+
+// EnsureTokenKey is one script. The keys are answered by id.
+func (s *Store) EnsureTokenKey(ctx context.Context, candidate store.TokenKey) ([]store.TokenKey, error) {
+	record, err := json.Marshal(keyRecord{V: store.Format, Key: candidate.Key, CreatedAt: candidate.CreatedAt})
+	if err != nil {
+		return nil, fmt.Errorf("ensure token key: %w", err)
+	}
+	fields, err := s.run(ctx, ensureKey, s.keys.tokenKeys(), candidate.ID, record).StringSlice()
+	if err != nil {
+		return nil, failed(ctx, "ensure token key", err)
+	}
+	var list []store.TokenKey
+	for pair := range slices.Chunk(fields, 2) {
+		key, err := tokenKey(pair)
+		if err != nil {
+			return nil, fmt.Errorf("ensure token key: %w", err)
+		}
+		list = append(list, key)
+	}
+	slices.SortFunc(list, func(a, b store.TokenKey) int { return cmp.Compare(a.ID, b.ID) })
+	return list, nil
+}
+
+// tokenKey reads an id and a record.
+func tokenKey(pair []string) (store.TokenKey, error) {
+	var r keyRecord
+	id, err := strconv.ParseUint(pair[0], 10, 8)
+	if err == nil {
+		err = json.Unmarshal([]byte(pair[1]), &r)
+	}
+	if err != nil {
+		return store.TokenKey{}, fmt.Errorf("%w: key %q: %w", store.ErrUnknownRecord, pair[0], err)
+	}
+	if r.V != store.Format {
+		return store.TokenKey{}, fmt.Errorf("%w: key %q: version %d", store.ErrUnknownRecord, pair[0], r.V)
+	}
+	return store.TokenKey{ID: uint8(id), Key: r.Key, CreatedAt: r.CreatedAt}, nil
+}

@@ -1,0 +1,40 @@
+package redisstore
+
+import "github.com/grantd/grantd/store"
+
+// keys names every key of the store. Ids hold neither ':' nor braces
+// (contract §2), so that names never meet. Digests are put in raw: 32 bytes
+// for each token rather than 64.
+//
+//	t:<digest>    string: a token record, ends with the token
+//	c:<client id> hash: v (version), d (record), and for each secret that was
+//	              used <sid>:n (count) and <sid>:last (Unix ms, address)
+//	clients       sorted set: ids of all clients, score 0
+//	feed          stream: e (entry)
+//	lineage       string: run id of the Redis whose feed was vouched for
+//	audit         stream: e (event)
+//	stamp         string: JSON
+//	keys          hash: key id → JSON
+//	ping          string: written by Ping
+type keys struct{ prefix string }
+
+func (k keys) token(d store.Digest) string { return k.prefix + "t:" + string(d[:]) }
+func (k keys) client(id string) string     { return k.prefix + "c:" + id }
+func (k keys) clientIndex() string         { return k.prefix + "clients" }
+func (k keys) feed() string                { return k.prefix + "feed" }
+func (k keys) lineage() string             { return k.prefix + "lineage" }
+func (k keys) audit() string               { return k.prefix + "audit" }
+func (k keys) stamp() string               { return k.prefix + "stamp" }
+func (k keys) tokenKeys() string           { return k.prefix + "keys" }
+func (k keys) ping() string                { return k.prefix + "ping" }
+
+// Fields of the hash of a client; those of its secrets hold a ':'.
+const (
+	fieldVersion = "v"
+	fieldRecord  = "d"
+	suffixCount  = ":n"
+	suffixLast   = ":last"
+)
+
+// fieldEntry is the one field of a stream entry.
+const fieldEntry = "e"

@@ -1,0 +1,58 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/grantd/grantd/store"
+)
+
+// appendStream appends values to a stream and drops old entries, in one
+// atomic step.
+//
+// ARGV: retention in ms, floor (ms, sequence), the id after the floor, values.
+//
+// The clock is that of Redis, which stamps the ids: no replica of grantd
+// with a wrong clock can drop entries. Dropping stops before the newest entry
+// that is older than the retention. So an entry is dropped only a retention
+// after it stopped being the newest: a reader who waits at it, on a quiet
+// day, does not lose its place to the entry that comes next.
+//
+// The floor is the newest position that this process has seen. A Redis that
+// lost its data, and whose clock is behind, goes on after it.
+var appendStream = newScript(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local floor_ms, floor_seq = tonumber(ARGV[2]), tonumber(ARGV[3])
+local id = '*'
+if now <= floor_ms then
+  local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  local ms, seq = string.match(newest and newest[1] or '0-0', '(%d+)-(%d+)')
+  ms, seq = tonumber(ms), tonumber(seq)
+  if ms < floor_ms or (ms == floor_ms and seq < floor_seq) then id = ARGV[4] end
+end
+for i = 5, #ARGV do
+  id = redis.call('XADD', KEYS[1], i == 5 and id or '*', 'e', ARGV[i])
+end
+local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', now - tonumber(ARGV[1])), '-', 'COUNT', 1)[1]
+if old then redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1]) end
+return id`)
+
+// appendTo answers the id of the last value.
+func (s *Store) appendTo(ctx context.Context, stream string, keep time.Duration, floor store.Position, values [][]byte) (string, error) {
+	next := store.Position{Time: floor.Time, Seq: floor.Seq + 1}
+	args := append(make([]any, 0, 4+len(values)), keep.Milliseconds(), floor.Time, floor.Seq, next.String())
+	for _, v := range values {
+		args = append(args, v)
+	}
+	return s.run(ctx, appendStream, stream, args...).Text()
+}
+
+// entryValue answers what appendTo stored; nothing for an entry of another
+// form, which no decoder takes.
+func entryValue(m redis.XMessage) []byte {
+	v, _ := m.Values[fieldEntry].(string)
+	return []byte(v)
+}

@@ -1,0 +1,163 @@
+package storetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/grantd/grantd/store"
+)
+
+func auditChecks() []check {
+	return []check{
+		{"EventsComeBackWhole", auditWhole},
+		{"LargeEvent", auditLarge},
+		{"NewestFirstInPages", auditPages},
+		{"AppendsDuringPagingDoNotShiftIt", auditStable},
+		{"UnknownIDAnswersNone", auditUnknown},
+		{"AppendsAtOnceAreAllThere", auditAtOnce},
+		{"KeepsEventsForTheirRetention", auditKeeps},
+		{"TrimsOldEvents", auditTrims},
+		{"EventsOutliveReopening", auditReopen},
+	}
+}
+
+func listAudit(t *testing.T, s store.Store, before string, limit int) []store.AuditEvent {
+	t.Helper()
+	return must[[]store.AuditEvent](t)(s.ListAudit(within(t), before, limit))
+}
+
+// sameEvents compares all but ids, which must be there and differ.
+func sameEvents(t *testing.T, got, want []store.AuditEvent) {
+	t.Helper()
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(store.AuditEvent{}, "ID"), cmpopts.EquateEmpty()); d != "" {
+		t.Fatalf("events (-want +got):\n%s", d)
+	}
+	seen := map[string]bool{"": true}
+	for _, e := range got {
+		if seen[e.ID] {
+			t.Fatalf("id %q is empty or twice there", e.ID)
+		}
+		seen[e.ID] = true
+	}
+}
+
+// events answers n events, oldest first.
+func events(now time.Time, n int) []store.AuditEvent {
+	list := make([]store.AuditEvent, n)
+	for i := range list {
+		list[i] = event(now, fmt.Sprintf("client:c%04d", i))
+	}
+	return list
+}
+
+func newestFirst(list []store.AuditEvent) []store.AuditEvent {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
+func auditWhole(t *testing.T, o Opened) {
+	sameEvents(t, listAudit(t, o.Store, "", 10), nil)
+	full := event(o.Now(), "client:a")
+	full.Address, full.RequestID, full.Count, full.Outcome = "192.0.2.1", "req-1", 7, "conflict"
+	full.Before, full.After = json.RawMessage(`{"name":"a"}`), json.RawMessage(`{"name":"b"}`)
+	given := event(o.Now(), "client:id")
+	given.ID = "17"
+	want := []store.AuditEvent{event(o.Now(), "client:plain"), full, given}
+	ok(t, o.Store.AppendAudit(within(t), want...))
+	sameEvents(t, listAudit(t, o.Store, "", 10), newestFirst(want))
+}
+
+func auditLarge(t *testing.T, o Opened) {
+	large := event(o.Now(), "client:large")
+	large.After = json.RawMessage(`"` + strings.Repeat("x", 256<<10) + `"`)
+	ok(t, o.Store.AppendAudit(within(t), large, event(o.Now(), "client:a")))
+	got := listAudit(t, o.Store, "", 10)
+	if len(got) != 2 || !bytes.Equal(got[1].After, large.After) {
+		t.Fatalf("%d events, or the large one differs", len(got))
+	}
+}
+
+func auditPages(t *testing.T, o Opened) {
+	want := events(o.Now(), 25)
+	ok(t, o.Store.AppendAudit(within(t), want[:10]...))
+	ok(t, o.Store.AppendAudit(within(t), want[10:]...))
+	for _, limit := range []int{1, 7, 25, 26} {
+		var got []store.AuditEvent
+		before := ""
+		for {
+			page := listAudit(t, o.Store, before, limit)
+			got = append(got, page...)
+			if len(page) < limit {
+				break
+			}
+			before = page[len(page)-1].ID
+		}
+		sameEvents(t, got, newestFirst(want))
+	}
+}
+
+func auditStable(t *testing.T, o Opened) {
+	want := events(o.Now(), 6)
+	ok(t, o.Store.AppendAudit(within(t), want[:4]...))
+	page := listAudit(t, o.Store, "", 2)
+	ok(t, o.Store.AppendAudit(within(t), want[4:]...))
+	sameEvents(t, listAudit(t, o.Store, page[1].ID, 10), newestFirst(want[:2]))
+}
+
+func auditUnknown(t *testing.T, o Opened) {
+	ok(t, o.Store.AppendAudit(within(t), events(o.Now(), 2)...))
+	for _, id := range []string{"x", "-", "-1", "1x", "a-b", "+", "(1", "0x10", strings.Repeat("9", 40)} {
+		sameEvents(t, listAudit(t, o.Store, id, 10), nil)
+	}
+}
+
+func auditAtOnce(t *testing.T, o Opened) {
+	const writers, each = 20, 3
+	ctx := within(t)
+	together(writers, func(i int) {
+		if err := o.Store.AppendAudit(ctx, events(o.Now(), each)...); err != nil {
+			t.Error(err)
+		}
+	})
+	got := listAudit(t, o.Store, "", writers*each+1)
+	sameEvents(t, got, got) // ids differ
+	same(t, "events", len(got), writers*each)
+}
+
+func auditKeeps(t *testing.T, o Opened) {
+	want := events(o.Now(), 2)
+	ok(t, o.Store.AppendAudit(within(t), want[0]))
+	o.Advance(AuditRetention - time.Hour)
+	ok(t, o.Store.AppendAudit(within(t), want[1]))
+	sameEvents(t, listAudit(t, o.Store, "", 10), newestFirst(want))
+}
+
+func auditTrims(t *testing.T, o Opened) {
+	ok(t, o.Store.AppendAudit(within(t), events(o.Now(), 3*trimSlack)...))
+	o.Advance(AuditRetention + time.Hour)
+	newest := event(o.Now(), "client:newest")
+	ok(t, o.Store.AppendAudit(within(t), newest))
+	got := listAudit(t, o.Store, "", 4*trimSlack)
+	if len(got) > trimSlack+1 {
+		t.Fatalf("%d events are kept beyond their retention", len(got)-1)
+	}
+	sameEvents(t, got[:1], []store.AuditEvent{newest})
+}
+
+func auditReopen(t *testing.T, o Opened) {
+	want := events(o.Now(), 3)
+	ok(t, o.Store.AppendAudit(within(t), want[:2]...))
+	page := listAudit(t, o.Store, "", 1)
+	s := o.Reopen()
+	ok(t, s.AppendAudit(within(t), want[2]))
+	sameEvents(t, listAudit(t, s, "", 10), newestFirst(want))
+	sameEvents(t, listAudit(t, s, page[0].ID, 10), newestFirst(want[:1]))
+}

@@ -1,0 +1,181 @@
+// Package redistest runs Debian's redis-server for tests: one process for
+// each Start, on a free port of the loopback, in a folder of its own, without
+// persistence unless the test asks for it. It knows nothing of grantd's keys
+// and records.
+package redistest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	program = "redis-server"
+	// readyWithin bounds the start of a server, stopWithin its orderly end.
+	readyWithin = 20 * time.Second
+	stopWithin  = 10 * time.Second
+	// pause between two tries to reach a server that is starting.
+	pause = 5 * time.Millisecond
+	// ports tried, should another process take the free one first.
+	portTries = 3
+)
+
+// Server is one redis-server that belongs to one test.
+type Server struct {
+	Addr string // 127.0.0.1:port, the same across restarts
+
+	t    testing.TB
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+	done chan struct{} // closed once the process is gone
+}
+
+// Start starts a redis-server and answers it once it answers PING. It keeps
+// nothing on disk; args are more command-line settings for it, such as
+// "--appendonly", "yes", and win over that. A first argument that is no
+// option is the path of a configuration file, which sentinels need. The
+// server ends with the test. A missing redis-server fails the test.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Fatalf("redistest: %s is missing; `make test` installs it: %v", program, err)
+	}
+	s := &Server{t: t, dir: t.TempDir(), args: args}
+	t.Cleanup(s.Kill)
+	var err error
+	for range portTries {
+		if s.Addr, err = freeAddr(); err != nil {
+			continue
+		}
+		if err = s.start(); err == nil {
+			return s
+		}
+	}
+	t.Fatalf("redistest: %v", err)
+	return nil
+}
+
+// Stop ends the server in order (SIGTERM) and awaits its end; a server with
+// persistence keeps its data. A stopped server stays stopped.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+// Kill ends the server at once (SIGKILL), as a crash would.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Restart starts the server again on the same port and in the same folder,
+// after stopping it if it runs.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	if err := s.start(); err != nil {
+		s.t.Fatalf("redistest: restart: %v", err)
+	}
+}
+
+// start starts the process and awaits its readiness.
+func (s *Server) start() error {
+	host, port, err := net.SplitHostPort(s.Addr)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(s.dir, "redis.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // the process has its own handle
+	own := []string{"--bind", host, "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no", "--daemonize", "no"}
+	file, rest := 0, s.args
+	if len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		file = 1 // redis-server wants it first
+	}
+	s.cmd = exec.Command(program, slices.Concat(rest[:file], own, rest[file:])...)
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	s.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		_ = cmd.Wait()
+		close(done)
+	}(s.cmd, s.done)
+	if err := s.awaitReady(); err != nil {
+		s.Kill()
+		text, _ := os.ReadFile(log.Name())
+		return fmt.Errorf("%s at %s: %w\n%s", program, s.Addr, err, text)
+	}
+	return nil
+}
+
+func (s *Server) awaitReady() error {
+	give := time.After(readyWithin)
+	for {
+		err := ping(s.Addr)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.done:
+			return errors.New("ended while starting")
+		case <-give:
+			return fmt.Errorf("not ready within %v: %w", readyWithin, err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *Server) end(signal syscall.Signal) {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(signal) // an error means that it is gone already
+	select {
+	case <-s.done:
+	case <-time.After(stopWithin):
+		_ = s.cmd.Process.Kill()
+		<-s.done
+	}
+}
+
+// ping answers nil if the server takes commands. One that wants a password
+// first is ready too.
+func ping(addr string) error {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(line, "+PONG") || strings.HasPrefix(line, "-NOAUTH") {
+		return nil
+	}
+	return fmt.Errorf("PING answered %q", strings.TrimSpace(line))
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String(), nil
+}

@@ -1,0 +1,95 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+// digest answers a different digest for each name.
+func digest(name any) store.Digest { return sha256.Sum256(fmt.Append(nil, name)) }
+
+// seconds is now without its fraction, as records of tokens keep it.
+func seconds(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }
+
+// plainToken is what most tokens are, issued now and alive for ttl.
+func plainToken(now time.Time, ttl time.Duration) store.Token {
+	return store.Token{
+		Use:       store.UseClient,
+		ClientID:  "gc_0123456789abcdefghijkl",
+		SecretID:  "Ab3dEf7h",
+		Scopes:    "users:read users:write",
+		IssuedAt:  seconds(now),
+		ExpiresAt: seconds(now).Add(ttl),
+		Position:  store.Position{Time: 1753488000123, Seq: 4},
+	}
+}
+
+// fullToken has every field set.
+func fullToken(now time.Time, ttl time.Duration) store.Token {
+	t := plainToken(now, ttl)
+	t.Use = store.UseOnBehalf
+	t.OrgID, t.CustomerID, t.PartnerID, t.PartnerTID = "h5D8B5gyHtk=", "10001", "acme", "Zz9"
+	t.Audience = []string{"https://a.example", "https://b.example"}
+	t.SourceIPs = []string{"192.0.2.0/24", "2001:db8::/32"}
+	t.Endpoints = []string{"GET /cards", "HEAD /cards/*"}
+	t.Resources = []string{"card/12", "card/13"}
+	t.Revoked = &store.Revocation{At: seconds(now), By: "uid:0"}
+	return t
+}
+
+// plainClient has the least a client needs.
+func plainClient(now time.Time, id string) store.Client {
+	return store.Client{ID: id, CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+}
+
+// fullClient has every field set.
+func fullClient(now time.Time, id string) store.Client {
+	c := plainClient(now, id)
+	end := seconds(now).Add(time.Hour)
+	c.Name, c.OrgID, c.Resource = "Payments <é>", "h5D8B5gyHtk=", "https://payments.example"
+	c.Scopes, c.DefaultScopes = []string{"users:read", "users:write"}, []string{"users:read"}
+	c.TokenTTL = 90 * time.Minute
+	c.AuthMethods = []string{"client_secret_basic"}
+	c.SourceIPs, c.Resources = []string{"10.0.0.0/8"}, []string{"https://a.example"}
+	c.TokenUses = []store.TokenUse{store.UseClient, store.UsePartner}
+	c.Enforces = []string{"source_ip"}
+	c.Secrets = []store.Secret{
+		{ID: "Ab3dEf7h", Hash: "sha256$abc", CreatedAt: seconds(now), ExpiresAt: &end},
+		{ID: "Zz3dEf7h", Hash: "$2b$12$abcdefghijklmnopqrstuv", CreatedAt: seconds(now)},
+	}
+	c.DeactivatedAt = &end
+	return c
+}
+
+// void is a feed entry that ends the tokens of a client.
+func void(now time.Time, id string) store.Entry {
+	return store.Entry{
+		Kind: store.EntryVoid,
+		Key:  store.PrincipalClient(id),
+		By:   "client:admin",
+		At:   now.UTC().Truncate(time.Millisecond),
+	}
+}
+
+// voids answers n entries, of the clients c0000, c0001, ….
+func voids(now time.Time, n int) []store.Entry {
+	entries := make([]store.Entry, n)
+	for i := range entries {
+		entries[i] = void(now, fmt.Sprintf("c%04d", i))
+	}
+	return entries
+}
+
+// event is an audit event.
+func event(now time.Time, target string) store.AuditEvent {
+	return store.AuditEvent{
+		Time:    now.UTC().Truncate(time.Millisecond),
+		Action:  "client.create",
+		Actor:   "uid:0",
+		Target:  target,
+		Outcome: "done",
+	}
+}
