@@ -39,7 +39,7 @@ func comments() map[string]string {
 		"token.prefix":        `what access tokens begin with; default means gt_<environment>_, "" means nothing`,
 		"cache.enabled":       "answer introspections from memory",
 		"cache.max_entries":   "tokens kept in memory, 0 to 10000000",
-		"cache.max_staleness": "the latest that a revocation counts on every replica, 500ms to 60s",
+		"cache.max_staleness": "the latest that a revocation counts on every replica, 500ms to 10s",
 		"scopes.file":         "YAML catalogue of scopes; empty means the built-in one",
 
 		"limits.auth_failures_per_client_and_address.count": "wrong client secrets by client and address (IPv6 by /64); 0 switches a limit off",

@@ -12,7 +12,7 @@ const (
 
 	// The replicas' blocking read of the feed lasts up to 400 ms: a lower
 	// staleness would be exceeded by an idle feed.
-	minStaleness, maxStaleness   = 500 * time.Millisecond, time.Minute
+	minStaleness, maxStaleness   = 500 * time.Millisecond, 10 * time.Second
 	maxCacheEntries              = 10_000_000
 	minRetention, maxRetention   = day, 3650 * day
 	maxSocketPath                = 107 // sockaddr_un holds 108 bytes with its NUL

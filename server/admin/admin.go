@@ -46,10 +46,11 @@ var errPeer = fault.New(fault.AccessDenied, "only root and the user that grantd 
 // authorize lets in who may use the socket, and notes who it is.
 func authorize(c *gin.Context) {
 	p, ok := peerOf(c.Request.RemoteAddr)
-	web.EventOf(c).Actor = p.name()
+	if ok {
+		web.EventOf(c).Actor = p.name()
+	}
 	if !ok || !p.allowed() {
 		web.Handle(func(*gin.Context) error { return errPeer })(c)
-		c.Abort()
 	}
 }
 

@@ -1,0 +1,105 @@
+package admin
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "grantd-") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "data", "admin.sock")
+}
+
+func TestListenIsForTheOwnerOnly(t *testing.T) {
+	path := socketPath(t)
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for p, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+		if info, err := os.Stat(p); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want %o", p, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestListenReplacesWhatACrashLeft(t *testing.T) {
+	path := socketPath(t)
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(listener).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	again, err := Listen(path)
+	if err != nil {
+		t.Fatalf("a socket without a listener: %v", err)
+	}
+	defer again.Close()
+	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "another grantd answers") {
+		t.Errorf("a socket that answers: %v", err)
+	}
+}
+
+func TestListenLeavesOtherFilesAlone(t *testing.T) {
+	path := socketPath(t)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "is not a socket") {
+		t.Errorf("Listen: %v", err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "mine" {
+		t.Error("the file was touched")
+	}
+}
+
+// The kernel says who is at the other end.
+func TestPeerIsKnown(t *testing.T) {
+	l, err := Listen(socketPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, ok := peerOf(r.RemoteAddr)
+		if !ok || int(p.uid) != os.Getuid() || !p.allowed() {
+			http.Error(w, "peer "+r.RemoteAddr, 500)
+		}
+	})}
+	go srv.Serve(l) //nolint:errcheck // ends with Close
+	defer srv.Close()
+	c := &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) }}}
+	res, err := c.Get("http://grantd/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if b, _ := io.ReadAll(res.Body); res.StatusCode != 200 {
+		t.Errorf("%d %s", res.StatusCode, b)
+	}
+}
+
+func TestPeersThatMayNot(t *testing.T) {
+	for remote, want := range map[string]bool{
+		"uid:0": true, "uid:4294967295": false, "uid:-1": false, "uid:": false, "unknown": false, "": false, "127.0.0.1:80": false, "0": false,
+	} {
+		p, ok := peerOf(remote)
+		if got := ok && p.allowed(); got != want && os.Geteuid() == 0 {
+			t.Errorf("%q: %v, want %v", remote, got, want)
+		}
+	}
+}

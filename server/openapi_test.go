@@ -1,0 +1,243 @@
+package server
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+)
+
+// node is a part of the document: an object, a list or a plain value.
+type node = map[string]any
+
+func openAPI(t *testing.T) node {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("health", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc node
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		t.Fatalf("openapi.yaml: %v", err)
+	}
+	return doc
+}
+
+// at follows the names down from n, through references.
+func at(t *testing.T, doc node, n any, names ...string) node {
+	t.Helper()
+	m, ok := n.(node)
+	if !ok {
+		t.Fatalf("before %q: not an object but %v", names, n)
+	}
+	if ref, ok := m["$ref"].(string); ok {
+		parts := strings.Split(strings.TrimPrefix(ref, "#/"), "/")
+		for i, p := range parts {
+			parts[i] = strings.ReplaceAll(p, "~1", "/")
+		}
+		m = at(t, doc, doc, parts...)
+	}
+	if len(names) == 0 {
+		return m
+	}
+	next, ok := m[names[0]]
+	if !ok {
+		t.Fatalf("there is no %q", names)
+	}
+	return at(t, doc, next, names[1:]...)
+}
+
+// TestOpenAPIHasEveryRoute compares with routes.go: none is missing, none is
+// too many.
+func TestOpenAPIHasEveryRoute(t *testing.T) {
+	doc := openAPI(t)
+	var documented, mounted []string
+	for path := range at(t, doc, doc, "paths") {
+		for method := range at(t, doc, doc, "paths", path) {
+			documented = append(documented, strings.ToUpper(method)+" "+path)
+		}
+	}
+	for _, r := range (&Server{issuer: "https://auth.example.com"}).public() {
+		mounted = append(mounted, r.method+" "+r.path)
+	}
+	slices.Sort(documented)
+	slices.Sort(mounted)
+	if diff := cmp.Diff(mounted, documented); diff != "" {
+		t.Errorf("routes.go and openapi.yaml differ (-mounted +documented):\n%s", diff)
+	}
+}
+
+// TestOpenAPIHasEveryMember compares schemas and examples with the structs
+// that are rendered, by the JSON names in their source.
+func TestOpenAPIHasEveryMember(t *testing.T) {
+	doc := openAPI(t)
+	ok200 := []string{"responses", "200", "content", "application/json"}
+	token := append([]string{"paths", "/oauth/token", "post"}, ok200...)
+	introspect := append([]string{"paths", "/oauth/introspect", "post"}, ok200...)
+	metadata := append([]string{"paths", "/.well-known/oauth-authorization-server", "get"}, ok200...)
+	for _, c := range []struct {
+		schema, folder, name string
+		example              node
+		whole                bool // the example has every member
+	}{
+		{"Token", "oauth", "tokenResponse", at(t, doc, doc, append(token, "example")...), true},
+		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "active", "value")...), false},
+		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "example")...), true},
+		{"Status", "health", "status", nil, false},
+	} {
+		all, always := members(t, c.folder, c.name)
+		schema := slices.Sorted(maps.Keys(at(t, doc, doc, "components", "schemas", c.schema, "properties")))
+		if diff := cmp.Diff(all, schema); diff != "" {
+			t.Errorf("schema %s and struct %s differ (-struct +schema):\n%s", c.schema, c.name, diff)
+		}
+		for name := range c.example {
+			if !slices.Contains(all, name) {
+				t.Errorf("the example of %s has %q, the struct %s has not", c.schema, name, c.name)
+			}
+		}
+		if c.whole && len(c.example) != len(all) {
+			t.Errorf("the example of %s has %d members, the struct %s has %d", c.schema, len(c.example), c.name, len(all))
+		}
+		for _, required := range list(at(t, doc, doc, "components", "schemas", c.schema)["required"]) {
+			if !slices.Contains(always, required) {
+				t.Errorf("%s: %s is required, but may be left out", c.schema, required)
+			}
+		}
+	}
+	inactive := at(t, doc, doc, append(introspect, "examples", "inactive", "value")...)
+	if diff := cmp.Diff(node{"active": false}, inactive); diff != "" {
+		t.Errorf("the inactive example (-want +got):\n%s", diff)
+	}
+}
+
+// TestOpenAPIHasEveryParameter compares with the names in oauth/paths.go.
+func TestOpenAPIHasEveryParameter(t *testing.T) {
+	doc := openAPI(t)
+	documented := map[string]bool{}
+	for _, schema := range []string{"TokenRequest", "IntrospectionRequest", "RevocationRequest"} {
+		for name := range at(t, doc, doc, "components", "schemas", schema, "properties") {
+			documented[name] = true
+		}
+	}
+	read := map[string]bool{}
+	inspect(t, "oauth", func(n ast.Node) {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(v.Names[0].Name, "param") || len(v.Values) == 0 {
+			return
+		}
+		if text, ok := v.Values[0].(*ast.BasicLit); ok {
+			name, _ := strconv.Unquote(text.Value)
+			read[name] = true
+		}
+	})
+	// Assertions are only recognised in order to be refused.
+	delete(read, "client_assertion")
+	delete(read, "client_assertion_type")
+	if diff := cmp.Diff(read, documented); diff != "" {
+		t.Errorf("parameters in oauth/paths.go and openapi.yaml differ (-read +documented):\n%s", diff)
+	}
+}
+
+// TestOpenAPIErrors: every error in an example is one that callers may meet.
+func TestOpenAPIErrors(t *testing.T) {
+	doc := openAPI(t)
+	codes := list(at(t, doc, doc, "components", "schemas", "Error", "properties", "error")["enum"])
+	known := map[string]bool{}
+	inspect(t, "fault", func(n ast.Node) {
+		if v, ok := n.(*ast.ValueSpec); ok && len(v.Values) == 1 {
+			if text, ok := v.Values[0].(*ast.BasicLit); ok {
+				name, _ := strconv.Unquote(text.Value)
+				known[name] = true
+			}
+		}
+	})
+	for _, code := range codes {
+		if !known[code] {
+			t.Errorf("there is no error %q in server/fault", code)
+		}
+	}
+	each(doc, func(n node) {
+		if code, ok := n["error"].(string); ok && !slices.Contains(codes, code) {
+			t.Errorf("an example has the error %q, which the schema lacks", code)
+		}
+		if ref, ok := n["$ref"].(string); ok {
+			at(t, doc, node{"$ref": ref})
+		}
+	})
+}
+
+// members answers the JSON names of a struct, and those that are always
+// there.
+func members(t *testing.T, folder, name string) (all, always []string) {
+	t.Helper()
+	inspect(t, folder, func(n ast.Node) {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok || spec.Name.Name != name {
+			return
+		}
+		for _, f := range spec.Type.(*ast.StructType).Fields.List {
+			tag, _ := strconv.Unquote(f.Tag.Value)
+			name, options, _ := strings.Cut(reflect.StructTag(tag).Get("json"), ",")
+			all = append(all, name)
+			if options == "" {
+				always = append(always, name)
+			}
+		}
+	})
+	if all == nil {
+		t.Fatalf("there is no struct %s in server/%s", name, folder)
+	}
+	slices.Sort(all)
+	return all, always
+}
+
+func inspect(t *testing.T, folder string, see func(ast.Node)) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in %s: %v", folder, err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool { see(n); return true })
+	}
+}
+
+func each(v any, see func(node)) {
+	switch v := v.(type) {
+	case node:
+		see(v)
+		for _, child := range v {
+			each(child, see)
+		}
+	case []any:
+		for _, child := range v {
+			each(child, see)
+		}
+	}
+}
+
+func list(v any) (names []string) {
+	items, _ := v.([]any)
+	for _, i := range items {
+		s, _ := i.(string)
+		names = append(names, s)
+	}
+	return names
+}
