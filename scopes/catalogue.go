@@ -128,6 +128,12 @@ func Decode(b []byte) (*Catalogue, error) {
 	if err := d.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("must be a list of objects with name, description, read_only, sensitive, ttl: %w", err)
 	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("must be one YAML document: what follows --- would be left out")
+	}
+	if len(in) == 0 {
+		return nil, errors.New("holds no scope")
+	}
 	var faults []error
 	list := make([]Scope, 0, len(in))
 	for i, f := range in {

@@ -132,8 +132,8 @@ func ParseRange(s string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
+// isOld goes by the order of the list, in which new secrets come last: their
+// times are whole seconds.
 func isOld(c *store.Client, used *store.Secret) bool {
-	return slices.ContainsFunc(c.Secrets, func(s store.Secret) bool {
-		return s.CreatedAt.After(used.CreatedAt)
-	})
+	return c.Secrets[len(c.Secrets)-1].ID != used.ID
 }

@@ -57,9 +57,21 @@ func (c *ClientCache) Get(ctx context.Context, id string) (*store.Client, feed.V
 		return nil, view, err
 	}
 	for _, cache := range [...]*otter.Cache[string, cachedClient]{c.known, c.unknown} {
-		if e, ok := cache.GetIfPresent(id); ok && c.good(id, e, view) {
-			return e.client, view, nil
+		e, ok := cache.GetIfPresent(id)
+		if !ok || !c.good(id, e, view) {
+			continue
 		}
+		if e.client == nil {
+			// It may have been created at another replica a moment ago: its
+			// first request must not be refused.
+			if view, err = c.feed.Confirm(ctx); err != nil {
+				return nil, view, err
+			}
+			if !c.good(id, e, view) {
+				continue
+			}
+		}
+		return e.client, view, nil
 	}
 	rec, err := c.store.GetClient(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {

@@ -196,7 +196,9 @@ func parseArgon(parts []string) (func(string) bool, error) {
 	}
 	var memory, time uint32
 	var threads uint8
-	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &time, &threads); err != nil || n != 3 {
+	const form = "m=%d,t=%d,p=%d"
+	if _, err := fmt.Sscanf(parts[3], form, &memory, &time, &threads); err != nil ||
+		parts[3] != fmt.Sprintf(form, memory, time, threads) { // Sscanf does not mind what follows
 		return nil, ErrHash
 	}
 	salt, want, ok := saltAndHash(parts[4], parts[5])

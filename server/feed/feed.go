@@ -86,13 +86,42 @@ func (f *Feed) Age() time.Duration {
 // MaxStaleness old, reading the tail of the feed first if need be; one read
 // serves all who wait. Errors: ErrStale.
 func (f *Feed) Fresh(ctx context.Context) (View, error) {
-	if !f.lost.Load() && f.Age() < f.o.MaxStaleness {
+	fresh := func() bool { return !f.lost.Load() && f.Age() < f.o.MaxStaleness }
+	if fresh() {
 		return *f.applied.Load(), nil
 	}
-	if err := f.catchUp(ctx); err != nil {
-		return View{}, errors.Join(ErrStale, err)
+	return f.confirmNow(ctx, fresh)
+}
+
+// Confirm answers the view once it holds every entry that was there when
+// Confirm was called. It reads the tail of the feed, so it is not for the
+// usual way of a request, but for one that is about to be refused because of
+// something that may have changed a moment ago. Errors: ErrStale.
+func (f *Feed) Confirm(ctx context.Context) (View, error) {
+	if !f.o.Shared && !f.lost.Load() {
+		return *f.applied.Load(), nil
 	}
-	return *f.applied.Load(), nil
+	return f.confirmNow(ctx, func() bool { return false })
+}
+
+// confirmNow reads the tail until a read that was sent after the call has
+// been answered, or enough says that an earlier one will do: the read that is
+// joined may have been under way for long.
+func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (View, error) {
+	asked := time.Since(f.start)
+	for try := range 2 {
+		if err := f.catchUp(ctx); err != nil {
+			return View{}, errors.Join(ErrStale, err)
+		}
+		// The second read was surely sent after the call; the first one only
+		// if the clock says so.
+		sent := time.Duration(f.confirmed.Load())
+		later := sent > asked || sent == asked && try == 1
+		if !f.lost.Load() && later || enough() {
+			return *f.applied.Load(), nil
+		}
+	}
+	return View{}, ErrStale
 }
 
 // Voided answers the entry that ends the token: a void of one of its

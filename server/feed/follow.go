@@ -24,6 +24,7 @@ const (
 func (f *Feed) follow(ctx context.Context) {
 	defer close(f.done)
 	pruned := time.Now()
+	doubt := false
 	for ctx.Err() == nil {
 		if time.Since(pruned) > pruneEvery {
 			f.prune()
@@ -33,15 +34,28 @@ func (f *Feed) follow(ctx context.Context) {
 			sleep(ctx, pruneEvery)
 			continue
 		}
-		if err := f.read(ctx, f.wait()); err != nil && ctx.Err() == nil {
-			f.o.Log.WarnContext(ctx, "feed: read failed", "error", err)
-			// The connection is another one now, perhaps to another
-			// incarnation of the store: vouch for it only after a look.
-			if err := f.verify(ctx); err != nil {
-				sleep(ctx, retryAfter)
-			}
-		}
+		doubt = !f.step(ctx, doubt)
 	}
+}
+
+// step reads once, or after a failure looks whether the store is another
+// incarnation now: the connection is another one, and only who has looked can
+// vouch for the store to replicas that start later. So the look is repeated
+// until it succeeds; requests read for themselves in the meantime.
+func (f *Feed) step(ctx context.Context, doubt bool) (ok bool) {
+	if !doubt {
+		err := f.read(ctx, f.wait())
+		if err != nil && ctx.Err() == nil {
+			f.o.Log.WarnContext(ctx, "feed: read failed", "error", err)
+		}
+		return err == nil
+	}
+	err := f.verify(ctx)
+	if err != nil && ctx.Err() == nil {
+		f.o.Log.DebugContext(ctx, "feed: store not reached", "error", err)
+		sleep(ctx, retryAfter)
+	}
+	return err == nil
 }
 
 // wait leaves room for two reads within MaxStaleness.

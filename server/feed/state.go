@@ -1,6 +1,8 @@
 package feed
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -67,21 +69,24 @@ func (f *Feed) apply(entries []store.Entry) {
 }
 
 // missing answers the entries known here that s does not hold and that still
-// matter, oldest effects included: they are what the store lost.
+// matter, oldest first: they are what the store lost. What a later entry of
+// the same kind does too is not missed, so that replicas which recover one
+// after the other do not repeat each other.
 func (f *Feed) missing(s *state, now time.Time) []store.Entry {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	var lost []store.Entry
-	for _, known := range []map[string]store.Entry{f.voids, f.changes} {
+	lost := map[store.Position]store.Entry{} // a void is in both maps
+	collect := func(known, held map[string]store.Entry) {
 		for key, e := range known {
-			_, held := s.positions[e.Position]
-			superseded := s.voids[key].Position.After(e.Position)
-			if !held && !superseded && !over(e, now) {
-				lost = append(lost, e)
+			_, there := s.positions[e.Position]
+			if !there && !held[key].Position.After(e.Position) && !over(e, now) {
+				lost[e.Position] = e
 			}
 		}
 	}
-	return lost
+	collect(f.voids, s.voids)
+	collect(f.changes, s.changes)
+	return slices.SortedFunc(maps.Values(lost), func(a, b store.Entry) int { return a.Position.Compare(b.Position) })
 }
 
 // prune drops entries that no living token or cached record can need.

@@ -45,11 +45,17 @@ type introspection struct {
 	OrgID        string         `json:"org_id,omitempty"`
 	CustomerID   string         `json:"customer_id,omitempty"`
 	PartnerID    string         `json:"partner_id,omitempty"`
+	Actor        *actor         `json:"act,omitempty"` // who acts for sub
 	SourceIPs    []string       `json:"source_ips,omitempty"`
 	Endpoints    []string       `json:"endpoints,omitempty"`
 	Resources    []string       `json:"resources,omitempty"`
 	VoidKeys     []string       `json:"void_keys,omitempty"`
 	FeedPosition string         `json:"feed_position,omitempty"`
+}
+
+// actor is RFC 8693 §4.1: the partner that acts on behalf of an org.
+type actor struct {
+	Subject string `json:"sub"`
 }
 
 // Introspect is POST /oauth/introspect.
@@ -168,6 +174,9 @@ func (e *Endpoints) describe(f *tokens.Found) introspection {
 	}
 	if t.Use == store.UseClient || t.Use == store.UseCustomer {
 		a.ClientID = t.ClientID
+	}
+	if t.Use == store.UseOnBehalf {
+		a.Actor = &actor{Subject: store.PrincipalPartner(t.PartnerID)}
 	}
 	switch len(t.Audience) {
 	case 0:

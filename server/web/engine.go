@@ -3,6 +3,7 @@ package web
 import (
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -78,7 +79,11 @@ func begin(o Options) gin.HandlerFunc {
 					panic(p)
 				}
 				ev.Stack = string(debug.Stack())
-				render(c, fault.New(fault.ServerError, "something went wrong here; the log has it under the request id"))
+				f := faultInternal
+				if err, ok := p.(runtime.Error); ok { // anything else could hold what a caller sent
+					f = f.Because(err)
+				}
+				render(c, f)
 			}
 			ev.log(c, o.Log, time.Since(started))
 		}()

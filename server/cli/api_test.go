@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestServerErrors(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer answer
+		says   string
+	}{
+		{"with a field", answer{400, `{"error":"invalid_request","error_description":"name has at most 200 characters","field":"name"}`}, "name has at most 200 characters (name)"},
+		{"without a field", answer{404, `{"error":"not_found","error_description":"there is no client with this id"}`}, "there is no client with this id"},
+		{"without a description", answer{503, `{"error":"temporarily_unavailable"}`}, "temporarily_unavailable"},
+		{"that a terminal would obey", answer{400, `{"error":"x","error_description":"a\u001b[2J\nb"}`}, `a\x1b[2J\nb`},
+		{"of another program", answer{500, `oops`}, "SOCKET answers 500 and not in the way of grantd: is it the admin socket of a grantd?"},
+		{"redirect", answer{307, ``}, "SOCKET answers 307 and not in the way of grantd: is it the admin socket of a grantd?"},
+		{"no JSON", answer{200, `oops`}, "the server's answer is not what this grantd knows (is one of the two older?): invalid character 'o' looking for beginning of value"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFakeAdmin(t, map[string]answer{"GET /clients/a": tt.answer})
+			says := strings.ReplaceAll(tt.says, "SOCKET", f.socket)
+			f.run(t, "", "client", "show", "a").is(t, result{code: exitFailed, err: "grantd: " + says + "\n"})
+		})
+	}
+}
+
+func TestNoServer(t *testing.T) {
+	dir := shortDir(t)
+	absent, left, file, below := filepath.Join(dir, "absent.sock"), filepath.Join(dir, "left.sock"), filepath.Join(dir, "file"), filepath.Join(dir, "file", "x.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: left})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, socket := range []string{absent, left, file, below} {
+		grantd(t, "", "client", "list", "--socket", socket).is(t, result{code: exitFailed,
+			err: "grantd: no grantd answers on " + socket + ": start one with 'grantd serve', or name its socket with --socket\n"})
+	}
+}
+
+// Root may connect anywhere, so the error is made here.
+func TestNoPermission(t *testing.T) {
+	err := socketAPI("/x.sock").unreached(call{method: http.MethodGet}, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)})
+	if want := "no permission to use /x.sock: run this as root or as the user that grantd runs as"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+// A change whose answer is lost may have been made.
+func TestLostAnswer(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "a.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	got := grantd(t, "", "client", "void-tokens", "a", "--socket", socket)
+	if got.code != exitFailed || !strings.HasPrefix(got.err, "grantd: no answer from "+socket) || !strings.HasSuffix(got.err, "; the change may have been made, so look before you try again\n") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPages(t *testing.T) {
+	f := newFakeAdmin(t, map[string]answer{
+		"GET /clients?limit=500":             {200, `{"clients":[{"client_id":"a"},{"client_id":"b"}],"next_cursor":"Yg"}`},
+		"GET /clients?cursor=Yg&limit=500":   {200, `{"clients":[{"client_id":"c","more":1}],"next_cursor":"Yw"}`},
+		"GET /clients?cursor=Yw&limit=500":   {200, `{"clients":[]}`},
+		"GET /audit?limit=3":                 {200, `{"events":[{"id":"9"},{"id":"8"}],"next_cursor":"OA"}`},
+		"GET /audit?cursor=OA&limit=1":       {200, `{"events":[{"id":"7"},{"id":"6"}],"next_cursor":"Ng"}`},
+		"GET /audit?limit=500":               {200, `{"events":[{"id":"9"}],"next_cursor":"OQ"}`},
+		"GET /audit?cursor=OQ&limit=500":     {200, `{"events":[{"id":"9"}],"next_cursor":"OQ"}`},
+		"GET /clients/..%2F%3Fa%20b/secrets": {200, `{"secrets":[]}`},
+	})
+	f.run(t, "", "client", "list", "--output", "json").is(t, result{
+		out: "{\n  \"clients\": [\n    {\n      \"client_id\": \"a\"\n    },\n    {\n      \"client_id\": \"b\"\n    },\n    {\n      \"client_id\": \"c\",\n      \"more\": 1\n    }\n  ]\n}\n",
+	})
+	got := f.run(t, "", "audit", "--limit", "3", "--output", "json")
+	if n := strings.Count(got.out, `"id"`); n != 3 || got.code != exitDone {
+		t.Errorf("%d events of 3: %+v", n, got)
+	}
+	f.run(t, "", "audit", "--limit", "600").is(t, result{code: exitFailed,
+		err: "grantd: the server's list has no end: it gives the same page again\n"})
+	// What the operator types stays one segment of the path.
+	f.run(t, "", "client", "secrets", "../?a b", "--output", "json").is(t, result{out: "{\n  \"secrets\": []\n}\n"})
+}

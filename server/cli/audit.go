@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/store"
+)
+
+func (a *app) auditCommand() *cobra.Command {
+	limit := admin.DefaultPage
+	c := &cobra.Command{
+		Use:   "audit",
+		Short: "Show who did what, newest first",
+		Long: `Shows changes by operators, revocations, and what was gathered of issued tokens
+and refused secrets (COUNT says how many). JSON output also has what each change
+was made from and to.`,
+		Args: operands(),
+	}
+	c.Flags().IntVar(&limit, "limit", limit, "show at most `N` events")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if limit < 1 {
+			return misuse(c, "--limit must be 1 or more")
+		}
+		server, err := a.connect()
+		if err != nil {
+			return err
+		}
+		answer, err := server.pages(c.Context(), path("audit"), "events", limit)
+		if err != nil {
+			return err
+		}
+		return show(a, answer, a.auditGrid)
+	}
+	return a.connectFlags(c)
+}
+
+type auditList struct {
+	Events []store.AuditEvent `json:"events"`
+}
+
+func (a *app) auditGrid(l auditList) {
+	var rows [][]string
+	for _, e := range l.Events {
+		count := absent
+		if e.Count != 0 {
+			count = number(e.Count)
+		}
+		rows = append(rows, []string{
+			stamp(&e.Time), text(e.Action), text(e.Target), text(e.Outcome), text(e.Actor), text(e.Address), count,
+		})
+	}
+	a.grid([]string{"TIME", "ACTION", "TARGET", "OUTCOME", "ACTOR", "ADDRESS", "COUNT"}, rows)
+}

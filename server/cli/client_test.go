@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const viewJSON = `{"client_id":"a","name":"A\tb","scope":"users:read","default_scope":"","token_ttl":5400,"auth_methods":["client_secret_basic"],` +
+	`"source_ips":["10.0.0.0/8","::1"],"resources":[],"token_uses":[],"enforces":[],"active":true,"deactivated_at":null,` +
+	`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T04:04:05+01:00","version":3}`
+
+// What each command line asks of the admin API.
+func TestClientRequests(t *testing.T) {
+	answers := map[string]answer{}
+	for _, key := range []string{
+		"POST /clients", "PATCH /clients/a", "GET /clients/a", "POST /clients/a/deactivate", "POST /clients/a/reactivate", "POST /clients/a/void-tokens",
+		"POST /clients/a/secrets",
+	} {
+		answers[key] = answer{200, viewJSON}
+	}
+	for _, key := range []string{"DELETE /clients/a", "DELETE /clients/a/secrets/s", "DELETE /clients/a/secrets/s?void_tokens=true"} {
+		answers[key] = answer{204, ""}
+	}
+	f := newFakeAdmin(t, answers)
+	tests := []struct {
+		args  string // separated by |
+		asked []string
+	}{
+		{"create", []string{`POST /clients {}`}},
+		{"create|--id|a|--name|N|--scope|x y|--scope|z|--default-scope|x|--ttl|1h30m|--org|o",
+			[]string{`POST /clients {"client_id":"a","default_scope":"x","name":"N","org_id":"o","scope":"x y z","token_ttl":5400}`}},
+		{"create|--auth-method|m|--source-ip|10.0.0.0/8, ::1|--source-ip|::2|--resource|https://a,https://b|--secret-hash|$2b$12$x",
+			[]string{`POST /clients {"auth_methods":["m"],"resources":["https://a","https://b"],"secret_hash":"$2b$12$x","source_ips":["10.0.0.0/8","::1","::2"]}`}},
+		{"create|--introspect", []string{`POST /clients {"scope":"introspect"}`}},
+		{"create|--introspect|--scope|introspect x", []string{`POST /clients {"scope":"introspect x"}`}},
+		{"create|--introspect|--scope|x|--resource|https://a|--token-use|client,customer|--enforces|source_ip|--enforces|endpoints",
+			[]string{`POST /clients {"enforces":["source_ip","endpoints"],"resource":"https://a","scope":"x introspect","token_uses":["client","customer"]}`}},
+		{"create|--ttl|0s", []string{`POST /clients {"token_ttl":0}`}},
+
+		{"update|a|--ttl|0s", []string{`PATCH /clients/a {"token_ttl":0}`}},
+		{"update|a|--name||--source-ip||--default-scope|", []string{`PATCH /clients/a {"default_scope":"","name":"","source_ips":[]}`}},
+		{"update|a|--token-use|customer", []string{`PATCH /clients/a {"token_uses":["customer"]}`}},
+		{"update|a|--resource|https://a", []string{`PATCH /clients/a {"resources":["https://a"]}`}},
+		{"update|a|--introspect|--resource|https://a",
+			[]string{`GET /clients/a`, `PATCH /clients/a "3" {"resource":"https://a","scope":"users:read introspect"}`}},
+		{"update|a|--introspect|--scope|x", []string{`PATCH /clients/a {"scope":"x introspect"}`}},
+
+		{"show|a", []string{`GET /clients/a`}},
+		{"delete|a", []string{`DELETE /clients/a`}},
+		{"deactivate|a", []string{`POST /clients/a/deactivate`}},
+		{"reactivate|a", []string{`POST /clients/a/reactivate`}},
+		{"void-tokens|a", []string{`POST /clients/a/void-tokens`}},
+		{"rotate-secret|a", []string{`POST /clients/a/secrets`}},
+		{"rotate-secret|a|--grace|1d", []string{`POST /clients/a/secrets {"grace":"1d"}`}},
+		{"revoke-secret|a|s", []string{`DELETE /clients/a/secrets/s`}},
+		{"revoke-secret|a|s|--void-tokens", []string{`DELETE /clients/a/secrets/s?void_tokens=true`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			got := f.run(t, "", append([]string{"client"}, strings.Split(tt.args, "|")...)...)
+			if got.code != exitDone {
+				t.Errorf("%+v", got)
+			}
+			if diff := cmp.Diff(tt.asked, f.asked); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+const createdJSON = `{"client_id":"a","name":"","scope":"","default_scope":"","token_ttl":null,"auth_methods":[],"source_ips":[],"resources":[],` +
+	`"token_uses":[],"enforces":[],"active":true,"deactivated_at":null,"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z",` +
+	`"version":1,"client_secret":"gs_sandbox_x","secret_id":"s1"}`
+
+// What each answer looks like: golden files for tables, and the answer as it
+// is for JSON.
+func TestClientOutput(t *testing.T) {
+	f := newFakeAdmin(t, map[string]answer{
+		"POST /clients":                                {201, createdJSON},
+		"GET /clients/a":                               {200, viewJSON},
+		"POST /clients/a/deactivate":                   {200, viewJSON},
+		"POST /clients/a/void-tokens":                  {200, viewJSON},
+		"DELETE /clients/a":                            {204, ""},
+		"DELETE /clients/a/secrets/s":                  {204, ""},
+		"DELETE /clients/a/secrets/s?void_tokens=true": {204, ""},
+		"POST /clients/a/secrets":                      {201, `{"client_id":"a","client_secret":"gs_sandbox_x","secret_id":"s2","previous_expires_at":null}`},
+		"GET /clients/a/secrets": {200, `{"secrets":[{"id":"s1","created_at":"2026-01-02T03:04:05Z","expires_at":null,"last_used_at":null,"last_used_ip":null,"use_count":0},` +
+			`{"id":"s2","created_at":"2026-01-02T03:04:05Z","expires_at":"2026-01-03T03:04:05Z","last_used_at":"2026-01-02T05:00:00Z","last_used_ip":"10.1.2.3","use_count":12}]}`},
+		"GET /clients?limit=500": {200, `{"clients":[` + viewJSON + `,{"client_id":"b","created_at":"2026-01-02T03:04:05Z"}]}`},
+	})
+	const note = "grantd: the client_secret is shown once, here: store it now\n"
+	tests := []struct {
+		args, golden, out, err string
+	}{
+		{args: "create", golden: "client-create.txt", err: note},
+		{args: "show a", golden: "client-show.txt"},
+		{args: "list", golden: "client-list.txt"},
+		{args: "secrets a", golden: "client-secrets.txt"},
+		{args: "rotate-secret a", golden: "client-rotate-secret.txt", err: note},
+		{args: "create --output json", golden: "client-create.json"},
+		{args: "deactivate a", out: "client a is deactivated, and its tokens are void\n"},
+		{args: "void-tokens a", out: "client a has no valid tokens any more\n"},
+		{args: "delete a", out: "client a is deleted\n"},
+		{args: "delete a --output json", out: "{\n  \"deleted\": \"a\"\n}\n"},
+		{args: "revoke-secret a s", out: "secret s of client a has ended; the tokens made with it stay good until they expire\n"},
+		{args: "revoke-secret a s --void-tokens", out: "secret s of client a has ended; the tokens made with it are void\n"},
+		{args: "revoke-secret a s --output json", out: "{\n  \"ended\": \"s\"\n}\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			got := f.run(t, "", append([]string{"client"}, strings.Fields(tt.args)...)...)
+			if tt.golden != "" {
+				golden(t, tt.golden, got.out)
+				got.out = ""
+			}
+			got.is(t, result{out: tt.out, err: tt.err})
+		})
+	}
+}
+
+// A client with a secret from elsewhere has none to show.
+func TestImportedSecret(t *testing.T) {
+	f := newFakeAdmin(t, map[string]answer{"POST /clients": {201, strings.Replace(createdJSON, `"client_secret":"gs_sandbox_x",`, "", 1)}})
+	got := f.run(t, "", "client", "create", "--secret-hash", "$2b$12$x")
+	if got.code != exitDone || got.err != "" || !strings.Contains(got.out, "client_secret   -\n") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestScopeList(t *testing.T) {
+	f := newFakeAdmin(t, map[string]answer{"GET /scopes": {200, `{"scopes":[{"name":"users:read","description":"Read users","read_only":true,"sensitive":false,"ttl":null},` +
+		`{"name":"cards-write","description":"","read_only":false,"sensitive":true,"ttl":600}]}`}})
+	got := f.run(t, "", "scope", "list")
+	golden(t, "scope-list.txt", got.out)
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/server/clients"
+)
+
+func (a *app) clientCreateCommand() *cobra.Command {
+	var f clientFlags
+	var id, org, hash string
+	c := &cobra.Command{
+		Use:   "create",
+		Short: "Make a client and show its secret, once",
+		Long: `Makes a client with one secret. The secret is shown this once and cannot be read
+again: grantd keeps only its hash.
+
+A flag that names one of several values may be repeated, or hold them separated
+by commas.`,
+		Example: `  # a service that may read and write users
+  grantd client create --id billing --name Billing --scope "users:read users:write"
+
+  # a resource server, which asks whether tokens are good
+  grantd client create --id users-api --introspect
+
+  # a service that moves here and keeps the secret it has
+  grantd client create --id legacy --scope users:read --secret-hash '$2b$12$…'`,
+		Args: operands(),
+	}
+	c.Flags().StringVar(&id, "id", "", "`ID` of the client: 1 to 128 of A-Z a-z 0-9 . _ ~ - (default: generated)")
+	f.add(c)
+	c.Flags().StringVar(&org, "org", "", "`ID` of the org it belongs to, for good (default: none)")
+	c.Flags().StringVar(&hash, "secret-hash", "", "bcrypt, PBKDF2 or Argon2id `HASH` of a secret from elsewhere; none is generated then")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		body, err := f.body(c)
+		if err != nil {
+			return err
+		}
+		for flag, member := range map[string]struct{ name, value string }{
+			"id": {"client_id", id}, "org": {"org_id", org}, "secret-hash": {"secret_hash", hash},
+		} {
+			if !c.Flags().Changed(flag) {
+				continue
+			}
+			if member.value == "" {
+				return misuse(c, "--%s is empty", flag) // the API would take it for not given
+			}
+			body[member.name] = member.value
+		}
+		if err := f.resourceServer(c, body); err != nil {
+			return err
+		}
+		answer, err := a.ask(c, call{method: http.MethodPost, path: path(pathClients), body: body})
+		if err != nil {
+			return err
+		}
+		return show(a, answer, a.createdPairs)
+	}
+	return c
+}
+
+// resourceServer makes the new client one, or sees that it is none.
+func (f *clientFlags) resourceServer(c *cobra.Command, body clientBody) error {
+	if f.introspect {
+		scope, _ := body["scope"].(string)
+		body.addIntrospect(scope)
+		return nil
+	}
+	for _, flag := range []string{"token-use", "enforces"} {
+		if c.Flags().Changed(flag) {
+			return misuse(c, "--%s is for resource servers: add --introspect", flag)
+		}
+	}
+	return nil
+}
+
+func (a *app) createdPairs(v clients.Created) {
+	a.pairs(append([]pair{
+		{"client_id", text(v.ClientID)},
+		{"client_secret", text(v.ClientSecret)},
+		{"secret_id", text(v.SecretID)},
+	}, pairsOf(v.View)...))
+	if v.ClientSecret != "" {
+		a.say(shownOnce)
+	}
+}
+
+const shownOnce = "the client_secret is shown once, here: store it now"
+
+func (a *app) clientUpdateCommand() *cobra.Command {
+	var f clientFlags
+	c := &cobra.Command{
+		Use:   "update ID",
+		Short: "Change a client",
+		Long: `Changes what the flags give and leaves the rest. An empty value takes away: an
+empty list, no name. Taking away a scope or a resource ends the client's tokens.
+
+With --introspect the scope is added to those that the client has, and
+--resource is the resource server's own URI.`,
+		Example: `  grantd client update billing --ttl 30m --source-ip 10.0.0.0/8
+  grantd client update billing --source-ip ""
+  grantd client update users-api --introspect --resource https://users.example.com`,
+		Args: operands("ID"),
+	}
+	f.add(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		body, err := f.body(c)
+		if err != nil {
+			return err
+		}
+		if len(body) == 0 && !f.introspect {
+			return misuse(c, "nothing to change: give at least one flag such as --scope")
+		}
+		server, err := a.connect()
+		if err != nil {
+			return err
+		}
+		change := call{method: http.MethodPatch, path: path(pathClients, args[0]), body: body}
+		if f.introspect {
+			if change.version, err = becomeResourceServer(c, server, change.path, body); err != nil {
+				return err
+			}
+		}
+		answer, err := server.do(c.Context(), change)
+		if err != nil {
+			return err
+		}
+		return show(a, answer, a.clientPairs)
+	}
+	return c
+}
+
+// becomeResourceServer adds the scope introspect to --scope, or to what the
+// client has: then version is the one that was read, so that a change by
+// somebody else in the meantime is not undone.
+func becomeResourceServer(c *cobra.Command, server *api, path string, body clientBody) (version uint64, err error) {
+	if scope, ok := body["scope"].(string); ok {
+		body.addIntrospect(scope)
+		return 0, nil
+	}
+	answer, err := server.do(c.Context(), call{method: http.MethodGet, path: path})
+	if err != nil {
+		return 0, err
+	}
+	v, err := decode[clients.View](answer)
+	body.addIntrospect(v.Scope)
+	return v.Version, err
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/scopes"
+)
+
+// clientFlags are what 'client create' and 'client update' share.
+type clientFlags struct {
+	name         string
+	scope        []string
+	defaultScope []string
+	ttl          string
+	authMethods  []string
+	sourceIPs    []string
+	resources    []string
+	introspect   bool
+	tokenUses    []string
+	enforces     []string
+}
+
+func (f *clientFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.SortFlags = false // the order in which one thinks of them
+	flags.StringVar(&f.name, "name", "", "`NAME` for people")
+	flags.StringArrayVar(&f.scope, "scope", nil, "`SCOPES` it may ask for, separated by spaces (see 'grantd scope list')")
+	flags.StringArrayVar(&f.defaultScope, "default-scope", nil, "`SCOPES` of a token asked for without any (default: all but introspect and admin:*)")
+	flags.StringVar(&f.ttl, "ttl", "", "`LIFETIME` of its tokens, 1m to 24h; 0s for the server's token.ttl")
+	flags.StringSliceVar(&f.authMethods, "auth-method", nil, "`METHOD` it must authenticate by: client_secret_basic or client_secret_post (default: either)")
+	flags.StringSliceVar(&f.sourceIPs, "source-ip", nil, "address or `CIDR` it may authenticate from (default: any)")
+	flags.StringSliceVar(&f.resources, "resource", nil, "`URI` of a resource server its tokens are for (default: all); with --introspect its own URI")
+	flags.BoolVar(&f.introspect, "introspect", false, "make it a resource server: adds the scope introspect")
+	flags.StringSliceVar(&f.tokenUses, "token-use", nil, "`KIND` of token it handles: client, customer, on_behalf or partner (default: client); resource servers only")
+	flags.StringSliceVar(&f.enforces, "enforces", nil, "`RESTRICTION` it enforces: source_ip, endpoints or resources (default: none); resource servers only")
+}
+
+// clientBody is a client as it is sent to the admin API: only what was given.
+type clientBody map[string]any
+
+func (f *clientFlags) body(c *cobra.Command) (clientBody, error) {
+	given := c.Flags().Changed
+	body := clientBody{}
+	if given("name") {
+		body["name"] = f.name
+	}
+	if given("scope") {
+		body["scope"] = strings.Join(f.scope, " ")
+	}
+	if given("default-scope") {
+		body["default_scope"] = strings.Join(f.defaultScope, " ")
+	}
+	if given("ttl") {
+		ttl, err := wholeSeconds(f.ttl)
+		if err != nil {
+			return nil, misuse(c, "--ttl: %s", err)
+		}
+		body["token_ttl"] = ttl
+	}
+	for flag, l := range map[string]struct {
+		member string
+		values []string
+	}{
+		"auth-method": {"auth_methods", f.authMethods},
+		"source-ip":   {"source_ips", f.sourceIPs},
+		"resource":    {"resources", f.resources},
+		"token-use":   {"token_uses", f.tokenUses},
+		"enforces":    {"enforces", f.enforces},
+	} {
+		if given(flag) {
+			body[l.member] = trimmed(l.values)
+		}
+	}
+	return body, f.ownResource(c, body)
+}
+
+// ownResource makes --resource the name of the resource server itself.
+func (f *clientFlags) ownResource(c *cobra.Command, body clientBody) error {
+	if !f.introspect || !c.Flags().Changed("resource") {
+		return nil
+	}
+	if len(f.resources) > 1 {
+		return misuse(c, "--resource is the resource server's own URI with --introspect: give it once")
+	}
+	delete(body, "resources")
+	body["resource"] = strings.Join(trimmed(f.resources), "")
+	return nil
+}
+
+// addIntrospect puts the scope introspect to those of the client.
+func (b clientBody) addIntrospect(scope string) {
+	names := strings.Fields(scope)
+	if !slices.Contains(names, scopes.Introspect) {
+		names = append(names, scopes.Introspect)
+	}
+	b["scope"] = strings.Join(names, " ")
+}
+
+func wholeSeconds(s string) (int64, error) {
+	d, err := config.ParseDuration(s)
+	if err != nil {
+		return 0, err
+	}
+	if d%time.Second != 0 {
+		return 0, errors.New("must be whole seconds")
+	}
+	return int64(d / time.Second), nil
+}
+
+// trimmed allows "a, b" in one value, and "" for none at all.
+func trimmed(values []string) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strings.TrimSpace(v)
+	}
+	return out
+}

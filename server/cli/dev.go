@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/template"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/oauth"
+)
+
+// What 'grantd dev' makes.
+const (
+	demoID    = "demo"
+	demoRSID  = "demo-rs"
+	demoScope = "users:read users:write"
+	demoTTL   = int64(7200)
+)
+
+func (a *app) devCommand() *cobra.Command {
+	var listen string
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Try it: run a sandbox with a demo client and print lines to paste",
+		Long: `Runs a sandbox server with a demo client and a demo resource server, and prints
+their secrets and curl lines that ask for a token, introspect and revoke it.
+
+Its data is in a temporary folder, which is removed when it ends. Configuration
+file and GRANTD_* variables are not read.`,
+		Args: operands(),
+	}
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on, on this machine only; port 0 for any that is free")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		dir, err := os.MkdirTemp("", "grantd-dev-")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		cfg, err := devConfig(c, dir, listen)
+		if err != nil {
+			return err
+		}
+		return a.run(c.Context(), server.Options{Config: cfg, Log: a.logger(cfg.Log)}, a.devReady)
+	}
+	return c
+}
+
+// devConfig is the defaults with everything in dir.
+func devConfig(c *cobra.Command, dir, listen string) (config.Config, error) {
+	cfg, _, err := config.Load(config.LoadOptions{Overrides: map[string]string{
+		"public.listen":       listen,
+		"admin.socket":        filepath.Join(dir, "admin.sock"),
+		"store.embedded.path": dir,
+		"metrics.listen":      "",
+		"log.level":           "warn",
+		"log.format":          "text",
+	}})
+	var faults config.Faults
+	if errors.As(err, &faults) && faults[0].Path == "public.listen" {
+		return cfg, misuse(c, "--listen %s", faults[0].Problem)
+	}
+	return cfg, err
+}
+
+// demo is what 'grantd dev' tells, in JSON as it stands.
+type demo struct {
+	PublicURL      string          `json:"public_url"`
+	TokenURL       string          `json:"token_url"`
+	IntrospectURL  string          `json:"introspect_url"`
+	RevokeURL      string          `json:"revoke_url"`
+	AdminSocket    string          `json:"admin_socket"`
+	Client         clients.Created `json:"client"`
+	ResourceServer clients.Created `json:"resource_server"`
+}
+
+func (a *app) devReady(ctx context.Context, s *server.Server) error {
+	d, err := makeDemo(ctx, s)
+	if err != nil {
+		return fmt.Errorf("cannot make the demo clients: %w", err)
+	}
+	if a.output == outputJSON {
+		err = json.NewEncoder(a.out).Encode(d) // one line, as ready is
+	} else {
+		err = template.Must(template.New("dev").Parse(devText)).Execute(a.out, d)
+	}
+	if err != nil {
+		return err
+	}
+	a.println("ready public=%s", d.PublicURL)
+	return a.out.err
+}
+
+func makeDemo(ctx context.Context, s *server.Server) (demo, error) {
+	by := audit.Actor{Name: "system"}
+	client, err := s.Clients().Create(ctx, by, clients.NewSpec{
+		ClientID: demoID,
+		Spec:     clients.Spec{Name: new("Demo client"), Scope: new(demoScope), TokenTTL: new(demoTTL)},
+	})
+	if err != nil {
+		return demo{}, err
+	}
+	rs, err := s.Clients().Create(ctx, by, clients.NewSpec{
+		ClientID: demoRSID,
+		Spec:     clients.Spec{Name: new("Demo resource server"), Scope: new(scopes.Introspect)},
+	})
+	base := s.PublicURL()
+	return demo{
+		PublicURL: base, AdminSocket: s.AdminSocket(), Client: client, ResourceServer: rs,
+		TokenURL: base + oauth.PathToken, IntrospectURL: base + oauth.PathIntrospect, RevokeURL: base + oauth.PathRevoke,
+	}, err
+}

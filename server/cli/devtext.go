@@ -1,0 +1,41 @@
+package cli
+
+// devText is what 'grantd dev' prints of a demo, a text/template. Its lines
+// that begin with curl or TOKEN= run in a shell as they are, in their order.
+const devText = `# A grantd sandbox is running. Nothing here is kept: Ctrl-C ends it and removes
+# its data. Open another terminal and paste the lines below, one after another.
+#
+#   client            {{.Client.ClientID}}
+#   its secret        {{.Client.ClientSecret}}
+#   its scope         {{.Client.Scope}}
+#   resource server   {{.ResourceServer.ClientID}}
+#   its secret        {{.ResourceServer.ClientSecret}}
+#   public URL        {{.PublicURL}}
+#   admin socket      {{.AdminSocket}}
+
+# 1. The client asks for a token, with its secret in HTTP Basic and a form ...
+curl -sS -w '\n' -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d grant_type=client_credentials -d 'scope={{.Client.Scope}}' '{{.TokenURL}}'
+
+# ... or with its secret in the form ...
+curl -sS -w '\n' -d client_id={{.Client.ClientID}} -d 'client_secret={{.Client.ClientSecret}}' -d grant_type=client_credentials '{{.TokenURL}}'
+
+# ... or in JSON.
+curl -sS -w '\n' -H 'Content-Type: application/json' -d '{"client_id": "{{.Client.ClientID}}", "client_secret": "{{.Client.ClientSecret}}", "grant_type": "client_credentials", "scope": "{{.Client.Scope}}"}' '{{.TokenURL}}'
+
+# 2. Keep a token in a variable.
+TOKEN=$(curl -sS -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d grant_type=client_credentials '{{.TokenURL}}' | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p'); echo "$TOKEN"
+
+# 3. The resource server was called with the token and asks whether it is good.
+curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
+
+# 4. The client needs the token no more and revokes it.
+curl -sS -w '\n' -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d "token=$TOKEN" '{{.RevokeURL}}'
+
+# 5. The same question as in 3: now the answer is {"active":false}.
+curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
+
+# 6. You are the operator too:
+grantd client list --socket '{{.AdminSocket}}'
+printf %s "$TOKEN" | grantd token explain --socket '{{.AdminSocket}}'
+
+`

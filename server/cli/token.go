@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/server/tokens"
+)
+
+// maxTokenInput bounds what is read from standard input: no token is as long.
+const maxTokenInput = 64 << 10
+
+const pathTokens = "tokens"
+
+func (a *app) tokenCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "token",
+		Short: "Explain and revoke access tokens",
+		Long: `Without TOKEN, or with -, the token is read from standard input. That keeps it
+out of the process list and of the shell's history.`,
+	}
+	c.AddCommand(a.tokenExplainCommand(), a.tokenRevokeCommand())
+	return a.connectFlags(c)
+}
+
+const tokenHint = `
+
+Without TOKEN, or with -, the token is read from standard input. As an argument
+it works too, but stands in the process list and in the shell's history.`
+
+func (a *app) tokenExplainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "explain [TOKEN | -]",
+		Short:   "Say why a token is good or not",
+		Long:    `Says whether a token is active, and if not, what ended it, when and by whom.` + tokenHint,
+		Example: `  grantd token explain < token.txt`,
+		Args:    optionalToken,
+		RunE: func(c *cobra.Command, args []string) error {
+			token, err := a.token(c, args)
+			if err != nil {
+				return err
+			}
+			answer, err := a.ask(c, call{
+				method: http.MethodPost, path: path(pathTokens, "explain"), body: map[string]string{"token": token},
+			})
+			if err != nil {
+				return err
+			}
+			return show(a, answer, a.explanationPairs)
+		},
+	}
+}
+
+// explanationPairs leaves out what is absent: of a malformed token that is
+// nearly everything.
+func (a *app) explanationPairs(x tokens.Explanation) {
+	var present []pair
+	for _, p := range []pair{
+		{"state", text(x.State)},
+		{"detail", text(x.Detail)},
+		{"ended_at", stamp(x.EndedAt)},
+		{"ended_by", text(x.EndedBy)},
+		{"void_of", text(x.VoidOf)},
+		{"jti", text(x.ID)},
+		{"token_use", text(x.Use)},
+		{"sub", text(x.Subject)},
+		{"client_id", text(x.ClientID)},
+		{"client_state", text(x.ClientLife)},
+		{"secret_id", text(x.SecretID)},
+		{"secret_state", text(x.Secret)},
+		{"scope", text(x.Scope)},
+		{"aud", list(x.Audience)},
+		{"issued_at", stamp(x.IssuedAt)},
+		{"expires_at", stamp(x.ExpiresAt)},
+	} {
+		if p.value != absent {
+			present = append(present, p)
+		}
+	}
+	a.pairs(present)
+}
+
+func (a *app) tokenRevokeCommand() *cobra.Command {
+	var jti string
+	c := &cobra.Command{
+		Use:   "revoke [TOKEN | -]",
+		Short: "End one token",
+		Long:  `Ends a token: it is inactive on every replica when the command returns.` + tokenHint,
+		Example: `  grantd token revoke < token.txt
+  grantd token revoke --jti 8tLrT…    # as introspection, logs and audit name it`,
+		Args: optionalToken,
+	}
+	c.Flags().StringVar(&jti, "jti", "", "`ID` of the token, in place of the token itself")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		body := map[string]string{"jti": jti}
+		if !c.Flags().Changed("jti") {
+			token, err := a.token(c, args)
+			if err != nil {
+				return err
+			}
+			body = map[string]string{"token": token}
+		} else if len(args) > 0 {
+			return misuse(c, "give either TOKEN or --jti")
+		} else if jti == "" {
+			return misuse(c, "--jti is empty")
+		}
+		answer, err := a.ask(c, call{method: http.MethodPost, path: path(pathTokens, "revoke"), body: body})
+		if err != nil {
+			return err
+		}
+		return show(a, answer, func(v revokedToken) { a.println("token %s is revoked", text(v.ID)) })
+	}
+	return c
+}
+
+type revokedToken struct {
+	ID string `json:"revoked"`
+}
+
+func optionalToken(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return operands("TOKEN")(c, args)
+}
+
+// token is the argument, or what stands on standard input.
+func (a *app) token(c *cobra.Command, args []string) (string, error) {
+	if len(args) > 0 && args[0] != "-" {
+		return args[0], nil
+	}
+	input, err := readAll(c.Context(), a.in)
+	if err != nil {
+		return "", err
+	}
+	switch words := strings.Fields(input); len(words) {
+	case 0:
+		return "", misuse(c, "standard input holds no token")
+	case 1:
+		return words[0], nil
+	default:
+		return "", misuse(c, "standard input must hold one token and nothing else")
+	}
+}
+
+// readAll reads a token's worth of input, but not past the end of ctx: a
+// terminal may never give an end.
+func readAll(ctx context.Context, in io.Reader) (string, error) {
+	type result struct {
+		input []byte
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		b, err := io.ReadAll(io.LimitReader(in, maxTokenInput+1))
+		done <- result{b, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-done:
+		if r.err == nil && len(r.input) > maxTokenInput {
+			r.err = errors.New("standard input is too long for a token")
+		}
+		return string(r.input), r.err
+	}
+}

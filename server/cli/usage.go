@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// usageError is a command line that cannot be run as it stands: exit code 2.
+type usageError struct {
+	command *cobra.Command
+	problem string
+}
+
+func (e *usageError) Error() string {
+	return fmt.Sprintf("%s; see '%s --help'", e.problem, e.command.CommandPath())
+}
+
+func misuse(c *cobra.Command, format string, args ...any) error {
+	return &usageError{c, fmt.Sprintf(format, args...)}
+}
+
+// strict makes every misuse below root a usageError. Left alone, cobra answers
+// an unknown command below a noun, or none at all, with help and success.
+func (a *app) strict(root *cobra.Command) {
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if words := c.Flags().Args(); c.HasSubCommands() && len(words) > 0 {
+			return unknownCommand(c, words[0]) // the flag was that command's
+		}
+		return misuse(c, "%s", err)
+	})
+	// A noun alone is no usage of it.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if not .HasSubCommands}}", 1))
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	a.strictBelow(root)
+}
+
+func (a *app) strictBelow(c *cobra.Command) {
+	if !c.HasSubCommands() {
+		if check := c.Args; check != nil {
+			c.Args = func(c *cobra.Command, args []string) error {
+				if err := check(c, args); err != nil {
+					return misuse(c, "%s", err)
+				}
+				return nil
+			}
+		}
+		return
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(c, args[0])
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		c.SetOut(a.err)
+		_ = c.Help()
+		return misuse(c, "no command given")
+	}
+	for _, sub := range c.Commands() {
+		a.strictBelow(sub)
+	}
+}
+
+func unknownCommand(c *cobra.Command, word string) error {
+	problem := fmt.Sprintf("unknown command %q", word)
+	c.SuggestionsMinimumDistance = 2
+	if similar := c.SuggestionsFor(word); len(similar) > 0 {
+		problem += ", did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return misuse(c, "%s", problem)
+}
+
+// operands checks that there is one argument for each name.
+func operands(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return fmt.Errorf("%s is missing", names[len(args)])
+		}
+		for i, name := range names {
+			if args[i] == "" {
+				return fmt.Errorf("%s is empty", name)
+			}
+		}
+		// What is too much is not repeated: it may be a secret.
+		if extra := len(args) - len(names); extra > 0 {
+			return fmt.Errorf("%s too many", plural(extra, "argument"))
+		}
+		return nil
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// helpCommand is cobra's, but for what it does not know.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(about, rest[0])
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}

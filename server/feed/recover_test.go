@@ -1,0 +1,251 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/storetest"
+)
+
+// same compares entries but for their positions.
+func same(t *testing.T, what string, got, want []store.Entry) {
+	t.Helper()
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(store.Entry{}, "Position"), cmpopts.EquateEmpty()); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+// TestLostEntriesAreWrittenBack: exactly those that the store lost and that
+// still matter, once, oldest first, as they were.
+func TestLostEntriesAreWrittenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		revoked := store.Entry{
+			Kind: store.EntryVoid, Key: store.PrincipalToken(store.Digest{7}), By: "client:c",
+			At: time.Now().UTC(), Until: time.Now().Add(time.Hour).UTC(),
+		}
+		over := revoked
+		over.Key, over.Until = store.PrincipalToken(store.Digest{8}), time.Now().Add(time.Minute).UTC()
+		superseded := void("twice")
+		lost := []store.Entry{void("lost"), change("lost"), revoked, void("twice"), change("changed")}
+		minted := appended(t, m, void("kept"))
+		appended(t, m, superseded)
+		tail := appended(t, m, append([]store.Entry{over}, lost...)...)
+		f := loaded(t, options(m))
+		time.Sleep(2 * time.Minute) // over is
+		m.lose(2 + len(lost))
+		_, err := f.Fresh(t.Context())
+		wants(t, "after the loss", err)
+		same(t, "the feed", m.all(), append([]store.Entry{m.all()[0]}, lost...))
+		if !f.Position().After(tail) {
+			t.Errorf("position %v, before the loss %v", f.Position(), tail)
+		}
+		for _, client := range []string{"lost", "twice"} {
+			if !dead(f, client, minted) || !dead(f, client, tail) {
+				t.Errorf("tokens of %s live again", client)
+			}
+		}
+		if !f.Changed(store.PrincipalClient("changed"), tail) {
+			t.Error("a record that may be cached counts as unchanged")
+		}
+		if dead(f, "other", minted) || dead(f, "lost", f.Position()) {
+			t.Error("more is void than was lost")
+		}
+		if m.witnessed() != "run 1" {
+			t.Error("the feed is whole again and has no witness")
+		}
+	})
+}
+
+// TestReplicasDoNotRepeatEachOther: what one wrote back, the next one finds.
+func TestReplicasDoNotRepeatEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		entries := []store.Entry{void("a"), void("b"), change("b"), change("c")}
+		appended(t, m, entries...)
+		first, second := loaded(t, options(m)), loaded(t, options(m))
+		onlySecond := void("d")
+		appended(t, m, onlySecond)
+		time.Sleep(time.Second)
+		_, err := second.Fresh(t.Context())
+		wants(t, "before the loss", err)
+		m.lose(5)
+		for _, f := range []*Feed{first, second} {
+			time.Sleep(time.Second)
+			_, err := f.Fresh(t.Context())
+			wants(t, "after the loss", err)
+		}
+		same(t, "the feed", m.all(), append(entries, onlySecond))
+	})
+}
+
+// TestFollowerFindsTheLoss without any request, also of the whole feed.
+func TestFollowerFindsTheLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		f, stop := started(t, options(m))
+		defer stop()
+		appended(t, m, void("a"))
+		synctest.Wait()
+		if !dead(f, "a", store.Position{}) {
+			t.Fatal("the follower was not told of an entry")
+		}
+		m.lose(2)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if all := m.all(); len(all) != 2 || all[0].Key != store.PrincipalAll || all[1].Key != store.PrincipalClient("a") {
+			t.Errorf("the feed: %+v", all)
+		}
+		if f.Age() > time.Second || f.lost.Load() {
+			t.Errorf("not fresh: age %v", f.Age())
+		}
+	})
+}
+
+// TestRecoveryFails: whichever step does, nothing is fresh until all are
+// done, and the next one does not write back more.
+func TestRecoveryFails(t *testing.T) {
+	for _, method := range []string{"FeedLineage", "AppendFeed", "WitnessFeed", "Restore"} {
+		t.Run(method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMemory()
+				s := storetest.NewFaulty(m)
+				o := options(s)
+				broken, restored := errors.New("the store is foreign"), 0
+				var fails error
+				o.Restore = func(context.Context) error { restored++; return fails }
+				appended(t, m, void("a"), void("b"))
+				f := loaded(t, o)
+				time.Sleep(time.Second)
+				m.lose(1)
+				if method == "Restore" {
+					fails = broken
+				} else {
+					s.Fail(method, broken)
+				}
+				for range 3 {
+					_, err := f.Fresh(t.Context())
+					wants(t, "not recovered", err, ErrStale, broken)
+				}
+				wants(t, "an own entry", f.Append(t.Context(), void("c")), broken)
+				witnesses := s.Calls("WitnessFeed")
+				if method == "Restore" && witnesses != 1 {
+					t.Error("it vouched for a store that was not restored")
+				}
+				fails = nil
+				if method != "Restore" {
+					s.Heal(method)
+				}
+				_, err := f.Fresh(t.Context())
+				wants(t, "recovered", err)
+				if restored < 2 || !dead(f, "b", store.Position{}) {
+					t.Errorf("restored %d times, b void: %v", restored, dead(f, "b", store.Position{}))
+				}
+				times := 0
+				for _, e := range m.all() {
+					if e.Key == store.PrincipalClient("b") {
+						times++
+					}
+				}
+				if times != 1 {
+					t.Errorf("it was written back %d times", times)
+				}
+			})
+		})
+	}
+}
+
+// TestStart: who vouches for the feed, and what is void if nobody does.
+func TestStart(t *testing.T) {
+	for _, row := range []struct {
+		rule      string
+		empty     bool
+		witnessed string
+		during    string // vouched for by another replica within a second of the start
+		voids     bool
+		waits     time.Duration
+	}{
+		{rule: "a new store", empty: true, voids: true},
+		{rule: "the same incarnation", witnessed: "run 1"},
+		{rule: "the same incarnation, but empty", empty: true, witnessed: "run 1", voids: true},
+		{rule: "another incarnation without witness", witnessed: "run 0", voids: true, waits: witnessWait},
+		{rule: "another incarnation, and a replica that lives", witnessed: "run 0", during: "run 1", waits: time.Second},
+		{rule: "entries of nobody", voids: true},
+	} {
+		t.Run(row.rule, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMemory()
+				m.lineage.Witnessed = row.witnessed
+				if !row.empty {
+					appended(t, m, change("a"))
+				}
+				before := len(m.all())
+				if row.during != "" {
+					go func() {
+						time.Sleep(time.Second - witnessPoll/2)
+						_ = m.WitnessFeed(t.Context(), row.during)
+					}()
+				}
+				begun := time.Now()
+				f, stop := started(t, options(m))
+				defer stop()
+				if took := time.Since(begun); took != row.waits {
+					t.Errorf("the start took %v, want %v", took, row.waits)
+				}
+				got := dead(f, "a", store.Position{Seq: m.last - 1}) || dead(f, "b", store.Position{})
+				if got != row.voids || len(m.all())-before != map[bool]int{true: 1}[row.voids] {
+					t.Errorf("everything is void: %v, want %v; entries %+v", got, row.voids, m.all())
+				}
+				if dead(f, "a", f.Position()) {
+					t.Error("what is minted now is void")
+				}
+				if w := m.witnessed(); w != "run 1" {
+					t.Errorf("vouched for %q", w)
+				}
+			})
+		})
+	}
+}
+
+func TestStartFails(t *testing.T) {
+	for _, method := range []string{"FeedLineage", "ReadFeed", "AppendFeed", "WitnessFeed"} {
+		s := storetest.NewFaulty(newMemory())
+		s.Fail(method, store.ErrUnavailable)
+		f := New(options(s))
+		wants(t, method, f.Start(t.Context()), store.ErrUnavailable)
+		f.Stop()
+	}
+}
+
+// TestFollowerVouchesAgain: a store that restarted with all its data gets its
+// witness, also when the first looks at it fail.
+func TestFollowerVouchesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		s := storetest.NewFaulty(m)
+		f, stop := started(t, options(s))
+		defer stop()
+		s.Fail(storetest.EveryMethod, store.ErrUnavailable)
+		time.Sleep(3 * time.Second)
+		_, err := f.Fresh(t.Context())
+		wants(t, "while it is away", err, ErrStale)
+		m.restart("run 2")
+		s.Heal(storetest.EveryMethod)
+		time.Sleep(time.Second)
+		if w := m.witnessed(); w != "run 2" {
+			t.Errorf("vouched for %q", w)
+		}
+		if len(m.all()) != 1 {
+			t.Errorf("entries were added: %+v", m.all())
+		}
+		_, err = f.Fresh(t.Context())
+		wants(t, "when it is back", err)
+	})
+}
