@@ -3,6 +3,7 @@ package clients
 import (
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -152,7 +153,8 @@ func validRange(s string) bool {
 
 func validResource(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.IsAbs() && u.Fragment == "" && len(s) <= maxURI && (u.Host != "" || u.Opaque != "")
+	// An empty fragment is one too (RFC 8707 §2), which url.URL does not show.
+	return err == nil && u.IsAbs() && !strings.Contains(s, "#") && len(s) <= maxURI && (u.Host != "" || u.Opaque != "")
 }
 
 func unique[T comparable](l []T) []T {

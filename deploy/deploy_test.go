@@ -1,0 +1,216 @@
+// Package deploy is what an operator copies: an example of each file, and a
+// guide. Its test keeps both true of the code.
+package deploy
+
+//go:generate go test -tags nomsgpack -run TestExamples . -update
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/scopes"
+)
+
+var update = flag.Bool("update", false, "write the examples anew")
+
+const (
+	configFile = "grantd.example.yaml"
+	scopesFile = "scopes.example.yaml"
+)
+
+func TestExamples(t *testing.T) {
+	for name, want := range map[string]string{configFile: config.Example(), scopesFile: scopesExample()} {
+		if *update {
+			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(want, read(t, name)); diff != "" {
+			t.Errorf("%s is not what the code says; run go generate ./deploy (-code +file):\n%s", name, diff)
+		}
+	}
+}
+
+// TestExamplesAreRead: what stands in the examples is the default.
+func TestExamplesAreRead(t *testing.T) {
+	cfg, _, err := config.Load(config.LoadOptions{File: configFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(config.Defaults(), cfg); diff != "" {
+		t.Errorf("%s (-defaults +read):\n%s", configFile, diff)
+	}
+	c, err := scopes.Load(scopesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(scopes.Default().List(), c.List()); diff != "" {
+		t.Errorf("%s (-built-in +read):\n%s", scopesFile, diff)
+	}
+}
+
+const scopesHead = `# grantd scope catalogue: the built-in one. Name a copy of this file in
+# scopes.file of the configuration, and change it there.
+#
+#   name         what clients ask for (RFC 6749 section 3.3), at most 128 characters
+#   description  for people
+#   read_only    may be given to a partner; left out, it follows from the name
+#   sensitive    a customer token needs a verification code for it; left out, likewise
+#   ttl          no token that holds it lives longer, 1m to 24h; left out, no cap
+#
+# introspect, admin:read and admin:write are in every catalogue.
+
+`
+
+func scopesExample() string {
+	var b strings.Builder
+	b.WriteString(scopesHead)
+	for _, s := range scopes.Default().List() {
+		fmt.Fprintf(&b, "- name: %s\n  description: %s\n  read_only: %t\n  sensitive: %t\n", s.Name, s.Description, s.ReadOnly, s.Sensitive)
+		if s.TTL > 0 {
+			fmt.Fprintf(&b, "  ttl: %s\n", s.TTL)
+		}
+	}
+	return b.String()
+}
+
+// TestOperatingTellsOfEverything: every field of the access event, every
+// audit action and every reason that may stand in a note is in the guide.
+func TestOperatingTellsOfEverything(t *testing.T) {
+	guide := read(t, "OPERATING.md")
+	names := logged(t)
+	if len(names) < 20 {
+		t.Errorf("found only %d names in the source: the test does not see what it should", len(names))
+	}
+	for name, file := range names {
+		if !strings.Contains(guide, "`"+name+"`") {
+			t.Errorf("OPERATING.md does not tell of `%s` (server/%s)", name, file)
+		}
+	}
+}
+
+// logged answers the names that stand in the log and in the audit, and which
+// file of server they are from.
+func logged(t *testing.T) map[string]string {
+	t.Helper()
+	names := map[string]string{} // name → where it is from
+	walk(t, func(file string, n ast.Node) {
+		switch n := n.(type) {
+		case *ast.CallExpr: // slog.String("name", …) of the access event
+			if s, ok := n.Fun.(*ast.SelectorExpr); ok && file == "web/event.go" && len(n.Args) == 2 {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "slog" {
+					note(names, file, n.Args[0])
+				}
+			}
+		case *ast.CompositeLit: // {"client_id", e.ClientID}, …
+			if file == "web/event.go" && len(n.Elts) == 2 {
+				note(names, file, n.Elts[0])
+			}
+		case *ast.KeyValueExpr: // action: "client.create"
+			if key, ok := n.Key.(*ast.Ident); ok && strings.EqualFold(key.Name, "action") {
+				note(names, file, n.Value)
+			}
+		case *ast.ValueSpec: // ActionIssue = "token.issue"
+			if strings.HasPrefix(n.Names[0].Name, "Action") && len(n.Values) == 1 {
+				note(names, file, n.Values[0])
+			}
+		case *ast.AssignStmt: // ev.Note = "…"
+			if s, ok := n.Lhs[0].(*ast.SelectorExpr); ok && s.Sel.Name == "Note" {
+				note(names, file, n.Rhs[0])
+			}
+		}
+	})
+	return names
+}
+
+// TestGuidesNameKeys: every configuration key that a guide names is one, and
+// every link leads somewhere.
+func TestGuidesNameKeys(t *testing.T) {
+	keys, actions := flatten(t, config.Defaults()), logged(t)
+	span := regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)+)`")
+	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md"} {
+		text := read(t, name)
+		for _, m := range span.FindAllStringSubmatch(text, -1) {
+			section, _, _ := strings.Cut(m[1], ".")
+			if keys[m[1]] || actions[m[1]] != "" {
+				continue
+			}
+			if keys[section+"."] {
+				t.Errorf("%s names the key %s, which is none", name, m[1])
+			}
+		}
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s: a link leads nowhere: %v", name, err)
+			}
+		}
+	}
+}
+
+// flatten answers the key paths, and the sections with a dot behind.
+func flatten(t *testing.T, c config.Config) map[string]bool {
+	t.Helper()
+	keys := map[string]bool{}
+	var path []string
+	for line := range strings.Lines(c.YAML()) {
+		name, _, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if !ok {
+			continue
+		}
+		depth := (len(line) - len(strings.TrimLeft(line, " "))) / 2
+		path = append(path[:depth], name)
+		keys[strings.Join(path, ".")] = true
+		keys[path[0]+"."] = true
+	}
+	return keys
+}
+
+func note(names map[string]string, file string, e ast.Expr) {
+	if text, ok := e.(*ast.BasicLit); ok && text.Kind == token.STRING {
+		name, _ := strconv.Unquote(text.Value)
+		names[name] = file
+	}
+}
+
+func walk(t *testing.T, see func(file string, n ast.Node)) {
+	t.Helper()
+	root := filepath.Join("..", "server")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		file, err := filepath.Rel(root, path)
+		ast.Inspect(f, func(n ast.Node) bool { see(filepath.ToSlash(file), n); return true })
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,286 @@
+// Package deps fails on an import that goes against the arrows of the
+// architecture, and says why it is one.
+package deps
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/grantd/grantd"
+
+// layer is a height: a package may import what is lower than itself.
+type layer int
+
+const (
+	bottom   layer = iota // vocabulary: imports nothing of ours
+	backends              // the stores: only the vocabulary
+	shared                // may import one another, go list finds cycles
+	features              // never one another
+	wiring
+	commands
+	program
+	testing_ // may import anything, imported by tests only
+)
+
+// layers names every package of ours; a new one must be put here.
+var layers = map[string]layer{
+	"config": bottom, "scopes": bottom, "store": bottom,
+
+	"store/embedded": backends, "store/redisstore": backends,
+
+	"server/fault": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
+	"server/usage": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
+	"server/health": shared,
+
+	"server/oauth": features, "server/clients": features, "server/tokenadmin": features,
+
+	"server":     wiring,
+	"server/cli": commands,
+	"":           program,
+}
+
+// only says who may import what is not ours.
+var only = []struct {
+	what string // this package and those below it
+	who  []string
+	why  string
+}{
+	{"github.com/go-oauth2/oauth2/v4/server", nil, "its HTTP layer accepts what RFC 6749 refuses (several authentication methods, credentials in the URL, an empty secret): ours is server/oauth"},
+	{"github.com/go-oauth2/oauth2/v4/store", nil, "it keeps tokens in plain text: ours are store/embedded and store/redisstore"},
+	{"github.com/go-oauth2", []string{"server/tokens"}, "its Manager mints and nothing else: one package knows its traps"},
+	{"github.com/redis/go-redis", []string{"store/redisstore"}, "its default retries repeat writes: one package knows its traps"},
+	{"go.etcd.io/bbolt", []string{"store/embedded"}, "one package owns the file"},
+	{"github.com/spf13/viper", []string{"config"}, "it reads 3600 as 3.6 µs and lets a variable blank a section: one package knows its traps"},
+	{"github.com/spf13/cobra", []string{"server/cli"}, "commands are server/cli's"},
+	{"os/signal", []string{""}, "only main touches signals and exit codes"},
+}
+
+// pkg is what go list tells of a package.
+type pkg struct {
+	ImportPath, Dir           string
+	GoFiles                   []string
+	Imports                   []string
+	TestImports, XTestImports []string
+	Error                     *struct{ Err string }
+}
+
+func TestArrows(t *testing.T) {
+	for _, p := range list(t) {
+		for _, fault := range check(p.ImportPath, p.Imports, append(p.TestImports, p.XTestImports...)) {
+			t.Error(fault)
+		}
+		for _, name := range p.GoFiles {
+			for _, fault := range checkFile(t, p, name) {
+				t.Errorf("%s/%s", short(p.ImportPath), fault)
+			}
+		}
+	}
+}
+
+// check answers what is wrong with the imports of one package, and with
+// those of its tests.
+func check(path string, imports, testImports []string) []string {
+	var faults []string
+	me := short(path)
+	for _, imported := range imports {
+		if why := arrow(me, imported); why != "" {
+			faults = append(faults, fmt.Sprintf("%s imports %s: %s", name(me), name(short(imported)), why))
+		}
+	}
+	for _, imported := range slices.Concat(imports, testImports) {
+		if why := ban(me, imported); why != "" {
+			faults = append(faults, fmt.Sprintf("%s imports %s: %s", name(me), imported, why))
+		}
+	}
+	return faults
+}
+
+func arrow(me, imported string) string {
+	if imported != module && !strings.HasPrefix(imported, module+"/") {
+		return ""
+	}
+	other := short(imported)
+	from, known := layerOf(me)
+	if !known {
+		return "this package is in no layer: put it into layers in tests/deps, where it belongs"
+	}
+	to, known := layerOf(other)
+	switch {
+	case from == testing_:
+		return ""
+	case !known:
+		return "that package is in no layer: put it into layers in tests/deps, where it belongs"
+	case to == testing_:
+		return "that package is for tests"
+	case from == bottom:
+		return "config, scopes and store are the vocabulary: they import nothing of ours"
+	case from == backends && other != "store":
+		return "a store knows the vocabulary of package store and nothing else of ours"
+	case to == backends && me != "server":
+		return "only server chooses a store; take the roles of package store that are needed"
+	case from == features && to == features:
+		return "features never import one another: declare the interface that is needed, server.New plugs the other in"
+	case from == shared && to == shared:
+		return ""
+	case from <= to:
+		return "the arrows go main → server/cli → server → features → shared → store, scopes, config, never back"
+	}
+	return ""
+}
+
+func ban(me, imported string) string {
+	if l, _ := layerOf(me); l == testing_ && !strings.Contains(imported, "oauth2/v4") {
+		return "" // tests may look at a store from outside
+	}
+	for _, o := range only {
+		if imported != o.what && !strings.HasPrefix(imported, o.what+"/") {
+			continue
+		}
+		if slices.Contains(o.who, me) {
+			return ""
+		}
+		if len(o.who) == 0 {
+			return "nobody may: " + o.why
+		}
+		return "only " + name(o.who[0]) + " may: " + o.why
+	}
+	return ""
+}
+
+// checkFile looks at what package lists do not show: rules know no HTTP, and
+// features take one function from config.
+func checkFile(t *testing.T, p pkg, file string) (faults []string) {
+	me := short(p.ImportPath)
+	if l, _ := layerOf(me); l != features {
+		return nil
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file == "service.go" {
+		for _, i := range f.Imports {
+			if path := strings.Trim(i.Path.Value, `"`); path == "net/http" || strings.HasPrefix(path, "github.com/gin-gonic/") {
+				faults = append(faults, fmt.Sprintf("%s imports %s: rules know no HTTP, handler.go does", file, path))
+			}
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := s.X.(*ast.Ident); ok && x.Name == "config" && x.Obj == nil && s.Sel.Name != "ParseDuration" {
+			faults = append(faults, fmt.Sprintf("%s uses config.%s: a feature is given its settings, it takes only ParseDuration from config", file, s.Sel.Name))
+		}
+		return true
+	})
+	return faults
+}
+
+func layerOf(me string) (layer, bool) {
+	if strings.HasPrefix(me, "tests/") || me == "tests" || strings.HasPrefix(me, "store/storetest") {
+		return testing_, true
+	}
+	l, ok := layers[me]
+	return l, ok
+}
+
+func short(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+}
+
+func name(me string) string {
+	if me == "" {
+		return "main"
+	}
+	return me
+}
+
+func list(t *testing.T) (all []pkg) {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Dir,GoFiles,Imports,TestImports,XTestImports,Error", "-tags", "nomsgpack", "./...")
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Error != nil {
+			t.Errorf("%s: %s", p.ImportPath, p.Error.Err)
+		}
+		all = append(all, p)
+	}
+}
+
+// TestRules shows that each rule bites.
+func TestRules(t *testing.T) {
+	for _, c := range []struct {
+		rule, from, to string
+		wrong          string // part of the fault; "" for none
+	}{
+		{"down is fine", "server", "server/oauth", ""},
+		{"over a layer too", "server/cli", "store", ""},
+		{"shared among themselves", "server/tokens", "server/feed", ""},
+		{"main to commands", "", "server/cli", ""},
+		{"tests anything", "tests/harness", "server", ""},
+		{"server chooses the store", "server", "store/redisstore", ""},
+		{"up", "server/web", "server/oauth", "never back"},
+		{"up to the wiring", "server/clients", "server", "never back"},
+		{"feature to feature", "server/oauth", "server/clients", "never import one another"},
+		{"vocabulary", "store", "config", "import nothing of ours"},
+		{"store implementation", "store/embedded", "scopes", "nothing else of ours"},
+		{"someone else's store", "server/tokens", "store/embedded", "only server chooses"},
+		{"test code", "server", "tests/harness", "for tests"},
+		{"a new package", "server/new", "store", "in no layer"},
+	} {
+		faults := check(module+slash(c.from), []string{module + slash(c.to)}, nil)
+		expect(t, c.rule, faults, c.wrong)
+	}
+	for _, c := range []struct{ rule, from, to, wrong string }{
+		{"Manager in tokens", "server/tokens", "github.com/go-oauth2/oauth2/v4/manage", ""},
+		{"Manager elsewhere", "server/oauth", "github.com/go-oauth2/oauth2/v4", "only server/tokens"},
+		{"its server in tokens", "server/tokens", "github.com/go-oauth2/oauth2/v4/server", "nobody may"},
+		{"its server in tests", "tests/protocol", "github.com/go-oauth2/oauth2/v4/server", "nobody may"},
+		{"its stores", "store/redisstore", "github.com/go-oauth2/oauth2/v4/store", "nobody may"},
+		{"go-redis elsewhere", "server/feed", "github.com/redis/go-redis/v9", "only store/redisstore"},
+		{"viper elsewhere", "server/cli", "github.com/spf13/viper", "only config"},
+		{"signals elsewhere", "server", "os/signal", "only main"},
+	} {
+		expect(t, c.rule, check(module+slash(c.from), nil, []string{c.to}), c.wrong)
+	}
+}
+
+func slash(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "/" + s
+}
+
+func expect(t *testing.T, rule string, faults []string, wrong string) {
+	t.Helper()
+	got := strings.Join(faults, "\n")
+	if wrong == "" && got != "" || wrong != "" && !strings.Contains(got, wrong) {
+		t.Errorf("%s: got %q, want %q", rule, got, wrong)
+	}
+}

@@ -1,0 +1,92 @@
+package protocol_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/grantd/grantd/tests/harness"
+)
+
+// update rewrites the golden files: go test ./tests/protocol -update
+var update = flag.Bool("update", false, "rewrite the golden files of this package")
+
+const goldenErrors = "testdata/errors.golden"
+
+// golden holds every error that the rows may meet: status and whole body.
+var golden goldenLines
+
+type goldenLines struct {
+	mu   sync.Mutex
+	want map[string]bool
+	seen map[string]bool
+}
+
+// check fails a test that meets an error which the golden file does not hold.
+func (g *goldenLines) check(t *testing.T, r harness.Response) {
+	t.Helper()
+	line := fmt.Sprintf("%d %s", r.Status, r.Body)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seen[line] = true
+	if !*update && !g.want[line] {
+		t.Errorf("this error is not in %s (-update adds it):\n%s", goldenErrors, line)
+	}
+}
+
+// finish writes the file, or answers the lines that no row met.
+func (g *goldenLines) finish() error {
+	seen := make([]string, 0, len(g.seen))
+	for line := range g.seen {
+		seen = append(seen, line)
+	}
+	slices.Sort(seen)
+	if *update {
+		return os.WriteFile(goldenErrors, []byte(strings.Join(seen, "\n")+"\n"), 0o644)
+	}
+	for line := range g.want {
+		if !g.seen[line] {
+			return fmt.Errorf("%s: no row meets this error any more:\n%s", goldenErrors, line)
+		}
+	}
+	return nil
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	golden = goldenLines{want: map[string]bool{}, seen: map[string]bool{}}
+	if b, err := os.ReadFile(goldenErrors); err == nil {
+		for line := range strings.Lines(string(b)) {
+			golden.want[strings.TrimSuffix(line, "\n")] = true
+		}
+	}
+	code := m.Run()
+	whole := true // some tests only: nothing can be said of the rest
+	for _, name := range []string{"test.run", "test.skip", "test.list"} {
+		whole = whole && flag.Lookup(name).Value.String() == ""
+	}
+	if code == 0 && whole {
+		if err := golden.finish(); err != nil {
+			fmt.Println(err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// checkGolden compares text with a golden file of its own.
+func checkGolden(t *testing.T, path, text string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := readFile(t, path); want != text {
+		t.Errorf("%s differs (-update rewrites it):\n%s", path, text)
+	}
+}

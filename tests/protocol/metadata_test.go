@@ -1,0 +1,172 @@
+package protocol_test
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+const metadataPath = "/.well-known/oauth-authorization-server"
+
+func get(target string, headers ...string) call {
+	return call{method: "GET", target: target, headers: headers}
+}
+
+func TestMetadata(t *testing.T) {
+	const issuer = "https://auth.example"
+	w := newWorld(t, func(c *config.Config) { c.Issuer = issuer })
+	r := w.send(t, get(metadataPath))
+	doc := r.JSON(t)
+	t.Run("M01_document", func(t *testing.T) {
+		if r.Status != 200 || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%d %v", r.Status, r.Header)
+		}
+		var pretty strings.Builder
+		e := json.NewEncoder(&pretty)
+		e.SetIndent("", "  ")
+		if err := e.Encode(json.RawMessage(r.Body)); err != nil {
+			t.Fatal(err)
+		}
+		checkGolden(t, "testdata/metadata.golden", pretty.String())
+	})
+	t.Run("M02_issuer_as_configured", func(t *testing.T) {
+		if doc["issuer"] != issuer {
+			t.Errorf("issuer %v", doc["issuer"])
+		}
+	})
+	t.Run("M02_iss_of_introspection_is_the_issuer", func(t *testing.T) {
+		told := w.send(t, about(w.token(t, w.app, ""), basic(w.rs))).JSON(t)
+		if told["iss"] != issuer {
+			t.Errorf("iss %v", told["iss"])
+		}
+	})
+	t.Run("T25_no_fragments", func(t *testing.T) {
+		for name, v := range doc {
+			s, ok := v.(string)
+			if u, err := url.Parse(s); ok && (err != nil || strings.ContainsAny(s, "#?") || !u.IsAbs()) {
+				t.Errorf("%s: %s", name, s)
+			}
+		}
+	})
+	t.Run("M04_no_response_types", func(t *testing.T) {
+		if _, ok := doc["response_types_supported"]; ok {
+			t.Error("there are some")
+		}
+	})
+	t.Run("M05_no_empty_lists", func(t *testing.T) {
+		for name, v := range doc {
+			if list, ok := v.([]any); ok && len(list) == 0 || v == nil || v == "" {
+				t.Errorf("%s is empty", name)
+			}
+		}
+	})
+	notAllowed := func(name, method string) row {
+		return row{name: name, call: call{method: method, target: metadataPath}, status: 405, code: badRequest,
+			header: map[string]string{"Allow": "GET, HEAD"}}
+	}
+	w.run(t, []row{
+		{name: "M06_head", call: call{method: "HEAD", target: metadataPath}, status: 200, header: map[string]string{"Content-Type": "application/json"},
+			also: func(t *testing.T, r harness.Response) {
+				if r.Body != "" {
+					t.Error("HEAD with a body")
+				}
+			}},
+		notAllowed("M06_post", "POST"),
+		notAllowed("M06_put", "PUT"),
+		granted("T26_metadata_accept_html", get(metadataPath, "Accept: text/html")),
+		// Protected-resource metadata is the resource server's to publish.
+		{name: "M07_no_protected_resource_here", call: get("/.well-known/oauth-protected-resource"), status: 404, code: "not_found"},
+	})
+}
+
+// What the document lists works, and what it does not list does not.
+func TestMetadataIsTrue(t *testing.T) {
+	w := newWorld(t)
+	doc := w.send(t, get(metadataPath)).JSON(t)
+	requests := map[string]string{
+		"token":         grant,
+		"introspection": "token=" + w.token(t, w.app, ""),
+		"revocation":    "token=x",
+	}
+	rsToken := w.token(t, w.rs, "introspect")
+	for endpoint, body := range requests {
+		address, _ := doc[endpoint+"_endpoint"].(string)
+		path, ok := strings.CutPrefix(address, w.URL)
+		if !ok {
+			t.Fatalf("%s endpoint: %q", endpoint, address)
+		}
+		client := w.app
+		if endpoint == "introspection" {
+			client = w.rs
+		}
+		ways := map[string]call{
+			"client_secret_basic": form(path, body, basic(client)),
+			"client_secret_post":  form(path, body+credentials(client)),
+			"Bearer":              form(path, body, bearer(rsToken)),
+			"none":                form(path, body+"&client_id="+client.ClientID),
+			"private_key_jwt":     form(path, body+assertion),
+		}
+		listed := map[string]bool{}
+		for _, m := range doc[endpoint+"_endpoint_auth_methods_supported"].([]any) {
+			listed[m.(string)] = true
+		}
+		for method, c := range ways {
+			t.Run("M03_"+endpoint+"_"+method, func(t *testing.T) {
+				if r := w.send(t, c); (r.Status == 200) != listed[method] {
+					t.Errorf("listed %v, but %d %s", listed[method], r.Status, r.Body)
+				}
+			})
+			delete(listed, method)
+		}
+		if len(listed) > 0 {
+			t.Errorf("M03: methods without a row: %v", listed)
+		}
+	}
+	t.Run("M03_grants", func(t *testing.T) {
+		if !equal(doc["grant_types_supported"], []any{"client_credentials"}) {
+			t.Errorf("%v", doc["grant_types_supported"])
+		}
+	})
+	t.Run("M03_scopes", func(t *testing.T) {
+		all := w.client(t, "all", "")
+		for _, s := range doc["scopes_supported"].([]any) {
+			if r := w.AdminDo(t, "PATCH", "/clients/"+all.ClientID, map[string]any{"scope": s}); r.Status != 200 {
+				t.Errorf("%v: %d %s", s, r.Status, r.Body)
+			}
+		}
+	})
+}
+
+func TestMetadataOfAnIssuerWithAPath(t *testing.T) {
+	const issuer = "https://auth.example/tenant/a"
+	w := newWorld(t, func(c *config.Config) { c.Issuer = issuer })
+	w.run(t, []row{
+		{name: "M02_path_is_inserted", call: get(metadataPath + "/tenant/a"), status: 200, also: func(t *testing.T, r harness.Response) {
+			doc := r.JSON(t)
+			if doc["issuer"] != issuer || doc["token_endpoint"] != issuer+"/oauth/token" {
+				t.Errorf("issuer %v, token endpoint %v", doc["issuer"], doc["token_endpoint"])
+			}
+		}},
+		{name: "M02_other_path", call: get(metadataPath + "/tenant/b"), status: 404, code: "not_found"},
+	})
+	for name, bad := range map[string]string{
+		"M02_query": "https://auth.example?x=1", "T25_fragment": "https://auth.example#x", "M02_http_in_live": "http://auth.example",
+		"M02_empty_in_live": "", "M02_trailing_slash": "https://auth.example/",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config.Defaults()
+			c.Issuer = bad
+			if strings.HasSuffix(name, "live") {
+				c.Environment, c.Customers.Sender = "live", "webhook"
+				c.Customers.Webhook.URL = "https://sms.example"
+			}
+			if !strings.Contains(c.Validate().Error(), "issuer") {
+				t.Errorf("%q is accepted", bad)
+			}
+		})
+	}
+}

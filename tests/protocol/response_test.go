@@ -1,0 +1,132 @@
+package protocol_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/tests/harness"
+)
+
+var (
+	// RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E.
+	errorText = regexp.MustCompile(`^[\x20-\x21\x23-\x5B\x5D-\x7E]+$`)
+	challenge = regexp.MustCompile(`^(Basic|Bearer) realm="[^"\\\r\n]+"(, [a-z_]+="[^"\\\r\n]+")*$`)
+	requestID = regexp.MustCompile(`^[0-9A-Fa-f-]{8,36}$`)
+	seconds   = regexp.MustCompile(`^[1-9][0-9]*$`)
+	b64token  = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`) // RFC 6750 §2.1
+)
+
+// checkEvery checks what holds for every response, whatever it answers.
+func (w *world) checkEvery(t *testing.T, c call, r harness.Response) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff",
+		"Set-Cookie": "", "Location": "", "Access-Control-Allow-Origin": "",
+	} {
+		if got := strings.Join(r.Header.Values(name), ", "); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if !requestID.MatchString(r.Header.Get("X-Request-Id")) {
+		t.Errorf("X-Request-Id: %q", r.Header.Get("X-Request-Id"))
+	}
+	var head strings.Builder
+	_ = r.Header.Write(&head)
+	w.holdsNoSecret(t, "response", head.String()+r.Body) // a new token is remembered only after this
+	switch {
+	case r.Status >= 400:
+		checkError(t, c, r)
+	case r.Status == 200 && c.method != "HEAD":
+		if token, ok := r.JSON(t)["access_token"].(string); ok {
+			w.keep(token)
+			checkToken(t, r)
+		}
+	}
+}
+
+// checkError checks what every error must have (RFC 6749 §5.2, contract §3).
+func checkError(t *testing.T, c call, r harness.Response) {
+	t.Helper()
+	if got := r.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type: %q", got)
+	}
+	challenges := r.Header.Values("WWW-Authenticate")
+	switch {
+	case r.Status == 401 && len(challenges) != 1:
+		t.Errorf("401 with challenges %q", challenges)
+	case len(challenges) == 1 && !wellFormedChallenge(challenges[0]):
+		t.Errorf("WWW-Authenticate: %q", challenges[0])
+	case r.Status == 405 && (r.Header.Get("Allow") == "" || strings.Contains(r.Header.Get("Allow"), c.method)):
+		t.Errorf("%s: 405 with Allow: %q", c.method, r.Header.Get("Allow"))
+	case (r.Status == 503 || r.Status == 429) && !seconds.MatchString(r.Header.Get("Retry-After")):
+		t.Errorf("%d with Retry-After: %q", r.Status, r.Header.Get("Retry-After"))
+	}
+	if c.method == "HEAD" {
+		if r.Body != "" {
+			t.Errorf("HEAD with a body: %q", r.Body)
+		}
+		return
+	}
+	var body map[string]any
+	if err := json.Unmarshal([]byte(r.Body), &body); err != nil {
+		t.Fatalf("the error is no JSON object: %q", r.Body)
+	}
+	for name, value := range body {
+		text, ok := value.(string)
+		if !ok || !errorText.MatchString(text) {
+			t.Errorf("%s: %q holds what RFC 6749 section 5.2 forbids", name, value)
+		}
+		if name != "error" && name != "error_description" {
+			t.Errorf("unexpected member %s", name)
+		}
+	}
+	if body["error"] == nil || body["error_description"] == nil {
+		t.Errorf("incomplete error: %s", r.Body)
+	}
+	golden.check(t, r)
+}
+
+// wellFormedChallenge says whether each attribute of it stands once.
+func wellFormedChallenge(c string) bool {
+	if !challenge.MatchString(c) {
+		return false
+	}
+	_, attributes, _ := strings.Cut(c, " ")
+	seen := map[string]bool{}
+	for a := range strings.SplitSeq(attributes, `", `) {
+		name, _, _ := strings.Cut(a, "=")
+		if seen[name] {
+			return false
+		}
+		seen[name] = true
+	}
+	return true
+}
+
+// checkToken checks what every token response must have (RFC 6749 §5.1).
+func checkToken(t *testing.T, r harness.Response) {
+	t.Helper()
+	body := r.JSON(t)
+	if token, _ := body["access_token"].(string); !b64token.MatchString(token) {
+		t.Error("access_token is no b64token of RFC 6750 section 2.1")
+	}
+	if body["token_type"] != "Bearer" {
+		t.Errorf("token_type: %v", body["token_type"])
+	}
+	if ttl, ok := body["expires_in"].(float64); !ok || ttl < 60 || ttl > 86400 || ttl != float64(int64(ttl)) {
+		t.Errorf("expires_in: %v", body["expires_in"])
+	}
+	if scope, ok := body["scope"].(string); !ok || scope == "" {
+		t.Errorf("scope: %v", body["scope"])
+	}
+	for _, unwanted := range []string{"refresh_token", "id_token", "client_secret"} {
+		if body[unwanted] != nil {
+			t.Errorf("unwanted member %s", unwanted)
+		}
+	}
+	if got := r.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type: %q", got)
+	}
+}

@@ -1,0 +1,85 @@
+package protocol_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/tests/harness"
+)
+
+// row is one case: a request and what must come of it.
+type row struct {
+	name   string // id of the case and what it is about
+	call   call
+	status int
+	code   string            // member error; "" for a success
+	says   string            // is part of error_description
+	body   string            // the whole body, if given
+	header map[string]string // "" means absent
+	also   func(t *testing.T, r harness.Response)
+}
+
+// run runs the rows as subtests.
+func (w *world) run(t *testing.T, rows []row) {
+	t.Helper()
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) { row.check(t, w.send(t, row.call)) })
+	}
+}
+
+func (row row) check(t *testing.T, r harness.Response) {
+	t.Helper()
+	if r.Status != row.status {
+		t.Fatalf("status %d, want %d: %s", r.Status, row.status, r.Body)
+	}
+	if row.call.method != "HEAD" {
+		code, _ := r.JSON(t)["error"].(string)
+		says, _ := r.JSON(t)["error_description"].(string)
+		if code != row.code || !strings.Contains(says, row.says) {
+			t.Errorf("error %q %q, want %q %q", code, says, row.code, row.says)
+		}
+	}
+	if row.body != "" && r.Body != row.body {
+		t.Errorf("body %s, want %s", r.Body, row.body)
+	}
+	for name, want := range row.header {
+		if got := strings.Join(r.Header.Values(name), ", "); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if row.also != nil {
+		row.also(t, r)
+	}
+}
+
+// Outcomes that many rows share.
+const (
+	challengeBasic = `Basic realm="grantd", charset="UTF-8"`
+	badRequest     = "invalid_request"
+	badClient      = "invalid_client"
+	badScope       = "invalid_scope"
+)
+
+// granted, refused and failed make the common rows.
+func granted(name string, c call) row { return row{name: name, call: c, status: 200} }
+
+func refused(name string, c call, says string) row {
+	return row{name: name, call: c, status: 400, code: badRequest, says: says}
+}
+
+// failed is a failed client authentication: one answer for all of them.
+func failed(name string, c call) row {
+	return row{name: name, call: c, status: 401, code: badClient, says: "client authentication failed",
+		header: map[string]string{"WWW-Authenticate": challengeBasic}}
+}
+
+// withScope adds that the response grants exactly this scope.
+func (row row) withScope(scope string) row {
+	row.also = func(t *testing.T, r harness.Response) {
+		t.Helper()
+		if got := r.JSON(t)["scope"]; got != scope {
+			t.Errorf("scope %q, want %q", got, scope)
+		}
+	}
+	return row
+}

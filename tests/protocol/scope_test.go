@@ -1,0 +1,117 @@
+package protocol_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/clients"
+)
+
+// Scope requests are strict: all that is asked for, or nothing (contract §3).
+func TestScope(t *testing.T) {
+	w := newWorld(t)
+	auth := basic(w.app)
+	narrow := w.client(t, "narrow", appScope, func(s *clients.NewSpec) { d := "users:read"; s.DefaultScope = &d })
+	admin := w.client(t, "admin", "users:read introspect admin:read admin:write")
+	only := w.client(t, "only", "introspect")
+	refusedScope := func(name, scope, says string) row {
+		return row{name: name, call: ask(grant+"&scope="+scope, auth), status: 400, code: badScope, says: says}
+	}
+	const unknown, syntax, long = "does not have", "single spaces", "too long"
+	w.run(t, []row{
+		granted("S01_one", ask(grant+"&scope=users:read", auth)).withScope("users:read"),
+		granted("S02_omitted_means_the_defaults", ask(grant, basic(narrow))).withScope("users:read"),
+		granted("S02_omitted_without_defaults_means_all", ask(grant, auth)).withScope(appScope),
+		granted("S02_omitted_means_no_rights_over_grantd", ask(grant, basic(admin))).withScope("users:read"),
+		granted("S02_rights_over_grantd_by_name", ask(grant+"&scope=introspect+admin:read+admin:write", basic(admin))).withScope("introspect admin:read admin:write"),
+		{name: "S02_omitted_and_nothing_to_default_to", call: ask(grant, basic(only)), status: 400, code: badScope, says: "no default scopes"},
+		granted("S03_empty_is_omitted", ask(grant+"&scope=", basic(narrow))).withScope("users:read"),
+		refusedScope("S04_unknown", "invoices:read", unknown),
+		refusedScope("S04_one_of_two_unknown", "users:read+invoices:read", unknown),
+		refusedScope("S05_known_but_not_allowed", "subscriptions:read", "this client may not have"),
+		refusedScope("S05_one_of_two_not_allowed", "users:read+subscriptions:read", "this client may not have"),
+		refusedScope("S05_right_over_grantd", "admin:write", "this client may not have"),
+		// Nothing is ever narrowed, so what S06 asks of a server that does holds always.
+		granted("S06_scope_is_always_told", ask(grant+"&scope=users:write", auth)).withScope("users:write"),
+		granted("S07_order", ask(grant+"&scope=users:write+users:read", auth)).withScope("users:write users:read"),
+		granted("S08_duplicate_name", ask(grant+"&scope=users:read+users:read", auth)).withScope("users:read"),
+		refusedScope("S09_double_space", "users:read++users:write", syntax),
+		refusedScope("S09_leading_space", "+users:read", syntax),
+		refusedScope("S09_trailing_space", "users:read+", syntax),
+		refusedScope("S09_only_a_space", "+", syntax),
+		refusedScope("S09_tab", "users:read%09users:write", syntax),
+		refusedScope("S10_quote", "%22users:read%22", syntax),
+		refusedScope("S10_backslash", "users%5Cread", syntax),
+		refusedScope("S10_control", "users%01read", syntax),
+		refusedScope("S10_delete", "users%7Fread", syntax),
+		refusedScope("S10_non_ascii", "us%C3%A9rs", syntax),
+		refusedScope("S10_no_break_space", "users:read%C2%A0users:write", syntax),
+		refusedScope("S11_boundary_characters_are_syntax", "%21+%23+%5B+%5D+~", unknown),
+		refusedScope("S12_case", "Users:Read", unknown),
+		refusedScope("S13_star", "users:*", unknown),
+		refusedScope("S13_star_alone", "*", unknown),
+		refusedScope("S13_prefix", "users", unknown),
+		refusedScope("S14_4_kb", strings.Repeat("a", 4096), long),
+		refusedScope("S14_4_kb_of_names", strings.Repeat("users:read+", 400)+"users:read", long),
+		refusedScope("S14_65_names", strings.Repeat("users:read+", scopes.MaxNames)+"users:read", long),
+		granted("S14_64_names", ask(grant+"&scope="+strings.Repeat("users:read+", scopes.MaxNames-1)+"users:write", auth)).withScope(appScope),
+	})
+}
+
+// The registry decides about every name the grammar allows.
+func TestScopeOfACatalogue(t *testing.T) {
+	const names = "! # [ ] ~ a:b/c?d=e&f"
+	file := filepath.Join(t.TempDir(), "scopes.yaml")
+	var list strings.Builder
+	for name := range strings.SplitSeq(names, " ") {
+		list.WriteString("- {name: '" + name + "', description: x, ttl: 1m}\n")
+	}
+	if err := os.WriteFile(file, []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorldWithout(t, func(c *config.Config) { c.Scopes.File = file })
+	odd := w.client(t, "odd", names)
+	w.run(t, []row{
+		granted("S11_boundary_characters_in_the_catalogue", ask(grant+"&scope=%5B+%21+~", basic(odd))).withScope("[ ! ~"),
+		granted("S11_all", ask(grant, basic(odd))).withScope(names),
+		{name: "S04_built_in_names_are_gone", call: ask(grant+"&scope=users:read", basic(odd)), status: 400, code: badScope, says: "does not have"},
+	})
+	t.Run("R04_cap_of_a_scope", func(t *testing.T) {
+		if got := w.send(t, ask(grant, basic(odd))).JSON(t)["expires_in"]; got != 60.0 {
+			t.Errorf("expires_in %v, want 60", got)
+		}
+	})
+}
+
+// Taking a scope from a client ends its tokens (contract §4); giving one does
+// not.
+func TestNarrowing(t *testing.T) {
+	w := newWorld(t)
+	change := func(scope string) {
+		t.Helper()
+		if _, err := w.Clients().Update(t.Context(), audit.Actor{Name: "test"}, "app", 0, clients.Spec{Scope: &scope}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	token := w.token(t, w.app, "users:read")
+	t.Run("S15_widening_keeps_tokens", func(t *testing.T) {
+		change(appScope + " subscriptions:read")
+		if !w.introspect(t, w.rs, token) {
+			t.Error("inactive")
+		}
+	})
+	t.Run("S15_narrowing_voids", func(t *testing.T) {
+		change("users:write")
+		if w.introspect(t, w.rs, token) {
+			t.Error("active")
+		}
+		if !w.introspect(t, w.rs, w.token(t, w.app, "")) {
+			t.Error("a token made afterwards is inactive")
+		}
+	})
+}

@@ -1,0 +1,197 @@
+package readme
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// ports of the README that are replaced by free ones.
+var ports = []string{"8080", "8081", "6379"}
+
+func TestREADME(t *testing.T) {
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	markdown := string(text)
+	free := freePorts(t, len(ports))
+	for i, p := range ports {
+		markdown = regexp.MustCompile(`\b`+p+`\b`).ReplaceAllString(markdown, free[i])
+	}
+	env := append(os.Environ(), "GRANTD_PUBLIC_LISTEN=127.0.0.1:"+free[0],
+		"GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath") // the copy is elsewhere each time; what was compiled is found again
+	r := reader{shell: newShell(t, copyTree(t, root), env), publicPort: free[0]}
+	for _, b := range blocks(markdown) {
+		r.read(t, b)
+		if t.Failed() {
+			t.Fatalf("README.md:%d", b.line)
+		}
+	}
+	if r.commands == 0 {
+		t.Error("no commands in the README")
+	}
+}
+
+// reader does what the README says, block by block.
+type reader struct {
+	*shell
+	publicPort string
+	commands   int
+	printed    string   // by the block before
+	answers    []string // to what was pasted
+	pasted     bool
+}
+
+func (r *reader) read(t *testing.T, b block) {
+	t.Helper()
+	switch b.lang {
+	case "":
+		r.paragraph(t, b.text)
+	case "sh":
+		r.commands++
+		r.printed, r.pasted = r.block(t, b.text), false
+	case "text":
+		if wrong := matchText(b.text, r.printed); wrong != "" {
+			t.Error(wrong)
+		}
+	case "json":
+		r.json(t, b.text)
+	default:
+		t.Errorf("a block of %q: sh, text and json are what is tested", b.lang)
+	}
+}
+
+func (r *reader) block(t *testing.T, text string) string {
+	t.Helper()
+	var printed strings.Builder
+	servers := 0
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for _, line := range lines {
+		if !starts.MatchString(line) {
+			continue
+		}
+		servers++
+		if strings.HasSuffix(line, "go run . dev") {
+			line += " --listen 127.0.0.1:" + r.publicPort // it reads no environment
+		}
+		printed.WriteString(r.start(line))
+	}
+	switch servers {
+	case 0:
+		return r.run(text)
+	case len(lines):
+		return printed.String()
+	}
+	t.Error("servers and other commands in one block")
+	return ""
+}
+
+func (r *reader) paragraph(t *testing.T, text string) {
+	t.Helper()
+	if strings.HasPrefix(text, "    ") {
+		target, ok := strings.CutPrefix(strings.TrimSpace(text), "make ")
+		if makefile := readFile(t, "../../Makefile"); !ok || !strings.Contains(makefile, "\n"+target+":") {
+			t.Errorf("%q is no target of the Makefile", text)
+		}
+		return
+	}
+	if strings.Contains(text, " paste ") {
+		r.paste()
+	}
+	if strings.Contains(text, "Ctrl-C") {
+		r.interrupt()
+	}
+}
+
+// paste runs what the last server printed to be pasted.
+func (r *reader) paste() {
+	r.t.Helper()
+	r.answers, r.pasted = nil, true
+	for line := range strings.Lines(r.printed) {
+		if strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") {
+			r.answers = append(r.answers, r.run(line))
+		}
+	}
+	if len(r.answers) == 0 {
+		r.t.Error("there is nothing to paste")
+	}
+}
+
+// json finds the block in what was printed, or among the answers to what was
+// pasted, behind the one before.
+func (r *reader) json(t *testing.T, want string) {
+	t.Helper()
+	if !r.pasted {
+		if wrong := matchJSON(want, r.printed); wrong != "" {
+			t.Error(wrong)
+		}
+		return
+	}
+	for i, answer := range r.answers {
+		if matchJSON(want, answer) == "" {
+			r.answers = r.answers[i+1:]
+			return
+		}
+	}
+	t.Errorf("no answer like\n%s\nin\n%s", want, strings.Join(r.answers, "\n"))
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func freePorts(t *testing.T, n int) (free []string) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }() // all at the end: none twice
+		free = append(free, fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+	}
+	return free
+}
+
+// TestMatch: what counts as the same, and what does not.
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		rule, want, got string
+		json, same      bool
+	}{
+		{"the same", "a\n", "a\n", false, true},
+		{"another", "a\n", "b\n", false, false},
+		{"more lines", "a\n", "a\nb\n", false, false},
+		{"anything in a line", "a … c\n", "a b c\n", false, true},
+		{"any lines", "a\n…\nd\n", "a\nb\nc\nd\n", false, true},
+		{"no lines", "a\n…\nd\n", "a\nd\n", false, true},
+		{"any time", "at 2026-11-22T02:17:01Z\n", "at 2030-01-02T03:04:05Z\n", false, true},
+		{"wider columns", "a  b\n", "a      b\n", false, true},
+		{"members in another order", `{"a":1,"b":[true]}`, `{"b":[true],"a":1}`, true, true},
+		{"a member more", `{"a":1}`, `{"b":2,"a":1}`, true, false},
+		{"a member less", `{"a":1,"b":2}`, `{"a":1}`, true, false},
+		{"another value", `{"a":[1]}`, `{"a":[2]}`, true, false},
+		{"any Unix time", `{"a":1687436422}`, `{"a":1790000000}`, true, true},
+		{"no Unix time", `{"a":7200}`, `{"a":3600}`, true, false},
+		{"part of a string", `{"a":"gt_…"}`, `{"a":"gt_x"}`, true, true},
+	} {
+		match := matchText
+		if c.json {
+			match = matchJSON
+		}
+		if got := match(c.want, c.got); (got == "") != c.same {
+			t.Errorf("%s: %q", c.rule, got)
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package replicas_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+const (
+	// staleness is cache.max_staleness of every server here: its default.
+	staleness = time.Second
+	// recovery is how long full service may take once Redis is back.
+	recovery = 2 * time.Second
+	// patience bounds waits that are not themselves the promise under test.
+	patience = 15 * time.Second
+)
+
+func TestMain(m *testing.M) {
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
+	flag.Parse()
+	// Most tests wait for clocks, not for processors.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+func start(t testing.TB, redis string) *harness.Server {
+	t.Helper()
+	return harness.Start(t, harness.Options{Edit: func(c *config.Config) {
+		harness.OnRedis(redis)(c)
+		c.Cache.MaxStaleness = staleness
+	}})
+}
+
+// answer is one answer about a token.
+type answer struct {
+	sent, got time.Time
+	status    int
+	body      string
+}
+
+func (a answer) active() bool { return a.status == 200 && strings.Contains(a.body, `"active":true`) }
+
+// inactive is the one body that an ended token may have.
+func (a answer) inactive() bool { return a.status == 200 && a.body == `{"active":false}` }
+
+// down is the one refusal that a caller may see while the store is away.
+func (a answer) down() bool {
+	return a.status == 503 && strings.Contains(a.body, `"error":"temporarily_unavailable"`)
+}
+
+func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
+
+// post is harness's Form for goroutines: it does not end the test.
+func post(s *harness.Server, path, id, secret string, form url.Values) (answer, error) {
+	req, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+	a := answer{sent: time.Now()}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return a, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	a.got, a.status, a.body = time.Now(), res.StatusCode, string(b)
+	if err == nil && a.status == 503 && res.Header.Get("Retry-After") == "" {
+		err = fmt.Errorf("503 without Retry-After: %s", a.body)
+	}
+	return a, err
+}
+
+// introspect asks s about the token as rs.
+func introspect(t testing.TB, s *harness.Server, rs clients.Created, token string) answer {
+	t.Helper()
+	a, err := post(s, "/oauth/introspect", rs.ClientID, rs.ClientSecret, url.Values{"token": {token}})
+	if err != nil {
+		t.Error(err)
+	}
+	return a
+}
+
+func mustBeActive(t testing.TB, s *harness.Server, rs clients.Created, token, what string) {
+	t.Helper()
+	if a := introspect(t, s, rs, token); !a.active() {
+		t.Errorf("%s: %v, want active", what, a)
+	}
+}
+
+func mustBeInactive(t testing.TB, s *harness.Server, rs clients.Created, token, what string) {
+	t.Helper()
+	if a := introspect(t, s, rs, token); !a.inactive() {
+		t.Errorf("%s: %v, want inactive", what, a)
+	}
+}
+
+// issue asks for a token with the secret.
+func issue(s *harness.Server, id, secret string) (token string, a answer, err error) {
+	a, err = post(s, "/oauth/token", id, secret, url.Values{"grant_type": {"client_credentials"}})
+	if err != nil || a.status != 200 {
+		return "", a, err
+	}
+	var body struct {
+		AccessToken string `json:"access_token"`
+	}
+	err = json.Unmarshal([]byte(a.body), &body)
+	return body.AccessToken, a, err
+}
+
+// adminDo is harness's AdminDo for goroutines: it does not end the test.
+func adminDo(s *harness.Server, method, path string, body any) (answer, error) {
+	var b []byte
+	if body != nil {
+		var err error
+		if b, err = json.Marshal(body); err != nil {
+			return answer{}, err
+		}
+	}
+	req, err := http.NewRequest(method, "http://grantd/admin/v1"+path, bytes.NewReader(b))
+	if err != nil {
+		return answer{}, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	a := answer{sent: time.Now()}
+	res, err := s.Admin.Do(req)
+	if err != nil {
+		return a, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	a.got, a.status, a.body = time.Now(), res.StatusCode, string(text)
+	return a, err
+}
+
+// admin sends an admin request, wants the status, and answers the body.
+func admin(t testing.TB, s *harness.Server, status int, method, path string, body any) harness.Response {
+	t.Helper()
+	r := s.AdminDo(t, method, path, body)
+	if r.Status != status {
+		t.Fatalf("%s %s: %d %s, want %d", method, path, r.Status, r.Body, status)
+	}
+	return r
+}
+
+// create makes a client over the admin API.
+func create(t testing.TB, s *harness.Server, id, scope string) clients.Created {
+	t.Helper()
+	r := admin(t, s, http.StatusCreated, http.MethodPost, "/clients", map[string]any{"client_id": id, "scope": scope})
+	var c clients.Created
+	if err := json.Unmarshal([]byte(r.Body), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// rotate answers the new secret.
+func rotate(t testing.TB, s *harness.Server, id, grace string) clients.Rotated {
+	t.Helper()
+	r := admin(t, s, http.StatusCreated, http.MethodPost, "/clients/"+id+"/secrets", map[string]any{"grace": grace})
+	var out clients.Rotated
+	if err := json.Unmarshal([]byte(r.Body), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// revoke ends a token by RFC 7009 and answers when that was acknowledged.
+func revoke(t testing.TB, s *harness.Server, c clients.Created, token string) time.Time {
+	t.Helper()
+	a, err := post(s, "/oauth/revoke", c.ClientID, c.ClientSecret, url.Values{"token": {token}})
+	if err != nil || a.status != 200 {
+		t.Fatalf("revoke: %v %v", a, err)
+	}
+	return a.got
+}
+
+// eventually polls until is answers "", and fails the test with the last
+// answer after bound.
+func eventually(t testing.TB, bound time.Duration, what string, is func() string) {
+	t.Helper()
+	for end := time.Now().Add(bound); ; {
+		sent := time.Now()
+		why := is()
+		if why == "" {
+			return
+		}
+		if sent.After(end) {
+			t.Fatalf("%s: not within %v: %s", what, bound, why)
+		}
+		time.Sleep(2 * time.Millisecond) // between two polls
+	}
+}
+
+// ready is a poll that wants readyz to answer 200.
+func ready(t testing.TB, s *harness.Server) func() string {
+	return func() string {
+		req, err := http.NewRequest(http.MethodGet, s.URL+"/readyz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := harness.Do(t, nil, req); r.Status != 200 {
+			return r.Body
+		}
+		return ""
+	}
+}
+
+// redisDo sends one inline command to Redis and wants a simple answer.
+func redisDo(t testing.TB, addr, command string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(conn, "%s\r\n", command); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "+") {
+		t.Fatalf("redis %s: %q %v", command, line, err)
+	}
+}

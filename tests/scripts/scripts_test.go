@@ -1,0 +1,231 @@
+// Package scripts runs the .txtar files beside it: each is a story of using
+// grantd, told in the commands of an operator and his clients, over the whole
+// program. They may be read as a manual.
+//
+// Besides the commands of testscript there are
+//
+//	up NAME grantd ...     start a server, wait until it is ready, and put its
+//	                       public URL into $NAME and its admin socket into
+//	                       $NAME_SOCKET
+//	down NAME              Ctrl-C: the server must end with exit code 0; what
+//	                       it printed and logged is stdout and stderr then
+//	exits CODE program ... run a program that must end with this exit code
+//	json NAME path         put a value of the JSON in stdout into $NAME; the
+//	                       path is names and indexes with dots between
+//
+// Every server listens on a free port, and each story has a folder of its own.
+package scripts
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/grantd/grantd/server/cli"
+)
+
+const (
+	readyTime = 30 * time.Second
+	stopTime  = 30 * time.Second
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"grantd": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		code := cli.Run(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ})
+		stop()
+		os.Exit(code)
+	}})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GRANTD_PUBLIC_LISTEN", "127.0.0.1:0")
+			e.Values[serversKey{}] = map[string]*running{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"up": up, "down": down, "exits": exits, "json": jsonValue,
+		},
+	})
+}
+
+type serversKey struct{}
+
+// running is a server in the background.
+type running struct {
+	cmd      *exec.Cmd
+	out, err output
+	done     chan error
+}
+
+// output gathers what a process prints.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+	// line is told of the first line that matches ready.
+	line chan []string
+}
+
+var ready = regexp.MustCompile(`(?m)^ready public=(\S+)(?: admin=(\S+))?\n`)
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, err := o.b.Write(p)
+	if m := ready.FindStringSubmatch(o.b.String()); m != nil && o.line != nil {
+		o.line <- m
+		o.line = nil
+	}
+	return n, err
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func up(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: up NAME program ...")
+	}
+	name := args[0]
+	r := &running{cmd: command(ts, args[1:]), done: make(chan error, 1)}
+	line := make(chan []string, 1)
+	r.out.line = line
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
+	ts.Check(r.cmd.Start())
+	go func() { r.done <- r.cmd.Wait() }()
+	servers(ts)[name] = r
+	ts.Defer(func() {
+		if servers(ts)[name] == r {
+			_ = r.cmd.Process.Kill()
+			<-r.done
+		}
+	})
+	select {
+	case m := <-line:
+		ts.Setenv(name, m[1])
+		ts.Setenv(name+"_SOCKET", m[2])
+	case err := <-r.done:
+		delete(servers(ts), name)
+		ts.Fatalf("%s ended: %v\n%s%s", name, err, &r.out, &r.err)
+	case <-time.After(readyTime):
+		ts.Fatalf("%s is not ready after %s:\n%s%s", name, readyTime, &r.out, &r.err)
+	}
+	_, err := ts.Stdout().Write([]byte(r.out.String()))
+	ts.Check(err)
+}
+
+func down(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || servers(ts)[args[0]] == nil {
+		ts.Fatalf("usage: down NAME, of a server that is up")
+	}
+	r := servers(ts)[args[0]]
+	delete(servers(ts), args[0])
+	ts.Check(r.cmd.Process.Signal(os.Interrupt))
+	select {
+	case err := <-r.done:
+		_, _ = ts.Stdout().Write([]byte(r.out.String()))
+		_, _ = ts.Stderr().Write([]byte(r.err.String()))
+		ts.Check(err)
+	case <-time.After(stopTime):
+		_ = r.cmd.Process.Kill()
+		<-r.done
+		ts.Fatalf("%s is still there %s after Ctrl-C:\n%s", args[0], stopTime, &r.err)
+	}
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE program ...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: json NAME path")
+	}
+	text := ts.ReadFile("stdout")
+	if _, body, ok := strings.Cut(text, "\r\n\r\n"); ok {
+		text = body // behind the headers that curl -i prints
+	}
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		ts.Fatalf("stdout is not JSON: %v", err)
+	}
+	for name := range strings.SplitSeq(args[1], ".") {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[name]
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= len(at) {
+				ts.Fatalf("there is no %s in the list", name)
+			}
+			v = at[i]
+		default:
+			v = nil
+		}
+		if v == nil {
+			ts.Fatalf("there is no %q of %q", name, args[1])
+		}
+	}
+	s, ok := v.(string)
+	if !ok {
+		b, err := json.Marshal(v)
+		ts.Check(err)
+		s = string(b)
+	}
+	ts.Setenv(args[0], s)
+}
+
+func servers(ts *testscript.TestScript) map[string]*running {
+	m, _ := ts.Value(serversKey{}).(map[string]*running)
+	return m
+}
+
+// command is a program in the story's folder. Of its environment it gets
+// what is named here; a story adds more by up NAME env A=B grantd ...
+func command(ts *testscript.TestScript, args []string) *exec.Cmd {
+	path, err := exec.LookPath(args[0]) // testscript put ours into PATH
+	ts.Check(err)
+	cmd := exec.Command(path, args[1:]...)
+	cmd.Args[0] = args[0]
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GRANTD_PUBLIC_LISTEN", "GRANTD_CONFIG"} {
+		if v := ts.Getenv(name); v != "" {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	return cmd
+}
