@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	blockTime = 2 * time.Minute // go build is in one
-	readyTime = 2 * time.Minute // go run too
+	blockTime = 6 * time.Minute // go build is in one, on a machine that has built nothing yet
+	readyTime = 6 * time.Minute // go run is one
 	stopTime  = 30 * time.Second
 )
 

@@ -109,7 +109,7 @@ func (f *fates) never(t *testing.T, servers ...*harness.Server) (stop func()) {
 			select {
 			case <-quit:
 				return
-			default:
+			case <-time.After(pause):
 			}
 		}
 	}()

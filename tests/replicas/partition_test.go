@@ -65,7 +65,7 @@ func (x *cutOff) run(t *testing.T) {
 		acked := &atomic.Pointer[time.Time]{}
 		acks[name] = acked
 		polls.Go(func() {
-			for time.Now().Before(end) {
+			for ; time.Now().Before(end); time.Sleep(pause) {
 				a := introspect(t, x.cut, x.rs, token)
 				ack := acked.Load()
 				switch {
@@ -82,7 +82,7 @@ func (x *cutOff) run(t *testing.T) {
 	}
 	for name, token := range live {
 		polls.Go(func() {
-			for time.Now().Before(end) {
+			for ; time.Now().Before(end); time.Sleep(pause) {
 				if a := introspect(t, x.cut, x.rs, token); !a.active() && !a.down() {
 					t.Errorf("a live token, %s: %v", name, a)
 					return
@@ -91,7 +91,7 @@ func (x *cutOff) run(t *testing.T) {
 		})
 	}
 	polls.Go(func() {
-		for time.Now().Before(end) {
+		for ; time.Now().Before(end); time.Sleep(pause) {
 			if _, a, err := issue(x.cut, x.c.ClientID, x.c.ClientSecret); err != nil || a.status != 200 && !a.down() {
 				t.Errorf("issuing: %v %v", a, err)
 				return

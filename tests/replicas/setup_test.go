@@ -27,13 +27,15 @@ const (
 	recovery = 2 * time.Second
 	// patience bounds waits that are not themselves the promise under test.
 	patience = 15 * time.Second
+	// pause between two polls leaves the processors to what is polled.
+	pause = time.Millisecond
 )
 
 func TestMain(m *testing.M) {
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
 	flag.Parse()
 	// Most tests wait for clocks, not for processors.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -207,7 +209,7 @@ func eventually(t testing.TB, bound time.Duration, what string, is func() string
 		if sent.After(end) {
 			t.Fatalf("%s: not within %v: %s", what, bound, why)
 		}
-		time.Sleep(2 * time.Millisecond) // between two polls
+		time.Sleep(pause)
 	}
 }
 
