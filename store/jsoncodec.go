@@ -82,7 +82,7 @@ func UnmarshalAudit(b []byte) (AuditEvent, error) {
 
 func unmarshal(b []byte, into any, version *int) error {
 	if err := json.Unmarshal(b, into); err != nil {
-		return fmt.Errorf("%w: not readable: %v", ErrUnknownRecord, err)
+		return fmt.Errorf("%w: not readable: %w", ErrUnknownRecord, err)
 	}
 	if *version != jsonVersion {
 		return fmt.Errorf("%w: version %d", ErrUnknownRecord, *version)

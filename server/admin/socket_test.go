@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -82,7 +83,10 @@ func TestPeerIsKnown(t *testing.T) {
 	})}
 	go srv.Serve(l) //nolint:errcheck // ends with Close
 	defer srv.Close()
-	c := &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) }}}
+	c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", l.Addr().String())
+	}}}
 	res, err := c.Get("http://grantd/")
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func checkFault(t *testing.T, err error) {
 	if !errors.As(err, &is) || is.Code != fault.InvalidRequest && is.Code != fault.InvalidClient {
 		t.Fatalf("error %v", err)
 	}
-	if !slices.Contains(known, err) {
+	if !slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
 		t.Errorf("not one of the known faults: %v", err)
 	}
 }

@@ -74,6 +74,7 @@ func devConfig(c *cobra.Command, dir, listen string) (config.Config, error) {
 
 // demo is what 'grantd dev' tells, in JSON as it stands.
 type demo struct {
+	Program        string          `json:"-"`
 	PublicURL      string          `json:"public_url"`
 	TokenURL       string          `json:"token_url"`
 	IntrospectURL  string          `json:"introspect_url"`
@@ -114,8 +115,9 @@ func makeDemo(ctx context.Context, s *server.Server) (demo, error) {
 		Spec:     clients.Spec{Name: new("Demo resource server"), Scope: new(scopes.Introspect)},
 	})
 	base := s.PublicURL()
+	program, exeErr := os.Executable() // after `go run .` it is not in PATH
 	return demo{
-		PublicURL: base, AdminSocket: s.AdminSocket(), Client: client, ResourceServer: rs,
+		Program: program, PublicURL: base, AdminSocket: s.AdminSocket(), Client: client, ResourceServer: rs,
 		TokenURL: base + oauth.PathToken, IntrospectURL: base + oauth.PathIntrospect, RevokeURL: base + oauth.PathRevoke,
-	}, err
+	}, errors.Join(err, exeErr)
 }

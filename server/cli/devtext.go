@@ -35,7 +35,7 @@ curl -sS -w '\n' -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d "token=$T
 curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
 
 # 6. You are the operator too:
-grantd client list --socket '{{.AdminSocket}}'
-printf %s "$TOKEN" | grantd token explain --socket '{{.AdminSocket}}'
+'{{.Program}}' client list --socket '{{.AdminSocket}}'
+printf %s "$TOKEN" | '{{.Program}}' token explain --socket '{{.AdminSocket}}'
 
 `

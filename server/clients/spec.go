@@ -74,13 +74,13 @@ func (s Spec) apply(c *store.Client, catalogue *scopes.Catalogue) error {
 
 func (s Spec) applyScopes(c *store.Client, catalogue *scopes.Catalogue) (err error) {
 	if s.Scope != nil {
-		if c.Scopes, err = parse(*s.Scope, catalogue); err != nil {
-			return err.(*fault.Error).At("scope")
+		if c.Scopes, err = parse("scope", *s.Scope, catalogue); err != nil {
+			return err
 		}
 	}
 	if s.DefaultScope != nil {
-		if c.DefaultScopes, err = parse(*s.DefaultScope, catalogue); err != nil {
-			return err.(*fault.Error).At("default_scope")
+		if c.DefaultScopes, err = parse("default_scope", *s.DefaultScope, catalogue); err != nil {
+			return err
 		}
 	}
 	if !scopes.Subset(c.DefaultScopes, c.Scopes) {
@@ -93,13 +93,13 @@ func (s Spec) applyScopes(c *store.Client, catalogue *scopes.Catalogue) (err err
 	return nil
 }
 
-func parse(scope string, catalogue *scopes.Catalogue) ([]string, error) {
+func parse(field, scope string, catalogue *scopes.Catalogue) ([]string, error) {
 	set, err := scopes.Parse(scope)
 	if err == nil && catalogue.Unknown(set) != "" {
 		err = scopes.ErrUnknown
 	}
 	if err != nil {
-		return nil, fault.New(fault.InvalidRequest, err.Error())
+		return nil, bad(field, err.Error())
 	}
 	return set, nil
 }

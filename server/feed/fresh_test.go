@@ -38,7 +38,7 @@ func TestFreshReadsOnlyWhenStale(t *testing.T) {
 		if n := s.Calls("ReadFeed") - reads; n != 0 {
 			t.Errorf("%d reads while it was fresh", n)
 		}
-		time.Sleep(1)
+		time.Sleep(1) //nolint:staticcheck // one nanosecond of a fake clock
 		_, err = f.Fresh(t.Context())
 		wants(t, "just stale", err)
 		if n := s.Calls("ReadFeed") - reads; n != 1 {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -75,7 +76,7 @@ func begin(o Options) gin.HandlerFunc {
 		h.Set("X-Request-Id", ev.RequestID)
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				ev.Stack = string(debug.Stack())

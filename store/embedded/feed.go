@@ -65,7 +65,7 @@ func (s *Store) readFeed(ctx context.Context, operation string, after store.Posi
 		c := feed(tx).Cursor()
 		k, v := c.First()
 		if !after.IsZero() {
-			k, v = c.Seek(number(after.Seq))
+			k, _ = c.Seek(number(after.Seq))
 			if after.Time != 0 || k == nil || numberOf(k) != after.Seq {
 				return refuse(store.ErrFeedLost)
 			}

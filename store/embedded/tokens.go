@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/grantd/grantd/store"
 )
@@ -131,7 +132,7 @@ func (b *batch) find(k digestKey) (location, bool) {
 func (b *batch) dropHours(hours []hour) error {
 	for _, h := range hours {
 		err := tokens(b.tx).DeleteBucket(number(uint64(h)))
-		if err != nil && !errors.Is(err, bbolt.ErrBucketNotFound) {
+		if err != nil && !errors.Is(err, bbolterrors.ErrBucketNotFound) {
 			return err
 		}
 	}

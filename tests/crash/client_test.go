@@ -97,7 +97,7 @@ func (c *client) form(p *process, path, secret string, form url.Values) (*http.R
 
 // issue answers a token.
 func (c *client) issue(p *process, secret string) (token string, status int, err error) {
-	res, err := c.form(p, "/oauth/token", secret, url.Values{"grant_type": {"client_credentials"}})
+	res, err := c.form(p, "/oauth/token", secret, url.Values{"grant_type": {"client_credentials"}}) //nolint:bodyclose // answer closes it
 	if err != nil {
 		return "", 0, err
 	}

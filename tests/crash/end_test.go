@@ -137,7 +137,7 @@ func TestTerminationAnswersWhatIsUnderWay(t *testing.T) {
 	if _, err := io.WriteString(conn, body); err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.ReadResponse(in, nil)
+	res, err := http.ReadResponse(in, nil) //nolint:bodyclose // accessToken closes it
 	if err != nil {
 		t.Fatalf("the request that was under way: %v", err)
 	}
