@@ -69,6 +69,16 @@ type SecretUses interface {
 	ListSecretUses(ctx context.Context, clientID string) (map[string]SecretUse, error)
 }
 
+// Limits counts what is limited, over all replicas. Counters need not outlive
+// a restart of the store.
+type Limits interface {
+	// AddHits adds to the counters, each in one atomic step, all in one round
+	// trip (on a Cluster one to each node), and answers where they stand, in
+	// the order of the hits. A counter begins at 0 again when its Window has
+	// passed since its first hit.
+	AddHits(ctx context.Context, hits ...Hit) ([]Count, error)
+}
+
 // Audit keeps the audit stream: append-only, dropped by age.
 type Audit interface {
 	// AppendAudit appends the events in order. Their ID fields are ignored.
@@ -95,6 +105,7 @@ type Store interface {
 	Tokens
 	Feed
 	SecretUses
+	Limits
 	Audit
 	Identity
 	// Ping answers nil if the store can be reached and written.

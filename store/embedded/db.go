@@ -35,8 +35,9 @@ type Store struct {
 	auditRetention time.Duration
 	log            *slog.Logger
 
-	index  index        // of the tokens that are on the disk
-	fed    bell         // rings when the feed has grown
+	index  index // of the tokens that are on the disk
+	fed    bell  // rings when the feed has grown
+	limits limits
 	pinged atomic.Int64 // when Ping last wrote, Unix nanoseconds
 
 	queue   chan *write

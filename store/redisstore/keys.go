@@ -15,6 +15,7 @@ import "github.com/grantd/grantd/store"
 //	audit         stream: e (event)
 //	stamp         string: JSON
 //	keys          hash: key id → JSON
+//	l:<name>      string: a counter, ends with its window
 //	ping          string: written by Ping
 type keys struct{ prefix string }
 
@@ -26,6 +27,7 @@ func (k keys) lineage() string             { return k.prefix + "lineage" }
 func (k keys) audit() string               { return k.prefix + "audit" }
 func (k keys) stamp() string               { return k.prefix + "stamp" }
 func (k keys) tokenKeys() string           { return k.prefix + "keys" }
+func (k keys) limit(name string) string    { return k.prefix + "l:" + name }
 func (k keys) ping() string                { return k.prefix + "ping" }
 
 // Fields of the hash of a client; those of its secrets hold a ':'.

@@ -93,3 +93,7 @@ func (f *Faulty) Ping(ctx context.Context) error {
 func (f *Faulty) Close() error {
 	return f.do(context.Background(), "Close", f.Store.Close)
 }
+
+func (f *Faulty) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
+	return through(ctx, f, "AddHits", func() ([]store.Count, error) { return f.Store.AddHits(ctx, hits...) })
+}

@@ -85,6 +85,7 @@ func Run(t *testing.T, h Harness) {
 		{"Feed", feedChecks()},
 		{"FeedWait", feedWaitChecks()},
 		{"SecretUses", useChecks()},
+		{"Limits", limitChecks()},
 		{"Audit", auditChecks()},
 		{"Identity", identityChecks()},
 		{"Store", storeChecks()},

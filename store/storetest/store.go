@@ -50,6 +50,10 @@ func calls(now time.Time) []call {
 		}},
 		{"FeedLineage", func(ctx context.Context, s store.Store) error { _, err := s.FeedLineage(ctx); return err }},
 		{"WitnessFeed", func(ctx context.Context, s store.Store) error { return s.WitnessFeed(ctx, "a") }},
+		{"AddHits", func(ctx context.Context, s store.Store) error {
+			_, err := s.AddHits(ctx, store.Hit{Key: "a", N: 1, Window: time.Minute})
+			return err
+		}},
 		{"AddSecretUses", func(ctx context.Context, s store.Store) error {
 			return s.AddSecretUses(ctx, []store.SecretUse{use("a", "s", 1, now, "192.0.2.1")})
 		}},
