@@ -1,0 +1,137 @@
+package ratelimit_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/embedded"
+	"github.com/grantd/grantd/store/storetest"
+)
+
+type world struct {
+	store *storetest.Faulty
+	clock *storetest.Clock
+	hits  map[string]int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{clock: storetest.NewClock(), hits: map[string]int{}}
+	s, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Now: w.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	w.store = storetest.NewFaulty(s)
+	return w
+}
+
+// replica is one of several that share the store.
+func (w *world) replica(perClient, perAddress int) *ratelimit.Failures {
+	return ratelimit.NewFailures(ratelimit.Options{
+		Store: w.store, Key: []byte("key"), Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
+		PerClientAndAddress: ratelimit.Limit{Count: perClient, Per: time.Minute},
+		PerAddress:          ratelimit.Limit{Count: perAddress, Per: time.Minute},
+		Hit:                 func(limit string) { w.hits[limit]++ },
+	})
+}
+
+var here, elsewhere = netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("198.51.100.1")
+
+func TestFailuresAreRefusedAfterTheLimit(t *testing.T) {
+	w := newWorld(t)
+	f := w.replica(20, 300)
+	for i := range 20 {
+		if wait := f.Failed(t.Context(), "billing", here); wait != 0 {
+			t.Fatalf("failure %d is refused for %v", i+1, wait)
+		}
+	}
+	if wait := f.Full(t.Context(), "billing", here); wait == 0 {
+		t.Error("a slow hash would be computed after the last allowed failure")
+	}
+	if wait := f.Failed(t.Context(), "billing", here); wait <= 0 || wait > time.Minute {
+		t.Errorf("failure 21: wait %v", wait)
+	}
+	if f.Blocked("billing", here) == 0 {
+		t.Error("not remembered")
+	}
+	if f.Blocked("billing", elsewhere) != 0 || f.Blocked("shipping", here) != 0 {
+		t.Error("another address or client is refused too")
+	}
+	w.clock.Advance(61 * time.Second)
+	if f.Blocked("billing", here) != 0 || f.Failed(t.Context(), "billing", here) != 0 {
+		t.Error("still refused after the window")
+	}
+	if w.hits[ratelimit.PerClientAndAddress] == 0 {
+		t.Error("refusals are not counted")
+	}
+}
+
+func TestReplicasShareTheCount(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.replica(20, 0), w.replica(20, 0)
+	for range 10 {
+		a.Failed(t.Context(), "billing", here)
+		b.Failed(t.Context(), "billing", here)
+	}
+	if a.Failed(t.Context(), "billing", here) == 0 || b.Failed(t.Context(), "billing", here) == 0 {
+		t.Error("each replica has a count of its own")
+	}
+}
+
+func TestAnAddressThatTriesManyClients(t *testing.T) {
+	w := newWorld(t)
+	f := w.replica(20, 30)
+	for i := range 30 {
+		if f.Failed(t.Context(), fmt.Sprint("client", i), here) != 0 {
+			t.Fatalf("failure %d is refused", i+1)
+		}
+	}
+	if f.Failed(t.Context(), "one-more", here) == 0 {
+		t.Error("failure 31 of the address is not refused")
+	}
+}
+
+func TestZeroSwitchesOff(t *testing.T) {
+	f := newWorld(t).replica(0, 0)
+	for range 1000 {
+		if f.Failed(t.Context(), "billing", here) != 0 {
+			t.Fatal("refused")
+		}
+	}
+}
+
+func TestAStoreThatIsDownRefusesNobody(t *testing.T) {
+	w := newWorld(t)
+	w.store.Fail("AddHits", store.ErrUnavailable)
+	f := w.replica(1, 1)
+	for range 5 {
+		if f.Failed(t.Context(), "billing", here) != 0 {
+			t.Fatal("refused")
+		}
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for in, want := range map[string]string{
+		"203.0.113.7":          "203.0.113.7",
+		"::ffff:203.0.113.7":   "203.0.113.7",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+		"2001:db8:1:2::1":      "2001:db8:1:2::/64",
+		"2001:db8:1:3::1":      "2001:db8:1:3::/64",
+		"fe80::1%eth0":         "fe80::/64",
+	} {
+		if got := ratelimit.Network(netip.MustParseAddr(in)); got != want {
+			t.Errorf("%s counts as %s, want %s", in, got, want)
+		}
+	}
+	if got := ratelimit.Network(netip.Addr{}); got != "" {
+		t.Errorf("no address counts as %q", got)
+	}
+}
