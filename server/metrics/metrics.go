@@ -1,0 +1,161 @@
+// Package metrics is what grantd counts and measures, in a Prometheus
+// registry of its own. Labels are route templates, codes and names of this
+// program's own, never what a caller sent. METRICS.md lists every metric; a
+// test holds it to the code.
+package metrics
+
+import (
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Path is where the metrics are on their listener.
+const Path = "/metrics"
+
+// Where an introspection's answer came from.
+const (
+	CacheHit  = "hit"
+	CacheMiss = "miss"
+	CacheNone = "none" // garbage: neither cache nor store was asked
+)
+
+// Metrics holds the collectors. Safe for concurrent use.
+type Metrics struct {
+	registry       *prometheus.Registry
+	requests       *prometheus.CounterVec
+	latency        *prometheus.HistogramVec
+	issued         *prometheus.CounterVec
+	introspections *prometheus.CounterVec
+	authentication *prometheus.CounterVec
+	store          *prometheus.HistogramVec
+	batches        prometheus.Histogram
+	limits         *prometheus.CounterVec
+	chatty         prometheus.Counter
+	auditFailures  prometheus.Counter
+	expiring       prometheus.Gauge
+	reloads        *prometheus.CounterVec
+}
+
+var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
+
+// New makes the collectors. feedAge answers how long ago the feed was
+// confirmed.
+func New(feedAge func() time.Duration) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grantd_http_requests_total", Help: "Requests by listener, route template and status code.",
+		}, []string{"listener", "route", "code"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "grantd_http_request_duration_seconds", Help: "Time from the first byte of a request to its answer, by listener and route template.", Buckets: latencyBuckets,
+		}, []string{"listener", "route"}),
+		issued: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grantd_tokens_issued_total", Help: "Tokens issued by token use.",
+		}, []string{"token_use"}),
+		introspections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grantd_introspections_total", Help: "Introspections by result (active, inactive) and cache (hit, miss, none: answered without cache and store).",
+		}, []string{"result", "cache"}),
+		authentication: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grantd_client_authentications_total", Help: "Client authentications by result (ok, old_secret, refused, limited).",
+		}, []string{"result"}),
+		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "grantd_store_operation_duration_seconds", Help: "Store operations by name and result (ok, refused, unavailable).", Buckets: latencyBuckets,
+		}, []string{"operation", "result"}),
+		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "grantd_store_batch_writes", Help: "Writes that shared one commit of the embedded store.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
+		}),
+		limits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grantd_limit_hits_total", Help: "Requests that went over a limit, by its name in the configuration.",
+		}, []string{"limit"}),
+		chatty: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "grantd_uncached_token_warnings_total", Help: "Times that a client was reported for asking for tokens instead of caching them.",
+		}),
+		auditFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "grantd_audit_failures_total", Help: "Audit events that went to the log because the store did not take them.",
+		}),
+		expiring: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "grantd_secrets_expiring", Help: "Client secrets that end within the next 7 days.",
+		}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grantd_reloads_total", Help: "Reloads of files by what (catalogue, tls, log) and result (ok, failed: the old state stays).",
+		}, []string{"what", "result"}),
+	}
+	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches,
+		m.limits, m.chatty, m.auditFailures, m.expiring, m.reloads,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
+		}, func() float64 { return feedAge().Seconds() }),
+		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func buildInfo() prometheus.Collector {
+	version, goVersion := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version, goVersion = info.Main.Version, info.GoVersion
+	}
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grantd_build_info", Help: "Always 1; the labels say which grantd and which Go.",
+	}, []string{"version", "go_version"})
+	g.WithLabelValues(version, goVersion).Set(1)
+	return g
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+Path, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	return mux
+}
+
+// Request notes an answered request.
+func (m *Metrics) Request(listener, route string, code int, took time.Duration) {
+	m.requests.WithLabelValues(listener, route, strconv.Itoa(code)).Inc()
+	m.latency.WithLabelValues(listener, route).Observe(took.Seconds())
+}
+
+// Issued notes a token that was given out.
+func (m *Metrics) Issued(use string) { m.issued.WithLabelValues(use).Inc() }
+
+// Introspected notes an introspection; cache is one of the Cache constants.
+func (m *Metrics) Introspected(active bool, cache string) {
+	result := "inactive"
+	if active {
+		result = "active"
+	}
+	m.introspections.WithLabelValues(result, cache).Inc()
+}
+
+// Authenticated notes a client authentication: ok, old_secret, refused or
+// limited.
+func (m *Metrics) Authenticated(result string) { m.authentication.WithLabelValues(result).Inc() }
+
+// LimitHit notes a request over the limit of that name.
+func (m *Metrics) LimitHit(limit string) { m.limits.WithLabelValues(limit).Inc() }
+
+// Chatty notes that a client was reported for not caching its tokens.
+func (m *Metrics) Chatty() { m.chatty.Inc() }
+
+// AuditFailed notes audit events that the store did not take.
+func (m *Metrics) AuditFailed(events int) { m.auditFailures.Add(float64(events)) }
+
+// SecretsExpiring sets how many secrets end soon.
+func (m *Metrics) SecretsExpiring(n int) { m.expiring.Set(float64(n)) }
+
+// Reloaded notes a reload of catalogue, tls or log.
+func (m *Metrics) Reloaded(what string, err error) {
+	result := "ok"
+	if err != nil {
+		result = "failed"
+	}
+	m.reloads.WithLabelValues(what, result).Inc()
+}
+
+// Batch notes how many writes shared a commit.
+func (m *Metrics) Batch(writes int) { m.batches.Observe(float64(writes)) }
