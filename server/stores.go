@@ -30,7 +30,10 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger, now fun
 
 func openRedis(ctx context.Context, cfg config.Config, now func() time.Time) (store.Store, error) {
 	r := cfg.Store.Redis
+	critical, tokens := r.Acks()
 	o := redisstore.Options{
+		Acks: redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
+
 		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB, Username: r.Username,
 		KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention,
 	}

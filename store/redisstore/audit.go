@@ -23,7 +23,7 @@ func (s *Store) AppendAudit(ctx context.Context, events ...store.AuditEvent) err
 			return fmt.Errorf("append audit: %w", err)
 		}
 	}
-	_, err := s.appendTo(ctx, s.keys.audit(), s.auditRetention, store.Position{}, values)
+	_, err := appendTo(ctx, s.run, s.keys.audit(), s.auditRetention, store.Position{}, values)
 	return failed(ctx, "append audit", err)
 }
 

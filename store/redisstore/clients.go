@@ -103,7 +103,7 @@ func (s *Store) changeClient(ctx context.Context, op string, sc script, id strin
 			args[i] = strconv.FormatUint(v, 10)
 		}
 	}
-	answer, err := s.run(ctx, sc, s.keys.client(id), args...).Int()
+	answer, err := s.runAcked(ctx, sc, s.keys.client(id), args...).Int()
 	if err != nil {
 		return failed(ctx, op, err)
 	}

@@ -23,7 +23,7 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 			return store.Position{}, fmt.Errorf("append feed: %w", err)
 		}
 	}
-	id, err := s.appendTo(ctx, s.keys.feed(), s.feedRetention, s.newestSeen(), values)
+	id, err := appendTo(ctx, s.runAcked, s.keys.feed(), s.feedRetention, s.newestSeen(), values)
 	if err != nil {
 		return store.Position{}, failed(ctx, "append feed", err)
 	}

@@ -45,6 +45,9 @@ type Options struct {
 	KeyPrefix  string
 	TLS        *tls.Config // nil: no TLS
 
+	// Acks is how many replicas must have a write before it is answered.
+	Acks Acks
+
 	Now            func() time.Time // nil: time.Now
 	AuditRetention time.Duration    // 0: 365 days
 
@@ -54,12 +57,23 @@ type Options struct {
 	PoolSize     int // connections to each node; 0: 10 (Cluster: 5) for each core
 }
 
+// Acks is how many replicas have to acknowledge (contract §6, replica_acks).
+type Acks struct {
+	Critical int // voids, revocations, changes of clients and secrets
+	Tokens   int // new tokens and tombstones
+	Timeout  time.Duration
+}
+
+// maxAckTimeout stays below the read time-out, which also bounds WAIT.
+const maxAckTimeout = defaultTimeout / 2
+
 func (o Options) withDefaults() Options {
 	o.Mode = cmp.Or(o.Mode, ModeStandalone)
 	o.AuditRetention = cmp.Or(o.AuditRetention, defaultAuditRetention)
 	o.DialTimeout = cmp.Or(o.DialTimeout, defaultTimeout)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, defaultTimeout)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, defaultTimeout)
+	o.Acks.Timeout = min(cmp.Or(o.Acks.Timeout, 100*time.Millisecond), maxAckTimeout)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -32,6 +34,47 @@ func (s *Store) run(ctx context.Context, sc script, key string, args ...any) *re
 		_ = s.client.Process(ctx, cmd) // cmd keeps its error
 	}
 	return cmd.Cmd
+}
+
+// errNotAcked: the master has the write, and too few replicas said so in
+// time. A failover now may lose it.
+var errNotAcked = errors.New("written, but not acknowledged by as many replicas as store.redis.replica_acks asks for")
+
+// runAcked is run for writes that a failover must not lose: WAIT follows on
+// the same connection, in the same round trip.
+func (s *Store) runAcked(ctx context.Context, sc script, key string, args ...any) *redis.Cmd {
+	if s.acks.Critical == 0 {
+		return s.run(ctx, sc, key, args...)
+	}
+	cmd := sc.call(ctx, "eval", sc.source, key, args)
+	if err := s.acked(ctx, key, s.acks.Critical, cmd); err != nil && cmd.Err() == nil {
+		cmd.SetErr(err)
+	}
+	return cmd.Cmd
+}
+
+// acked runs the command on the master that holds the key, and answers
+// errNotAcked unless n replicas have it within the time-out.
+func (s *Store) acked(ctx context.Context, key string, n int, cmd redis.Cmder) error {
+	node, err := s.node(ctx, key)
+	if err != nil {
+		return err
+	}
+	pipe := node.Pipeline()
+	_ = pipe.Process(ctx, cmd)
+	wait := redis.NewIntCmd(ctx, "wait", n, s.acks.Timeout.Milliseconds())
+	_ = pipe.Process(ctx, wait)
+	_, _ = pipe.Exec(ctx) // each command keeps its own error
+	switch {
+	case cmd.Err() != nil:
+		s.followMoved(ctx, cmd.Err())
+		return cmd.Err()
+	case wait.Err() != nil:
+		return fmt.Errorf("%w: %w", errNotAcked, wait.Err())
+	case wait.Val() < int64(n):
+		return errNotAcked
+	}
+	return nil
 }
 
 func (sc script) call(ctx context.Context, name, what, key string, args []any) once {

@@ -33,6 +33,7 @@ type Store struct {
 	now            func() time.Time
 	feedRetention  time.Duration
 	auditRetention time.Duration
+	acks           Acks
 	maxBlock       time.Duration // of one blocking read of the feed
 
 	mu     sync.Mutex
@@ -59,6 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		now:            o.Now,
 		feedRetention:  store.FeedRetention,
 		auditRetention: o.AuditRetention,
+		acks:           o.Acks,
 		maxBlock:       o.ReadTimeout / 2,
 	}
 	if err := s.check(ctx, o.Mode); err != nil {

@@ -40,14 +40,17 @@ local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', now - tonumbe
 if old then redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1]) end
 return id`)
 
+// runner is run or runAcked.
+type runner func(ctx context.Context, sc script, key string, args ...any) *redis.Cmd
+
 // appendTo answers the id of the last value.
-func (s *Store) appendTo(ctx context.Context, stream string, keep time.Duration, floor store.Position, values [][]byte) (string, error) {
+func appendTo(ctx context.Context, run runner, stream string, keep time.Duration, floor store.Position, values [][]byte) (string, error) {
 	next := store.Position{Time: floor.Time, Seq: floor.Seq + 1}
 	args := append(make([]any, 0, 4+len(values)), keep.Milliseconds(), floor.Time, floor.Seq, next.String())
 	for _, v := range values {
 		args = append(args, v)
 	}
-	return s.run(ctx, appendStream, stream, args...).Text()
+	return run(ctx, appendStream, stream, args...).Text()
 }
 
 // entryValue answers what appendTo stored; nothing for an entry of another

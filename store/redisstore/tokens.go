@@ -21,8 +21,17 @@ func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) err
 		if left <= 0 {
 			return fmt.Errorf("put token: %w", store.ErrExpired)
 		}
-		return failed(ctx, "put token", s.client.Set(ctx, key, value, wholeSeconds(left)).Err())
+		return failed(ctx, "put token", s.set(ctx, key, value, wholeSeconds(left)))
 	})
+}
+
+// set is SET with EX, acknowledged by replicas if tokens are to be.
+func (s *Store) set(ctx context.Context, key string, value []byte, life time.Duration) error {
+	if s.acks.Tokens == 0 {
+		return s.client.Set(ctx, key, value, life).Err()
+	}
+	cmd := redis.NewStatusCmd(ctx, "set", key, value, "ex", int64(life/time.Second))
+	return s.acked(ctx, key, s.acks.Tokens, cmd)
 }
 
 // wholeSeconds rounds up: Redis must not end a token before its time;

@@ -1,0 +1,55 @@
+package redisstore_test
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore"
+	"github.com/grantd/grantd/store/storetest/redistest"
+)
+
+// With replica_acks, a write that no replica has is not called done.
+func TestWritesWaitForReplicas(t *testing.T) {
+	master := redistest.Start(t)
+	s := open(t, master.Addr, func(o *redisstore.Options) {
+		o.Acks = redisstore.Acks{Critical: 1, Tokens: 1, Timeout: 50 * time.Millisecond}
+	})
+	now := time.Now().UTC().Truncate(time.Second)
+	token := store.Token{Use: store.UseClient, ClientID: "billing", IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
+	writes := map[string]func() error{
+		"AppendFeed": func() error {
+			_, err := s.AppendFeed(within(t), store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, At: now})
+			return err
+		},
+		"CreateClient": func() error { return s.CreateClient(within(t), store.Client{ID: "c" + now.Format("150405.000")}) },
+		"PutToken":     func() error { return s.PutToken(within(t), store.Digest{1}, token) },
+	}
+	for name, write := range writes {
+		if err := write(); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s without a replica: %v, want unavailable", name, err)
+		}
+	}
+	host, port, err := net.SplitHostPort(master.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redistest.Start(t, "--replicaof", host, port)
+	r := raw(t, master.Addr)
+	for deadline := time.Now().Add(patience); ; {
+		if n, err := r.Wait(within(t), 1, 100*time.Millisecond).Result(); err == nil && n == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the replica did not attach")
+		}
+	}
+	delete(writes, "CreateClient") // the first try has written it
+	for name, write := range writes {
+		if err := write(); err != nil {
+			t.Errorf("%s with a replica: %v", name, err)
+		}
+	}
+}
