@@ -11,13 +11,13 @@ func comments() map[string]string {
 		"public.behind_tls_proxy":   "true where a proxy in front ends TLS",
 		"public.tls.cert_file":      "PEM certificate chain; needs key_file",
 		"public.tls.key_file":       "PEM private key; needs cert_file",
-		"public.tls.client_ca_file": "not in this version yet; leave empty",
+		"public.tls.client_ca_file": "only callers with a certificate of this authority may connect",
 
 		"admin.socket":             "unix socket of the admin API, in a folder that only this user may enter",
-		"admin.listen":             "not in this version yet; leave empty",
-		"admin.tls.cert_file":      "not in this version yet; leave empty",
-		"admin.tls.key_file":       "not in this version yet; leave empty",
-		"admin.tls.client_ca_file": "not in this version yet; leave empty",
+		"admin.listen":             "the admin API over TCP, for bearer tokens with admin:read or admin:write; empty: off",
+		"admin.tls.cert_file":      "certificate chain in PEM form, read again when it changes",
+		"admin.tls.key_file":       "its key",
+		"admin.tls.client_ca_file": "only callers with a certificate of this authority may connect",
 		"metrics.listen":           "where Prometheus scrapes /metrics, always without TLS; empty switches it off",
 		"console.listen":           "not in this version yet; leave empty",
 

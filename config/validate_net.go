@@ -39,27 +39,39 @@ func (v *validator) public(p Public) {
 			v.add("public.trusted_proxies", "entry %d must be an IP address or a CIDR such as 10.0.0.0/8, not %s", i+1, quote(entry))
 		}
 	}
-	switch {
-	case p.TLS.CertFile == "" && p.TLS.KeyFile != "":
-		v.add("public.tls.cert_file", "must be set, because public.tls.key_file is")
-	case p.TLS.CertFile != "" && p.TLS.KeyFile == "":
-		v.add("public.tls.key_file", "must be set, because public.tls.cert_file is")
-	}
-	v.absent("public.tls.client_ca_file", p.TLS.ClientCAFile, "client certificates")
+	v.tls("public.tls", p.TLS)
 }
 
-// admin refuses the TCP listener as a whole. Once it is built, it needs the
-// loopback rule of public.
+// admin: the TCP listener follows the loopback rule of the public one.
 func (v *validator) admin(c Config) {
-	v.needed("admin.socket", c.Admin.Socket, "the admin commands reach the server through it")
-	if len(c.Admin.Socket) > maxSocketPath {
+	a := c.Admin
+	v.needed("admin.socket", a.Socket, "the admin commands reach the server through it")
+	if len(a.Socket) > maxSocketPath {
 		v.add("admin.socket", "must be at most %d bytes, which is all that the system takes for a socket", maxSocketPath)
 	}
-	const what = "the admin API over TCP"
-	v.absent("admin.listen", c.Admin.Listen, what)
-	v.absent("admin.tls.cert_file", c.Admin.TLS.CertFile, what)
-	v.absent("admin.tls.key_file", c.Admin.TLS.KeyFile, what)
-	v.absent("admin.tls.client_ca_file", c.Admin.TLS.ClientCAFile, what)
+	v.tls("admin.tls", a.TLS)
+	if a.Listen == "" {
+		if a.TLS != (TLS{}) {
+			v.add("admin.tls", "has no effect without admin.listen: set that, or leave admin.tls empty")
+		}
+		return
+	}
+	if v.listen("admin.listen", a.Listen) && !a.TLS.Enabled() && !c.Public.BehindTLSProxy && !isLoopback(a.Listen) {
+		v.add("admin.listen", "is beyond loopback without TLS: set admin.tls.cert_file and admin.tls.key_file, "+
+			"or public.behind_tls_proxy where a proxy in front ends TLS")
+	}
+}
+
+// tls checks that the files of a listener come together.
+func (v *validator) tls(path string, t TLS) {
+	switch {
+	case t.CertFile == "" && t.KeyFile != "":
+		v.add(path+".cert_file", "must be set, because %s.key_file is", path)
+	case t.CertFile != "" && t.KeyFile == "":
+		v.add(path+".key_file", "must be set, because %s.cert_file is", path)
+	case t.ClientCAFile != "" && !t.Enabled():
+		v.add(path+".client_ca_file", "needs %s.cert_file and %s.key_file", path, path)
+	}
 }
 
 // absent refuses a key that is reserved for a later version.

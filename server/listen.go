@@ -3,15 +3,21 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
+
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/tlsfiles"
 )
 
 // Time-outs and bounds of every listener.
@@ -21,6 +27,16 @@ const (
 	writeTimeout      = 40 * time.Second // an admin call may wait for replicas
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 32 << 10
+	maxConnections    = 10_000
+	maxStreams        = 250 // of one HTTP/2 connection
+)
+
+// Names of the listeners, in logs and metrics.
+const (
+	listenerPublic  = "public"
+	listenerSocket  = "admin_socket"
+	listenerAdmin   = "admin"
+	listenerMetrics = "metrics"
 )
 
 // listener is one address that is bound, and what serves it.
@@ -28,53 +44,95 @@ type listener struct {
 	name string
 	url  string
 	net  net.Listener
+	pair *tlsfiles.Pair // nil: no TLS
 	http *http.Server
 }
 
-func (s *Server) newListener(name, url string, l net.Listener) *listener {
-	ls := &listener{name: name, url: url, net: l, http: &http.Server{
+// listenTCP binds one TCP address; key is its place in the configuration.
+func (s *Server) listenTCP(name, key, address string, files config.TLS) (*listener, error) {
+	l := &listener{name: name}
+	scheme := "http://"
+	var tlsConfig *tls.Config
+	if files.Enabled() {
+		var err error
+		if l.pair, err = tlsfiles.Load(files.CertFile, files.KeyFile); err != nil {
+			return nil, fmt.Errorf("%s.tls: %w", name, err)
+		}
+		if tlsConfig, err = serverTLS(l.pair, files.ClientCAFile); err != nil {
+			return nil, fmt.Errorf("%s.tls.client_ca_file: %w", name, err)
+		}
+		scheme = "https://"
+	}
+	bound, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, listenError(key, address, err)
+	}
+	l.url = scheme + bound.Addr().String()
+	l.net = netutil.LimitListener(bound, maxConnections)
+	s.prepare(l, tlsConfig)
+	return l, nil
+}
+
+// serverTLS is TLS with the pair in use; with a CA file only callers with a
+// certificate of that authority get through.
+func serverTLS(pair *tlsfiles.Pair, caFile string) (*tls.Config, error) {
+	cfg := pair.Config()
+	if caFile == "" {
+		return cfg, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, err
+	}
+	cfg.ClientCAs = x509.NewCertPool()
+	if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("holds no certificate in PEM form")
+	}
+	cfg.ClientAuth = tls.RequireAndVerifyClientCert
+	return cfg, nil
+}
+
+func (s *Server) listenSocket() (*listener, error) {
+	bound, err := admin.Listen(s.cfg.Admin.Socket)
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{name: listenerSocket, url: "unix:" + s.cfg.Admin.Socket, net: bound}
+	s.prepare(l, nil)
+	return l, nil
+}
+
+// prepare makes the HTTP server of a listener and registers its end.
+func (s *Server) prepare(l *listener, tlsConfig *tls.Config) {
+	l.http = &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		TLSConfig:         tlsConfig,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}}
-	s.onStop(name+" listener", func(ctx context.Context) error {
-		err := ls.http.Shutdown(ctx)
-		l.Close() // bound but never served
+	}
+	s.onStop(l.name+" listener", func(ctx context.Context) error {
+		err := l.http.Shutdown(ctx)
+		_ = l.net.Close() // bound but never served
 		return err
 	})
-	return ls
 }
 
-func (s *Server) listenPublic() (*listener, error) {
-	cfg := s.cfg.Public
-	l, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return nil, listenError("public.listen", cfg.Listen, err)
-	}
-	url := "http://" + l.Addr().String()
-	if cfg.TLS.Enabled() {
-		cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
-		if err != nil {
-			l.Close()
-			return nil, fmt.Errorf("public.tls: %w", err)
+func (s *Server) serve(l *listener) {
+	go func() {
+		var err error
+		if l.pair != nil {
+			err = l.http.ServeTLS(l.net, "", "")
+		} else {
+			err = l.http.Serve(l.net)
 		}
-		url = "https://" + l.Addr().String()
-		l = tls.NewListener(l, &tls.Config{
-			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"},
-		})
-	}
-	return s.newListener("public", url, l), nil
-}
-
-func (s *Server) listenAdmin() (*listener, error) {
-	l, err := admin.Listen(s.cfg.Admin.Socket)
-	if err != nil {
-		return nil, err
-	}
-	return s.newListener("admin", "unix:"+s.cfg.Admin.Socket, l), nil
+		if !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("%s listener: %w", l.name, err)
+		}
+	}()
 }
 
 func listenError(key, address string, err error) error {
@@ -85,12 +143,4 @@ func listenError(key, address string, err error) error {
 		return fmt.Errorf("%s: no permission to listen on %s: choose a port above 1023", key, address)
 	}
 	return fmt.Errorf("%s: cannot listen on %s: %w", key, address, err)
-}
-
-func (s *Server) serve(l *listener) {
-	go func() {
-		if err := l.http.Serve(l.net); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("%s listener: %w", l.name, err)
-		}
-	}()
 }

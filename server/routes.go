@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/netip"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -10,8 +12,10 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/health"
+	"github.com/grantd/grantd/server/leaks"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/tokenadmin"
+	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
@@ -41,10 +45,26 @@ func (s *Server) public() []route {
 	return routes
 }
 
-func (s *Server) mount(publicListener, adminListener *listener) error {
-	e, err := s.engine(s.cfg.Public.TrustedProxies)
+// handler answers what the listener of that name serves.
+func (s *Server) handler(name string) (http.Handler, error) {
+	switch name {
+	case listenerPublic:
+		return s.publicHandler()
+	case listenerSocket:
+		return s.adminHandler(name, admin.BySocket)
+	case listenerAdmin:
+		return s.adminHandler(name, admin.ByBearer(ownTokens{s}))
+	}
+	return s.metrics.Handler(), nil
+}
+
+func (s *Server) publicHandler() (http.Handler, error) {
+	e, err := s.engine(listenerPublic, s.cfg.Public.TrustedProxies)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if s.cfg.Public.BehindTLSProxy {
+		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes(), health.PathLive, health.PathReady))
 	}
 	for _, r := range s.public() {
 		e.Handle(r.method, r.path, web.Handle(r.handle))
@@ -52,23 +72,40 @@ func (s *Server) mount(publicListener, adminListener *listener) error {
 			e.Handle(http.MethodHead, r.path, web.Handle(r.handle))
 		}
 	}
-	publicListener.http.Handler = e
-
-	a, err := s.engine(nil)
-	if err != nil {
-		return err
-	}
-	admin.Mount(a,
-		clients.Routes(s.client),
-		tokenadmin.Handler{Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
-		admin.Lists{Audit: s.store, Catalogue: s.catalogue}.Routes(),
-	)
-	adminListener.http.Handler = a
-	return nil
+	return e, nil
 }
 
-func (s *Server) engine(proxies []string) (*gin.Engine, error) {
-	return web.NewEngine(web.Options{Log: s.log, TrustedProxies: proxies, Now: s.now})
+func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Handler, error) {
+	e, err := s.engine(name, nil)
+	if err != nil {
+		return nil, err
+	}
+	admin.Mount(e, authorize,
+		clients.Routes(s.client),
+		tokenadmin.Handler{Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
+		leaks.Handler{Secrets: s.client, Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
+		admin.Lists{Audit: s.store, Catalogue: s.catalogue}.Routes(),
+	)
+	return e, nil
+}
+
+func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
+	return web.NewEngine(web.Options{
+		Log: s.log, TrustedProxies: proxies, Now: s.now,
+		Observe: func(route string, status int, took time.Duration) { s.metrics.Request(name, route, status, took) },
+	})
+}
+
+// ownTokens answers tokens as grantd itself may see them: without the
+// restrictions that only a resource server can enforce, and meant for it.
+type ownTokens struct{ s *Server }
+
+func (o ownTokens) OwnToken(ctx context.Context, presented string) (*store.Token, error) {
+	f, err := o.s.tokens.Find(ctx, presented)
+	if err != nil || f == nil || !tokens.Visible(f.Token, &store.Client{Resource: o.s.issuer}, netip.Addr{}) {
+		return nil, err
+	}
+	return f.Token, nil
 }
 
 // revocations lets oauth audit without knowing how.

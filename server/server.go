@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/grantd/grantd/config"
@@ -12,6 +14,7 @@ import (
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/metrics"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/usage"
@@ -22,6 +25,7 @@ import (
 type Options struct {
 	Config config.Config
 	Log    *slog.Logger
+	Level  *slog.LevelVar   // of Log, for reloads; nil: it stays
 	Now    func() time.Time // nil: the clock
 	// Store replaces the configured store; the Server closes it. For tests.
 	Store store.Store
@@ -40,8 +44,10 @@ type Server struct {
 	tokens *tokens.Service
 	client *clients.Service
 	oauth  *oauth.Endpoints
-	scopes *scopes.Catalogue
+	scopes atomic.Pointer[scopes.Catalogue]
 
+	metrics   *metrics.Metrics
+	level     *slog.LevelVar
 	listeners []*listener
 	failed    chan error
 	teardowns []teardown
@@ -51,7 +57,7 @@ type Server struct {
 // New opens the store and builds every part; nothing listens yet. Errors say
 // what to do: another environment's store, one that is locked, a port in use.
 func New(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{cfg: o.Config, log: o.Log, now: o.Now, store: o.Store, failed: make(chan error, 4)}
+	s := &Server{cfg: o.Config, log: o.Log, level: o.Level, now: o.Now, store: o.Store, failed: make(chan error, 4)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -63,14 +69,16 @@ func New(ctx context.Context, o Options) (*Server, error) {
 }
 
 func (s *Server) build(ctx context.Context) (err error) {
-	if s.scopes, err = scopes.Load(s.cfg.Scopes.File); err != nil {
+	if err := s.reloadCatalogue(s.cfg.Scopes.File); err != nil {
 		return err
 	}
+	s.metrics = metrics.New(func() time.Duration { return s.feed.Age() })
 	if s.store == nil {
-		if s.store, err = openStore(ctx, s.cfg, s.log, s.now); err != nil {
+		if s.store, err = s.openStore(ctx); err != nil {
 			return err
 		}
 	}
+	s.store = s.metrics.Measure(s.store)
 	s.onStop("store", func(context.Context) error { return s.store.Close() })
 	s.keys = tokens.NewKeyring(s.cfg.TokenPrefix())
 	if err := s.restore(ctx); err != nil {
@@ -113,7 +121,7 @@ func (s *Server) wire() {
 	})
 }
 
-func (s *Server) catalogue() *scopes.Catalogue { return s.scopes }
+func (s *Server) catalogue() *scopes.Catalogue { return s.scopes.Load() }
 
 // restore makes sure that the store is ours and holds the key of the keyed
 // check: at the start, and whenever the feed finds it replaced.
@@ -148,30 +156,65 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("feed", func(context.Context) error { s.feed.Stop(); return nil })
 	s.usage.Start()
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
-	public, err := s.listenPublic()
-	if err != nil {
+	if err := s.listen(); err != nil {
 		return err
 	}
-	admin, err := s.listenAdmin()
-	if err != nil {
-		return err
-	}
-	s.listeners = []*listener{public, admin}
-	s.issuer = s.cfg.Issuer
-	if s.issuer == "" {
-		s.issuer = public.url
-	}
-	if err := s.mount(public, admin); err != nil {
-		return err
-	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.onStop("certificate watch", func(context.Context) error { stop(); return nil })
+	s.watchTLS(watching)
 	for _, l := range s.listeners {
 		s.serve(l)
 	}
 	return nil
 }
 
+// listen binds every configured address and mounts what it serves.
+func (s *Server) listen() error {
+	public, err := s.listenTCP(listenerPublic, "public.listen", s.cfg.Public.Listen, s.cfg.Public.TLS)
+	if err != nil {
+		return err
+	}
+	s.issuer = cmp.Or(s.cfg.Issuer, public.url)
+	socket, err := s.listenSocket()
+	if err != nil {
+		return err
+	}
+	s.listeners = []*listener{public, socket}
+	if s.cfg.Admin.Listen != "" {
+		l, err := s.listenTCP(listenerAdmin, "admin.listen", s.cfg.Admin.Listen, s.cfg.Admin.TLS)
+		if err != nil {
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	if s.cfg.Metrics.Listen != "" {
+		l, err := s.listenTCP(listenerMetrics, "metrics.listen", s.cfg.Metrics.Listen, config.TLS{})
+		if err != nil {
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	for _, l := range s.listeners {
+		if l.http.Handler, err = s.handler(l.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // PublicURL answers where the public listener is, with the bound port.
 func (s *Server) PublicURL() string { return s.listeners[0].url }
+
+// URL answers where the listener of that name is: public, admin, metrics; ""
+// if it is off.
+func (s *Server) URL(name string) string {
+	for _, l := range s.listeners {
+		if l.name == name {
+			return l.url
+		}
+	}
+	return ""
+}
 
 // AdminSocket answers the path of the admin socket.
 func (s *Server) AdminSocket() string { return s.cfg.Admin.Socket }

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -17,15 +16,18 @@ import (
 )
 
 // openStore opens the configured store.
-func openStore(ctx context.Context, cfg config.Config, log *slog.Logger, now func() time.Time) (store.Store, error) {
-	if cfg.Store.Backend == "redis" {
-		return openRedis(ctx, cfg, now)
+func (s *Server) openStore(ctx context.Context) (store.Store, error) {
+	if s.cfg.Store.Backend == "redis" {
+		return openRedis(ctx, s.cfg, s.now)
 	}
-	s, err := embedded.Open(embedded.Options{Path: cfg.Store.Embedded.Path, Now: now, AuditRetention: cfg.Audit.Retention, Logger: log})
+	opened, err := embedded.Open(embedded.Options{
+		Path: s.cfg.Store.Embedded.Path, Now: s.now, AuditRetention: s.cfg.Audit.Retention,
+		Logger: s.log, OnCommit: s.metrics.Batch,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("store.embedded.path: %w", err)
 	}
-	return s, nil
+	return opened, nil
 }
 
 func openRedis(ctx context.Context, cfg config.Config, now func() time.Time) (store.Store, error) {

@@ -5,6 +5,7 @@ package admin
 
 import (
 	"encoding/base64"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -29,28 +30,28 @@ type Route struct {
 	Method string
 	Path   string // below Prefix
 	Handle web.Handler
+	Reads  bool // changes nothing, whatever its method
 }
 
-// Mount adds the routes to the engine.
-func Mount(e *gin.Engine, routes ...[]Route) {
-	group := e.Group(Prefix, authorize)
+// Authorizer answers who asks, or why that is refused. reads says that the
+// endpoint changes nothing.
+type Authorizer func(c *gin.Context, reads bool) (actor string, err error)
+
+// Mount adds the routes to the engine of one listener.
+func Mount(e *gin.Engine, authorize Authorizer, routes ...[]Route) {
+	group := e.Group(Prefix)
 	for _, feature := range routes {
 		for _, r := range feature {
-			group.Handle(r.Method, r.Path, web.Handle(r.Handle))
+			reads := r.Reads || r.Method == http.MethodGet
+			group.Handle(r.Method, r.Path, web.Handle(func(c *gin.Context) error {
+				actor, err := authorize(c, reads)
+				if err != nil {
+					return err
+				}
+				web.EventOf(c).Actor = actor
+				return r.Handle(c)
+			}))
 		}
-	}
-}
-
-var errPeer = fault.New(fault.AccessDenied, "only root and the user that grantd runs as may use the admin socket")
-
-// authorize lets in who may use the socket, and notes who it is.
-func authorize(c *gin.Context) {
-	p, ok := peerOf(c.Request.RemoteAddr)
-	if ok {
-		web.EventOf(c).Actor = p.name()
-	}
-	if !ok || !p.allowed() {
-		web.Handle(func(*gin.Context) error { return errPeer })(c)
 	}
 }
 

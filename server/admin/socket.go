@@ -10,7 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"golang.org/x/sys/unix"
+
+	"github.com/grantd/grantd/server/fault"
 )
 
 // peer is who is at the other end of the socket.
@@ -19,6 +22,17 @@ type peer struct{ uid uint32 }
 func (p peer) name() string { return "uid:" + strconv.FormatUint(uint64(p.uid), 10) }
 
 func (p peer) allowed() bool { return p.uid == 0 || int(p.uid) == os.Geteuid() }
+
+var errPeer = fault.New(fault.AccessDenied, "only root and the user that grantd runs as may use the admin socket")
+
+// BySocket authorizes whom the kernel says is at the other end of the socket.
+func BySocket(c *gin.Context, _ bool) (string, error) {
+	p, ok := peerOf(c.Request.RemoteAddr)
+	if !ok || !p.allowed() {
+		return "", errPeer
+	}
+	return p.name(), nil
+}
 
 // peerOf reads what Accept wrote into the connection's address.
 func peerOf(remote string) (peer, bool) {

@@ -74,7 +74,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 // match answers the live secret that was presented, or nil. A generated
 // secret names itself, so one hash is compared whatever the client has.
 func (a *Authenticator) match(ctx context.Context, client *store.Client, c Credentials) (*store.Secret, error) {
-	id, generated := generatedID(c.Secret, a.o.Environment)
+	id, generated := GeneratedID(c.Secret, a.o.Environment)
 	presented := hashGenerated(c.Secret)
 	stored := a.decoy
 	var found *store.Secret

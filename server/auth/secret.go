@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"strings"
+
+	"github.com/grantd/grantd/store"
 )
 
 // Form of a generated secret: gs_<env>_<id>_<43 base64url> (contract §2).
@@ -59,9 +61,9 @@ func mustRandom(b []byte) {
 	}
 }
 
-// generatedID answers the id inside a generated secret of the environment.
+// GeneratedID answers the id inside a generated secret of the environment.
 // ok is false for anything else.
-func generatedID(presented, environment string) (id string, ok bool) {
+func GeneratedID(presented, environment string) (id string, ok bool) {
 	rest, ok := strings.CutPrefix(presented, secretPrefix)
 	if !ok {
 		return "", false
@@ -91,6 +93,11 @@ func OtherEnvironment(presented, environment string) bool {
 func hashGenerated(plain string) string {
 	sum := sha256.Sum256([]byte(plain))
 	return sha256Label + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// MatchesGenerated says whether plain is the generated secret that is kept.
+func MatchesGenerated(kept store.Secret, plain string) bool {
+	return equalGenerated(kept.Hash, hashGenerated(plain))
 }
 
 // equalGenerated compares in constant time. Both are hashes of equal length

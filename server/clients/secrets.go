@@ -149,3 +149,30 @@ func withoutLongEnded(secrets []store.Secret, now time.Time) []store.Secret {
 		return s.ExpiresAt != nil && now.Sub(*s.ExpiresAt) > store.FeedRetention
 	})
 }
+
+// FindSecret answers whose generated secret this is, live or ended: a search
+// through all clients, for the rare case of a leak. Errors: fault.NotFound.
+func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secretID string, err error) {
+	secretID, ok := auth.GeneratedID(plain, s.o.Environment)
+	if !ok {
+		return "", "", errNoSecret
+	}
+	const page = 500
+	for after := ""; ; {
+		clients, err := s.o.Store.ListClients(ctx, after, page)
+		if err != nil {
+			return "", "", err
+		}
+		for _, c := range clients {
+			for _, secret := range c.Secrets {
+				if secret.ID == secretID && auth.MatchesGenerated(secret, plain) {
+					return c.ID, secret.ID, nil
+				}
+			}
+			after = c.ID
+		}
+		if len(clients) < page {
+			return "", "", errNoSecret
+		}
+	}
+}

@@ -27,8 +27,9 @@ type Handler struct {
 // Routes are the endpoints.
 func (h Handler) Routes() []admin.Route {
 	return []admin.Route{
-		{Method: http.MethodPost, Path: "/tokens/explain", Handle: h.explain},
+		{Method: http.MethodPost, Path: "/tokens/explain", Handle: h.explain, Reads: true},
 		{Method: http.MethodPost, Path: "/tokens/revoke", Handle: h.revoke},
+		{Method: http.MethodPost, Path: "/tokens/void-all", Handle: h.voidAll},
 	}
 }
 
@@ -96,6 +97,27 @@ func (h Handler) revoke(c *gin.Context) error {
 	web.JSON(c, http.StatusOK, struct {
 		Revoked string `json:"revoked"`
 	}{tokens.ID(d)})
+	return nil
+}
+
+// voidAll makes every token that was issued before inactive, in O(1).
+func (h Handler) voidAll(c *gin.Context) error {
+	ctx, by := c.Request.Context(), admin.ActorOf(c)
+	err := h.Feed.Append(ctx, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, By: by.Name})
+	if err == nil {
+		err = h.Feed.Settle(ctx)
+	}
+	change := audit.Change{Actor: by, Action: "token.void_all", Target: store.PrincipalAll}
+	if err != nil {
+		change.Outcome = string(web.AsFault(err).Code)
+	}
+	h.Audit.Write(ctx, change)
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusOK, struct {
+		Voided string `json:"voided"`
+	}{store.PrincipalAll})
 	return nil
 }
 

@@ -29,6 +29,8 @@ type Options struct {
 	Log            *slog.Logger
 	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For counts
 	Now            func() time.Time
+	// Observe is told of every answered request; nil: nobody is.
+	Observe func(route string, status int, took time.Duration)
 }
 
 // NewEngine makes a gin engine that answers unknown paths and methods as
@@ -86,7 +88,11 @@ func begin(o Options) gin.HandlerFunc {
 				}
 				render(c, f)
 			}
-			ev.log(c, o.Log, time.Since(started))
+			took := time.Since(started)
+			ev.log(c, o.Log, took)
+			if o.Observe != nil {
+				o.Observe(route(c), c.Writer.Status(), took)
+			}
 		}()
 		c.Next()
 	}

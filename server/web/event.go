@@ -41,16 +41,12 @@ func EventOf(c *gin.Context) *Event {
 }
 
 func (e *Event) log(c *gin.Context, log *slog.Logger, took time.Duration) {
-	route := c.FullPath()
-	if route == "" {
-		route = "unmatched"
-	}
 	status := c.Writer.Status()
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("request_id", e.RequestID),
 		slog.String("method", c.Request.Method),
-		slog.String("route", route),
+		slog.String("route", route(c)),
 		slog.Int("status", status),
 		slog.Int64("duration_us", took.Microseconds()),
 		slog.String("address", AddressString(c)))
@@ -76,6 +72,14 @@ func (e *Event) log(c *gin.Context, log *slog.Logger, took time.Duration) {
 		level = slog.LevelError
 	}
 	log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+}
+
+// route answers the template of the request's path.
+func route(c *gin.Context) string {
+	if path := c.FullPath(); path != "" {
+		return path
+	}
+	return "unmatched"
 }
 
 // Address answers the caller's address: the peer's, or what a trusted proxy

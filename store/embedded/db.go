@@ -24,6 +24,9 @@ type Options struct {
 	// AuditRetention is how long audit events are kept; 0: for ever. Old ones
 	// go when new ones come.
 	AuditRetention time.Duration
+	// OnCommit is told how many writes shared a commit; nil: nobody is. It
+	// must not block.
+	OnCommit func(writes int)
 	// Logger gets what an operator should know of; nil: nobody.
 	Logger *slog.Logger
 }
@@ -33,6 +36,7 @@ type Store struct {
 	db             *bbolt.DB
 	now            func() time.Time
 	auditRetention time.Duration
+	onCommit       func(writes int)
 	log            *slog.Logger
 
 	index  index // of the tokens that are on the disk
@@ -64,6 +68,9 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.OnCommit == nil {
+		o.OnCommit = func(int) {}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -75,6 +82,7 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 		db:             db,
 		now:            o.Now,
 		auditRetention: o.AuditRetention,
+		onCommit:       o.OnCommit,
 		log:            o.Logger,
 		queue:          make(chan *write, maxBatch),
 		closing:        make(chan struct{}),

@@ -111,6 +111,7 @@ func (s *Store) commit(writes []*write) {
 	switch {
 	case err == nil:
 		s.index.apply(b.tokens, expired)
+		s.onCommit(len(writes))
 		if b.fed {
 			s.fed.ring()
 		}

@@ -1,0 +1,52 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/store"
+)
+
+// Tokens answers the active token that was presented, as grantd itself may
+// see it, or nil.
+type Tokens interface {
+	OwnToken(ctx context.Context, presented string) (*store.Token, error)
+}
+
+var (
+	errNoBearer = fault.New(fault.InvalidToken, "the admin API needs Authorization: Bearer with a token that holds admin:read or admin:write")
+	errBearer   = fault.New(fault.InvalidToken, "the bearer token is not active, or not one of a client")
+	errScope    = fault.New(fault.InsufficientScope, "the bearer token lacks the scope for this")
+)
+
+// ByBearer authorizes grantd's own client tokens: admin:read reads,
+// admin:write does everything.
+func ByBearer(tokens Tokens) Authorizer {
+	return func(c *gin.Context, reads bool) (string, error) {
+		p := auth.Presented{Authorization: c.Request.Header.Values("Authorization")}
+		presented, ok := p.Bearer()
+		if !ok || presented == "" {
+			return "", errNoBearer
+		}
+		t, err := tokens.OwnToken(c.Request.Context(), presented)
+		if err != nil {
+			return "", err
+		}
+		if t == nil || t.Use != store.UseClient {
+			return "", errBearer
+		}
+		if scopes.Holds(t.Scopes, scopes.AdminWrite) || reads && scopes.Holds(t.Scopes, scopes.AdminRead) {
+			return store.PrincipalClient(t.ClientID), nil
+		}
+		needs := *errScope
+		needs.Scope = scopes.AdminWrite
+		if reads {
+			needs.Scope = scopes.AdminRead
+		}
+		return "", &needs
+	}
+}

@@ -1,0 +1,31 @@
+package web
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/fault"
+)
+
+var errPlain = fault.New(fault.InvalidRequest, "this server takes requests only over TLS; replace any credential that was just sent in the clear")
+
+// RequireTLS refuses what did not come over TLS to a trusted proxy, for a
+// listener that is behind one (RFC 6749 §3.2). Only the proxies' own
+// X-Forwarded-Proto is believed. Without a list of proxies the operator
+// vouches for every peer. The paths in open, which carry no credentials, are
+// left to health checks.
+func RequireTLS(proxies []netip.Prefix, open ...string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if len(proxies) == 0 || slices.Contains(open, c.FullPath()) {
+			return
+		}
+		peer, err := netip.ParseAddrPort(c.Request.RemoteAddr)
+		proto := c.Request.Header.Values("X-Forwarded-Proto")
+		trusted := err == nil && slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) })
+		if !trusted || len(proto) != 1 || proto[0] != "https" {
+			render(c, errPlain)
+		}
+	}
+}
