@@ -1,0 +1,200 @@
+package ratelimit
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+const (
+	// syncEvery is how often replicas tell each other what they issued: the
+	// quota may be passed by what they issue in between.
+	syncEvery   = 500 * time.Millisecond
+	syncTimeout = 2 * time.Second
+	// hintEvery and hintAbove: a client that asks for more tokens a minute
+	// than this, while one lives for long, does not cache them.
+	hintEvery   = time.Minute
+	hintAbove   = 30
+	hintMinLife = 5 * time.Minute
+)
+
+// QuotaOptions are what a Quota needs.
+type QuotaOptions struct {
+	Store   store.Limits
+	Key     []byte // as of Failures
+	Limit   Limit
+	Enforce bool // false: only log and count
+	Now     func() time.Time
+	Log     *slog.Logger
+	Hit     func(limit string)
+	Chatty  func() // counts hints to clients that don't cache
+}
+
+// Quota is how many tokens a client may have in a window, over all replicas,
+// and the hint for clients that ask for a new one each time.
+type Quota struct {
+	o       QuotaOptions
+	mu      sync.Mutex
+	clients map[string]*issues
+	hinted  time.Time
+	stop    chan struct{}
+	done    chan struct{}
+}
+
+// issues is what one client was given.
+type issues struct {
+	pending int64     // here, not told to the store yet
+	shared  int64     // what the store said last
+	until   time.Time // end of the window that shared is of
+	warned  time.Time // end of the window that was logged
+	minute  int64     // since the last look for clients that don't cache
+	life    time.Duration
+}
+
+// NewQuota makes a Quota; Start begins its upkeep.
+func NewQuota(o QuotaOptions) *Quota {
+	return &Quota{o: o, clients: map[string]*issues{}, hinted: o.Now(), stop: make(chan struct{}), done: make(chan struct{})}
+}
+
+// Take notes one token for the client and answers how long it is to wait if
+// it has had too many; 0 if it may have the token. It asks nobody.
+func (q *Quota) Take(clientID string) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c, ok := q.clients[clientID]
+	if !ok {
+		c = &issues{}
+		q.clients[clientID] = c
+	}
+	c.minute++
+	if q.o.Limit.Count <= 0 {
+		return 0
+	}
+	now := q.o.Now()
+	if !now.Before(c.until) {
+		c.shared, c.until = 0, now.Add(q.o.Limit.Per)
+	}
+	if c.shared+c.pending < int64(q.o.Limit.Count) {
+		c.pending++
+		return 0
+	}
+	q.o.Hit(IssuePerClient)
+	if c.warned != c.until {
+		c.warned = c.until
+		q.o.Log.Warn("client is over its issue quota", "client_id", clientID,
+			"count", q.o.Limit.Count, "per", q.o.Limit.Per.String(), "enforced", q.o.Enforce)
+	}
+	if !q.o.Enforce {
+		c.pending++
+		return 0
+	}
+	return c.until.Sub(now)
+}
+
+// Issued tells how long the client's tokens live.
+func (q *Quota) Issued(clientID string, life time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if c, ok := q.clients[clientID]; ok {
+		c.life = life
+	}
+}
+
+// Start shares counts and looks for clients that don't cache, until Stop.
+func (q *Quota) Start() {
+	go func() {
+		defer close(q.done)
+		tick := time.NewTicker(syncEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-q.stop:
+				return
+			case <-tick.C:
+				q.Sync(context.Background())
+				q.Hint()
+			}
+		}
+	}()
+}
+
+// Stop ends the upkeep.
+func (q *Quota) Stop() {
+	close(q.stop)
+	<-q.done
+}
+
+// Sync tells the store what was issued here and learns what was elsewhere.
+func (q *Quota) Sync(ctx context.Context) {
+	ids, hits := q.take()
+	if len(hits) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	counts, err := q.o.Store.AddHits(ctx, hits...)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err != nil {
+		q.o.Log.WarnContext(ctx, "limits: issue quota not shared", "error", err)
+	}
+	now := q.o.Now()
+	for i, id := range ids {
+		c := q.clients[id]
+		switch {
+		case c == nil:
+		case err != nil:
+			c.shared += hits[i].N // what is known here still counts
+		default:
+			c.shared, c.until = counts[i].N, now.Add(counts[i].Left)
+		}
+	}
+}
+
+func (q *Quota) take() (ids []string, hits []store.Hit) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for id, c := range q.clients {
+		if c.pending > 0 {
+			ids = append(ids, id)
+			hits = append(hits, store.Hit{Key: q.key(id), N: c.pending, Window: q.o.Limit.Per})
+			c.pending = 0
+		}
+	}
+	return ids, hits
+}
+
+func (q *Quota) key(clientID string) string {
+	m := hmac.New(sha256.New, q.o.Key)
+	m.Write([]byte("issue " + clientID))
+	return "i" + base64.RawURLEncoding.EncodeToString(m.Sum(nil)[:12])
+}
+
+// Hint reports, once a minute, the clients that ask for tokens instead of
+// caching them, and forgets those that asked for none.
+func (q *Quota) Hint() {
+	now := q.o.Now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if now.Sub(q.hinted) < hintEvery {
+		return
+	}
+	q.hinted = now
+	for id, c := range q.clients {
+		if c.minute > hintAbove && c.life >= hintMinLife {
+			q.o.Chatty()
+			q.o.Log.Warn("client asks for tokens instead of caching them", "client_id", id,
+				"tokens_last_minute", c.minute, "token_lives_seconds", int64(c.life/time.Second))
+		}
+		if c.minute == 0 && c.pending == 0 && !now.Before(c.until) {
+			delete(q.clients, id)
+		}
+		c.minute = 0
+	}
+}

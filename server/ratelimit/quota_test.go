@@ -1,0 +1,83 @@
+package ratelimit_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/server/ratelimit"
+)
+
+func (w *world) quota(count int, enforce bool, log *bytes.Buffer) *ratelimit.Quota {
+	return ratelimit.NewQuota(ratelimit.QuotaOptions{
+		Store: w.store, Key: []byte("key"), Now: w.clock.Now, Enforce: enforce,
+		Limit: ratelimit.Limit{Count: count, Per: time.Minute}, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Hit: func(limit string) { w.hits[limit]++ }, Chatty: func() { w.hits["chatty"]++ },
+	})
+}
+
+func TestQuotaIsSharedAndEnds(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	a, b := w.quota(10, true, &log), w.quota(10, true, &log)
+	for range 5 {
+		if a.Take("billing") != 0 || b.Take("billing") != 0 {
+			t.Fatal("refused within the quota")
+		}
+	}
+	for range 2 { // each learns what the other had told before
+		a.Sync(t.Context())
+		b.Sync(t.Context())
+		a.Take("shipping") // so that there is something to sync
+	}
+	if wait := b.Take("billing"); wait <= 0 || wait > time.Minute {
+		t.Errorf("token 11: wait %v", wait)
+	}
+	if a.Take("shipping") != 0 {
+		t.Error("another client is refused too")
+	}
+	w.clock.Advance(61 * time.Second)
+	if b.Take("billing") != 0 {
+		t.Error("still refused after the window")
+	}
+	if strings.Count(log.String(), "over its issue quota") != 1 || w.hits[ratelimit.IssuePerClient] != 1 {
+		t.Errorf("log %q, hits %v", log.String(), w.hits)
+	}
+}
+
+func TestQuotaThatOnlyLogs(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	q := w.quota(1, false, &log)
+	for range 3 {
+		if q.Take("billing") != 0 {
+			t.Fatal("refused")
+		}
+	}
+	if w.hits[ratelimit.IssuePerClient] != 2 || strings.Count(log.String(), "over its issue quota") != 1 {
+		t.Errorf("hits %v, log %q", w.hits, log.String())
+	}
+}
+
+func TestHintForClientsThatDontCache(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	q := w.quota(0, true, &log)
+	for range 412 {
+		q.Take("billing")
+		q.Issued("billing", time.Hour)
+	}
+	q.Take("shipping")
+	q.Issued("shipping", time.Hour)
+	q.Hint()
+	if log.Len() > 0 {
+		t.Error("hint before the minute is over")
+	}
+	w.clock.Advance(time.Minute)
+	q.Hint()
+	if !strings.Contains(log.String(), "client_id=billing tokens_last_minute=412 token_lives_seconds=3600") || strings.Contains(log.String(), "shipping") || w.hits["chatty"] != 1 {
+		t.Errorf("log %q, hits %v", log.String(), w.hits)
+	}
+}
