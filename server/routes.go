@@ -102,7 +102,7 @@ type ownTokens struct{ s *Server }
 
 func (o ownTokens) OwnToken(ctx context.Context, presented string) (*store.Token, error) {
 	f, err := o.s.tokens.Find(ctx, presented)
-	if err != nil || f == nil || !tokens.Visible(f.Token, &store.Client{Resource: o.s.issuer}, netip.Addr{}) {
+	if err != nil || f.Token == nil || !tokens.Visible(f.Token, &store.Client{Resource: o.s.issuer}, netip.Addr{}) {
 		return nil, err
 	}
 	return f.Token, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/metrics"
 	"github.com/grantd/grantd/server/oauth"
+	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/usage"
 	"github.com/grantd/grantd/store"
@@ -40,6 +41,7 @@ type Server struct {
 	keys   *tokens.Keyring
 	feed   *feed.Feed
 	usage  *usage.Recorder
+	quota  *ratelimit.Quota
 	audit  *audit.Log
 	tokens *tokens.Service
 	client *clients.Service
@@ -88,7 +90,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 		Store: s.store, Shared: s.store.Shared(), MaxStaleness: s.cfg.Cache.MaxStaleness,
 		Now: s.now, Log: s.log, Restore: s.restore,
 	})
-	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log}
+	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed}
 	s.usage = usage.New(s.store, s.audit, s.now, s.log)
 	s.wire()
 	return nil
@@ -109,15 +111,30 @@ func (s *Server) wire() {
 		Audit: s.audit, Catalogue: s.catalogue, Now: s.now,
 	})
 	records := auth.NewClientCache(s.store, s.feed)
+	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
+		Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
+		Enforce: s.cfg.Limits.IssuePerClient.Mode == "enforce", Now: s.now, Log: s.log,
+		Hit: s.metrics.LimitHit, Chatty: s.metrics.Chatty,
+	})
+	failures := ratelimit.NewFailures(ratelimit.Options{
+		Store: s.store, Key: s.keys.LimitKey(), Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
+		PerClientAndAddress: ratelimit.Limit(s.cfg.Limits.AuthFailuresPerClientAndAddress),
+		PerAddress:          ratelimit.Limit(s.cfg.Limits.AuthFailuresPerAddress),
+	})
 	s.oauth = oauth.New(oauth.Options{
 		Environment: s.cfg.Environment,
 		Issuer:      func() string { return s.issuer },
-		Auth:        auth.New(auth.Options{Environment: s.cfg.Environment, Clients: records, Recorder: s.usage, Now: s.now}),
-		Clients:     records,
-		Tokens:      s.tokens,
-		Catalogue:   s.catalogue,
-		Issues:      s.usage,
-		Audit:       revocations{s.audit},
+		Auth: auth.New(auth.Options{
+			Environment: s.cfg.Environment, Clients: records, Recorder: s.usage, Limiter: failures,
+			Observe: s.metrics.Authenticated, Now: s.now,
+		}),
+		Clients:   records,
+		Tokens:    s.tokens,
+		Catalogue: s.catalogue,
+		Issues:    s.usage,
+		Quota:     s.quota,
+		Observe:   s.metrics,
+		Audit:     revocations{s.audit},
 	})
 }
 
@@ -156,6 +173,8 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("feed", func(context.Context) error { s.feed.Stop(); return nil })
 	s.usage.Start()
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
+	s.quota.Start()
+	s.onStop("quota", func(context.Context) error { s.quota.Stop(); return nil })
 	if err := s.listen(); err != nil {
 		return err
 	}

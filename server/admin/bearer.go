@@ -18,7 +18,7 @@ type Tokens interface {
 }
 
 var (
-	errNoBearer = fault.New(fault.InvalidToken, "the admin API needs Authorization: Bearer with a token that holds admin:read or admin:write")
+	errNoBearer = fault.New(fault.NoToken, "the admin API needs Authorization: Bearer with a token that holds admin:read or admin:write")
 	errBearer   = fault.New(fault.InvalidToken, "the bearer token is not active, or not one of a client")
 	errScope    = fault.New(fault.InsufficientScope, "the bearer token lacks the scope for this")
 )

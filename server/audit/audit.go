@@ -39,6 +39,8 @@ type Log struct {
 	Store store.Audit
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Failed is told how many events the store did not take; nil: nobody is.
+	Failed func(events int)
 }
 
 // Write appends the changes. A change that was made and could not be audited
@@ -53,6 +55,9 @@ func (l *Log) Write(ctx context.Context, changes ...Change) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := l.Store.AppendAudit(ctx, events...); err != nil {
+		if l.Failed != nil {
+			l.Failed(len(events))
+		}
 		for _, e := range events {
 			l.Log.ErrorContext(ctx, "audit: not written to the store", "error", err, "event", e)
 		}

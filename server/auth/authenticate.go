@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/store"
 )
@@ -16,11 +17,28 @@ type Recorder interface {
 	Failed(clientID string, from netip.Addr)
 }
 
+// Limiter slows down who guesses; see server/ratelimit.
+type Limiter interface {
+	Blocked(clientID string, from netip.Addr) time.Duration
+	Full(ctx context.Context, clientID string, from netip.Addr) time.Duration
+	Failed(ctx context.Context, clientID string, from netip.Addr) time.Duration
+}
+
+// Results of an authentication, for the metrics.
+const (
+	ResultOK        = "ok"
+	ResultOldSecret = "old_secret"
+	ResultRefused   = "refused"
+	ResultLimited   = "limited"
+)
+
 // Options are what an Authenticator needs.
 type Options struct {
 	Environment string
 	Clients     *ClientCache
 	Recorder    Recorder
+	Limiter     Limiter
+	Observe     func(result string)
 	Now         func() time.Time
 }
 
@@ -48,37 +66,75 @@ type Identity struct {
 	View feed.View
 }
 
-// Authenticate checks the credentials of a caller at the address from.
+var errLimited = fault.New(fault.TooManyRequests, "too many failed attempts: wait as long as Retry-After says")
+
+// Authenticate checks the credentials of a caller at the address from. A
+// right generated secret passes whatever the limits; what is about to be
+// refused is checked against the store's own record first, so that a client
+// or a secret which another replica has just made works here, and so that
+// unknown and wrong take the same way.
+//
 // Errors: fault.InvalidClient (one answer for unknown, deactivated, wrong,
-// ended, pinned to another method, wrong address), store.ErrUnavailable.
+// ended, pinned to another method, wrong address), fault.TooManyRequests,
+// store.ErrUnavailable.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from netip.Addr) (Identity, error) {
-	client, view, err := a.o.Clients.Get(ctx, c.ClientID)
+	rec, err := a.o.Clients.Get(ctx, c.ClientID)
 	if err != nil {
 		return Identity{}, err
 	}
-	secret, err := a.match(ctx, client, c)
-	if err != nil {
-		return Identity{}, err
+	secret := a.generated(rec.Client, c, from)
+	if secret == nil {
+		if wait := a.o.Limiter.Blocked(c.ClientID, from); wait > 0 {
+			return Identity{}, a.limited(wait)
+		}
+		if rec, err = a.o.Clients.Again(ctx, c.ClientID, rec); err != nil {
+			return Identity{}, err
+		}
+		secret = a.generated(rec.Client, c, from)
 	}
-	if client == nil {
-		return Identity{}, errFailed
+	if secret == nil {
+		if secret, err = a.imported(ctx, rec.Client, c, from); err != nil {
+			return Identity{}, err
+		}
 	}
-	if secret == nil || !admitted(client, c.Method, from) {
-		a.o.Recorder.Failed(client.ID, from)
-		return Identity{}, errFailed
+	if secret == nil {
+		return Identity{}, a.refuse(ctx, rec.Client, c.ClientID, from)
 	}
-	a.o.Recorder.Used(client.ID, secret.ID, from)
-	return Identity{Client: client, SecretID: secret.ID, OldSecret: isOld(client, secret), View: view}, nil
+	id := Identity{Client: rec.Client, SecretID: secret.ID, OldSecret: isOld(rec.Client, secret), View: rec.View}
+	a.o.Recorder.Used(id.Client.ID, id.SecretID, from)
+	if id.OldSecret {
+		a.o.Observe(ResultOldSecret)
+	} else {
+		a.o.Observe(ResultOK)
+	}
+	return id, nil
 }
 
-// match answers the live secret that was presented, or nil. A generated
-// secret names itself, so one hash is compared whatever the client has.
-func (a *Authenticator) match(ctx context.Context, client *store.Client, c Credentials) (*store.Secret, error) {
-	id, generated := GeneratedID(c.Secret, a.o.Environment)
+// refuse counts the failure; one too many is told to wait.
+func (a *Authenticator) refuse(ctx context.Context, client *store.Client, id string, from netip.Addr) error {
+	if client != nil {
+		a.o.Recorder.Failed(client.ID, from)
+	}
+	if wait := a.o.Limiter.Failed(ctx, id, from); wait > 0 {
+		return a.limited(wait)
+	}
+	a.o.Observe(ResultRefused)
+	return errFailed
+}
+
+func (a *Authenticator) limited(wait time.Duration) error {
+	a.o.Observe(ResultLimited)
+	return errLimited.After(wait)
+}
+
+// generated answers the live generated secret that was presented, or nil. It
+// names itself, so one hash is compared whatever the client has.
+func (a *Authenticator) generated(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
+	id, ours := GeneratedID(c.Secret, a.o.Environment)
 	presented := hashGenerated(c.Secret)
 	stored := a.decoy
 	var found *store.Secret
-	if client != nil && generated {
+	if client != nil && ours {
 		for i := range client.Secrets {
 			if client.Secrets[i].ID == id {
 				found = &client.Secrets[i]
@@ -86,13 +142,29 @@ func (a *Authenticator) match(ctx context.Context, client *store.Client, c Crede
 			}
 		}
 	}
-	if equalGenerated(stored, presented) && found != nil && found.Live(a.o.Now()) {
-		return found, nil
+	if !equalGenerated(stored, presented) || found == nil || !found.Live(a.o.Now()) || !admitted(client, c.Method, from) {
+		return nil
 	}
-	if client == nil || client.DeactivatedAt != nil {
+	return found
+}
+
+// imported answers the live imported secret that was presented, or nil. The
+// limits come before the hashing.
+func (a *Authenticator) imported(ctx context.Context, client *store.Client, c Credentials, from netip.Addr) (*store.Secret, error) {
+	if client == nil || !admitted(client, c.Method, from) {
 		return nil, nil
 	}
-	return a.slow.match(ctx, client, c.Secret, a.o.Now())
+	check := a.slow.of(client, a.o.Now())
+	if len(check) == 0 {
+		return nil, nil
+	}
+	if secret := a.slow.known(client, check, c.Secret); secret != nil {
+		return secret, nil
+	}
+	if wait := a.o.Limiter.Full(ctx, client.ID, from); wait > 0 {
+		return nil, a.limited(wait)
+	}
+	return a.slow.match(ctx, client, check, c.Secret)
 }
 
 // admitted checks what stands besides the secret.

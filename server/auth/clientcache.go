@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	// maxCachedClients and maxCachedUnknown bound the cache, in records.
+	// maxCachedClients bounds the cache, in records.
 	maxCachedClients = 10_000
-	maxCachedUnknown = 10_000
 	// clientCacheAge is the longest a record is used without a new read: a
 	// replica that died between writing a record and telling the feed is
 	// caught by it.
@@ -24,67 +23,74 @@ const (
 // ClientCache answers client records without asking the store as long as the
 // feed says that they have not changed (design §4: issuing reads nothing).
 type ClientCache struct {
-	store   store.Clients
-	feed    *feed.Feed
-	known   *otter.Cache[string, cachedClient]
-	unknown *otter.Cache[string, cachedClient] // apart: a flood of made-up ids must not push out real ones
+	store store.Clients
+	feed  *feed.Feed
+	cache *otter.Cache[string, cachedClient]
 }
 
-// cachedClient is a record, or nil for "there is none", with the view of the
-// feed that was current before it was read.
+// cachedClient is a record with the view of the feed that was current before
+// it was read.
 type cachedClient struct {
 	client *store.Client
 	view   feed.View
 	read   time.Time
 }
 
+// Record is what is known of a client.
+type Record struct {
+	Client *store.Client // nil: there is none; shared, not to be changed
+	// View of the feed that the record was good at: what is minted on it must
+	// carry that position.
+	View   feed.View
+	cached bool
+}
+
 // NewClientCache makes an empty cache over s.
 func NewClientCache(s store.Clients, f *feed.Feed) *ClientCache {
 	return &ClientCache{
-		store:   s,
-		feed:    f,
-		known:   otter.Must(&otter.Options[string, cachedClient]{MaximumSize: maxCachedClients}),
-		unknown: otter.Must(&otter.Options[string, cachedClient]{MaximumSize: maxCachedUnknown}),
+		store: s,
+		feed:  f,
+		cache: otter.Must(&otter.Options[string, cachedClient]{MaximumSize: maxCachedClients}),
 	}
 }
 
-// Get answers the record, nil if there is none, and the view of the feed
-// that it was good at: what is minted on it must carry that position. The
-// record is shared and must not be changed. Errors: store.ErrUnavailable.
-func (c *ClientCache) Get(ctx context.Context, id string) (*store.Client, feed.View, error) {
+// Get answers the record. Errors: store.ErrUnavailable.
+func (c *ClientCache) Get(ctx context.Context, id string) (Record, error) {
 	view, err := c.feed.Fresh(ctx)
 	if err != nil {
-		return nil, view, err
+		return Record{}, err
 	}
-	for _, cache := range [...]*otter.Cache[string, cachedClient]{c.known, c.unknown} {
-		e, ok := cache.GetIfPresent(id)
-		if !ok || !c.good(id, e, view) {
-			continue
-		}
-		if e.client == nil {
-			// It may have been created at another replica a moment ago: its
-			// first request must not be refused.
-			if view, err = c.feed.Confirm(ctx); err != nil {
-				return nil, view, err
-			}
-			if !c.good(id, e, view) {
-				continue
-			}
-		}
-		return e.client, view, nil
+	if e, ok := c.cache.GetIfPresent(id); ok && c.good(id, e, view) {
+		return Record{Client: e.client, View: view, cached: true}, nil
 	}
+	return c.read(ctx, id, view)
+}
+
+// Again answers the store's own record, for a caller who is about to be
+// refused because of what may have changed a moment ago. A record that was
+// just read is not read twice. Errors: store.ErrUnavailable.
+func (c *ClientCache) Again(ctx context.Context, id string, r Record) (Record, error) {
+	if !r.cached {
+		return r, nil
+	}
+	view, err := c.feed.Fresh(ctx)
+	if err != nil {
+		return Record{}, err
+	}
+	return c.read(ctx, id, view)
+}
+
+func (c *ClientCache) read(ctx context.Context, id string, view feed.View) (Record, error) {
 	rec, err := c.store.GetClient(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		c.known.Invalidate(id)
-		c.unknown.Set(id, cachedClient{view: view, read: time.Now()})
-		return nil, view, nil
+		c.cache.Invalidate(id)
+		return Record{View: view}, nil
 	}
 	if err != nil {
-		return nil, view, err
+		return Record{}, err
 	}
-	c.unknown.Invalidate(id)
-	c.known.Set(id, cachedClient{client: &rec, view: view, read: time.Now()})
-	return &rec, view, nil
+	c.cache.Set(id, cachedClient{client: &rec, view: view, read: time.Now()})
+	return Record{Client: &rec, View: view}, nil
 }
 
 func (c *ClientCache) good(id string, e cachedClient, view feed.View) bool {

@@ -65,23 +65,30 @@ func newSlowHashes() *slowHashes {
 	}
 }
 
-// match answers the live imported secret of the client that the presented one
-// is, or nil. Clients without imported secrets cost nothing here.
-func (s *slowHashes) match(ctx context.Context, c *store.Client, presented string, now time.Time) (*store.Secret, error) {
+// of answers the client's live imported secrets; most clients have none.
+func (s *slowHashes) of(c *store.Client, now time.Time) []*store.Secret {
 	var imported []*store.Secret
 	for i := range c.Secrets {
 		if !strings.HasPrefix(c.Secrets[i].Hash, sha256Label) && c.Secrets[i].Live(now) {
 			imported = append(imported, &c.Secrets[i])
 		}
 	}
-	if len(imported) == 0 {
-		return nil, nil
-	}
+	return imported
+}
+
+// known answers the one of the secrets that the presented value was found to
+// be before, or nil.
+func (s *slowHashes) known(c *store.Client, imported []*store.Secret, presented string) *store.Secret {
 	for _, secret := range imported {
 		if s.remembered(c, secret, presented) {
-			return secret, nil
+			return secret
 		}
 	}
+	return nil
+}
+
+// match answers the one of the secrets that the presented value is, or nil.
+func (s *slowHashes) match(ctx context.Context, c *store.Client, imported []*store.Secret, presented string) (*store.Secret, error) {
 	release, err := s.enter(ctx, c.ID)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,8 @@
 // web turns them into responses; nothing here knows HTTP.
 package fault
 
+import "time"
+
 // Code is an error code of OAuth 2.0 or of the admin API.
 type Code string
 
@@ -18,6 +20,8 @@ const (
 	InsufficientScope    Code = "insufficient_scope"     // RFC 6750 §3.1
 	Unavailable          Code = "temporarily_unavailable"
 	ServerError          Code = "server_error"
+	TooManyRequests      Code = "too_many_requests" // RFC 6585 §4
+	NoToken              Code = "no_token"          // RFC 6750 §3.1: a challenge without an error
 	AccessDenied         Code = "access_denied"
 
 	NotFound             Code = "not_found"
@@ -36,6 +40,7 @@ type Error struct {
 	Field       string // admin API: the member of the body that is wrong
 	Scope       string // InsufficientScope: what is needed (RFC 6750 §3)
 	Cause       error  // for the log only
+	RetryAfter  time.Duration
 }
 
 // New makes an error.
@@ -54,6 +59,13 @@ func (e *Error) Because(cause error) *Error {
 func (e *Error) At(field string) *Error {
 	with := *e
 	with.Field = field
+	return &with
+}
+
+// After is e with how long the caller is to wait.
+func (e *Error) After(wait time.Duration) *Error {
+	with := *e
+	with.RetryAfter = wait
 	return &with
 }
 

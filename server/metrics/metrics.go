@@ -18,13 +18,6 @@ import (
 // Path is where the metrics are on their listener.
 const Path = "/metrics"
 
-// Where an introspection's answer came from.
-const (
-	CacheHit  = "hit"
-	CacheMiss = "miss"
-	CacheNone = "none" // garbage: neither cache nor store was asked
-)
-
 // Metrics holds the collectors. Safe for concurrent use.
 type Metrics struct {
 	registry       *prometheus.Registry
@@ -123,7 +116,7 @@ func (m *Metrics) Request(listener, route string, code int, took time.Duration) 
 // Issued notes a token that was given out.
 func (m *Metrics) Issued(use string) { m.issued.WithLabelValues(use).Inc() }
 
-// Introspected notes an introspection; cache is one of the Cache constants.
+// Introspected notes an introspection; cache says who answered: hit, miss or none.
 func (m *Metrics) Introspected(active bool, cache string) {
 	result := "inactive"
 	if active {

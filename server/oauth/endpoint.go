@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -16,6 +17,18 @@ import (
 // Issues notes tokens that were given out; it must not block.
 type Issues interface {
 	Issued(clientID, secretID string, from netip.Addr)
+}
+
+// Quota bounds how many tokens a client may have; it must not block.
+type Quota interface {
+	Take(clientID string) (wait time.Duration)
+	Issued(clientID string, life time.Duration)
+}
+
+// Observer counts what happens here, for the metrics.
+type Observer interface {
+	Issued(use string)
+	Introspected(active bool, cache string)
 }
 
 // Audit notes a revocation by a client.
@@ -32,6 +45,8 @@ type Options struct {
 	Tokens      *tokens.Service
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
+	Quota       Quota
+	Observe     Observer
 	Audit       Audit
 }
 

@@ -81,10 +81,11 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	active := found != nil && tokens.Visible(found.Token, rs, source)
+	active := found.Token != nil && tokens.Visible(found.Token, rs, source)
+	e.o.Observe.Introspected(active, string(found.Source))
 	ev.Active = &active
 	if !active {
-		if found == nil && auth.OtherEnvironment(token, e.o.Environment) {
+		if found.Token == nil && auth.OtherEnvironment(token, e.o.Environment) {
 			ev.Note = "token of the other environment presented"
 		}
 		web.JSON(c, 200, introspection{})
@@ -135,21 +136,24 @@ func (e *Endpoints) bearerServer(c *gin.Context, who auth.Presented, bearer, tok
 	if err != nil {
 		return nil, err
 	}
-	if found == nil || found.Token.Use != store.UseClient {
+	// A token that is meant for another audience, or that carries what only a
+	// resource server can enforce, is not good here.
+	grantd := &store.Client{Resource: e.o.Issuer()}
+	if found.Token == nil || !tokens.Visible(found.Token, grantd, web.Address(c)) {
 		return nil, errBearer
 	}
 	web.EventOf(c).ClientID = found.Token.ClientID
 	if !scopes.Holds(found.Token.Scopes, scopes.Introspect) {
 		return nil, errBearerNoSpec
 	}
-	rs, _, err := e.o.Clients.Get(c.Request.Context(), found.Token.ClientID)
+	rs, err := e.o.Clients.Get(c.Request.Context(), found.Token.ClientID)
 	if err != nil {
 		return nil, err
 	}
-	if rs == nil || rs.DeactivatedAt != nil {
+	if rs.Client == nil || rs.Client.DeactivatedAt != nil {
 		return nil, errBearer
 	}
-	return rs, nil
+	return rs.Client, nil
 }
 
 func holds(set []string, name string) bool {
@@ -161,7 +165,7 @@ func holds(set []string, name string) bool {
 	return false
 }
 
-func (e *Endpoints) describe(f *tokens.Found) introspection {
+func (e *Endpoints) describe(f tokens.Found) introspection {
 	t := f.Token
 	a := introspection{
 		Active: true, Scope: t.Scopes, TokenType: "Bearer",

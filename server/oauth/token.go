@@ -12,6 +12,7 @@ import (
 	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
 )
 
 // maxResources bounds the resource parameters of one request.
@@ -26,6 +27,7 @@ var tokenSpec = web.Spec{JSON: true, Params: with(map[string]web.Kind{
 
 var (
 	errNoGrantType = fault.New(fault.InvalidRequest, "grant_type is missing: send grant_type=client_credentials")
+	errQuota       = fault.New(fault.TooManyRequests, "this client has had more tokens than its quota: use each until it expires, and wait as long as Retry-After says")
 	errGrantType   = fault.New(fault.UnsupportedGrantType, "this server grants client_credentials only")
 	errTarget      = fault.New(fault.InvalidTarget, "resource must be one of this client's resources: an absolute URI without fragment")
 )
@@ -60,12 +62,17 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if wait := e.o.Quota.Take(id.Client.ID); wait > 0 {
+		return errQuota.After(wait)
+	}
 	issued, err := e.o.Tokens.Issue(c.Request.Context(), tokens.Grant{
 		Client: id.Client, SecretID: id.SecretID, View: id.View, Scopes: granted, Audience: audience,
 	})
 	if err != nil {
 		return err
 	}
+	e.o.Quota.Issued(id.Client.ID, issued.ExpiresIn)
+	e.o.Observe.Issued(string(store.UseClient))
 	e.o.Issues.Issued(id.Client.ID, id.SecretID, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
 	web.JSON(c, 200, tokenResponse{

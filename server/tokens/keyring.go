@@ -94,6 +94,13 @@ func (k *Keyring) Use(keys []store.TokenKey) error {
 	return nil
 }
 
+// LimitKey answers a key that all replicas share, to hide identities with.
+func (k *Keyring) LimitKey() []byte {
+	m := hmac.New(sha256.New, k.newest.Load().stored.Key)
+	m.Write([]byte("grantd limits"))
+	return m.Sum(nil)
+}
+
 // Make answers a new token that ends at the given time.
 func (k *Keyring) Make(end time.Time) string {
 	var b [tokenBytes]byte

@@ -49,42 +49,57 @@ func New(o Options) *Service {
 	return s
 }
 
-// Found is an active token with its digest and the feed's view at which it
-// was active.
+// Found is what a look-up came to.
 type Found struct {
-	Token  *store.Token // shared: not to be changed
+	Token  *store.Token // nil: not active; shared, not to be changed
 	Digest store.Digest
-	View   feed.View
+	View   feed.View // of the feed, at which it was active
+	Source Source
 }
 
-// Find answers the token if it is active now, nil if it is not: unknown,
-// made up, expired, revoked, void, of another environment. Garbage is
-// answered without the store. Errors: store.ErrUnavailable, feed.ErrStale.
-func (s *Service) Find(ctx context.Context, presented string) (*Found, error) {
+// Source says who answered a look-up.
+type Source string
+
+// The sources, as the metrics name them.
+const (
+	FromCache Source = "hit"
+	FromStore Source = "miss"
+	FromNone  Source = "none" // garbage: neither cache nor store was asked
+)
+
+// Find answers the token if it is active now; unknown, made up, expired,
+// revoked, void, or of another environment is a Found without a token.
+// Garbage is answered without the store.
+// Errors: store.ErrUnavailable, feed.ErrStale.
+func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
+	found := Found{Source: FromNone}
 	if len(presented) > maxPresented {
-		return nil, nil
+		return found, nil
 	}
-	digest := DigestOf(presented)
-	cached := s.cached(digest)
+	found.Digest = DigestOf(presented)
+	cached := s.cached(found.Digest)
 	if cached == nil {
 		if end, ok := s.o.Keys.Read(presented); !ok || !s.o.Now().Before(end) {
-			return nil, nil
+			return found, nil
 		}
 	}
-	view, err := s.o.Feed.Fresh(ctx)
-	if err != nil {
-		return nil, err
+	var err error
+	if found.View, err = s.o.Feed.Fresh(ctx); err != nil {
+		return found, err
 	}
+	found.Source = FromCache
 	if cached == nil {
-		if cached, err = s.load(ctx, digest, view); err != nil || cached == nil {
-			return nil, err
+		found.Source = FromStore
+		if cached, err = s.load(ctx, found.Digest, found.View); err != nil || cached == nil {
+			return found, err
 		}
 	}
-	if !s.active(digest, cached, view) {
-		s.forget(digest)
-		return nil, nil
+	if !s.active(found.Digest, cached, found.View) {
+		s.forget(found.Digest)
+		return found, nil
 	}
-	return &Found{Token: &cached.token, Digest: digest, View: view}, nil
+	found.Token = &cached.token
+	return found, nil
 }
 
 // load reads a token past the cache, and keeps it there if it is alive.

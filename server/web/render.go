@@ -3,7 +3,9 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -37,6 +39,8 @@ var wires = map[fault.Code]wire{
 	fault.MethodNotAllowed:     {http.StatusMethodNotAllowed, string(fault.InvalidRequest)},
 	fault.TooLarge:             {http.StatusRequestEntityTooLarge, string(fault.InvalidRequest)},
 	fault.UnsupportedMediaType: {http.StatusUnsupportedMediaType, string(fault.InvalidRequest)},
+	fault.TooManyRequests:      {http.StatusTooManyRequests, ""},
+	fault.NoToken:              {http.StatusUnauthorized, string(fault.InvalidToken)},
 	fault.Conflict:             {http.StatusConflict, ""},
 	fault.PreconditionFailed:   {http.StatusPreconditionFailed, ""},
 }
@@ -84,12 +88,16 @@ func render(c *gin.Context, err error) {
 	switch f.Code {
 	case fault.InvalidClient:
 		h.Set("WWW-Authenticate", challengeBasic)
+	case fault.NoToken:
+		h.Set("WWW-Authenticate", challengeBearer)
 	case fault.InvalidToken:
 		h.Set("WWW-Authenticate", challengeBearer+`, error="invalid_token"`)
 	case fault.InsufficientScope:
 		h.Set("WWW-Authenticate", challengeBearer+`, error="insufficient_scope", scope="`+f.Scope+`"`)
 	case fault.Unavailable:
 		h.Set("Retry-After", retryAfter)
+	case fault.TooManyRequests:
+		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(f.RetryAfter.Seconds())), 10))
 	}
 	JSON(c, w.status, errorBody{Error: w.name, Description: f.Description, Field: f.Field})
 	c.Abort()
