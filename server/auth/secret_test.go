@@ -50,11 +50,11 @@ func TestGeneratedID(t *testing.T) {
 		"no separator":      strings.Replace(plain, id+"_", id+"-", 1),
 		"empty":             "",
 	} {
-		if got, ok := generatedID(presented, "sandbox"); ok {
+		if got, ok := GeneratedID(presented, "sandbox"); ok {
 			t.Errorf("%s: taken as %q", name, got)
 		}
 	}
-	if got, ok := generatedID(plain, "sandbox"); !ok || got != id {
+	if got, ok := GeneratedID(plain, "sandbox"); !ok || got != id {
 		t.Errorf("%q, %v; want %q", got, ok, id)
 	}
 }

@@ -93,17 +93,6 @@ func (f *Feed) Fresh(ctx context.Context) (View, error) {
 	return f.confirmNow(ctx, fresh)
 }
 
-// Confirm answers the view once it holds every entry that was there when
-// Confirm was called. It reads the tail of the feed, so it is not for the
-// usual way of a request, but for one that is about to be refused because of
-// something that may have changed a moment ago. Errors: ErrStale.
-func (f *Feed) Confirm(ctx context.Context) (View, error) {
-	if !f.o.Shared && !f.lost.Load() {
-		return *f.applied.Load(), nil
-	}
-	return f.confirmNow(ctx, func() bool { return false })
-}
-
 // confirmNow reads the tail until a read that was sent after the call has
 // been answered, or enough says that an earlier one will do: the read that is
 // joined may have been under way for long.

@@ -164,48 +164,6 @@ func TestJoinedReadMayBeTooOld(t *testing.T) {
 	})
 }
 
-// TestConfirm reads even if the copy is fresh, and not without other replicas.
-func TestConfirm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		s := storetest.NewFaulty(m)
-		f := loaded(t, options(s))
-		p := appended(t, m, change("a"))
-		v, err := f.Confirm(t.Context())
-		wants(t, "confirm", err)
-		if v.Position != p {
-			t.Errorf("position %v, want %v", v.Position, p)
-		}
-
-		release := m.slow() // a read that has looked before the entry came
-		go func() { _, _ = f.Confirm(t.Context()) }()
-		synctest.Wait()
-		p = appended(t, m, change("b"))
-		done := make(chan View)
-		go func() {
-			v, err := f.Confirm(t.Context())
-			wants(t, "joined", err)
-			done <- v
-		}()
-		synctest.Wait()
-		release()
-		if v := <-done; v.Position != p {
-			t.Errorf("position %v after joining a read, want %v", v.Position, p)
-		}
-
-		s.Fail("ReadFeed", store.ErrUnavailable)
-		_, err = f.Confirm(t.Context())
-		wants(t, "without store", err, ErrStale)
-		alone := options(s)
-		alone.Shared = false
-		s.Heal("ReadFeed")
-		f = loaded(t, alone)
-		s.Fail("ReadFeed", store.ErrUnavailable)
-		_, err = f.Confirm(t.Context())
-		wants(t, "alone", err)
-	})
-}
-
 // TestAppendReturnsWhenApplied: also when it joins a read that looked before
 // the entry was there.
 func TestAppendReturnsWhenApplied(t *testing.T) {
