@@ -94,7 +94,7 @@ func (c *ClientCache) read(ctx context.Context, id string, view feed.View) (Reco
 }
 
 func (c *ClientCache) good(id string, e cachedClient, view feed.View) bool {
-	if time.Since(e.read) > clientCacheAge {
+	if time.Since(e.read) > clientCacheAge || e.view.Epoch != view.Epoch {
 		return false
 	}
 	return e.view.Generation == view.Generation ||

@@ -29,6 +29,7 @@ const (
 type api struct {
 	base  string // URL of the API
 	where string // how messages name the server
+	token string // bearer token; "" on a socket
 	http  *http.Client
 }
 
@@ -41,11 +42,15 @@ func socketAPI(socket string) *api {
 	return &api{
 		base:  "http://grantd" + admin.Prefix,
 		where: socket,
-		http: &http.Client{
-			Timeout:       callTime,
-			Transport:     &http.Transport{DialContext: dial, DisableCompression: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		http:  apiClient(&http.Transport{DialContext: dial, DisableCompression: true}),
+	}
+}
+
+func apiClient(t *http.Transport) *http.Client {
+	return &http.Client{
+		Timeout:       callTime,
+		Transport:     t,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -110,6 +115,9 @@ func (c *api) request(ctx context.Context, what call) (*http.Request, error) {
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	if what.version != 0 {
 		req.Header.Set("If-Match", `"`+strconv.FormatUint(what.version, 10)+`"`)

@@ -8,7 +8,7 @@ import (
 )
 
 func (a *app) auditCommand() *cobra.Command {
-	limit := admin.DefaultPage
+	limit, follow := admin.DefaultPage, false
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who did what, newest first",
@@ -18,13 +18,17 @@ was made from and to.`,
 		Args: operands(),
 	}
 	c.Flags().IntVar(&limit, "limit", limit, "show at most `N` events")
+	c.Flags().BoolVar(&follow, "follow", false, "then show new events as they come, newest last, until interrupted")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if limit < 1 {
 			return misuse(c, "--limit must be 1 or more")
 		}
-		server, err := a.connect()
+		server, err := a.connect(c)
 		if err != nil {
 			return err
+		}
+		if follow {
+			return a.follow(c.Context(), server, limit)
 		}
 		answer, err := server.pages(c.Context(), path("audit"), "events", limit)
 		if err != nil {
@@ -42,13 +46,15 @@ type auditList struct {
 func (a *app) auditGrid(l auditList) {
 	var rows [][]string
 	for _, e := range l.Events {
-		count := absent
-		if e.Count != 0 {
-			count = number(e.Count)
-		}
-		rows = append(rows, []string{
-			stamp(&e.Time), text(e.Action), text(e.Target), text(e.Outcome), text(e.Actor), text(e.Address), count,
-		})
+		rows = append(rows, auditRow(e))
 	}
 	a.grid([]string{"TIME", "ACTION", "TARGET", "OUTCOME", "ACTOR", "ADDRESS", "COUNT"}, rows)
+}
+
+func auditRow(e store.AuditEvent) []string {
+	count := absent
+	if e.Count != 0 {
+		count = number(e.Count)
+	}
+	return []string{stamp(&e.Time), text(e.Action), text(e.Target), text(e.Outcome), text(e.Actor), text(e.Address), count}
 }

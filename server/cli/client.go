@@ -35,7 +35,7 @@ func (a *app) clientListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List all clients", Args: operands(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			server, err := a.connect()
+			server, err := a.connect(c)
 			if err != nil {
 				return err
 			}

@@ -113,7 +113,7 @@ With --introspect the scope is added to those that the client has, and
 		if len(body) == 0 && !f.introspect {
 			return misuse(c, "nothing to change: give at least one flag such as --scope")
 		}
-		server, err := a.connect()
+		server, err := a.connect(c)
 		if err != nil {
 			return err
 		}

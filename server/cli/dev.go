@@ -50,7 +50,8 @@ file and GRANTD_* variables are not read.`,
 		if err != nil {
 			return err
 		}
-		return a.run(c.Context(), server.Options{Config: cfg, Log: a.logger(cfg.Log)}, a.devReady)
+		log, level := a.logger(cfg.Log)
+		return a.run(c.Context(), server.Options{Config: cfg, Log: log, Level: level}, a.devReady)
 	}
 	return c
 }

@@ -22,6 +22,7 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Env      func() []string // os.Environ in production; nil: no environment
+	Reload   <-chan struct{} // tells serve to read its files again (SIGHUP); may be nil
 }
 
 // Run runs one command line (without the program's name) and answers the exit
@@ -29,7 +30,7 @@ type Streams struct {
 // logs go to Err. The commands that serve end when ctx does.
 func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	out := &sticky{w: std.Out}
-	a := &app{in: std.In, out: out, err: std.Err, env: std.Env, output: outputTable}
+	a := &app{in: std.In, out: out, err: std.Err, env: std.Env, reload: std.Reload, output: outputTable}
 	root := a.rootCommand()
 	root.SetIn(std.In)
 	root.SetOut(out)
@@ -52,6 +53,9 @@ type app struct {
 	output     outputFormat // --output
 	configFile string       // --config
 	socket     string       // --socket
+	server     string       // --server
+	caFile     string       // --ca-file
+	reload     <-chan struct{}
 }
 
 // exit tells of err, one line for each thing that is wrong.
@@ -131,7 +135,7 @@ New here? Run 'grantd dev' and paste the lines that it prints.`,
 		}
 	}
 	add(running, a.devCommand(), a.serveCommand(), a.configCommand())
-	add(managing, a.clientCommand(), a.tokenCommand(), a.scopeCommand(), a.auditCommand())
+	add(managing, a.clientCommand(), a.tokenCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand())
 	root.AddCommand(a.versionCommand())
 	root.Flags().Bool("version", false, "print the version")
 	root.SetVersionTemplate("{{.Version}}\n")

@@ -23,6 +23,9 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Runs the server until it is told to end (SIGINT, SIGTERM). It prints one line once
 it serves, 'ready public=URL admin=SOCKET', and logs to standard error.
 
+On SIGHUP it reads its scope catalogue, certificates and log level again; what
+cannot be read stays as it was.
+
 Without a configuration file it is a sandbox on 127.0.0.1:8080 that keeps its
 data in ./grantd-data.`,
 		Example: `  grantd serve --config /etc/grantd/grantd.yaml`,
@@ -32,11 +35,11 @@ data in ./grantd-data.`,
 			if err != nil {
 				return err
 			}
-			log := a.logger(cfg.Log)
+			log, level := a.logger(cfg.Log)
 			for _, w := range warnings {
 				log.WarnContext(c.Context(), "config: "+w)
 			}
-			return a.run(c.Context(), server.Options{Config: cfg, Log: log}, func(_ context.Context, s *server.Server) error {
+			return a.run(c.Context(), server.Options{Config: cfg, Log: log, Level: level}, func(_ context.Context, s *server.Server) error {
 				a.println("ready public=%s admin=%s", s.PublicURL(), s.AdminSocket())
 				return a.out.err
 			})
@@ -64,21 +67,38 @@ func (a *app) run(ctx context.Context, o server.Options, ready func(context.Cont
 	if err := ready(ctx, s); err != nil {
 		return err
 	}
-	select {
-	case <-ctx.Done():
-		o.Log.InfoContext(ctx, "stopping")
-		return nil
-	case err := <-s.Failed():
-		return err
+	for {
+		select {
+		case <-ctx.Done():
+			o.Log.InfoContext(ctx, "stopping")
+			return nil
+		case <-a.reload:
+			a.reloadFiles(ctx, s, o.Log)
+		case err := <-s.Failed():
+			return err
+		}
 	}
 }
 
-// logger writes to standard error.
-func (a *app) logger(cfg config.Log) *slog.Logger {
-	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
-	o := &slog.HandlerOptions{Level: levels[cfg.Level]} // info is the zero level
-	if cfg.Format == "text" {
-		return slog.New(slog.NewTextHandler(a.err, o))
+// reloadFiles reads the configuration again and has the server take what it
+// can without a restart. Faults are logged, and everything stays as it was.
+func (a *app) reloadFiles(ctx context.Context, s *server.Server, log *slog.Logger) {
+	cfg, _, err := a.loadConfig()
+	if err != nil {
+		log.ErrorContext(ctx, "reload failed; the old configuration stays", "error", err)
+		return
 	}
-	return slog.New(slog.NewJSONHandler(a.err, o))
+	_ = s.Reload(ctx, cfg) // it logs what failed
+}
+
+// logger writes to standard error, from a level that can be changed.
+func (a *app) logger(cfg config.Log) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
+	level.Set(levels[cfg.Level]) // info is the zero level
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "text" {
+		return slog.New(slog.NewTextHandler(a.err, o)), level
+	}
+	return slog.New(slog.NewJSONHandler(a.err, o)), level
 }

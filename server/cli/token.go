@@ -24,7 +24,7 @@ func (a *app) tokenCommand() *cobra.Command {
 		Long: `Without TOKEN, or with -, the token is read from standard input. That keeps it
 out of the process list and of the shell's history.`,
 	}
-	c.AddCommand(a.tokenExplainCommand(), a.tokenRevokeCommand())
+	c.AddCommand(a.tokenExplainCommand(), a.tokenRevokeCommand(), a.tokenVoidAllCommand())
 	return a.connectFlags(c)
 }
 
@@ -39,7 +39,7 @@ func (a *app) tokenExplainCommand() *cobra.Command {
 		Short:   "Say why a token is good or not",
 		Long:    `Says whether a token is active, and if not, what ended it, when and by whom.` + tokenHint,
 		Example: `  grantd token explain < token.txt`,
-		Args:    optionalToken,
+		Args:    optional("TOKEN"),
 		RunE: func(c *cobra.Command, args []string) error {
 			token, err := a.token(c, args)
 			if err != nil {
@@ -93,7 +93,7 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 		Long:  `Ends a token: it is inactive on every replica when the command returns.` + tokenHint,
 		Example: `  grantd token revoke < token.txt
   grantd token revoke --jti 8tLrT…    # as introspection, logs and audit name it`,
-		Args: optionalToken,
+		Args: optional("TOKEN"),
 	}
 	c.Flags().StringVar(&jti, "jti", "", "`ID` of the token, in place of the token itself")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -118,15 +118,36 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 	return c
 }
 
+func (a *app) tokenVoidAllCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "void-all",
+		Short: "End every token of every client",
+		Long: `Makes every token that was issued before inactive on every replica. Clients ask
+for new ones; their secrets stay as they are. For emergencies, and after a
+backup was put back.`,
+		Args: operands(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			answer, err := a.ask(c, call{method: http.MethodPost, path: path(pathTokens, "void-all")})
+			if err != nil {
+				return err
+			}
+			return show(a, answer, func(struct{}) { a.println("every token issued before now is void") })
+		},
+	}
+}
+
 type revokedToken struct {
 	ID string `json:"revoked"`
 }
 
-func optionalToken(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
+// optional takes one operand or none.
+func optional(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return operands(name)(c, args)
 	}
-	return operands("TOKEN")(c, args)
 }
 
 // token is the argument, or what stands on standard input.

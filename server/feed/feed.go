@@ -61,6 +61,9 @@ type View struct {
 	// Generation changes whenever Position does. What was checked against
 	// the feed at one generation needs no new check at the same one.
 	Generation uint64
+	// Epoch changes when the feed has recovered from a loss: what was cached
+	// before may be about records that the store has lost too.
+	Epoch uint64
 }
 
 // New makes a Feed that knows nothing yet; Start loads it.

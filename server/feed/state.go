@@ -44,7 +44,7 @@ func (f *Feed) replace(s *state) {
 	f.voids, f.changes = s.voids, s.changes
 	next := View{Position: s.tail, Generation: 1}
 	if v := f.applied.Load(); v != nil {
-		next.Generation = v.Generation + 1
+		next.Generation, next.Epoch = v.Generation+1, v.Epoch+1
 	}
 	f.applied.Store(&next)
 }

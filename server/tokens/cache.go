@@ -7,10 +7,12 @@ import (
 )
 
 // cachedToken is a record, with the generation of the feed at which it was
-// last found not void: until the feed moves, nothing has to be looked up.
+// last found not void: until the feed moves, nothing has to be looked up. One
+// from before a loss is read again: the store may have lost it too.
 type cachedToken struct {
 	token   store.Token
 	checked atomic.Uint64
+	epoch   uint64 // of the feed, before the record was read
 }
 
 func (s *Service) cached(d store.Digest) *cachedToken {

@@ -88,7 +88,7 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 		return found, err
 	}
 	found.Source = FromCache
-	if cached == nil {
+	if cached == nil || cached.epoch != found.View.Epoch {
 		found.Source = FromStore
 		if cached, err = s.load(ctx, found.Digest, found.View); err != nil || cached == nil {
 			return found, err
@@ -113,7 +113,7 @@ func (s *Service) load(ctx context.Context, d store.Digest, view feed.View) (*ca
 	case t.Revoked != nil:
 		return nil, nil
 	}
-	c := &cachedToken{token: t}
+	c := &cachedToken{token: t, epoch: view.Epoch}
 	if _, void := s.o.Feed.Voided(d, &t); void {
 		return nil, nil
 	}

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/server/leaks"
+)
+
+func (a *app) leakCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "leak [CREDENTIAL | -]",
+		Short: "End a token or secret that was found where it must not be",
+		Long: `Recognises a leaked token or client secret, ends it with every token that it
+minted, and notes it in the audit. The client stays active: give it a new secret
+with 'grantd client rotate-secret', or deactivate it.
+
+Without CREDENTIAL, or with -, it is read from standard input. As an argument it
+works too, but stands in the process list and in the shell's history.`,
+		Example: `  grantd leak < found.txt`,
+		Args:    optional("CREDENTIAL"),
+		RunE: func(c *cobra.Command, args []string) error {
+			credential, err := a.token(c, args)
+			if err != nil {
+				return err
+			}
+			answer, err := a.ask(c, call{method: http.MethodPost, path: path("leaks"), body: map[string]string{"credential": credential}})
+			if err != nil {
+				return err
+			}
+			return show(a, answer, a.leakPairs)
+		},
+	}
+	return a.connectFlags(c)
+}
+
+func (a *app) leakPairs(r leaks.Result) {
+	ended := "no"
+	if r.Ended {
+		ended = "yes"
+	}
+	a.pairs([]pair{
+		{"kind", text(r.Kind)},
+		{"client_id", text(r.ClientID)},
+		{"secret_id", text(r.SecretID)},
+		{"jti", text(r.TokenID)},
+		{"ended", ended},
+	})
+}
