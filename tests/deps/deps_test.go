@@ -41,9 +41,9 @@ var layers = map[string]layer{
 
 	"server/fault": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
 	"server/usage": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
-	"server/health": shared,
+	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared,
 
-	"server/oauth": features, "server/clients": features, "server/tokenadmin": features,
+	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/leaks": features,
 
 	"server":     wiring,
 	"server/cli": commands,

@@ -97,6 +97,9 @@ func Start(t testing.TB, options ...Options) *Server {
 	cfg := config.Defaults()
 	cfg.Public.Listen = "127.0.0.1:0"
 	cfg.Metrics.Listen = ""
+	// Tests fail on purpose, all from one address; those of the limits set them.
+	cfg.Limits.AuthFailuresPerClientAndAddress.Count = 0
+	cfg.Limits.AuthFailuresPerAddress.Count = 0
 	cfg.Admin.Socket = filepath.Join(dir, "admin.sock")
 	cfg.Store.Embedded.Path = filepath.Join(dir, "data")
 	if o.Edit != nil {

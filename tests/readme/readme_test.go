@@ -11,7 +11,7 @@ import (
 )
 
 // ports of the README that are replaced by free ones.
-var ports = []string{"8080", "8081", "6379"}
+var ports = []string{"8080", "8081", "6379", "9465", "9464"}
 
 func TestREADME(t *testing.T) {
 	root := filepath.Join("..", "..")
@@ -24,7 +24,7 @@ func TestREADME(t *testing.T) {
 	for i, p := range ports {
 		markdown = regexp.MustCompile(`\b`+p+`\b`).ReplaceAllString(markdown, free[i])
 	}
-	env := append(os.Environ(), "GRANTD_PUBLIC_LISTEN=127.0.0.1:"+free[0],
+	env := append(os.Environ(), "GRANTD_PUBLIC_LISTEN=127.0.0.1:"+free[0], "GRANTD_METRICS_LISTEN=127.0.0.1:"+free[4],
 		"GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath") // the copy is elsewhere each time; what was compiled is found again
 	r := reader{shell: newShell(t, copyTree(t, root), env), publicPort: free[0]}
 	for _, b := range blocks(markdown) {

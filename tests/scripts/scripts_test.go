@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GRANTD_PUBLIC_LISTEN", "127.0.0.1:0")
+			e.Setenv("GRANTD_METRICS_LISTEN", "127.0.0.1:0")
 			e.Values[serversKey{}] = map[string]*running{}
 			return nil
 		},
@@ -222,7 +223,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Args[0] = args[0]
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GRANTD_PUBLIC_LISTEN", "GRANTD_CONFIG"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GRANTD_PUBLIC_LISTEN", "GRANTD_METRICS_LISTEN", "GRANTD_CONFIG"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
