@@ -106,7 +106,13 @@ func (f *Feed) prune() {
 func over(e store.Entry, now time.Time) bool {
 	until := e.Until
 	if until.IsZero() {
-		until = e.At.Add(store.FeedRetention)
+		// The store's own clock counts where it has one: the writer's may be
+		// slow.
+		begun := e.At
+		if stored := time.UnixMilli(int64(e.Position.Time)); stored.After(begun) {
+			begun = stored
+		}
+		until = begun.Add(store.FeedRetention)
 	}
 	return now.After(until)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/grantd/grantd/store"
 )
@@ -35,14 +36,15 @@ func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*s
 // Revoke ends a token by its digest, whosoever it is. Errors:
 // store.ErrNotFound, store.ErrUnavailable.
 func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.Token, error) {
-	t, err := s.stored(ctx, d)
+	t, err := s.o.Store.GetToken(ctx, d)
+	if errors.Is(err, store.ErrUnknownRecord) {
+		// Of a newer grantd, which reads the same feed: ended all the same.
+		return store.Token{}, s.announce(ctx, d, time.Time{}, by)
+	}
 	if err != nil {
 		return store.Token{}, err
 	}
-	if t == nil {
-		return store.Token{}, store.ErrNotFound
-	}
-	return *t, s.revoke(ctx, d, *t, by)
+	return t, s.revoke(ctx, d, t, by)
 }
 
 func (s *Service) stored(ctx context.Context, d store.Digest) (*store.Token, error) {
@@ -56,18 +58,24 @@ func (s *Service) stored(ctx context.Context, d store.Digest) (*store.Token, err
 // revoke tells the feed, then replaces the record by a tombstone (design §3).
 // A repeated call does both again; the first tombstone stays.
 func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by string) error {
-	err := s.o.Feed.Append(ctx, store.Entry{
-		Kind: store.EntryVoid, Key: store.PrincipalToken(d), By: by, Until: t.ExpiresAt,
-	})
-	if err != nil {
+	if err := s.announce(ctx, d, t.ExpiresAt, by); err != nil {
 		return err
 	}
-	s.forget(d)
 	if t.Revoked == nil {
 		t.Revoked = &store.Revocation{At: s.o.Now().UTC(), By: by}
 	}
 	if err := s.o.Store.ReplaceToken(ctx, d, t); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("keep tombstone: %w", err)
 	}
+	return nil
+}
+
+// announce voids the token in the feed, until its end.
+func (s *Service) announce(ctx context.Context, d store.Digest, end time.Time, by string) error {
+	err := s.o.Feed.Append(ctx, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalToken(d), By: by, Until: end})
+	if err != nil {
+		return err
+	}
+	s.forget(d)
 	return nil
 }
