@@ -80,6 +80,9 @@ func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Han
 	if err != nil {
 		return nil, err
 	}
+	if name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled() {
+		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes()))
+	}
 	admin.Mount(e, authorize,
 		clients.Routes(s.client),
 		tokenadmin.Handler{Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
@@ -111,6 +114,6 @@ func (o ownTokens) OwnToken(ctx context.Context, presented string) (*store.Token
 // revocations lets oauth audit without knowing how.
 type revocations struct{ log *audit.Log }
 
-func (r revocations) Revoked(ctx context.Context, by, address, requestID string, t *store.Token, jti string) {
-	r.log.Write(ctx, tokenadmin.Revoked(audit.Actor{Name: by, Address: address, RequestID: requestID}, t, jti))
+func (r revocations) Revoked(ctx context.Context, by audit.Actor, t *store.Token, jti string, outcome error) {
+	r.log.Write(ctx, tokenadmin.Revoked(by, t, jti, outcome))
 }

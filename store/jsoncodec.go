@@ -52,7 +52,7 @@ func MarshalEntry(e Entry) ([]byte, error) {
 func UnmarshalEntry(b []byte, p Position) Entry {
 	var r entryRecord
 	if err := unmarshal(b, &r, &r.V); err != nil || (r.Kind != EntryVoid && r.Kind != EntryChange) {
-		return Entry{Position: p, Kind: EntryVoid, Key: PrincipalAll, By: "system: unreadable feed entry", At: time.Unix(0, 0).UTC()}
+		return Entry{Position: p, Kind: EntryVoid, Key: PrincipalAll, By: "system: unreadable feed entry", At: time.Now().UTC()}
 	}
 	e := Entry{Position: p, Kind: r.Kind, Key: r.Key, By: r.By, At: time.UnixMilli(r.At).UTC()}
 	if r.Until != 0 {

@@ -1,10 +1,15 @@
 package store
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"strings"
+)
 
 // Principal keys: what a feed entry names. One form for each kind; ids hold
 // no '/' or ':' (contract §2), so keys of different kinds never meet.
 const PrincipalAll = "all"
+
+const tokenPrefix = "token:"
 
 func PrincipalClient(id string) string          { return "client:" + id }
 func PrincipalSecret(client, sid string) string { return "secret:" + client + "/" + sid }
@@ -16,8 +21,11 @@ func PrincipalGrant(partner, org string) string {
 	return "grant:" + partner + "/" + org
 }
 func PrincipalToken(d Digest) string {
-	return "token:" + base64.RawURLEncoding.EncodeToString(d[:])
+	return tokenPrefix + base64.RawURLEncoding.EncodeToString(d[:])
 }
+
+// IsTokenPrincipal says whether the key is one of PrincipalToken.
+func IsTokenPrincipal(key string) bool { return strings.HasPrefix(key, tokenPrefix) }
 
 // Principals answers every principal whose void ends the token, but for the
 // token itself.

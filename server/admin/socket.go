@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -43,8 +45,8 @@ func peerOf(remote string) (peer, bool) {
 // Listen opens the admin socket at path: folder 0700, socket 0600. A socket
 // that a crash left behind is replaced; one that answers is not.
 func Listen(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("admin.socket: %w", err)
+	if err := prepareFolder(filepath.Dir(path)); err != nil {
+		return nil, err
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -58,6 +60,52 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("admin.socket: %w", err)
 	}
 	return listener{l}, nil
+}
+
+// prepareFolder makes the socket's folder if it is not there. In one that
+// others may write to, anybody could put a socket of his own in the place of
+// ours; a sticky one (/tmp) prevents that.
+func prepareFolder(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("admin.socket: %w", err)
+	}
+	info, err := os.Stat(folder)
+	if err != nil {
+		return fmt.Errorf("admin.socket: %w", err)
+	}
+	if info.Mode().Perm()&0o022 != 0 && info.Mode()&os.ModeSticky == 0 {
+		return fmt.Errorf("admin.socket: others may write to the folder %s: run `chmod go-w %s`, or choose another folder", folder, folder)
+	}
+	return nil
+}
+
+// DialSocket connects to the admin socket at path, and refuses one that is
+// served by anybody but root, this user, or the owner of its folder: what is
+// sent may be a secret.
+func DialSocket(ctx context.Context, path string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	uid, err := peerUID(conn)
+	if err == nil && uid != 0 && int(uid) != os.Geteuid() && !owns(uid, filepath.Dir(path)) {
+		err = fmt.Errorf("%s is served by user %d, which is neither root, this user, nor the owner of its folder: it may not be grantd", path, uid)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func owns(uid uint32, folder string) bool {
+	info, err := os.Stat(folder)
+	if err != nil {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == uid
 }
 
 func removeStale(path string) error {

@@ -82,7 +82,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 	if err != nil {
 		return Identity{}, err
 	}
-	secret := a.generated(rec.Client, c, from)
+	secret := a.cheap(rec.Client, c, from)
 	if secret == nil {
 		if wait := a.o.Limiter.Blocked(c.ClientID, from); wait > 0 {
 			return Identity{}, a.limited(wait)
@@ -90,10 +90,10 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 		if rec, err = a.o.Clients.Again(ctx, c.ClientID, rec); err != nil {
 			return Identity{}, err
 		}
-		secret = a.generated(rec.Client, c, from)
+		secret = a.cheap(rec.Client, c, from)
 	}
-	if secret == nil {
-		if secret, err = a.imported(ctx, rec.Client, c, from); err != nil {
+	if secret == nil && rec.Client != nil {
+		if rec, secret, err = a.imported(ctx, rec, c, from); err != nil {
 			return Identity{}, err
 		}
 	}
@@ -148,23 +148,58 @@ func (a *Authenticator) generated(client *store.Client, c Credentials, from neti
 	return found
 }
 
-// imported answers the live imported secret that was presented, or nil. The
-// limits come before the hashing.
-func (a *Authenticator) imported(ctx context.Context, client *store.Client, c Credentials, from netip.Addr) (*store.Secret, error) {
-	if client == nil || !admitted(client, c.Method, from) {
-		return nil, nil
+// cheap answers the live secret that was presented if that takes no slow
+// hash: a generated one, or an imported one that was right before.
+func (a *Authenticator) cheap(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
+	if secret := a.generated(client, c, from); secret != nil || client == nil || !admitted(client, c.Method, from) {
+		return secret
 	}
-	check := a.slow.of(client, a.o.Now())
-	if len(check) == 0 {
-		return nil, nil
+	return a.slow.known(client, a.slow.of(client, a.o.Now()), c.Secret)
+}
+
+// imported answers the live imported secret that was presented, and the
+// record it was found good in; nil if the client has none. The limits are
+// asked when it is this attempt's turn, and a wrong one is counted before the
+// next has its: a burst gets no more hashes than the limit.
+func (a *Authenticator) imported(ctx context.Context, rec Record, c Credentials, from netip.Addr) (Record, *store.Secret, error) {
+	client := rec.Client
+	imported := a.slow.of(client, a.o.Now())
+	if len(imported) == 0 || !admitted(client, c.Method, from) {
+		return rec, nil, nil
 	}
-	if secret := a.slow.known(client, check, c.Secret); secret != nil {
-		return secret, nil
+	release, err := a.slow.enter(ctx, client.ID, from)
+	if err != nil {
+		return rec, nil, err
+	}
+	defer release()
+	if secret := a.slow.known(client, imported, c.Secret); secret != nil {
+		return a.still(ctx, client.ID, secret, c, from) // who was before found it right
 	}
 	if wait := a.o.Limiter.Full(ctx, client.ID, from); wait > 0 {
-		return nil, a.limited(wait)
+		return rec, nil, a.limited(wait)
 	}
-	return a.slow.match(ctx, client, check, c.Secret)
+	matched := a.slow.match(client, imported, c.Secret)
+	if matched == nil {
+		return rec, nil, a.refuse(ctx, client, client.ID, from)
+	}
+	return a.still(ctx, client.ID, matched, c, from)
+}
+
+// still reads the client again after a slow check: it may have been waited
+// for while the secret was ended or the client deactivated.
+func (a *Authenticator) still(ctx context.Context, id string, matched *store.Secret, c Credentials, from netip.Addr) (Record, *store.Secret, error) {
+	rec, err := a.o.Clients.Get(ctx, id)
+	if err != nil {
+		return rec, nil, err
+	}
+	if rec.Client != nil && admitted(rec.Client, c.Method, from) {
+		for _, secret := range a.slow.of(rec.Client, a.o.Now()) {
+			if secret.ID == matched.ID && secret.Hash == matched.Hash {
+				return rec, secret, nil
+			}
+		}
+	}
+	return rec, nil, nil
 }
 
 // admitted checks what stands besides the secret.

@@ -122,15 +122,16 @@ func (c Credentials) check() error {
 	return nil
 }
 
-// ValidClientID says whether id is [A-Za-z0-9._~-]{1,128} (contract §2).
+// ValidClientID says whether id is [A-Za-z0-9._~-]{1,128} (contract §2), and
+// not a path segment that URL libraries take away.
 func ValidClientID(id string) bool {
-	return len(id) >= 1 && len(id) <= maxClientID && only(id, "._~-")
+	return len(id) >= 1 && len(id) <= maxClientID && only(id, "._~-") && id != "." && id != ".."
 }
 
 // ValidID says whether id is one of an org, customer or partner:
 // [A-Za-z0-9._~=+-]{1,128} (contract §2).
 func ValidID(id string) bool {
-	return len(id) >= 1 && len(id) <= maxClientID && only(id, "._~=+-")
+	return len(id) >= 1 && len(id) <= maxClientID && only(id, "._~=+-") && id != "." && id != ".."
 }
 
 func only(s, more string) bool {

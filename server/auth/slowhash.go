@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ const (
 	// slowAtOnce bounds slow checks over all clients; one client has one.
 	slowAtOnce  = 2
 	slowWait    = 5 * time.Second // for a turn
+	slowWaiters = 32              // from one address for one client
 	maxRemember = 10_000
 )
 
@@ -53,6 +55,9 @@ type slowHashes struct {
 	slots    *semaphore.Weighted
 	clients  sync.Map // client id → *semaphore.Weighted; only clients with imported secrets
 	remember *otter.Cache[string, [sha256.Size]byte]
+
+	mu      sync.Mutex
+	waiting map[string]int // client and address
 }
 
 func newSlowHashes() *slowHashes {
@@ -61,6 +66,7 @@ func newSlowHashes() *slowHashes {
 	return &slowHashes{
 		key:      key,
 		slots:    semaphore.NewWeighted(slowAtOnce),
+		waiting:  map[string]int{},
 		remember: otter.Must(&otter.Options[string, [sha256.Size]byte]{MaximumSize: maxRemember}),
 	}
 }
@@ -88,34 +94,54 @@ func (s *slowHashes) known(c *store.Client, imported []*store.Secret, presented 
 }
 
 // match answers the one of the secrets that the presented value is, or nil.
-func (s *slowHashes) match(ctx context.Context, c *store.Client, imported []*store.Secret, presented string) (*store.Secret, error) {
-	release, err := s.enter(ctx, c.ID)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
+// The caller has entered.
+func (s *slowHashes) match(c *store.Client, imported []*store.Secret, presented string) *store.Secret {
 	for _, secret := range imported {
 		if verifyImported(secret.Hash, presented) {
 			s.remember.Set(c.ID+"/"+secret.ID, s.mac(c, secret, presented))
-			return secret, nil
+			return secret
 		}
 	}
-	return nil, nil
+	return nil
 }
 
-func (s *slowHashes) enter(ctx context.Context, clientID string) (release func(), err error) {
+// enter waits for the client's turn and a slot. Few from one address may wait
+// for one client, so that a crowd of guesses does not keep its owner out.
+func (s *slowHashes) enter(ctx context.Context, clientID string, from netip.Addr) (release func(), err error) {
+	leave, ok := s.queue(clientID + "|" + from.String())
+	if !ok {
+		return nil, errLimited.After(time.Second)
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, slowWait)
 	defer cancel()
 	one, _ := s.clients.LoadOrStore(clientID, semaphore.NewWeighted(1))
 	mine := one.(*semaphore.Weighted)
 	if err := mine.Acquire(ctx, 1); err != nil {
-		return nil, fmt.Errorf("waiting for a secret check: %w", errors.Join(err, store.ErrUnavailable))
+		return nil, fmt.Errorf("waiting for a secret check: %w: %w", err, store.ErrUnavailable)
 	}
 	if err := s.slots.Acquire(ctx, 1); err != nil {
 		mine.Release(1)
-		return nil, fmt.Errorf("waiting for a secret check: %w", errors.Join(err, store.ErrUnavailable))
+		return nil, fmt.Errorf("waiting for a secret check: %w: %w", err, store.ErrUnavailable)
 	}
 	return func() { s.slots.Release(1); mine.Release(1) }, nil
+}
+
+// queue counts who waits; ok is false when too many do already.
+func (s *slowHashes) queue(who string) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[who] >= slowWaiters {
+		return nil, false
+	}
+	s.waiting[who]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.waiting[who]--; s.waiting[who] == 0 {
+			delete(s.waiting, who)
+		}
+	}, true
 }
 
 func (s *slowHashes) remembered(c *store.Client, secret *store.Secret, presented string) bool {

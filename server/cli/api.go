@@ -36,8 +36,7 @@ type api struct {
 // socketAPI calls a server on this machine. No connection is made yet.
 func socketAPI(socket string) *api {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", socket)
+		return admin.DialSocket(ctx, socket)
 	}
 	return &api{
 		base:  "http://grantd" + admin.Prefix,

@@ -27,12 +27,26 @@ type step struct {
 	after   func() any           // what the audit shows; nil: the record
 }
 
+// changeTimeout bounds a change from the first read to the last replica.
+const changeTimeout = 30 * time.Second
+
 // change reads, edits and writes a record by compare-and-set, tells the feed,
-// waits for the other replicas, and audits whatever came of it.
+// waits for the other replicas, and audits whatever came of it. Once begun it
+// does not end with the caller: a record that was written and not announced
+// would be used from caches.
 func (s *Service) change(ctx context.Context, st step) (View, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
 	before, after, err := s.write(ctx, st)
 	if err == nil {
-		err = s.announce(ctx, st.entries()...)
+		entries := st.entries()
+		if after.Unannounced {
+			entries = append(entries, voidIf(true, st.id, st.by))
+		}
+		err = s.announce(ctx, entries...)
+	}
+	if err == nil && after.Unannounced {
+		after = s.announced(ctx, after)
 	}
 	ch := audit.Change{Actor: st.by, Action: st.action, Target: store.PrincipalClient(st.id)}
 	if err == nil {
@@ -43,6 +57,18 @@ func (s *Service) change(ctx context.Context, st step) (View, error) {
 	}
 	s.audited(ctx, ch, err)
 	return view(after), err
+}
+
+// announced notes that the feed has been told. If that fails, or somebody
+// else has changed the record since, the next change voids once more.
+func (s *Service) announced(ctx context.Context, c store.Client) store.Client {
+	next := c
+	next.Unannounced = false
+	if err := s.o.Store.UpdateClient(ctx, next); err != nil {
+		return c
+	}
+	next.Version++
+	return next
 }
 
 func (s *Service) write(ctx context.Context, st step) (before, after store.Client, err error) {

@@ -112,7 +112,6 @@ func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) 
 // the client's tokens. version 0 means whatever version is stored.
 // Errors: fault.NotFound, InvalidRequest, PreconditionFailed.
 func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (View, error) {
-	var narrowed bool
 	return s.change(ctx, step{
 		by: by, action: "client.update", id: id, version: version,
 		edit: func(c *store.Client) error {
@@ -120,10 +119,12 @@ func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version
 			if err := spec.apply(c, s.o.Catalogue()); err != nil {
 				return err
 			}
-			narrowed = !scopes.Subset(before.Scopes, c.Scopes) || narrower(before.Resources, c.Resources)
+			if !scopes.Subset(before.Scopes, c.Scopes) || narrower(before.Resources, c.Resources) {
+				c.Unannounced = true
+			}
 			return nil
 		},
-		entries: func() []store.Entry { return []store.Entry{voidIf(narrowed, id, by)} },
+		entries: func() []store.Entry { return []store.Entry{voidIf(false, id, by)} },
 	})
 }
 
@@ -173,6 +174,8 @@ func (s *Service) VoidTokens(ctx context.Context, by audit.Actor, id string) (Vi
 // Delete voids the client's tokens, then removes it.
 // Errors: fault.NotFound, fault.PreconditionFailed.
 func (s *Service) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
 	c, err := s.read(ctx, id)
 	if err == nil && version != 0 && c.Version != version {
 		err = errStaleETag

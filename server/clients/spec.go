@@ -87,8 +87,12 @@ func (s Spec) applyScopes(c *store.Client, catalogue *scopes.Catalogue) (err err
 		if s.DefaultScope != nil {
 			return bad("default_scope", "default_scope holds a name that scope does not")
 		}
-		// Narrowing takes a scope out of the defaults too.
+		// Narrowing takes a scope out of the defaults too, but never all of
+		// them: without defaults everything that is allowed is one.
 		c.DefaultScopes = slices.DeleteFunc(slices.Clone(c.DefaultScopes), func(n string) bool { return !slices.Contains(c.Scopes, n) })
+		if len(c.DefaultScopes) == 0 {
+			return bad("default_scope", "scope leaves none of the client's default scopes: give default_scope too")
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -97,8 +98,10 @@ func (f *Feed) recover(ctx context.Context) error {
 	}
 	if lost := f.missing(s, f.o.Now()); len(lost) > 0 {
 		f.o.Log.WarnContext(ctx, "feed: the store lost entries; writing them back", "entries", len(lost))
-		if _, err := f.o.Store.AppendFeed(ctx, lost...); err != nil {
-			return fmt.Errorf("write back feed: %w", err)
+		for page := range slices.Chunk(lost, store.FeedPage) {
+			if _, err := f.o.Store.AppendFeed(ctx, page...); err != nil {
+				return fmt.Errorf("write back feed: %w", err)
+			}
 		}
 		if s, lineage, err = f.load(ctx); err != nil {
 			return fmt.Errorf("reload feed: %w", err)

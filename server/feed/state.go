@@ -31,10 +31,14 @@ func (s *state) add(entries []store.Entry) {
 	}
 }
 
+// put keeps a token's own void once: there are as many as revocations, and no
+// record is cached under its key.
 func put(voids, changes map[string]store.Entry, e store.Entry) {
-	changes[e.Key] = e
 	if e.Kind == store.EntryVoid {
 		voids[e.Key] = e
+	}
+	if e.Kind == store.EntryChange || !store.IsTokenPrincipal(e.Key) {
+		changes[e.Key] = e
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -31,9 +32,9 @@ type Observer interface {
 	Introspected(active bool, cache string)
 }
 
-// Audit notes a revocation by a client.
+// Audit notes a revocation by a client, and what came of it.
 type Audit interface {
-	Revoked(ctx context.Context, by, address, requestID string, t *store.Token, jti string)
+	Revoked(ctx context.Context, by audit.Actor, t *store.Token, jti string, outcome error)
 }
 
 // Options are what the endpoints need.

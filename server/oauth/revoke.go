@@ -5,9 +5,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
 )
 
 var revokeSpec = web.Spec{Params: with(map[string]web.Kind{
@@ -35,13 +37,14 @@ func (e *Endpoints) Revoke(c *gin.Context) error {
 	if errors.Is(err, tokens.ErrNotYours) {
 		return errOtherClients
 	}
-	if err != nil {
-		return err
-	}
 	if t != nil {
 		ev := web.EventOf(c)
 		ev.TokenID = tokens.ID(tokens.DigestOf(token))
-		e.o.Audit.Revoked(c.Request.Context(), "client:"+id.Client.ID, web.AddressString(c), ev.RequestID, t, ev.TokenID)
+		by := audit.Actor{Name: store.PrincipalClient(id.Client.ID), Address: web.AddressString(c), RequestID: ev.RequestID}
+		e.o.Audit.Revoked(c.Request.Context(), by, t, ev.TokenID, err)
+	}
+	if err != nil {
+		return err
 	}
 	web.JSON(c, 200, struct{}{})
 	return nil

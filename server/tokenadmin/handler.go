@@ -86,11 +86,7 @@ func (h Handler) revoke(c *gin.Context) error {
 	if err == nil {
 		err = h.Feed.Settle(ctx)
 	}
-	change := Revoked(by, &t, tokens.ID(d))
-	if err != nil {
-		change.Outcome = string(web.AsFault(err).Code)
-	}
-	h.Audit.Write(ctx, change)
+	h.Audit.Write(ctx, Revoked(by, &t, tokens.ID(d), err))
 	if err != nil {
 		return err
 	}
@@ -121,10 +117,14 @@ func (h Handler) voidAll(c *gin.Context) error {
 	return nil
 }
 
-// Revoked is the audit of a revocation.
-func Revoked(by audit.Actor, t *store.Token, jti string) audit.Change {
-	return audit.Change{
+// Revoked is the audit of a revocation; err is what came of it.
+func Revoked(by audit.Actor, t *store.Token, jti string, err error) audit.Change {
+	c := audit.Change{
 		Actor: by, Action: "token.revoke", Target: "token:" + jti,
 		Before: map[string]any{"sub": tokens.Subject(t), "scope": t.Scopes, "exp": t.ExpiresAt},
 	}
+	if err != nil {
+		c.Outcome = string(web.AsFault(err).Code)
+	}
+	return c
 }

@@ -13,24 +13,29 @@ import (
 var ErrNotYours = errors.New("token of another client")
 
 // RevokeOwn ends a token of the client. A token that is unknown, made up or
-// ended already is no error (RFC 7009 §2.2); the record is nil then.
+// ended already is no error (RFC 7009 §2.2); the record is nil then. With a
+// record and an error, the token may be ended or not.
 // Errors: ErrNotYours, store.ErrUnavailable.
 func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*store.Token, error) {
 	if _, ok := s.o.Keys.Read(presented); !ok {
 		return nil, nil
 	}
 	d := DigestOf(presented)
-	t, err := s.stored(ctx, d)
-	if err != nil || t == nil {
+	t, err := s.o.Store.GetToken(ctx, d)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case errors.Is(err, store.ErrUnknownRecord):
+		// Whose it is a newer grantd knows: it can be asked again.
+		return nil, fmt.Errorf("%w: %w", err, store.ErrUnavailable)
+	case err != nil:
 		return nil, err
-	}
-	if t.ClientID != clientID {
+	case t.ClientID != clientID:
 		return nil, ErrNotYours
-	}
-	if t.Revoked != nil {
+	case t.Revoked != nil:
 		return nil, nil
 	}
-	return t, s.revoke(ctx, d, *t, "client:"+clientID)
+	return &t, s.revoke(ctx, d, t, store.PrincipalClient(clientID))
 }
 
 // Revoke ends a token by its digest, whosoever it is. Errors:
@@ -45,14 +50,6 @@ func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.
 		return store.Token{}, err
 	}
 	return t, s.revoke(ctx, d, t, by)
-}
-
-func (s *Service) stored(ctx context.Context, d store.Digest) (*store.Token, error) {
-	t, err := s.o.Store.GetToken(ctx, d)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnknownRecord) {
-		return nil, nil
-	}
-	return &t, err
 }
 
 // revoke tells the feed, then replaces the record by a tombstone (design §3).

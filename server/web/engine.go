@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -42,10 +43,12 @@ func NewEngine(o Options) (*gin.Engine, error) {
 	e.RedirectTrailingSlash = false // a redirect would post secrets again
 	e.HandleMethodNotAllowed = true
 	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	// gin believes every caller on a unix socket: nobody vouches for them.
+	e.ForwardedByClientIP = len(o.TrustedProxies) > 0
 	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil {
 		return nil, err
 	}
-	e.Use(begin(o))
+	e.Use(begin(o), plainPath)
 	e.NoRoute(Handle(func(*gin.Context) error {
 		return fault.New(fault.NotFound, "there is nothing at this path")
 	}))
@@ -61,6 +64,14 @@ func Handle(h Handler) gin.HandlerFunc {
 		if err := h(c); err != nil {
 			render(c, err)
 		}
+	}
+}
+
+// plainPath refuses an encoded slash: gin would route by what it decodes to,
+// and an id that somebody escaped well would reach another endpoint.
+func plainPath(c *gin.Context) {
+	if strings.Contains(strings.ToLower(c.Request.URL.RawPath), "%2f") {
+		render(c, fault.New(fault.NotFound, "there is nothing at this path"))
 	}
 }
 

@@ -130,7 +130,9 @@ func walk(d *json.Decoder, depth int) error {
 	for d.More() {
 		if open == '{' {
 			name, err := stringToken(d)
-			if err != nil || seen[name] {
+			// encoding/json matches names without case, and by Unicode's
+			// folding: two spellings would be one member.
+			if err != nil || seen[name] || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
 				return errNotASingle
 			}
 			seen[name] = true

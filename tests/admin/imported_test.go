@@ -1,0 +1,48 @@
+package admin_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/grantd/grantd/tests/harness"
+)
+
+// A secret that is ended while its slow check waits for its turn mints
+// nothing that lives.
+func TestSecretEndedInTheQueue(t *testing.T) {
+	s := harness.Start(t)
+	hash, err := bcrypt.GenerateFromPassword([]byte("right"), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs := create(t, s, object{"client_id": "cards-api", "scope": "introspect"})
+	c := create(t, s, object{"client_id": "legacy", "scope": "users:read", "secret_hash": string(hash)})
+
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { tokenFor(t, s, "legacy", "wrong") })
+	}
+	var token string
+	var status int
+	wg.Go(func() { token, status = tokenFor(t, s, "legacy", "right") })
+	do(t, s, "DELETE", "/clients/legacy/secrets/"+c["secret_id"].(string), nil, 204)
+	ended := s.Clock.Now()
+	wg.Wait()
+	switch {
+	case status == 401:
+	case status != 200:
+		t.Errorf("status %d", status)
+	case active(t, s, rs, token):
+		x := explain(t, s, token)
+		issued, err := time.Parse(time.RFC3339, x["issued_at"].(string))
+		if err != nil || issued.After(ended) {
+			t.Errorf("a token was issued at %v with a secret that ended at %v", issued, ended)
+		}
+	}
+	if _, status := tokenFor(t, s, "legacy", "right"); status != 401 {
+		t.Errorf("the ended secret still works: %d", status)
+	}
+}
