@@ -50,7 +50,8 @@ type Feed interface {
 	// most FeedPage of them. When there are none it waits up to wait for one,
 	// then answers none; wait 0 does not wait. It reads where writes go
 	// (the master). Errors: ErrFeedLost when after is neither zero nor the
-	// position of an entry that is still there.
+	// position of an entry that is still there, or when the feed is of another
+	// incarnation than FeedLineage last answered.
 	ReadFeed(ctx context.Context, after Position, wait time.Duration) ([]Entry, error)
 	// FeedLineage answers which incarnation of the store holds the feed now,
 	// and the one that a replica of grantd last vouched for ("" at first).

@@ -15,7 +15,7 @@ import (
 func TestWritesWaitForReplicas(t *testing.T) {
 	master := redistest.Start(t)
 	s := open(t, master.Addr, func(o *redisstore.Options) {
-		o.Acks = redisstore.Acks{Critical: 1, Tokens: 1, Timeout: 50 * time.Millisecond}
+		o.Acks = redisstore.Acks{Critical: 1, Tokens: 1, Timeout: 400 * time.Millisecond}
 	})
 	now := time.Now().UTC().Truncate(time.Second)
 	token := store.Token{Use: store.UseClient, ClientID: "billing", IssuedAt: now, ExpiresAt: now.Add(time.Hour)}

@@ -36,7 +36,10 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 }
 
 // ReadFeed reads once without waiting, so that a lost place shows at once,
-// and then in blocking reads until wait has passed.
+// and then in blocking reads until wait has passed. It answers ErrFeedLost,
+// too, once the feed is at another master than FeedLineage last named, after a
+// failover or a move of its slot: the caller has to look what that one holds,
+// and to vouch for it, even where no command has failed in between.
 func (s *Store) ReadFeed(ctx context.Context, after store.Position, wait time.Duration) ([]store.Entry, error) {
 	end := time.Now().Add(wait)
 	entries, err := s.readFeed(ctx, after, noBlock)
@@ -82,46 +85,41 @@ const noBlock = -1
 
 // readFeed is one round trip to the master that holds the feed: the entries,
 // then whether the one at after is still there, then whether this is a
-// master. The order matters. Asked before the entries, a feed that is emptied
-// and written to again while XREAD blocks would look whole; and a former
-// master would look like one until its connection breaks.
+// master, and the one that FeedLineage named. The order matters. Asked before
+// the entries, a feed that is emptied and written to again while XREAD blocks
+// would look whole; and a former master would look like one until its
+// connection breaks.
 //
 // A pipeline has the client's plain read time-out, whatever XREAD blocks:
 // hence maxBlock is half of it.
 func (s *Store) readFeed(ctx context.Context, after store.Position, block time.Duration) ([]store.Entry, error) {
 	key, from := s.keys.feed(), after.String()
-	node, err := s.node(ctx, key)
+	var read *redis.XStreamSliceCmd
+	var here *redis.XMessageSliceCmd
+	var info incarnation
+	err := s.onMaster(ctx, key, func(node *redis.Client, asking bool) error {
+		pipe := node.Pipeline()
+		read = asked(ctx, pipe, asking).XRead(ctx, &redis.XReadArgs{Streams: []string{key, from}, Count: store.FeedPage, Block: block})
+		here = asked(ctx, pipe, asking).XRangeN(ctx, key, from, from, 1)
+		info.ask(ctx, pipe)
+		_, _ = pipe.Exec(ctx) // each command keeps its own error
+		if isNil(read.Err()) {
+			read.SetErr(nil)
+		}
+		block = noBlock // elsewhere: it has waited already
+		return cmp.Or(read.Err(), here.Err(), info.err())
+	})
 	if err != nil {
 		return nil, failed(ctx, "read feed", err)
 	}
-	pipe := node.Pipeline()
-	read := pipe.XRead(ctx, &redis.XReadArgs{Streams: []string{key, from}, Count: store.FeedPage, Block: block})
-	here := pipe.XRangeN(ctx, key, from, from, 1)
-	role := pipe.Info(ctx, "replication")
-	_, _ = pipe.Exec(ctx) // each command keeps its own error
-
-	streams, err := read.Result()
-	if isNil(err) {
-		err = nil
+	run, err := info.run("read feed")
+	if err != nil {
+		return nil, err
 	}
-	if err := cmp.Or(err, here.Err(), role.Err()); err != nil {
-		s.followMoved(ctx, err)
-		return nil, failed(ctx, "read feed", err)
-	}
-	if r := parseInfo(role.Val())["role"]; r != "master" {
-		return nil, fmt.Errorf("redis: read feed: %w: not from a master but a %q", store.ErrUnavailable, r)
-	}
-	if !after.IsZero() && len(here.Val()) == 0 {
+	if !after.IsZero() && len(here.Val()) == 0 || !s.isIncarnation(run) {
 		return nil, fmt.Errorf("read feed after %s: %w", after, store.ErrFeedLost)
 	}
-	return feedEntries(streams)
-}
-
-// followMoved has a Cluster's map read again when a slot is not where it was.
-func (s *Store) followMoved(ctx context.Context, err error) {
-	if cluster, ok := s.client.(*redis.ClusterClient); ok && hasCode(err, "MOVED", "ASK") {
-		cluster.ReloadState(ctx)
-	}
+	return feedEntries(read.Val())
 }
 
 func feedEntries(streams []redis.XStream) ([]store.Entry, error) {

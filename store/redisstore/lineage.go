@@ -1,8 +1,11 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
 )
@@ -10,16 +13,20 @@ import (
 // FeedLineage names an incarnation by the run id of the master that holds
 // the feed: Redis makes a new one at every start.
 func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
-	node, err := s.node(ctx, s.keys.feed())
+	var info incarnation
+	err := s.onMaster(ctx, s.keys.feed(), func(node *redis.Client, asking bool) error {
+		pipe := node.Pipeline()
+		here := asked(ctx, pipe, asking).Exists(ctx, s.keys.feed()) // so that it is redirected
+		info.ask(ctx, pipe)
+		_, _ = pipe.Exec(ctx) // each command keeps its own error
+		return cmp.Or(here.Err(), info.err())
+	})
 	if err != nil {
 		return store.Lineage{}, failed(ctx, "feed lineage", err)
 	}
-	info, err := nodeInfo(ctx, node)
+	run, err := info.run("feed lineage")
 	if err != nil {
 		return store.Lineage{}, err
-	}
-	if info["role"] != "master" || info["run_id"] == "" {
-		return store.Lineage{}, fmt.Errorf("redis: feed lineage: %w: not from a master but a %q", store.ErrUnavailable, info["role"])
 	}
 	var witnessed string
 	err = retry(ctx, func() (err error) {
@@ -29,10 +36,39 @@ func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	if err != nil && !isNil(err) {
 		return store.Lineage{}, failed(ctx, "feed lineage", err)
 	}
-	return store.Lineage{Current: info["run_id"], Witnessed: witnessed}, nil
+	s.mu.Lock()
+	s.feedRun = run
+	s.mu.Unlock()
+	return store.Lineage{Current: run, Witnessed: witnessed}, nil
 }
 
 // WitnessFeed is one SET.
 func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
 	return failed(ctx, "witness feed", s.client.Set(ctx, s.keys.lineage(), lineage, 0).Err())
+}
+
+// isIncarnation says whether run is what FeedLineage last answered, if it was
+// ever asked.
+func (s *Store) isIncarnation(run string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.feedRun == "" || s.feedRun == run
+}
+
+// incarnation asks, at the end of a pipeline, who answered it.
+type incarnation struct{ server, replication *redis.StringCmd }
+
+func (i *incarnation) ask(ctx context.Context, pipe redis.Pipeliner) {
+	i.server, i.replication = pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
+}
+
+func (i *incarnation) err() error { return cmp.Or(i.server.Err(), i.replication.Err()) }
+
+// run answers the run id of a master. Errors: ErrUnavailable.
+func (i *incarnation) run(op string) (string, error) {
+	role, run := parseInfo(i.replication.Val())["role"], parseInfo(i.server.Val())["run_id"]
+	if role != "master" || run == "" {
+		return "", fmt.Errorf("redis: %s: %w: not from a master but a %q", op, store.ErrUnavailable, role)
+	}
+	return run, nil
 }

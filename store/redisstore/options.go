@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -102,7 +103,7 @@ func (o Options) client() (redis.UniversalClient, error) {
 		return nil, err
 	}
 	u := &redis.UniversalOptions{
-		Addrs:      o.Addresses,
+		Addrs:      slices.Clone(o.Addresses), // go-redis sorts and overwrites them
 		MasterName: o.MasterName,
 		DB:         o.DB,
 		Username:   o.Username,
@@ -136,7 +137,14 @@ func (o Options) client() (redis.UniversalClient, error) {
 	case ModeSentinel:
 		return redis.NewFailoverClient(u.Failover()), nil
 	case ModeCluster:
-		return redis.NewClusterClient(u.Cluster()), nil
+		c := u.Cluster()
+		// Every command here has one key, so there is nothing to split over
+		// nodes; what does that fills in answers by the command's type, which
+		// clusterHook hides.
+		c.DisableRoutingPolicies = true
+		cluster := redis.NewClusterClient(c)
+		cluster.AddHook(clusterHook{cluster})
+		return cluster, nil
 	}
 	return nil, fmt.Errorf("store.redis.mode %q is none of standalone, sentinel, cluster", o.Mode)
 }

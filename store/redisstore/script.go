@@ -56,19 +56,19 @@ func (s *Store) runAcked(ctx context.Context, sc script, key string, args ...any
 // acked runs the command on the master that holds the key, and answers
 // errNotAcked unless n replicas have it within the time-out.
 func (s *Store) acked(ctx context.Context, key string, n int, cmd redis.Cmder) error {
-	node, err := s.node(ctx, key)
-	if err != nil {
-		return err
-	}
-	pipe := node.Pipeline()
-	_ = pipe.Process(ctx, cmd)
-	wait := redis.NewIntCmd(ctx, "wait", n, s.acks.Timeout.Milliseconds())
-	_ = pipe.Process(ctx, wait)
-	_, _ = pipe.Exec(ctx) // each command keeps its own error
-	switch {
-	case cmd.Err() != nil:
-		s.followMoved(ctx, cmd.Err())
+	var wait *redis.IntCmd
+	err := s.onMaster(ctx, key, func(node *redis.Client, asking bool) error {
+		cmd.SetErr(nil) // of an earlier node
+		pipe := node.Pipeline()
+		_ = asked(ctx, pipe, asking).Process(ctx, cmd)
+		wait = redis.NewIntCmd(ctx, "wait", n, s.acks.Timeout.Milliseconds())
+		_ = pipe.Process(ctx, wait)
+		_, _ = pipe.Exec(ctx) // each command keeps its own error
 		return cmd.Err()
+	})
+	switch {
+	case err != nil:
+		return err
 	case wait.Err() != nil:
 		return fmt.Errorf("%w: %w", errNotAcked, wait.Err())
 	case wait.Val() < int64(n):

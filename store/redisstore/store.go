@@ -38,6 +38,8 @@ type Store struct {
 
 	mu     sync.Mutex
 	newest store.Position // of the feed, as far as this process knows
+	// feedRun is the run id of the master that FeedLineage last named.
+	feedRun string
 }
 
 // Open connects to Redis, and answers a Store once it has found that Redis

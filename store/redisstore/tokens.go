@@ -74,12 +74,14 @@ func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token)
 	} else if !errors.Is(err, store.ErrUnknownRecord) {
 		return fmt.Errorf("replace token: %w", err)
 	}
-	there, err := s.client.SetXX(ctx, s.keys.token(d), store.AppendToken(nil, &t), redis.KeepTTL).Result()
-	if err != nil {
-		return failed(ctx, "replace token", err)
+	cmd := redis.NewStatusCmd(ctx, "set", s.keys.token(d), store.AppendToken(nil, &t), "xx", "keepttl")
+	if s.acks.Tokens == 0 {
+		err = s.client.Process(ctx, cmd)
+	} else {
+		err = s.acked(ctx, s.keys.token(d), s.acks.Tokens, cmd)
 	}
-	if !there {
+	if isNil(err) {
 		return fmt.Errorf("replace token: %w", store.ErrNotFound)
 	}
-	return nil
+	return failed(ctx, "replace token", err)
 }

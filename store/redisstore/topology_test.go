@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,46 +18,40 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// startCluster answers the addresses of two masters with half of the slots
-// each.
-func startCluster(t *testing.T) []string {
-	t.Helper()
-	ctx := within(t)
-	var addrs []string
-	var nodes []*redis.Client
-	for range 2 {
-		s := redistest.Start(t, "--cluster-enabled", "yes")
-		addrs, nodes = append(addrs, s.Addr), append(nodes, raw(t, s.Addr))
-		if len(nodes) == 1 {
-			continue
-		}
-		if err := nodes[0].ClusterMeet(ctx, "127.0.0.1", port(t, s)).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const slots = 16384
-	for i, n := range nodes {
-		if err := n.ClusterAddSlotsRange(ctx, i*slots/2, (i+1)*slots/2-1).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, n := range nodes {
-		await(t, "the Cluster is whole", func() bool {
-			info := parseLines(n.ClusterInfo(ctx).Val())
-			return info["cluster_state"] == "ok" && info["cluster_size"] == "2"
-		})
-	}
-	return addrs
-}
+// acked are the acks that auto means on Sentinel and Cluster, with the
+// patience of a busy machine.
+var acked = redisstore.Acks{Critical: 1, Timeout: 500 * time.Millisecond}
 
 func TestCluster(t *testing.T) {
-	addrs := startCluster(t)
-	o := redisstore.Options{Mode: redisstore.ModeCluster, Addresses: addrs[:1]}
-	t.Run("Contract", func(t *testing.T) { storetest.Run(t, newHarness(o, addrs...)) })
+	c := redistest.StartCluster(t)
+	masters := make([]string, 0, 3)
+	for _, n := range c.Masters() {
+		masters = append(masters, n.Addr)
+	}
+	o := redisstore.Options{Mode: redisstore.ModeCluster, Addresses: masters[:1]}
+	safe := o
+	safe.Acks = acked
+	t.Run("Contract", func(t *testing.T) { storetest.Run(t, newHarness(safe, masters...)) })
+	t.Run("SlotMoves", func(t *testing.T) { slotMoves(t, c, o) })
+	t.Run("DeletedAndCreatedAtOnce", func(t *testing.T) { deletedAndCreated(t, o) })
+	t.Run("FailoverKeepsTheFeed", func(t *testing.T) {
+		failoverKeeps(t, safe, func(key string) (*redistest.Server, func()) {
+			slot := c.Slot(t, key)
+			old := c.Master(slot)
+			return old, func() { c.AwaitPromotion(t, slot, old) }
+		})
+		c.Heal(t)
+	})
+	masters = nil // others, since the failover
+	for _, n := range c.Masters() {
+		masters = append(masters, n.Addr)
+	}
 	t.Run("LostAnswerIsNotRepeated", func(t *testing.T) { lostAnswer(t, o) })
 	t.Run("EveryMasterIsChecked", func(t *testing.T) {
-		raw(t, addrs[1]).ConfigSet(within(t), "maxmemory-policy", "allkeys-lru")
+		last := raw(t, masters[len(masters)-1])
+		last.ConfigSet(within(t), "maxmemory-policy", "allkeys-lru")
 		refuses(t, o, store.ErrUnsuitable, "allkeys-lru")
+		last.ConfigSet(within(t), "maxmemory-policy", "noeviction")
 	})
 }
 
@@ -118,6 +113,194 @@ func startSentinel(t *testing.T) (master, sentinel *redistest.Server) {
 }
 
 func TestSentinel(t *testing.T) {
+	s := redistest.StartSentinel(t)
+	o := redisstore.Options{Mode: redisstore.ModeSentinel, Addresses: s.Addrs(), MasterName: redistest.MasterName, Acks: acked}
+	t.Run("Contract", func(t *testing.T) { storetest.Run(t, newHarness(o, s.Master().Addr)) })
+	t.Run("FailoverKeepsTheFeed", func(t *testing.T) {
+		failoverKeeps(t, o, func(string) (*redistest.Server, func()) {
+			old := s.Master()
+			return old, func() { s.AwaitPromotion(t, old) }
+		})
+		s.Heal(t)
+	})
+	t.Run("FailoverLosesTheTail", func(t *testing.T) { failoverLoses(t, s, o) })
+}
+
+// failoverKeeps: a failover that lost nothing is another incarnation all the
+// same, which a reader has to look at.
+func failoverKeeps(t *testing.T, o redisstore.Options, master func(key string) (old *redistest.Server, promoted func())) {
+	o.KeyPrefix = "keeps:"
+	s := open(t, "", func(p *redisstore.Options) { *p = o })
+	last := appended(t, s, void("a"), void("b"))
+	before, err := s.FeedLineage(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, promoted := master("keeps:feed")
+	old.Kill()
+	promoted()
+	await(t, "the feed is read again, as another incarnation's", func() bool {
+		_, err := s.ReadFeed(within(t), last, 0)
+		if err != nil && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrFeedLost) {
+			t.Error(err)
+		}
+		return errors.Is(err, store.ErrFeedLost)
+	})
+	after, err := s.FeedLineage(within(t))
+	if err != nil || after.Current == before.Current {
+		t.Fatalf("lineage %+v, was %+v: %v", after, before, err)
+	}
+	if entries, err := s.ReadFeed(within(t), store.Position{}, 0); err != nil || len(entries) != 2 || entries[1].Position != last {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	if entries, err := s.ReadFeed(within(t), last, 0); err != nil || len(entries) != 0 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+}
+
+// failoverLoses: the promoted replica lacks the newest entry. Whoever knows it
+// is told, be the tail lower or, after others went on, higher; and no position
+// is given twice.
+func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) {
+	o.KeyPrefix, o.Acks = "loses:", redisstore.Acks{}
+	s, other := open(t, "", func(p *redisstore.Options) { *p = o }), open(t, "", func(p *redisstore.Options) { *p = o })
+	kept := appended(t, s, void("kept"))
+	old := top.Master()
+	old.AwaitReplicated(t, 2)
+	replicas := top.Replicas()
+	for _, r := range replicas {
+		r.Cut(t, old)
+	}
+	lost := appended(t, s, void("lost"))
+	old.Kill()
+	for _, r := range replicas {
+		r.Mend(t)
+	}
+	top.AwaitPromotion(t, old)
+	await(t, "the store is back", func() bool { return s.Ping(within(t)) == nil && other.Ping(within(t)) == nil })
+	for range 2 {
+		if _, err := s.FeedLineage(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.ReadFeed(within(t), lost, 0); !errors.Is(err, store.ErrFeedLost) {
+			t.Fatalf("after an entry that is lost: %v", err)
+		}
+		if entries, err := s.ReadFeed(within(t), kept, 0); err != nil || len(entries) > 1 {
+			t.Fatalf("after one that is not: %v, %v", entries, err)
+		}
+		appended(t, other, void("of one who knows nothing")) // now the tail is higher
+	}
+	if again := appended(t, s, void("lost")); !again.After(lost) {
+		t.Fatalf("written back at %v, was at %v", again, lost)
+	}
+	top.Heal(t)
+}
+
+// slotMoves: whatever waits for replicas, and the feed, follow a slot on its
+// way.
+func slotMoves(t *testing.T, c *redistest.Cluster, o redisstore.Options) {
+	o.KeyPrefix, o.Acks = "{moves}", redisstore.Acks{Critical: 1, Tokens: 1, Timeout: acked.Timeout} // all in one slot
+	s := open(t, "", func(p *redisstore.Options) { *p = o })
+	now := time.Now().UTC().Truncate(time.Second)
+	slot := c.Slot(t, o.KeyPrefix)
+	last := appended(t, s, void("0"))
+	if _, err := s.FeedLineage(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	client := store.Client{ID: "c"}
+	if err := s.CreateClient(within(t), client); err != nil {
+		t.Fatal(err)
+	}
+	client.Version = 1
+	n := byte(0)
+	use := func() {
+		n++
+		token := store.Token{Use: store.UseClient, ClientID: "c", IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
+		if err := s.PutToken(within(t), store.Digest{n}, token); err != nil {
+			t.Errorf("put token %d: %v", n, err)
+		}
+		if _, err := s.GetToken(within(t), store.Digest{n}); err != nil {
+			t.Errorf("get token %d: %v", n, err)
+		}
+		if err := s.UpdateClient(within(t), client); err != nil {
+			t.Errorf("update %d: %v", n, err)
+		}
+		client.Version++
+		p, err := s.AppendFeed(within(t), void("x"))
+		if err != nil {
+			t.Errorf("append %d: %v", n, err)
+		}
+		entries, err := s.ReadFeed(within(t), last, 0)
+		if errors.Is(err, store.ErrFeedLost) { // it has moved: look, then read on
+			if _, err := s.FeedLineage(within(t)); err != nil {
+				t.Errorf("lineage %d: %v", n, err)
+			}
+			entries, err = s.ReadFeed(within(t), last, 0)
+		}
+		if err != nil || len(entries) != 1 || entries[0].Position != p {
+			t.Errorf("read %d: %v, %v", n, entries, err)
+		}
+		last = p
+	}
+	for range 2 { // there and back
+		from := c.Master(slot)
+		to := c.Masters()[0]
+		if to == from {
+			to = c.Masters()[1]
+		}
+		c.Migrate(t, slot, to, use)
+		use()
+	}
+	if n < 10 {
+		t.Errorf("only %d steps", n)
+	}
+}
+
+// deletedAndCreated: who deletes a client looks whether it was created again,
+// by a command (EXISTS) that a ClusterClient could also send to many nodes.
+func deletedAndCreated(t *testing.T, o redisstore.Options) {
+	o.KeyPrefix = "again:"
+	s, other := open(t, "", func(p *redisstore.Options) { *p = o }), open(t, "", func(p *redisstore.Options) { *p = o })
+	if err := s.CreateClient(within(t), store.Client{ID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.HookMasters(within(t), before{"zrem", func() {
+		if err := other.CreateClient(within(t), store.Client{ID: "a"}); err != nil {
+			t.Error(err)
+		}
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteClient(within(t), "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.ListClients(within(t), "", 10); err != nil || len(list) != 1 {
+		t.Fatalf("%v, %v", list, err)
+	}
+}
+
+// before calls a function before each command of the name.
+type before struct {
+	name string
+	call func()
+}
+
+func (before) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (before) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (b before) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == b.name {
+			b.call()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func TestSentinelWithoutReplicas(t *testing.T) {
 	_, sentinel := startSentinel(t)
 	s := open(t, sentinel.Addr, func(o *redisstore.Options) { o.Mode, o.MasterName = redisstore.ModeSentinel, "main" })
 	last := appended(t, s, void("a"))

@@ -20,17 +20,17 @@ import (
 func TestCutOffReplica(t *testing.T) {
 	for _, way := range []struct {
 		name    string
-		mode    mode
-		restore func(*proxy)
+		mode    harness.Mode
+		restore func(*harness.Proxy)
 	}{
-		{"refused", refusing, func(p *proxy) { p.set(passing) }},
-		{"hanging, then broken", hanging, func(p *proxy) { p.set(passing) }},
-		{"hanging for ever, new connections pass", hanging, func(p *proxy) { p.turn(passing) }},
+		{"refused", harness.Refusing, func(p *harness.Proxy) { p.Set(harness.Passing) }},
+		{"hanging, then broken", harness.Hanging, func(p *harness.Proxy) { p.Set(harness.Passing) }},
+		{"hanging for ever, new connections pass", harness.Hanging, func(p *harness.Proxy) { p.Turn(harness.Passing) }},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			redis := redistest.Start(t).Addr
-			link := startProxy(t, redis)
+			link := harness.StartProxy(t, redis)
 			cut := &cutOff{mode: way.mode, link: link, restore: way.restore, whole: start(t, redis), cut: start(t, link.Addr)}
 			cut.rs = create(t, cut.whole, "rs", "introspect")
 			cut.c = create(t, cut.whole, "c", "users:read")
@@ -42,9 +42,9 @@ func TestCutOffReplica(t *testing.T) {
 }
 
 type cutOff struct {
-	mode    mode
-	link    *proxy
-	restore func(*proxy)
+	mode    harness.Mode
+	link    *harness.Proxy
+	restore func(*harness.Proxy)
 	whole   *harness.Server
 	cut     *harness.Server
 	rs, c   clients.Created
@@ -57,7 +57,7 @@ func (x *cutOff) run(t *testing.T) {
 	mustBeActive(t, x.cut, x.rs, ended["cached"], "before the cut")
 	mustBeActive(t, x.cut, x.rs, live["cached"], "before the cut")
 
-	x.link.set(x.mode)
+	x.link.Set(x.mode)
 	acks := map[string]*atomic.Pointer[time.Time]{}
 	end := time.Now().Add(2*staleness + staleness/2)
 	var polls sync.WaitGroup
@@ -150,13 +150,13 @@ func (x *cutOff) restored(t *testing.T, ended, live map[string]string) {
 func TestCutOffReplicaTakesNoChange(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr
-	link := startProxy(t, redis)
+	link := harness.StartProxy(t, redis)
 	whole, cut := start(t, redis), start(t, link.Addr)
 	rs := create(t, whole, "rs", "introspect")
 	c := create(t, whole, "c", "users:read")
 	token := whole.Token(t, c, "")
 	mustBeActive(t, cut, rs, token, "before the cut")
-	link.set(refusing)
+	link.Set(harness.Refusing)
 	for _, r := range []struct {
 		method, path string
 		body         any

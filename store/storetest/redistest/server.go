@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,6 +29,9 @@ const (
 	pause = 5 * time.Millisecond
 	// ports tried, should another process take the free one first.
 	portTries = 3
+	// addresses tried for one with a free port for the Cluster bus.
+	addrTries = 50
+	busOffset = 10000
 )
 
 // Server is one redis-server that belongs to one test.
@@ -39,6 +43,8 @@ type Server struct {
 	args []string
 	cmd  *exec.Cmd
 	done chan struct{} // closed once the process is gone
+	// paused: it takes connections (the kernel does) and answers nothing.
+	paused bool
 }
 
 // Start starts a redis-server and answers it once it answers PING. It keeps
@@ -72,6 +78,29 @@ func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
 // Kill ends the server at once (SIGKILL), as a crash would.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Pause freezes the server (SIGSTOP): connections stay, nothing is answered.
+// Resume lets it go on.
+func (s *Server) Pause() {
+	s.paused = true
+	_ = s.cmd.Process.Signal(syscall.SIGSTOP) // an error means that it is gone
+}
+
+// Resume ends a Pause.
+func (s *Server) Resume() {
+	s.paused = false
+	_ = s.cmd.Process.Signal(syscall.SIGCONT)
+}
+
+// Serves says whether the process runs and is not paused.
+func (s *Server) Serves() bool {
+	select {
+	case <-s.done:
+		return false
+	default:
+		return !s.paused
+	}
+}
 
 // Restart starts the server again on the same port and in the same folder,
 // after stopping it if it runs.
@@ -139,6 +168,7 @@ func (s *Server) end(signal syscall.Signal) {
 		return
 	}
 	_ = s.cmd.Process.Signal(signal) // an error means that it is gone already
+	s.Resume()                       // a paused process takes no SIGTERM
 	select {
 	case <-s.done:
 	case <-time.After(stopWithin):
@@ -171,8 +201,27 @@ func ping(addr string) error {
 	return fmt.Errorf("PING answered %q", strings.TrimSpace(line))
 }
 
+// freeAddr answers a free address whose port leaves room for the Cluster bus,
+// 10,000 above it.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range addrTries {
+		addr, err := listenable("127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		host, text, _ := net.SplitHostPort(addr)
+		port, _ := strconv.Atoi(text)
+		if bus := port + busOffset; bus < 1<<16 {
+			if _, err := listenable(net.JoinHostPort(host, strconv.Itoa(bus))); err == nil {
+				return addr, nil
+			}
+		}
+	}
+	return "", errors.New("no free port with a free one for the Cluster bus")
+}
+
+func listenable(addr string) (string, error) {
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,239 @@
+package harness
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Mode is what a Proxy does to the traffic.
+type Mode int
+
+const (
+	// Passing forwards everything.
+	Passing Mode = iota
+	// Refusing closes connections, new ones at once.
+	Refusing
+	// Hanging takes and reads connections, and nothing comes back.
+	Hanging
+	// Slow forwards each piece of an answer after the Proxy's Delay.
+	Slow
+	// Resetting breaks every connection in the middle of an answer (RST).
+	Resetting
+	// Replying answers every command with the Proxy's Reply, and forwards
+	// nothing.
+	Replying
+)
+
+func (m Mode) String() string {
+	return [...]string{"passing", "refusing", "hanging", "slow", "resetting", "replying"}[m]
+}
+
+// Proxy stands between one grantd and Redis.
+type Proxy struct {
+	Addr  string
+	Delay time.Duration // of Slow; set before Set
+	Reply string        // of Replying, such as "-LOADING ...\r\n"; set before Set
+	to    string
+
+	mu    sync.Mutex
+	mode  Mode
+	conns map[net.Conn]Mode // how each is treated
+}
+
+// StartProxy starts a proxy to the address; it ends with the test.
+func StartProxy(t testing.TB, to string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{Addr: l.Addr().String(), to: to, conns: map[net.Conn]Mode{}}
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			done.Go(func() { p.serve(c) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		p.Set(Refusing)
+		done.Wait()
+	})
+	return p
+}
+
+// Set changes the mode, and breaks all connections but those that the new
+// mode treats worse than that.
+func (p *Proxy) Set(m Mode) {
+	p.Turn(m)
+	if m == Hanging || m == Slow || m == Resetting {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.Close()
+	}
+}
+
+// Turn changes the mode for new connections only; those that hang do so for
+// ever, as after a firewall has lost its state.
+func (p *Proxy) Turn(m Mode) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mode = m
+	for c, was := range p.conns {
+		if was != Hanging && m != Passing {
+			p.conns[c] = m
+		}
+	}
+}
+
+func (p *Proxy) modeOf(c net.Conn) Mode {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conns[c]
+}
+
+// hold keeps a connection to be closed by Set; false if the mode refuses it.
+func (p *Proxy) hold(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns[c] = p.mode
+	return p.mode != Refusing
+}
+
+func (p *Proxy) drop(c net.Conn) {
+	c.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, c)
+}
+
+func (p *Proxy) serve(c net.Conn) {
+	defer p.drop(c)
+	if !p.hold(c) {
+		return
+	}
+	if p.modeOf(c) == Replying {
+		p.replies(c)
+		return
+	}
+	up, err := net.Dial("tcp", p.to)
+	if err != nil {
+		return
+	}
+	defer p.drop(up)
+	if !p.hold(up) {
+		return
+	}
+	var back sync.WaitGroup
+	back.Go(func() { p.answers(c, up); c.Close() })
+	p.copy(up, c)
+	up.Close()
+	back.Wait()
+}
+
+// copy forwards commands; while the connection hangs, it only reads.
+func (p *Proxy) copy(to, from net.Conn) {
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		if n > 0 && p.modeOf(from) != Hanging {
+			if _, err := to.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// answers forwards what Redis answers, as the mode has it.
+func (p *Proxy) answers(to, from net.Conn) {
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		out := b[:n]
+		switch p.modeOf(from) {
+		case Hanging:
+			out = nil
+		case Slow:
+			time.Sleep(p.Delay) // that is the fault
+		case Resetting:
+			if n > 0 {
+				_, _ = to.Write(b[:n/2])
+				if tcp, ok := to.(*net.TCPConn); ok {
+					_ = tcp.SetLinger(0)
+				}
+				return
+			}
+		}
+		if len(out) > 0 {
+			if _, err := to.Write(out); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// replies answers the Reply to each command that comes.
+func (p *Proxy) replies(c net.Conn) {
+	b := make([]byte, 32<<10)
+	var unread []byte
+	for {
+		n, err := c.Read(b)
+		unread = append(unread, b[:n]...)
+		for {
+			size := command(unread)
+			if size == 0 {
+				break
+			}
+			unread = unread[size:]
+			if _, err := io.WriteString(c, p.Reply); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// command answers how long the command is that b begins with; 0 if it is not
+// there yet.
+func command(b []byte) int {
+	at, args := 0, 1
+	for i := 0; i <= args; i++ {
+		end := bytes.Index(b[at:], []byte("\r\n"))
+		if end < 2 {
+			return 0
+		}
+		n, err := strconv.Atoi(string(b[at+1 : at+end]))
+		if err != nil || n < 0 {
+			return 0
+		}
+		at += end + 2
+		if i == 0 {
+			args = n
+			continue
+		}
+		if at += n + 2; at > len(b) {
+			return 0
+		}
+	}
+	return at
+}

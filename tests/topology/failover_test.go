@@ -1,0 +1,176 @@
+package topology_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// masterKilled: the master that holds the feed dies. Every answer is right or
+// 503; nothing that was acknowledged before is lost; service returns by
+// itself.
+func masterKilled(t *testing.T, top topology) {
+	w := newWorld(t, top, "auto")
+	c := w.a.NewClient(t, "c", "users:read")
+	live := w.tokens(t, c, 12)
+	over := w.tokens(t, c, 12)
+	ending, over := over[:4], over[4:] // those end meanwhile
+	w.end(t, c, over)
+	top.replicated(t) // tokens do not wait for that
+	t.Cleanup(func() { top.heal(t) })
+	x := w.watch(t, false, live, over)
+
+	old := top.master(t, w.feed())
+	old.Kill()
+	killed := time.Now()
+	x.done.Go(func() { // issues, and ends what it can
+		for i := 0; ; i++ {
+			select {
+			case <-x.quit:
+				return
+			case <-time.After(pause):
+			}
+			s := w.servers()[i%2]
+			if _, a := issue(t, s, c); a.status != 200 && !a.down() {
+				t.Errorf("issuing: %v", a)
+			}
+			if len(ending) == 0 {
+				continue
+			}
+			switch a := revoke(t, s, c, ending[0]); {
+			case a.status == 200:
+				token := ending[0]
+				ending = ending[1:]
+				time.AfterFunc(staleness, func() { x.ended(token) })
+			case !a.down():
+				t.Errorf("revoking: %v", a)
+			}
+		}
+	})
+	top.promotion(t, w.feed(), old)
+	promoted := time.Since(killed)
+	took := eventually(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
+	for _, token := range live {
+		w.active(t, token, "issued before the kill")
+	}
+	top.heal(t) // a Cluster's critical writes need the replica back
+	healed := eventually(t, recovery, "a client's change after the replica is back", func() string {
+		if a := admin(t, w.b, "PATCH", "/clients/c", map[string]any{"name": "x"}); a.status != 200 {
+			return a.String()
+		}
+		return ""
+	})
+	last := w.a.Token(t, c, "")
+	eventually(t, recovery, "a revocation after the replica is back", func() string {
+		if a := revoke(t, w.b, c, last); a.status != 200 {
+			return a.String()
+		}
+		return ""
+	})
+	x.stop(t)
+	for _, token := range append(over, last) {
+		w.awaitInactive(t, token)
+	}
+	third := w.start(t)
+	for _, token := range live {
+		if a := w.introspect(t, third, token); !a.active() {
+			t.Errorf("at a third that started afterwards: %v", a)
+		}
+	}
+	t.Logf("promoted after %v, service %v later; changes %v after the replica", promoted.Round(time.Millisecond),
+		took.Round(time.Millisecond), healed.Round(time.Millisecond))
+}
+
+// lostTail: the master dies before it replicated a revocation that it had
+// answered (replica_acks 0). The replicas of grantd know it and write it back.
+func lostTail(t *testing.T, top topology) {
+	w := newWorld(t, top, "0")
+	c := w.a.NewClient(t, "c", "users:read")
+	live, over := w.tokens(t, c, 6), w.tokens(t, c, 4)
+	voided := w.a.NewClient(t, "voided", "users:read")
+	over = append(over, w.tokens(t, voided, 2)...)
+	for _, token := range append(over, live...) {
+		w.active(t, token, "before")
+	}
+	top.replicated(t)
+	t.Cleanup(func() { top.heal(t) })
+	old := w.lose(t, func() {
+		for i, token := range over[:4] {
+			if a := revoke(t, w.servers()[i%2], c, token); a.status != 200 {
+				t.Fatal(a)
+			}
+		}
+		if a := admin(t, w.a, "POST", "/clients/voided/void-tokens", nil); a.status != 200 {
+			t.Fatal(a)
+		}
+		for _, token := range over {
+			w.inactive(t, token, "before the kill") // void-tokens has settled both
+		}
+	})
+	x := w.watch(t, false, live, over)
+	top.promotion(t, w.feed(), old)
+	took := eventually(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
+	if !strings.Contains(w.a.Logs.String()+w.b.Logs.String(), "writing them back") {
+		t.Error("nothing was lost: this tests nothing")
+	}
+	top.heal(t)
+	third := w.start(t)
+	for _, token := range over {
+		if a := w.introspect(t, third, token); !a.inactive() {
+			t.Errorf("ended, at a third that never saw it: %v", a)
+		}
+	}
+	for _, token := range live {
+		if a := w.introspect(t, third, token); !a.active() {
+			t.Errorf("live, at a third: %v", a)
+		}
+	}
+	x.stop(t)
+	t.Logf("service %v after the promotion", took.Round(time.Millisecond))
+}
+
+// noWitness: the same, but no grantd is left that knew. Nobody can say what
+// is lost: everything issued before is void, and the service goes on.
+func noWitness(t *testing.T, top topology) {
+	w := newWorld(t, top, "0")
+	c := w.a.NewClient(t, "c", "users:read")
+	live, over := w.tokens(t, c, 3), w.tokens(t, c, 3)
+	top.replicated(t)
+	t.Cleanup(func() { top.heal(t) })
+	old := w.lose(t, func() {
+		for _, token := range over {
+			if a := revoke(t, w.a, c, token); a.status != 200 {
+				t.Fatal(a)
+			}
+		}
+		w.a.Close()
+		w.b.Close()
+	})
+	top.promotion(t, w.feed(), old)
+	top.heal(t)
+	w.a, w.b = w.start(t), w.start(t)
+	if !strings.Contains(w.a.Logs.String(), "every token issued before is void") {
+		t.Error("it trusted a feed that nobody watched")
+	}
+	for _, token := range append(over, live...) {
+		w.inactive(t, token, "issued before, and nobody watched")
+	}
+	eventually(t, recovery, "service", func() string { return w.serves(t, c) })
+}
+
+// lose has the master of the feed lose what act writes to it, and answers
+// that master, which is dead.
+func (w *world) lose(t *testing.T, act func()) *redisServer {
+	t.Helper()
+	old := w.top.master(t, w.feed())
+	cut := w.top.replicas(t, w.feed())
+	for _, r := range cut {
+		r.Cut(t, old)
+	}
+	act()
+	old.Kill()
+	for _, r := range cut {
+		r.Mend(t)
+	}
+	return old
+}

@@ -1,0 +1,359 @@
+package topology_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+const (
+	// staleness is cache.max_staleness of every server here: its default.
+	staleness = time.Second
+	// recovery is how long full service may take once Redis can give it.
+	recovery = 5 * time.Second
+	// longest is how long an answer may take, whatever Redis does: a read of
+	// the feed, then one of the record, a second each, and a busy machine.
+	longest = 3 * time.Second
+	// pause between two polls leaves the processors to what is polled.
+	pause = 5 * time.Millisecond
+)
+
+var worlds atomic.Int64
+
+func TestMain(m *testing.M) {
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
+	flag.Parse()
+	// Most tests wait for clocks, not for processors.
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// world is two grantd with a store of their own in the topology.
+type world struct {
+	top    topology
+	prefix string
+	acks   config.ReplicaAcks
+	a, b   *harness.Server
+	rs     clients.Created
+}
+
+func newWorld(t testing.TB, top topology, acks config.ReplicaAcks) *world {
+	t.Helper()
+	w := &world{top: top, prefix: fmt.Sprintf("world%d:", worlds.Add(1)), acks: acks}
+	w.a, w.b = w.start(t), w.start(t)
+	w.rs = w.a.NewClient(t, "rs", "introspect")
+	return w
+}
+
+// start starts one more grantd.
+func (w *world) start(t testing.TB) *harness.Server {
+	t.Helper()
+	return harness.Start(t, harness.Options{Edit: func(c *config.Config) {
+		c.Store.Backend = "redis"
+		w.top.configure(c)
+		c.Store.Redis.KeyPrefix = w.prefix
+		c.Store.Redis.ReplicaAcks = w.acks
+		c.Store.Redis.ReplicaAckTimeout = 400 * time.Millisecond // a busy machine
+		c.Cache.MaxStaleness = staleness
+	}})
+}
+
+func (w *world) feed() string { return w.prefix + "feed" }
+
+func (w *world) servers() []*harness.Server { return []*harness.Server{w.a, w.b} }
+
+// answer is one answer.
+type answer struct {
+	sent, got time.Time
+	status    int
+	body      string
+}
+
+func (a answer) active() bool   { return a.status == 200 && strings.Contains(a.body, `"active":true`) }
+func (a answer) inactive() bool { return a.status == 200 && a.body == `{"active":false}` }
+
+// down is the one refusal that a caller may see while the store is away.
+func (a answer) down() bool {
+	return a.status == 503 && strings.Contains(a.body, `"error":"temporarily_unavailable"`)
+}
+
+func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
+
+// send reads the answer whole; it does not end the test, so that goroutines
+// may use it.
+func send(t testing.TB, c *http.Client, req *http.Request) answer {
+	a := answer{sent: time.Now()}
+	res, err := c.Do(req)
+	if err != nil {
+		t.Error(err)
+		return a
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	a.got, a.status, a.body = time.Now(), res.StatusCode, string(b)
+	if a.status == 503 && res.Header.Get("Retry-After") == "" {
+		t.Errorf("503 without Retry-After: %s", a.body)
+	}
+	return a
+}
+
+func post(t testing.TB, s *harness.Server, path, id, secret string, form url.Values) answer {
+	req, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Error(err)
+		return answer{}
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+	return send(t, http.DefaultClient, req)
+}
+
+func (w *world) introspect(t testing.TB, s *harness.Server, token string) answer {
+	return post(t, s, "/oauth/introspect", w.rs.ClientID, w.rs.ClientSecret, url.Values{"token": {token}})
+}
+
+func issue(t testing.TB, s *harness.Server, c clients.Created) (string, answer) {
+	a := post(t, s, "/oauth/token", c.ClientID, c.ClientSecret, url.Values{"grant_type": {"client_credentials"}})
+	var body struct {
+		AccessToken string `json:"access_token"`
+	}
+	if a.status == 200 {
+		if err := json.Unmarshal([]byte(a.body), &body); err != nil {
+			t.Error(err)
+		}
+	}
+	return body.AccessToken, a
+}
+
+func revoke(t testing.TB, s *harness.Server, c clients.Created, token string) answer {
+	return post(t, s, "/oauth/revoke", c.ClientID, c.ClientSecret, url.Values{"token": {token}})
+}
+
+func admin(t testing.TB, s *harness.Server, method, path string, body any) answer {
+	var b []byte
+	if body != nil {
+		var err error
+		if b, err = json.Marshal(body); err != nil {
+			t.Error(err)
+			return answer{}
+		}
+	}
+	req, err := http.NewRequest(method, "http://grantd/admin/v1"+path, strings.NewReader(string(b)))
+	if err != nil {
+		t.Error(err)
+		return answer{}
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return send(t, s.Admin, req)
+}
+
+// active wants the token active at both.
+func (w *world) active(t testing.TB, token, what string) {
+	t.Helper()
+	for _, s := range w.servers() {
+		if a := w.introspect(t, s, token); !a.active() {
+			t.Errorf("%s: %v, want active", what, a)
+		}
+	}
+}
+
+// inactive wants the token inactive at both.
+func (w *world) inactive(t testing.TB, token, what string) {
+	t.Helper()
+	for _, s := range w.servers() {
+		if a := w.introspect(t, s, token); !a.inactive() {
+			t.Errorf("%s: %v, want inactive", what, a)
+		}
+	}
+}
+
+// end revokes the tokens, at either server, and awaits that at both.
+func (w *world) end(t testing.TB, c clients.Created, tokens []string) {
+	t.Helper()
+	for i, token := range tokens {
+		if a := revoke(t, w.servers()[i%2], c, token); a.status != 200 {
+			t.Fatalf("revoke: %v", a)
+		}
+	}
+	for _, token := range tokens {
+		w.awaitInactive(t, token)
+	}
+}
+
+func (w *world) awaitInactive(t testing.TB, token string) {
+	t.Helper()
+	eventually(t, staleness, "a revocation", func() string {
+		for _, s := range w.servers() {
+			if a := w.introspect(t, s, token); !a.inactive() {
+				return a.String()
+			}
+		}
+		return ""
+	})
+}
+
+// tokens of the client, issued at either server.
+func (w *world) tokens(t testing.TB, c clients.Created, n int) []string {
+	t.Helper()
+	list := make([]string, n)
+	for i := range list {
+		list[i] = w.servers()[i%2].Token(t, c, "")
+	}
+	return list
+}
+
+// within polls until why answers "", and answers its last word after bound.
+func within(bound time.Duration, why func() string) string {
+	for begun := time.Now(); ; time.Sleep(pause) {
+		last := time.Since(begun) > bound
+		if reason := why(); reason == "" || last {
+			return reason
+		}
+	}
+}
+
+// eventually is within that ends the test, and answers how long it took.
+func eventually(t testing.TB, bound time.Duration, what string, why func() string) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	if reason := within(bound, why); reason != "" {
+		t.Fatalf("%s: not within %v: %s", what, bound, reason)
+	}
+	return time.Since(begun)
+}
+
+// watch asks both servers about tokens until stop, and fails the test at an
+// answer that is wrong: a live token may be active, an ended one inactive,
+// and either, if 503 is allowed, not answered.
+type watch struct {
+	w     *world
+	quiet bool // no 503 either
+
+	mu   sync.Mutex
+	live []string
+	over []string
+
+	quit    chan struct{}
+	once    sync.Once
+	done    sync.WaitGroup
+	refused atomic.Int64
+	right   atomic.Int64
+	slowest atomic.Int64
+}
+
+func (w *world) watch(t testing.TB, quiet bool, live, over []string) *watch {
+	x := &watch{w: w, quiet: quiet, live: live, over: over, quit: make(chan struct{})}
+	for _, s := range w.servers() {
+		x.done.Go(func() { x.run(t, s) })
+	}
+	t.Cleanup(func() { x.stop(t) })
+	return x
+}
+
+func (x *watch) run(t testing.TB, s *harness.Server) {
+	for i := 0; ; i++ {
+		select {
+		case <-x.quit:
+			return
+		default:
+		}
+		x.mu.Lock()
+		live, over := x.live, x.over
+		x.mu.Unlock()
+		x.judge(t, s, "live", live, i, answer.active)
+		x.judge(t, s, "ended", over, i, answer.inactive)
+		time.Sleep(pause)
+	}
+}
+
+// judge asks about one of the tokens.
+func (x *watch) judge(t testing.TB, s *harness.Server, what string, tokens []string, i int, right func(answer) bool) {
+	if len(tokens) == 0 {
+		return
+	}
+	a := x.w.introspect(t, s, tokens[i%len(tokens)])
+	took := a.got.Sub(a.sent)
+	if took > longest {
+		t.Errorf("%v after %v", a, took)
+	}
+	for old := x.slowest.Load(); int64(took) > old && !x.slowest.CompareAndSwap(old, int64(took)); old = x.slowest.Load() {
+	}
+	switch {
+	case a.status == 0: // an error, which is reported
+	case right(a):
+		x.right.Add(1)
+	case a.down() && !x.quiet:
+		x.refused.Add(1)
+	default:
+		t.Errorf("a token that is %s: %v", what, a)
+	}
+}
+
+// ended adds a token whose end was acknowledged.
+func (x *watch) ended(token string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.over = append(x.over[:len(x.over):len(x.over)], token)
+}
+
+// stop ends the questions, and whatever else x.done counts.
+func (x *watch) stop(t testing.TB) {
+	x.once.Do(func() {
+		close(x.quit)
+		x.done.Wait()
+		t.Logf("%d right answers, %d refused, the slowest after %v", x.right.Load(), x.refused.Load(), time.Duration(x.slowest.Load()).Round(time.Millisecond))
+	})
+}
+
+// ready answers "" if readyz does 200.
+func ready(t testing.TB, s *harness.Server) string {
+	req, err := http.NewRequest(http.MethodGet, s.URL+"/readyz", nil)
+	if err != nil {
+		t.Error(err)
+		return err.Error()
+	}
+	if a := send(t, http.DefaultClient, req); a.status != 200 {
+		return a.body
+	}
+	return ""
+}
+
+// serves answers "" if both issue, and call their own and each other's tokens
+// active.
+func (w *world) serves(t testing.TB, c clients.Created) string {
+	for _, s := range w.servers() {
+		if why := ready(t, s); why != "" {
+			return why
+		}
+		token, a := issue(t, s, c)
+		if token == "" {
+			return a.String()
+		}
+		for _, other := range w.servers() {
+			if a := w.introspect(t, other, token); !a.active() {
+				return a.String()
+			}
+		}
+	}
+	return ""
+}
