@@ -8,15 +8,15 @@ func comments() map[string]string {
 
 		"public.listen":             "where clients and resource servers call; beyond loopback needs TLS, here or in a proxy",
 		"public.trusted_proxies":    "addresses and CIDRs whose forwarded headers are believed and that may call /forward-auth",
-		"public.behind_tls_proxy":   "true where a proxy in front ends TLS",
-		"public.tls.cert_file":      "PEM certificate chain; needs key_file",
+		"public.behind_tls_proxy":   "true where a proxy in front ends TLS; with trusted_proxies, only what it says came by https (X-Forwarded-Proto) is served",
+		"public.tls.cert_file":      "PEM certificate chain; needs key_file; both are read again when they change",
 		"public.tls.key_file":       "PEM private key; needs cert_file",
 		"public.tls.client_ca_file": "only callers with a certificate of this authority may connect",
 
 		"admin.socket":             "unix socket of the admin API, in a folder that only this user may enter",
 		"admin.listen":             "the admin API over TCP, for bearer tokens with admin:read or admin:write; empty: off",
-		"admin.tls.cert_file":      "certificate chain in PEM form, read again when it changes",
-		"admin.tls.key_file":       "its key",
+		"admin.tls.cert_file":      "PEM certificate chain; needs key_file; both are read again when they change",
+		"admin.tls.key_file":       "PEM private key; needs cert_file",
 		"admin.tls.client_ca_file": "only callers with a certificate of this authority may connect",
 		"metrics.listen":           "where Prometheus scrapes /metrics, always without TLS; empty switches it off",
 		"console.listen":           "not in this version yet; leave empty",
@@ -40,21 +40,21 @@ func comments() map[string]string {
 		"cache.enabled":       "answer introspections from memory",
 		"cache.max_entries":   "tokens kept in memory, 0 to 10000000",
 		"cache.max_staleness": "the latest that a revocation counts on every replica, 500ms to 10s",
-		"scopes.file":         "YAML catalogue of scopes; empty means the built-in one",
+		"scopes.file":         "YAML catalogue of scopes; empty means the built-in one; read again on SIGHUP",
 
-		"limits.auth_failures_per_client_and_address.count": "wrong client secrets by client and address (IPv6 by /64); 0 switches a limit off",
+		"limits.auth_failures_per_client_and_address.count": "wrong client secrets by client and address (IPv6 by /64), over all replicas; one more gets 429; 0 switches a limit off",
 		"limits.auth_failures_per_client_and_address.per":   "in this time",
-		"limits.auth_failures_per_address.count":            "wrong client secrets by address, over all clients",
+		"limits.auth_failures_per_address.count":            "wrong client secrets by address, over all clients and replicas",
 		"limits.auth_failures_per_address.per":              "in this time",
-		"limits.issue_per_client.count":                     "tokens issued to one client",
+		"limits.issue_per_client.count":                     "tokens issued to one client, over all replicas; 0: as many as it asks for",
 		"limits.issue_per_client.per":                       "in this time",
-		"limits.issue_per_client.mode":                      "enforce refuses what is over the limit, log only tells",
-		"limits.codes_per_phone.count":                      "verification codes sent to one phone number",
+		"limits.issue_per_client.mode":                      "enforce refuses what is over the limit with 429, log only tells",
+		"limits.codes_per_phone.count":                      "verification codes sent to one phone number; no effect yet",
 		"limits.codes_per_phone.per":                        "in this time",
 
-		"forward_auth.headers": "forwarded (X-Forwarded-Method, -Uri, -For) or original (X-Original-Method, -URI, X-Real-IP); the others are ignored",
+		"forward_auth.headers": "forwarded (X-Forwarded-Method, -Uri, -For) or original (X-Original-Method, -URI, X-Real-IP); no effect yet",
 
-		"customers.product_name":           "the name in verification messages in sandbox; live uses the org's",
+		"customers.product_name":           "the name in verification messages in sandbox; live uses the org's; customers has no effect yet",
 		"customers.sandbox_code":           `six digits that are always right, such as "000001", with nothing sent; must be empty in live`,
 		"customers.sender":                 "how codes are sent: log (sandbox only), webhook or twilio",
 		"customers.webhook.url":            "where codes are posted",
@@ -65,7 +65,7 @@ func comments() map[string]string {
 		"customers.twilio.base_url":        "another address of the API; empty means Twilio's own",
 
 		"audit.retention": "how long audit entries are kept, 1d to 3650d",
-		"log.level":       "debug, info, warn or error",
+		"log.level":       "debug, info, warn or error; read again on SIGHUP",
 		"log.format":      "json or text",
 	}
 }

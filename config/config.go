@@ -11,8 +11,8 @@ type Config struct {
 	Public Public `key:"public"`
 	Admin  struct {
 		Socket string `key:"socket"`
-		Listen string `key:"listen"` // refused by Validate in this version
-		TLS    TLS    `key:"tls"`    // refused by Validate in this version
+		Listen string `key:"listen"` // TCP, for bearer tokens; empty: off
+		TLS    TLS    `key:"tls"`
 	} `key:"admin"`
 	Metrics struct {
 		Listen string `key:"listen"` // empty: off
@@ -64,7 +64,7 @@ type Public struct {
 type TLS struct {
 	CertFile     string `key:"cert_file"`
 	KeyFile      string `key:"key_file"`
-	ClientCAFile string `key:"client_ca_file"` // refused by Validate in this version
+	ClientCAFile string `key:"client_ca_file"` // empty: callers need no certificate
 }
 
 // Redis configures the redis store.

@@ -113,6 +113,8 @@ func (s *Server) prepare(l *listener, tlsConfig *tls.Config) {
 		TLSConfig:         tlsConfig,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// OPTIONS * is answered as any request is, not by net/http.
+		DisableGeneralOptionsHandler: true,
 	}
 	s.onStop(l.name+" listener", func(ctx context.Context) error {
 		err := l.http.Shutdown(ctx)

@@ -175,6 +175,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
 	s.quota.Start()
 	s.onStop("quota", func(context.Context) error { s.quota.Stop(); return nil })
+	s.startExpiring()
 	if err := s.listen(); err != nil {
 		return err
 	}

@@ -63,8 +63,8 @@ func newer(ctx context.Context, server *api, last string, most int) ([]store.Aud
 		}
 		events := list.Events
 		seen := slices.IndexFunc(events, func(e store.AuditEvent) bool { return e.ID == last })
-		if seen < 0 && len(events) == limit && limit < most && last != "" {
-			continue // the last one is further back
+		if seen < 0 && len(events) == limit && limit < most {
+			continue // the last one is further back, or more are wanted
 		}
 		if seen >= 0 {
 			events = events[:seen]

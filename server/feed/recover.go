@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ const (
 	witnessWait = 2 * time.Second
 	witnessPoll = 100 * time.Millisecond
 	bySystem    = "system"
+	beginTries  = 10
 )
 
 // Start loads the feed and follows it until Stop. If the feed is empty, or
@@ -36,7 +38,7 @@ func (f *Feed) Start(ctx context.Context) error {
 			f.o.Log.WarnContext(ctx, "feed: the store restarted while no grantd was watching, so revocations may be lost: every token issued before is void")
 		}
 		all := store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, By: bySystem, At: f.o.Now().UTC()}
-		if _, err := f.o.Store.AppendFeed(ctx, all); err != nil {
+		if err := f.begin(ctx, all); err != nil {
 			return fmt.Errorf("begin feed: %w", err)
 		}
 	}
@@ -46,6 +48,18 @@ func (f *Feed) Start(ctx context.Context) error {
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go f.follow(ctx)
 	return nil
+}
+
+// begin appends the first entry, with patience: a replica of the store that
+// has just been started may be late to acknowledge it.
+func (f *Feed) begin(ctx context.Context, e store.Entry) (err error) {
+	for range beginTries {
+		if _, err = f.o.Store.AppendFeed(ctx, e); !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		sleep(ctx, retryAfter)
+	}
+	return err
 }
 
 // Stop ends following and waits for it.

@@ -1,10 +1,12 @@
 package ratelimit_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -134,4 +136,41 @@ func TestNetwork(t *testing.T) {
 	if got := ratelimit.Network(netip.Addr{}); got != "" {
 		t.Errorf("no address counts as %q", got)
 	}
+}
+
+// Whatever is tried, from wherever: the store holds a bounded set of
+// counters, whose names are no identities.
+func TestCountersAreBounded(t *testing.T) {
+	w := newWorld(t)
+	counters := map[string]bool{}
+	f := ratelimit.NewFailures(ratelimit.Options{
+		Store: countedKeys{w.store, counters}, Key: []byte("key"), Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
+		PerClientAndAddress: ratelimit.Limit{Count: 20, Per: time.Minute}, PerAddress: ratelimit.Limit{Count: 300, Per: time.Minute},
+		Hit: func(string) {},
+	})
+	for i := range 20_000 {
+		f.Failed(t.Context(), fmt.Sprint("client", i), netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}))
+	}
+	for key := range counters {
+		n, err := strconv.ParseUint(key[1:], 36, 64)
+		if (key[0] != 'c' && key[0] != 'a') || err != nil || n >= 1<<18 {
+			t.Fatalf("counter %q is not of the bounded set", key)
+		}
+	}
+	if len(counters) < 20_000 {
+		t.Errorf("only %d counters for 40,000 identities: they meet too often", len(counters))
+	}
+}
+
+// countedKeys notes the names of counters, and counts nothing.
+type countedKeys struct {
+	store.Limits
+	keys map[string]bool
+}
+
+func (c countedKeys) AddHits(_ context.Context, hits ...store.Hit) ([]store.Count, error) {
+	for _, h := range hits {
+		c.keys[h.Key] = true
+	}
+	return make([]store.Count, len(hits)), nil
 }

@@ -78,7 +78,8 @@ func (q *Quota) Take(clientID string) time.Duration {
 	}
 	now := q.o.Now()
 	if !now.Before(c.until) {
-		c.shared, c.until = 0, now.Add(q.o.Limit.Per)
+		// What was not told yet is of the window that is over.
+		c.shared, c.pending, c.until = 0, 0, now.Add(q.o.Limit.Per)
 	}
 	if c.shared+c.pending < int64(q.o.Limit.Count) {
 		c.pending++

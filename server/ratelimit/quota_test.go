@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/store"
 )
 
 func (w *world) quota(count int, enforce bool, log *bytes.Buffer) *ratelimit.Quota {
@@ -79,5 +80,42 @@ func TestHintForClientsThatDontCache(t *testing.T) {
 	q.Hint()
 	if !strings.Contains(log.String(), "client_id=billing tokens_last_minute=412 token_lives_seconds=3600") || strings.Contains(log.String(), "shipping") || w.hits["chatty"] != 1 {
 		t.Errorf("log %q, hits %v", log.String(), w.hits)
+	}
+}
+
+// What was issued just before the end of a window, and not told to the store
+// yet, is not held against the next one.
+func TestQuotaBeginsAnew(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	q := w.quota(10, true, &log)
+	for range 10 {
+		q.Take("billing")
+	}
+	w.clock.Advance(61 * time.Second)
+	for i := range 10 {
+		if q.Take("billing") != 0 {
+			t.Fatalf("token %d of the new window is refused", i+1)
+		}
+	}
+}
+
+// A store that is down shares nothing; what is known here still counts.
+func TestQuotaWithoutTheStore(t *testing.T) {
+	w := newWorld(t)
+	w.store.Fail("AddHits", store.ErrUnavailable)
+	var log bytes.Buffer
+	q := w.quota(10, true, &log)
+	for i := range 10 {
+		if q.Take("billing") != 0 {
+			t.Fatalf("token %d is refused", i+1)
+		}
+		q.Sync(t.Context())
+	}
+	if q.Take("billing") == 0 {
+		t.Error("token 11 is not refused")
+	}
+	if !strings.Contains(log.String(), "issue quota not shared") {
+		t.Errorf("log %q", log.String())
 	}
 }

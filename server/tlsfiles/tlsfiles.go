@@ -22,10 +22,25 @@ type Pair struct {
 	seen              state
 }
 
-// state tells whether the files changed without reading them.
-type state [2]struct {
-	modified time.Time
-	size     int64
+// state tells whether the files changed without reading them; nil is a file
+// that is not there.
+type state [2]os.FileInfo
+
+// same also goes by which file it is: another one may have the same time.
+func (s state) same(as state) bool {
+	for i, a := range s {
+		b := as[i]
+		if a == nil || b == nil {
+			if a != b {
+				return false
+			}
+			continue
+		}
+		if !os.SameFile(a, b) || !a.ModTime().Equal(b.ModTime()) || a.Size() != b.Size() {
+			return false
+		}
+	}
+	return true
 }
 
 // Load reads the pair. Errors name the file.
@@ -70,7 +85,7 @@ func (p *Pair) Watch(ctx context.Context, reloaded func(error)) {
 			return
 		case <-tick.C:
 		}
-		if now := p.look(); now != p.seen {
+		if now := p.look(); !now.same(p.seen) {
 			p.seen = now
 			reloaded(p.Reload())
 		}
@@ -81,7 +96,7 @@ func (p *Pair) Watch(ctx context.Context, reloaded func(error)) {
 func (p *Pair) look() (s state) {
 	for i, name := range [...]string{p.certFile, p.keyFile} {
 		if info, err := os.Stat(name); err == nil {
-			s[i].modified, s[i].size = info.ModTime(), info.Size()
+			s[i] = info
 		}
 	}
 	return s

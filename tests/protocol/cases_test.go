@@ -28,10 +28,10 @@ var agreed = map[string]string{
 
 // elsewhere are the other cases of those sections, and why they are not here.
 var elsewhere = map[string]string{
-	"A39": "the limiter has its own tests", "A40": "the limiter has its own tests",
+	"A39": "tests/limits", "A40": "tests/limits",
 	"A43": "private_key_jwt is not in this version", "A44": "as A43", "A45": "as A43", "A46": "as A43", "A47": "as A43", "A49": "as A43",
-	"A50": "mutual TLS is not in this version", "A51": "falls: subjects have namespaces", "A52": "crypto/subtle is used; timing is not measured here",
-	"E08": "the limiter has its own tests", "I23": "the limiter has its own tests",
+	"A50": "mutual TLS is not in this version", "A51": "falls: subjects have namespaces", "A52": "tests/limits measures it, with A11 and I34",
+	"E08": "tests/limits", "I23": "tests/limits",
 	"I26": "tests/replicas", "I27": "tests/replicas",
 }
 

@@ -1,0 +1,159 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/grantd/grantd/store"
+)
+
+// metric is what the page says of one, and what the code has.
+type metric struct{ Type, Labels string }
+
+// families are those of the Prometheus client: the page names them only as
+// such.
+var families = []string{"go_", "process_"}
+
+func foreign(name string) bool {
+	return slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(name, f) })
+}
+
+// touched answers metrics of which each has been used once: a vector without
+// a sample is not gathered.
+func touched() *Metrics {
+	m := New(func() time.Duration { return time.Second })
+	m.Request("public", "/oauth/token", 200, time.Millisecond)
+	m.Issued("client")
+	m.Introspected(true, "hit")
+	m.Authenticated("ok")
+	m.LimitHit("issue_per_client")
+	m.Chatty()
+	m.AuditFailed(1)
+	m.SecretsExpiring(1)
+	m.Reloaded("tls", errors.New("no"))
+	m.Batch(1)
+	m.Measure(nil)
+	return m
+}
+
+func TestPageTellsOfEveryMetric(t *testing.T) {
+	want, got := onPage(t), inCode(t)
+	if len(got) < 10 {
+		t.Fatalf("found only %d metrics in the code", len(got))
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("METRICS.md is not what the code has (-code +page):\n%s", diff)
+	}
+}
+
+// inCode gathers what is registered; every vector must have been touched.
+func inCode(t *testing.T) map[string]metric {
+	t.Helper()
+	m := touched()
+	described := make(chan *prometheus.Desc)
+	go func() { m.registry.Describe(described); close(described) }()
+	labels := map[string]string{}
+	form := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{(.*)\}\}`)
+	for d := range described {
+		f := form.FindStringSubmatch(d.String())
+		if f == nil {
+			t.Fatalf("not the form of a description that this test knows: %s", d)
+		}
+		if !foreign(f[1]) {
+			labels[f[1]] = f[2]
+		}
+	}
+	gathered, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]metric{}
+	for _, g := range gathered {
+		if names, ok := labels[g.GetName()]; ok {
+			all[g.GetName()] = metric{strings.ToLower(g.GetType().String()), names}
+		} else if !foreign(g.GetName()) {
+			t.Errorf("%s is gathered and not described", g.GetName())
+		}
+	}
+	for name := range labels {
+		if _, ok := all[name]; !ok {
+			t.Errorf("%s has no sample: touch it in this test", name)
+		}
+	}
+	return all
+}
+
+// onPage reads the first table.
+func onPage(t *testing.T) map[string]metric {
+	t.Helper()
+	row := regexp.MustCompile("(?m)^\\| `(grantd_[a-z_]+)` \\| ([a-z]+) \\| (.*?) ?\\| .+ \\|.*\\|$")
+	all := map[string]metric{}
+	for _, r := range row.FindAllStringSubmatch(page(t), -1) {
+		if _, twice := all[r[1]]; twice {
+			t.Errorf("%s stands twice on the page", r[1])
+		}
+		all[r[1]] = metric{r[2], strings.NewReplacer("`", "", " ", "").Replace(r[3])}
+	}
+	return all
+}
+
+// TestPageNamesValues: the values of labels that the code fixes in this
+// package, and the names in the alerts.
+func TestPageNamesValues(t *testing.T) {
+	text := page(t)
+	for _, value := range slices.Concat(operations, families) {
+		if !strings.Contains(text, "`"+value+"`") {
+			t.Errorf("METRICS.md does not name `%s`", value)
+		}
+	}
+	known := slices.Collect(maps.Keys(onPage(t)))
+	for _, name := range regexp.MustCompile(`grantd_[a-z_]+`).FindAllString(text, -1) {
+		if base := strings.TrimSuffix(name, "_count"); !slices.Contains(known, name) && !slices.Contains(known, base) {
+			t.Errorf("METRICS.md names %s, which is none", name)
+		}
+	}
+}
+
+// TestStoreResults: which failures count as the store's.
+func TestStoreResults(t *testing.T) {
+	m := New(func() time.Duration { return 0 })
+	s := m.Measure(nil)
+	for _, err := range []error{nil, store.ErrNotFound, store.ErrConflict, fmt.Errorf("x: %w", store.ErrUnavailable)} {
+		_ = do(s, "GetToken", func() error { return err })
+	}
+	got := map[string]uint64{}
+	gathered, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range gathered {
+		for _, sample := range g.GetMetric() {
+			if g.GetName() != "grantd_store_operation_duration_seconds" || sample.GetLabel()[0].GetValue() != "GetToken" {
+				continue
+			}
+			got[sample.GetLabel()[1].GetValue()] = sample.GetHistogram().GetSampleCount()
+		}
+	}
+	if diff := cmp.Diff(map[string]uint64{"ok": 1, "refused": 2, "unavailable": 1}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func page(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("METRICS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,307 @@
+package metrics_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/embedded"
+	"github.com/grantd/grantd/store/storetest"
+	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+const patience = 15 * time.Second
+
+// samples are what one scrape says: `name{labels}` → value.
+type samples map[string]float64
+
+var line = regexp.MustCompile(`^([a-z_]+(?:\{.*\})?) (\S+)$`)
+
+func scrape(t *testing.T, s *harness.Server) samples {
+	t.Helper()
+	res, err := http.Get(s.Server.URL("metrics") + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Fatalf("status %d", res.StatusCode)
+	}
+	all := samples{}
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if m := line.FindStringSubmatch(lines.Text()); m != nil && strings.HasPrefix(m[1], "grantd_") {
+			v, err := strconv.ParseFloat(m[2], 64)
+			if err != nil {
+				t.Fatalf("line %q", lines.Text())
+			}
+			all[m[1]] = v
+		}
+	}
+	return all
+}
+
+func measured(more ...func(*config.Config)) harness.Options {
+	return harness.Options{Edit: func(c *config.Config) {
+		c.Metrics.Listen = "127.0.0.1:0"
+		for _, edit := range more {
+			edit(c)
+		}
+	}}
+}
+
+// changes checks by how much the samples grew.
+func changes(t *testing.T, what string, before, after samples, want map[string]float64) {
+	t.Helper()
+	for name, by := range want {
+		if got := after[name] - before[name]; got != by {
+			t.Errorf("%s: %s grew by %v, want %v", what, name, got, by)
+		}
+	}
+}
+
+func request(listener, route string, code int) string {
+	return fmt.Sprintf(`grantd_http_requests_total{code="%d",listener="%s",route="%s"}`, code, listener, route)
+}
+
+func TestEachMetricChanges(t *testing.T) {
+	s := harness.Start(t, measured(func(c *config.Config) {
+		c.Limits.AuthFailuresPerClientAndAddress = config.Limit{Count: 1, Per: time.Minute}
+		c.Limits.IssuePerClient.Limit = config.Limit{Count: 3, Per: time.Minute}
+	}))
+	rs, c := s.NewClient(t, "resource-server", "introspect"), s.NewClient(t, "billing-client", "users:read")
+	before := scrape(t, s)
+	step := func(what string, do func(), want map[string]float64) {
+		t.Helper()
+		do()
+		after := scrape(t, s)
+		changes(t, what, before, after, want)
+		before = after
+	}
+	token := ""
+	authenticated := func(result string) string { return `grantd_client_authentications_total{result="` + result + `"}` }
+	introspections := func(result, cache string) string {
+		return `grantd_introspections_total{cache="` + cache + `",result="` + result + `"}`
+	}
+	stored := func(operation, result string) string {
+		return `grantd_store_operation_duration_seconds_count{operation="` + operation + `",result="` + result + `"}`
+	}
+	wrong := func() {
+		s.Form(t, "/oauth/token", "billing-client", "wrong-secret", url.Values{"grant_type": {"client_credentials"}})
+	}
+
+	step("a token", func() { token = s.Token(t, c, "") }, map[string]float64{
+		request("public", "/oauth/token", 200):                                                    1,
+		`grantd_http_request_duration_seconds_count{listener="public",route="/oauth/token"}`:      1,
+		`grantd_http_request_duration_seconds_count{listener="public",route="/oauth/introspect"}`: 0,
+		`grantd_tokens_issued_total{token_use="client"}`:                                          1,
+		authenticated("ok"):      1,
+		stored("PutToken", "ok"): 1,
+	})
+	step("an introspection", func() { s.Introspect(t, rs, token) }, map[string]float64{
+		introspections("active", "miss"): 1, introspections("active", "hit"): 0, stored("GetToken", "ok"): 1,
+		request("public", "/oauth/introspect", 200): 1, authenticated("ok"): 1, `grantd_tokens_issued_total{token_use="client"}`: 0,
+	})
+	step("the same again", func() { s.Introspect(t, rs, token) }, map[string]float64{
+		introspections("active", "hit"): 1, introspections("active", "miss"): 0, stored("GetToken", "ok"): 0,
+	})
+	step("garbage", func() { s.Introspect(t, rs, "made-up-0123456789") }, map[string]float64{
+		introspections("inactive", "none"): 1, stored("GetToken", "ok"): 0, stored("GetToken", "refused"): 0,
+	})
+	step("a wrong secret", wrong, map[string]float64{
+		request("public", "/oauth/token", 401): 1, authenticated("refused"): 1, authenticated("ok"): 0, stored("AddHits", "ok"): 1,
+	})
+	step("one too many", wrong, map[string]float64{
+		request("public", "/oauth/token", 429): 1, authenticated("limited"): 1, authenticated("refused"): 0,
+		`grantd_limit_hits_total{limit="auth_failures_per_client_and_address"}`: 1,
+	})
+	step("a rotated secret", func() {
+		if _, err := s.Clients().Rotate(t.Context(), audit.Actor{Name: "test"}, "billing-client", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		s.Token(t, c, "")
+	}, map[string]float64{authenticated("old_secret"): 1, authenticated("ok"): 0})
+	step("over the quota", func() {
+		s.Token(t, c, "")
+		s.Form(t, "/oauth/token", c.ClientID, c.ClientSecret, url.Values{"grant_type": {"client_credentials"}})
+	}, map[string]float64{`grantd_limit_hits_total{limit="issue_per_client"}`: 1, `grantd_tokens_issued_total{token_use="client"}`: 1})
+	step("a path that is not there", func() {
+		s.Form(t, "/gt_sandbox_secret-in-the-path", "", "", nil)
+		s.AdminDo(t, "GET", "/clients/billing-client", nil)
+		s.AdminDo(t, "GET", "/clients/nobody", nil)
+	}, map[string]float64{
+		request("public", "unmatched", 404): 1, request("admin_socket", "/admin/v1/clients/:id", 200): 1, request("admin_socket", "/admin/v1/clients/:id", 404): 1,
+	})
+	step("a reload", func() {
+		bad := config.Defaults()
+		bad.Scopes.File = "/nowhere/scopes.yaml"
+		if err := s.Reload(t.Context(), bad); err == nil {
+			t.Error("a bad catalogue is taken")
+		}
+	}, map[string]float64{
+		`grantd_reloads_total{result="failed",what="catalogue"}`: 1, `grantd_reloads_total{result="ok",what="tls"}`: 1, `grantd_reloads_total{result="ok",what="log"}`: 1,
+	})
+	if before["grantd_store_batch_writes_count"] == 0 || before["grantd_store_batch_writes_sum"] < before["grantd_store_batch_writes_count"] {
+		t.Errorf("batches: %v of %v writes", before["grantd_store_batch_writes_count"], before["grantd_store_batch_writes_sum"])
+	}
+	if before["grantd_feed_age_seconds"] != 0 {
+		t.Errorf("the feed of one process is %v s old", before["grantd_feed_age_seconds"])
+	}
+	info := 0
+	for name, v := range before {
+		if strings.HasPrefix(name, "grantd_build_info{go_version=\"go1.") && v == 1 {
+			info++
+		}
+		for _, kept := range []string{"billing-client", "resource-server", "nobody", "secret-in-the-path", "wrong-secret", token, c.ClientSecret, c.SecretID} {
+			if strings.Contains(name, kept) {
+				t.Errorf("%s: a label holds what a caller sent", name)
+			}
+		}
+	}
+	if info != 1 {
+		t.Errorf("%d build infos", info)
+	}
+}
+
+// The hint for clients that don't cache is counted.
+func TestUncachedTokenWarnings(t *testing.T) {
+	s := harness.Start(t, measured())
+	c := s.NewClient(t, "billing", "users:read")
+	for range 40 {
+		s.Token(t, c, "")
+	}
+	s.Clock.Add(61 * time.Second)
+	await(t, s, "grantd_uncached_token_warnings_total", func(v float64) bool { return v == 1 })
+}
+
+func await(t *testing.T, s *harness.Server, name string, is func(float64) bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		v := scrape(t, s)[name]
+		if is(v) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s is %v after %v", name, v, patience)
+		}
+	}
+}
+
+// A store that fails shows by operation; audit events that it did not take
+// are counted.
+func TestStoreFailures(t *testing.T) {
+	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty := storetest.NewFaulty(opened)
+	o := measured()
+	o.Use = faulty
+	s := harness.Start(t, o)
+	c := s.NewClient(t, "billing", "users:read")
+	before := scrape(t, s)
+	faulty.Fail("PutToken", store.ErrUnavailable)
+	faulty.Fail("AppendAudit", store.ErrUnavailable)
+	s.Form(t, "/oauth/token", c.ClientID, c.ClientSecret, url.Values{"grant_type": {"client_credentials"}})
+	s.AdminDo(t, "PATCH", "/clients/billing", map[string]any{"name": "B"})
+	s.AdminDo(t, "POST", "/clients", map[string]any{"client_id": "billing"})
+	changes(t, "failures", before, scrape(t, s), map[string]float64{
+		`grantd_store_operation_duration_seconds_count{operation="PutToken",result="unavailable"}`: 1,
+		`grantd_store_operation_duration_seconds_count{operation="PutToken",result="ok"}`:          0,
+		`grantd_store_operation_duration_seconds_count{operation="CreateClient",result="refused"}`: 1,
+		`grantd_tokens_issued_total{token_use="client"}`:                                           0,
+		request("public", "/oauth/token", 503):                                                     1,
+		"grantd_audit_failures_total":                                                              2,
+	})
+}
+
+// The age of a feed that cannot be confirmed grows.
+func TestFeedAge(t *testing.T) {
+	link := harness.StartProxy(t, redistest.Start(t).Addr)
+	s := harness.Start(t, measured(harness.OnRedis(link.Addr)))
+	await(t, s, "grantd_feed_age_seconds", func(v float64) bool { return v > 0 && v < 1 })
+	link.Set(harness.Refusing)
+	await(t, s, "grantd_feed_age_seconds", func(v float64) bool { return v > 1.2 })
+	link.Set(harness.Passing)
+	await(t, s, "grantd_feed_age_seconds", func(v float64) bool { return v > 0 && v < 1 })
+}
+
+// A server counts at its start which live secrets end within 7 days.
+func TestSecretsExpiring(t *testing.T) {
+	redis := redistest.Start(t).Addr
+	quick := func(c *config.Config) { c.Cache.MaxStaleness = 200 * time.Millisecond } // changes wait for it
+	first := harness.Start(t, measured(harness.OnRedis(redis), quick))
+	by := audit.Actor{Name: "test"}
+	rotate := func(id string, grace time.Duration) {
+		t.Helper()
+		first.NewClient(t, id, "users:read")
+		if _, err := first.Clients().Rotate(t.Context(), by, id, grace); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first.NewClient(t, "stays", "users:read")
+	rotate("soon", 24*time.Hour)
+	rotate("sooner", time.Hour)
+	rotate("late", 8*24*time.Hour)
+	rotate("ended", 0)
+	rotate("deactivated", 24*time.Hour)
+	if _, err := first.Clients().Deactivate(t.Context(), by, "deactivated"); err != nil {
+		t.Fatal(err)
+	}
+	second := harness.Start(t, measured(harness.OnRedis(redis)))
+	await(t, second, "grantd_secrets_expiring", func(v float64) bool { return v == 2 })
+}
+
+// More clients than one page are counted.
+func TestSecretsExpiringOverPages(t *testing.T) {
+	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Now().Add(time.Hour)
+	const n = 503
+	var all sync.WaitGroup // writes share commits
+	for i := range n {
+		all.Go(func() {
+			c := store.Client{ID: fmt.Sprint("c", i), Secrets: []store.Secret{{ID: "AAAAAAAA", Hash: "sha256$x", ExpiresAt: &end}}}
+			if err := opened.CreateClient(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	o := measured()
+	o.Use = opened
+	s := harness.Start(t, o)
+	await(t, s, "grantd_secrets_expiring", func(v float64) bool { return v == n })
+}
+
+// Nothing but the metrics is on their listener, and no metrics elsewhere.
+func TestListener(t *testing.T) {
+	s := harness.Start(t, measured())
+	for at, status := range map[string]int{
+		s.Server.URL("metrics") + "/": 404, s.Server.URL("metrics") + "/healthz": 404, s.Server.URL("metrics") + "/admin/v1/clients": 404,
+		s.Server.URL("metrics") + "/oauth/token": 404, s.URL + "/metrics": 404,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := harness.Do(t, nil, req); r.Status != status {
+			t.Errorf("%s: %d", at, r.Status)
+		}
+	}
+	if u := harness.Start(t).Server.URL("metrics"); u != "" {
+		t.Errorf("without metrics.listen there is %s", u)
+	}
+}
