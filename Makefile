@@ -2,7 +2,8 @@
 # brings 6.5 MB of it.
 TAGS     := nomsgpack
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-PROGRAMS := redis-server redis-sentinel curl jq npm
+# What tests run, as program or program:package where the names differ.
+PROGRAMS := redis-server redis-sentinel curl jq npm buildah systemd-analyze:systemd
 SHELL    := /bin/bash -o pipefail
 
 .DEFAULT_GOAL := help
@@ -21,7 +22,7 @@ test: tools ## install what the tests need, then run all of them with -race; a s
 # Only what is missing is installed, and only where apt is: elsewhere the
 # tests that need it fail and say so.
 tools:
-	@missing=; for p in $(PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	@missing=; for p in $(PROGRAMS); do command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
 	if [ -n "$$missing" ]; then \
 		echo "installing:$$missing"; \
 		command -v apt-get >/dev/null || { echo "there is no apt-get here: install$$missing yourself" >&2; exit 1; }; \

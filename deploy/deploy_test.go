@@ -1,5 +1,6 @@
-// Package deploy is what an operator copies: an example of each file, and a
-// guide. Its test keeps both true of the code.
+// Package deploy is what an operator copies: examples, the files for systemd,
+// containers and Redis, and a guide. Its tests keep them true of the code, and
+// run what can be run here.
 package deploy
 
 //go:generate go test -tags nomsgpack -run TestExamples . -update
@@ -142,7 +143,7 @@ func TestGuidesNameKeys(t *testing.T) {
 	keys, actions := flatten(t, config.Defaults()), logged(t)
 	span := regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)+)`")
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md"} {
+	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/metrics/METRICS.md"} {
 		text := read(t, name)
 		for _, m := range span.FindAllStringSubmatch(text, -1) {
 			section, _, _ := strings.Cut(m[1], ".")
@@ -159,6 +160,55 @@ func TestGuidesNameKeys(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOperatingIsProved: each line of what happens when Redis fails names
+// tests, and they are there.
+func TestOperatingIsProved(t *testing.T) {
+	_, text, _ := strings.Cut(read(t, "OPERATING.md"), "### What happens when Redis")
+	text, _, _ = strings.Cut(text, "\n## ")
+	lines := 0
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| when") {
+			continue
+		}
+		lines++
+		proofs := regexp.MustCompile(`\[([^\]]+)\]`).FindAllStringSubmatch(line, -1)
+		if len(proofs) == 0 {
+			t.Errorf("nothing proves %s", line)
+		}
+		for _, p := range proofs {
+			folder := ""
+			for name := range strings.SplitSeq(p[1], ", ") {
+				if f, rest, ok := strings.Cut(name, " Test"); ok {
+					folder, name = f, "Test"+rest
+				}
+				if !isTest(t, folder, name) {
+					t.Errorf("%s has no %s", folder, name)
+				}
+			}
+		}
+	}
+	if lines < 10 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
+// isTest says whether a folder has the test; a subtest's name is one of its
+// strings.
+func isTest(t *testing.T, folder, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", folder, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	for _, f := range files {
+		source.WriteString(read(t, f))
+	}
+	test, sub, isSub := strings.Cut(name, "/")
+	return strings.Contains(source.String(), "\nfunc "+test+"(t *testing.T) {") &&
+		(!isSub || strings.Contains(source.String(), strconv.Quote(sub)))
 }
 
 // flatten answers the key paths, and the sections with a dot behind.

@@ -1,0 +1,211 @@
+package deploy
+
+import (
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// asRoot is the command, with sudo where this is not root: the parts of an
+// image belong to several users.
+func asRoot(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		args = append([]string{"sudo", "-n"}, args...)
+	}
+	return exec.Command(args[0], args[1:]...) // not of t.Context: clean-ups use it too
+}
+
+func output(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", strings.Join(cmd.Args, " "), err, out, &stderr)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// TestImage builds the last stage of the Dockerfile from a program that is
+// built here, since no registry can be asked for the first, and runs it.
+func TestImage(t *testing.T) {
+	base, err := os.MkdirTemp("", "grantd-image-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = asRoot(t, "rm", "-rf", base).Run() })
+	buildah := func(args ...string) string {
+		return output(t, asRoot(t, append([]string{"buildah", "--storage-driver", "vfs", "--root", base + "/root", "--runroot", base + "/run"}, args...)...))
+	}
+	first, last := stages(t)
+	rootfs := filepath.Join(base, "files")
+	program := compile(t, first, rootfs)
+	write(t, filepath.Join(base, "Dockerfile"), strings.ReplaceAll(last, "--from=build ", ""))
+	buildah("bud", "--isolation", "chroot", "--format", "docker", "-t", "grantd", "-f", base+"/Dockerfile", rootfs)
+
+	var image struct {
+		Docker struct {
+			Config struct {
+				User         string
+				ExposedPorts map[string]any
+				Volumes      map[string]any
+				Entrypoint   []string
+				Cmd          []string
+				Env          []string
+				Healthcheck  struct{ Test []string }
+			} `json:"config"`
+		}
+	}
+	if err := json.Unmarshal([]byte(buildah("inspect", "--type", "image", "grantd")), &image); err != nil {
+		t.Fatal(err)
+	}
+	c := image.Docker.Config
+	if diff := cmp.Diff("65532:65532", c.User); diff != "" {
+		t.Errorf("user: %s", diff)
+	}
+	if len(c.ExposedPorts) != 2 || len(c.Volumes) != 1 || len(c.Healthcheck.Test) == 0 {
+		t.Errorf("ports, volumes, health check: %+v", c)
+	}
+	if files := buildah("from", "--name", "c", "grantd"); files == "" {
+		t.Fatal("no container")
+	}
+	root := buildah("mount", "c")
+	t.Cleanup(func() { buildah("umount", "c") })
+	if diff := cmp.Diff([]string{"data", "etc", "grantd"}, strings.Fields(output(t, asRoot(t, "ls", root)))); diff != "" {
+		t.Errorf("in the image:\n%s", diff)
+	}
+	isStatic(t, program)
+	t.Run("Runs", func(t *testing.T) {
+		runImage(t, root, c.User, slices.Concat(c.Entrypoint, c.Cmd), c.Healthcheck.Test[1:], c.Env)
+	})
+}
+
+// stages splits the Dockerfile.
+func stages(t *testing.T) (first, last string) {
+	t.Helper()
+	text := read(t, "Dockerfile")
+	at := strings.LastIndex(text, "\nFROM ")
+	if at < 0 || !strings.HasPrefix(text[at+1:], "FROM scratch\n") {
+		t.Fatal("the last stage is not from scratch")
+	}
+	return text[:at], text[at+1:]
+}
+
+// compile runs the go build of the first stage, with what that copies, and
+// lays out files where the last stage finds them.
+func compile(t *testing.T, stage, rootfs string) string {
+	t.Helper()
+	source := t.TempDir()
+	for _, m := range regexp.MustCompile(`(?m)^COPY (.+) (\S+)$`).FindAllStringSubmatch(stage, -1) {
+		for _, name := range strings.Fields(m[1]) {
+			var err error
+			if info, statErr := os.Stat("../" + name); statErr != nil {
+				err = statErr
+			} else if info.IsDir() {
+				err = os.CopyFS(filepath.Join(source, name), os.DirFS("../"+name))
+			} else {
+				write(t, filepath.Join(source, name), read(t, "../"+name))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run := regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 go build .*)$`).FindStringSubmatch(stage)
+	if run == nil {
+		t.Fatal("no go build in the first stage")
+	}
+	out := filepath.Join(rootfs, "out")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(run[1], "/out/", out+"/"))
+	cmd.Dir = source
+	output(t, cmd)
+	certs := filepath.Join(rootfs, "etc/ssl/certs")
+	if err := os.MkdirAll(certs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(certs, "ca-certificates.crt"), "")
+	return filepath.Join(out, "grantd")
+}
+
+// isStatic wants a program that needs no other file.
+func isStatic(t *testing.T, program string) {
+	t.Helper()
+	f, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	libraries, err := f.ImportedLibraries()
+	if err != nil || len(libraries) > 0 {
+		t.Errorf("libraries: %q, %v", libraries, err)
+	}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			t.Error("it wants a loader")
+		}
+	}
+}
+
+// runImage runs the image's command in its files as its user, asks it over
+// HTTP, and by the image's own check.
+func runImage(t *testing.T, root, user string, command, check, env []string) {
+	inside := func(command []string) *exec.Cmd {
+		args := slices.Concat([]string{"env", "-i"}, env, []string{"GRANTD_PUBLIC_LISTEN=127.0.0.1:0", "GRANTD_METRICS_LISTEN="},
+			[]string{"/usr/sbin/chroot", "--userspec=" + user, "--groups=", root}, command)
+		return asRoot(t, args...)
+	}
+	cmd := inside(command)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("its end: %v\n%s", err, &stderr)
+		}
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("it does not serve: %v\n%s", err, &stderr)
+	}
+	public := regexp.MustCompile(`public=(http://127\.0\.0\.1:\d+)`).FindStringSubmatch(line)
+	if public == nil {
+		t.Fatalf("it says %q", line)
+	}
+	client := http.Client{Timeout: 10 * time.Second}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		res, err := client.Get(public[1] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", path, res.StatusCode)
+		}
+	}
+	if out, err := inside(check).CombinedOutput(); err != nil {
+		t.Errorf("its check of its health: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,59 @@
+package deploy
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/config"
+)
+
+// exposure is the most that systemd may find fault with, in tenths of its
+// scale from 0 to 10.
+const exposure = "15"
+
+func TestUnit(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := read(t, "grantd.service")
+	if !strings.Contains(unit, "ExecStart=/usr/local/bin/grantd serve ") {
+		t.Error("the unit does not start grantd")
+	}
+	path := filepath.Join(t.TempDir(), "grantd.service")
+	write(t, path, strings.ReplaceAll(unit, "/usr/local/bin/grantd", program)) // systemd wants it to be there
+	for _, args := range [][]string{
+		{"verify", "--man=no", path},
+		{"security", "--offline=true", "--no-pager", "--threshold=" + exposure, path},
+	} {
+		out, err := exec.CommandContext(t.Context(), "systemd-analyze", args...).CombinedOutput()
+		if err != nil || args[0] == "verify" && len(out) > 0 {
+			t.Errorf("systemd-analyze %s: %v\n%s", args[0], err, out)
+		}
+	}
+}
+
+// TestUnitSetsKeys: the variables of the unit and of the image are keys of
+// the configuration.
+func TestUnitSetsKeys(t *testing.T) {
+	keys := flatten(t, config.Defaults())
+	variables := map[string]bool{"GRANTD_CONFIG": true}
+	for key := range keys {
+		variables["GRANTD_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))] = true
+	}
+	for _, file := range []string{"grantd.service", "Dockerfile"} {
+		found := regexp.MustCompile(`GRANTD_[A-Z_]+`).FindAllString(read(t, file), -1)
+		if len(found) == 0 {
+			t.Errorf("%s sets nothing", file)
+		}
+		for _, name := range found {
+			if !variables[name] {
+				t.Errorf("%s sets %s, which is no key", file, name)
+			}
+		}
+	}
+}
