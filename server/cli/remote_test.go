@@ -91,7 +91,7 @@ func serveWith(t *testing.T, more string) reloadable {
 	code := make(chan int, 1)
 	go func() {
 		code <- Run(ctx, []string{"serve", "--config", r.file}, Streams{
-			Out: w, Err: r.logs, Reload: r.reload, Env: func() []string { return []string{"GRANTD_PUBLIC_LISTEN=127.0.0.1:0"} },
+			Out: w, Err: r.logs, Reload: func() <-chan struct{} { return r.reload }, Env: func() []string { return []string{"GRANTD_PUBLIC_LISTEN=127.0.0.1:0"} },
 		})
 		w.Close()
 	}()

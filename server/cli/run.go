@@ -22,7 +22,10 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Env      func() []string // os.Environ in production; nil: no environment
-	Reload   <-chan struct{} // tells serve to read its files again (SIGHUP); may be nil
+	// Reload begins to listen for SIGHUP and answers a channel that tells of
+	// each; only serve calls it, so that any other command ends by one. May be
+	// nil.
+	Reload func() <-chan struct{}
 }
 
 // Run runs one command line (without the program's name) and answers the exit
@@ -55,7 +58,7 @@ type app struct {
 	socket     string       // --socket
 	server     string       // --server
 	caFile     string       // --ca-file
-	reload     <-chan struct{}
+	reload     func() <-chan struct{}
 }
 
 // exit tells of err, one line for each thing that is wrong.

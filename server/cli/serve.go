@@ -52,6 +52,10 @@ data in ./grantd-data.`,
 // run serves until ctx ends or a listener fails. ready is called once it
 // serves, and ends it by an error.
 func (a *app) run(ctx context.Context, o server.Options, ready func(context.Context, *server.Server) error) (err error) {
+	var reload <-chan struct{}
+	if a.reload != nil {
+		reload = a.reload() // from the start: an early SIGHUP must not end it
+	}
 	s, err := server.New(ctx, o)
 	if err != nil {
 		return err
@@ -72,7 +76,7 @@ func (a *app) run(ctx context.Context, o server.Options, ready func(context.Cont
 		case <-ctx.Done():
 			o.Log.InfoContext(ctx, "stopping")
 			return nil
-		case <-a.reload:
+		case <-reload:
 			a.reloadFiles(ctx, s, o.Log)
 		case err := <-s.Failed():
 			return err
