@@ -10,7 +10,7 @@ func TestSentinel(t *testing.T) {
 	s := redistest.StartSentinel(t)
 	old := s.Master()
 	old.Must(t, "set", "a", "1")
-	old.Must(t, "wait", "2", "1000")
+	old.AwaitReplicated(t, 2)
 	old.Kill()
 	if now := s.AwaitPromotion(t, old); now.Must(t, "get", "a")[0] != "1" {
 		t.Error("the promoted replica lacks the key")
@@ -23,7 +23,7 @@ func TestCluster(t *testing.T) {
 	slot := c.Slot(t, "a")
 	old := c.Master(slot)
 	old.Must(t, "set", "a", "1")
-	old.Must(t, "wait", "1", "1000")
+	old.AwaitReplicated(t, 1)
 	old.Kill()
 	if now := c.AwaitPromotion(t, slot, old); now.Must(t, "get", "a")[0] != "1" {
 		t.Error("the promoted replica lacks the key")
