@@ -55,7 +55,7 @@ func TestSizes(t *testing.T) {
 		{"OPTIONS_of_everything", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 404},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			res, err := raw(t, s, tc.request)
+			res, err := raw(t, s, tc.request) //nolint:bodyclose // raw closes it
 			if err != nil || res.StatusCode != tc.status {
 				t.Fatalf("%v %v, want %d", res, err, tc.status)
 			}
