@@ -113,12 +113,21 @@ func (a *authority) client(edit ...func(*tls.Config)) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: cfg, ForceAttemptHTTP2: true, DisableKeepAlives: true}}
 }
 
-func (a *authority) get(client *http.Client, url string) (*http.Response, error) {
+func (a *authority) get(client *http.Client, url string) (answer, error) {
 	res, err := client.Get(url)
-	if err == nil {
-		res.Body.Close()
+	if err != nil {
+		return answer{}, err
 	}
-	return res, err
+	defer res.Body.Close()
+	return answer{StatusCode: res.StatusCode, Proto: res.Proto, ProtoMajor: res.ProtoMajor, TLS: res.TLS}, nil
+}
+
+// answer is what the tests look at of a response.
+type answer struct {
+	StatusCode int
+	Proto      string
+	ProtoMajor int
+	TLS        *tls.ConnectionState
 }
 
 // start starts a server with TLS on the public and the admin listener.

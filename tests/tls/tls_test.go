@@ -17,7 +17,7 @@ func TestVersions(t *testing.T) {
 	s := start(t, ca.issue(t, 7))
 	for name, url := range listeners(s) {
 		for version, ok := range map[uint16]bool{tls.VersionTLS13: true, tls.VersionTLS12: true, tls.VersionTLS11: false, tls.VersionTLS10: false} {
-			res, err := ca.get(ca.client(func(c *tls.Config) { c.MinVersion, c.MaxVersion = version, version }), url) //nolint:bodyclose // get closes it
+			res, err := ca.get(ca.client(func(c *tls.Config) { c.MinVersion, c.MaxVersion = version, version }), url)
 			if (err == nil) != ok {
 				t.Errorf("%s, %s: %v", name, tls.VersionName(version), err)
 			}
