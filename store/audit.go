@@ -11,7 +11,7 @@ type AuditEvent struct {
 	ID        string          `json:"id"` // given by the store, opaque, ordered
 	Time      time.Time       `json:"time"`
 	Action    string          `json:"action"` // what was done: client.create, token.issue, …
-	Actor     string          `json:"actor"`  // uid:0, client:<id>, system
+	Actor     string          `json:"actor"`  // uid:0, client:<id>, anonymous, system
 	Address   string          `json:"address,omitempty"`
 	RequestID string          `json:"request_id,omitempty"`
 	Target    string          `json:"target,omitempty"` // client:<id>, token:<jti>, …

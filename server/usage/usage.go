@@ -169,6 +169,8 @@ func appendChanges(changes []audit.Change, action, outcome string, m map[secret]
 		}
 		if k.id != "" {
 			c.Target = store.PrincipalSecret(k.client, k.id)
+		} else {
+			c.Actor.Name = "anonymous" // who was refused did not prove to be the client
 		}
 		changes = append(changes, c)
 	}
