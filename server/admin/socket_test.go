@@ -107,3 +107,42 @@ func TestPeersThatMayNot(t *testing.T) {
 		}
 	}
 }
+
+// In a folder that others may write to anybody could take the socket's place.
+func TestListenRefusesAFolderOfEverybody(t *testing.T) {
+	path := socketPath(t)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for mode, refused := range map[os.FileMode]bool{0o777: true, 0o770: true, 0o755: false, 0o777 | os.ModeSticky: false} {
+		if err := os.Chmod(filepath.Dir(path), mode); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Listen(path)
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "chmod go-w") {
+			t.Errorf("%v: %v", mode, err)
+		}
+		if err == nil {
+			l.Close()
+		}
+	}
+}
+
+// The CLI sends secrets only to root, to its own user, and to the owner of
+// the folder.
+func TestDialKnowsWhoServes(t *testing.T) {
+	path := socketPath(t)
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := DialSocket(t.Context(), path)
+	if err != nil {
+		t.Fatalf("our own socket: %v", err)
+	}
+	conn.Close()
+	if owns(uint32(os.Geteuid())+1, filepath.Dir(path)) || !owns(uint32(os.Geteuid()), filepath.Dir(path)) {
+		t.Error("owns does not tell whose the folder is")
+	}
+}

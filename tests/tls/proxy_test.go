@@ -111,3 +111,23 @@ func TestPlainBeyondLoopbackIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// The admin listener without TLS of its own is behind the same proxies.
+func TestAdminBehindAProxy(t *testing.T) {
+	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) {
+		c.Public.BehindTLSProxy, c.Public.TrustedProxies = true, []string{"127.0.0.1"}
+		c.Admin.Listen = "127.0.0.1:0"
+	}})
+	for proto, want := range map[string]int{"https": http.StatusUnauthorized, "http": http.StatusBadRequest, "": http.StatusBadRequest} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.Server.URL("admin")+"/admin/v1/clients", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if proto != "" {
+			req.Header.Set("X-Forwarded-Proto", proto)
+		}
+		if r := harness.Do(t, nil, req); r.Status != want {
+			t.Errorf("X-Forwarded-Proto %q: %d %s, want %d", proto, r.Status, r.Body, want)
+		}
+	}
+}
