@@ -15,6 +15,10 @@ import (
 // OutcomeDone is the outcome of what succeeded; failures have an error code.
 const OutcomeDone = "done"
 
+// writeTimeout bounds what a store that hangs adds to a change: its events go
+// to the log then.
+const writeTimeout = time.Second
+
 // Actor is who asks for a change, from where.
 type Actor struct {
 	Name      string // uid:0, client:<id>, system
@@ -52,7 +56,7 @@ func (l *Log) Write(ctx context.Context, changes ...Change) {
 		events[i] = l.event(c)
 	}
 	// The change is done: the caller's patience must not decide about this.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	if err := l.Store.AppendAudit(ctx, events...); err != nil {
 		if l.Failed != nil {
