@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -119,7 +120,7 @@ func (e *Endpoints) resourceServer(c *gin.Context, p web.Params, token string) (
 	if err != nil {
 		return nil, err
 	}
-	if !holds(id.Client.Scopes, scopes.Introspect) {
+	if !slices.Contains(id.Client.Scopes, scopes.Introspect) {
 		return nil, errNotRS
 	}
 	return id.Client, nil
@@ -154,15 +155,6 @@ func (e *Endpoints) bearerServer(c *gin.Context, who auth.Presented, bearer, tok
 		return nil, errBearer
 	}
 	return rs.Client, nil
-}
-
-func holds(set []string, name string) bool {
-	for _, s := range set {
-		if s == name {
-			return true
-		}
-	}
-	return false
 }
 
 func (e *Endpoints) describe(f tokens.Found) introspection {
