@@ -207,10 +207,8 @@ func inspect(t *testing.T, folder string, see func(ast.Node)) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files in %s: %v", folder, err)
 	}
+	// Tests too: answers that are appended by hand have their structs there.
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

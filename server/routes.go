@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -94,8 +93,8 @@ func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Han
 
 func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
 	return web.NewEngine(web.Options{
-		Log: s.log, TrustedProxies: proxies, Now: s.now,
-		Observe: func(route string, status int, took time.Duration) { s.metrics.Request(name, route, status, took) },
+		Log: s.log, Lines: s.lines, TrustedProxies: proxies,
+		Observe: s.metrics.Requests(name),
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/logs"
 	"github.com/grantd/grantd/server/metrics"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/ratelimit"
@@ -26,6 +27,7 @@ import (
 type Options struct {
 	Config config.Config
 	Log    *slog.Logger
+	Lines  *logs.Writer     // takes access events as JSON; nil: they go through Log
 	Level  *slog.LevelVar   // of Log, for reloads; nil: it stays
 	Now    func() time.Time // nil: the clock
 	// Store replaces the configured store; the Server closes it. For tests.
@@ -36,6 +38,7 @@ type Options struct {
 type Server struct {
 	cfg    config.Config
 	log    *slog.Logger
+	lines  *logs.Writer
 	now    func() time.Time
 	store  store.Store
 	keys   *tokens.Keyring
@@ -59,7 +62,7 @@ type Server struct {
 // New opens the store and builds every part; nothing listens yet. Errors say
 // what to do: another environment's store, one that is locked, a port in use.
 func New(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{cfg: o.Config, log: o.Log, level: o.Level, now: o.Now, store: o.Store, failed: make(chan error, 4)}
+	s := &Server{cfg: o.Config, log: o.Log, lines: o.Lines, level: o.Level, now: o.Now, store: o.Store, failed: make(chan error, 4)}
 	if s.now == nil {
 		s.now = time.Now
 	}

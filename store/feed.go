@@ -36,11 +36,13 @@ func (p Position) After(q Position) bool { return p.Compare(q) > 0 }
 func (p Position) IsZero() bool { return p == Position{} }
 
 // String is the form Redis gives to stream ids: time-sequence, decimal.
-func (p Position) String() string {
-	b := make([]byte, 0, 24)
+func (p Position) String() string { return string(p.Append(make([]byte, 0, 24))) }
+
+// Append appends what String answers.
+func (p Position) Append(b []byte) []byte {
 	b = strconv.AppendUint(b, p.Time, 10)
 	b = append(b, '-')
-	return string(strconv.AppendUint(b, p.Seq, 10))
+	return strconv.AppendUint(b, p.Seq, 10)
 }
 
 // ParsePosition reads what String wrote.

@@ -7,46 +7,78 @@ import (
 
 // Principal keys: what a feed entry names. One form for each kind; ids hold
 // no '/' or ':' (contract §2), so keys of different kinds never meet.
-const PrincipalAll = "all"
+const (
+	PrincipalAll = "all"
 
-const tokenPrefix = "token:"
+	kindClient       = "client:"
+	kindSecret       = "secret:"
+	kindOrg          = "org:"
+	kindCustomer     = "customer:"
+	kindPartner      = "partner:"
+	kindPartnerToken = "partner_token:"
+	kindGrant        = "grant:"
+	kindToken        = "token:"
+)
 
-func PrincipalClient(id string) string          { return "client:" + id }
-func PrincipalSecret(client, sid string) string { return "secret:" + client + "/" + sid }
-func PrincipalOrg(id string) string             { return "org:" + id }
-func PrincipalCustomer(id string) string        { return "customer:" + id }
-func PrincipalPartner(id string) string         { return "partner:" + id }
-func PrincipalPartnerToken(id string) string    { return "partner_token:" + id }
+func PrincipalClient(id string) string          { return kindClient + id }
+func PrincipalSecret(client, sid string) string { return kindSecret + client + "/" + sid }
+func PrincipalOrg(id string) string             { return kindOrg + id }
+func PrincipalCustomer(id string) string        { return kindCustomer + id }
+func PrincipalPartner(id string) string         { return kindPartner + id }
+func PrincipalPartnerToken(id string) string    { return kindPartnerToken + id }
 func PrincipalGrant(partner, org string) string {
-	return "grant:" + partner + "/" + org
+	return kindGrant + partner + "/" + org
 }
 func PrincipalToken(d Digest) string {
-	return tokenPrefix + base64.RawURLEncoding.EncodeToString(d[:])
+	return kindToken + base64.RawURLEncoding.EncodeToString(d[:])
 }
 
 // IsTokenPrincipal says whether the key is one of PrincipalToken.
-func IsTokenPrincipal(key string) bool { return strings.HasPrefix(key, tokenPrefix) }
+func IsTokenPrincipal(key string) bool { return strings.HasPrefix(key, kindToken) }
+
+// AppendTokenPrincipal appends PrincipalToken.
+func AppendTokenPrincipal(b []byte, d Digest) []byte {
+	return base64.RawURLEncoding.AppendEncode(append(b, kindToken...), d[:])
+}
+
+// Principal is one that a token rests on, as a key in parts: every look-up
+// of a token asks for all of its principals, and is to need no memory for it.
+type Principal struct{ kind, id, of string }
+
+// Append appends the key.
+func (p Principal) Append(b []byte) []byte {
+	b = append(b, p.kind...)
+	b = append(b, p.id...)
+	if p.of != "" {
+		b = append(b, '/')
+		b = append(b, p.of...)
+	}
+	return b
+}
+
+// Room for the principals of a token, and for the key of any of them.
+type (
+	PrincipalRoom [8]Principal
+	KeyRoom       [288]byte
+)
 
 // Principals answers every principal whose void ends the token, but for the
 // token itself.
-func (t *Token) Principals() []string {
-	keys := make([]string, 0, 4)
-	keys = append(keys, PrincipalAll)
-	add := func(id string, key func(string) string) {
-		if id != "" {
-			keys = append(keys, key(id))
+func (t *Token) Principals(room *PrincipalRoom) []Principal {
+	list := append(room[:0], Principal{kind: PrincipalAll})
+	for _, p := range [...]Principal{
+		{kindClient, t.ClientID, ""}, {kindOrg, t.OrgID, ""}, {kindCustomer, t.CustomerID, ""},
+		{kindPartner, t.PartnerID, ""}, {kindPartnerToken, t.PartnerTID, ""},
+	} {
+		if p.id != "" {
+			list = append(list, p)
 		}
 	}
-	add(t.ClientID, PrincipalClient)
-	add(t.OrgID, PrincipalOrg)
-	add(t.CustomerID, PrincipalCustomer)
-	add(t.PartnerID, PrincipalPartner)
-	add(t.PartnerTID, PrincipalPartnerToken)
 	if t.ClientID != "" && t.SecretID != "" {
-		keys = append(keys, PrincipalSecret(t.ClientID, t.SecretID))
+		list = append(list, Principal{kindSecret, t.ClientID, t.SecretID})
 	}
 	if t.PartnerID != "" && t.OrgID != "" {
-		keys = append(keys, PrincipalGrant(t.PartnerID, t.OrgID))
+		list = append(list, Principal{kindGrant, t.PartnerID, t.OrgID})
 	}
-	return keys
+	return list
 }

@@ -131,7 +131,7 @@ func (a *Authenticator) limited(wait time.Duration) error {
 // names itself, so one hash is compared whatever the client has.
 func (a *Authenticator) generated(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
 	id, ours := GeneratedID(c.Secret, a.o.Environment)
-	presented := hashGenerated(c.Secret)
+	presented := sumGenerated(c.Secret)
 	stored := a.decoy
 	var found *store.Secret
 	if client != nil && ours {
@@ -142,7 +142,7 @@ func (a *Authenticator) generated(client *store.Client, c Credentials, from neti
 			}
 		}
 	}
-	if !equalGenerated(stored, presented) || found == nil || !found.Live(a.o.Now()) || !admitted(client, c.Method, from) {
+	if !presented.equals(stored) || found == nil || !found.Live(a.o.Now()) || !admitted(client, c.Method, from) {
 		return nil
 	}
 	return found

@@ -89,7 +89,9 @@ func (c *ClientCache) read(ctx context.Context, id string, view feed.View) (Reco
 	if err != nil {
 		return Record{}, err
 	}
-	c.cache.Set(id, cachedClient{client: &rec, view: view, read: time.Now()})
+	// Under the id of the record: the caller's may be a part of its request,
+	// whose secret would stay in memory with it.
+	c.cache.Set(rec.ID, cachedClient{client: &rec, view: view, read: time.Now()})
 	return Record{Client: &rec, View: view}, nil
 }
 

@@ -90,18 +90,33 @@ func OtherEnvironment(presented, environment string) bool {
 	return false
 }
 
+// generatedHash is what is kept of a generated secret: the label and the
+// base64url digest.
+type generatedHash [len(sha256Label) + 43]byte
+
+func sumGenerated(plain string) (h generatedHash) {
+	var room [maxSecret]byte // no memory of its own for what every request has
+	sum := sha256.Sum256(append(room[:0], plain...))
+	copy(h[:], sha256Label)
+	base64.RawURLEncoding.Encode(h[len(sha256Label):], sum[:])
+	return h
+}
+
 func hashGenerated(plain string) string {
-	sum := sha256.Sum256([]byte(plain))
-	return sha256Label + base64.RawURLEncoding.EncodeToString(sum[:])
+	h := sumGenerated(plain)
+	return string(h[:])
 }
 
 // MatchesGenerated says whether plain is the generated secret that is kept.
 func MatchesGenerated(kept store.Secret, plain string) bool {
-	return equalGenerated(kept.Hash, hashGenerated(plain))
+	presented := sumGenerated(plain)
+	return presented.equals(kept.Hash)
 }
 
-// equalGenerated compares in constant time. Both are hashes of equal length
-// unless the stored one is of another kind.
-func equalGenerated(stored, presentedHash string) bool {
-	return subtle.ConstantTimeCompare([]byte(stored), []byte(presentedHash)) == 1
+// equals compares in constant time. Both are of equal length unless the
+// stored one is of another kind.
+func (h *generatedHash) equals(stored string) bool {
+	var other generatedHash
+	return len(stored) == len(other) && copy(other[:], stored) == len(other) &&
+		subtle.ConstantTimeCompare(other[:], h[:]) == 1
 }

@@ -50,8 +50,9 @@ file and GRANTD_* variables are not read.`,
 		if err != nil {
 			return err
 		}
-		log, level := a.logger(cfg.Log)
-		return a.run(c.Context(), server.Options{Config: cfg, Log: log, Level: level}, a.devReady)
+		o, flush := a.serving(cfg)
+		defer flush()
+		return a.run(c.Context(), o, a.devReady)
 	}
 	return c
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server"
+	"github.com/grantd/grantd/server/logs"
 )
 
 // stopTime bounds how long requests that are being answered may hold up the
@@ -35,11 +36,12 @@ data in ./grantd-data.`,
 			if err != nil {
 				return err
 			}
-			log, level := a.logger(cfg.Log)
+			o, flush := a.serving(cfg)
+			defer flush()
 			for _, w := range warnings {
-				log.WarnContext(c.Context(), "config: "+w)
+				o.Log.WarnContext(c.Context(), "config: "+w)
 			}
-			return a.run(c.Context(), server.Options{Config: cfg, Log: log, Level: level}, func(_ context.Context, s *server.Server) error {
+			return a.run(c.Context(), o, func(_ context.Context, s *server.Server) error {
 				a.println("ready public=%s admin=%s", s.PublicURL(), s.AdminSocket())
 				return a.out.err
 			})
@@ -95,14 +97,19 @@ func (a *app) reloadFiles(ctx context.Context, s *server.Server, log *slog.Logge
 	_ = s.Reload(ctx, cfg) // it logs what failed
 }
 
-// logger writes to standard error, from a level that can be changed.
-func (a *app) logger(cfg config.Log) (*slog.Logger, *slog.LevelVar) {
+// serving answers the options of a server that logs to standard error, from a
+// level that can be changed. flush is to be called at the end.
+func (a *app) serving(cfg config.Config) (o server.Options, flush func()) {
 	level := new(slog.LevelVar)
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
-	level.Set(levels[cfg.Level]) // info is the zero level
-	o := &slog.HandlerOptions{Level: level}
-	if cfg.Format == "text" {
-		return slog.New(slog.NewTextHandler(a.err, o)), level
+	level.Set(levels[cfg.Log.Level]) // info is the zero level
+	lines := logs.New(a.err)
+	o = server.Options{Config: cfg, Level: level}
+	if cfg.Log.Format == "text" {
+		o.Log = slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: level}))
+	} else {
+		o.Log = slog.New(slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: level}))
+		o.Lines = lines
 	}
-	return slog.New(slog.NewJSONHandler(a.err, o)), level
+	return o, lines.Flush
 }

@@ -119,13 +119,18 @@ func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (View, error)
 // Voided answers the entry that ends the token: a void of one of its
 // principals, or of the token itself, later than its position.
 func (f *Feed) Voided(d store.Digest, t *store.Token) (store.Entry, bool) {
-	principals := append(t.Principals(), store.PrincipalToken(d))
+	var principals store.PrincipalRoom
+	var key store.KeyRoom
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	for _, key := range principals {
-		if e, ok := f.voids[key]; ok && e.Position.After(t.Position) {
+	for _, p := range t.Principals(&principals) {
+		if e, ok := f.voids[string(p.Append(key[:0]))]; ok && e.Position.After(t.Position) {
 			return e, true
 		}
+	}
+	e, ok := f.voids[string(store.AppendTokenPrincipal(key[:0], d))]
+	if ok && e.Position.After(t.Position) {
+		return e, true
 	}
 	return store.Entry{}, false
 }

@@ -45,7 +45,11 @@ func TestVerdicts(t *testing.T) {
 		Use: store.UseOnBehalf, ClientID: "c", SecretID: "s", OrgID: "o", CustomerID: "u",
 		PartnerID: "p", PartnerTID: "t", Position: store.Position{Seq: 5},
 	}
-	for _, key := range append(token.Principals(), store.PrincipalToken(digest)) {
+	keys := []string{store.PrincipalToken(digest)}
+	for _, p := range token.Principals(new(store.PrincipalRoom)) {
+		keys = append(keys, string(p.Append(nil)))
+	}
+	for _, key := range keys {
 		for seq, want := range map[uint64]bool{4: false, 5: false, 6: true} {
 			f := New(options(newMemory()))
 			f.apply([]store.Entry{at(seq, store.Entry{Kind: store.EntryVoid, Key: key})})

@@ -33,6 +33,11 @@ type Metrics struct {
 	auditFailures  prometheus.Counter
 	expiring       prometheus.Gauge
 	reloads        *prometheus.CounterVec
+
+	// Collectors of the hot paths, found already.
+	byUse     *found[string, prometheus.Counter]
+	byResult  *found[introspectionLabels, prometheus.Counter]
+	byOutcome *found[string, prometheus.Counter]
 }
 
 var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
@@ -79,6 +84,11 @@ func New(feedAge func() time.Duration) *Metrics {
 			Name: "grantd_reloads_total", Help: "Reloads of files by what (catalogue, tls, log) and result (ok, failed: the old state stays).",
 		}, []string{"what", "result"}),
 	}
+	m.byUse = once(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
+	m.byResult = once(func(l introspectionLabels) prometheus.Counter {
+		return m.introspections.WithLabelValues(l.result, l.cache)
+	})
+	m.byOutcome = once(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches,
 		m.limits, m.chatty, m.auditFailures, m.expiring, m.reloads,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -107,14 +117,20 @@ func (m *Metrics) Handler() http.Handler {
 	return mux
 }
 
-// Request notes an answered request.
-func (m *Metrics) Request(listener, route string, code int, took time.Duration) {
-	m.requests.WithLabelValues(listener, route, strconv.Itoa(code)).Inc()
-	m.latency.WithLabelValues(listener, route).Observe(took.Seconds())
+// Requests answers what notes the answered requests of a listener.
+func (m *Metrics) Requests(listener string) func(route string, code int, took time.Duration) {
+	counters := once(func(l requestLabels) prometheus.Counter {
+		return m.requests.WithLabelValues(listener, l.route, strconv.Itoa(l.code))
+	})
+	latency := once(func(route string) prometheus.Observer { return m.latency.WithLabelValues(listener, route) })
+	return func(route string, code int, took time.Duration) {
+		counters.get(requestLabels{route, code}).Inc()
+		latency.get(route).Observe(took.Seconds())
+	}
 }
 
 // Issued notes a token that was given out.
-func (m *Metrics) Issued(use string) { m.issued.WithLabelValues(use).Inc() }
+func (m *Metrics) Issued(use string) { m.byUse.get(use).Inc() }
 
 // Introspected notes an introspection; cache says who answered: hit, miss or none.
 func (m *Metrics) Introspected(active bool, cache string) {
@@ -122,12 +138,12 @@ func (m *Metrics) Introspected(active bool, cache string) {
 	if active {
 		result = "active"
 	}
-	m.introspections.WithLabelValues(result, cache).Inc()
+	m.byResult.get(introspectionLabels{result, cache}).Inc()
 }
 
 // Authenticated notes a client authentication: ok, old_secret, refused or
 // limited.
-func (m *Metrics) Authenticated(result string) { m.authentication.WithLabelValues(result).Inc() }
+func (m *Metrics) Authenticated(result string) { m.byOutcome.get(result).Inc() }
 
 // LimitHit notes a request over the limit of that name.
 func (m *Metrics) LimitHit(limit string) { m.limits.WithLabelValues(limit).Inc() }

@@ -32,7 +32,7 @@ func foreign(name string) bool {
 // a sample is not gathered.
 func touched() *Metrics {
 	m := New(func() time.Duration { return time.Second })
-	m.Request("public", "/oauth/token", 200, time.Millisecond)
+	m.Requests("public")("/oauth/token", 200, time.Millisecond)
 	m.Issued("client")
 	m.Introspected(true, "hit")
 	m.Authenticated("ok")

@@ -58,16 +58,16 @@ type Endpoints struct{ o Options }
 func New(o Options) *Endpoints { return &Endpoints{o: o} }
 
 // with adds the parameters of client authentication to an endpoint's own.
-func with(own map[string]web.Kind) map[string]web.Kind {
+func with(own ...web.Param) []web.Param {
 	for _, name := range []string{paramClientID, paramClientSecret, paramAssertion, paramAssertionType} {
-		own[name] = web.Single
+		own = append(own, web.Param{Name: name, Kind: web.Single})
 	}
 	return own
 }
 
 func presented(c *gin.Context, p web.Params) auth.Presented {
 	return auth.Presented{
-		Authorization: c.Request.Header.Values("Authorization"),
+		Authorization: c.Request.Header["Authorization"],
 		ClientID:      p.Get(paramClientID),
 		ClientSecret:  p.Get(paramClientSecret),
 		Assertion:     p.Get(paramAssertion),

@@ -14,11 +14,11 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-var introspectSpec = web.Spec{Params: with(map[string]web.Kind{
-	paramToken:     web.Opaque,
-	paramTokenHint: web.Opaque, // any value: it is not used (RFC 7662 §2.1)
-	paramSourceIP:  web.Single,
-})}
+var introspectSpec = web.Spec{Params: with(
+	web.Param{Name: paramToken, Kind: web.Opaque},
+	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // any value: it is not used (RFC 7662 §2.1)
+	web.Param{Name: paramSourceIP, Kind: web.Single},
+)}
 
 var (
 	errNoToken      = fault.New(fault.InvalidRequest, "token is missing")
@@ -29,35 +29,6 @@ var (
 	errSourceIP     = fault.New(fault.InvalidRequest, "source_ip is not an IP address")
 	errBearerNoSpec = &fault.Error{Code: fault.InsufficientScope, Scope: scopes.Introspect, Description: "the bearer token lacks the scope introspect"}
 )
-
-// introspection is RFC 7662 §2.2 and what contract §3 adds.
-type introspection struct {
-	Active       bool           `json:"active"`
-	Scope        string         `json:"scope,omitempty"`
-	ClientID     string         `json:"client_id,omitempty"`
-	TokenType    string         `json:"token_type,omitempty"`
-	ExpiresAt    int64          `json:"exp,omitempty"`
-	IssuedAt     int64          `json:"iat,omitempty"`
-	Subject      string         `json:"sub,omitempty"`
-	Audience     any            `json:"aud,omitempty"` // one: a string; several: a list
-	Issuer       string         `json:"iss,omitempty"`
-	ID           string         `json:"jti,omitempty"`
-	Use          store.TokenUse `json:"token_use,omitempty"`
-	OrgID        string         `json:"org_id,omitempty"`
-	CustomerID   string         `json:"customer_id,omitempty"`
-	PartnerID    string         `json:"partner_id,omitempty"`
-	Actor        *actor         `json:"act,omitempty"` // who acts for sub
-	SourceIPs    []string       `json:"source_ips,omitempty"`
-	Endpoints    []string       `json:"endpoints,omitempty"`
-	Resources    []string       `json:"resources,omitempty"`
-	VoidKeys     []string       `json:"void_keys,omitempty"`
-	FeedPosition string         `json:"feed_position,omitempty"`
-}
-
-// actor is RFC 8693 §4.1: the partner that acts on behalf of an org.
-type actor struct {
-	Subject string `json:"sub"`
-}
 
 // Introspect is POST /oauth/introspect.
 func (e *Endpoints) Introspect(c *gin.Context) error {
@@ -84,17 +55,18 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	}
 	active := found.Token != nil && tokens.Visible(found.Token, rs, source)
 	e.o.Observe.Introspected(active, string(found.Source))
-	ev.Active = &active
-	if !active {
+	body := web.NewBody()
+	if active {
+		ev.Verdict, ev.TokenID = web.Active, tokens.ID(found.Digest)
+		body.B = appendActive(body.B, found, ev.TokenID, e.o.Issuer())
+	} else {
+		ev.Verdict = web.Inactive
 		if found.Token == nil && auth.OtherEnvironment(token, e.o.Environment) {
 			ev.Note = "token of the other environment presented"
 		}
-		web.JSON(c, 200, introspection{})
-		return nil
+		body.B = append(body.B, inactive...)
 	}
-	answer := e.describe(found)
-	ev.TokenID = answer.ID
-	web.JSON(c, 200, answer)
+	web.Send(c, 200, body)
 	return nil
 }
 
@@ -155,31 +127,4 @@ func (e *Endpoints) bearerServer(c *gin.Context, who auth.Presented, bearer, tok
 		return nil, errBearer
 	}
 	return rs.Client, nil
-}
-
-func (e *Endpoints) describe(f tokens.Found) introspection {
-	t := f.Token
-	a := introspection{
-		Active: true, Scope: t.Scopes, TokenType: "Bearer",
-		ExpiresAt: t.ExpiresAt.Unix(), IssuedAt: t.IssuedAt.Unix(),
-		Subject: tokens.Subject(t), Issuer: e.o.Issuer(), ID: tokens.ID(f.Digest), Use: t.Use,
-		OrgID: t.OrgID, CustomerID: t.CustomerID, PartnerID: t.PartnerID,
-		SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: t.Resources,
-		VoidKeys:     append(t.Principals(), store.PrincipalToken(f.Digest)),
-		FeedPosition: f.View.Position.String(),
-	}
-	if t.Use == store.UseClient || t.Use == store.UseCustomer {
-		a.ClientID = t.ClientID
-	}
-	if t.Use == store.UseOnBehalf {
-		a.Actor = &actor{Subject: store.PrincipalPartner(t.PartnerID)}
-	}
-	switch len(t.Audience) {
-	case 0:
-	case 1:
-		a.Audience = t.Audience[0]
-	default:
-		a.Audience = t.Audience
-	}
-	return a
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-var revokeSpec = web.Spec{Params: with(map[string]web.Kind{
-	paramToken:     web.Opaque,
-	paramTokenHint: web.Opaque, // a wrong one is ignored (RFC 7009 §2.1)
-})}
+var revokeSpec = web.Spec{Params: with(
+	web.Param{Name: paramToken, Kind: web.Opaque},
+	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // a wrong one is ignored (RFC 7009 §2.1)
+)}
 
 var errOtherClients = fault.New(fault.UnauthorizedClient, "the token was not issued to this client")
 

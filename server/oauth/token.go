@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,12 +19,12 @@ import (
 // maxResources bounds the resource parameters of one request.
 const maxResources = 16
 
-var tokenSpec = web.Spec{JSON: true, Params: with(map[string]web.Kind{
-	paramGrantType:    web.Single,
-	paramResponseType: web.Single,
-	paramScope:        web.Single,
-	paramResource:     web.Repeatable,
-})}
+var tokenSpec = web.Spec{JSON: true, Params: with(
+	web.Param{Name: paramGrantType, Kind: web.Single},
+	web.Param{Name: paramResponseType, Kind: web.Single},
+	web.Param{Name: paramScope, Kind: web.Single},
+	web.Param{Name: paramResource, Kind: web.Repeatable},
+)}
 
 var (
 	errNoGrantType = fault.New(fault.InvalidRequest, "grant_type is missing: send grant_type=client_credentials")
@@ -32,13 +33,17 @@ var (
 	errTarget      = fault.New(fault.InvalidTarget, "resource must be one of this client's resources: an absolute URI without fragment")
 )
 
-// tokenResponse is RFC 6749 §5.1 and created_at (seeds/002).
-type tokenResponse struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"`
-	Scope       string `json:"scope"`
-	CreatedAt   int64  `json:"created_at"`
+// appendIssued appends RFC 6749 §5.1 and created_at (seeds/002).
+func appendIssued(b []byte, t *tokens.Issued) []byte {
+	b = append(b, `{"access_token":"`...)
+	b = append(b, t.Token...) // its prefix and base64url
+	b = append(b, `","token_type":"Bearer","expires_in":`...)
+	b = strconv.AppendInt(b, int64(t.ExpiresIn/time.Second), 10)
+	b = append(b, `,"scope":`...)
+	b = web.AppendString(b, t.Scope)
+	b = append(b, `,"created_at":`...)
+	b = strconv.AppendInt(b, t.IssuedAt.Unix(), 10)
+	return append(b, '}')
 }
 
 // Token is POST /oauth/token.
@@ -58,7 +63,7 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	if err != nil {
 		return scopeFault(err)
 	}
-	audience, err := targets(p[paramResource], id.Client.Resources)
+	audience, err := targets(p.All(paramResource), id.Client.Resources)
 	if err != nil {
 		return err
 	}
@@ -75,13 +80,9 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	e.o.Observe.Issued(string(store.UseClient))
 	e.o.Issues.Issued(id.Client.ID, id.SecretID, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
-	web.JSON(c, 200, tokenResponse{
-		AccessToken: issued.Token,
-		TokenType:   "Bearer",
-		ExpiresIn:   int64(issued.ExpiresIn / time.Second),
-		Scope:       issued.Scope,
-		CreatedAt:   issued.IssuedAt.Unix(),
-	})
+	body := web.NewBody()
+	body.B = appendIssued(body.B, &issued)
+	web.Send(c, 200, body)
 	return nil
 }
 

@@ -10,7 +10,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +55,14 @@ type Keyring struct {
 type checkKey struct {
 	stored store.TokenKey
 	mask   cipher.Block
+	sums   sync.Pool // of *keyedSum
+}
+
+// keyedSum is an HMAC under the key, with room for what it takes and gives.
+type keyedSum struct {
+	hash.Hash
+	in  [maxPrefix + checkByte]byte
+	out [sha256.Size]byte
 }
 
 // NewKeyring makes a keyring for tokens with the prefix (contract §2).
@@ -84,7 +94,9 @@ func (k *Keyring) Use(keys []store.TokenKey) error {
 		if err != nil {
 			return err
 		}
-		all[key.ID] = &checkKey{stored: key, mask: block}
+		all[key.ID] = &checkKey{stored: key, mask: block, sums: sync.Pool{New: func() any {
+			return &keyedSum{Hash: hmac.New(sha256.New, key.Key)}
+		}}}
 		if key.CreatedAt.After(latest.CreatedAt) {
 			latest = key
 		}
@@ -126,11 +138,8 @@ func (k *Keyring) Read(presented string) (end time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	prefix, body := presented[:len(presented)-bodyLength], presented[len(presented)-bodyLength:]
-	if strings.ContainsAny(body, "\r\n") { // the decoder would skip them
-		return time.Time{}, false
-	}
 	var b [tokenBytes]byte
-	if n, err := encoding.Decode(b[:], []byte(body)); err != nil || n != tokenBytes {
+	if !decode(&b, body) {
 		return time.Time{}, false
 	}
 	key, known := (*k.keys.Load())[b[keyByte]^b[0]]
@@ -154,28 +163,41 @@ func (c *checkKey) maskExpiry(b *[tokenBytes]byte) {
 }
 
 func (c *checkKey) check(prefix string, b *[tokenBytes]byte) (sum [tokenBytes - checkByte]byte) {
-	m := hmac.New(sha256.New, c.stored.Key)
-	m.Write([]byte(prefix))
-	m.Write(b[:checkByte])
-	var full [sha256.Size]byte
-	copy(sum[:], m.Sum(full[:0]))
+	m := c.sums.Get().(*keyedSum)
+	m.Reset()
+	m.Write(append(append(m.in[:0], prefix...), b[:checkByte]...))
+	copy(sum[:], m.Sum(m.out[:0]))
+	c.sums.Put(m)
 	return sum
 }
 
 // DigestOf answers what a token is stored under.
-func DigestOf(presented string) store.Digest { return sha256.Sum256([]byte(presented)) }
+func DigestOf(presented string) store.Digest {
+	var room [maxPresented]byte // a token of ours needs no memory of its own
+	return sha256.Sum256(append(room[:0], presented...))
+}
 
 // ID answers the jti of the token: its digest, so that an operator who has
 // only a log line can revoke it.
-func ID(d store.Digest) string { return base64.RawURLEncoding.EncodeToString(d[:]) }
+func ID(d store.Digest) string {
+	var text [bodyLength]byte
+	encoding.Encode(text[:], d[:])
+	return string(text[:])
+}
 
 // ParseID reads a jti.
 func ParseID(jti string) (d store.Digest, ok bool) {
-	if len(jti) != bodyLength || strings.ContainsAny(jti, "\r\n") {
-		return d, false
+	return d, len(jti) == bodyLength && decode((*[tokenBytes]byte)(&d), jti)
+}
+
+// decode reads bodyLength characters of base64url.
+func decode(b *[tokenBytes]byte, text string) bool {
+	if strings.ContainsAny(text, "\r\n") { // the decoder would skip them
+		return false
 	}
-	n, err := encoding.Decode(d[:], []byte(jti))
-	return d, err == nil && n == len(d)
+	var room [bodyLength]byte
+	n, err := encoding.Decode(b[:], append(room[:0], text...))
+	return err == nil && n == tokenBytes
 }
 
 func mustRandom(b []byte) {

@@ -24,13 +24,9 @@ var Enforcements = []string{EnforceSourceIP, EnforceEndpoints, EnforceResources}
 // caller's address as the resource server saw it; the zero Addr if it sent
 // none.
 func Visible(t *store.Token, rs *store.Client, sourceIP netip.Addr) bool {
-	uses := rs.TokenUses
-	if len(uses) == 0 {
-		uses = []store.TokenUse{store.UseClient}
-	}
 	enforces := func(what string) bool { return slices.Contains(rs.Enforces, what) }
 	switch {
-	case !slices.Contains(uses, t.Use):
+	case !sees(rs, t.Use):
 		return false
 	case len(t.Audience) > 0 && !slices.Contains(t.Audience, rs.Resource):
 		return false
@@ -44,15 +40,26 @@ func Visible(t *store.Token, rs *store.Client, sourceIP netip.Addr) bool {
 	return true
 }
 
+// sees says whether the resource server takes tokens of that use.
+func sees(rs *store.Client, use store.TokenUse) bool {
+	if len(rs.TokenUses) == 0 {
+		return use == store.UseClient
+	}
+	return slices.Contains(rs.TokenUses, use)
+}
+
 // Subject answers the sub of introspection, with its namespace.
-func Subject(t *store.Token) string {
+func Subject(t *store.Token) string { return string(AppendSubject(nil, t)) }
+
+// AppendSubject appends what Subject answers.
+func AppendSubject(b []byte, t *store.Token) []byte {
 	switch t.Use {
 	case store.UseCustomer:
-		return "customer:" + t.CustomerID
+		return append(append(b, "customer:"...), t.CustomerID...)
 	case store.UseOnBehalf:
-		return "org:" + t.OrgID
+		return append(append(b, "org:"...), t.OrgID...)
 	case store.UsePartner:
-		return "partner:" + t.PartnerID
+		return append(append(b, "partner:"...), t.PartnerID...)
 	}
-	return "client:" + t.ClientID
+	return append(append(b, "client:"...), t.ClientID...)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/logs"
 )
 
 // Bounds of a request. Bodies: contract §3.
@@ -27,9 +28,10 @@ type Handler func(c *gin.Context) error
 
 // Options are what an engine needs.
 type Options struct {
-	Log            *slog.Logger
+	Log *slog.Logger
+	// Lines takes access events as JSON; nil: they go through Log.
+	Lines          *logs.Writer
 	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For counts
-	Now            func() time.Time
 	// Observe is told of every answered request; nil: nobody is.
 	Observe func(route string, status int, took time.Duration)
 }
@@ -70,29 +72,37 @@ func Handle(h Handler) gin.HandlerFunc {
 // plainPath refuses an encoded slash: gin would route by what it decodes to,
 // and an id that somebody escaped well would reach another endpoint.
 func plainPath(c *gin.Context) {
-	if strings.Contains(strings.ToLower(c.Request.URL.RawPath), "%2f") {
+	if raw := c.Request.URL.RawPath; raw != "" && strings.Contains(strings.ToLower(raw), "%2f") {
 		render(c, fault.New(fault.NotFound, "there is nothing at this path"))
 	}
 }
 
-// begin makes the access event, sets the headers that every response has,
-// and logs when the request is done.
+// Values of headers, shared by all answers: nobody changes them in place.
+var (
+	noStore  = []string{"no-store"}
+	noCache  = []string{"no-cache"}
+	noSniff  = []string{"nosniff"}
+	typeJSON = []string{"application/json"}
+)
+
+// begin makes the exchange with its access event, sets the headers that every
+// response has, and logs when the request is done.
 func begin(o Options) gin.HandlerFunc {
+	proxied := len(o.TrustedProxies) > 0
 	return func(c *gin.Context) {
 		started := time.Now()
-		ev := &Event{RequestID: requestID(c.GetHeader("X-Request-Id")), At: o.Now()}
-		c.Set(eventKey, ev)
+		x := newExchange(c, proxied)
 		h := c.Writer.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Pragma", "no-cache")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Request-Id", ev.RequestID)
+		h["Cache-Control"] = noStore
+		h["Pragma"] = noCache
+		h["X-Content-Type-Options"] = noSniff
+		h["X-Request-Id"] = x.idHeader[:]
 		defer func() {
 			if p := recover(); p != nil {
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
-				ev.Stack = string(debug.Stack())
+				x.event.Stack = string(debug.Stack())
 				f := faultInternal
 				if err, ok := p.(runtime.Error); ok { // anything else could hold what a caller sent
 					f = f.Because(err)
@@ -100,9 +110,13 @@ func begin(o Options) gin.HandlerFunc {
 				render(c, f)
 			}
 			took := time.Since(started)
-			ev.log(c, o.Log, took)
+			l := line{
+				Event: &x.event, method: c.Request.Method, route: route(c), status: x.Status(),
+				took: took, address: x.address,
+			}
+			l.write(c, o.Log, o.Lines, started.Add(took))
 			if o.Observe != nil {
-				o.Observe(route(c), c.Writer.Status(), took)
+				o.Observe(l.route, l.status, took)
 			}
 		}()
 		c.Next()

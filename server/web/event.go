@@ -1,77 +1,155 @@
 package web
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"net/netip"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
-)
 
-const eventKey = "grantd.event"
+	"github.com/grantd/grantd/server/logs"
+)
 
 // Event is the one access event of a request: made at the top, filled on the
 // way, logged once. It never holds a token, a secret, a query or a body.
 type Event struct {
 	RequestID string
-	At        time.Time
 	ClientID  string // authenticated
 	SecretID  string
-	OldSecret bool   // a secret that a newer one replaces was used
-	TokenID   string // jti of a token that was issued, introspected or revoked
-	Active    *bool  // introspection
-	Note      string // something an operator should see; a constant
-	Actor     string // admin
+	OldSecret bool    // a secret that a newer one replaces was used
+	TokenID   string  // jti of a token that was issued, introspected or revoked
+	Verdict   Verdict // introspection
+	Note      string  // something an operator should see; a constant
+	Actor     string  // admin
 	Error     string
 	Cause     error
 	Stack     string
 }
 
+// Verdict is what an introspection came to.
+type Verdict byte
+
+// The verdicts; the zero one is for requests that judge no token.
+const (
+	Active Verdict = iota + 1
+	Inactive
+)
+
 // EventOf answers the event of the request.
-func EventOf(c *gin.Context) *Event {
-	if v, ok := c.Get(eventKey); ok {
-		if ev, ok := v.(*Event); ok {
-			return ev
-		}
-	}
-	return &Event{} // a handler outside NewEngine, in a test
+func EventOf(c *gin.Context) *Event { return &exchangeOf(c).event }
+
+// line is an access event as it is logged.
+type line struct {
+	*Event
+	method  string
+	route   string
+	status  int
+	took    time.Duration
+	address netip.Addr
 }
 
-func (e *Event) log(c *gin.Context, log *slog.Logger, took time.Duration) {
-	status := c.Writer.Status()
-	attrs := make([]slog.Attr, 0, 16)
-	attrs = append(attrs,
-		slog.String("request_id", e.RequestID),
-		slog.String("method", c.Request.Method),
-		slog.String("route", route(c)),
-		slog.Int("status", status),
-		slog.Int64("duration_us", took.Microseconds()),
-		slog.String("address", AddressString(c)))
-	for _, f := range [...]struct{ key, value string }{
-		{"client_id", e.ClientID}, {"secret_id", e.SecretID}, {"jti", e.TokenID},
-		{"actor", e.Actor}, {"note", e.Note}, {"error", e.Error}, {"stack", e.Stack},
-	} {
+// field is a text that is logged unless it is empty.
+type field struct{ key, value string }
+
+func (l *line) fields() [7]field {
+	return [...]field{
+		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
+		{"actor", l.Actor}, {"note", l.Note}, {"error", l.Error}, {"stack", l.Stack},
+	}
+}
+
+func (l *line) level() slog.Level {
+	if l.status >= 500 {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// write logs the line: to lines in the form of slog's JSON handler, or
+// through log if there are no lines.
+func (l *line) write(c *gin.Context, log *slog.Logger, lines *logs.Writer, at time.Time) {
+	ctx := c.Request.Context()
+	switch {
+	case !log.Enabled(ctx, l.level()):
+	case lines == nil:
+		log.LogAttrs(ctx, l.level(), "request", l.attrs()...)
+	default:
+		lines.Hold(l.level() > slog.LevelInfo, func(b []byte) []byte { return l.append(b, at) })
+	}
+}
+
+// append appends the line as JSON. Its fields and their order are those of
+// attrs.
+func (l *line) append(b []byte, at time.Time) []byte {
+	b = append(b, `{"time":"`...)
+	b = at.AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","level":"`...)
+	b = append(b, l.level().String()...)
+	b = append(b, `","msg":"request","request_id":`...)
+	b = AppendString(b, l.RequestID)
+	b = append(b, `,"method":`...)
+	b = AppendString(b, l.method)
+	b = append(b, `,"route":`...)
+	b = AppendString(b, l.route)
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(l.status), 10)
+	b = append(b, `,"duration_us":`...)
+	b = strconv.AppendInt(b, l.took.Microseconds(), 10)
+	b = append(b, `,"address":"`...)
+	if l.address.IsValid() {
+		b = l.address.AppendTo(b)
+	}
+	b = append(b, '"')
+	for _, f := range l.fields() {
+		if f.value != "" {
+			b = append(b, `,"`...)
+			b = append(b, f.key...)
+			b = append(b, `":`...)
+			b = AppendString(b, f.value)
+		}
+	}
+	if l.OldSecret {
+		b = append(b, `,"old_secret":true`...)
+	}
+	if l.Verdict != 0 {
+		b = append(b, `,"active":`...)
+		b = strconv.AppendBool(b, l.Verdict == Active)
+	}
+	if l.Cause != nil {
+		b = append(b, `,"cause":`...)
+		b = AppendString(b, l.Cause.Error())
+	}
+	return append(b, "}\n"...)
+}
+
+func (l *line) attrs() []slog.Attr {
+	address := ""
+	if l.address.IsValid() {
+		address = l.address.String()
+	}
+	attrs := append(make([]slog.Attr, 0, 16),
+		slog.String("request_id", l.RequestID),
+		slog.String("method", l.method),
+		slog.String("route", l.route),
+		slog.Int("status", l.status),
+		slog.Int64("duration_us", l.took.Microseconds()),
+		slog.String("address", address))
+	for _, f := range l.fields() {
 		if f.value != "" {
 			attrs = append(attrs, slog.String(f.key, f.value))
 		}
 	}
-	if e.OldSecret {
+	if l.OldSecret {
 		attrs = append(attrs, slog.Bool("old_secret", true))
 	}
-	if e.Active != nil {
-		attrs = append(attrs, slog.Bool("active", *e.Active))
+	if l.Verdict != 0 {
+		attrs = append(attrs, slog.Bool("active", l.Verdict == Active))
 	}
-	if e.Cause != nil {
-		attrs = append(attrs, slog.String("cause", e.Cause.Error()))
+	if l.Cause != nil {
+		attrs = append(attrs, slog.String("cause", l.Cause.Error()))
 	}
-	level := slog.LevelInfo
-	if status >= 500 {
-		level = slog.LevelError
-	}
-	log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+	return attrs
 }
 
 // route answers the template of the request's path.
@@ -80,39 +158,4 @@ func route(c *gin.Context) string {
 		return path
 	}
 	return "unmatched"
-}
-
-// Address answers the caller's address: the peer's, or what a trusted proxy
-// says in X-Forwarded-For. The zero Addr on a unix socket.
-func Address(c *gin.Context) netip.Addr {
-	a, err := netip.ParseAddr(c.ClientIP())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a.Unmap()
-}
-
-// AddressString is Address, or "" on a unix socket.
-func AddressString(c *gin.Context) string {
-	if a := Address(c); a.IsValid() {
-		return a.String()
-	}
-	return ""
-}
-
-// requestID keeps a caller's id if it is a UUID or hexadecimal, and makes one
-// otherwise: what is kept is logged, so it must not be able to hold a secret.
-func requestID(given string) string {
-	if len(given) >= 8 && len(given) <= maxIDLen && isHex(given) {
-		return given
-	}
-	var b [16]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		panic(err) // crypto/rand does not fail on supported systems
-	}
-	return hex.EncodeToString(b[:])
-}
-
-func isHex(s string) bool {
-	return strings.Trim(s, "0123456789abcdefABCDEF-") == ""
 }

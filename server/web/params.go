@@ -6,7 +6,9 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -27,23 +29,43 @@ const (
 	Opaque
 )
 
-// Spec is what an endpoint reads: its parameters, and whether a JSON object
-// of strings is accepted besides a form.
+// Param is a parameter that an endpoint knows.
+type Param struct {
+	Name string
+	Kind Kind
+}
+
+// Spec is what an endpoint reads: at most 64 parameters, and whether a JSON
+// object of strings is accepted besides a form.
 type Spec struct {
-	Params map[string]Kind
+	Params []Param
 	JSON   bool
 }
 
+type param struct{ name, value string }
+
 // Params are the known parameters of a request. Empty ones count as absent
 // (RFC 6749 §3.2).
-type Params map[string][]string
+type Params struct{ list []param }
 
 // Get answers the value of the parameter, or "".
 func (p Params) Get(name string) string {
-	if v := p[name]; len(v) > 0 {
-		return v[0]
+	for i := range p.list {
+		if p.list[i].name == name {
+			return p.list[i].value
+		}
 	}
 	return ""
+}
+
+// All answers the values of the parameter, in their order.
+func (p Params) All(name string) (values []string) {
+	for i := range p.list {
+		if p.list[i].name == name {
+			values = append(values, p.list[i].value)
+		}
+	}
+	return values
 }
 
 var (
@@ -71,30 +93,33 @@ var inURL = map[string]bool{
 // media type, size, syntax and repeats. Unknown parameters are ignored.
 func ReadParams(c *gin.Context, spec Spec) (Params, error) {
 	if err := RefuseURLCredentials(c); err != nil {
-		return nil, err
+		return Params{}, err
 	}
-	isJSON, err := mediaType(c.Request, spec.JSON)
+	isJSON, err := mediaType(c.Request.Header, spec.JSON)
 	if err != nil {
-		return nil, err
+		return Params{}, err
 	}
-	body, err := ReadBody(c, MaxBody)
+	body, err := readText(c, MaxBody)
 	if err != nil {
-		return nil, err
+		return Params{}, err
 	}
-	var all []param
+	all := exchangeOf(c).params[:0]
 	if isJSON {
-		all, err = parseObject(body)
+		all, err = parseObject(body, all)
 	} else {
-		all, err = parseForm(string(body))
+		all, err = parseForm(body, all)
 	}
 	if err != nil {
-		return nil, err
+		return Params{}, err
 	}
 	return known(all, spec)
 }
 
 // RefuseURLCredentials is an error if the query holds a credential or token.
 func RefuseURLCredentials(c *gin.Context) error {
+	if c.Request.URL.RawQuery == "" {
+		return nil
+	}
 	for part := range strings.FieldsFuncSeq(c.Request.URL.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(part, "=")
 		if decoded, err := url.QueryUnescape(name); err == nil {
@@ -108,21 +133,35 @@ func RefuseURLCredentials(c *gin.Context) error {
 	return nil
 }
 
-func mediaType(r *http.Request, jsonToo bool) (isJSON bool, err error) {
-	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+const (
+	mediaForm = "application/x-www-form-urlencoded"
+	mediaJSON = "application/json"
+)
+
+func mediaType(h http.Header, jsonToo bool) (isJSON bool, err error) {
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return false, errEncoding
 	}
-	name, args, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	name, charset := h.Get("Content-Type"), "utf-8"
+	if name != mediaForm && name != mediaJSON { // the usual ones need no parser
+		var args map[string]string
+		if name, args, err = mime.ParseMediaType(name); err != nil {
+			name = ""
+		}
+		if given, ok := args["charset"]; ok {
+			charset = given
+		}
+	}
 	switch {
-	case err == nil && name == "application/x-www-form-urlencoded":
-	case err == nil && name == "application/json" && jsonToo:
+	case name == mediaForm:
+	case name == mediaJSON && jsonToo:
 		isJSON = true
 	case jsonToo:
 		return false, errMediaTypes
 	default:
 		return false, errMediaType
 	}
-	if cs, ok := args["charset"]; ok && !strings.EqualFold(cs, "utf-8") {
+	if !strings.EqualFold(charset, "utf-8") {
 		return false, errCharset
 	}
 	return isJSON, nil
@@ -145,14 +184,36 @@ func ReadBody(c *gin.Context, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-type param struct{ name, value string }
+// shortBody is how long a body may be for readText to need no memory for it
+// but the answer's. It is more than any honest request has.
+const shortBody = 4 << 10
 
-// parseForm splits a form; ';' separates nothing (WHATWG urlencoded).
-func parseForm(body string) ([]param, error) {
+var shortBodies = sync.Pool{New: func() any { return new([shortBody]byte) }}
+
+// readText is ReadBody for the small bodies of the hot paths.
+func readText(c *gin.Context, limit int64) (string, error) {
+	n := c.Request.ContentLength
+	if n < 0 || n > shortBody {
+		b, err := ReadBody(c, limit)
+		return string(b), err
+	}
+	b := shortBodies.Get().(*[shortBody]byte)
+	_, err := io.ReadFull(c.Request.Body, b[:n]) // net/http ends the body there
+	text := string(b[:n])
+	clear(b[:n]) // it holds secrets
+	shortBodies.Put(b)
+	if err != nil {
+		return "", errBody.Because(err)
+	}
+	return text, nil
+}
+
+// parseForm splits a form and appends its parameters to all; ';' separates
+// nothing (WHATWG urlencoded).
+func parseForm(body string, all []param) ([]param, error) {
 	if strings.Count(body, "&") >= MaxParams {
 		return nil, errMany
 	}
-	var all []param
 	for part := range strings.SplitSeq(body, "&") {
 		if part == "" {
 			continue
@@ -168,32 +229,40 @@ func parseForm(body string) ([]param, error) {
 	return all, nil
 }
 
-// known keeps what the endpoint knows and checks it.
+// known keeps of all, in its place, what the endpoint knows, and checks it.
 func known(all []param, spec Spec) (Params, error) {
-	p := make(Params, len(spec.Params))
-	seen := make(map[string]bool, len(spec.Params))
+	seen, kept := uint64(0), all[:0]
 	for _, a := range all {
-		kind, ok := spec.Params[a.name]
-		if !ok {
+		i := slices.IndexFunc(spec.Params, func(p Param) bool { return p.Name == a.name })
+		if i < 0 {
 			continue
 		}
-		if seen[a.name] && kind != Repeatable {
-			return nil, errRepeated
+		kind := spec.Params[i].Kind
+		if seen&(1<<i) != 0 && kind != Repeatable {
+			return Params{}, errRepeated
 		}
-		seen[a.name] = true
+		seen |= 1 << i
 		if kind != Opaque && !cleanText(a.value) {
-			return nil, errText
+			return Params{}, errText
 		}
 		if a.value != "" {
-			p[a.name] = append(p[a.name], a.value)
+			kept = append(kept, param{spec.Params[i].Name, a.value})
 		}
 	}
-	return p, nil
+	return Params{kept}, nil
 }
 
+// cleanText looks at each byte; only other than ASCII has to be looked at as
+// text.
 func cleanText(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
+	ascii := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == 0 || c == '\r' || c == '\n':
+			return false
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
 	}
-	return !strings.ContainsAny(s, "\x00\r\n")
+	return ascii || utf8.ValidString(s)
 }

@@ -18,7 +18,7 @@ func FuzzParseForm(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		got, err := parseForm(body)
+		got, err := parseForm(body, nil)
 		if err == nil && len(got) > MaxParams {
 			t.Fatalf("%d parameters", len(got))
 		}

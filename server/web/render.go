@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
@@ -101,14 +100,4 @@ func render(c *gin.Context, err error) {
 	}
 	JSON(c, w.status, errorBody{Error: w.name, Description: f.Description, Field: f.Field})
 	c.Abort()
-}
-
-// JSON answers v as application/json.
-func JSON(c *gin.Context, status int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		EventOf(c).Cause = err
-		status, b = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
-	}
-	c.Data(status, "application/json", b)
 }

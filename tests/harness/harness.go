@@ -23,6 +23,7 @@ import (
 	"github.com/grantd/grantd/server"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/logs"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
@@ -64,21 +65,27 @@ type Options struct {
 
 // Buffer is what a server logged. Safe for concurrent use.
 type Buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *Buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
+	lines *logs.Writer
+	b     lockedBuffer
 }
 
 // String answers everything so far.
 func (b *Buffer) String() string {
+	b.lines.Flush()
+	b.b.mu.Lock()
+	defer b.b.mu.Unlock()
+	return b.b.Buffer.String()
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.b.String()
+	return b.Buffer.Write(p)
 }
 
 // Start starts a server on the embedded store in a temporary folder, and
@@ -106,8 +113,9 @@ func Start(t testing.TB, options ...Options) *Server {
 		o.Edit(&cfg)
 	}
 	s := &Server{Clock: &Clock{}, Logs: &Buffer{}}
-	log := slog.New(slog.NewJSONHandler(s.Logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.Server, err = server.New(t.Context(), server.Options{Config: cfg, Log: log, Now: s.Clock.Now, Store: o.Use})
+	s.Logs.lines = logs.New(&s.Logs.b)
+	log := slog.New(slog.NewJSONHandler(s.Logs.lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.Server, err = server.New(t.Context(), server.Options{Config: cfg, Log: log, Lines: s.Logs.lines, Now: s.Clock.Now, Store: o.Use})
 	if err != nil {
 		t.Fatal(err)
 	}

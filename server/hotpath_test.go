@@ -1,0 +1,159 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"testing"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/logs"
+	"github.com/grantd/grantd/server/oauth"
+	"github.com/grantd/grantd/store/storetest/redistest"
+)
+
+// Goals of allocations for one request through the whole handler chain, from
+// the router to the written answer. What net/http allocates is not counted.
+const (
+	issueAllocations      = 25
+	introspectAllocations = 10
+)
+
+// hotPath is a server whose public handler is called directly, as net/http
+// would, with the same request again and again.
+type hotPath struct {
+	server  *Server
+	handler http.Handler
+}
+
+func newHotPath(t testing.TB, edit func(*config.Config)) *hotPath {
+	t.Helper()
+	cfg := config.Defaults()
+	cfg.Public.Listen, cfg.Metrics.Listen = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Admin.Socket = filepath.Join(t.TempDir(), "s")
+	cfg.Store.Embedded.Path = t.TempDir()
+	cfg.Issuer = "https://auth.example.com"
+	edit(&cfg)
+	lines := logs.New(io.Discard)
+	s, err := New(t.Context(), Options{Config: cfg, Log: slog.New(slog.NewJSONHandler(lines, nil)), Lines: lines})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Stop(t.Context()) })
+	return &hotPath{s, s.listeners[0].http.Handler}
+}
+
+func (h *hotPath) client(t testing.TB, id, scope string) clients.Created {
+	t.Helper()
+	spec := clients.NewSpec{ClientID: id}
+	if err := json.Unmarshal([]byte(`{"client_id":"`+id+`","scope":"`+scope+`"}`), &spec); err != nil {
+		t.Fatal(err)
+	}
+	c, err := h.server.client.Create(t.Context(), audit.Actor{Name: "test"}, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// discard is a response that is thrown away but for its status and body.
+type discard struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *discard) Write(b []byte) (int, error) { d.body = append(d.body, b...); return len(b), nil }
+
+// body is a request body that can be read again.
+type body struct{ *bytes.Reader }
+
+func (body) Close() error { return nil }
+
+// call answers a function that makes the request once and answers its body.
+func (h *hotPath) call(t testing.TB, path string, form url.Values) func() []byte {
+	t.Helper()
+	b := body{bytes.NewReader([]byte(form.Encode()))}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, path, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.RemoteAddr = "192.0.2.7:40000"
+	req.ContentLength = int64(b.Len())
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := &discard{header: http.Header{}, status: 0}
+	return func() []byte {
+		clear(w.header)
+		w.status, w.body = 0, w.body[:0]
+		_, _ = b.Seek(0, io.SeekStart)
+		req.Body = b
+		h.handler.ServeHTTP(w, req)
+		if w.status != 0 && w.status != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, w.status, w.body)
+		}
+		return w.body
+	}
+}
+
+// calls answers what is measured: issuing, and introspecting the same token
+// again and again.
+func (h *hotPath) calls(t testing.TB) (issue, introspect func() []byte) {
+	t.Helper()
+	c := h.client(t, "billing", "users:read users:write customers")
+	rs := h.client(t, "users-api", "introspect")
+	issue = h.call(t, oauth.PathToken, url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret}, "scope": {"users:read"}})
+	var token struct {
+		Value string `json:"access_token"`
+	}
+	if err := json.Unmarshal(issue(), &token); err != nil {
+		t.Fatal(err)
+	}
+	introspect = h.call(t, oauth.PathIntrospect, url.Values{"client_id": {rs.ClientID}, "client_secret": {rs.ClientSecret}, "token": {token.Value}})
+	if !bytes.Contains(introspect(), []byte(`"active":true`)) {
+		t.Fatal("the token is not active")
+	}
+	return issue, introspect
+}
+
+func onRedis(t testing.TB) func(*config.Config) {
+	addr := redistest.Start(t).Addr
+	return func(c *config.Config) {
+		c.Store.Backend = "redis"
+		c.Store.Redis.Addresses = []string{addr}
+	}
+}
+
+func onFile(testing.TB) func(*config.Config) { return func(*config.Config) {} }
+
+var stores = map[string]func(testing.TB) func(*config.Config){"redis": onRedis, "embedded": onFile}
+
+func BenchmarkIssue(b *testing.B) {
+	for name, on := range stores {
+		b.Run(name, func(b *testing.B) {
+			issue, _ := newHotPath(b, on(b)).calls(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				issue()
+			}
+		})
+	}
+}
+
+func BenchmarkIntrospectHot(b *testing.B) {
+	_, introspect := newHotPath(b, onRedis(b)).calls(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		introspect()
+	}
+}
