@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/grantd/grantd/store"
 )
 
@@ -57,9 +59,14 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 // GetClient is one HGET.
 func (s *Store) GetClient(ctx context.Context, id string) (store.Client, error) {
 	var record []byte
-	err := retry(ctx, func() (err error) {
-		record, err = s.client.HGet(ctx, s.keys.client(id), fieldRecord).Bytes()
-		return err
+	key := s.keys.client(id)
+	err := retry(ctx, func() error {
+		cmd := redis.NewStringCmd(ctx, "hget", key, fieldRecord)
+		if err := s.do(ctx, key, cmd); err != nil {
+			return err
+		}
+		record = []byte(cmd.Val())
+		return nil
 	})
 	if isNil(err) {
 		return store.Client{}, fmt.Errorf("get client: %w", store.ErrNotFound)

@@ -24,25 +24,24 @@ if left < 0 then
 end
 return {n, left}`)
 
-// AddHits runs one script for each counter, all in one pipeline.
+// AddHits runs one script for each counter, all at once.
 func (s *Store) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
-	if len(hits) == 0 {
-		return nil, nil
-	}
-	pipe := s.client.Pipeline()
-	cmds := make([]*redis.Cmd, len(hits))
+	keys := make([]string, len(hits))
+	cmds := make([]redis.Cmder, len(hits))
 	for i, h := range hits {
-		// By source: in a pipeline there is no second try for a Redis that
-		// does not know the hash.
-		cmd := addHit.call(ctx, "eval", addHit.source, s.keys.limit(h.Key), []any{h.N, h.Window.Milliseconds()})
-		cmds[i] = cmd.Cmd
-		_ = pipe.Process(ctx, cmd)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, failed(ctx, "add hits", err)
+		keys[i] = s.keys.limit(h.Key)
+		cmds[i] = addHit.call(ctx, "evalsha", addHit.hash, keys[i], hitArgs(h))
 	}
 	counts := make([]store.Count, len(hits))
-	for i, cmd := range cmds {
+	for i, err := range s.doAll(ctx, keys, cmds) {
+		if hasCode(err, "NOSCRIPT") {
+			cmds[i] = addHit.call(ctx, "eval", addHit.source, keys[i], hitArgs(hits[i]))
+			err = s.do(ctx, keys[i], cmds[i])
+		}
+		if err != nil {
+			return nil, failed(ctx, "add hits", err)
+		}
+		cmd := cmds[i].(once)
 		v, err := cmd.Int64Slice()
 		if err != nil || len(v) != 2 {
 			return nil, fmt.Errorf("redis: add hits: script answered %v", cmd.Val())
@@ -51,3 +50,5 @@ func (s *Store) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, 
 	}
 	return counts, nil
 }
+
+func hitArgs(h store.Hit) []any { return []any{h.N, h.Window.Milliseconds()} }

@@ -36,6 +36,9 @@ type Store struct {
 	acks           Acks
 	maxBlock       time.Duration // of one blocking read of the feed
 
+	lanesMu sync.RWMutex
+	lanes   map[*redis.Client]*lanes
+
 	mu     sync.Mutex
 	newest store.Position // of the feed, as far as this process knows
 	// feedRun is the run id of the master that FeedLineage last named.
@@ -64,6 +67,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		auditRetention: o.AuditRetention,
 		acks:           o.Acks,
 		maxBlock:       o.ReadTimeout / 2,
+		lanes:          map[*redis.Client]*lanes{},
 	}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more

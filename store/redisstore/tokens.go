@@ -11,9 +11,12 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
+// usualRecord is more than the record of an ordinary token takes, in bytes.
+const usualRecord = 112
+
 // PutToken is one SET with EX.
 func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) error {
-	key, value := s.keys.token(d), store.AppendToken(nil, &t)
+	key, value := s.keys.token(d), store.AppendToken(make([]byte, 0, usualRecord), &t)
 	return retry(ctx, func() error {
 		// Redis takes no end of zero or below for what it is, and would keep
 		// the record for ever.
@@ -27,10 +30,10 @@ func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) err
 
 // set is SET with EX, acknowledged by replicas if tokens are to be.
 func (s *Store) set(ctx context.Context, key string, value []byte, life time.Duration) error {
-	if s.acks.Tokens == 0 {
-		return s.client.Set(ctx, key, value, life).Err()
-	}
 	cmd := redis.NewStatusCmd(ctx, "set", key, value, "ex", int64(life/time.Second))
+	if s.acks.Tokens == 0 {
+		return s.do(ctx, key, cmd)
+	}
 	return s.acked(ctx, key, s.acks.Tokens, cmd)
 }
 
@@ -44,9 +47,13 @@ func wholeSeconds(d time.Duration) time.Duration {
 func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, error) {
 	key := s.keys.token(d)
 	var value []byte
-	err := retry(ctx, func() (err error) {
-		value, err = s.client.Get(ctx, key).Bytes()
-		return err
+	err := retry(ctx, func() error {
+		cmd := redis.NewStringCmd(ctx, "get", key)
+		if err := s.do(ctx, key, cmd); err != nil {
+			return err
+		}
+		value = []byte(cmd.Val())
+		return nil
 	})
 	if isNil(err) {
 		return store.Token{}, fmt.Errorf("get token: %w", store.ErrNotFound)
