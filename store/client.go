@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Client is a backend service that authenticates itself (contract §1). The
 // zero value of an optional field means that it was not given.
@@ -28,6 +31,28 @@ type Client struct {
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
 	Version       uint64     `json:"version"`
+}
+
+// Clone answers a copy that shares nothing with c.
+func (c Client) Clone() Client {
+	for _, list := range []*[]string{&c.Scopes, &c.DefaultScopes, &c.AuthMethods, &c.SourceIPs, &c.Resources, &c.Enforces} {
+		*list = slices.Clone(*list)
+	}
+	c.TokenUses = slices.Clone(c.TokenUses)
+	c.Secrets = slices.Clone(c.Secrets)
+	for i := range c.Secrets {
+		c.Secrets[i].ExpiresAt = cloneTime(c.Secrets[i].ExpiresAt)
+	}
+	c.DeactivatedAt = cloneTime(c.DeactivatedAt)
+	return c
+}
+
+func cloneTime(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	copied := *t
+	return &copied
 }
 
 // Secret is one secret of a client, as a labelled hash.

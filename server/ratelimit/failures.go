@@ -9,9 +9,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"log/slog"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -56,11 +58,22 @@ type Options struct {
 type Failures struct {
 	o       Options
 	blocked *otter.Cache[string, time.Time] // counter → until when it is full
+	sums    sync.Pool                       // of *keyedSum
+}
+
+// keyedSum is an HMAC under the key, with room for what it takes and gives.
+type keyedSum struct {
+	hmac hash.Hash
+	room []byte
 }
 
 // NewFailures makes a Failures.
 func NewFailures(o Options) *Failures {
-	return &Failures{o: o, blocked: otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxBlocked})}
+	return &Failures{
+		o:       o,
+		blocked: otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxBlocked}),
+		sums:    sync.Pool{New: func() any { return &keyedSum{hmac: hmac.New(sha256.New, o.Key)} }},
+	}
 }
 
 // counted is one counter that an attempt touches.
@@ -139,12 +152,17 @@ func (f *Failures) counters(clientID string, from netip.Addr) []counted {
 }
 
 func (f *Failures) key(kind, clientID, network string) string {
-	m := hmac.New(sha256.New, f.o.Key)
-	for _, part := range []string{kind, clientID, network} {
-		m.Write([]byte{byte(len(part) >> 8), byte(len(part))})
-		m.Write([]byte(part))
+	s := f.sums.Get().(*keyedSum)
+	defer f.sums.Put(s)
+	s.hmac.Reset()
+	s.room = s.room[:0]
+	for _, part := range [...]string{kind, clientID, network} {
+		s.room = append(s.room, byte(len(part)>>8), byte(len(part)))
+		s.room = append(s.room, part...)
 	}
-	bucket := binary.BigEndian.Uint32(m.Sum(nil)) % buckets
+	s.hmac.Write(s.room)
+	s.room = s.hmac.Sum(s.room[:0])
+	bucket := binary.BigEndian.Uint32(s.room) % buckets
 	return kind + strconv.FormatUint(uint64(bucket), 36)
 }
 

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"hash"
 	"strings"
@@ -55,14 +54,17 @@ type Keyring struct {
 type checkKey struct {
 	stored store.TokenKey
 	mask   cipher.Block
-	sums   sync.Pool // of *keyedSum
+	desks  sync.Pool // of *desk
 }
 
-// keyedSum is an HMAC under the key, with room for what it takes and gives.
-type keyedSum struct {
-	hash.Hash
-	in  [maxPrefix + checkByte]byte
-	out [sha256.Size]byte
+// desk is what making or reading one token needs: an HMAC under the key, and
+// room. Ciphers and hashes would have each piece of it allocated.
+type desk struct {
+	hmac   hash.Hash
+	token  [tokenBytes]byte
+	stream [aes.BlockSize]byte
+	in     [maxPrefix + checkByte]byte
+	sum    [sha256.Size]byte
 }
 
 // NewKeyring makes a keyring for tokens with the prefix (contract §2).
@@ -94,8 +96,8 @@ func (k *Keyring) Use(keys []store.TokenKey) error {
 		if err != nil {
 			return err
 		}
-		all[key.ID] = &checkKey{stored: key, mask: block, sums: sync.Pool{New: func() any {
-			return &keyedSum{Hash: hmac.New(sha256.New, key.Key)}
+		all[key.ID] = &checkKey{stored: key, mask: block, desks: sync.Pool{New: func() any {
+			return &desk{hmac: hmac.New(sha256.New, key.Key)}
 		}}}
 		if key.CreatedAt.After(latest.CreatedAt) {
 			latest = key
@@ -115,18 +117,19 @@ func (k *Keyring) LimitKey() []byte {
 
 // Make answers a new token that ends at the given time.
 func (k *Keyring) Make(end time.Time) string {
-	var b [tokenBytes]byte
-	mustRandom(b[:randomBytes])
 	key := k.newest.Load()
+	d := key.desks.Get().(*desk)
+	defer key.desks.Put(d)
+	b := &d.token
+	mustRandom(b[:randomBytes])
 	minutes := uint32((end.Sub(epoch) + time.Minute - 1) / time.Minute)
-	var be [4]byte
-	binary.BigEndian.PutUint32(be[:], minutes)
-	copy(b[expiryByte:], be[1:])
-	key.maskExpiry(&b)
+	b[expiryByte], b[expiryByte+1], b[expiryByte+2] = byte(minutes>>16), byte(minutes>>8), byte(minutes)
+	key.maskExpiry(d)
 	b[keyByte] = key.stored.ID ^ b[0]
-	sum := key.check(k.prefix, &b)
+	sum := d.check(k.prefix)
 	copy(b[checkByte:], sum[:])
-	return k.prefix + encoding.EncodeToString(b[:])
+	var text [maxPresented]byte
+	return string(encoding.AppendEncode(append(text[:0], k.prefix...), b[:]))
 }
 
 // Read checks that the presented value is a token of this store and answers
@@ -146,28 +149,29 @@ func (k *Keyring) Read(presented string) (end time.Time, ok bool) {
 	if !known {
 		return time.Time{}, false
 	}
-	sum := key.check(prefix, &b)
+	d := key.desks.Get().(*desk)
+	defer key.desks.Put(d)
+	d.token = b
+	sum := d.check(prefix)
 	if subtle.ConstantTimeCompare(sum[:], b[checkByte:]) != 1 {
 		return time.Time{}, false
 	}
-	key.maskExpiry(&b)
-	minutes := uint32(b[expiryByte])<<16 | uint32(b[expiryByte+1])<<8 | uint32(b[expiryByte+2])
+	key.maskExpiry(d)
+	minutes := uint32(d.token[expiryByte])<<16 | uint32(d.token[expiryByte+1])<<8 | uint32(d.token[expiryByte+2])
 	return epoch.Add(time.Duration(minutes) * time.Minute), true
 }
 
 // maskExpiry hides the end of life, or shows it again.
-func (c *checkKey) maskExpiry(b *[tokenBytes]byte) {
-	var stream [aes.BlockSize]byte
-	c.mask.Encrypt(stream[:], b[:aes.BlockSize])
-	subtle.XORBytes(b[expiryByte:checkByte], b[expiryByte:checkByte], stream[:])
+func (c *checkKey) maskExpiry(d *desk) {
+	c.mask.Encrypt(d.stream[:], d.token[:aes.BlockSize])
+	subtle.XORBytes(d.token[expiryByte:checkByte], d.token[expiryByte:checkByte], d.stream[:])
 }
 
-func (c *checkKey) check(prefix string, b *[tokenBytes]byte) (sum [tokenBytes - checkByte]byte) {
-	m := c.sums.Get().(*keyedSum)
-	m.Reset()
-	m.Write(append(append(m.in[:0], prefix...), b[:checkByte]...))
-	copy(sum[:], m.Sum(m.out[:0]))
-	c.sums.Put(m)
+// check answers the keyed check of the token on the desk.
+func (d *desk) check(prefix string) (sum [tokenBytes - checkByte]byte) {
+	d.hmac.Reset()
+	d.hmac.Write(append(append(d.in[:0], prefix...), d.token[:checkByte]...))
+	copy(sum[:], d.hmac.Sum(d.sum[:0]))
 	return sum
 }
 

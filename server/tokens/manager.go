@@ -34,9 +34,8 @@ type Issued struct {
 // Issue mints a token through go-oauth2's Manager: one write to the store.
 // Errors: store.ErrUnavailable.
 func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
-	m := &minting{grant: g}
-	ctx = context.WithValue(ctx, mintingKey{}, m)
-	_, err := s.manager.GenerateAccessToken(ctx, oauth2.ClientCredentials, &oauth2.TokenGenerateRequest{
+	m := &minting{Context: ctx, grant: g}
+	_, err := s.manager.GenerateAccessToken(m, oauth2.ClientCredentials, &oauth2.TokenGenerateRequest{
 		ClientID: g.Client.ID,
 		Scope:    scopes.Join(g.Scopes),
 	})
@@ -47,11 +46,19 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 // else a record needs travels in the context: the single exception to
 // "nothing in a context" (design §5).
 type minting struct {
+	context.Context
 	grant  Grant
 	issued Issued
 }
 
 type mintingKey struct{}
+
+func (m *minting) Value(key any) any {
+	if key == (mintingKey{}) {
+		return m
+	}
+	return m.Context.Value(key)
+}
 
 var errNotMinting = errors.New("tokens: called outside Issue")
 
@@ -79,18 +86,18 @@ func (clientStore) GetByID(ctx context.Context, id string) (oauth2.ClientInfo, e
 	if err != nil {
 		return nil, err
 	}
-	return authenticated{m.grant.Client.ID}, nil
+	return (*authenticated)(m), nil
 }
 
 // authenticated passes Manager's own check: server/auth has done it.
-type authenticated struct{ id string }
+type authenticated minting
 
-func (a authenticated) GetID() string              { return a.id }
-func (a authenticated) GetSecret() string          { return "" }
-func (a authenticated) GetDomain() string          { return "" }
-func (a authenticated) IsPublic() bool             { return false }
-func (a authenticated) GetUserID() string          { return "" }
-func (a authenticated) VerifyPassword(string) bool { return true }
+func (a *authenticated) GetID() string            { return a.grant.Client.ID }
+func (*authenticated) GetSecret() string          { return "" }
+func (*authenticated) GetDomain() string          { return "" }
+func (*authenticated) IsPublic() bool             { return false }
+func (*authenticated) GetUserID() string          { return "" }
+func (*authenticated) VerifyPassword(string) bool { return true }
 
 // generator mints: lifetime and creation time are ours, not Manager's.
 type generator struct{ s *Service }

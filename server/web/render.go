@@ -44,10 +44,17 @@ var wires = map[fault.Code]wire{
 	fault.PreconditionFailed:   {http.StatusPreconditionFailed, ""},
 }
 
-type errorBody struct {
-	Error       string `json:"error"`
-	Description string `json:"error_description,omitempty"`
-	Field       string `json:"field,omitempty"`
+// appendError appends RFC 6749 §5.2, with the member that is wrong where an
+// admin request has one.
+func appendError(b []byte, name string, f *fault.Error) []byte {
+	b = AppendString(append(b, `{"error":`...), name)
+	if f.Description != "" {
+		b = AppendString(append(b, `,"error_description":`...), f.Description)
+	}
+	if f.Field != "" {
+		b = AppendString(append(b, `,"field":`...), f.Field)
+	}
+	return append(b, '}')
 }
 
 var (
@@ -98,6 +105,8 @@ func render(c *gin.Context, err error) {
 	case fault.TooManyRequests:
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(f.RetryAfter.Seconds())), 10))
 	}
-	JSON(c, w.status, errorBody{Error: w.name, Description: f.Description, Field: f.Field})
+	body := NewBody()
+	body.B = appendError(body.B, w.name, f)
+	Send(c, w.status, body)
 	c.Abort()
 }

@@ -35,7 +35,7 @@ func (s *Store) GetClient(ctx context.Context, id string) (store.Client, error) 
 	var c store.Client
 	err := s.view(ctx, "get client", func(tx *bbolt.Tx) error {
 		var err error
-		c, err = clientOf(tx, id)
+		c, err = s.clientOf(tx, id)
 		return err
 	})
 	return c, err
@@ -51,7 +51,7 @@ func (s *Store) UpdateClient(ctx context.Context, c store.Client) error {
 		return err
 	}
 	return s.write(ctx, "update client", func(b *batch) error {
-		if err := checkVersion(b.tx, c.ID, read); err != nil {
+		if err := s.checkVersion(b.tx, c.ID, read); err != nil {
 			return err
 		}
 		return clients(b.tx).Put([]byte(c.ID), record)
@@ -62,7 +62,7 @@ func (s *Store) UpdateClient(ctx context.Context, c store.Client) error {
 // version. Errors: store.ErrNotFound, store.ErrConflict.
 func (s *Store) DeleteClient(ctx context.Context, id string, version uint64) error {
 	return s.write(ctx, "delete client", func(b *batch) error {
-		if err := checkVersion(b.tx, id, version); err != nil {
+		if err := s.checkVersion(b.tx, id, version); err != nil {
 			return err
 		}
 		if err := deleteUses(b.tx, id); err != nil {
@@ -97,20 +97,20 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]sto
 	return list, nil
 }
 
-func clientOf(tx *bbolt.Tx, id string) (store.Client, error) {
+func (s *Store) clientOf(tx *bbolt.Tx, id string) (store.Client, error) {
 	record := clients(tx).Get([]byte(id))
 	if record == nil {
 		return store.Client{}, refuse(store.ErrNotFound)
 	}
-	c, err := store.UnmarshalClient(record)
+	c, err := s.decoded.Decode(id, string(record))
 	if err != nil {
 		return store.Client{}, refuse(err)
 	}
 	return c, nil
 }
 
-func checkVersion(tx *bbolt.Tx, id string, version uint64) error {
-	c, err := clientOf(tx, id)
+func (s *Store) checkVersion(tx *bbolt.Tx, id string, version uint64) error {
+	c, err := s.clientOf(tx, id)
 	if err != nil {
 		return err
 	}

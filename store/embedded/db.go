@@ -39,10 +39,11 @@ type Store struct {
 	onCommit       func(writes int)
 	log            *slog.Logger
 
-	index  index // of the tokens that are on the disk
-	fed    bell  // rings when the feed has grown
-	limits limits
-	pinged atomic.Int64 // when Ping last wrote, Unix nanoseconds
+	index   index // of the tokens that are on the disk
+	decoded store.ClientMemo
+	fed     bell // rings when the feed has grown
+	limits  limits
+	pinged  atomic.Int64 // when Ping last wrote, Unix nanoseconds
 
 	queue   chan *write
 	closing chan struct{} // closed: nothing new is taken

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -30,6 +31,7 @@ type batcher struct {
 
 	mu      sync.Mutex
 	waiting []*call
+	room    []*call // empty, for the next that wait
 	flights int
 }
 
@@ -38,17 +40,19 @@ type batcher struct {
 type call struct {
 	ctx    context.Context
 	cmd    redis.Cmder
-	asking bool // ASKING goes before it
+	then   redis.Cmder // goes right behind cmd; nil: nothing does
+	asking bool        // ASKING goes before each
 	err    error
 	done   chan struct{}
 }
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 
-// send queues the command; its call is to be waited for.
-func (b *batcher) send(ctx context.Context, cmd redis.Cmder, asking bool) *call {
+// send queues a command, and another one that goes right behind it, unless
+// that is nil. The call is to be waited for.
+func (b *batcher) send(ctx context.Context, cmd, then redis.Cmder, asking bool) *call {
 	c := calls.Get().(*call)
-	c.ctx, c.cmd, c.asking, c.err = ctx, cmd, asking, nil
+	c.ctx, c.cmd, c.then, c.asking, c.err = ctx, cmd, then, asking, nil
 	b.mu.Lock()
 	b.waiting = append(b.waiting, c)
 	start := b.flights < maxFlights
@@ -68,7 +72,7 @@ func (c *call) wait() error {
 	select {
 	case <-c.done:
 		err := c.err
-		c.ctx, c.cmd = nil, nil
+		c.ctx, c.cmd, c.then = nil, nil, nil
 		calls.Put(c)
 		return err
 	case <-c.ctx.Done():
@@ -81,51 +85,66 @@ func (b *batcher) fly() {
 	// Those whom the last round trip has answered are about to come back:
 	// let them, or every other one would carry a single command.
 	runtime.Gosched()
-	var spare []*call
+	var batch []*call
 	for {
-		b.mu.Lock()
-		batch := b.waiting
-		if len(batch) == 0 {
-			b.flights--
-			b.mu.Unlock()
+		if batch = b.next(batch); batch == nil {
 			return
 		}
-		b.waiting = spare
-		if len(batch) > maxBatch {
-			b.waiting = append(b.waiting, batch[maxBatch:]...)
-			batch = batch[:maxBatch]
-		}
-		b.mu.Unlock()
 		b.trip(batch)
 		clear(batch)
-		spare = batch[:0]
 	}
+}
+
+// next answers the calls of the next round trip, and takes the room of those
+// of the last one for those that come. It answers nil, and the flight has
+// ended, if nobody waits.
+func (b *batcher) next(last []*call) []*call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if cap(last) > cap(b.room) {
+		b.room = last[:0]
+	}
+	batch := b.waiting
+	if len(batch) == 0 {
+		b.flights--
+		return nil
+	}
+	b.waiting, b.room = b.room, nil
+	if len(batch) > maxBatch {
+		b.waiting = append(b.waiting, batch[maxBatch:]...)
+		batch = batch[:maxBatch]
+	}
+	return batch
 }
 
 // trip is one round trip. It is bounded by the client's time-outs, not by the
 // contexts of those who wait; a command whose caller has left is not sent.
 func (b *batcher) trip(batch []*call) {
 	ctx := context.Background()
-	pipe := b.node.Pipeline()
-	for _, c := range batch {
-		if c.err = c.ctx.Err(); c.err == nil {
-			_ = asked(ctx, pipe, c.asking).Process(ctx, c.cmd)
-		}
-	}
-	if pipe.Len() == 1 {
-		// Alone it needs no pipeline.
-		for _, c := range batch {
-			if c.err == nil {
-				_ = b.node.Process(ctx, c.cmd)
-			}
+	if len(batch) == 1 && batch[0].then == nil && !batch[0].asking {
+		if c := batch[0]; c.ctx.Err() == nil {
+			_ = b.node.Process(ctx, c.cmd) // alone it needs no pipeline
 		}
 	} else {
-		_, _ = pipe.Exec(ctx) // each command keeps its own error
+		pipe := b.node.Pipeline()
+		for _, c := range batch {
+			if c.ctx.Err() == nil {
+				_ = asked(ctx, pipe, c.asking).Process(ctx, c.cmd)
+				if c.then != nil {
+					_ = asked(ctx, pipe, c.asking).Process(ctx, c.then)
+				}
+			}
+		}
+		_, _ = pipe.Exec(ctx)
 	}
 	for _, c := range batch {
-		if c.err == nil {
-			c.err = c.cmd.Err()
+		// A command keeps its own error. One that was not sent has none, but
+		// its context has ended.
+		c.err = c.cmd.Err()
+		if c.then != nil {
+			c.err = cmp.Or(c.err, c.then.Err())
 		}
+		c.err = cmp.Or(c.err, c.ctx.Err())
 		c.done <- struct{}{}
 	}
 }
@@ -172,18 +191,24 @@ func (s *Store) lane(node *redis.Client, cmd redis.Cmder) *batcher {
 // if the error is that of ctx.
 func (s *Store) do(ctx context.Context, key string, cmd redis.Cmder) error {
 	return s.onMaster(ctx, key, func(node *redis.Client, asking bool) error {
-		return s.lane(node, cmd).send(ctx, cmd, asking).wait()
+		return s.lane(node, cmd).send(ctx, cmd, nil, asking).wait()
 	})
 }
 
-// doAll is do for several commands at once, each on its own key. It answers
-// an error, or nil, for each.
-func (s *Store) doAll(ctx context.Context, keys []string, cmds []redis.Cmder) []error {
-	sent, errs := make([]*call, len(cmds)), make([]error, len(cmds))
-	for i, cmd := range cmds {
+// pair is two commands on one key.
+type pair struct {
+	key       string
+	cmd, then redis.Cmder
+}
+
+// doPairs is do for several pairs at once. It answers an error, or nil, for
+// each.
+func (s *Store) doPairs(ctx context.Context, pairs []pair) []error {
+	sent, errs := make([]*call, len(pairs)), make([]error, len(pairs))
+	for i, p := range pairs {
 		var node *redis.Client
-		if node, errs[i] = s.node(ctx, keys[i]); errs[i] == nil {
-			sent[i] = s.lane(node, cmd).send(ctx, cmd, false)
+		if node, errs[i] = s.node(ctx, p.key); errs[i] == nil {
+			sent[i] = s.lane(node, p.cmd).send(ctx, p.cmd, p.then, false)
 		}
 	}
 	for i, c := range sent {
@@ -191,8 +216,10 @@ func (s *Store) doAll(ctx context.Context, keys []string, cmds []redis.Cmder) []
 			continue
 		}
 		errs[i] = c.wait()
-		if hasCode(errs[i], "MOVED", "ASK", "TRYAGAIN") {
-			errs[i] = s.do(ctx, keys[i], cmds[i]) // it has not run
+		if p := pairs[i]; hasCode(errs[i], "MOVED", "ASK", "TRYAGAIN") { // nothing has run
+			errs[i] = s.onMaster(ctx, p.key, func(node *redis.Client, asking bool) error {
+				return s.lane(node, p.cmd).send(ctx, p.cmd, p.then, asking).wait()
+			})
 		}
 	}
 	return errs

@@ -58,14 +58,14 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 
 // GetClient is one HGET.
 func (s *Store) GetClient(ctx context.Context, id string) (store.Client, error) {
-	var record []byte
+	var record string
 	key := s.keys.client(id)
 	err := retry(ctx, func() error {
 		cmd := redis.NewStringCmd(ctx, "hget", key, fieldRecord)
 		if err := s.do(ctx, key, cmd); err != nil {
 			return err
 		}
-		record = []byte(cmd.Val())
+		record = cmd.Val()
 		return nil
 	})
 	if isNil(err) {
@@ -74,7 +74,7 @@ func (s *Store) GetClient(ctx context.Context, id string) (store.Client, error) 
 	if err != nil {
 		return store.Client{}, failed(ctx, "get client", err)
 	}
-	c, err := store.UnmarshalClient(record)
+	c, err := s.decoded.Decode(id, record)
 	if err != nil {
 		return store.Client{}, fmt.Errorf("get client %s: %w", id, err)
 	}

@@ -98,7 +98,7 @@ func contextError(ctx context.Context) error {
 func retry(ctx context.Context, f func() error) error {
 	err := f()
 	for range retries {
-		if !brokenConn(err) || ctx.Err() != nil {
+		if err == nil || !brokenConn(err) || ctx.Err() != nil {
 			break
 		}
 		err = f()

@@ -10,45 +10,73 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// addHit adds ARGV[1] to a counter that lives ARGV[2] milliseconds, and
-// answers its value and what is left of its life. Asking makes no key.
-var addHit = newScript(`
-if ARGV[1] == '0' then
-  return {tonumber(redis.call('GET', KEYS[1]) or '0'), math.max(redis.call('PTTL', KEYS[1]), 0)}
-end
-local n = redis.call('INCRBY', KEYS[1], ARGV[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  left = tonumber(ARGV[2])
-end
-return {n, left}`)
-
-// AddHits runs one script for each counter, all at once.
+// AddHits adds to each counter and asks what is left of its life, all at
+// once. Only a counter that has no end yet costs a second round trip; one
+// whose writer died before that is given its end by the next hit. A script
+// would do both at once, and cost Redis several times as much each time.
 func (s *Store) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
-	keys := make([]string, len(hits))
-	cmds := make([]redis.Cmder, len(hits))
+	pairs := make([]pair, len(hits))
 	for i, h := range hits {
-		keys[i] = s.keys.limit(h.Key)
-		cmds[i] = addHit.call(ctx, "evalsha", addHit.hash, keys[i], hitArgs(h))
+		pairs[i] = countPair(ctx, s.keys.limit(h.Key), h.N)
 	}
 	counts := make([]store.Count, len(hits))
-	for i, err := range s.doAll(ctx, keys, cmds) {
-		if hasCode(err, "NOSCRIPT") {
-			cmds[i] = addHit.call(ctx, "eval", addHit.source, keys[i], hitArgs(hits[i]))
-			err = s.do(ctx, keys[i], cmds[i])
+	for i, err := range s.doPairs(ctx, pairs) {
+		left := time.Duration(0)
+		if h := hits[i]; h.N == 0 && isNil(err) {
+			err = nil // asking makes no key
+		} else if err == nil {
+			left, err = s.left(ctx, pairs[i], h.Window)
 		}
 		if err != nil {
 			return nil, failed(ctx, "add hits", err)
 		}
-		cmd := cmds[i].(once)
-		v, err := cmd.Int64Slice()
-		if err != nil || len(v) != 2 {
-			return nil, fmt.Errorf("redis: add hits: script answered %v", cmd.Val())
+		if counts[i].N, err = counted(pairs[i].cmd); err != nil {
+			return nil, err
 		}
-		counts[i] = store.Count{N: v[0], Left: time.Duration(v[1]) * time.Millisecond}
+		counts[i].Left = left
 	}
 	return counts, nil
 }
 
-func hitArgs(h store.Hit) []any { return []any{h.N, h.Window.Milliseconds()} }
+// countPair is what is sent for one counter.
+func countPair(ctx context.Context, key string, n int64) pair {
+	p := pair{key: key, then: redis.NewIntCmd(ctx, "pttl", key)}
+	if n == 0 {
+		p.cmd = redis.NewStringCmd(ctx, "get", key)
+	} else {
+		p.cmd = redis.NewIntCmd(ctx, "incrby", key, n)
+	}
+	return p
+}
+
+// counted answers what the counter's own command said.
+func counted(cmd redis.Cmder) (int64, error) {
+	switch cmd := cmd.(type) {
+	case *redis.IntCmd:
+		return cmd.Val(), nil
+	case *redis.StringCmd:
+		if cmd.Val() == "" {
+			return 0, nil
+		}
+		n, err := cmd.Int64()
+		if err != nil {
+			return 0, fmt.Errorf("redis: add hits: %w", err)
+		}
+		return n, nil
+	}
+	return 0, fmt.Errorf("redis: add hits: unexpected command %q", cmd.Name())
+}
+
+// left answers what is left of the counter's life, and begins it if it has
+// not begun.
+func (s *Store) left(ctx context.Context, p pair, window time.Duration) (time.Duration, error) {
+	const noEnd = -1
+	switch left := p.then.(*redis.IntCmd).Val(); {
+	case left == noEnd:
+		return window, s.do(ctx, p.key, redis.NewBoolCmd(ctx, "pexpire", p.key, window.Milliseconds()))
+	case left < 0: // it has ended in between
+		return 0, nil
+	default:
+		return time.Duration(left) * time.Millisecond, nil
+	}
+}

@@ -36,6 +36,7 @@ type Store struct {
 	acks           Acks
 	maxBlock       time.Duration // of one blocking read of the feed
 
+	decoded store.ClientMemo
 	lanesMu sync.RWMutex
 	lanes   map[*redis.Client]*lanes
 

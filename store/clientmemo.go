@@ -1,0 +1,42 @@
+package store
+
+import "sync"
+
+// maxMemo bounds a ClientMemo, in records.
+const maxMemo = 1024
+
+// ClientMemo remembers what client records meant. Whoever guesses secrets has
+// the same record read for each guess, and to decode it is what costs most
+// then. A record that differs in one byte is decoded anew. The zero value is
+// ready; safe for concurrent use.
+type ClientMemo struct {
+	mu    sync.Mutex
+	known map[string]decodedClient // by id
+}
+
+type decodedClient struct {
+	record string
+	client Client
+}
+
+// Decode is UnmarshalClient for the record that was found under the id. The
+// client is the caller's own.
+func (m *ClientMemo) Decode(id, record string) (Client, error) {
+	m.mu.Lock()
+	d, ok := m.known[id]
+	m.mu.Unlock()
+	if ok && d.record == record {
+		return d.client.Clone(), nil
+	}
+	c, err := UnmarshalClient([]byte(record))
+	if err != nil {
+		return Client{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil || len(m.known) >= maxMemo {
+		m.known = map[string]decodedClient{}
+	}
+	m.known[c.ID] = decodedClient{record, c.Clone()}
+	return c, nil
+}
