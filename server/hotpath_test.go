@@ -157,3 +157,24 @@ func BenchmarkIntrospectHot(b *testing.B) {
 		introspect()
 	}
 }
+
+// TestAllocations holds the goals of allocations. The race detector makes
+// sync.Pool forget on purpose, so it is not asked there.
+func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Log("counted without the race detector only; make test runs it so too")
+		return
+	}
+	issue, introspect := newHotPath(t, onRedis(t)).calls(t)
+	for _, c := range []struct {
+		what string
+		call func() []byte
+		most float64
+	}{{"issue", issue, issueAllocations}, {"hot introspection", introspect, introspectAllocations}} {
+		if n := testing.AllocsPerRun(2000, func() { c.call() }); n > c.most {
+			t.Errorf("%s allocates %v times, want at most %v", c.what, n, c.most)
+		} else {
+			t.Logf("%s: %v allocations", c.what, n)
+		}
+	}
+}

@@ -188,3 +188,12 @@ func BenchmarkDecodeToken(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkAppendToken(b *testing.B) {
+	token := ordinaryToken()
+	buffer := make([]byte, 0, 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		buffer = AppendToken(buffer[:0], &token)
+	}
+}

@@ -32,7 +32,7 @@ var (
 
 // Introspect is POST /oauth/introspect.
 func (e *Endpoints) Introspect(c *gin.Context) error {
-	p, err := web.ReadParams(c, introspectSpec)
+	p, err := web.ReadParams(c, &introspectSpec)
 	if err != nil {
 		return err
 	}

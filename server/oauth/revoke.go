@@ -21,7 +21,7 @@ var errOtherClients = fault.New(fault.UnauthorizedClient, "the token was not iss
 
 // Revoke is POST /oauth/revoke.
 func (e *Endpoints) Revoke(c *gin.Context) error {
-	p, err := web.ReadParams(c, revokeSpec)
+	p, err := web.ReadParams(c, &revokeSpec)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func appendIssued(b []byte, t *tokens.Issued) []byte {
 
 // Token is POST /oauth/token.
 func (e *Endpoints) Token(c *gin.Context) error {
-	p, err := web.ReadParams(c, tokenSpec)
+	p, err := web.ReadParams(c, &tokenSpec)
 	if err != nil {
 		return err
 	}

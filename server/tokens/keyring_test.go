@@ -157,3 +157,25 @@ func TestID(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkMake(b *testing.B) {
+	k := ring(b, "gt_sandbox_", key(1, now))
+	end := now.Add(time.Hour)
+	b.ReportAllocs()
+	for b.Loop() {
+		k.Make(end)
+	}
+}
+
+// BenchmarkRead is what a token costs that is in no cache, before the store
+// is asked; and all that a made-up one costs.
+func BenchmarkRead(b *testing.B) {
+	k := ring(b, "gt_sandbox_", key(1, now))
+	token := k.Make(now.Add(time.Hour))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := k.Read(token); !ok {
+			b.Fatal("not read")
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/embedded"
+)
+
+// quiet is a Recorder that takes no note.
+type quiet struct{}
+
+func (quiet) Used(string, string, netip.Addr) {}
+func (quiet) Failed(string, netip.Addr)       {}
+
+// BenchmarkAuthenticate is a right secret of a client that is cached.
+func BenchmarkAuthenticate(b *testing.B) {
+	s, err := embedded.Open(embedded.Options{Path: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	f := feed.New(feed.Options{
+		Store: s, MaxStaleness: time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Restore: func(ctx context.Context) error { return nil },
+	})
+	if err := f.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	defer f.Stop()
+	plain, id, hash := NewSecret("sandbox")
+	err = s.CreateClient(b.Context(), store.Client{ID: "billing", Secrets: []store.Secret{{ID: id, Hash: hash}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := New(Options{
+		Environment: "sandbox", Clients: NewClientCache(s, f), Recorder: quiet{},
+		Observe: func(string) {}, Now: time.Now,
+	})
+	p := Presented{ClientID: "billing", ClientSecret: plain}
+	from := netip.MustParseAddr("192.0.2.7")
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := p.Credentials()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := a.Authenticate(b.Context(), c, from); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package web
+
+import (
+	"testing"
+
+	"github.com/grantd/grantd/server/fault"
+)
+
+const (
+	formBody = "grant_type=client_credentials&client_id=gc_Zm9vYmFyYmF6cXV4Zm9vYg&client_secret=gs_sandbox_a1B2c3D4_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXU&scope=users%3Aread+customers"
+	jsonBody = `{"grant_type":"client_credentials","client_id":"gc_Zm9vYmFyYmF6cXV4Zm9vYg","client_secret":"gs_sandbox_a1B2c3D4_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXU","scope":"users:read customers"}`
+)
+
+var benchSpec = Spec{JSON: true, Params: []Param{
+	{"grant_type", Single}, {"scope", Single}, {"resource", Repeatable}, {"client_id", Single}, {"client_secret", Single},
+}}
+
+func benchmarkParse(b *testing.B, body string, parse func(string, []param) ([]param, error)) {
+	b.ReportAllocs()
+	var room [usualParams]param
+	for b.Loop() {
+		all, err := parse(body, room[:0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		if p, err := known(all, &benchSpec); err != nil || p.Get("scope") != "users:read customers" {
+			b.Fatal(p, err)
+		}
+	}
+}
+
+func BenchmarkParseForm(b *testing.B) { benchmarkParse(b, formBody, parseForm) }
+func BenchmarkParseJSON(b *testing.B) { benchmarkParse(b, jsonBody, parseObject) }
+
+func BenchmarkRenderError(b *testing.B) {
+	b.ReportAllocs()
+	f := fault.New(fault.InvalidClient, "client authentication failed")
+	buffer := make([]byte, 0, 256)
+	for b.Loop() {
+		buffer = appendError(buffer[:0], string(f.Code), f)
+	}
+}
