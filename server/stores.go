@@ -18,7 +18,7 @@ import (
 // openStore opens the configured store.
 func (s *Server) openStore(ctx context.Context) (store.Store, error) {
 	if s.cfg.Store.Backend == "redis" {
-		return openRedis(ctx, s.cfg, s.now)
+		return openRedis(ctx, s.cfg, s.now, s.metrics.Trip)
 	}
 	opened, err := embedded.Open(embedded.Options{
 		Path: s.cfg.Store.Embedded.Path, Now: s.now, AuditRetention: s.cfg.Audit.Retention,
@@ -30,14 +30,14 @@ func (s *Server) openStore(ctx context.Context) (store.Store, error) {
 	return opened, nil
 }
 
-func openRedis(ctx context.Context, cfg config.Config, now func() time.Time) (store.Store, error) {
+func openRedis(ctx context.Context, cfg config.Config, now func() time.Time, onTrip func(int)) (store.Store, error) {
 	r := cfg.Store.Redis
 	critical, tokens := r.Acks()
 	o := redisstore.Options{
 		Acks: redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
 
 		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB, Username: r.Username,
-		KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention,
+		KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention, OnTrip: onTrip,
 	}
 	if r.PasswordFile != "" {
 		password, err := config.ReadSecretFile(r.PasswordFile)

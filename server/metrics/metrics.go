@@ -28,6 +28,7 @@ type Metrics struct {
 	authentication *prometheus.CounterVec
 	store          *prometheus.HistogramVec
 	batches        prometheus.Histogram
+	trips          prometheus.Histogram
 	limits         *prometheus.CounterVec
 	chatty         prometheus.Counter
 	auditFailures  prometheus.Counter
@@ -41,6 +42,8 @@ type Metrics struct {
 }
 
 var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
+
+var batchBuckets = prometheus.ExponentialBuckets(1, 2, 11)
 
 // New makes the collectors. feedAge answers how long ago the feed was
 // confirmed.
@@ -66,7 +69,10 @@ func New(feedAge func() time.Duration) *Metrics {
 			Name: "grantd_store_operation_duration_seconds", Help: "Store operations by name and result (ok, refused, unavailable).", Buckets: latencyBuckets,
 		}, []string{"operation", "result"}),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "grantd_store_batch_writes", Help: "Writes that shared one commit of the embedded store.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
+			Name: "grantd_store_batch_writes", Help: "Writes that shared one commit of the embedded store.", Buckets: batchBuckets,
+		}),
+		trips: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "grantd_store_batch_commands", Help: "Look-ups and writes that shared one round trip to Redis.", Buckets: batchBuckets,
 		}),
 		limits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_limit_hits_total", Help: "Requests that went over a limit, by its name in the configuration.",
@@ -89,7 +95,7 @@ func New(feedAge func() time.Duration) *Metrics {
 		return m.introspections.WithLabelValues(l.result, l.cache)
 	})
 	m.byOutcome = once(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
-	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches,
+	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.expiring, m.reloads,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
@@ -168,3 +174,6 @@ func (m *Metrics) Reloaded(what string, err error) {
 
 // Batch notes how many writes shared a commit.
 func (m *Metrics) Batch(writes int) { m.batches.Observe(float64(writes)) }
+
+// Trip notes how many commands shared a round trip.
+func (m *Metrics) Trip(commands int) { m.trips.Observe(float64(commands)) }

@@ -27,7 +27,8 @@ const (
 // It has one goroutine for each round trip that is under way, and none at
 // rest.
 type batcher struct {
-	node *redis.Client
+	node   *redis.Client
+	onTrip func(commands int)
 
 	mu      sync.Mutex
 	waiting []*call
@@ -90,6 +91,7 @@ func (b *batcher) fly() {
 		if batch = b.next(batch); batch == nil {
 			return
 		}
+		b.onTrip(len(batch))
 		b.trip(batch)
 		clear(batch)
 	}
@@ -170,7 +172,7 @@ func (s *Store) lanesOf(node *redis.Client) *lanes {
 	if len(s.lanes) >= maxLanes {
 		clear(s.lanes) // what is under way comes to its end without it
 	}
-	l = &lanes{reads: batcher{node: node}, writes: batcher{node: node}}
+	l = &lanes{reads: batcher{node: node, onTrip: s.onTrip}, writes: batcher{node: node, onTrip: s.onTrip}}
 	s.lanes[node] = l
 	return l
 }

@@ -14,6 +14,18 @@ func (s *Store) Age(d time.Duration) {
 	s.auditRetention -= d
 }
 
+// MaxFlights is how many round trips of one lane are under way at once.
+const MaxFlights = maxFlights
+
+// Writes answers how many round trips of writes to the one master are under
+// way, and how many writes wait for the next.
+func (s *Store) Writes() (flights, waiting int) {
+	b := &s.lanesOf(s.client.(*redis.Client)).writes
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.flights, len(b.waiting)
+}
+
 // HookMasters puts the hook between the Cluster client and each master.
 func (s *Store) HookMasters(ctx context.Context, h redis.Hook) error {
 	return s.eachMaster(ctx, func(_ context.Context, node *redis.Client) error {

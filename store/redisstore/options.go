@@ -49,6 +49,10 @@ type Options struct {
 	// Acks is how many replicas must have a write before it is answered.
 	Acks Acks
 
+	// OnTrip is told how many commands shared a round trip; nil: nobody is.
+	// It must not block.
+	OnTrip func(commands int)
+
 	Now            func() time.Time // nil: time.Now
 	AuditRetention time.Duration    // 0: 365 days
 
@@ -77,6 +81,9 @@ func (o Options) withDefaults() Options {
 	o.Acks.Timeout = min(cmp.Or(o.Acks.Timeout, 100*time.Millisecond), maxAckTimeout)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.OnTrip == nil {
+		o.OnTrip = func(int) {}
 	}
 	return o
 }

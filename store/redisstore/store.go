@@ -39,6 +39,7 @@ type Store struct {
 	decoded store.ClientMemo
 	lanesMu sync.RWMutex
 	lanes   map[*redis.Client]*lanes
+	onTrip  func(commands int)
 
 	mu     sync.Mutex
 	newest store.Position // of the feed, as far as this process knows
@@ -69,6 +70,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		acks:           o.Acks,
 		maxBlock:       o.ReadTimeout / 2,
 		lanes:          map[*redis.Client]*lanes{},
+		onTrip:         o.OnTrip,
 	}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+)
+
+// variant is a grantd with settings of its own.
+type variant string
+
+const (
+	plain     variant = "plain"
+	smallCold variant = "cold"  // its cache holds next to nothing of what is asked
+	unlimited variant = "wrong" // wrong secrets are counted, and never too many
+)
+
+// coldCache is the cache of smallCold: so small beside the list that hits do
+// not count.
+const coldCache = 1000
+
+func (v variant) settings() settings {
+	switch v {
+	case smallCold:
+		return settings{cacheEntries: coldCache}
+	case unlimited:
+		return settings{unlimited: true}
+	}
+	return settings{}
+}
+
+// workload is one kind of request, and what it must be answered.
+type workload struct {
+	name    string
+	title   string
+	variant variant
+	floor   string // the floor's peer
+	source  string // of tokens
+	tokens  int    // how many of the list are used; 0: all
+	walk    bool   // each measurement goes on where the last one ended
+	status  int
+	want    []rule
+	onFloor []rule
+	other   bool // each other-th request is for a token
+	request func(g *grantd, path string) (head string)
+	path    string
+}
+
+// otherEvery is one issue to fifty introspections.
+const otherEvery = 51
+
+const (
+	pathToken      = "/oauth/token"
+	pathIntrospect = "/oauth/introspect"
+	typeForm       = "application/x-www-form-urlencoded"
+	randomWidth    = 43 // of what load.lua makes up
+	hotTokens      = 200
+	warmCase       = "warm"
+)
+
+var (
+	issued   = rule{starts: `{"access_token":"gt_`, holds: `"expires_in"`}
+	active   = rule{starts: `{"active":true`, holds: `"token_type":"Bearer"`}
+	inactive = rule{exact: `{"active":false}`}
+	refused  = rule{starts: `{"error":"invalid_client"`, holds: `"error_description"`}
+)
+
+// workloads are the cases, in the order of the tables.
+func workloads() []workload {
+	issue := func(name, title string, request func(*grantd, string) string) workload {
+		return workload{
+			name: name, title: title, variant: plain, path: pathToken, floor: "/token",
+			source: fromNone, status: 200, want: []rule{issued}, request: request,
+		}
+	}
+	introspect := func(name, title, floor string, edit func(*workload)) workload {
+		w := workload{
+			name: name, title: title, variant: plain, path: pathIntrospect, floor: floor,
+			source: fromList, status: 200, want: []rule{active}, request: introspection,
+		}
+		edit(&w)
+		return w
+	}
+	return []workload{
+		issue("issue-form", "issue, form", issueForm),
+		issue("issue-json", "issue, JSON", issueJSON),
+		issue("issue-basic", "issue, HTTP Basic", issueBasic),
+		introspect("hot", "introspect, hot", "/const", func(w *workload) { w.tokens = hotTokens }),
+		introspect(warmCase, "introspect, warm", "/const", func(w *workload) { w.walk = true }),
+		introspect("cold", "introspect, cold", "/introspect", func(w *workload) { w.variant, w.walk = smallCold, true }),
+		introspect("garbage", "introspect, garbage", "/const/inactive", func(w *workload) {
+			w.source, w.want, w.request = fromRandom, []rule{inactive}, madeUp
+		}),
+		introspect("mixed", "1 issue to 50 hot", "/const", func(w *workload) {
+			w.tokens, w.other, w.want, w.onFloor = hotTokens, true, []rule{active, issued}, []rule{active}
+		}),
+		{
+			name: "wrong", title: "wrong secrets", variant: unlimited, path: pathToken, floor: "/const/refused",
+			source: fromRandom, status: 401, want: []rule{refused}, request: wrongSecret,
+		},
+	}
+}
+
+// named answers the workload of that name; there is one.
+func named(name string) workload {
+	all := workloads()
+	return all[slices.IndexFunc(all, func(w workload) bool { return w.name == name })]
+}
+
+// post answers a request whose body goes on with so many bytes more.
+func post(path, contentType string, basic *credentials, body string, more int) string {
+	authorization := ""
+	if basic != nil {
+		authorization = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(basic.ID+":"+basic.Secret)) + "\r\n"
+	}
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		path, authorization, contentType, len(body)+more, body)
+}
+
+func issueForm(g *grantd, path string) string {
+	return post(path, typeForm, nil, fmt.Sprintf("grant_type=client_credentials&client_id=%s&client_secret=%s", g.client.ID, g.client.Secret), 0)
+}
+
+func issueJSON(g *grantd, path string) string {
+	return post(path, "application/json", nil,
+		fmt.Sprintf(`{"grant_type":"client_credentials","client_id":%q,"client_secret":%q}`, g.client.ID, g.client.Secret), 0)
+}
+
+func issueBasic(g *grantd, path string) string {
+	return post(path, typeForm, &g.client, "grant_type=client_credentials", 0)
+}
+
+func introspection(g *grantd, path string) string {
+	return post(path, typeForm, &g.server, "token=", g.tokens.width)
+}
+
+// madeUp has the prefix of a token; load.lua makes up the rest.
+func madeUp(g *grantd, path string) string {
+	return post(path, typeForm, &g.server, "token="+g.tokenPrefix(), randomWidth)
+}
+
+// wrongSecret names a secret that there is; what follows is made up.
+func wrongSecret(g *grantd, path string) string {
+	return post(path, typeForm, nil, fmt.Sprintf("grant_type=client_credentials&client_id=%s&client_secret=%s",
+		g.client.ID, g.client.Secret[:len(g.client.Secret)-randomWidth]), randomWidth)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options are what the command line says.
+type options struct {
+	rounds  int
+	took    time.Duration // of one measurement
+	conns   []int
+	cases   *regexp.Regexp
+	targets *regexp.Regexp
+	out     string
+	grantd  string
+	warm    int
+	cold    int
+
+	growth         bool
+	growthRedis    int
+	growthEmbedded int
+}
+
+// What is measured besides the workloads, as -cases names it.
+const (
+	startCase  = "start"
+	memoryCase = "memory"
+)
+
+const usage = `Measures grantd on Redis and grantd embedded against a floor: gin and nothing
+else, on this machine, in one run. It starts what it needs (redis-server and
+wrk must be installed), checks every answer, and ends with 1 if one is wrong.
+
+Cases: %s,
+and besides: start (until ready), memory.
+
+It prints tables and writes results.json, results.md and results.svg.
+
+Flags:
+`
+
+func parseFlags(args []string, help io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(help)
+	f.Usage = func() {
+		fmt.Fprintf(help, usage, strings.Join(caseNames(), ", "))
+		f.PrintDefaults()
+	}
+	f.IntVar(&o.rounds, "rounds", 5, "how often each measurement is repeated; figures are medians")
+	f.DurationVar(&o.took, "time", 2*time.Second, "how long a measurement takes, in whole seconds")
+	conns := f.String("conns", "1,32,256", "numbers of connections")
+	cases := f.String("cases", "", "only cases that match this regular expression (such as 'hot|^issue')")
+	targets := f.String("targets", "", "only targets that match: floor, redis, embedded; without the floor there are no ratios")
+	f.StringVar(&o.out, "out", "tests/bench", "folder for the results; empty: they are only printed")
+	f.StringVar(&o.grantd, "grantd", "", "program to measure (default: this source, built)")
+	f.IntVar(&o.warm, "warm", 100_000, "tokens of the warm case; the cache holds 100000")
+	f.IntVar(&o.cold, "cold", 400_000, "tokens of the cold case")
+	f.BoolVar(&o.growth, "growth", false, "measure with many live tokens too (some minutes, some GB)")
+	f.IntVar(&o.growthRedis, "growth-redis", 5_000_000, "live tokens on Redis with -growth")
+	f.IntVar(&o.growthEmbedded, "growth-embedded", 1_000_000, "live tokens in the embedded store with -growth")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	return o, errors.Join(o.set(*conns, *cases, *targets), o.check(f.Args()))
+}
+
+func (o *options) set(conns, cases, targets string) (err error) {
+	for n := range strings.SplitSeq(conns, ",") {
+		c, err := strconv.Atoi(strings.TrimSpace(n))
+		if err != nil || c < 1 || c > 5000 {
+			return fmt.Errorf("-conns: %q is not a number of connections", n)
+		}
+		o.conns = append(o.conns, c)
+	}
+	if o.cases, err = regexp.Compile(cases); err != nil {
+		return fmt.Errorf("-cases: %w", err)
+	}
+	if o.targets, err = regexp.Compile(targets); err != nil {
+		return fmt.Errorf("-targets: %w", err)
+	}
+	return nil
+}
+
+func (o *options) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("%q is not a flag", rest[0])
+	case o.rounds < 1:
+		return errors.New("-rounds: at least 1")
+	case o.took < time.Second || o.took%time.Second != 0:
+		return errors.New("-time: whole seconds, as wrk counts them")
+	case o.warm < hotTokens || o.cold < hotTokens:
+		return fmt.Errorf("-warm, -cold: at least %d", hotTokens)
+	}
+	return nil
+}
+
+// limit bounds a run: what its measurements take, twice over, and time to
+// build, to seed and to start.
+func (o options) limit() time.Duration {
+	n := o.rounds * len(o.chosen()) * len(o.conns) * 3
+	limit := 20 * time.Minute
+	if o.growth {
+		n += o.rounds * len(growthConns) * 4
+		limit += time.Hour
+	}
+	return limit + time.Duration(n)*2*(o.took+time.Second)
+}
+
+// chosen answers the workloads that the flags choose.
+func (o options) chosen() []workload {
+	var all []workload
+	for _, w := range workloads() {
+		if o.cases.MatchString(w.name) {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+func caseNames() []string {
+	var names []string
+	for _, w := range workloads() {
+		names = append(names, w.name)
+	}
+	return names
+}

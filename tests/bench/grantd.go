@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/embedded"
+	"github.com/grantd/grantd/store/redisstore"
+)
+
+// issuer is the same for all, so that answers are equally long.
+const issuer = "http://127.0.0.1:8080"
+
+// grantd is one grantd, with a store of its own, and its clients.
+type grantd struct {
+	*process // nil while it does not run
+	lab      *lab
+	name     string
+	redis    *redisServer // nil: on the embedded store
+	settings settings
+	url      string
+	client   credentials // gets tokens
+	server   credentials // introspects
+	tokens   tokenList   // seeded
+}
+
+// settings are what differs from a grantd that was told nothing.
+type settings struct {
+	cacheEntries int    // 0: the default
+	unlimited    bool   // wrong secrets are counted, and never too many
+	metrics      string // listener of the metrics; "": any port
+}
+
+type credentials struct {
+	ID       string `json:"client_id"`
+	Secret   string `json:"client_secret"`
+	SecretID string `json:"secret_id"`
+}
+
+func (g *grantd) dir() string    { return filepath.Join(g.lab.dir, g.name) }
+func (g *grantd) socket() string { return filepath.Join(g.dir(), "admin.sock") }
+func (g *grantd) data() string   { return filepath.Join(g.dir(), "data") }
+func (g *grantd) prefix() string { return g.name + ":" }
+
+// config is its configuration file.
+func (g *grantd) config() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("environment: sandbox")
+	line("issuer: %s", issuer)
+	line(`public: {listen: "127.0.0.1:0"}`)
+	line("admin: {socket: %q}", g.socket())
+	if g.settings.metrics == "" {
+		line(`metrics: {listen: "127.0.0.1:0"}`)
+	} else {
+		line("metrics: {listen: %q}", g.settings.metrics)
+	}
+	line("store:\n  embedded: {path: %q}", g.data())
+	if g.redis != nil {
+		line("  backend: redis\n  redis: {addresses: [%q], key_prefix: %q}", g.redis.address, g.prefix())
+	}
+	if g.settings.cacheEntries > 0 {
+		line("cache: {max_entries: %d}", g.settings.cacheEntries)
+	}
+	if g.settings.unlimited {
+		const many = "{count: 1000000000, per: 1m}"
+		line("limits: {auth_failures_per_client_and_address: %s, auth_failures_per_address: %s}", many, many)
+	}
+	return b.String()
+}
+
+// begin starts it and waits until it serves. It answers how long that took.
+func (g *grantd) begin(ctx context.Context) (time.Duration, error) {
+	if _, err := g.lab.sub(g.name); err != nil {
+		return 0, err
+	}
+	path, err := g.lab.write(g.name+".yaml", g.config())
+	if err != nil {
+		return 0, err
+	}
+	started := time.Now()
+	if g.process, err = g.lab.start(ctx, g.name, g.lab.grantd, "serve", "--config", path); err != nil {
+		return 0, err
+	}
+	line, err := g.waitReady(ctx)
+	if err != nil {
+		g.process.stop()
+		return 0, err
+	}
+	took := time.Since(started)
+	g.url, _, _ = strings.Cut(strings.TrimPrefix(line, "ready public="), " ")
+	return took, nil
+}
+
+// createClients makes the client and the resource server, by the command
+// line.
+func (g *grantd) createClients(ctx context.Context) (err error) {
+	if g.client, err = g.create(ctx, "--id", "bench", "--scope", "users:read users:write"); err != nil {
+		return err
+	}
+	g.server, err = g.create(ctx, "--id", "bench-rs", "--introspect")
+	return err
+}
+
+func (g *grantd) create(ctx context.Context, args ...string) (c credentials, err error) {
+	args = append([]string{"client", "create", "--socket", g.socket(), "--output", "json"}, args...)
+	out, err := exec.CommandContext(ctx, g.lab.grantd, args...).Output()
+	if err != nil {
+		return c, fmt.Errorf("%s: client create: %w: %s", g.name, err, oneLine(out))
+	}
+	if err := json.Unmarshal(out, &c); err != nil {
+		return c, fmt.Errorf("%s: client create: %w", g.name, err)
+	}
+	return c, nil
+}
+
+// prepare gives it its clients and so many live tokens, each every-th of them
+// in its list. It does not run then.
+func (g *grantd) prepare(ctx context.Context, count, every int) error {
+	if _, err := g.begin(ctx); err != nil {
+		return err
+	}
+	err := g.createClients(ctx)
+	g.process.stop() // it has the embedded store's file locked
+	if err != nil || count == 0 {
+		return err
+	}
+	st, err := g.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	s := seed{
+		prefix: g.tokenPrefix(), count: count, every: every,
+		path: filepath.Join(g.lab.dir, g.name+".tokens"),
+		record: store.Token{
+			Use: store.UseClient, ClientID: g.client.ID, SecretID: g.client.SecretID, Scopes: "users:read users:write",
+		},
+		said: func(done int) { g.lab.say("%s: %d of %d tokens", g.name, done, count) },
+	}
+	g.lab.say("%s: seeding %d tokens", g.name, count)
+	if g.tokens, err = s.put(ctx, st); err != nil {
+		return fmt.Errorf("%s: %w", g.name, err)
+	}
+	return st.Close()
+}
+
+// open opens its store, while it does not run.
+func (g *grantd) open(ctx context.Context) (store.Store, error) {
+	if g.redis == nil {
+		return embedded.Open(embedded.Options{Path: g.data()})
+	}
+	return redisstore.Open(ctx, redisstore.Options{Addresses: []string{g.redis.address}, KeyPrefix: g.prefix(), PoolSize: seeders})
+}
+
+// tokenPrefix is what its tokens begin with.
+func (g *grantd) tokenPrefix() string { return config.Defaults().TokenPrefix() }

@@ -1,0 +1,114 @@
+-- The load of one measurement, for wrk. The job (a Lua file that the runner
+-- writes, its path is the argument) says what is sent and what must be
+-- answered. Every response is checked.
+--
+--   head, tail    of the request, around a token
+--   source        "none": head..tail is all of it; "list": the token is from
+--                 a file; "random": it is made up, 43 characters of base64url
+--   list, width   the file, and the length of a line without its end
+--   first, count  which lines of it are used, and count is where it begins
+--   offset        anew; offset is where this measurement begins
+--   other, every  each every-th request is this other one; 0: none is
+--   threads       how many there are
+--   status, want  what is answered: the status, and rules for the body; one
+--                 of them must hold: {exact=} or {starts=, holds=}
+
+local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+local ends = "AEIMQUYcgkosw048" -- the last one stands for four bits only
+
+local job, list, pairs_of, at, step
+local all = {}
+
+function setup(thread)
+  thread:set("id", #all)
+  all[#all + 1] = thread
+end
+
+function init(args)
+  job = dofile(args[1])
+  sent, wrong, other_answered, used, example = 0, 0, 0, 0, "" -- global: for done
+  at, step = job.offset + id, job.threads
+  if job.source == "list" then
+    local file = assert(io.open(job.list, "rb"))
+    file:seek("set", job.first * (job.width + 1))
+    list = file:read(job.count * (job.width + 1))
+    file:close()
+  elseif job.source == "random" then
+    local seed = assert(io.open("/dev/urandom", "rb"))
+    local a, b, c = seed:read(3):byte(1, 3)
+    seed:close()
+    math.randomseed(a * 65536 + b * 256 + c + id)
+    pairs_of = {}
+    for i = 1, 64 do
+      for j = 1, 64 do
+        pairs_of[#pairs_of + 1] = alphabet:sub(i, i) .. alphabet:sub(j, j)
+      end
+    end
+  end
+end
+
+local made = {}
+
+local function token()
+  if job.source == "list" then
+    local line = at % job.count
+    at, used = at + step, used + 1
+    return list:sub(line * (job.width + 1) + 1, line * (job.width + 1) + job.width)
+  elseif job.source == "random" then
+    for i = 1, 21 do
+      made[i] = pairs_of[math.random(4096)]
+    end
+    local i = math.random(16)
+    made[22] = ends:sub(i, i)
+    return table.concat(made)
+  end
+  return ""
+end
+
+function request()
+  sent = sent + 1
+  if job.every > 0 and sent % job.every == 0 then
+    return job.other
+  end
+  return job.head .. token() .. job.tail
+end
+
+local function good(body)
+  for i, rule in ipairs(job.want) do
+    if rule.exact then
+      if body == rule.exact then return i end
+    elseif body:sub(1, #rule.starts) == rule.starts and body:find(rule.holds, 1, true) then
+      return i
+    end
+  end
+end
+
+function response(status, headers, body)
+  local rule = status == job.status and good(body)
+  if not rule then
+    wrong = wrong + 1
+    if example == "" then example = status .. " " .. body end
+  elseif rule > 1 then
+    other_answered = other_answered + 1
+  end
+end
+
+local function quoted(s)
+  return '"' .. s:sub(1, 300):gsub('[%c\128-\255]', "?"):gsub('[\\"]', "\\%0") .. '"'
+end
+
+function done(summary, latency, requests)
+  local sent, wrong, other, used, example = 0, 0, 0, 0, ""
+  for _, thread in ipairs(all) do
+    sent = sent + thread:get("sent")
+    wrong = wrong + thread:get("wrong")
+    other = other + thread:get("other_answered")
+    used = math.max(used, thread:get("used"))
+    if example == "" then example = thread:get("example") end
+  end
+  local e = summary.errors
+  io.write(string.format(
+    '\nresult {"requests":%d,"sent":%d,"duration_us":%d,"p50_us":%d,"p99_us":%d,"p999_us":%d,"socket_errors":%d,"wrong":%d,"other":%d,"used":%d,"example":%s}\n',
+    summary.requests, sent, summary.duration, latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
+    e.connect + e.read + e.write + e.timeout, wrong, other, used * #all, quoted(example)))
+end

@@ -1,0 +1,95 @@
+// Command bench is the yardstick: it measures grantd against what any server
+// in its place has to do, and says which goals are reached. It starts, loads
+// and ends everything itself. It judges no rules of OAuth; the tests do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	o, err := parseFlags(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// run makes a lab, measures, and leaves nothing behind.
+func run(ctx context.Context, o options) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, o.limit(), fmt.Errorf("not done after %v", o.limit()))
+	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // what it led to is of no interest
+		}
+	}()
+	started := time.Now()
+	say := func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(started).Seconds(), fmt.Sprintf(format, args...))
+	}
+	l, err := newLab(ctx, o.grantd, say)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	b, err := newBench(o, l)
+	if err != nil {
+		return err
+	}
+	r, err := b.everything(ctx)
+	if err != nil {
+		return err
+	}
+	r.evaluate()
+	if err := r.print(os.Stdout); err != nil || o.out == "" {
+		return err
+	}
+	return r.write(o.out)
+}
+
+// everything measures what the flags choose.
+func (b *bench) everything(ctx context.Context) (*results, error) {
+	r := &results{Rounds: b.o.rounds, Seconds: b.o.took.Seconds()}
+	var err error
+	if r.Machine, err = describeMachine(ctx, b.lab.grantd); err != nil {
+		return nil, err
+	}
+	if r.Measurements, err = b.compare(ctx); err != nil {
+		return nil, err
+	}
+	r.Summaries = summarise(r.Measurements)
+	if b.o.cases.MatchString(startCase) {
+		if r.Startups, err = b.startups(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if b.o.cases.MatchString(memoryCase) {
+		m, err := b.memory(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.Memory = &m
+	}
+	if b.o.growth {
+		err = b.growAll(ctx, r)
+	}
+	return r, err
+}
