@@ -3,11 +3,14 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/together"
 	"github.com/grantd/grantd/store"
 )
 
@@ -26,6 +29,7 @@ type ClientCache struct {
 	store store.Clients
 	feed  *feed.Feed
 	cache *otter.Cache[string, cachedClient]
+	again together.Group[string, Record]
 }
 
 // cachedClient is a record with the view of the feed that was current before
@@ -68,16 +72,26 @@ func (c *ClientCache) Get(ctx context.Context, id string) (Record, error) {
 
 // Again answers the store's own record, for a caller who is about to be
 // refused because of what may have changed a moment ago. A record that was
-// just read is not read twice. Errors: store.ErrUnavailable.
+// just read is not read twice, and who asks for the same one at the same time
+// shares a read: one that begins after each of them has come.
+// Errors: store.ErrUnavailable.
 func (c *ClientCache) Again(ctx context.Context, id string, r Record) (Record, error) {
 	if !r.cached {
 		return r, nil
 	}
-	view, err := c.feed.Fresh(ctx)
-	if err != nil {
-		return Record{}, err
+	id = strings.Clone(id) // not a part of one caller's request
+	shared := context.WithoutCancel(ctx)
+	r, _, _, err := c.again.Do(ctx, id, func(int) (Record, error) {
+		view, err := c.feed.Fresh(shared)
+		if err != nil {
+			return Record{}, err
+		}
+		return c.read(shared, id, view)
+	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	return c.read(ctx, id, view)
+	return r, err
 }
 
 func (c *ClientCache) read(ctx context.Context, id string, view feed.View) (Record, error) {

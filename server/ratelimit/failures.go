@@ -12,12 +12,14 @@ import (
 	"hash"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 
+	"github.com/grantd/grantd/server/together"
 	"github.com/grantd/grantd/store"
 )
 
@@ -59,6 +61,9 @@ type Failures struct {
 	o       Options
 	blocked *otter.Cache[string, time.Time] // counter → until when it is full
 	sums    sync.Pool                       // of *keyedSum
+	// failing and asking share what is counted and what is only asked, by the
+	// one or two counters of an attempt.
+	failing, asking together.Group[[2]string, []store.Count]
 }
 
 // keyedSum is an HMAC under the key, with room for what it takes and gives.
@@ -116,11 +121,7 @@ func (f *Failures) add(ctx context.Context, clientID string, from netip.Addr, n 
 	if len(counters) == 0 {
 		return 0
 	}
-	hits := make([]store.Hit, len(counters))
-	for i, c := range counters {
-		hits[i] = store.Hit{Key: c.key, N: n, Window: c.limit.Per}
-	}
-	counts, err := f.o.Store.AddHits(ctx, hits...)
+	counts, err := f.count(ctx, counters, n)
 	if err != nil {
 		f.o.Log.WarnContext(ctx, "limits: not counted", "error", err)
 		return 0
@@ -137,6 +138,37 @@ func (f *Failures) add(ctx context.Context, clientID string, from netip.Addr, n 
 		f.o.Hit(c.name)
 	}
 	return longest
+}
+
+// count adds n to each counter and answers where they stand. Whoever guesses
+// touches the same counters again and again: what comes at the same time is
+// added at once, and each attempt still has a count of its own.
+func (f *Failures) count(ctx context.Context, counters []counted, n int64) ([]store.Count, error) {
+	key := [2]string{0: counters[0].key}
+	if len(counters) > 1 {
+		key[1] = counters[1].key
+	}
+	shared := context.WithoutCancel(ctx)
+	add := func(attempts int) ([]store.Count, error) {
+		hits := make([]store.Hit, len(counters))
+		for i, c := range counters {
+			hits[i] = store.Hit{Key: c.key, N: n * int64(attempts), Window: c.limit.Per}
+		}
+		return f.o.Store.AddHits(shared, hits...)
+	}
+	group := &f.failing
+	if n == 0 {
+		group = &f.asking
+	}
+	all, attempts, place, err := group.Do(ctx, key, add)
+	if err != nil {
+		return nil, err
+	}
+	counts := slices.Clone(all)
+	for i := range counts {
+		counts[i].N -= n * int64(attempts-1-place)
+	}
+	return counts, nil
 }
 
 func (f *Failures) counters(clientID string, from netip.Addr) []counted {

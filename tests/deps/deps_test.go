@@ -39,7 +39,7 @@ var layers = map[string]layer{
 
 	"store/embedded": backends, "store/redisstore": backends,
 
-	"server/fault": shared, "server/logs": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
+	"server/fault": shared, "server/logs": shared, "server/together": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
 	"server/usage": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
 	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared,
 
