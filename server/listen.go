@@ -68,7 +68,7 @@ func (s *Server) listenTCP(name, key, address string, files config.TLS) (*listen
 		return nil, listenError(key, address, err)
 	}
 	l.url = scheme + bound.Addr().String()
-	l.net = netutil.LimitListener(bound, maxConnections)
+	l.net = lazyListener{netutil.LimitListener(bound, maxConnections)}
 	s.prepare(l, tlsConfig)
 	return l, nil
 }

@@ -58,6 +58,7 @@ func (a *app) run(ctx context.Context, o server.Options, ready func(context.Cont
 	if a.reload != nil {
 		reload = a.reload() // from the start: an early SIGHUP must not end it
 	}
+	defer raiseHeap()()
 	s, err := server.New(ctx, o)
 	if err != nil {
 		return err

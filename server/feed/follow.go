@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -110,7 +111,7 @@ func (f *Feed) catchUp(ctx context.Context) error {
 	case r := <-result:
 		return r.Err
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 	}
 }
 

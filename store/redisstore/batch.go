@@ -13,8 +13,11 @@ import (
 const (
 	// maxBatch is how many commands share a round trip at most.
 	maxBatch = 512
-	// maxFlights is how many round trips of one lane are under way at once.
+	// maxFlights is how many round trips of one lane are under way at once. A
+	// further one begins when a crowd waits: so commands share round trips
+	// under load, and none waits for longer than one.
 	maxFlights = 2
+	crowd      = 8
 	// maxLanes bounds what is kept of nodes that a Cluster no longer has.
 	maxLanes = 64
 )
@@ -56,7 +59,7 @@ func (b *batcher) send(ctx context.Context, cmd, then redis.Cmder, asking bool) 
 	c.ctx, c.cmd, c.then, c.asking, c.err = ctx, cmd, then, asking, nil
 	b.mu.Lock()
 	b.waiting = append(b.waiting, c)
-	start := b.flights < maxFlights
+	start := b.flights == 0 || b.flights < maxFlights && len(b.waiting) >= crowd
 	if start {
 		b.flights++
 	}
@@ -83,11 +86,11 @@ func (c *call) wait() error {
 
 // fly makes round trips until nobody waits.
 func (b *batcher) fly() {
-	// Those whom the last round trip has answered are about to come back:
-	// let them, or every other one would carry a single command.
-	runtime.Gosched()
 	var batch []*call
 	for {
+		// Those whom a round trip has answered are about to come back: let
+		// them, or every other one would carry half of what it could.
+		runtime.Gosched()
 		if batch = b.next(batch); batch == nil {
 			return
 		}

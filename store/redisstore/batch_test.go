@@ -103,17 +103,25 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 	token := ordinary(time.Now())
 	server.Pause()
 	var patient sync.WaitGroup
-	for i := range redisstore.MaxFlights { // each takes off alone
-		patient.Go(func() {
-			if err := s.PutToken(t.Context(), named(i), token); err != nil {
-				t.Errorf("who waits: %v", err)
-			}
-		})
-		await(t, "a round trip is under way", func() bool {
+	put := func(from, to int) {
+		for i := from; i < to; i++ {
+			patient.Go(func() {
+				if err := s.PutToken(t.Context(), named(i), token); err != nil {
+					t.Errorf("who waits: %v", err)
+				}
+			})
+		}
+	}
+	underWay := func(want int) {
+		await(t, "round trips are under way and nobody waits", func() bool {
 			flights, waiting := s.Writes()
-			return flights == i+1 && waiting == 0
+			return flights == want && waiting == 0
 		})
 	}
+	put(0, 1)
+	underWay(1)
+	put(1, 1+redisstore.Crowd)
+	underWay(2)
 	var hasty sync.WaitGroup
 	for i := range 50 {
 		hasty.Go(func() {
@@ -132,7 +140,7 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 	hasty.Wait()
 	server.Resume()
 	patient.Wait()
-	for i := range redisstore.MaxFlights {
+	for i := range 1 + redisstore.Crowd {
 		if _, err := s.GetToken(within(t), named(i)); err != nil {
 			t.Errorf("what was waited for: %v", err)
 		}

@@ -14,8 +14,8 @@ func (s *Store) Age(d time.Duration) {
 	s.auditRetention -= d
 }
 
-// MaxFlights is how many round trips of one lane are under way at once.
-const MaxFlights = maxFlights
+// Crowd is how many have to wait for a further round trip to begin.
+const Crowd = crowd
 
 // Writes answers how many round trips of writes to the one master are under
 // way, and how many writes wait for the next.

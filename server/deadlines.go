@@ -1,0 +1,100 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// lazyListener's connections move their deadlines lazily. net/http sets five
+// for each request, nearly all of them later than the one before; to set a
+// socket's costs a timer each time, and all of them together as much as
+// checking a token.
+type lazyListener struct{ net.Listener }
+
+func (l lazyListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &lazyConn{Conn: c}, nil
+}
+
+// lazyConn keeps the deadlines that it was given, but tells the socket only
+// of one that is earlier than what the socket has. A deadline that comes too
+// early then is moved to where it should be, and what it broke off goes on.
+type lazyConn struct {
+	net.Conn
+	reading, writing deadline
+}
+
+func (c *lazyConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.reading.early(c.Conn.SetReadDeadline) {
+			continue
+		}
+		return n, err
+	}
+}
+
+func (c *lazyConn) Write(b []byte) (written int, err error) {
+	for {
+		n, err := c.Conn.Write(b[written:])
+		written += n
+		if errors.Is(err, os.ErrDeadlineExceeded) && c.writing.early(c.Conn.SetWriteDeadline) {
+			continue
+		}
+		return written, err
+	}
+}
+
+func (c *lazyConn) SetReadDeadline(t time.Time) error {
+	return c.reading.set(t, c.Conn.SetReadDeadline)
+}
+
+func (c *lazyConn) SetWriteDeadline(t time.Time) error {
+	return c.writing.set(t, c.Conn.SetWriteDeadline)
+}
+
+func (c *lazyConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// deadline is one that was asked for, and the one that the socket has: the
+// same or an earlier one. Zero: none.
+type deadline struct {
+	mu           sync.Mutex
+	asked, armed time.Time
+}
+
+func (d *deadline) set(t time.Time, arm func(time.Time) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked = t
+	if t.IsZero() || !d.armed.IsZero() && !t.Before(d.armed) {
+		return nil
+	}
+	return d.arm(arm)
+}
+
+// early says whether the socket's deadline passed before the one that was
+// asked for; it is moved there then.
+func (d *deadline) early(arm func(time.Time) error) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.asked.IsZero() && !time.Now().Before(d.asked) {
+		return false
+	}
+	return d.arm(arm) == nil
+}
+
+func (d *deadline) arm(arm func(time.Time) error) error {
+	err := arm(d.asked)
+	if err == nil {
+		d.armed = d.asked
+	}
+	return err
+}

@@ -1,0 +1,86 @@
+package redisstore_test
+
+import (
+	"context"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/grantd/grantd/store/redisstore"
+	"github.com/grantd/grantd/store/storetest/redistest"
+)
+
+// callers is how many use the store at once, for each core.
+const callers = 16
+
+// cpu answers the time that this process has spent.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// together runs do by many at once, and reports the CPU time of each, which
+// a shared machine disturbs less than the time it takes.
+func together(b *testing.B, do func(ctx context.Context, i int) error) {
+	b.Helper()
+	b.ReportAllocs()
+	b.SetParallelism(callers)
+	var n atomic.Int64
+	began := cpu(b)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := do(context.Background(), int(n.Add(1)&0xffff)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// BenchmarkTokens compares the store with a plain client: how many commands
+// share a round trip, and what that saves.
+func BenchmarkTokens(b *testing.B) {
+	server := redistest.Start(b)
+	var n trips
+	s := open(b, server.Addr, func(o *redisstore.Options) { o.OnTrip = n.add })
+	plain := raw(b, server.Addr)
+	token := ordinary(time.Now())
+	for i := range 1 << 16 {
+		if err := s.PutToken(b.Context(), named(i), token); err != nil {
+			b.Fatal(err)
+		}
+	}
+	measure := func(name string, do func(ctx context.Context, i int) error) {
+		b.Run(name, func(b *testing.B) {
+			n.reset()
+			together(b, do)
+			if count, carried := n.get(); count > 0 {
+				b.ReportMetric(float64(carried)/float64(count), "commands/trip")
+			}
+		})
+	}
+	measure("put", func(ctx context.Context, i int) error { return s.PutToken(ctx, named(i), token) })
+	measure("put-plain", func(ctx context.Context, i int) error {
+		d := named(i)
+		return plain.Set(ctx, "plain:"+string(d[:]), make([]byte, 74), time.Hour).Err()
+	})
+	measure("get", func(ctx context.Context, i int) error {
+		_, err := s.GetToken(ctx, named(i))
+		return err
+	})
+	measure("get-plain", func(ctx context.Context, i int) error {
+		d := named(i)
+		err := plain.Get(ctx, "plain:"+string(d[:])).Err()
+		if err == redis.Nil { //nolint:errorlint // as go-redis has it
+			return nil
+		}
+		return err
+	})
+}
