@@ -2,17 +2,51 @@ package tokens
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/grantd/grantd/store"
 )
 
-// cachedToken is a record, with the generation of the feed at which it was
-// last found not void: until the feed moves, nothing has to be looked up. One
-// from before a loss is read again: the store may have lost it too.
+// cachedToken is a record in a third of the memory, with the generation of the
+// feed at which it was last found not void: until the feed moves, nothing has
+// to be looked up. One from before a loss is read again: the store may have
+// lost it too.
 type cachedToken struct {
-	token   store.Token
+	clientID, secretID, scopes string
+	issued, expires            int64 // Unix seconds
+	position                   store.Position
+	special                    *store.Token // the whole record, of one that has more than that
+
 	checked atomic.Uint64
 	epoch   uint64 // of the feed, before the record was read
+}
+
+func newCachedToken(t *store.Token, epoch uint64) *cachedToken {
+	c := &cachedToken{
+		clientID: t.ClientID, secretID: t.SecretID, scopes: t.Scopes,
+		issued: t.IssuedAt.Unix(), expires: t.ExpiresAt.Unix(), position: t.Position, epoch: epoch,
+	}
+	if !ordinary(t) {
+		c.special = t
+	}
+	return c
+}
+
+// ordinary says whether the token has no more than the fields of cachedToken.
+func ordinary(t *store.Token) bool {
+	return t.Use == store.UseClient && t.OrgID == "" && t.CustomerID == "" && t.PartnerID == "" && t.PartnerTID == "" &&
+		len(t.Audience)+len(t.SourceIPs)+len(t.Endpoints)+len(t.Resources) == 0 && t.Revoked == nil
+}
+
+// token answers the record; it is not to be changed.
+func (c *cachedToken) token() *store.Token {
+	if c.special != nil {
+		return c.special
+	}
+	return &store.Token{
+		Use: store.UseClient, ClientID: c.clientID, SecretID: c.secretID, Scopes: c.scopes,
+		IssuedAt: time.Unix(c.issued, 0).UTC(), ExpiresAt: time.Unix(c.expires, 0).UTC(), Position: c.position,
+	}
 }
 
 func (s *Service) cached(d store.Digest) *cachedToken {

@@ -94,11 +94,12 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 			return found, err
 		}
 	}
-	if !s.active(found.Digest, cached, found.View) {
+	t := cached.token()
+	if !s.active(found.Digest, t, cached, found.View) {
 		s.forget(found.Digest)
 		return found, nil
 	}
-	found.Token = &cached.token
+	found.Token = t
 	return found, nil
 }
 
@@ -113,7 +114,7 @@ func (s *Service) load(ctx context.Context, d store.Digest, view feed.View) (*ca
 	case t.Revoked != nil:
 		return nil, nil
 	}
-	c := &cachedToken{token: t, epoch: view.Epoch}
+	c := newCachedToken(&t, view.Epoch)
 	if _, void := s.o.Feed.Voided(d, &t); void {
 		return nil, nil
 	}
@@ -125,14 +126,14 @@ func (s *Service) load(ctx context.Context, d store.Digest, view feed.View) (*ca
 }
 
 // active is the verdict of the clock and the feed.
-func (s *Service) active(d store.Digest, c *cachedToken, view feed.View) bool {
-	if !s.o.Now().Before(c.token.ExpiresAt) {
+func (s *Service) active(d store.Digest, t *store.Token, c *cachedToken, view feed.View) bool {
+	if !s.o.Now().Before(t.ExpiresAt) {
 		return false
 	}
 	if c.checked.Load() == view.Generation {
 		return true
 	}
-	if _, void := s.o.Feed.Voided(d, &c.token); void {
+	if _, void := s.o.Feed.Voided(d, t); void {
 		return false
 	}
 	c.checked.Store(view.Generation)

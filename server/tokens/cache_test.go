@@ -1,0 +1,50 @@
+package tokens
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grantd/grantd/store"
+)
+
+// plain is a token that has only what every token has.
+func plain() store.Token {
+	return store.Token{
+		Use: store.UseClient, ClientID: "billing", SecretID: "a1B2c3D4", Scopes: "users:read customers",
+		IssuedAt: now.UTC(), ExpiresAt: now.Add(time.Hour).UTC(), Position: store.Position{Time: 1753488000123, Seq: 4},
+	}
+}
+
+// TestCachedTokenIsWhole: whatever a token has besides, the cache gives back.
+func TestCachedTokenIsWhole(t *testing.T) {
+	tokens := map[string]store.Token{"plain": plain(), "empty": {}}
+	for i := range reflect.TypeFor[store.Token]().NumField() {
+		token := plain()
+		field := reflect.ValueOf(&token).Elem().Field(i)
+		switch field.Interface().(type) {
+		case string:
+			field.SetString("other")
+		case store.TokenUse:
+			token.Use = store.UseOnBehalf
+		case []string:
+			field.Set(reflect.ValueOf([]string{"x"}))
+		case time.Time:
+			field.Set(reflect.ValueOf(now.Add(time.Minute).UTC()))
+		case store.Position:
+			token.Position = store.Position{Seq: 9}
+		case *store.Revocation:
+			token.Revoked = &store.Revocation{By: "uid:0"}
+		default:
+			t.Fatalf("a token has a %s", field.Type())
+		}
+		tokens[reflect.TypeFor[store.Token]().Field(i).Name] = token
+	}
+	for name, want := range tokens {
+		if d := cmp.Diff(want, *newCachedToken(&want, 1).token()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
