@@ -188,6 +188,23 @@ func TestAppendReturnsWhenApplied(t *testing.T) {
 	})
 }
 
+// TestAppendToAStoreThatHangs: written, and then no answer to what reads it.
+func TestAppendToAStoreThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		f := loaded(t, options(m))
+		release := m.slow()
+		at := time.Now()
+		wants(t, "the store hangs", f.Append(t.Context(), void("a")), store.ErrUnavailable, context.DeadlineExceeded)
+		if took := time.Since(at); took != readTimeout {
+			t.Errorf("it took %v, want %v", took, readTimeout)
+		}
+		release()
+		synctest.Wait()
+		wants(t, "again", f.Append(t.Context(), void("a")))
+	})
+}
+
 func TestAppendFails(t *testing.T) {
 	s, err := embedded.Open(embedded.Options{Path: t.TempDir()})
 	if err != nil {
