@@ -7,7 +7,9 @@ import (
 
 // Clients keeps client records with their secrets inside.
 type Clients interface {
-	// CreateClient writes a new record; its Version becomes 1 whatever c says.
+	// CreateClient writes a new record with the Version that c has, or 1. The
+	// caller gives each client another first one, so that a change of a
+	// deleted client never fits its successor of the same id.
 	// Errors: ErrExists.
 	CreateClient(ctx context.Context, c Client) error
 	// GetClient answers the record. Errors: ErrNotFound, ErrUnknownRecord.

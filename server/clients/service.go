@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/grantd/grantd/scopes"
@@ -69,7 +70,6 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 		err = s.o.Feed.Append(ctx, voidIf(false, c.ID, by))
 	}
 	created := Created{View: view(c), ClientSecret: plain}
-	created.Version = 1
 	if len(c.Secrets) > 0 {
 		created.SecretID = c.Secrets[0].ID
 	}
@@ -82,7 +82,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 
 func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) {
 	now := s.o.Now().UTC().Truncate(time.Second)
-	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, CreatedAt: now, UpdatedAt: now}
+	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, CreatedAt: now, UpdatedAt: now, Version: firstVersion()}
 	if c.ID == "" {
 		c.ID = auth.NewClientID()
 	}
@@ -107,6 +107,11 @@ func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) 
 	c.Secrets = []store.Secret{secret}
 	return c, plain, nil
 }
+
+// firstVersion answers another number each time: a change that was begun for
+// a deleted client must not fit the next one of the same id. It is small
+// enough for every JSON parser.
+func firstVersion() uint64 { return 1 + uint64(rand.Uint32()) }
 
 // Update changes what the spec gives. Taking away a scope or a resource voids
 // the client's tokens. version 0 means whatever version is stored.

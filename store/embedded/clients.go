@@ -12,7 +12,7 @@ import (
 
 // CreateClient writes a new client. Errors: store.ErrExists.
 func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
-	c.Version = 1
+	c.Version = max(c.Version, 1)
 	record, err := store.MarshalClient(c)
 	if err != nil {
 		return err

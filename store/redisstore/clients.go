@@ -40,7 +40,7 @@ return 1`)
 
 // CreateClient puts the id into the index, then writes the record.
 func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
-	c.Version = 1
+	c.Version = max(c.Version, 1)
 	record, err := store.MarshalClient(c)
 	if err != nil {
 		return fmt.Errorf("create client: %w", err)
@@ -48,7 +48,7 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 	if err := s.indexClient(ctx, c.ID); err != nil {
 		return err
 	}
-	if err := s.changeClient(ctx, "create client", createClient, c.ID, 1, record); err != nil {
+	if err := s.changeClient(ctx, "create client", createClient, c.ID, c.Version, record); err != nil {
 		return err
 	}
 	// Again, for a deletion of the same id that came in between and took the

@@ -17,7 +17,7 @@ const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 func clientChecks() []check {
 	return []check{
 		{"CreateThenGetAnswersTheWholeRecord", clientWhole},
-		{"CreateSetsVersionOne", clientVersionOne},
+		{"CreateKeepsVersion", clientFirstVersion},
 		{"CreateOfAnIDThatIsThere", clientExists},
 		{"GetOfAnUnknownID", clientUnknown},
 		{"UpdateReplacesAndCounts", clientUpdate},
@@ -40,11 +40,16 @@ func clientWhole(t *testing.T, o Opened) {
 	}
 }
 
-func clientVersionOne(t *testing.T, o Opened) {
-	c := plainClient(o.Now(), "a")
-	c.Version = 17
-	ok(t, o.Store.CreateClient(within(t), c))
-	same(t, "version", must[store.Client](t)(o.Store.GetClient(within(t), "a")).Version, uint64(1))
+func clientFirstVersion(t *testing.T, o Opened) {
+	for given, want := range map[uint64]uint64{0: 1, 1: 1, 17: 17, 1 << 40: 1 << 40} {
+		c := plainClient(o.Now(), fmt.Sprint("c", given))
+		c.Version = given
+		ok(t, o.Store.CreateClient(within(t), c))
+		read := must[store.Client](t)(o.Store.GetClient(within(t), c.ID))
+		same(t, "version", read.Version, want)
+		ok(t, o.Store.UpdateClient(within(t), read))
+		ok(t, o.Store.DeleteClient(within(t), c.ID, want+1))
+	}
 }
 
 func clientExists(t *testing.T, o Opened) {

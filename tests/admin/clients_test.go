@@ -79,7 +79,7 @@ func TestClientLife(t *testing.T) {
 		want := object{
 			"client_id": "billing", "name": "Billing", "org_id": "h5D8B5gyHtk=", "scope": "users:read users:write", "default_scope": "users:read",
 			"token_ttl": 7200.0, "auth_methods": []any{}, "source_ips": []any{}, "resources": []any{}, "token_uses": []any{}, "enforces": []any{},
-			"active": true, "deactivated_at": nil, "version": 1.0,
+			"active": true, "deactivated_at": nil,
 		}
 		for k, v := range want {
 			if d := cmp.Diff(v, got[k]); d != "" {
@@ -304,6 +304,14 @@ func TestETag(t *testing.T) {
 	}
 	if got := change("junk"); got != 400 {
 		t.Errorf("with junk: %d, want 400", got)
+	}
+	before := s.AdminDo(t, "GET", "/clients/billing", nil).Header.Get("ETag")
+	s.AdminDo(t, "DELETE", "/clients/billing", nil)
+	create(t, s, object{"client_id": "billing", "scope": "users:read"})
+	for _, old := range []string{etag, before} {
+		if got := change(old); got != 412 {
+			t.Errorf("with the ETag of a deleted client of the same id: %d, want 412", got)
+		}
 	}
 }
 
