@@ -63,9 +63,14 @@ func (s *Store) writeAll(sweep time.Duration) {
 		select {
 		case w := <-s.queue:
 			// Those whom the last batch answered are about to come back: let
-			// them, or every other batch would hold a single write.
-			runtime.Gosched()
-			batch = s.drain(append(batch[:0], w))
+			// them until nobody new does. A commit costs the same for all.
+			batch = append(batch[:0], w)
+			for grew := true; grew; {
+				before := len(batch)
+				runtime.Gosched()
+				batch = s.drain(batch)
+				grew = len(batch) > before
+			}
 			s.commit(batch)
 			clear(batch)
 		case <-tick.C:

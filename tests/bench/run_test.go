@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestRun is a short run of the yardstick itself: real programs, every answer
+// checked. What it measures is of no interest here.
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	o, err := parseFlags([]string{"-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	r := readResults(t, dir)
+	if want := 4 * 3; len(r.Measurements) != want {
+		t.Errorf("%d measurements, want %d", len(r.Measurements), want)
+	}
+	for _, name := range []string{"results.md", "results.svg"} {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) == 0 {
+			t.Errorf("%s: %d bytes, error %v", name, len(b), err)
+		}
+	}
+}
+
+// TestPagesShowTheLastRun: the README and the page name the day and the
+// program of the run whose results are in this folder.
+func TestPagesShowTheLastRun(t *testing.T) {
+	m := readResults(t, ".").Machine
+	for _, page := range []string{filepath.Join("..", "..", "README.md"), "BENCHMARK.md"} {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fact := range []string{m.Date, m.CPU, "results.svg"} {
+			if !strings.Contains(string(b), fact) {
+				t.Errorf("%s does not have %q, which is in results.json: bring it up to date", page, fact)
+			}
+		}
+	}
+}
+
+func readResults(t *testing.T, dir string) (r results) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
