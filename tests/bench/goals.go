@@ -11,6 +11,7 @@ type results struct {
 	Machine      machine       `json:"machine"`
 	Rounds       int           `json:"rounds"`
 	Seconds      float64       `json:"seconds_per_measurement"`
+	Repeated     int           `json:"repeated_after_a_standstill"`
 	Goals        []goal        `json:"goals"`
 	Summaries    []summary     `json:"medians"`
 	Startups     []startup     `json:"start_until_ready,omitempty"`

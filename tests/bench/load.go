@@ -53,6 +53,7 @@ type loaded struct {
 	P999US       int64  `json:"p999_us"`
 	SocketErrors int64  `json:"socket_errors"`
 	Wrong        int64  `json:"wrong"`
+	Unavailable  int64  `json:"unavailable"`
 	Other        int64  `json:"other"` // right answers by another rule than the first
 	Used         int64  `json:"used"`  // how far into the list it came
 	Example      string `json:"example"`
@@ -114,6 +115,8 @@ func (l loaded) fault() error {
 	switch {
 	case l.Wrong > 0:
 		return fmt.Errorf("%d of %d answers are wrong, such as: %s", l.Wrong, l.Requests, l.Example)
+	case l.Unavailable > 0:
+		return unavailable{l.Unavailable, l.Requests}
 	case l.SocketErrors > 0:
 		return fmt.Errorf("%d connections failed or timed out in %d requests", l.SocketErrors, l.Requests)
 	case l.Requests == 0 || l.DurationUS == 0:

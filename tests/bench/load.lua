@@ -26,7 +26,7 @@ end
 
 function init(args)
   job = dofile(args[1])
-  sent, wrong, other_answered, used, example = 0, 0, 0, 0, "" -- global: for done
+  sent, wrong, unavailable, other_answered, used, example = 0, 0, 0, 0, 0, "" -- global: for done
   at, step = job.offset + id, job.threads
   if job.source == "list" then
     local file = assert(io.open(job.list, "rb"))
@@ -85,7 +85,9 @@ end
 
 function response(status, headers, body)
   local rule = status == job.status and good(body)
-  if not rule then
+  if status == 503 and body:find('"temporarily_unavailable"', 1, true) then
+    unavailable = unavailable + 1
+  elseif not rule then
     wrong = wrong + 1
     if example == "" then example = status .. " " .. body end
   elseif rule > 1 then
@@ -98,17 +100,18 @@ local function quoted(s)
 end
 
 function done(summary, latency, requests)
-  local sent, wrong, other, used, example = 0, 0, 0, 0, ""
+  local sent, wrong, unavailable, other, used, example = 0, 0, 0, 0, 0, ""
   for _, thread in ipairs(all) do
     sent = sent + thread:get("sent")
     wrong = wrong + thread:get("wrong")
+    unavailable = unavailable + thread:get("unavailable")
     other = other + thread:get("other_answered")
     used = math.max(used, thread:get("used"))
     if example == "" then example = thread:get("example") end
   end
   local e = summary.errors
   io.write(string.format(
-    '\nresult {"requests":%d,"sent":%d,"duration_us":%d,"p50_us":%d,"p99_us":%d,"p999_us":%d,"socket_errors":%d,"wrong":%d,"other":%d,"used":%d,"example":%s}\n',
+    '\nresult {"requests":%d,"sent":%d,"duration_us":%d,"p50_us":%d,"p99_us":%d,"p999_us":%d,"socket_errors":%d,"wrong":%d,"unavailable":%d,"other":%d,"used":%d,"example":%s}\n',
     summary.requests, sent, summary.duration, latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
-    e.connect + e.read + e.write + e.timeout, wrong, other, used * #all, quoted(example)))
+    e.connect + e.read + e.write + e.timeout, wrong, unavailable, other, used * #all, quoted(example)))
 end

@@ -14,7 +14,7 @@ const wrkOutput = `Running 2s test @ http://127.0.0.1:41234
     Latency     1.10ms    1.02ms  14.00ms   90.00%
 Requests/sec:  29000.00
 
-result {"requests":58012,"sent":58044,"duration_us":2000431,"p50_us":871,"p99_us":9837,"p999_us":14680,"socket_errors":0,"wrong":0,"other":12,"used":58044,"example":""}
+result {"requests":58012,"sent":58044,"duration_us":2000431,"p50_us":871,"p99_us":9837,"p999_us":14680,"socket_errors":0,"wrong":0,"unavailable":0,"other":12,"used":58044,"example":""}
 `
 
 func TestParseLoaded(t *testing.T) {
@@ -41,6 +41,7 @@ func TestFaultsOfALoad(t *testing.T) {
 	}{
 		"fine":              {func(*loaded) {}, ""},
 		"one wrong answer":  {func(l *loaded) { l.Wrong, l.Example = 1, `503 {"error":"x"}` }, `1 of 100 answers are wrong, such as: 503 {"error":"x"}`},
+		"not available":     {func(l *loaded) { l.Unavailable = 3 }, "3 of 100 answers are 503"},
 		"broken connection": {func(l *loaded) { l.SocketErrors = 2 }, "2 connections failed"},
 		"no answer at all":  {func(l *loaded) { l.Requests = 0 }, "nothing was answered"},
 	} {

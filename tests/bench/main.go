@@ -72,9 +72,13 @@ func (b *bench) everything(ctx context.Context) (*results, error) {
 	if r.Machine, err = describeMachine(ctx, b.lab.grantd); err != nil {
 		return nil, err
 	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go b.watch.keep(watching)
 	if r.Measurements, err = b.compare(ctx); err != nil {
 		return nil, err
 	}
+	r.Repeated = b.repeated
 	r.Summaries = summarise(r.Measurements)
 	if b.o.cases.MatchString(startCase) {
 		if r.Startups, err = b.startups(ctx); err != nil {
@@ -90,6 +94,7 @@ func (b *bench) everything(ctx context.Context) (*results, error) {
 	}
 	if b.o.growth {
 		err = b.growAll(ctx, r)
+		r.Repeated = b.repeated
 	}
 	return r, err
 }

@@ -30,6 +30,9 @@ type bench struct {
 	o      options
 	lab    *lab
 	script string // path of load.lua
+
+	watch    watch
+	repeated int // measurements
 }
 
 func newBench(o options, l *lab) (*bench, error) {
@@ -37,8 +40,8 @@ func newBench(o options, l *lab) (*bench, error) {
 	return &bench{o: o, lab: l, script: script}, err
 }
 
-// load puts a load on the target.
-func (b *bench) load(ctx context.Context, t *target, w workload, conns int, took time.Duration) (loaded, error) {
+// loadOnce puts a load on the target.
+func (b *bench) loadOnce(ctx context.Context, t *target, w workload, conns int, took time.Duration) (loaded, error) {
 	j := t.job(w)
 	j.script, j.write, j.conns, j.took = b.script, filepath.Join(b.lab.dir, "job.lua"), conns, took
 	if _, err := b.lab.write("job.lua", j.lua()); err != nil {
@@ -55,16 +58,28 @@ func (b *bench) load(ctx context.Context, t *target, w workload, conns int, took
 	return l, nil
 }
 
-// measure puts a load on the target, and looks at what its process and its
+// load is loadOnce on a machine that does not stand still.
+func (b *bench) load(ctx context.Context, t *target, w workload, conns int, took time.Duration) (l loaded, err error) {
+	err = b.steadily(func() error { l, err = b.loadOnce(ctx, t, w, conns, took); return err })
+	return l, err
+}
+
+// measure is measureOnce on a machine that does not stand still.
+func (b *bench) measure(ctx context.Context, t *target, w workload, conns int) (m measurement, err error) {
+	err = b.steadily(func() error { m, err = b.measureOnce(ctx, t, w, conns); return err })
+	return m, err
+}
+
+// measureOnce puts a load on the target, and looks at what its process and its
 // Redis did in the meantime.
-func (b *bench) measure(ctx context.Context, t *target, w workload, conns int) (measurement, error) {
+func (b *bench) measureOnce(ctx context.Context, t *target, w workload, conns int) (measurement, error) {
 	m := measurement{Case: w.name, Target: t.name, Connections: conns}
 	p := t.process(w)
 	before, err := lookAt(p, t.redis)
 	if err != nil {
 		return m, err
 	}
-	l, err := b.load(ctx, t, w, conns, b.o.took)
+	l, err := b.loadOnce(ctx, t, w, conns, b.o.took)
 	if err != nil {
 		return m, err
 	}

@@ -70,6 +70,11 @@ func (m machine) String() string {
 	return fmt.Sprintf("%s: %s, %d cores, Linux %s, %s, wrk %s, Redis %s, grantd %s.", m.Date, m.CPU, m.Cores, m.Kernel, m.Go, m.Wrk, m.Redis, m.Grantd)
 }
 
+// repeats says how steady the machine was.
+func (r *results) repeats() string {
+	return fmt.Sprintf("Measured again because the machine stood still: %d times.", r.Repeated)
+}
+
 func (r *results) tables() []table {
 	tables := []table{r.goalTable()}
 	if len(r.Summaries) > 0 {
@@ -117,7 +122,7 @@ func (r *results) caseTable() table {
 			"case", "target", "connections", "requests/s", "to floor", "CPU µs", "CPU to floor",
 			"p50 µs", "p99 µs", "p99 to floor", "p99.9 µs", "MiB", "Redis commands",
 		},
-		note: "CPU: of the server's process, for each request. To floor: the median of each round's ratio. MiB: resident. Redis commands: for each request.",
+		note: "CPU: of the server's process, for each request. To floor: the median of each round's ratio. MiB: resident. Redis commands: for each request. " + r.repeats(),
 	}
 	last := cell{}
 	for _, s := range r.Summaries {
