@@ -160,7 +160,9 @@ func (f *Failures) count(ctx context.Context, counters []counted, n int64) ([]st
 	if n == 0 {
 		group = &f.asking
 	}
-	all, attempts, place, err := group.Do(ctx, key, add)
+	// The store's time-outs bound it, not the caller, who could leave to have
+	// a guess looked at that was one too many.
+	all, attempts, place, err := group.Do(shared, key, add)
 	if err != nil {
 		return nil, err
 	}

@@ -174,3 +174,25 @@ func (c countedKeys) AddHits(_ context.Context, hits ...store.Hit) ([]store.Coun
 	}
 	return make([]store.Count, len(hits)), nil
 }
+
+// TestWhoLeavesIsCountedAndTold: a caller that hangs up while the limits are
+// asked is refused all the same, or it could have each guess looked at.
+func TestWhoLeavesIsCountedAndTold(t *testing.T) {
+	w := newWorld(t)
+	f, other := w.replica(3, 0), w.replica(3, 0)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 3 {
+		if wait := f.Failed(gone, "billing", here); wait != 0 {
+			t.Fatalf("failure %d: wait %v", i+1, wait)
+		}
+	}
+	for name, replica := range map[string]*ratelimit.Failures{"here": f, "at another replica": other} {
+		if replica.Full(gone, "billing", here) == 0 {
+			t.Errorf("%s, who has gone is let through to a hash", name)
+		}
+	}
+	if f.Failed(gone, "billing", here) == 0 || f.Blocked("billing", here) == 0 {
+		t.Error("one too many is not refused")
+	}
+}

@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// maxBatch is how many commands share a round trip at most.
-	maxBatch = 512
 	// maxFlights is how many round trips of one lane are under way at once. A
 	// further one begins when a crowd waits: so commands share round trips
 	// under load, and none waits for longer than one.
@@ -101,8 +99,9 @@ func (b *batcher) fly() {
 }
 
 // next answers the calls of the next round trip, and takes the room of those
-// of the last one for those that come. It answers nil, and the flight has
-// ended, if nobody waits.
+// of the last one for those that come. They are all that wait: where Redis
+// hangs, each learns it from the first time-out. It answers nil, and the
+// flight has ended, if nobody waits.
 func (b *batcher) next(last []*call) []*call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,10 +114,6 @@ func (b *batcher) next(last []*call) []*call {
 		return nil
 	}
 	b.waiting, b.room = b.room, nil
-	if len(batch) > maxBatch {
-		b.waiting = append(b.waiting, batch[maxBatch:]...)
-		batch = batch[:maxBatch]
-	}
 	return batch
 }
 
@@ -220,11 +215,16 @@ func (s *Store) doPairs(ctx context.Context, pairs []pair) []error {
 		if c == nil {
 			continue
 		}
-		errs[i] = c.wait()
-		if p := pairs[i]; hasCode(errs[i], "MOVED", "ASK", "TRYAGAIN") { // nothing has run
+		p := pairs[i]
+		switch errs[i] = c.wait(); {
+		case !hasCode(errs[i], "MOVED", "ASK", "TRYAGAIN"):
+			s.remap(ctx, errs[i])
+		case hasCode(p.cmd.Err(), "MOVED", "ASK", "TRYAGAIN"): // nothing has run
 			errs[i] = s.onMaster(ctx, p.key, func(node *redis.Client, asking bool) error {
 				return s.lane(node, p.cmd).send(ctx, p.cmd, p.then, asking).wait()
 			})
+		default: // the slot went between the two
+			errs[i] = s.do(ctx, p.key, p.then)
 		}
 	}
 	return errs

@@ -156,6 +156,33 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 	}
 }
 
+// TestAllLearnThatRedisHangs from the first round trips: none waits for those
+// of others, however many there are.
+func TestAllLearnThatRedisHangs(t *testing.T) {
+	server := redistest.Start(t)
+	var n trips
+	s := open(t, server.Addr, func(o *redisstore.Options) {
+		o.OnTrip = n.add
+		o.ReadTimeout, o.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond
+	})
+	server.Pause()
+	defer server.Resume()
+	n.reset()
+	const waiting = 3000
+	var all sync.WaitGroup
+	for i := range waiting {
+		all.Go(func() {
+			if _, err := s.GetToken(t.Context(), named(i)); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("get %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	if count, carried := n.get(); carried != waiting || count > 3*2 {
+		t.Errorf("%d commands were told in %d round trips that nobody answered", carried, count)
+	}
+}
+
 // TestEachKeepsItsError: a record that is of another type fails alone.
 func TestEachKeepsItsError(t *testing.T) {
 	server := redistest.Start(t)

@@ -130,7 +130,8 @@ func (o Options) client() (redis.UniversalClient, error) {
 		WriteTimeout: o.WriteTimeout,
 		PoolTimeout:  poolWait,
 		PoolSize:     o.PoolSize,
-		// Pipelines are rare here: they need no connections of their own.
+		// Nearly everything is a pipeline here (batch.go), so they have no
+		// connections of their own.
 		PipelinePoolSize: -1,
 
 		// RESP2 has no messages in between answers to look out for.

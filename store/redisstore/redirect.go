@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -37,7 +38,7 @@ func (s *Store) onMaster(ctx context.Context, key string, do func(node *redis.Cl
 		switch {
 		case hasCode(err, "MOVED", "ASK"):
 			asking = hasCode(err, "ASK")
-			if node, err = redirected(ctx, cluster, key, err); err != nil {
+			if node, err = s.redirected(ctx, cluster, key, err); err != nil {
 				return err
 			}
 		case hasCode(err, "TRYAGAIN"):
@@ -56,25 +57,70 @@ func (s *Store) onMaster(ctx context.Context, key string, do func(node *redis.Cl
 // redirected answers a client of the node that a MOVED or an ASK names. Reading
 // the Cluster's map anew finds it; where it does not, the map's own answer is
 // the next guess.
-func redirected(ctx context.Context, cluster *redis.ClusterClient, key string, err error) (*redis.Client, error) {
-	var mu sync.Mutex
-	var found *redis.Client
+func (s *Store) redirected(ctx context.Context, cluster *redis.ClusterClient, key string, err error) (*redis.Client, error) {
 	words := strings.Fields(err.Error()) // MOVED slot host:port
-	addr := words[len(words)-1]
-	if err := cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if node.Options().Addr == addr {
-			found = node
-		}
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	if found != nil {
-		return found, nil
+	found, err := s.masters.find(ctx, cluster, words[len(words)-1])
+	if found != nil || err != nil {
+		return found, err
 	}
 	return cluster.MasterForKey(ctx, key)
+}
+
+// foundFor is how long a master that was found by its address is not looked
+// for again. A slot that is on its way redirects every command on it.
+const foundFor = time.Second
+
+// masters finds the masters of a Cluster by address, each with one reading of
+// the map for all who look at the same time.
+type masters struct {
+	flight singleflight.Group
+	mu     sync.Mutex
+	known  map[string]foundMaster
+}
+
+type foundMaster struct {
+	node *redis.Client
+	at   time.Time
+}
+
+// find answers nil if there is no such master.
+func (m *masters) find(ctx context.Context, cluster *redis.ClusterClient, addr string) (*redis.Client, error) {
+	m.mu.Lock()
+	f, ok := m.known[addr]
+	m.mu.Unlock()
+	if ok && time.Since(f.at) < foundFor {
+		return f.node, nil
+	}
+	shared := context.WithoutCancel(ctx)
+	found, err, _ := m.flight.Do(addr, func() (any, error) {
+		known := map[string]foundMaster{}
+		var mu sync.Mutex
+		err := cluster.ForEachMaster(shared, func(_ context.Context, node *redis.Client) error {
+			mu.Lock()
+			defer mu.Unlock()
+			known[node.Options().Addr] = foundMaster{node, time.Now()}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.known = known
+		return known[addr].node, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found.(*redis.Client), nil
+}
+
+// remap has the map of a Cluster read again, if this is one and the error may
+// mean that it is out of date.
+func (s *Store) remap(ctx context.Context, err error) {
+	if cluster, ok := s.client.(*redis.ClusterClient); ok {
+		remap(ctx, cluster, err)
+	}
 }
 
 // remap has the Cluster's map read again, soon and in the background, after an

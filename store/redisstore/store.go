@@ -37,6 +37,7 @@ type Store struct {
 	maxBlock       time.Duration // of one blocking read of the feed
 
 	decoded store.ClientMemo
+	masters masters
 	lanesMu sync.RWMutex
 	lanes   map[*redis.Client]*lanes
 	onTrip  func(commands int)

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -324,4 +326,60 @@ func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
 			t.Fatalf("%v", err)
 		}
 	}
+}
+
+// TestRedirectsReadTheMapOnce: commands on a slot that is on its way are all
+// redirected, and do not each ask every node for the map.
+func TestRedirectsReadTheMapOnce(t *testing.T) {
+	c := redistest.StartCluster(t)
+	o := redisstore.Options{Mode: redisstore.ModeCluster, Addresses: c.Addrs(), KeyPrefix: "{moves}"}
+	s := open(t, "", func(p *redisstore.Options) { *p = o })
+	slot := c.Slot(t, o.KeyPrefix)
+	to := c.Masters()[0]
+	if to == c.Master(slot) {
+		to = c.Masters()[1]
+	}
+	const commands, most = 300, 30
+	burst := func(what string) {
+		before := mapReads(t, c)
+		var all sync.WaitGroup
+		for i := range commands {
+			all.Go(func() {
+				if _, err := s.GetToken(t.Context(), named(i)); !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("%s: %v", what, err)
+				}
+			})
+		}
+		all.Wait()
+		if n := mapReads(t, c) - before; n > most {
+			t.Errorf("%s: %d commands read the map %d times, want %d at most", what, commands, n, most)
+		}
+	}
+	asked := false
+	c.Migrate(t, slot, to, func() {
+		if !asked {
+			burst("ASK")
+		}
+		asked = true
+	})
+	burst("MOVED")
+}
+
+// mapReads answers how often the nodes were asked for the map.
+func mapReads(t *testing.T, c *redistest.Cluster) (n int) {
+	t.Helper()
+	for _, node := range c.Nodes {
+		for _, line := range node.Must(t, "info", "commandstats") {
+			for _, stat := range strings.Split(line, "\n") {
+				if rest, ok := strings.CutPrefix(stat, "cmdstat_cluster|slots:calls="); ok {
+					calls, err := strconv.Atoi(rest[:strings.IndexByte(rest, ',')])
+					if err != nil {
+						t.Fatal(err)
+					}
+					n += calls
+				}
+			}
+		}
+	}
+	return n
 }
