@@ -167,6 +167,8 @@ func suite(o redisstore.Options) storetest.Harness {
 		o, clock := o, storetest.NewClock()
 		o.KeyPrefix = fmt.Sprintf("grantd:suite%d:", stores.Add(1))
 		o.Now, o.AuditRetention = clock.Now, storetest.AuditRetention
+		// The suite is not about time-outs, and the machine may stand still.
+		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 5*time.Second, 5*time.Second, 5*time.Second
 		var aged time.Duration
 		moved := time.Now()
 		s := openStore(t, o)
