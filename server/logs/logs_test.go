@@ -44,7 +44,7 @@ func TestLinesAreWrittenTogetherAndInOrder(t *testing.T) {
 		if got := o.all(); len(got) != 0 {
 			t.Errorf("written before its time: %q", got)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.Hold(false, line("c\n"))
 		w.Hold(true, line("d\n"))
