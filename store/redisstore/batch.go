@@ -135,7 +135,8 @@ func (b *batcher) trip(batch []*call) {
 				}
 			}
 		}
-		_, _ = pipe.Exec(ctx)
+		cmds, err := pipe.Exec(ctx)
+		stamp(cmds, err)
 	}
 	for _, c := range batch {
 		// A command keeps its own error. One that was not sent has none, but
@@ -146,6 +147,18 @@ func (b *batcher) trip(batch []*call) {
 		}
 		c.err = cmp.Or(c.err, c.ctx.Err())
 		c.done <- struct{}{}
+	}
+}
+
+// stamp gives the commands the error of their round trip if none has one of
+// its own. go-redis does so but for what Redis itself answers while a
+// connection is made (LOADING, NOAUTH): the commands would look answered.
+func stamp(cmds []redis.Cmder, err error) {
+	if err == nil || slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool { return cmd.Err() != nil }) {
+		return
+	}
+	for _, cmd := range cmds {
+		cmd.SetErr(err)
 	}
 }
 
