@@ -16,9 +16,12 @@ help: ## show this
 build: ## build ./bin/grantd
 	go build -trimpath -tags $(TAGS) -o bin/grantd .
 
+# One package at a time: many start servers that watch each other's time-outs,
+# and a busy machine is not what they test.
 test: tools ## install what the tests need, then run all of them with -race; a skipped test fails
 	@go mod download
-	@go test -race -tags $(TAGS) -count=1 -timeout 20m -v ./... 2>&1 | awk -f tests/verdict.awk
+	@go build -race -tags $(TAGS) ./...
+	@go test -race -p 1 -tags $(TAGS) -count=1 -timeout 20m -v ./... 2>&1 | awk -f tests/verdict.awk
 	@go test -tags $(TAGS) -count=1 -run TestAllocations ./server # the race detector allocates too
 
 # Only what is missing is installed, and only where apt is: elsewhere the

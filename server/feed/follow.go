@@ -13,8 +13,10 @@ const (
 	// longestWait bounds one blocking read (design §3).
 	longestWait = 400 * time.Millisecond
 	// readTimeout bounds what a read takes besides waiting, and how long a
-	// request waits for one.
-	readTimeout = time.Second
+	// request waits for one. A store of this machine's own answers or fails;
+	// there it is the machine that stands still.
+	readTimeout    = time.Second
+	ownReadTimeout = 5 * time.Second
 	// recoverTimeout bounds reading the whole feed again.
 	recoverTimeout = 30 * time.Second
 	pruneEvery     = time.Minute
@@ -64,10 +66,17 @@ func (f *Feed) wait() time.Duration {
 	return min(longestWait, f.o.MaxStaleness*2/5)
 }
 
+func (f *Feed) patience() time.Duration {
+	if f.o.Shared {
+		return readTimeout
+	}
+	return ownReadTimeout
+}
+
 // read applies what is new, waiting up to wait for it, and confirms the copy
 // as of the sending of the read if that brought it to the end.
 func (f *Feed) read(ctx context.Context, wait time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, wait+readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, wait+f.patience())
 	defer cancel()
 	for {
 		sent := time.Since(f.start)
@@ -97,9 +106,9 @@ func (f *Feed) confirm(sent time.Duration) {
 
 // catchUp reads to the end of the feed without waiting for entries. All who
 // ask at the same time share one read, which ends by its own deadline; each
-// waits by its own, and for readTimeout at most.
+// waits by its own, and for patience at most.
 func (f *Feed) catchUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, f.patience())
 	defer cancel()
 	result := f.flight.DoChan("tail", func() (any, error) {
 		if f.lost.Load() {

@@ -183,6 +183,33 @@ func TestAllLearnThatRedisHangs(t *testing.T) {
 	}
 }
 
+// TestRefusedConnectionAnswersNobody: what Redis says to a new connection
+// (here WRONGPASS) is the error of every command that was to go by it.
+func TestRefusedConnectionAnswersNobody(t *testing.T) {
+	server := redistest.Start(t)
+	r := raw(t, server.Addr)
+	password := func(p string) {
+		if err := r.ConfigSet(within(t), "requirepass", p).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	password("first")
+	s := open(t, server.Addr, func(o *redisstore.Options) { o.Password = "first" })
+	password("second")
+	if err := r.ClientKillByFilter(within(t), "type", "normal", "skipme", "yes").Err(); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 200 {
+		all.Go(func() {
+			if _, err := s.GetToken(t.Context(), named(i)); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("get %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 // TestEachKeepsItsError: a record that is of another type fails alone.
 func TestEachKeepsItsError(t *testing.T) {
 	server := redistest.Start(t)

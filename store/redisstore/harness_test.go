@@ -33,11 +33,18 @@ func raw(t testing.TB, addr string) *redis.Client {
 	return c
 }
 
-// open opens a store with a small pool on the server, and closes it with the
-// test.
+// patient are options with time-outs for a machine that stands still for a
+// second: that is no failure of the store.
+func patient(o redisstore.Options) redisstore.Options {
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = patience/4, patience/4, patience/4
+	o.Acks.Timeout = patience / 8
+	return o
+}
+
+// open opens a patient store on the server, and closes it with the test.
 func open(t testing.TB, addr string, change ...func(*redisstore.Options)) *redisstore.Store {
 	t.Helper()
-	o := redisstore.Options{Addresses: []string{addr}, KeyPrefix: "grantd:", AuditRetention: storetest.AuditRetention}
+	o := patient(redisstore.Options{Addresses: []string{addr}, KeyPrefix: "grantd:", AuditRetention: storetest.AuditRetention})
 	for _, f := range change {
 		f(&o)
 	}
@@ -64,9 +71,7 @@ type bench struct {
 // prefix of its own. masters are the addresses of all that hold keys.
 func newHarness(o redisstore.Options, masters ...string) storetest.Harness {
 	var stores atomic.Int64
-	// The suite is not about time-outs: a machine that stands still for a
-	// second is no failure of the store.
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = patience/4, patience/4, patience/4
+	o = patient(o)
 	return storetest.Harness{New: func(t *testing.T) storetest.Opened {
 		b := &bench{t: t, options: o, clock: storetest.NewClock(), moved: time.Now()}
 		b.options.KeyPrefix = fmt.Sprintf("suite%d:", stores.Add(1))

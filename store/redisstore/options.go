@@ -25,8 +25,6 @@ const (
 const (
 	defaultTimeout        = time.Second // to dial, to read and to write
 	defaultAuditRetention = 365 * 24 * time.Hour
-	// poolWait is how long a command waits for a free connection.
-	poolWait = time.Second
 	// retries of a read, and of the write of a token, after a broken
 	// connection: one for a connection that died idle, one for its twin.
 	retries = 2
@@ -56,7 +54,7 @@ type Options struct {
 	Now            func() time.Time // nil: time.Now
 	AuditRetention time.Duration    // 0: 365 days
 
-	DialTimeout  time.Duration // these three, 0: 1 s
+	DialTimeout  time.Duration // also of the wait for a free connection; these three, 0: 1 s
 	ReadTimeout  time.Duration
 	WriteTimeout time.Duration
 	PoolSize     int // connections to each node; 0: 10 (Cluster: 5) for each core
@@ -69,16 +67,14 @@ type Acks struct {
 	Timeout  time.Duration
 }
 
-// maxAckTimeout stays below the read time-out, which also bounds WAIT.
-const maxAckTimeout = defaultTimeout / 2
-
 func (o Options) withDefaults() Options {
 	o.Mode = cmp.Or(o.Mode, ModeStandalone)
 	o.AuditRetention = cmp.Or(o.AuditRetention, defaultAuditRetention)
 	o.DialTimeout = cmp.Or(o.DialTimeout, defaultTimeout)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, defaultTimeout)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, defaultTimeout)
-	o.Acks.Timeout = min(cmp.Or(o.Acks.Timeout, 100*time.Millisecond), maxAckTimeout)
+	// The read time-out bounds WAIT too: it must not come first.
+	o.Acks.Timeout = min(cmp.Or(o.Acks.Timeout, 100*time.Millisecond), o.ReadTimeout/2)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -128,7 +124,7 @@ func (o Options) client() (redis.UniversalClient, error) {
 		DialTimeout:  o.DialTimeout,
 		ReadTimeout:  o.ReadTimeout,
 		WriteTimeout: o.WriteTimeout,
-		PoolTimeout:  poolWait,
+		PoolTimeout:  o.DialTimeout,
 		PoolSize:     o.PoolSize,
 		// Nearly everything is a pipeline here (batch.go), so they have no
 		// connections of their own.

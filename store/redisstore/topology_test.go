@@ -20,19 +20,15 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// acked are the acks that auto means on Sentinel and Cluster, with the
-// patience of a busy machine.
-var acked = redisstore.Acks{Critical: 1, Timeout: 500 * time.Millisecond}
-
 func TestCluster(t *testing.T) {
 	c := redistest.StartCluster(t)
 	masters := make([]string, 0, 3)
 	for _, n := range c.Masters() {
 		masters = append(masters, n.Addr)
 	}
-	o := redisstore.Options{Mode: redisstore.ModeCluster, Addresses: masters[:1]}
+	o := patient(redisstore.Options{Mode: redisstore.ModeCluster, Addresses: masters[:1]})
 	safe := o
-	safe.Acks = acked
+	safe.Acks.Critical = 1 // as auto means on Sentinel and Cluster
 	t.Run("Contract", func(t *testing.T) { storetest.Run(t, newHarness(safe, masters...)) })
 	t.Run("SlotMoves", func(t *testing.T) { slotMoves(t, c, o) })
 	t.Run("DeletedAndCreatedAtOnce", func(t *testing.T) { deletedAndCreated(t, o) })
@@ -116,7 +112,8 @@ func startSentinel(t *testing.T) (master, sentinel *redistest.Server) {
 
 func TestSentinel(t *testing.T) {
 	s := redistest.StartSentinel(t)
-	o := redisstore.Options{Mode: redisstore.ModeSentinel, Addresses: s.Addrs(), MasterName: redistest.MasterName, Acks: acked}
+	o := patient(redisstore.Options{Mode: redisstore.ModeSentinel, Addresses: s.Addrs(), MasterName: redistest.MasterName})
+	o.Acks.Critical = 1 // as auto means on Sentinel and Cluster
 	t.Run("Contract", func(t *testing.T) { storetest.Run(t, newHarness(o, s.Master().Addr)) })
 	t.Run("FailoverKeepsTheFeed", func(t *testing.T) {
 		failoverKeeps(t, o, func(string) (*redistest.Server, func()) {
@@ -164,7 +161,7 @@ func failoverKeeps(t *testing.T, o redisstore.Options, master func(key string) (
 // is told, be the tail lower or, after others went on, higher; and no position
 // is given twice.
 func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) {
-	o.KeyPrefix, o.Acks = "loses:", redisstore.Acks{}
+	o.KeyPrefix, o.Acks.Critical = "loses:", 0
 	s, other := open(t, "", func(p *redisstore.Options) { *p = o }), open(t, "", func(p *redisstore.Options) { *p = o })
 	kept := appended(t, s, void("kept"))
 	old := top.Master()
@@ -201,7 +198,7 @@ func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) 
 // slotMoves: whatever waits for replicas, and the feed, follow a slot on its
 // way.
 func slotMoves(t *testing.T, c *redistest.Cluster, o redisstore.Options) {
-	o.KeyPrefix, o.Acks = "{moves}", redisstore.Acks{Critical: 1, Tokens: 1, Timeout: acked.Timeout} // all in one slot
+	o.KeyPrefix, o.Acks.Critical, o.Acks.Tokens = "{moves}", 1, 1 // all in one slot
 	s := open(t, "", func(p *redisstore.Options) { *p = o })
 	now := time.Now().UTC().Truncate(time.Second)
 	slot := c.Slot(t, o.KeyPrefix)
@@ -332,7 +329,7 @@ func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
 // redirected, and do not each ask every node for the map.
 func TestRedirectsReadTheMapOnce(t *testing.T) {
 	c := redistest.StartCluster(t)
-	o := redisstore.Options{Mode: redisstore.ModeCluster, Addresses: c.Addrs(), KeyPrefix: "{moves}"}
+	o := patient(redisstore.Options{Mode: redisstore.ModeCluster, Addresses: c.Addrs(), KeyPrefix: "{moves}"})
 	s := open(t, "", func(p *redisstore.Options) { *p = o })
 	slot := c.Slot(t, o.KeyPrefix)
 	to := c.Masters()[0]

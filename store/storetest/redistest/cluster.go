@@ -13,8 +13,8 @@ const (
 	masters = 3
 )
 
-// Cluster is three masters with a replica each, which fail over within two
-// or three seconds.
+// Cluster is three masters with a replica each, which fail over within some
+// five seconds: sooner would be a machine that stood still.
 type Cluster struct {
 	Nodes []*Server // masters first, then the replica of each, as they began
 }
@@ -25,7 +25,7 @@ func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{}
 	for range 2 * masters {
-		c.Nodes = append(c.Nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
+		c.Nodes = append(c.Nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "3000",
 			"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 			// A node that was away long may still take over: tests kill often.
 			"--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"))

@@ -14,7 +14,7 @@ import (
 
 const (
 	// answerWithin bounds one command.
-	answerWithin = 2 * time.Second
+	answerWithin = 5 * time.Second
 	// wholeWithin bounds the wait for a topology to form, fail over or heal.
 	wholeWithin = 30 * time.Second
 )

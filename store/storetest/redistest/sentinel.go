@@ -32,7 +32,7 @@ func StartSentinel(t testing.TB) *Sentinel {
 		s.Nodes = append(s.Nodes, Start(t, args...))
 	}
 	conf := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]s 2\n"+
-		"sentinel down-after-milliseconds %[1]s 500\n"+
+		"sentinel down-after-milliseconds %[1]s 2000\n"+
 		"sentinel failover-timeout %[1]s 1000\n"+
 		"sentinel parallel-syncs %[1]s 2\n", MasterName, s.Nodes[0].port())
 	for range 3 {
