@@ -17,6 +17,8 @@ var (
 	ErrUnavailable = errors.New("store unavailable")
 	// ErrExpired: a record was to be written whose life is over already.
 	ErrExpired = errors.New("already expired")
+	// ErrWrong: what was to be proven was not.
+	ErrWrong = errors.New("wrong")
 	// ErrFeedLost: the feed no longer holds the entry at the given position:
 	// the store lost its newest entries, or was replaced.
 	ErrFeedLost = errors.New("feed lost entries")

@@ -62,6 +62,75 @@ type Feed interface {
 	WitnessFeed(ctx context.Context, lineage string) error
 }
 
+// Orgs keeps org records. Their methods are those of Clients.
+type Orgs interface {
+	// CreateOrg writes a new record with the Version that o has, or 1.
+	// Errors: ErrExists.
+	CreateOrg(ctx context.Context, o Org) error
+	// GetOrg answers the record. Errors: ErrNotFound, ErrUnknownRecord.
+	GetOrg(ctx context.Context, id string) (Org, error)
+	// UpdateOrg replaces the record in one atomic step if the stored Version
+	// is o.Version, and stores o.Version+1. Errors: ErrNotFound, ErrConflict.
+	UpdateOrg(ctx context.Context, o Org) error
+	// DeleteOrg removes the record if the stored Version is version.
+	// Errors: ErrNotFound, ErrConflict.
+	DeleteOrg(ctx context.Context, id string, version uint64) error
+	// ListOrgs answers up to limit records with an id greater than after, in
+	// byte order of their ids. Fewer than limit means the end.
+	ListOrgs(ctx context.Context, after string, limit int) ([]Org, error)
+}
+
+// Customers keeps customer records. Their methods are those of Clients.
+type Customers interface {
+	// CreateCustomer writes a new record with the Version that c has, or 1.
+	// Errors: ErrExists.
+	CreateCustomer(ctx context.Context, c Customer) error
+	// GetCustomer answers the record. Errors: ErrNotFound, ErrUnknownRecord.
+	GetCustomer(ctx context.Context, id string) (Customer, error)
+	// UpdateCustomer replaces the record in one atomic step if the stored
+	// Version is c.Version, and stores c.Version+1.
+	// Errors: ErrNotFound, ErrConflict.
+	UpdateCustomer(ctx context.Context, c Customer) error
+	// DeleteCustomer removes the record if the stored Version is version.
+	// Errors: ErrNotFound, ErrConflict.
+	DeleteCustomer(ctx context.Context, id string, version uint64) error
+	// ListCustomers answers up to limit records with an id greater than
+	// after, in byte order of their ids. Fewer than limit means the end.
+	ListCustomers(ctx context.Context, after string, limit int) ([]Customer, error)
+}
+
+// Challenges keeps verifications until their codes are used. Each method is
+// one atomic step on one key, and is as safe from a failover as a revocation.
+type Challenges interface {
+	// PutChallenge keeps the challenge until its ExpiresAt; after that it is
+	// not found. It outlives a restart. Errors: ErrExpired.
+	PutChallenge(ctx context.Context, d Digest, c Challenge) error
+	// TryChallenge compares the proof with that of the challenge in constant
+	// time. If it is right, the challenge is gone: of those who try at the
+	// same time one is answered nil. If it is wrong, a try is taken away, and
+	// with the last one the challenge is gone.
+	// Errors: ErrNotFound (unknown, expired, used or out of tries), ErrWrong.
+	TryChallenge(ctx context.Context, d Digest, proof Digest) error
+	// DropChallenge removes the challenge. One that is not there is no error.
+	DropChallenge(ctx context.Context, d Digest) error
+}
+
+// GuessCounts counts wrong codes by customer. Counts outlive restarts, and are
+// kept apart from the customer's record: they remain when it is deleted.
+type GuessCounts interface {
+	// TakeGuess counts a guess as wrong before anybody looks at it, in one
+	// atomic step, unless one of the bounds is reached: then nothing is
+	// counted, and taken is false. It answers where the counts stand.
+	TakeGuess(ctx context.Context, customerID string, b GuessBounds) (g Guesses, taken bool, err error)
+	// ReturnGuess takes back a guess that was taken: one that was right
+	// (which also ends the row), or one that was none.
+	ReturnGuess(ctx context.Context, customerID string, right bool) error
+	// GetGuesses answers the counts; zero if there are none.
+	GetGuesses(ctx context.Context, customerID string, window time.Duration) (Guesses, error)
+	// ResetGuesses sets the counts to zero.
+	ResetGuesses(ctx context.Context, customerID string) error
+}
+
 // SecretUses keeps when, from where and how often each secret was used.
 type SecretUses interface {
 	// AddSecretUses adds the counts and keeps the latest time and address.

@@ -1,0 +1,96 @@
+package customers
+
+import (
+	"time"
+
+	"github.com/grantd/grantd/server/phone"
+	"github.com/grantd/grantd/store"
+)
+
+// View is a customer as the admin API and the audit show it: numbers are
+// masked. Times are UTC.
+type View struct {
+	CustomerID      string             `json:"customer_id"`
+	OrgID           string             `json:"org_id"`
+	Type            store.CustomerType `json:"type"`
+	Phone           string             `json:"phone"`
+	AuthorizedUsers []AuthorizedUser   `json:"authorized_users"`
+	PhonesChangedAt time.Time          `json:"phones_changed_at"`
+	Language        string             `json:"language"`
+	Active          bool               `json:"active"`
+	DeactivatedAt   *time.Time         `json:"deactivated_at"`
+	CreatedAt       time.Time          `json:"created_at"`
+	UpdatedAt       time.Time          `json:"updated_at"`
+	Version         uint64             `json:"version"`
+}
+
+// AuthorizedUser is a person who may act for a business.
+type AuthorizedUser struct {
+	Name  string `json:"name"`
+	Phone string `json:"phone"`
+}
+
+// Shown is a customer with how many wrong codes it has had.
+type Shown struct {
+	View
+	WrongCodesToday int  `json:"wrong_codes_today"`
+	WrongCodesInRow int  `json:"wrong_codes_in_row"`
+	CodesLocked     bool `json:"codes_locked"` // until an operator resets the codes
+}
+
+func view(c store.Customer) View {
+	v := View{
+		CustomerID: c.ID, OrgID: c.OrgID, Type: c.Type, Phone: phone.Mask(c.Phone), AuthorizedUsers: []AuthorizedUser{},
+		PhonesChangedAt: c.PhonesChangedAt, Language: language(c), Active: c.DeactivatedAt == nil, DeactivatedAt: c.DeactivatedAt,
+		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
+	}
+	for _, u := range c.AuthorizedUsers {
+		v.AuthorizedUsers = append(v.AuthorizedUsers, AuthorizedUser{Name: u.Name, Phone: phone.Mask(u.Phone)})
+	}
+	return v
+}
+
+// Spec is what an operator gives of a customer; its numbers are whole.
+type Spec struct {
+	OrgID           string             `json:"org_id"`
+	Type            store.CustomerType `json:"type"`
+	Phone           string             `json:"phone"`
+	AuthorizedUsers []AuthorizedUser   `json:"authorized_users"`
+	Language        string             `json:"language"` // "": en
+}
+
+// MaxImport is how many customers one call of the import takes.
+const MaxImport = 100
+
+// Import is what one call of the import takes.
+type Import struct {
+	Customers []ImportLine `json:"customers"`
+	Check     bool         `json:"check"` // only say what is wrong
+}
+
+// ImportLine is one customer of an import.
+type ImportLine struct {
+	CustomerID string `json:"customer_id"`
+	Spec
+}
+
+// What became of a line of an import.
+const (
+	Created   = "created"
+	Updated   = "updated"
+	Unchanged = "unchanged"
+	Refused   = "refused"
+)
+
+// Imported is what one call of the import answers, a result for each line. A
+// line that is refused does not hold up the others.
+type Imported struct {
+	Results []ImportResult `json:"results"`
+}
+
+// ImportResult is what became of one line, or would.
+type ImportResult struct {
+	Result string `json:"result"`
+	Error  string `json:"error,omitempty"` // what is wrong with a refused one
+	Field  string `json:"field,omitempty"` // with which member
+}
