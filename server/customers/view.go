@@ -1,6 +1,7 @@
 package customers
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/grantd/grantd/server/phone"
@@ -41,7 +42,7 @@ type Shown struct {
 func view(c store.Customer) View {
 	v := View{
 		CustomerID: c.ID, OrgID: c.OrgID, Type: c.Type, Phone: phone.Mask(c.Phone), AuthorizedUsers: []AuthorizedUser{},
-		PhonesChangedAt: c.PhonesChangedAt, Language: language(c), Active: c.DeactivatedAt == nil, DeactivatedAt: c.DeactivatedAt,
+		PhonesChangedAt: c.PhonesChangedAt, Language: cmp.Or(c.Language, "en"), Active: c.DeactivatedAt == nil, DeactivatedAt: c.DeactivatedAt,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
 	}
 	for _, u := range c.AuthorizedUsers {
