@@ -19,6 +19,15 @@ type Guesses struct {
 	InRow int       // since the last right one, or since it was reset
 }
 
+// At answers where the counts stand at the time now: what was wrong in a
+// window that has passed is not counted.
+func (g Guesses) At(now time.Time, window time.Duration) Guesses {
+	if g.Today == 0 || now.Sub(g.Since) >= window {
+		g.Today, g.Since = 0, time.Time{}
+	}
+	return g
+}
+
 // GuessBounds are how many wrong codes a customer may have.
 type GuessBounds struct {
 	Window time.Duration // of Today, from its first wrong code

@@ -176,6 +176,10 @@ type Store interface {
 	Clients
 	Tokens
 	Feed
+	Orgs
+	Customers
+	Challenges
+	GuessCounts
 	SecretUses
 	Limits
 	Audit

@@ -34,6 +34,9 @@ func (o *operation) done(began time.Time, err error) {
 
 var operations = []string{
 	"CreateClient", "GetClient", "UpdateClient", "DeleteClient", "ListClients", "PutToken", "GetToken", "ReplaceToken",
+	"CreateOrg", "GetOrg", "UpdateOrg", "DeleteOrg", "ListOrgs",
+	"CreateCustomer", "GetCustomer", "UpdateCustomer", "DeleteCustomer", "ListCustomers",
+	"PutChallenge", "TryChallenge", "DropChallenge", "TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
 	"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed", "AddSecretUses", "ListSecretUses", "AddHits",
 	"AppendAudit", "ListAudit", "Stamp", "EnsureTokenKey", "Ping",
 }

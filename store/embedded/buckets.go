@@ -9,16 +9,24 @@ import (
 // layout is the version of what follows; a file of a later one is refused.
 const layout = 1
 
-// Top-level buckets, and what is in them.
+// Top-level buckets, and what is in them. Opening makes those that a file of
+// an older grantd lacks; that one goes by those that it does not know.
 var (
-	bucketMeta    = []byte("meta")    // the keys below
-	bucketClients = []byte("clients") // client id → record
-	bucketUses    = []byte("uses")    // client id, 0, secret id → record
-	bucketTokens  = []byte("tokens")  // hour → bucket of sequence → digest, record
-	bucketFeed    = []byte("feed")    // log: sequence → milliseconds, record
-	bucketAudit   = []byte("audit")   // log: sequence → milliseconds, record
+	bucketMeta       = []byte("meta")       // the keys below
+	bucketClients    = []byte("clients")    // client id → record
+	bucketOrgs       = []byte("orgs")       // org id → record
+	bucketCustomers  = []byte("customers")  // customer id → record
+	bucketUses       = []byte("uses")       // client id, 0, secret id → record
+	bucketTokens     = []byte("tokens")     // hour → bucket of sequence → digest, record
+	bucketFeed       = []byte("feed")       // log: sequence → milliseconds, record
+	bucketAudit      = []byte("audit")      // log: sequence → milliseconds, record
+	bucketChallenges = []byte("challenges") // digest → record
+	bucketGuesses    = []byte("guesses")    // customer id → record
 
-	allBuckets = [][]byte{bucketMeta, bucketClients, bucketUses, bucketTokens, bucketFeed, bucketAudit}
+	allBuckets = [][]byte{
+		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
+		bucketChallenges, bucketGuesses,
+	}
 )
 
 // Keys of the meta bucket.
@@ -35,12 +43,14 @@ var (
 const orderly = 0.95
 
 // meta, clients, … exist from Open on.
-func meta(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketMeta) }
-func clients(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket(bucketClients) }
-func uses(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketUses) }
-func tokens(tx *bbolt.Tx) *bbolt.Bucket  { return tx.Bucket(bucketTokens) }
-func feed(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketFeed) }
-func audit(tx *bbolt.Tx) *bbolt.Bucket   { return tx.Bucket(bucketAudit) }
+func meta(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketMeta) }
+func clients(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketClients) }
+func uses(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketUses) }
+func tokens(tx *bbolt.Tx) *bbolt.Bucket     { return tx.Bucket(bucketTokens) }
+func feed(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketFeed) }
+func audit(tx *bbolt.Tx) *bbolt.Bucket      { return tx.Bucket(bucketAudit) }
+func challenges(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket(bucketChallenges) }
+func guesses(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketGuesses) }
 
 // number is n as a key or value: 8 bytes that sort as n does.
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

@@ -39,6 +39,10 @@ type Store struct {
 	onCommit       func(writes int)
 	log            *slog.Logger
 
+	clients   records[store.Client]
+	orgs      records[store.Org]
+	customers records[store.Customer]
+
 	index   index // of the tokens that are on the disk
 	decoded store.ClientMemo
 	fed     bell // rings when the feed has grown
@@ -51,6 +55,8 @@ type Store struct {
 	close   sync.Once
 	failed  atomic.Pointer[failure]
 	lostTx  int // writer's: the transaction whose commit failed, or 0
+
+	sweptChallenges time.Time // writer's: when those that had ended were last dropped
 }
 
 var _ store.Store = (*Store)(nil)
@@ -89,6 +95,9 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 		closing:        make(chan struct{}),
 		stopped:        make(chan struct{}),
 	}
+	s.clients = records[store.Client]{store.ClientRecords, s, bucketClients}
+	s.orgs = records[store.Org]{store.OrgRecords, s, bucketOrgs}
+	s.customers = records[store.Customer]{store.CustomerRecords, s, bucketCustomers}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -103,14 +104,17 @@ func explain(path string, err error) error {
 	}
 }
 
-// prepare writes the buckets of a new file, and checks those of another.
+// prepare checks whose file it is, and makes the buckets that it lacks: all of
+// a new one, and those that came later of one that an older grantd made.
 func prepare(db *bbolt.DB) error {
 	isNew, ours := true, false
 	var version uint64
+	var missing [][]byte
 	err := db.View(func(tx *bbolt.Tx) error {
 		if b := meta(tx); b != nil {
 			ours, version = true, numberOf(b.Get(keyLayout))
 		}
+		missing = slices.DeleteFunc(slices.Clone(allBuckets), func(name []byte) bool { return tx.Bucket(name) != nil })
 		return tx.ForEach(func([]byte, *bbolt.Bucket) error {
 			isNew = false
 			return nil
@@ -121,22 +125,31 @@ func prepare(db *bbolt.DB) error {
 		return err
 	case version > layout:
 		return fmt.Errorf("%w: written by a newer grantd (layout %d, this one knows %d)", store.ErrNewerFormat, version, layout)
-	case version == layout:
+	case version == layout && len(missing) == 0:
 		return nil
+	case version == layout:
+		return db.Update(func(tx *bbolt.Tx) error { return createBuckets(tx, missing) })
 	case ours || !isNew:
 		return fmt.Errorf("%w: a bbolt database of another program", store.ErrUnsuitable)
 	}
 	return db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range allBuckets {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return err
-			}
+		if err := createBuckets(tx, missing); err != nil {
+			return err
 		}
 		return errors.Join(
 			meta(tx).Put(keyLayout, number(layout)),
 			meta(tx).Put(keyLineage, []byte(rand.Text())),
 		)
 	})
+}
+
+func createBuckets(tx *bbolt.Tx, names [][]byte) error {
+	for _, name := range names {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func syncFolder(path string) error {

@@ -4,12 +4,23 @@ import "github.com/grantd/grantd/store"
 
 // keys names every key of the store. Ids hold neither ':' nor braces
 // (contract §2), so that names never meet. Digests are put in raw: 32 bytes
-// for each token rather than 64.
+// each rather than 64.
 //
 //	t:<digest>    string: a token record, ends with the token
 //	c:<client id> hash: v (version), d (record), and for each secret that was
 //	              used <sid>:n (count) and <sid>:last (Unix ms, address)
 //	clients       sorted set: ids of all clients, score 0
+//	o:<org id>    hash: v (version), d (record)
+//	orgs          sorted set: ids of all orgs, score 0
+//	u:<customer id>
+//	              hash: v (version), d (record)
+//	customers     sorted set: ids of all customers, score 0
+//	v:<digest>    hash: p (proof), n (tries that are left), e (end, Unix ms):
+//	              a challenge; ends with it
+//	w:<customer id>
+//	              hash: t (wrong codes today), s (since when, Unix ms), e (end
+//	              of that day, Unix ms), r (wrong ones in a row); ends with
+//	              the day unless there is a row
 //	feed          stream: e (entry)
 //	lineage       string: run id of the Redis whose feed was vouched for
 //	audit         stream: e (event)
@@ -19,18 +30,24 @@ import "github.com/grantd/grantd/store"
 //	ping          string: written by Ping
 type keys struct{ prefix string }
 
-func (k keys) token(d store.Digest) string { return k.prefix + "t:" + string(d[:]) }
-func (k keys) client(id string) string     { return k.prefix + "c:" + id }
-func (k keys) clientIndex() string         { return k.prefix + "clients" }
-func (k keys) feed() string                { return k.prefix + "feed" }
-func (k keys) lineage() string             { return k.prefix + "lineage" }
-func (k keys) audit() string               { return k.prefix + "audit" }
-func (k keys) stamp() string               { return k.prefix + "stamp" }
-func (k keys) tokenKeys() string           { return k.prefix + "keys" }
-func (k keys) limit(name string) string    { return k.prefix + "l:" + name }
-func (k keys) ping() string                { return k.prefix + "ping" }
+func (k keys) token(d store.Digest) string      { return k.prefix + "t:" + string(d[:]) }
+func (k keys) client(id string) string          { return k.prefix + "c:" + id }
+func (k keys) clientIndex() string              { return k.prefix + "clients" }
+func (k keys) org(id string) string             { return k.prefix + "o:" + id }
+func (k keys) orgIndex() string                 { return k.prefix + "orgs" }
+func (k keys) customer(id string) string        { return k.prefix + "u:" + id }
+func (k keys) customerIndex() string            { return k.prefix + "customers" }
+func (k keys) challenge(d store.Digest) string  { return k.prefix + "v:" + string(d[:]) }
+func (k keys) guesses(customerID string) string { return k.prefix + "w:" + customerID }
+func (k keys) feed() string                     { return k.prefix + "feed" }
+func (k keys) lineage() string                  { return k.prefix + "lineage" }
+func (k keys) audit() string                    { return k.prefix + "audit" }
+func (k keys) stamp() string                    { return k.prefix + "stamp" }
+func (k keys) tokenKeys() string                { return k.prefix + "keys" }
+func (k keys) limit(name string) string         { return k.prefix + "l:" + name }
+func (k keys) ping() string                     { return k.prefix + "ping" }
 
-// Fields of the hash of a client; those of its secrets hold a ':'.
+// Fields of the hash of a record; those of a client's secrets hold a ':'.
 const (
 	fieldVersion = "v"
 	fieldRecord  = "d"

@@ -36,6 +36,10 @@ type Store struct {
 	acks           Acks
 	maxBlock       time.Duration // of one blocking read of the feed
 
+	clients   records[store.Client]
+	orgs      records[store.Org]
+	customers records[store.Customer]
+
 	decoded store.ClientMemo
 	masters masters
 	lanesMu sync.RWMutex
@@ -73,6 +77,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		lanes:          map[*redis.Client]*lanes{},
 		onTrip:         o.OnTrip,
 	}
+	s.clients = records[store.Client]{store.ClientRecords, s, s.keys.client, s.keys.clientIndex()}
+	s.orgs = records[store.Org]{store.OrgRecords, s, s.keys.org, s.keys.orgIndex()}
+	s.customers = records[store.Customer]{store.CustomerRecords, s, s.keys.customer, s.keys.customerIndex()}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more
 		return nil, err

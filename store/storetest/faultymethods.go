@@ -97,3 +97,76 @@ func (f *Faulty) Close() error {
 func (f *Faulty) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
 	return through(ctx, f, "AddHits", func() ([]store.Count, error) { return f.Store.AddHits(ctx, hits...) })
 }
+
+func (f *Faulty) CreateOrg(ctx context.Context, o store.Org) error {
+	return f.do(ctx, "CreateOrg", func() error { return f.Store.CreateOrg(ctx, o) })
+}
+
+func (f *Faulty) GetOrg(ctx context.Context, id string) (store.Org, error) {
+	return through(ctx, f, "GetOrg", func() (store.Org, error) { return f.Store.GetOrg(ctx, id) })
+}
+
+func (f *Faulty) UpdateOrg(ctx context.Context, o store.Org) error {
+	return f.do(ctx, "UpdateOrg", func() error { return f.Store.UpdateOrg(ctx, o) })
+}
+
+func (f *Faulty) DeleteOrg(ctx context.Context, id string, version uint64) error {
+	return f.do(ctx, "DeleteOrg", func() error { return f.Store.DeleteOrg(ctx, id, version) })
+}
+
+func (f *Faulty) ListOrgs(ctx context.Context, after string, limit int) ([]store.Org, error) {
+	return through(ctx, f, "ListOrgs", func() ([]store.Org, error) { return f.Store.ListOrgs(ctx, after, limit) })
+}
+
+func (f *Faulty) CreateCustomer(ctx context.Context, c store.Customer) error {
+	return f.do(ctx, "CreateCustomer", func() error { return f.Store.CreateCustomer(ctx, c) })
+}
+
+func (f *Faulty) GetCustomer(ctx context.Context, id string) (store.Customer, error) {
+	return through(ctx, f, "GetCustomer", func() (store.Customer, error) { return f.Store.GetCustomer(ctx, id) })
+}
+
+func (f *Faulty) UpdateCustomer(ctx context.Context, c store.Customer) error {
+	return f.do(ctx, "UpdateCustomer", func() error { return f.Store.UpdateCustomer(ctx, c) })
+}
+
+func (f *Faulty) DeleteCustomer(ctx context.Context, id string, version uint64) error {
+	return f.do(ctx, "DeleteCustomer", func() error { return f.Store.DeleteCustomer(ctx, id, version) })
+}
+
+func (f *Faulty) ListCustomers(ctx context.Context, after string, limit int) ([]store.Customer, error) {
+	return through(ctx, f, "ListCustomers", func() ([]store.Customer, error) { return f.Store.ListCustomers(ctx, after, limit) })
+}
+
+func (f *Faulty) PutChallenge(ctx context.Context, d store.Digest, c store.Challenge) error {
+	return f.do(ctx, "PutChallenge", func() error { return f.Store.PutChallenge(ctx, d, c) })
+}
+
+func (f *Faulty) TryChallenge(ctx context.Context, d, proof store.Digest) error {
+	return f.do(ctx, "TryChallenge", func() error { return f.Store.TryChallenge(ctx, d, proof) })
+}
+
+func (f *Faulty) DropChallenge(ctx context.Context, d store.Digest) error {
+	return f.do(ctx, "DropChallenge", func() error { return f.Store.DropChallenge(ctx, d) })
+}
+
+func (f *Faulty) TakeGuess(ctx context.Context, customerID string, b store.GuessBounds) (store.Guesses, bool, error) {
+	var taken bool
+	g, err := through(ctx, f, "TakeGuess", func() (g store.Guesses, err error) {
+		g, taken, err = f.Store.TakeGuess(ctx, customerID, b)
+		return g, err
+	})
+	return g, taken && err == nil, err
+}
+
+func (f *Faulty) ReturnGuess(ctx context.Context, customerID string, right bool) error {
+	return f.do(ctx, "ReturnGuess", func() error { return f.Store.ReturnGuess(ctx, customerID, right) })
+}
+
+func (f *Faulty) GetGuesses(ctx context.Context, customerID string, window time.Duration) (store.Guesses, error) {
+	return through(ctx, f, "GetGuesses", func() (store.Guesses, error) { return f.Store.GetGuesses(ctx, customerID, window) })
+}
+
+func (f *Faulty) ResetGuesses(ctx context.Context, customerID string) error {
+	return f.do(ctx, "ResetGuesses", func() error { return f.Store.ResetGuesses(ctx, customerID) })
+}

@@ -80,10 +80,15 @@ func Run(t *testing.T, h Harness) {
 		name   string
 		checks []check
 	}{
-		{"Clients", clientChecks()},
+		{"Clients", clientRecords.checks()},
+		{"Orgs", orgRecords.checks()},
+		{"Customers", customerRecords.checks()},
+		{"Records", recordChecks()},
 		{"Tokens", tokenChecks()},
 		{"Feed", feedChecks()},
 		{"FeedWait", feedWaitChecks()},
+		{"Challenges", challengeChecks()},
+		{"GuessCounts", guessChecks()},
 		{"SecretUses", useChecks()},
 		{"Limits", limitChecks()},
 		{"Audit", auditChecks()},

@@ -93,3 +93,33 @@ func event(now time.Time, target string) store.AuditEvent {
 		Outcome: "done",
 	}
 }
+
+// plainOrg has the least an org needs.
+func plainOrg(now time.Time, id string) store.Org {
+	return store.Org{ID: id, CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+}
+
+// fullOrg has every field set.
+func fullOrg(now time.Time, id string) store.Org {
+	o := plainOrg(now, id)
+	end := seconds(now).Add(time.Hour)
+	o.Name, o.DeactivatedAt = "Banco <é>", &end
+	return o
+}
+
+// plainCustomer has the least a customer needs.
+func plainCustomer(now time.Time, id string) store.Customer {
+	return store.Customer{
+		ID: id, OrgID: "h5D8B5gyHtk=", Type: store.Individual, Phone: "+15555550136",
+		PhonesChangedAt: seconds(now), CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1,
+	}
+}
+
+// fullCustomer has every field set.
+func fullCustomer(now time.Time, id string) store.Customer {
+	c := plainCustomer(now, id)
+	end := seconds(now).Add(time.Hour)
+	c.Type, c.Language, c.DeactivatedAt = store.Business, "es", &end
+	c.AuthorizedUsers = []store.AuthorizedUser{{Name: "Zoë <é>", Phone: "+15555550137"}, {Phone: "+15555550138"}}
+	return c
+}

@@ -1,0 +1,102 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+// The counts of a customer are a hash (keys.go). Where t is 0 or the window
+// has passed since s, t and s mean nothing. The clock is that of the caller.
+
+// takeGuess takes the time and the window in ms, and the two bounds. It
+// answers whether it counted, and where the counts stand.
+var takeGuess = newScript(`
+local held = redis.call('HMGET', KEYS[1], 't', 's', 'r')
+local today, since, row = tonumber(held[1] or 0), tonumber(held[2] or 0), tonumber(held[3] or 0)
+if not (today and since and row) then return redis.error_reply('WRONGTYPE not counts') end
+local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+if today == 0 or now - since >= window then today, since = 0, 0 end
+if today >= tonumber(ARGV[3]) or row >= tonumber(ARGV[4]) then return {0, today, since, row} end
+if today == 0 then since = now end
+today, row = today + 1, row + 1
+redis.call('HSET', KEYS[1], 't', today, 's', since, 'e', since + window, 'r', row)
+redis.call('PERSIST', KEYS[1])
+return {1, today, since, row}`)
+
+// returnGuess takes the time in ms, and 1 if the guess was right. Of a window
+// that has passed it changes what nobody reads any more. A customer who is in
+// no row may be forgotten with the window.
+var returnGuess = newScript(`
+local held = redis.call('HMGET', KEYS[1], 't', 'e', 'r')
+local today, ends, row = tonumber(held[1] or 0), tonumber(held[2] or 0), tonumber(held[3] or 0)
+if not (today and ends and row) then return redis.error_reply('WRONGTYPE not counts') end
+today = math.max(today - 1, 0)
+row = ARGV[2] == '1' and 0 or math.max(row - 1, 0)
+local left = today > 0 and ends - tonumber(ARGV[1]) or 0
+if row == 0 and left <= 0 then return redis.call('DEL', KEYS[1]) end
+redis.call('HSET', KEYS[1], 't', today, 'r', row)
+if row == 0 then redis.call('PEXPIRE', KEYS[1], left) end
+return 1`)
+
+// TakeGuess is one script. Times are cut to milliseconds.
+func (s *Store) TakeGuess(ctx context.Context, customerID string, b store.GuessBounds) (store.Guesses, bool, error) {
+	answer, err := s.runAcked(ctx, takeGuess, s.keys.guesses(customerID),
+		s.now().UnixMilli(), b.Window.Milliseconds(), b.Today, b.InRow).Int64Slice()
+	if err != nil {
+		return store.Guesses{}, false, failed(ctx, "take guess", err)
+	}
+	if len(answer) != 4 {
+		return store.Guesses{}, false, fmt.Errorf("redis: take guess: script answered %d numbers", len(answer))
+	}
+	return guesses(answer[1], answer[2], answer[3]), answer[0] == 1, nil
+}
+
+// ReturnGuess is one script.
+func (s *Store) ReturnGuess(ctx context.Context, customerID string, right bool) error {
+	was := "0"
+	if right {
+		was = "1"
+	}
+	return failed(ctx, "return guess", s.runAcked(ctx, returnGuess, s.keys.guesses(customerID), s.now().UnixMilli(), was).Err())
+}
+
+// GetGuesses is one HMGET.
+func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.Duration) (store.Guesses, error) {
+	var held []any
+	err := retry(ctx, func() (err error) {
+		held, err = s.client.HMGet(ctx, s.keys.guesses(customerID), "t", "s", "r").Result()
+		return err
+	})
+	if err != nil {
+		return store.Guesses{}, failed(ctx, "get guesses", err)
+	}
+	var counts [3]int64
+	for i := range min(len(held), len(counts)) {
+		text, there := held[i].(string)
+		if !there {
+			continue
+		}
+		if counts[i], err = strconv.ParseInt(text, 10, 64); err != nil {
+			return store.Guesses{}, fmt.Errorf("get guesses of %s: %w", customerID, store.ErrUnknownRecord)
+		}
+	}
+	return guesses(counts[0], counts[1], counts[2]).At(s.now(), window), nil
+}
+
+// ResetGuesses is one script.
+func (s *Store) ResetGuesses(ctx context.Context, customerID string) error {
+	return failed(ctx, "reset guesses", s.runAcked(ctx, dropKey, s.keys.guesses(customerID)).Err())
+}
+
+// guesses reads the counts; since is in Unix ms.
+func guesses(today, since, row int64) store.Guesses {
+	g := store.Guesses{Today: int(today), InRow: int(row)}
+	if today > 0 {
+		g.Since = time.UnixMilli(since).UTC()
+	}
+	return g
+}

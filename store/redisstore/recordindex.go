@@ -1,0 +1,97 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func (k *records[R]) enlist(ctx context.Context, id string) error {
+	return failed(ctx, "index "+k.Name, k.s.client.ZAdd(ctx, k.index, redis.Z{Member: id}).Err())
+}
+
+// unlist takes the id out of the index, and puts it back if a record of this
+// id was created meanwhile.
+func (k *records[R]) unlist(ctx context.Context, id string) error {
+	if err := k.s.client.ZRem(ctx, k.index, id).Err(); err != nil {
+		return failed(ctx, "unindex "+k.Name, err)
+	}
+	there, err := k.s.client.Exists(ctx, k.key(id)).Result()
+	if err != nil {
+		return failed(ctx, "unindex "+k.Name, err)
+	}
+	if there == 0 {
+		return nil
+	}
+	return k.enlist(ctx, id)
+}
+
+// list reads ids from the index, then their records in one pipeline, until it
+// has enough of them. One record that cannot be read fails the list: leaving
+// it out would hide one that may be live.
+func (k *records[R]) list(ctx context.Context, after string, limit int) ([]R, error) {
+	var list []R
+	for len(list) < limit {
+		want := limit - len(list)
+		ids, err := k.ids(ctx, after, want)
+		if err != nil {
+			return nil, err
+		}
+		if list, err = k.appendOf(ctx, list, ids); err != nil {
+			return nil, err
+		}
+		if len(ids) < want {
+			break
+		}
+		after = ids[len(ids)-1]
+	}
+	return list, nil
+}
+
+// ids answers up to limit ids after the given one. All scores are 0, so the
+// order is the byte order of the ids.
+func (k *records[R]) ids(ctx context.Context, after string, limit int) ([]string, error) {
+	from := "-"
+	if after != "" {
+		from = "(" + after
+	}
+	var ids []string
+	err := retry(ctx, func() (err error) {
+		by := redis.ZRangeBy{Min: from, Max: "+", Count: int64(limit)}
+		ids, err = k.s.client.ZRangeByLex(ctx, k.index, &by).Result()
+		return err
+	})
+	return ids, failed(ctx, k.listing(), err)
+}
+
+// appendOf appends the records of the ids that have one.
+func (k *records[R]) appendOf(ctx context.Context, list []R, ids []string) ([]R, error) {
+	if len(ids) == 0 {
+		return list, nil
+	}
+	pipe := k.s.client.Pipeline()
+	forms := make([]*redis.StringCmd, len(ids))
+	for i, id := range ids {
+		forms[i] = pipe.HGet(ctx, k.key(id), fieldRecord)
+	}
+	_, _ = pipe.Exec(ctx) // each command keeps its own error
+	for i, cmd := range forms {
+		form, err := cmd.Bytes()
+		if isNil(err) {
+			continue
+		}
+		if err != nil {
+			return nil, failed(ctx, k.listing(), err)
+		}
+		r, err := k.Unmarshal(form)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", k.listing(), ids[i], err)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// listing names the operation in errors.
+func (k *records[R]) listing() string { return "list " + k.Name + "s" }

@@ -1,0 +1,143 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/grantd/grantd/store"
+)
+
+// What the scripts on a record's key answer.
+const (
+	done     = 1
+	absent   = 0
+	changed  = -1
+	existing = -2
+)
+
+var createRecord = newScript(`
+if redis.call('EXISTS', KEYS[1]) == 1 then return -2 end
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 'd', ARGV[2])
+return 1`)
+
+var updateRecord = newScript(`
+local v = redis.call('HGET', KEYS[1], 'v')
+if not v then return 0 end
+if v ~= ARGV[1] then return -1 end
+redis.call('HSET', KEYS[1], 'v', ARGV[2], 'd', ARGV[3])
+return 1`)
+
+var deleteRecord = newScript(`
+local v = redis.call('HGET', KEYS[1], 'v')
+if not v then return 0 end
+if v ~= ARGV[1] then return -1 end
+redis.call('DEL', KEYS[1])
+return 1`)
+
+// records keeps the records of one kind: a hash for each, and a sorted set
+// of all their ids.
+type records[R any] struct {
+	store.Records[R]
+	s     *Store
+	key   func(id string) string
+	index string
+}
+
+// create puts the id into the index, then writes the record.
+func (k *records[R]) create(ctx context.Context, r R) error {
+	op := "create " + k.Name
+	first, err := k.First(r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if err := k.enlist(ctx, first.ID); err != nil {
+		return err
+	}
+	if err := k.change(ctx, op, createRecord, first.ID, first.Version, first.Form); err != nil {
+		return err
+	}
+	// Again, for a deletion of the same id that came in between and took the
+	// entry out. remove does its half.
+	return k.enlist(ctx, first.ID)
+}
+
+// read is one HGET: the record's stored form.
+func (k *records[R]) read(ctx context.Context, id string) (string, error) {
+	var form string
+	key := k.key(id)
+	err := retry(ctx, func() error {
+		cmd := redis.NewStringCmd(ctx, "hget", key, fieldRecord)
+		if err := k.s.do(ctx, key, cmd); err != nil {
+			return err
+		}
+		form = cmd.Val()
+		return nil
+	})
+	if isNil(err) {
+		return "", fmt.Errorf("get %s: %w", k.Name, store.ErrNotFound)
+	}
+	return form, failed(ctx, "get "+k.Name, err)
+}
+
+func (k *records[R]) get(ctx context.Context, id string) (R, error) {
+	var none R
+	form, err := k.read(ctx, id)
+	if err != nil {
+		return none, err
+	}
+	r, err := k.Unmarshal([]byte(form))
+	if err != nil {
+		return none, fmt.Errorf("get %s %s: %w", k.Name, id, err)
+	}
+	return r, nil
+}
+
+// update compares the version and replaces the record in one script.
+func (k *records[R]) update(ctx context.Context, r R) error {
+	op := "update " + k.Name
+	next, err := k.Next(r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return k.change(ctx, op, updateRecord, next.ID, next.Was, next.Version, next.Form)
+}
+
+// remove removes the record, with all else that its hash holds, in one
+// script, then its index entry. It takes out what is left of an earlier try,
+// too.
+func (k *records[R]) remove(ctx context.Context, id string, version uint64) error {
+	err := k.change(ctx, "delete "+k.Name, deleteRecord, id, version)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return errors.Join(err, k.unlist(ctx, id))
+}
+
+// change runs one of the scripts on a record's key. Versions are decimal text
+// in Redis: Lua's numbers would not hold all of them.
+func (k *records[R]) change(ctx context.Context, op string, sc script, id string, args ...any) error {
+	for i, arg := range args {
+		if v, ok := arg.(uint64); ok {
+			args[i] = strconv.FormatUint(v, 10)
+		}
+	}
+	answer, err := k.s.runAcked(ctx, sc, k.key(id), args...).Int()
+	if err != nil {
+		return failed(ctx, op, err)
+	}
+	switch answer {
+	case done:
+		return nil
+	case absent:
+		return fmt.Errorf("%s: %w", op, store.ErrNotFound)
+	case changed:
+		return fmt.Errorf("%s: %w", op, store.ErrConflict)
+	case existing:
+		return fmt.Errorf("%s: %w", op, store.ErrExists)
+	}
+	return fmt.Errorf("redis: %s: script answered %d", op, answer)
+}

@@ -1,0 +1,98 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+// call is one method, called with arguments that are fine.
+type call struct {
+	name string
+	run  func(ctx context.Context, s store.Store) error
+}
+
+// calls are all methods but Shared and Close, which cannot fail.
+func calls(now time.Time) []call {
+	return slices.Concat(
+		clientRecords.calls("Client", now),
+		orgRecords.calls("Org", now),
+		customerRecords.calls("Customer", now),
+		tokenCalls(now),
+		verificationCalls(now),
+		otherCalls(now),
+	)
+}
+
+// calls are the methods of the role of one kind of record.
+func (k records[R]) calls(kind string, now time.Time) []call {
+	return []call{
+		{"Create" + kind, func(ctx context.Context, s store.Store) error { return k.create(s, ctx, k.plain(now, "a")) }},
+		{"Get" + kind, func(ctx context.Context, s store.Store) error { _, err := k.get(s, ctx, "a"); return err }},
+		{"Update" + kind, func(ctx context.Context, s store.Store) error { return k.update(s, ctx, k.plain(now, "a")) }},
+		{"Delete" + kind, func(ctx context.Context, s store.Store) error { return k.remove(s, ctx, "a", 1) }},
+		{"List" + kind + "s", func(ctx context.Context, s store.Store) error { _, err := k.list(s, ctx, "", 1); return err }},
+	}
+}
+
+func tokenCalls(now time.Time) []call {
+	return []call{
+		{"PutToken", func(ctx context.Context, s store.Store) error {
+			return s.PutToken(ctx, digest("a"), plainToken(now, time.Hour))
+		}},
+		{"GetToken", func(ctx context.Context, s store.Store) error { _, err := s.GetToken(ctx, digest("a")); return err }},
+		{"ReplaceToken", func(ctx context.Context, s store.Store) error {
+			return s.ReplaceToken(ctx, digest("a"), plainToken(now, time.Hour))
+		}},
+		{"AppendFeed", func(ctx context.Context, s store.Store) error {
+			_, err := s.AppendFeed(ctx, void(now, "a"))
+			return err
+		}},
+		{"ReadFeed", func(ctx context.Context, s store.Store) error {
+			_, err := s.ReadFeed(ctx, store.Position{}, patience)
+			return err
+		}},
+		{"FeedLineage", func(ctx context.Context, s store.Store) error { _, err := s.FeedLineage(ctx); return err }},
+		{"WitnessFeed", func(ctx context.Context, s store.Store) error { return s.WitnessFeed(ctx, "a") }},
+	}
+}
+
+func verificationCalls(now time.Time) []call {
+	return []call{
+		{"PutChallenge", func(ctx context.Context, s store.Store) error {
+			return s.PutChallenge(ctx, digest("a"), store.Challenge{Tries: 1, ExpiresAt: now.Add(time.Minute)})
+		}},
+		{"TryChallenge", func(ctx context.Context, s store.Store) error { return s.TryChallenge(ctx, digest("a"), digest("b")) }},
+		{"DropChallenge", func(ctx context.Context, s store.Store) error { return s.DropChallenge(ctx, digest("a")) }},
+		{"TakeGuess", func(ctx context.Context, s store.Store) error { _, _, err := s.TakeGuess(ctx, "a", wide); return err }},
+		{"ReturnGuess", func(ctx context.Context, s store.Store) error { return s.ReturnGuess(ctx, "a", true) }},
+		{"GetGuesses", func(ctx context.Context, s store.Store) error {
+			_, err := s.GetGuesses(ctx, "a", time.Minute)
+			return err
+		}},
+		{"ResetGuesses", func(ctx context.Context, s store.Store) error { return s.ResetGuesses(ctx, "a") }},
+	}
+}
+
+func otherCalls(now time.Time) []call {
+	return []call{
+		{"AddHits", func(ctx context.Context, s store.Store) error {
+			_, err := s.AddHits(ctx, store.Hit{Key: "a", N: 1, Window: time.Minute})
+			return err
+		}},
+		{"AddSecretUses", func(ctx context.Context, s store.Store) error {
+			return s.AddSecretUses(ctx, []store.SecretUse{use("a", "s", 1, now, "192.0.2.1")})
+		}},
+		{"ListSecretUses", func(ctx context.Context, s store.Store) error { _, err := s.ListSecretUses(ctx, "a"); return err }},
+		{"AppendAudit", func(ctx context.Context, s store.Store) error { return s.AppendAudit(ctx, event(now, "a")) }},
+		{"ListAudit", func(ctx context.Context, s store.Store) error { _, err := s.ListAudit(ctx, "", 1); return err }},
+		{"Stamp", func(ctx context.Context, s store.Store) error { return s.Stamp(ctx, ours) }},
+		{"EnsureTokenKey", func(ctx context.Context, s store.Store) error {
+			_, err := s.EnsureTokenKey(ctx, store.TokenKey{ID: 1, Key: make([]byte, 32), CreatedAt: now})
+			return err
+		}},
+		{"Ping", func(ctx context.Context, s store.Store) error { return s.Ping(ctx) }},
+	}
+}

@@ -1,0 +1,228 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/store"
+)
+
+func (k records[R]) checks() []check {
+	return []check{
+		{"CreateThenGetAnswersTheWholeRecord", k.whole},
+		{"CreateKeepsVersion", k.firstVersion},
+		{"CreateOfAnIDThatIsThere", k.exists},
+		{"GetOfAnUnknownID", k.unknown},
+		{"UpdateReplacesAndCounts", k.replaces},
+		{"UpdateOfAnotherVersion", k.conflict},
+		{"UpdatesAtOnceLoseNothing", k.updatesAtOnce},
+		{"CreatesAtOnceHaveOneWinner", k.createsAtOnce},
+		{"Delete", k.removes},
+		{"ListPagesInByteOrder", k.pages},
+		{"ListAfterAnIDThatIsNotThere", k.listBetween},
+		{"EveryCharacterOfAnID", k.everyID},
+		{"LargeRecord", k.largeRecord},
+		{"RecordsOutliveReopening", k.reopen},
+	}
+}
+
+func (k records[R]) whole(t *testing.T, o Opened) {
+	for _, r := range []R{k.plain(o.Now(), "plain"), k.full(o.Now(), "full")} {
+		ok(t, k.create(o.Store, within(t), r))
+		same(t, k.id(r), k.read(t, o.Store, k.id(r)), r)
+	}
+}
+
+func (k records[R]) firstVersion(t *testing.T, o Opened) {
+	for given, want := range map[uint64]uint64{0: 1, 1: 1, 17: 17, 1 << 40: 1 << 40} {
+		id := fmt.Sprint("c", given)
+		ok(t, k.create(o.Store, within(t), k.of(given, k.plain(o.Now(), id))))
+		read := k.read(t, o.Store, id)
+		same(t, "version", k.version(read), want)
+		ok(t, k.update(o.Store, within(t), read))
+		ok(t, k.remove(o.Store, within(t), id, want+1))
+	}
+}
+
+func (k records[R]) exists(t *testing.T, o Opened) {
+	first := k.full(o.Now(), "a")
+	ok(t, k.create(o.Store, within(t), first))
+	wants(t, "second create", k.create(o.Store, within(t), k.plain(o.Now(), "a")), store.ErrExists)
+	same(t, "the first record", k.read(t, o.Store, "a"), first)
+}
+
+func (k records[R]) unknown(t *testing.T, o Opened) {
+	k.put(t, o, "ab")
+	for _, id := range []string{"a", "abc", "AB", "b"} {
+		_, err := k.get(o.Store, within(t), id)
+		wants(t, "get "+id, err, store.ErrNotFound)
+	}
+	wants(t, "update", k.update(o.Store, within(t), k.plain(o.Now(), "a")), store.ErrNotFound)
+	wants(t, "delete", k.remove(o.Store, within(t), "a", 1), store.ErrNotFound)
+}
+
+func (k records[R]) replaces(t *testing.T, o Opened) {
+	ok(t, k.create(o.Store, within(t), k.full(o.Now(), "a")))
+	next := k.plain(o.Now(), "a")
+	*k.parts(&next).text = "after"
+	ok(t, k.update(o.Store, within(t), next))
+	next = k.of(2, next)
+	same(t, "replaced, not merged", k.read(t, o.Store, "a"), next)
+	ok(t, k.update(o.Store, within(t), next))
+	same(t, "version", k.version(k.read(t, o.Store, "a")), uint64(3))
+}
+
+func (k records[R]) conflict(t *testing.T, o Opened) {
+	r := k.plain(o.Now(), "a")
+	ok(t, k.create(o.Store, within(t), r))
+	ok(t, k.update(o.Store, within(t), r))
+	for _, version := range []uint64{0, 1, 3} {
+		stale := k.of(version, k.full(o.Now(), "a"))
+		wants(t, fmt.Sprint("update of version ", version), k.update(o.Store, within(t), stale), store.ErrConflict)
+		wants(t, fmt.Sprint("delete of version ", version), k.remove(o.Store, within(t), "a", version), store.ErrConflict)
+	}
+	same(t, "untouched record", k.read(t, o.Store, "a"), k.of(2, r))
+}
+
+func (k records[R]) updatesAtOnce(t *testing.T, o Opened) {
+	const writers = 50
+	ctx := within(t)
+	first := k.plain(o.Now(), "a")
+	*k.parts(&first).text = "0"
+	ok(t, k.create(o.Store, ctx, first))
+	increment := func() error {
+		r, err := k.get(o.Store, ctx, "a")
+		if err != nil {
+			return err
+		}
+		text := k.parts(&r).text
+		n, err := strconv.Atoi(*text)
+		if err != nil {
+			return err
+		}
+		*text = strconv.Itoa(n + 1)
+		return k.update(o.Store, ctx, r)
+	}
+	together(writers, func(int) {
+		err := increment()
+		for errors.Is(err, store.ErrConflict) {
+			err = increment()
+		}
+		if err != nil {
+			t.Errorf("increment: %v", err)
+		}
+	})
+	last := k.read(t, o.Store, "a")
+	same(t, "increments", *k.parts(&last).text, strconv.Itoa(writers))
+	same(t, "version", k.version(last), uint64(writers+1))
+}
+
+func (k records[R]) createsAtOnce(t *testing.T, o Opened) {
+	const writers = 20
+	ctx := within(t)
+	results := make([]error, writers)
+	together(writers, func(i int) { results[i] = k.create(o.Store, ctx, k.plain(o.Now(), "a")) })
+	made := 0
+	for _, err := range results {
+		if err == nil {
+			made++
+			continue
+		}
+		wants(t, "the losers", err, store.ErrExists)
+	}
+	same(t, "winners", made, 1)
+}
+
+func (k records[R]) removes(t *testing.T, o Opened) {
+	k.put(t, o, "a", "b")
+	ok(t, k.remove(o.Store, within(t), "a", 1))
+	_, err := k.get(o.Store, within(t), "a")
+	wants(t, "get", err, store.ErrNotFound)
+	wants(t, "delete again", k.remove(o.Store, within(t), "a", 1), store.ErrNotFound)
+	same(t, "list", k.listIDs(t, o.Store, 10), []string{"b"})
+	k.put(t, o, "a")
+	same(t, "created again", k.listIDs(t, o.Store, 10), []string{"a", "b"})
+}
+
+func (k records[R]) pages(t *testing.T, o Opened) {
+	same(t, "empty store", len(must[[]R](t)(k.list(o.Store, within(t), "", 5))), 0)
+	var want []string
+	for i := range 21 {
+		for _, form := range []string{"c%d", "C-%d", "c.%d~"} {
+			want = append(want, fmt.Sprintf(form, i))
+		}
+	}
+	ctx := within(t)
+	together(len(want), func(i int) {
+		if err := k.create(o.Store, ctx, k.plain(o.Now(), want[i])); err != nil {
+			t.Error(err)
+		}
+	})
+	slices.Sort(want)
+	for _, page := range []int{1, 7, len(want), len(want) + 1} {
+		same(t, fmt.Sprint("ids in pages of ", page), k.listIDs(t, o.Store, page), want)
+	}
+	got := must[[]R](t)(k.list(o.Store, within(t), "", 1))
+	same(t, "a listed record", got, []R{k.plain(o.Now(), want[0])})
+}
+
+func (k records[R]) listBetween(t *testing.T, o Opened) {
+	k.put(t, o, "a", "c", "e")
+	got := must[[]R](t)(k.list(o.Store, within(t), "b", 1))
+	same(t, "after b", got, []R{k.plain(o.Now(), "c")})
+	same(t, "after z", len(must[[]R](t)(k.list(o.Store, within(t), "z", 1))), 0)
+}
+
+func (k records[R]) everyID(t *testing.T, o Opened) {
+	ids := []string{idAlphabet, strings.Repeat("~", 128)}
+	for _, c := range idAlphabet {
+		ids = append(ids, string(c), "x"+string(c))
+	}
+	ctx := within(t)
+	together(len(ids), func(i int) {
+		if err := k.create(o.Store, ctx, k.plain(o.Now(), ids[i])); err != nil {
+			t.Errorf("create %q: %v", ids[i], err)
+		}
+	})
+	for _, id := range ids {
+		same(t, id, k.id(k.read(t, o.Store, id)), id)
+	}
+	slices.Sort(ids)
+	same(t, "list", k.listIDs(t, o.Store, 50), slices.Compact(ids))
+}
+
+func (k records[R]) largeRecord(t *testing.T, o Opened) {
+	r := k.full(o.Now(), "large")
+	k.enlarge(&r)
+	ok(t, k.create(o.Store, within(t), r))
+	ok(t, k.update(o.Store, within(t), r))
+	same(t, "large record", k.read(t, o.Store, "large"), k.of(2, r))
+}
+
+func (k records[R]) reopen(t *testing.T, o Opened) {
+	r := k.full(o.Now(), "a")
+	ok(t, k.create(o.Store, within(t), r))
+	same(t, "after reopening", k.read(t, o.Reopen(), "a"), r)
+}
+
+// recordChecks are about the kinds together.
+func recordChecks() []check {
+	return []check{{"KindsAreApart", kindsApart}}
+}
+
+// kindsApart: the same id names a record of each kind.
+func kindsApart(t *testing.T, o Opened) {
+	clientRecords.put(t, o, "a", "client")
+	orgRecords.put(t, o, "a", "org")
+	customerRecords.put(t, o, "a", "customer")
+	ok(t, o.Store.DeleteOrg(within(t), "a", 1))
+	same(t, "clients", clientRecords.listIDs(t, o.Store, 10), []string{"a", "client"})
+	same(t, "orgs", orgRecords.listIDs(t, o.Store, 10), []string{"org"})
+	same(t, "customers", customerRecords.listIDs(t, o.Store, 10), []string{"a", "customer"})
+	same(t, "client", clientRecords.read(t, o.Store, "a"), plainClient(o.Now(), "a"))
+	same(t, "customer", customerRecords.read(t, o.Store, "a"), plainCustomer(o.Now(), "a"))
+}
