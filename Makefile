@@ -4,7 +4,7 @@ TAGS     := nomsgpack
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # What tests run, as program or program:package where the names differ.
-PROGRAMS := redis-server redis-sentinel curl jq npm buildah systemd-analyze:systemd wrk
+PROGRAMS := redis-server redis-sentinel curl jq npm openssl buildah systemd-analyze:systemd wrk
 SHELL    := /bin/bash -o pipefail
 
 .DEFAULT_GOAL := help

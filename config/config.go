@@ -95,7 +95,10 @@ type Limits struct {
 		Limit `key:",squash"`
 		Mode  string `key:"mode"` // enforce or log
 	} `key:"issue_per_client"`
-	CodesPerPhone Limit `key:"codes_per_phone"`
+	CodesPerPhone    Limit `key:"codes_per_phone"`
+	CodesPerCustomer Limit `key:"codes_per_customer"`
+	CodesPerClient   Limit `key:"codes_per_client"`
+	CodesPerOrg      Limit `key:"codes_per_org"` // what sending may cost
 }
 
 // Limit allows Count events in each period Per. A Count of 0 switches it off.
@@ -110,8 +113,9 @@ type Customers struct {
 	SandboxCode string `key:"sandbox_code"` // empty, or the six digits that are always right
 	Sender      string `key:"sender"`       // log, webhook or twilio
 	Webhook     struct {
-		URL        string `key:"url"`
-		SecretFile string `key:"secret_file"`
+		URL                   string `key:"url"`
+		SecretFile            string `key:"secret_file"`
+		AllowPrivateAddresses bool   `key:"allow_private_addresses"`
 	} `key:"webhook"`
 	Twilio Twilio `key:"twilio"`
 }

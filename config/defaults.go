@@ -33,6 +33,9 @@ func Defaults() Config {
 	c.Limits.IssuePerClient.Limit = Limit{Count: 0, Per: time.Minute}
 	c.Limits.IssuePerClient.Mode = "enforce"
 	c.Limits.CodesPerPhone = Limit{Count: 5, Per: 10 * time.Minute}
+	c.Limits.CodesPerCustomer = Limit{Count: 10, Per: day}
+	c.Limits.CodesPerClient = Limit{Count: 1000, Per: time.Hour}
+	c.Limits.CodesPerOrg = Limit{Count: 10_000, Per: day}
 
 	c.ForwardAuth.Headers = "forwarded"
 	c.Customers.ProductName = "grantd"

@@ -85,6 +85,9 @@ func (v *validator) limits(l Limits) {
 	v.limit("limits.issue_per_client", l.IssuePerClient.Limit)
 	v.oneOf("limits.issue_per_client.mode", l.IssuePerClient.Mode, "enforce", "log")
 	v.limit("limits.codes_per_phone", l.CodesPerPhone)
+	v.limit("limits.codes_per_customer", l.CodesPerCustomer)
+	v.limit("limits.codes_per_client", l.CodesPerClient)
+	v.limit("limits.codes_per_org", l.CodesPerOrg)
 }
 
 func (v *validator) limit(path string, l Limit) {

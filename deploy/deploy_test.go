@@ -143,7 +143,7 @@ func TestGuidesNameKeys(t *testing.T) {
 	keys, actions := flatten(t, config.Defaults()), logged(t)
 	span := regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)+)`")
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/metrics/METRICS.md"} {
+	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/metrics/METRICS.md", "../server/senders/WEBHOOK.md"} {
 		text := read(t, name)
 		for _, m := range span.FindAllStringSubmatch(text, -1) {
 			section, _, _ := strings.Cut(m[1], ".")

@@ -42,8 +42,10 @@ var layers = map[string]layer{
 	"server/fault": shared, "server/logs": shared, "server/together": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
 	"server/usage": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
 	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared,
+	"server/phone": shared, "server/senders": shared,
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/leaks": features,
+	"server/orgs": features, "server/customers": features,
 
 	"server":     wiring,
 	"server/cli": commands,
@@ -62,6 +64,10 @@ var only = []struct {
 	{"github.com/redis/go-redis", []string{"store/redisstore"}, "its default retries repeat writes: one package knows its traps"},
 	{"go.etcd.io/bbolt", []string{"store/embedded"}, "one package owns the file"},
 	{"github.com/spf13/viper", []string{"config"}, "it reads 3600 as 3.6 µs and lets a variable blank a section: one package knows its traps"},
+	{"github.com/twilio/twilio-go/client", []string{"server/senders"}, "its errors hold the customer's number: one package keeps them in"},
+	{"github.com/twilio/twilio-go/rest/api/v2010", []string{"server/senders"}, "its errors hold the customer's number: one package keeps them in"},
+	{"github.com/twilio/twilio-go", nil, "it is 27 MB of source: server/senders takes client and rest/api/v2010"},
+	{"github.com/nyaruka/phonenumbers", []string{"server/phone"}, "it calls numbers for tests invalid: one package says which are taken"},
 	{"github.com/spf13/cobra", []string{"server/cli"}, "commands are server/cli's"},
 	{"os/signal", []string{""}, "only main touches signals and exit codes"},
 }
@@ -264,6 +270,11 @@ func TestRules(t *testing.T) {
 		{"its stores", "store/redisstore", "github.com/go-oauth2/oauth2/v4/store", "nobody may"},
 		{"go-redis elsewhere", "server/feed", "github.com/redis/go-redis/v9", "only store/redisstore"},
 		{"viper elsewhere", "server/cli", "github.com/spf13/viper", "only config"},
+		{"Twilio in senders", "server/senders", "github.com/twilio/twilio-go/rest/api/v2010", ""},
+		{"all of Twilio", "server/senders", "github.com/twilio/twilio-go", "nobody may"},
+		{"Twilio elsewhere", "server/customers", "github.com/twilio/twilio-go/client", "only server/senders"},
+		{"numbers in phone", "server/phone", "github.com/nyaruka/phonenumbers", ""},
+		{"numbers elsewhere", "server/customers", "github.com/nyaruka/phonenumbers", "only server/phone"},
 		{"signals elsewhere", "server", "os/signal", "only main"},
 	} {
 		expect(t, c.rule, check(module+slash(c.from), nil, []string{c.to}), c.wrong)

@@ -1,0 +1,78 @@
+package senders
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// transport gives requests to Twilio their context and their host, and keeps from the
+// client what it would put into its errors.
+type transport struct {
+	ctx  context.Context
+	base *url.URL
+	next http.RoundTripper
+}
+
+// RoundTrip answers a response only for 2xx. Errors: refusedError, and those
+// of the connection.
+func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(t.ctx)
+	req.URL.Scheme, req.URL.Host = t.base.Scheme, t.base.Host
+	req.URL.Path = strings.TrimSuffix(t.base.Path, "/") + req.URL.Path
+	res, err := t.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	body := res.Body
+	limited := io.LimitReader(body, maxAnswer)
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		defer body.Close()
+		var told struct {
+			Code int `json:"code"`
+		}
+		_ = json.NewDecoder(limited).Decode(&told) // no code, then
+		return nil, refusedError{res.StatusCode, told.Code}
+	}
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{limited, body}
+	return res, nil
+}
+
+// refusedError is an answer other than 2xx. Twilio's message is not in it: it
+// names the customer's number.
+type refusedError struct{ status, code int }
+
+func (e refusedError) Error() string {
+	if e.code == 0 {
+		return fmt.Sprintf("Twilio answered %d", e.status)
+	}
+	return fmt.Sprintf("Twilio answered %d with code %d: see https://www.twilio.com/docs/errors/%d", e.status, e.code, e.code)
+}
+
+var errNotTwilio = errors.New("what answers at customers.twilio.base_url is not Twilio")
+
+// untaken says why Twilio did not take a code on. Only where no connection
+// came about is it sure that nothing was sent.
+func untaken(err error) *failure {
+	var refused refusedError
+	var syntax *json.SyntaxError
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &refused):
+		return &failure{why: refused.Error()}
+	case errors.Is(err, errNotTwilio), errors.As(err, &syntax), errors.As(err, &mistyped):
+		return &failure{why: errNotTwilio.Error()}
+	}
+	f := unreached(err)
+	f.again = errors.Is(err, syscall.ECONNREFUSED)
+	return f
+}
