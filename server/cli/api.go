@@ -60,6 +60,7 @@ type call struct {
 	query   url.Values
 	body    any    // nil: none
 	version uint64 // only if the record has this version; 0: any
+	again   bool   // it does no harm to make the call twice
 }
 
 // path joins segments, of which some are what the operator typed.
@@ -130,22 +131,22 @@ func (c *api) unreached(what call, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("no grantd answers on %s: start one with 'grantd serve', or name its socket with --socket", c.where)
+		return &noAnswer{fmt.Errorf("no grantd answers on %s: start one with 'grantd serve', or name its socket with --socket", c.where)}
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("no permission to use %s: run this as root or as the user that grantd runs as", c.where)
 	}
 	unsure := ""
-	if what.method != http.MethodGet {
+	if what.method != http.MethodGet && !what.again {
 		unsure = "; the change may have been made, so look before you try again"
 	}
 	var slow net.Error
 	if errors.As(err, &slow) && slow.Timeout() {
-		return fmt.Errorf("no answer from %s within %s%s", c.where, callTime, unsure)
+		return &noAnswer{fmt.Errorf("no answer from %s within %s%s", c.where, callTime, unsure)}
 	}
 	if wrapped := errors.Unwrap(err); wrapped != nil {
 		err = wrapped // without the URL, which is ours and says nothing
 	}
-	return fmt.Errorf("no answer from %s: %w%s", c.where, err, unsure)
+	return &noAnswer{fmt.Errorf("no answer from %s: %w%s", c.where, err, unsure)}
 }
 
 // refused is what the server says is wrong.
@@ -156,7 +157,7 @@ func (c *api) refused(status int, answer []byte) error {
 		Field       string `json:"field"`
 	}
 	if err := json.Unmarshal(answer, &fault); err != nil || fault.Code == "" {
-		return fmt.Errorf("%s answers %d and not in the way of grantd: is it the admin socket of a grantd?", c.where, status)
+		return &refusal{status, fmt.Sprintf("%s answers %d and not in the way of grantd: is it the admin socket of a grantd?", c.where, status)}
 	}
 	if fault.Description == "" {
 		fault.Description = fault.Code
@@ -164,7 +165,7 @@ func (c *api) refused(status int, answer []byte) error {
 	if fault.Field != "" {
 		fault.Description += " (" + fault.Field + ")"
 	}
-	return errors.New(visible(fault.Description))
+	return &refusal{status, visible(fault.Description)}
 }
 
 // decode reads an answer, or a part of one.

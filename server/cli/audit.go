@@ -30,7 +30,7 @@ was made from and to.`,
 		if follow {
 			return a.follow(c.Context(), server, limit)
 		}
-		answer, err := server.pages(c.Context(), path("audit"), "events", limit)
+		answer, err := server.pages(c.Context(), call{path: path("audit")}, "events", limit)
 		if err != nil {
 			return err
 		}

@@ -127,7 +127,7 @@ With --introspect the scope is added to those that the client has, and
 		if err != nil {
 			return err
 		}
-		return show(a, answer, a.clientPairs)
+		return show(a, answer, func(v clients.View) { a.pairs(clientPairs(v)) })
 	}
 	return c
 }

@@ -53,7 +53,7 @@ func (a *app) follow(ctx context.Context, server *api, limit int) error {
 // most the newest most of them.
 func newer(ctx context.Context, server *api, last string, most int) ([]store.AuditEvent, error) {
 	for limit := min(most, admin.DefaultPage); ; limit = min(limit*4, most) {
-		answer, err := server.pages(ctx, path("audit"), "events", limit)
+		answer, err := server.pages(ctx, call{path: path("audit")}, "events", limit)
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -15,16 +16,18 @@ import (
 // everything is a limit that no list reaches.
 const everything = math.MaxInt
 
-// pages gathers up to limit items of a paged list, in its order, as one answer
-// of the form {"<name>":[…]}.
-func (c *api) pages(ctx context.Context, path, name string, limit int) ([]byte, error) {
+// pages gathers up to limit items of the paged list at a path, in its order,
+// as one answer of the form {"<name>":[…]}. The query of from is asked for on
+// each page.
+func (c *api) pages(ctx context.Context, from call, name string, limit int) ([]byte, error) {
 	items := []json.RawMessage{}
 	for cursor := ""; ; {
 		query := url.Values{"limit": {strconv.Itoa(min(limit-len(items), admin.MaxPage))}}
+		maps.Copy(query, from.query)
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}
-		answer, err := c.do(ctx, call{method: http.MethodGet, path: path, query: query})
+		answer, err := c.do(ctx, call{method: http.MethodGet, path: from.path, query: query})
 		if err != nil {
 			return nil, err
 		}

@@ -155,11 +155,14 @@ func (a *app) token(c *cobra.Command, args []string) (string, error) {
 	if len(args) > 0 && args[0] != "-" {
 		return args[0], nil
 	}
-	input, err := readAll(c.Context(), a.in)
+	input, err := readAll(c.Context(), a.in, maxTokenInput)
+	if errors.Is(err, errTooMuch) {
+		return "", errors.New("standard input is too long for a token")
+	}
 	if err != nil {
 		return "", err
 	}
-	switch words := strings.Fields(input); len(words) {
+	switch words := strings.Fields(string(input)); len(words) {
 	case 0:
 		return "", misuse(c, "standard input holds no token")
 	case 1:
@@ -169,25 +172,28 @@ func (a *app) token(c *cobra.Command, args []string) (string, error) {
 	}
 }
 
-// readAll reads a token's worth of input, but not past the end of ctx: a
-// terminal may never give an end.
-func readAll(ctx context.Context, in io.Reader) (string, error) {
+// errTooMuch says that there is more input than was to be read.
+var errTooMuch = errors.New("too much input")
+
+// readAll reads up to limit bytes, but not past the end of ctx: a terminal may
+// never give an end. Errors: errTooMuch.
+func readAll(ctx context.Context, in io.Reader, limit int64) ([]byte, error) {
 	type result struct {
 		input []byte
 		err   error
 	}
 	done := make(chan result, 1)
 	go func() {
-		b, err := io.ReadAll(io.LimitReader(in, maxTokenInput+1))
+		b, err := io.ReadAll(io.LimitReader(in, limit+1))
 		done <- result{b, err}
 	}()
 	select {
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return nil, ctx.Err()
 	case r := <-done:
-		if r.err == nil && len(r.input) > maxTokenInput {
-			r.err = errors.New("standard input is too long for a token")
+		if r.err == nil && int64(len(r.input)) > limit {
+			r.err = errTooMuch
 		}
-		return string(r.input), r.err
+		return r.input, r.err
 	}
 }

@@ -94,6 +94,19 @@ func operands(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// required checks that flags without a default were given.
+func required(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if !c.Flags().Changed(name) {
+			return misuse(c, "--%s is missing", name)
+		}
+		if c.Flags().Lookup(name).Value.String() == "" {
+			return misuse(c, "--%s is empty", name)
+		}
+	}
+	return nil
+}
+
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

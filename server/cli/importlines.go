@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/grantd/grantd/server/customers"
+)
+
+const (
+	maxLine = 16 << 10 // bytes of one line
+	// maxBatch is how many bytes one call carries; the server takes 1 MiB.
+	maxBatch = 900 << 10
+)
+
+var errLongLine = fmt.Errorf("is longer than %d KiB", maxLine>>10)
+
+// item is one line of an import that is not blank.
+type item struct {
+	line     int
+	customer customers.ImportLine
+	size     int   // of customer as it is sent
+	fault    error // what is wrong with the line, or nil
+}
+
+// lines reads the items of an import.
+type lines struct {
+	in   *bufio.Reader
+	line int
+	seen map[string]int // the line of each customer_id
+}
+
+func newLines(in io.Reader) *lines {
+	l := &lines{in: bufio.NewReaderSize(in, maxLine+len("\r\n")), seen: map[string]int{}}
+	const bom = "\xef\xbb\xbf"
+	if start, _ := l.in.Peek(len(bom)); string(start) == bom {
+		_, _ = l.in.Discard(len(bom))
+	}
+	return l
+}
+
+// next answers io.EOF after the last item.
+func (l *lines) next() (item, error) {
+	for {
+		line, err := l.read()
+		switch {
+		case errors.Is(err, errLongLine):
+			return item{line: l.line, fault: err}, nil
+		case err != nil:
+			return item{}, err
+		case len(line) > 0:
+			return l.item(line), nil
+		}
+	}
+}
+
+// read answers the next line without white space around it. A last line may
+// lack its end.
+func (l *lines) read() ([]byte, error) {
+	l.line++
+	line, err := l.in.ReadSlice('\n')
+	long := errors.Is(err, bufio.ErrBufferFull)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = l.in.ReadSlice('\n')
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if long {
+		return nil, errLongLine
+	}
+	if len(line) == 0 {
+		return nil, err
+	}
+	return bytes.Trim(line, " \t\r\n"), nil
+}
+
+func (l *lines) item(line []byte) item {
+	it := item{line: l.line}
+	if it.customer, it.fault = customerLine(line); it.fault != nil {
+		return it
+	}
+	id := it.customer.CustomerID
+	if first, twice := l.seen[id]; twice {
+		it.fault = fmt.Errorf("line %d has the same one (customer_id)", first)
+		return it
+	}
+	l.seen[id] = l.line
+	sent, err := json.Marshal(it.customer)
+	it.size, it.fault = len(sent)+1, err
+	return it
+}
+
+// batches hands all items on in their order, in parts that one call can carry.
+func (l *lines) batches(send func([]item) error) error {
+	var batch []item
+	size := 0
+	for {
+		it, err := l.next()
+		if end := errors.Is(err, io.EOF); end && len(batch) > 0 {
+			return send(batch)
+		} else if end {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(batch) == customers.MaxImport || size+it.size > maxBatch {
+			if err := send(batch); err != nil {
+				return err
+			}
+			batch, size = batch[:0], 0
+		}
+		batch, size = append(batch, it), size+it.size
+	}
+}
