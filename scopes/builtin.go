@@ -2,6 +2,10 @@ package scopes
 
 import "strings"
 
+// CustomerTokenWrite is what a token needs so that tokens for one customer can
+// be made from it (contract §3).
+const CustomerTokenWrite = "customer-token-write"
+
 var own = []Scope{
 	{Name: Introspect, Description: "Ask whether a token is active (a resource server)"},
 	{Name: AdminRead, Description: "Read through the admin API"},
@@ -27,7 +31,7 @@ func Default() *Catalogue {
 		list = append(list, named(thing, "Read "+what), named(thing+"-write", "Create and change "+what))
 	}
 	list = append(list,
-		named("customer-token-write", "Make tokens for one customer"),
+		named(CustomerTokenWrite, "Make tokens for one customer"),
 		named("partners", "Read partners"))
 	c, err := build(list)
 	if err != nil {
@@ -51,7 +55,7 @@ func readOnlyByName(name string) bool {
 }
 
 func sensitiveByName(name string) bool {
-	if name == "customer-token-write" {
+	if name == CustomerTokenWrite {
 		return false
 	}
 	return strings.HasSuffix(name, "-write") || strings.Contains(name, "-sensitive")

@@ -36,7 +36,7 @@ func fill(v reflect.Value) {
 	case reflect.Uint64:
 		v.SetUint(7)
 	default:
-		panic("a client has a " + v.Kind().String())
+		panic("a record has a " + v.Kind().String())
 	}
 }
 
@@ -61,15 +61,23 @@ func scribble(v reflect.Value) {
 }
 
 func TestCloneSharesNothing(t *testing.T) {
-	var c, want Client
-	fill(reflect.ValueOf(&c).Elem())
-	fill(reflect.ValueOf(&want).Elem())
-	clone := c.Clone()
-	if d := cmp.Diff(want, clone); d != "" {
-		t.Errorf("the clone differs (-want +got):\n%s", d)
-	}
-	scribble(reflect.ValueOf(&clone).Elem())
-	if d := cmp.Diff(want, c); d != "" {
-		t.Errorf("a change of the clone reached the original (-want +got):\n%s", d)
+	t.Run("Client", cloneSharesNothing(Client.Clone))
+	t.Run("Org", cloneSharesNothing(Org.Clone))
+	t.Run("Customer", cloneSharesNothing(Customer.Clone))
+}
+
+func cloneSharesNothing[R any](cloned func(R) R) func(t *testing.T) {
+	return func(t *testing.T) {
+		var r, want R
+		fill(reflect.ValueOf(&r).Elem())
+		fill(reflect.ValueOf(&want).Elem())
+		clone := cloned(r)
+		if d := cmp.Diff(want, clone); d != "" {
+			t.Errorf("the clone differs (-want +got):\n%s", d)
+		}
+		scribble(reflect.ValueOf(&clone).Elem())
+		if d := cmp.Diff(want, r); d != "" {
+			t.Errorf("a change of the clone reached the original (-want +got):\n%s", d)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -10,22 +11,39 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestClientRoundTrip(t *testing.T) {
-	end := issued.Add(time.Hour)
-	want := Client{
-		ID: "gc_a", Name: "Payments", OrgID: "h5D8B5gyHtk=", Scopes: []string{"a", "b"}, DefaultScopes: []string{"a"},
-		TokenTTL: 90 * time.Minute, AuthMethods: []string{"client_secret_basic"}, SourceIPs: []string{"10.0.0.0/8"},
-		Resources: []string{"https://a.example"}, TokenUses: []TokenUse{UseClient}, Enforces: []string{"source_ip"},
-		Resource: "https://b.example", Secrets: []Secret{{ID: "s", Hash: "sha256$x", CreatedAt: issued, ExpiresAt: &end}},
-		DeactivatedAt: &end, CreatedAt: issued, UpdatedAt: issued.Add(time.Nanosecond), Version: 7,
+// TestRecordRoundTrip: whatever field a record has, it is stored.
+func TestRecordRoundTrip(t *testing.T) {
+	t.Run("client", func(t *testing.T) { recordRoundTrip(t, ClientRecords) })
+	t.Run("org", func(t *testing.T) { recordRoundTrip(t, OrgRecords) })
+	t.Run("customer", func(t *testing.T) { recordRoundTrip(t, CustomerRecords) })
+}
+
+func recordRoundTrip[R any](t *testing.T, k Records[R]) {
+	var want R
+	fill(reflect.ValueOf(&want).Elem())
+	_, version := k.head(&want)
+	for given, first := range map[uint64]uint64{0: 1, 1: 1, 7: 7} {
+		*version = given
+		stored, err := k.First(want)
+		if err != nil || stored.Version != first || stored.Was != 0 || stored.ID != "text" {
+			t.Fatalf("first of version %d: %d after %d, error %v", given, stored.Version, stored.Was, err)
+		}
 	}
-	record, err := MarshalClient(want)
-	if err != nil {
-		t.Fatal(err)
+	*version = 7
+	stored, err := k.Next(want)
+	if err != nil || stored.Version != 8 || stored.Was != 7 || stored.ID != "text" {
+		t.Fatalf("next: version %d after %d, error %v", stored.Version, stored.Was, err)
 	}
-	got, err := UnmarshalClient(record)
+	if *version != 7 {
+		t.Errorf("the caller's own record has version %d", *version)
+	}
+	*version = 8
+	got, err := k.Unmarshal(stored.Form)
 	if d := cmp.Diff(want, got); err != nil || d != "" {
 		t.Errorf("error %v (-want +got):\n%s", err, d)
+	}
+	if v, err := k.Version(stored.Form); v != 8 || err != nil {
+		t.Errorf("version %d, error %v", v, err)
 	}
 }
 
@@ -56,11 +74,21 @@ func otherVersions(t *testing.T, record []byte, err error) [][]byte {
 	return append(list, record[:len(record)-1], append(record, '}'))
 }
 
-func TestClientOfAnotherVersion(t *testing.T) {
-	record, err := MarshalClient(Client{ID: "a"})
+func TestRecordOfAnotherVersion(t *testing.T) {
+	t.Run("client", func(t *testing.T) { recordOfAnotherVersion(t, ClientRecords, Client{ID: "a"}) })
+	t.Run("org", func(t *testing.T) { recordOfAnotherVersion(t, OrgRecords, Org{ID: "a"}) })
+	t.Run("customer", func(t *testing.T) { recordOfAnotherVersion(t, CustomerRecords, Customer{ID: "a"}) })
+}
+
+func recordOfAnotherVersion[R any](t *testing.T, k Records[R], r R) {
+	record, err := k.marshal(r)
 	for _, b := range otherVersions(t, record, err) {
-		if c, err := UnmarshalClient(b); !errors.Is(err, ErrUnknownRecord) || c.ID != "" {
-			t.Errorf("%q: client %+v, error %v", b, c, err)
+		r, err := k.Unmarshal(b)
+		if id, _ := k.head(&r); !errors.Is(err, ErrUnknownRecord) || id != "" {
+			t.Errorf("%q: record %+v, error %v", b, r, err)
+		}
+		if _, err := k.Version(b); !errors.Is(err, ErrUnknownRecord) {
+			t.Errorf("%q: version, error %v", b, err)
 		}
 	}
 }

@@ -58,17 +58,17 @@ func (p Principal) Append(b []byte) []byte {
 
 // Room for the principals of a token, and for the key of any of them.
 type (
-	PrincipalRoom [8]Principal
+	PrincipalRoom [9]Principal
 	KeyRoom       [288]byte
 )
 
-// Principals answers every principal whose void ends the token, but for the
-// token itself.
+// Principals answers every principal whose void ends the token, the token that
+// it was made from included, but for the token itself.
 func (t *Token) Principals(room *PrincipalRoom) []Principal {
 	list := append(room[:0], Principal{kind: PrincipalAll})
 	for _, p := range [...]Principal{
 		{kindClient, t.ClientID, ""}, {kindOrg, t.OrgID, ""}, {kindCustomer, t.CustomerID, ""},
-		{kindPartner, t.PartnerID, ""}, {kindPartnerToken, t.PartnerTID, ""},
+		{kindPartner, t.PartnerID, ""}, {kindPartnerToken, t.PartnerTID, ""}, {kindToken, t.Parent, ""},
 	} {
 		if p.id != "" {
 			list = append(list, p)

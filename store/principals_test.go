@@ -2,20 +2,23 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestPrincipalsOfAToken(t *testing.T) {
+	key := PrincipalToken(Digest{7, 9})
+	parent := strings.TrimPrefix(key, "token:")
 	bare := Token{Use: UseClient, ClientID: "c"}
-	full := Token{ClientID: "c", SecretID: "s", OrgID: "o", CustomerID: "u", PartnerID: "p", PartnerTID: "t"}
+	full := Token{ClientID: "c", SecretID: "s", OrgID: "o", CustomerID: "u", PartnerID: "p", PartnerTID: "t", Parent: parent}
 	for _, c := range []struct {
 		token Token
 		want  []string
 	}{
 		{bare, []string{"all", "client:c"}},
-		{full, []string{"all", "client:c", "customer:u", "grant:p/o", "org:o", "partner:p", "partner_token:t", "secret:c/s"}},
+		{full, []string{"all", "client:c", "customer:u", "grant:p/o", "org:o", "partner:p", "partner_token:t", "secret:c/s", key}},
 		{Token{}, []string{"all"}},
 	} {
 		var got []string

@@ -42,9 +42,22 @@ type Token struct {
 	// not see the token as active. Unknown ones make a record unreadable.
 	SourceIPs []string
 	Endpoints []string
-	Resources []string
+	Resources []Resource
+
+	Upgradable string    // scopes it may be upgraded to, space separated
+	AuthTime   time.Time // when its customer was verified, whole seconds; zero: nobody was
+	AMR        []string  // how (RFC 8176)
+	// Parent is the token it was made from, named as PrincipalToken names it
+	// but for the kind: a void of that one ends this one too.
+	Parent string
 
 	Revoked *Revocation // not nil: a tombstone
+}
+
+// Resource is what a token is restricted to of one type.
+type Resource struct {
+	Type string   `json:"type"`
+	IDs  []string `json:"ids"`
 }
 
 // Revocation says who ended a token, and when.

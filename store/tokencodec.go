@@ -14,7 +14,8 @@ import (
 //	sequence: unsigned varints
 //	client id, secret id, scopes: length (varint) and bytes
 //	then fields: tag (a byte), length (varint), bytes; a list is its tag
-//	once for each element
+//	once for each element. A resource is its type and its ids, each a length
+//	and bytes
 //
 // A tag with the high bit is critical: a reader that does not know it must
 // treat the token as inactive. Other unknown tags are skipped.
@@ -25,14 +26,21 @@ const (
 	tagCustomer   = 0x02
 	tagPartner    = 0x03
 	tagPartnerTID = 0x04
+	tagRevokedBy  = 0x05
+	tagUpgradable = 0x06
+	tagAuthTime   = 0x07
+	tagAMR        = 0x08
 
-	critical       = 0x80
-	tagAudience    = critical | 0x01
-	tagSourceIP    = critical | 0x02
-	tagEndpoint    = critical | 0x03
-	tagResource    = critical | 0x04
-	tagRevokedAt   = critical | 0x05
-	tagRevokedBy   = 0x05
+	critical     = 0x80
+	tagAudience  = critical | 0x01
+	tagSourceIP  = critical | 0x02
+	tagEndpoint  = critical | 0x03
+	tagRevokedAt = critical | 0x05
+	tagParent    = critical | 0x06 // a reader that does not know it would miss a void
+	// 0x04 was a resource of another form: an older reader is not to take the
+	// one for the other.
+	tagResource = critical | 0x07
+
 	maxTokenRecord = 64 << 10
 )
 
@@ -53,7 +61,8 @@ func AppendToken(b []byte, t *Token) []byte {
 	for _, f := range [...]struct {
 		tag   byte
 		value string
-	}{{tagOrg, t.OrgID}, {tagCustomer, t.CustomerID}, {tagPartner, t.PartnerID}, {tagPartnerTID, t.PartnerTID}} {
+	}{{tagOrg, t.OrgID}, {tagCustomer, t.CustomerID}, {tagPartner, t.PartnerID}, {tagPartnerTID, t.PartnerTID},
+		{tagUpgradable, t.Upgradable}, {tagParent, t.Parent}} {
 		if f.value != "" {
 			b = appendString(append(b, f.tag), f.value)
 		}
@@ -61,13 +70,32 @@ func AppendToken(b []byte, t *Token) []byte {
 	b = appendList(b, tagAudience, t.Audience)
 	b = appendList(b, tagSourceIP, t.SourceIPs)
 	b = appendList(b, tagEndpoint, t.Endpoints)
-	b = appendList(b, tagResource, t.Resources)
+	for _, r := range t.Resources {
+		b = appendResource(b, r)
+	}
+	if !t.AuthTime.IsZero() {
+		b = appendTime(b, tagAuthTime, t.AuthTime)
+	}
+	b = appendList(b, tagAMR, t.AMR)
 	if t.Revoked != nil {
-		var n [binary.MaxVarintLen64]byte
-		b = appendString(append(b, tagRevokedAt), string(binary.AppendUvarint(n[:0], uint64(t.Revoked.At.Unix()))))
+		b = appendTime(b, tagRevokedAt, t.Revoked.At)
 		b = appendString(append(b, tagRevokedBy), t.Revoked.By)
 	}
 	return b
+}
+
+// appendTime appends a field that is Unix seconds.
+func appendTime(b []byte, tag byte, at time.Time) []byte {
+	var n [binary.MaxVarintLen64]byte
+	return appendString(append(b, tag), string(binary.AppendUvarint(n[:0], uint64(at.Unix()))))
+}
+
+func appendResource(b []byte, r Resource) []byte {
+	value := appendString(nil, r.Type)
+	for _, id := range r.IDs {
+		value = appendString(value, id)
+	}
+	return appendString(append(b, tagResource), string(value))
 }
 
 func appendString(b []byte, s string) []byte {
@@ -108,9 +136,10 @@ func DecodeToken(b []byte) (Token, error) {
 	return t, nil
 }
 
-// setField answers false for a critical tag that is not known, or whose
-// value cannot be read.
+// setField answers false for a critical tag that is not known, and for a value
+// that cannot be read.
 func (t *Token) setField(tag byte, v string) bool {
+	n := reader{rest: v, ok: true} // for a value in parts
 	switch tag {
 	case tagOrg:
 		t.OrgID = v
@@ -127,11 +156,17 @@ func (t *Token) setField(tag byte, v string) bool {
 	case tagEndpoint:
 		t.Endpoints = append(t.Endpoints, v)
 	case tagResource:
-		t.Resources = append(t.Resources, v)
+		t.Resources = append(t.Resources, resourceOf(&n))
+	case tagUpgradable:
+		t.Upgradable = v
+	case tagParent:
+		t.Parent = v
+	case tagAuthTime:
+		t.AuthTime = time.Unix(n.seconds(), 0).UTC()
+	case tagAMR:
+		t.AMR = append(t.AMR, v)
 	case tagRevokedAt:
-		n := reader{rest: v, ok: true}
 		t.Revoked = &Revocation{At: time.Unix(n.seconds(), 0).UTC()}
-		return n.ok
 	case tagRevokedBy:
 		if t.Revoked != nil {
 			t.Revoked.By = v
@@ -139,7 +174,16 @@ func (t *Token) setField(tag byte, v string) bool {
 	default:
 		return tag&critical == 0
 	}
-	return true
+	return n.ok
+}
+
+// resourceOf reads what appendResource wrote.
+func resourceOf(r *reader) Resource {
+	resource := Resource{Type: r.string()}
+	for r.ok && r.rest != "" {
+		resource.IDs = append(resource.IDs, r.string())
+	}
+	return resource
 }
 
 // reader takes values off the front of rest; ok turns false at the first

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -33,7 +34,9 @@ func fullToken() Token {
 	t.Audience = []string{"https://a.example", "", "https://b.example"}
 	t.SourceIPs = []string{"192.0.2.0/24", "2001:db8::/32"}
 	t.Endpoints = []string{"GET /cards"}
-	t.Resources = []string{"card/12", "card/13"}
+	t.Resources = []Resource{{Type: "card", IDs: []string{"12", "13"}}, {Type: "", IDs: []string{""}}, {Type: "account"}}
+	t.Upgradable, t.AuthTime, t.AMR = "cards-write payments-write", issued.Add(-time.Second), []string{"otp", "sms"}
+	t.Parent = PrincipalToken(Digest{1})[len(kindToken):]
 	t.Revoked = &Revocation{At: issued.Add(time.Minute), By: "uid:0"}
 	return t
 }
@@ -81,6 +84,16 @@ func TestOrdinaryTokenIsSmall(t *testing.T) {
 	}
 }
 
+// TestOrdinaryTokenStays: what later kinds of tokens have costs an ordinary one
+// no byte, and records that are stored are read for ever.
+func TestOrdinaryTokenStays(t *testing.T) {
+	const want = "010180b590c406a038fb889ea08433031967635f303132333435363738396162636465666768696a6b6c0841623364456637681675736572733a726561642075736572733a7772697465"
+	token := ordinaryToken()
+	if got := hex.EncodeToString(AppendToken(nil, &token)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestAppendTokenAppends(t *testing.T) {
 	token := ordinaryToken()
 	got := AppendToken([]byte("front"), &token)
@@ -98,7 +111,7 @@ func TestUnknownFields(t *testing.T) {
 	if d := cmp.Diff(token, got); err != nil || d != "" {
 		t.Errorf("fields that are not critical: error %v (-want +got):\n%s", err, d)
 	}
-	for _, tag := range []byte{0x86, 0xfe, 0xff} {
+	for _, tag := range []byte{0x84, 0x88, 0xfe, 0xff} {
 		_, err := DecodeToken(appendString(append(bytes.Clone(record), tag), "x"))
 		if !errors.Is(err, ErrUnknownRecord) {
 			t.Errorf("critical field %#x: error %v", tag, err)
@@ -128,6 +141,9 @@ func TestUnreadableTokens(t *testing.T) {
 		"times beyond reach": append([]byte{tokenVersion, 1}, 0xff, 0xff, 0xff, 0xff, 0x7f),
 		"a bare tag":         append(bytes.Clone(record), tagOrg),
 		"no end of revoking": append(bytes.Clone(record), tagRevokedAt, 1, 0x80),
+		"no time of proof":   append(bytes.Clone(record), tagAuthTime, 0),
+		"empty resource":     append(bytes.Clone(record), tagResource, 0),
+		"half a resource":    append(bytes.Clone(record), tagResource, 3, 1, 'a', 1),
 	} {
 		if got, err := DecodeToken(b); !errors.Is(err, ErrUnknownRecord) || !cmp.Equal(got, Token{}) {
 			t.Errorf("%s: token %+v, error %v", name, got, err)
@@ -153,7 +169,8 @@ func TestTokenCutShort(t *testing.T) {
 			readable++
 		}
 	}
-	if readable != 4+len(full.Audience)+len(full.SourceIPs)+len(full.Endpoints)+len(full.Resources)+2 {
+	const single = 9 // org, customer, partner, its token, upgradable, parent, time of proof, two of the revocation
+	if readable != single+len(full.Audience)+len(full.SourceIPs)+len(full.Endpoints)+len(full.Resources)+len(full.AMR) {
 		t.Errorf("%d cuts go unseen, want one for each field", readable)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/store"
 )
 
 // maxTokenInput bounds what is read from standard input: no token is as long.
@@ -74,15 +75,30 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 		{"secret_id", text(x.SecretID)},
 		{"secret_state", text(x.Secret)},
 		{"scope", text(x.Scope)},
+		{"upgradable_scope", text(x.Upgradable)},
 		{"aud", list(x.Audience)},
+		{"resources", list(named(x.Resources))},
 		{"issued_at", stamp(x.IssuedAt)},
 		{"expires_at", stamp(x.ExpiresAt)},
+		{"auth_time", stamp(x.AuthTime)},
+		{"amr", list(x.AMR)},
+		{"parent_jti", text(x.Parent)},
 	} {
 		if p.value != absent {
 			present = append(present, p)
 		}
 	}
 	a.pairs(present)
+}
+
+// named answers a name for each resource: its type and id.
+func named(resources []store.Resource) (names []string) {
+	for _, r := range resources {
+		for _, id := range r.IDs {
+			names = append(names, r.Type+"/"+id)
+		}
+	}
+	return names
 }
 
 func (a *app) tokenRevokeCommand() *cobra.Command {

@@ -55,6 +55,13 @@ func TestTokenOutput(t *testing.T) {
 		"POST /tokens/revoke": {200, `{"revoked":"j"}`},
 	})
 	golden(t, "token-explain.txt", f.run(t, "x", "token", "explain").out)
+	f = newFakeAdmin(t, map[string]answer{
+		"POST /tokens/explain": {200, `{"state":"active","detail":"active until 2026-01-02T04:00:00Z","jti":"j","token_use":"customer","sub":"customer:10001",` +
+			`"client_id":"a","scope":"cards","upgradable_scope":"cards-write","resources":[{"type":"card","ids":["12","13"]}],"issued_at":"2026-01-02T03:00:00Z",` +
+			`"expires_at":"2026-01-02T04:00:00Z","auth_time":"2026-01-02T02:59:58Z","amr":["otp","sms"],"parent_jti":"p"}`},
+		"POST /tokens/revoke": {200, `{"revoked":"j"}`},
+	})
+	golden(t, "token-explain-customer.txt", f.run(t, "x", "token", "explain").out)
 	f.run(t, "x", "token", "revoke").is(t, result{out: "token j is revoked\n"})
 	f.run(t, "x", "token", "revoke", "--output", "json").is(t, result{out: "{\n  \"revoked\": \"j\"\n}\n"})
 }

@@ -43,7 +43,12 @@ func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 	}
 	b = appendList(b, `,"source_ips":`, t.SourceIPs)
 	b = appendList(b, `,"endpoints":`, t.Endpoints)
-	b = appendList(b, `,"resources":`, t.Resources)
+	b = appendResources(b, t.Resources)
+	if !t.AuthTime.IsZero() {
+		b = append(b, `,"auth_time":`...)
+		b = strconv.AppendInt(b, t.AuthTime.Unix(), 10)
+	}
+	b = appendList(b, `,"amr":`, t.AMR)
 	b = appendVoidKeys(b, t, jti)
 	b = append(b, `,"feed_position":"`...)
 	b = f.View.Position.Append(b)
@@ -72,6 +77,24 @@ func appendAudience(b []byte, audience []string) []byte {
 		return appendMember(b, `,"aud":`, audience[0])
 	}
 	return appendList(b, `,"aud":`, audience)
+}
+
+// appendResources appends a list of objects, each with its type and ids.
+func appendResources(b []byte, resources []store.Resource) []byte {
+	if len(resources) == 0 {
+		return b
+	}
+	b = append(b, `,"resources":[`...)
+	for i, r := range resources {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"type":`...)
+		b = web.AppendString(b, r.Type)
+		b = append(b, `,"ids":`...)
+		b = append(web.AppendStrings(b, r.IDs), '}')
+	}
+	return append(b, ']')
 }
 
 // appendVoidKeys appends the feed's keys that end the token. They are made of

@@ -17,26 +17,28 @@ import (
 
 // introspection is RFC 7662 §2.2 and what contract §3 adds.
 type introspection struct {
-	Active       bool           `json:"active"`
-	Scope        string         `json:"scope,omitempty"`
-	ClientID     string         `json:"client_id,omitempty"`
-	TokenType    string         `json:"token_type,omitempty"`
-	ExpiresAt    int64          `json:"exp,omitempty"`
-	IssuedAt     int64          `json:"iat,omitempty"`
-	Subject      string         `json:"sub,omitempty"`
-	Audience     any            `json:"aud,omitempty"` // one: a string; several: a list
-	Issuer       string         `json:"iss,omitempty"`
-	ID           string         `json:"jti,omitempty"`
-	Use          store.TokenUse `json:"token_use,omitempty"`
-	OrgID        string         `json:"org_id,omitempty"`
-	CustomerID   string         `json:"customer_id,omitempty"`
-	PartnerID    string         `json:"partner_id,omitempty"`
-	Actor        *actor         `json:"act,omitempty"` // who acts for sub
-	SourceIPs    []string       `json:"source_ips,omitempty"`
-	Endpoints    []string       `json:"endpoints,omitempty"`
-	Resources    []string       `json:"resources,omitempty"`
-	VoidKeys     []string       `json:"void_keys,omitempty"`
-	FeedPosition string         `json:"feed_position,omitempty"`
+	Active       bool             `json:"active"`
+	Scope        string           `json:"scope,omitempty"`
+	ClientID     string           `json:"client_id,omitempty"`
+	TokenType    string           `json:"token_type,omitempty"`
+	ExpiresAt    int64            `json:"exp,omitempty"`
+	IssuedAt     int64            `json:"iat,omitempty"`
+	Subject      string           `json:"sub,omitempty"`
+	Audience     any              `json:"aud,omitempty"` // one: a string; several: a list
+	Issuer       string           `json:"iss,omitempty"`
+	ID           string           `json:"jti,omitempty"`
+	Use          store.TokenUse   `json:"token_use,omitempty"`
+	OrgID        string           `json:"org_id,omitempty"`
+	CustomerID   string           `json:"customer_id,omitempty"`
+	PartnerID    string           `json:"partner_id,omitempty"`
+	Actor        *actor           `json:"act,omitempty"` // who acts for sub
+	SourceIPs    []string         `json:"source_ips,omitempty"`
+	Endpoints    []string         `json:"endpoints,omitempty"`
+	Resources    []store.Resource `json:"resources,omitempty"`
+	AuthTime     int64            `json:"auth_time,omitempty"`
+	AMR          []string         `json:"amr,omitempty"`
+	VoidKeys     []string         `json:"void_keys,omitempty"`
+	FeedPosition string           `json:"feed_position,omitempty"`
 }
 
 // actor is RFC 8693 §4.1: the partner that acts on behalf of an org.
@@ -61,7 +63,10 @@ func describe(f tokens.Found, issuer string) introspection {
 		Subject: tokens.Subject(t), Issuer: issuer, ID: tokens.ID(f.Digest), Use: t.Use,
 		OrgID: t.OrgID, CustomerID: t.CustomerID, PartnerID: t.PartnerID,
 		SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: t.Resources,
-		FeedPosition: f.View.Position.String(),
+		AMR: t.AMR, FeedPosition: f.View.Position.String(),
+	}
+	if !t.AuthTime.IsZero() {
+		a.AuthTime = t.AuthTime.Unix()
 	}
 	for _, p := range t.Principals(new(store.PrincipalRoom)) {
 		a.VoidKeys = append(a.VoidKeys, string(p.Append(nil)))
@@ -118,6 +123,13 @@ func list(r *rand.Rand) (l []string) {
 	return l
 }
 
+func resources(r *rand.Rand) (l []store.Resource) {
+	for range r.IntN(3) {
+		l = append(l, store.Resource{Type: pick(r, someTexts), IDs: append(list(r), "12")})
+	}
+	return l
+}
+
 func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
@@ -125,7 +137,8 @@ func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 		f := tokens.Found{
 			Token: &store.Token{
 				Use: pick(r, someUses), ClientID: pick(r, someIDs), SecretID: pick(r, someIDs), Scopes: pick(r, someTexts), IssuedAt: at, ExpiresAt: at.Add(time.Hour),
-				OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: list(r),
+				OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: resources(r),
+				Upgradable: pick(r, someTexts), AuthTime: pick(r, []time.Time{{}, at}), AMR: list(r), Parent: pick(r, []string{"", tokens.ID(store.Digest{1})}),
 			},
 			View: feed.View{Position: store.Position{Time: r.Uint64(), Seq: r.Uint64()}},
 		}

@@ -31,6 +31,8 @@ func TestCachedTokenIsWhole(t *testing.T) {
 			token.Use = store.UseOnBehalf
 		case []string:
 			field.Set(reflect.ValueOf([]string{"x"}))
+		case []store.Resource:
+			token.Resources = []store.Resource{{Type: "card", IDs: []string{"12"}}}
 		case time.Time:
 			field.Set(reflect.ValueOf(now.Add(time.Minute).UTC()))
 		case store.Position:

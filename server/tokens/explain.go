@@ -33,17 +33,22 @@ type Explanation struct {
 	// VoidOf is the principal whose void ended it.
 	VoidOf string `json:"void_of,omitempty"`
 
-	ID         string         `json:"jti,omitempty"`
-	Use        store.TokenUse `json:"token_use,omitempty"`
-	Subject    string         `json:"sub,omitempty"`
-	ClientID   string         `json:"client_id,omitempty"`
-	SecretID   string         `json:"secret_id,omitempty"`
-	Scope      string         `json:"scope,omitempty"`
-	Audience   []string       `json:"aud,omitempty"`
-	IssuedAt   *time.Time     `json:"issued_at,omitempty"`
-	ExpiresAt  *time.Time     `json:"expires_at,omitempty"`
-	Secret     string         `json:"secret_state,omitempty"` // live, ended, unknown
-	ClientLife string         `json:"client_state,omitempty"` // active, deactivated, deleted
+	ID         string           `json:"jti,omitempty"`
+	Use        store.TokenUse   `json:"token_use,omitempty"`
+	Subject    string           `json:"sub,omitempty"`
+	ClientID   string           `json:"client_id,omitempty"`
+	SecretID   string           `json:"secret_id,omitempty"`
+	Scope      string           `json:"scope,omitempty"`
+	Upgradable string           `json:"upgradable_scope,omitempty"`
+	Audience   []string         `json:"aud,omitempty"`
+	Resources  []store.Resource `json:"resources,omitempty"`
+	IssuedAt   *time.Time       `json:"issued_at,omitempty"`
+	ExpiresAt  *time.Time       `json:"expires_at,omitempty"`
+	AuthTime   *time.Time       `json:"auth_time,omitempty"`
+	AMR        []string         `json:"amr,omitempty"`
+	Parent     string           `json:"parent_jti,omitempty"`   // of the token it was made from
+	Secret     string           `json:"secret_state,omitempty"` // live, ended, unknown
+	ClientLife string           `json:"client_state,omitempty"` // active, deactivated, deleted
 }
 
 // Explain says why the presented token is active or not, past the cache.
@@ -87,10 +92,15 @@ func (s *Service) explainAbsent(d store.Digest, end time.Time) Explanation {
 }
 
 func describe(d store.Digest, t *store.Token) Explanation {
-	return Explanation{
+	x := Explanation{
 		ID: ID(d), Use: t.Use, Subject: Subject(t), ClientID: t.ClientID, SecretID: t.SecretID,
-		Scope: t.Scopes, Audience: t.Audience, IssuedAt: &t.IssuedAt, ExpiresAt: &t.ExpiresAt,
+		Scope: t.Scopes, Upgradable: t.Upgradable, Audience: t.Audience, Resources: t.Resources,
+		IssuedAt: &t.IssuedAt, ExpiresAt: &t.ExpiresAt, AMR: t.AMR, Parent: t.Parent,
 	}
+	if !t.AuthTime.IsZero() {
+		x.AuthTime = &t.AuthTime
+	}
+	return x
 }
 
 func (s *Service) verdict(x *Explanation, d store.Digest, t *store.Token) {
@@ -105,6 +115,9 @@ func (s *Service) verdict(x *Explanation, d store.Digest, t *store.Token) {
 	case void:
 		x.State, x.EndedAt, x.EndedBy, x.VoidOf = StateVoid, &entry.At, entry.By, entry.Key
 		x.Detail = "every token of " + entry.Key + " issued before was voided by " + entry.By
+		if store.IsTokenPrincipal(entry.Key) {
+			x.Detail = "the token that it was made from was revoked by " + entry.By
+		}
 	case !s.o.Now().Before(t.ExpiresAt):
 		x.State, x.EndedAt = StateExpired, &t.ExpiresAt
 		x.Detail = "expired at " + t.ExpiresAt.Format(time.RFC3339)

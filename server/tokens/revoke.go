@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/store"
 )
 
@@ -55,7 +58,7 @@ func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.
 // revoke tells the feed, then replaces the record by a tombstone (design §3).
 // A repeated call does both again; the first tombstone stays.
 func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by string) error {
-	if err := s.announce(ctx, d, t.ExpiresAt, by); err != nil {
+	if err := s.announce(ctx, d, voidUntil(&t), by); err != nil {
 		return err
 	}
 	if t.Revoked == nil {
@@ -67,9 +70,18 @@ func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by 
 	return nil
 }
 
-// announce voids the token in the feed, until its end.
-func (s *Service) announce(ctx context.Context, d store.Digest, end time.Time, by string) error {
-	err := s.o.Feed.Append(ctx, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalToken(d), By: by, Until: end})
+// voidUntil answers when a void of the token stops mattering: with its end, but
+// for one that others may have been made from. They outlive it, and rest on it.
+func voidUntil(t *store.Token) time.Time {
+	if t.Use == store.UseCustomer || slices.Contains(strings.Fields(t.Scopes), scopes.CustomerTokenWrite) {
+		return time.Time{} // as long as any token lives
+	}
+	return t.ExpiresAt
+}
+
+// announce voids the token in the feed, until the given time.
+func (s *Service) announce(ctx context.Context, d store.Digest, until time.Time, by string) error {
+	err := s.o.Feed.Append(ctx, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalToken(d), By: by, Until: until})
 	if err != nil {
 		return err
 	}

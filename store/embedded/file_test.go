@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
 
 	"github.com/grantd/grantd/store"
@@ -123,6 +124,60 @@ func TestOpenOfAnotherProgramsFile(t *testing.T) {
 func TestOpenOfANewerFile(t *testing.T) {
 	folder := otherFile(t, bucketMeta, keyLayout, number(layout+1))
 	refusedOpen(t, folder, store.ErrNewerFormat, "written by a newer grantd")
+}
+
+// TestOpenOfAnOlderFile: what came later is made when a file is opened that
+// lacks it, and what is in the file stays.
+func TestOpenOfAnOlderFile(t *testing.T) {
+	folder, clock := t.TempDir(), storetest.NewClock()
+	s := open(t, folder, clock)
+	client := store.Client{ID: "a", Version: 1}
+	if err := s.CreateClient(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	was, err := s.FeedLineage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketOrgs, bucketCustomers, bucketChallenges, bucketGuesses} {
+			if err := tx.DeleteBucket(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, s)
+
+	s = open(t, folder, clock)
+	if got, err := s.GetClient(t.Context(), "a"); err != nil || !cmp.Equal(got, client) {
+		t.Errorf("client %+v, error %v", got, err)
+	}
+	if is, err := s.FeedLineage(t.Context()); err != nil || is != was {
+		t.Errorf("lineage %+v, error %v, want %+v", is, err, was)
+	}
+	if _, _, err := s.TakeGuess(t.Context(), "a", store.GuessBounds{Window: time.Hour, Today: 1, InRow: 1}); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(
+		s.CreateOrg(t.Context(), store.Org{ID: "a"}),
+		s.CreateCustomer(t.Context(), store.Customer{ID: "a"}),
+		s.PutChallenge(t.Context(), store.Digest{1}, store.Challenge{Tries: 1, ExpiresAt: clock.Now().Add(time.Hour)}),
+	); err != nil {
+		t.Error(err)
+	}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		if n := numberOf(meta(tx).Get(keyLayout)); n != 1 {
+			t.Errorf("layout %d: an older grantd could not open the file any more", n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestLineageIsTheFilesOwn(t *testing.T) {

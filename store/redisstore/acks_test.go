@@ -25,6 +25,23 @@ func TestWritesWaitForReplicas(t *testing.T) {
 			return err
 		},
 		"CreateClient": func() error { return s.CreateClient(within(t), store.Client{ID: "c" + now.Format("150405.000")}) },
+		"PutChallenge": func() error {
+			return s.PutChallenge(within(t), store.Digest{1}, store.Challenge{Tries: 5, ExpiresAt: now.Add(time.Hour)})
+		},
+		"TryChallenge": func() error {
+			err := s.TryChallenge(within(t), store.Digest{2}, store.Digest{})
+			if errors.Is(err, store.ErrNotFound) {
+				return nil // as it should be
+			}
+			return err
+		},
+		"DropChallenge": func() error { return s.DropChallenge(within(t), store.Digest{1}) },
+		"TakeGuess": func() error {
+			_, _, err := s.TakeGuess(within(t), "a", store.GuessBounds{Window: time.Hour, Today: 20, InRow: 20})
+			return err
+		},
+		"ReturnGuess":  func() error { return s.ReturnGuess(within(t), "a", true) },
+		"ResetGuesses": func() error { return s.ResetGuesses(within(t), "a") },
 		"PutToken":     func() error { return s.PutToken(within(t), store.Digest{1}, token) },
 	}
 	for name, write := range writes {

@@ -98,6 +98,61 @@ func TestTokenEndsInRedis(t *testing.T) {
 	}
 }
 
+// TestVerificationsEndInRedis: a challenge ends by itself, and so do the
+// counts of a customer who is in no row.
+func TestVerificationsEndInRedis(t *testing.T) {
+	server := redistest.Start(t)
+	s, r := open(t, server.Addr), raw(t, server.Addr)
+	ctx := within(t)
+	ends := func(step, key string, life time.Duration) {
+		t.Helper()
+		if got := r.PTTL(ctx, key).Val(); got < life-5*time.Second || got > life {
+			t.Errorf("%s: PTTL %v, want %v", step, got, life)
+		}
+	}
+	stays := func(step, key string) {
+		t.Helper()
+		if got := r.PTTL(ctx, key).Val(); got != -1 {
+			t.Errorf("%s: PTTL %v, want none", step, got)
+		}
+	}
+	ok := func(err error, accepted ...error) {
+		t.Helper()
+		if err != nil && (len(accepted) == 0 || !errors.Is(err, accepted[0])) {
+			t.Fatal(err)
+		}
+	}
+	challenge := "grantd:v:" + string(make32(1))
+	ok(s.PutChallenge(ctx, store.Digest{1}, store.Challenge{Tries: 5, ExpiresAt: time.Now().Add(10 * time.Minute)}))
+	ends("a challenge", challenge, 10*time.Minute)
+	ok(s.TryChallenge(ctx, store.Digest{1}, store.Digest{9}), store.ErrWrong)
+	ends("a challenge with a try less", challenge, 10*time.Minute)
+	ok(s.PutChallenge(ctx, store.Digest{1}, store.Challenge{Tries: 5, ExpiresAt: time.Now().Add(time.Hour)}))
+	ends("a challenge put again", challenge, time.Hour)
+
+	const counts = "grantd:w:a"
+	take := func() {
+		t.Helper()
+		_, taken, err := s.TakeGuess(ctx, "a", store.GuessBounds{Window: 24 * time.Hour, Today: 20, InRow: 100})
+		if err != nil || !taken {
+			t.Fatalf("taken %v, %v", taken, err)
+		}
+	}
+	take()
+	take()
+	stays("a row", counts)
+	ok(s.ReturnGuess(ctx, "a", true))
+	ends("no row any more", counts, 24*time.Hour)
+	take()
+	stays("a row that began again", counts)
+	ok(s.ReturnGuess(ctx, "a", false))
+	ends("no row again", counts, 24*time.Hour)
+	ok(s.ReturnGuess(ctx, "a", false))
+	if n := r.Exists(ctx, counts).Val(); n != 0 {
+		t.Error("counts of zero are kept")
+	}
+}
+
 func make32(first byte) []byte { return append([]byte{first}, make([]byte, 31)...) }
 
 // Connections that died while idle cost a read or the write of a token

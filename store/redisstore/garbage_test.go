@@ -27,6 +27,19 @@ func TestGarbageIsAnUnknownRecord(t *testing.T) {
 	ensureKey := func() error { _, err := s.EnsureTokenKey(ctx, store.TokenKey{ID: 1}); return err }
 	stamp := func() error { return s.Stamp(ctx, store.Stamp{Format: store.Format}) }
 
+	getOrg := func() error { _, err := s.GetOrg(ctx, "a"); return err }
+	listCustomers := func() error { _, err := s.ListCustomers(ctx, "", 10); return err }
+	try := func(first byte) func() error {
+		return func() error { return s.TryChallenge(ctx, store.Digest{first}, digest) }
+	}
+	challenge := func(first byte, fields ...any) redis.Cmder {
+		return r.HSet(ctx, "grantd:v:"+string(make32(first)), fields...)
+	}
+	getGuesses := func() error { _, err := s.GetGuesses(ctx, "a", time.Hour); return err }
+	takeGuess := func() error { _, _, err := s.TakeGuess(ctx, "a", store.GuessBounds{}); return err }
+	returnGuess := func() error { return s.ReturnGuess(ctx, "a", true) }
+	r.ZAdd(ctx, "grantd:customers", redis.Z{Member: "a"})
+
 	set := func(value string) redis.Cmder { return r.Set(ctx, tokenKey, value, 0) }
 	client := func(value string) redis.Cmder {
 		r.ZAdd(ctx, "grantd:clients", redis.Z{Member: "a"})
@@ -45,6 +58,14 @@ func TestGarbageIsAnUnknownRecord(t *testing.T) {
 		{"listed client that is no JSON", client("null"), listClients},
 		{"uses that are no numbers", r.HSet(ctx, "grantd:c:a", "s:n", "many", "s:last", "now"), listUses},
 		{"audit event of another form", r.XAdd(ctx, &redis.XAddArgs{Stream: "grantd:audit", Values: []string{"x", "y"}}), listAudit},
+		{"org of a newer version", r.HSet(ctx, "grantd:o:a", "v", 1, "d", `{"v":2,"id":"a"}`), getOrg},
+		{"listed customer that is no JSON", r.HSet(ctx, "grantd:u:a", "v", 1, "d", "["), listCustomers},
+		{"challenge without an end", challenge(1, "p", string(digest[:]), "n", 5), try(1)},
+		{"challenge whose tries are no number", challenge(2, "p", string(digest[:]), "n", "many", "e", 1<<50), try(2)},
+		{"challenge without a proof", challenge(3, "n", 5, "e", 1<<50), try(3)},
+		{"counts that are no numbers", r.HSet(ctx, "grantd:w:a", "t", "many"), getGuesses},
+		{"counts that are no numbers, taken", r.HSet(ctx, "grantd:w:a", "t", "many"), takeGuess},
+		{"counts that are no numbers, returned", r.HSet(ctx, "grantd:w:a", "r", ""), returnGuess},
 		{"stamp that is no JSON", r.Set(ctx, "grantd:stamp", "x", 0), stamp},
 		{"token key that is no JSON", r.HSet(ctx, "grantd:keys", "1", "x"), ensureKey},
 		{"token key of a newer version", r.HSet(ctx, "grantd:keys", "1", `{"v":2}`), ensureKey},
@@ -71,13 +92,18 @@ func TestKeysOfAnotherType(t *testing.T) {
 	r.LPush(ctx, "grantd:t:"+string(digest[:]), "x")
 	r.LPush(ctx, "grantd:c:a", "x")
 	r.LPush(ctx, "grantd:feed", "x")
+	r.LPush(ctx, "grantd:v:"+string(digest[:]), "x")
+	r.LPush(ctx, "grantd:w:a", "x")
 	_, tokenErr := s.GetToken(ctx, digest)
 	_, clientErr := s.GetClient(ctx, "a")
 	_, feedErr := s.ReadFeed(ctx, store.Position{}, 0)
+	_, _, takeErr := s.TakeGuess(ctx, "a", store.GuessBounds{})
+	_, guessesErr := s.GetGuesses(ctx, "a", time.Hour)
 	_, appendErr := s.AppendFeed(ctx, void("a"))
 	for name, err := range map[string]error{
 		"token": tokenErr, "client": clientErr, "read feed": feedErr, "append feed": appendErr,
 		"update client": s.UpdateClient(ctx, store.Client{ID: "a", Version: 1}),
+		"try challenge": s.TryChallenge(ctx, digest, digest), "take guess": takeErr, "get guesses": guessesErr,
 	} {
 		if !errors.Is(err, store.ErrUnknownRecord) {
 			t.Errorf("%s: %v", name, err)

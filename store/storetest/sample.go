@@ -3,6 +3,7 @@ package storetest
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -35,7 +36,9 @@ func fullToken(now time.Time, ttl time.Duration) store.Token {
 	t.Audience = []string{"https://a.example", "https://b.example"}
 	t.SourceIPs = []string{"192.0.2.0/24", "2001:db8::/32"}
 	t.Endpoints = []string{"GET /cards", "HEAD /cards/*"}
-	t.Resources = []string{"card/12", "card/13"}
+	t.Resources = []store.Resource{{Type: "card", IDs: []string{"12", "13"}}, {Type: "account", IDs: []string{"h5D8B5gyHtk="}}}
+	t.Upgradable, t.AuthTime, t.AMR = "cards-write payments-write", seconds(now), []string{"otp", "sms"}
+	t.Parent = strings.TrimPrefix(store.PrincipalToken(digest("parent")), "token:")
 	t.Revoked = &store.Revocation{At: seconds(now), By: "uid:0"}
 	return t
 }

@@ -6,7 +6,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/tests/harness"
 )
@@ -176,5 +178,52 @@ func TestRevocationOfOtherUses(t *testing.T) {
 	w.run(t, []row{{name: "V05_token_without_a_client", call: revoke(onBehalf, basic(w.app)), status: 400, code: "unauthorized_client"}})
 	if !w.introspect(t, rs, onBehalf) {
 		t.Error("V05: the token is inactive")
+	}
+}
+
+// What was made from a token ends with it, and its end is not forgotten with
+// the token: what was made from it may live longer.
+func TestRevocationOfAParent(t *testing.T) {
+	w := newWorld(t)
+	backend := w.client(t, "backend", "users:read "+scopes.CustomerTokenWrite)
+	rs := w.client(t, "customers", "introspect", func(s *clients.NewSpec) {
+		s.TokenUses = &[]store.TokenUse{store.UseClient, store.UseCustomer}
+	})
+	from := func(parent string) func(*store.Token) {
+		return func(r *store.Token) {
+			r.Use, r.CustomerID, r.Parent = store.UseCustomer, "10001", tokens.ID(tokens.DigestOf(parent))
+		}
+	}
+	for _, c := range []struct {
+		name     string
+		revoked  string
+		by       clients.Created
+		outlived bool // by what was made from it
+	}{
+		{"C18_bearer_token", w.token(t, backend, ""), backend, true},
+		{"C18_customer_token", w.planted(t, func(r *store.Token) { r.Use, r.CustomerID = store.UseCustomer, "10001" }), w.app, true},
+		{"C18_token_that_makes_none", w.token(t, w.app, ""), w.app, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			made, other := w.planted(t, from(c.revoked)), w.planted(t, from(w.token(t, backend, "")))
+			if !w.introspect(t, rs, made) {
+				t.Fatal("not active")
+			}
+			done("", call{}).check(t, w.send(t, revoke(c.revoked, basic(c.by))))
+			if w.introspect(t, rs, made) || !w.introspect(t, rs, other) {
+				t.Error("what was made from the revoked token is active, or another is not")
+			}
+			why := w.AdminDo(t, "POST", "/tokens/explain", map[string]string{"token": made}).JSON(t)
+			if want := "token:" + tokens.ID(tokens.DigestOf(c.revoked)); why["state"] != "void" || why["void_of"] != want || "token:"+why["parent_jti"].(string) != want {
+				t.Errorf("explained as %v", why)
+			}
+			entries, err := w.store.ReadFeed(t.Context(), store.Position{}, 0)
+			if err != nil || len(entries) == 0 {
+				t.Fatalf("%d entries, %v", len(entries), err)
+			}
+			if last := entries[len(entries)-1]; last.Until.IsZero() != c.outlived {
+				t.Errorf("the void of %s counts until %v", last.Key, last.Until)
+			}
+		})
 	}
 }

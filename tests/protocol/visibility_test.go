@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store"
@@ -50,18 +51,18 @@ func TestVisibility(t *testing.T) {
 		{"aud_empty_string", func(r *store.Token) { r.Audience = []string{cards + "/"} }, nil},
 		{"customer", customer, []string{"customers", "every", "endpoints", "resources", "addresses", "all"}},
 		{"customer_for_cards", func(r *store.Token) { customer(r); r.Audience = []string{cards} }, []string{"all"}},
-		{"customer_with_resources", func(r *store.Token) { customer(r); r.Resources = []string{"card/12"} }, []string{"resources", "all"}},
+		{"customer_with_resources", func(r *store.Token) { customer(r); r.Resources = cardsOf("12") }, []string{"resources", "all"}},
 		{"on_behalf", onBehalf, []string{"every", "endpoints", "resources", "addresses", "all"}},
 		{"on_behalf_with_endpoints", func(r *store.Token) { onBehalf(r); r.Endpoints = []string{"GET /cards"} }, []string{"endpoints", "all"}},
 		{"on_behalf_with_addresses", func(r *store.Token) { onBehalf(r); r.SourceIPs = []string{"192.0.2.0/24"} }, []string{"addresses", "all"}},
 		{"on_behalf_with_everything", func(r *store.Token) {
 			onBehalf(r)
-			r.SourceIPs, r.Endpoints, r.Resources = []string{"192.0.2.0/24"}, []string{"GET /cards"}, []string{"card/12"}
+			r.SourceIPs, r.Endpoints, r.Resources = []string{"192.0.2.0/24"}, []string{"GET /cards"}, cardsOf("12")
 		}, []string{"all"}},
 		{"partner", func(r *store.Token) { r.Use, r.PartnerID, r.ClientID, r.SecretID = store.UsePartner, "acme", "", "" },
 			[]string{"every", "endpoints", "resources", "addresses", "all"}},
 		{"client_with_endpoints", func(r *store.Token) { r.Endpoints = []string{"GET /cards"} }, []string{"endpoints", "all"}},
-		{"client_with_resources", func(r *store.Token) { r.Resources = []string{"card/12"} }, []string{"resources", "all"}},
+		{"client_with_resources", func(r *store.Token) { r.Resources = cardsOf("12") }, []string{"resources", "all"}},
 		{"client_with_addresses", func(r *store.Token) { r.SourceIPs = []string{"192.0.2.1"} }, []string{"addresses", "all"}},
 	} {
 		token := w.planted(t, tok.edit)
@@ -140,16 +141,18 @@ func TestFieldsOfOtherUses(t *testing.T) {
 		absent []string
 	}{
 		{"customer", func(r *store.Token) {
-			r.Use, r.OrgID, r.CustomerID, r.Resources = store.UseCustomer, "o1", "10001", []string{"card/12", "card/13"}
+			r.Use, r.OrgID, r.CustomerID, r.Resources = store.UseCustomer, "o1", "10001", cardsOf("12", "13")
+			r.AuthTime, r.AMR, r.Upgradable = time.Unix(1687436422, 0), []string{"otp", "sms"}, "cards-write"
 		}, map[string]any{"token_use": "customer", "sub": "customer:10001", "customer_id": "10001", "org_id": "o1", "client_id": "app",
-			"resources": []any{"card/12", "card/13"}},
-			[]string{"partner_id", "source_ips", "endpoints", "aud", "act"}},
+			"resources": []any{map[string]any{"type": "card", "ids": []any{"12", "13"}}},
+			"auth_time": 1687436422.0, "amr": []any{"otp", "sms"}},
+			[]string{"upgradable_scope", "partner_id", "source_ips", "endpoints", "aud", "act"}},
 		{"on_behalf", func(r *store.Token) {
 			r.Use, r.OrgID, r.PartnerID, r.PartnerTID, r.ClientID, r.SecretID = store.UseOnBehalf, "o1", "acme", "Zz9", "", ""
 			r.SourceIPs, r.Endpoints, r.Audience = []string{"192.0.2.0/24"}, []string{"GET /cards"}, []string{cards}
 		}, map[string]any{"token_use": "on_behalf", "sub": "org:o1", "org_id": "o1", "partner_id": "acme", "aud": cards,
 			"source_ips": []any{"192.0.2.0/24"}, "endpoints": []any{"GET /cards"}, "act": map[string]any{"sub": "partner:acme"}},
-			[]string{"client_id", "customer_id", "resources"}},
+			[]string{"client_id", "customer_id", "resources", "auth_time", "amr"}},
 		{"partner", func(r *store.Token) {
 			r.Use, r.PartnerID, r.PartnerTID, r.ClientID, r.SecretID = store.UsePartner, "acme", "Zz9", "", ""
 		}, map[string]any{"token_use": "partner", "sub": "partner:acme", "partner_id": "acme"},
@@ -170,3 +173,6 @@ func TestFieldsOfOtherUses(t *testing.T) {
 		})
 	}
 }
+
+// cardsOf is a restriction to some cards.
+func cardsOf(ids ...string) []store.Resource { return []store.Resource{{Type: "card", IDs: ids}} }
