@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// transport gives requests to Twilio their context and their host, and keeps from the
-// client what it would put into its errors.
+// transport gives requests to Twilio their context and their host, and keeps
+// from the client what it would put into its errors.
 type transport struct {
 	ctx  context.Context
 	base *url.URL
@@ -37,7 +37,10 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		var told struct {
 			Code int `json:"code"`
 		}
-		_ = json.NewDecoder(limited).Decode(&told) // no code, then
+		// Twilio's codes have five digits: a longer number may be the customer's.
+		if err := json.NewDecoder(limited).Decode(&told); err != nil || told.Code < 10_000 || told.Code > 99_999 {
+			told.Code = 0
+		}
 		return nil, refusedError{res.StatusCode, told.Code}
 	}
 	res.Body = struct {

@@ -84,6 +84,7 @@ func TestTwilioRefuses(t *testing.T) {
 		{"a number that is none", 400, told, "answered 400 with code 21211: see https://www.twilio.com/docs/errors/21211"},
 		{"credentials", 401, `{"code":20003,"message":"0136"}`, "answered 401 with code 20003"},
 		{"too many", 429, `{"code":20429}`, "answered 429"},
+		{"a number as its code", 400, `{"code":15555550136}`, "answered 400"},
 		{"down", 503, "<html>+15555550136</html>", "answered 503"},
 		{"moved", 307, "", "answered 307"},
 		{"not Twilio", 200, "<html>048213</html>", "not Twilio"},
