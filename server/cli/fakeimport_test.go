@@ -167,9 +167,17 @@ func inMemory(text string) source {
 	return source{"f", func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
 }
 
+// made are the calls so far; a handler may still run after its call was given
+// up.
+func (f *fakeImport) made() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.calls)
+}
+
 func (f *fakeImport) called(t *testing.T, want ...string) {
 	t.Helper()
-	if !slices.Equal(f.calls, want) {
-		t.Errorf("calls %q, want %q", f.calls, want)
+	if made := f.made(); !slices.Equal(made, want) {
+		t.Errorf("calls %q, want %q", made, want)
 	}
 }

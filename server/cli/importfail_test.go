@@ -119,8 +119,8 @@ func TestImportGivesUpAtOnce(t *testing.T) {
 			}
 			importFile(t, customerLines(150))
 			f.run(t, "", "f").is(t, result{code: exitFailed, err: tc.says})
-			if len(f.calls) != tc.call {
-				t.Errorf("calls %q", f.calls)
+			if made := f.made(); len(made) != tc.call {
+				t.Errorf("calls %q", made)
 			}
 		})
 	}
@@ -148,8 +148,8 @@ func TestImportInterrupted(t *testing.T) {
 				cancel()
 			}
 			f.direct(ctx, inMemory(customerLines(150)), false).is(t, result{code: exitFailed, err: tc.says + "grantd: interrupted\n"})
-			if len(f.calls) != tc.call {
-				t.Errorf("calls %q", f.calls)
+			if made := f.made(); len(made) != tc.call {
+				t.Errorf("calls %q", made)
 			}
 		})
 	}
