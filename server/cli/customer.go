@@ -16,8 +16,8 @@ func (a *app) customerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "customer",
 		Short: "Manage the customers of orgs",
-		Long: `A customer is a person or a business that an org serves. The org's clients ask for
-tokens that can touch this one customer only; for what is sensitive, the
+		Long: `A customer is a person or a business that an org serves. The org's clients ask
+for tokens that can touch this one customer only; for what is sensitive, the
 customer is sent a code by telephone.
 
 Telephone numbers are shown masked, everywhere.`,

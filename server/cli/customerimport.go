@@ -17,9 +17,9 @@ object with customer_id, org_id, type and phone, and where it has them
 authorized_users and language. Each is made, or made to be as its line says,
 like 'grantd customer put' does.
 
-First everything is checked. If a line is wrong, all that are wrong are told with
-their numbers, and nothing is written. An import that was interrupted is taken up
-again by the same command: what is done is unchanged then.`,
+First everything is checked. If a line is wrong, all that are wrong are told
+with their numbers, and nothing is written. An import that was interrupted is
+taken up again by the same command: what is done is unchanged then.`,
 		Example: `  grantd customer import customers.jsonl
 
   # two lines of a file
@@ -37,15 +37,14 @@ again by the same command: what is done is unchanged then.`,
 			if err != nil {
 				return err
 			}
-			return a.importCustomers(c.Context(), server, from)
+			return a.importWith(c.Context(), a.progress(isTerminal(a.err)), server, from)
 		},
 	}
 }
 
-// importCustomers goes through the source twice: nothing is written before all
+// importWith goes through the source twice: nothing is written before all
 // of it is found good.
-func (a *app) importCustomers(ctx context.Context, server *api, from source) error {
-	shown := a.progress()
+func (a *app) importWith(ctx context.Context, shown *progress, server *api, from source) error {
 	check := &pass{server: server, from: from, progress: shown, check: true, faults: faults{name: from.name}}
 	err := check.run(ctx)
 	wrong := check.faults.tell(a)
@@ -67,7 +66,7 @@ func (a *app) writeCustomers(ctx context.Context, write *pass) error {
 	err := write.run(ctx)
 	wrong := write.faults.tell(a)
 	if err != nil {
-		a.say("%d of %s are written (%s); run the same command again to go on: what is done is unchanged then",
+		a.say("stopped with %d of %s written (%s); run the same command again to go on: what is done is unchanged then",
 			write.good(), plural(write.of, "customer"), write.tally)
 		return err
 	}

@@ -61,17 +61,25 @@ type answer struct {
 
 func newFakeAdmin(t *testing.T, answers map[string]answer) *fakeAdmin {
 	t.Helper()
-	f := &fakeAdmin{socket: filepath.Join(shortDir(t), "a.sock"), answers: answers}
-	l, err := net.Listen("unix", f.socket)
+	f := &fakeAdmin{answers: answers}
+	f.socket = onSocket(t, f)
+	return f
+}
+
+// onSocket serves h on a unix socket.
+func onSocket(t *testing.T, h http.Handler) (socket string) {
+	t.Helper()
+	socket = filepath.Join(shortDir(t), "a.sock")
+	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(f)
+	s := httptest.NewUnstartedServer(h)
 	s.Listener.Close()
 	s.Listener = l
 	s.Start()
 	t.Cleanup(s.Close)
-	return f
+	return socket
 }
 
 // shortDir is a folder whose name leaves room for a socket's, unlike TempDir.

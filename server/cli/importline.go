@@ -38,7 +38,11 @@ func customerLine(line []byte) (customers.ImportLine, error) {
 	c.AuthorizedUsers = make([]customers.AuthorizedUser, len(users))
 	for i, u := range users {
 		to := &c.AuthorizedUsers[i]
-		if err := object(u, map[string]any{"name": &to.Name, "phone": &to.Phone}, "name", "phone"); err != nil {
+		err := object(u, map[string]any{"name": &to.Name, "phone": &to.Phone}, "name", "phone")
+		if errors.Is(err, errNoObject) {
+			err = errors.New("must be an object with name and phone (authorized_users)")
+		}
+		if err != nil {
 			return c, fmt.Errorf("authorised user %d: %w", i+1, err)
 		}
 	}

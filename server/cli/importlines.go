@@ -65,18 +65,19 @@ func (l *lines) read() ([]byte, error) {
 	line, err := l.in.ReadSlice('\n')
 	long := errors.Is(err, bufio.ErrBufferFull)
 	for errors.Is(err, bufio.ErrBufferFull) {
-		_, err = l.in.ReadSlice('\n')
+		line, err = l.in.ReadSlice('\n')
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if long {
-		return nil, errLongLine
-	}
 	if len(line) == 0 {
 		return nil, err
 	}
-	return bytes.Trim(line, " \t\r\n"), nil
+	line = bytes.TrimRight(line, "\r\n")
+	if long || len(line) > maxLine {
+		return nil, errLongLine
+	}
+	return bytes.TrimSpace(line), nil
 }
 
 func (l *lines) item(line []byte) item {

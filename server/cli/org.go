@@ -57,8 +57,8 @@ func (a *app) orgPutCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "put ID",
 		Short: "Make an org, or change it",
-		Long: `Makes the org ID, or gives the one that there is this name. Put twice, it stays as
-it is.`,
+		Long: `Makes the org ID, or gives the one that there is this name. Put twice, it stays
+as it is.`,
 		Example: `  grantd org put h5D8B5gyHtk= --name "Example Bank"`,
 		Args:    operands("ID"),
 	}

@@ -23,8 +23,12 @@ type progress struct {
 	width    int       // of the line that stands on the terminal
 }
 
-func (a *app) progress() *progress {
-	return &progress{a: a, terminal: isTerminal(a.err), told: time.Now()}
+func (a *app) progress(terminal bool) *progress {
+	p := &progress{a: a, terminal: terminal}
+	if !terminal {
+		p.told = time.Now() // what takes no longer needs no line
+	}
+	return p
 }
 
 func isTerminal(w io.Writer) bool {

@@ -13,6 +13,13 @@ func TestHelp(t *testing.T) {
 		"help-client.txt":        {"client", "--help"},
 		"help-client-create.txt": {"client", "create", "--help"},
 		"help-token-explain.txt": {"help", "token", "explain"},
+
+		"help-org.txt":             {"org", "--help"},
+		"help-org-put.txt":         {"org", "put", "--help"},
+		"help-customer.txt":        {"customer", "--help"},
+		"help-customer-put.txt":    {"customer", "put", "--help"},
+		"help-customer-list.txt":   {"customer", "list", "--help"},
+		"help-customer-import.txt": {"help", "customer", "import"},
 	}
 	for file, args := range tests {
 		t.Run(file, func(t *testing.T) {
@@ -24,6 +31,8 @@ func TestHelp(t *testing.T) {
 		})
 	}
 }
+
+const wantPerson = `--authorized-user must be a name and a telephone number with its country code, such as "Jane Doe +15555550199"; see 'grantd customer put --help'`
 
 // Misuse is one line on standard error, nothing on standard output, code 2.
 func TestMisuse(t *testing.T) {
@@ -54,6 +63,24 @@ func TestMisuse(t *testing.T) {
 		{"org in an update", "client|update|a|--org|b", `unknown flag: --org; see 'grantd client update --help'`},
 		{"empty update", "client|update|a", `nothing to change: give at least one flag such as --scope; see 'grantd client update --help'`},
 		{"grace without unit", "client|rotate-secret|a|--grace|24", `--grace: "24" has no unit; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms; see 'grantd client rotate-secret --help'`},
+		{"org without ID", "org|put|--name|N", `ID is missing; see 'grantd org put --help'`},
+		{"org without name", "org|put|o", `--name is missing; see 'grantd org put --help'`},
+		{"org with empty name", "org|put|o|--name=", `--name is empty; see 'grantd org put --help'`},
+		{"verb of customers for orgs", "org|reset-codes|o", `unknown command "reset-codes"; see 'grantd org --help'`},
+		{"customer of no org", "customer|put|c|--type|individual|--phone|+15555550136", `--org is missing; see 'grantd customer put --help'`},
+		{"customer of an empty org", "customer|put|c|--org=|--type|individual|--phone|+15555550136", `--org is empty; see 'grantd customer put --help'`},
+		{"customer of no type", "customer|put|c|--org|o|--phone|+15555550136", `--type is missing; see 'grantd customer put --help'`},
+		{"customer without a phone", "customer|put|c|--org|o|--type|individual", `--phone is missing; see 'grantd customer put --help'`},
+		{"phone without country code", "customer|put|c|--org|o|--type|individual|--phone|5555550136", `--phone must be a telephone number with its country code, such as +15555550136; see 'grantd customer put --help'`},
+		{"authorised user without number", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane Doe 5555550199", wantPerson},
+		{"authorised user without name", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|+15555550199", wantPerson},
+		{"authorised user with no number after +", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane + Doe", wantPerson},
+		{"authorised user with number before name", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane +15555550199 Doe", wantPerson},
+		{"empty authorised user", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user=", wantPerson},
+		{"customers of an empty org", "customer|list|--org=", `--org is empty; see 'grantd customer list --help'`},
+		{"customer without ID", "customer|show", `ID is missing; see 'grantd customer show --help'`},
+		{"import of nothing", "customer|import", `FILE is missing; see 'grantd customer import --help'`},
+		{"import of two files", "customer|import|a|b", `1 argument too many; see 'grantd customer import --help'`},
 		{"no token", "token|explain", `standard input holds no token; see 'grantd token explain --help'`},
 		{"empty token", "token|explain|", `TOKEN is empty; see 'grantd token explain --help'`},
 		{"two tokens", "token|revoke|a|b", `1 argument too many; see 'grantd token revoke --help'`},
@@ -71,7 +98,7 @@ func TestMisuse(t *testing.T) {
 
 // A noun alone shows its commands, but it is no success for a script.
 func TestNoCommand(t *testing.T) {
-	for _, args := range [][]string{nil, {"client"}, {"token"}, {"config"}, {"completion"}} {
+	for _, args := range [][]string{nil, {"client"}, {"org"}, {"customer"}, {"token"}, {"config"}, {"completion"}} {
 		path := strings.Join(append([]string{"grantd"}, args...), " ")
 		got := grantd(t, "", args...)
 		last := "grantd: no command given; see '" + path + " --help'\n"

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/customers"
+)
+
+// fakeImport is the import of an admin API: it keeps what it is given, and
+// refuses numbers without a +.
+type fakeImport struct {
+	t     *testing.T
+	mu    sync.Mutex
+	kept  map[string]string // by customer_id
+	calls []string          // "check 100" or "write 50", as they are made
+	// before is called with the number of each call, from 1; an answer with a
+	// status is given in place of the server's own, and dead is no answer.
+	before func(call int) answer
+}
+
+// dead is the status of a server that is not there.
+const dead = -1
+
+func newFakeImport(t *testing.T) *fakeImport {
+	return &fakeImport{t: t, kept: map[string]string{}, before: func(int) answer { return answer{} }}
+}
+
+func (f *fakeImport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	body, _ := io.ReadAll(r.Body)
+	if len(body) > 1<<20 {
+		f.t.Errorf("a body of %d bytes, the server takes 1 MiB", len(body))
+	}
+	var asked customers.Import
+	if err := json.Unmarshal(body, &asked); err != nil || r.Method+" "+r.RequestURI != "POST "+admin.Prefix+"/customers/import" {
+		f.t.Errorf("asked %s %s: %v", r.Method, r.RequestURI, err)
+	}
+	if n := len(asked.Customers); n < 1 || n > customers.MaxImport {
+		f.t.Errorf("%d customers in a call", n)
+	}
+	verb := "write"
+	if asked.Check {
+		verb = "check"
+	}
+	f.calls = append(f.calls, fmt.Sprintf("%s %d", verb, len(asked.Customers)))
+	if a := f.before(len(f.calls)); a.status == dead {
+		panic(http.ErrAbortHandler)
+	} else if a.status != 0 {
+		w.WriteHeader(a.status)
+		_, _ = io.WriteString(w, a.body)
+		return
+	}
+	var done customers.Imported
+	for _, c := range asked.Customers {
+		done.Results = append(done.Results, f.one(c, asked.Check))
+	}
+	_ = json.NewEncoder(w).Encode(done)
+}
+
+func (f *fakeImport) one(c customers.ImportLine, check bool) customers.ImportResult {
+	if !strings.HasPrefix(c.Phone, "+") {
+		return customers.ImportResult{Result: customers.Refused, Error: "must be a telephone number", Field: "phone"}
+	}
+	b, _ := json.Marshal(c.Spec)
+	had, there := f.kept[c.CustomerID]
+	if !check {
+		f.kept[c.CustomerID] = string(b)
+	}
+	switch {
+	case !there:
+		return customers.ImportResult{Result: customers.Created}
+	case had != string(b):
+		return customers.ImportResult{Result: customers.Updated}
+	}
+	return customers.ImportResult{Result: customers.Unchanged}
+}
+
+// run imports over a socket, as the program does.
+func (f *fakeImport) run(t *testing.T, input string, args ...string) result {
+	t.Helper()
+	f.calls = nil
+	socket := onSocket(t, f)
+	got := grantd(t, input, append([]string{"customer", "import", "--socket", socket}, args...)...)
+	got.err = strings.ReplaceAll(got.err, socket, "SOCKET")
+	return discreet(t, got)
+}
+
+// direct imports without a network, so that it runs in a bubble of synctest,
+// where waiting takes no time. Also on a terminal.
+func (f *fakeImport) direct(ctx context.Context, from source, terminal bool) result {
+	f.calls = nil
+	var out, errs bytes.Buffer
+	a := &app{out: &sticky{w: &out}, err: &errs, output: outputTable}
+	server := &api{base: "http://grantd" + admin.Prefix, where: "SOCKET", http: &http.Client{Transport: inProcess{f}}}
+	err := a.importWith(ctx, a.progress(terminal), server, from)
+	return discreet(f.t, result{a.exit(ctx, err), out.String(), errs.String()})
+}
+
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	defer func() {
+		if recover() != nil {
+			err = io.ErrUnexpectedEOF
+		}
+		if r.Context().Err() != nil {
+			resp, err = nil, r.Context().Err()
+		}
+	}()
+	w := httptest.NewRecorder()
+	in := httptest.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), r.Body)
+	in.RequestURI = r.URL.RequestURI()
+	p.ServeHTTP(w, in)
+	return w.Result(), nil
+}
+
+var wholeNumber = regexp.MustCompile(`[0-9]{7}`)
+
+// discreet sees that no telephone number is told.
+func discreet(t *testing.T, r result) result {
+	t.Helper()
+	if n := wholeNumber.FindString(r.out + r.err); n != "" {
+		t.Errorf("a number is told whole: %s", n)
+	}
+	return r
+}
+
+// customerLines are n good lines.
+func customerLines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"customer_id":"c%d","org_id":"o","type":"individual","phone":"+1555%07d"}`+"\n", i, i)
+	}
+	return b.String()
+}
+
+// importFile puts text into the file f of the working folder.
+func importFile(t *testing.T, text string) {
+	t.Helper()
+	t.Chdir(shortDir(t))
+	rewrite(t, "f", text)
+}
+
+func rewrite(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inMemory is a source with the name f.
+func inMemory(text string) source {
+	return source{"f", func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+}
+
+// made are the calls so far; a handler may still run after its call was given
+// up.
+func (f *fakeImport) made() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.calls)
+}
+
+func (f *fakeImport) called(t *testing.T, want ...string) {
+	t.Helper()
+	if made := f.made(); !slices.Equal(made, want) {
+		t.Errorf("calls %q, want %q", made, want)
+	}
+}
