@@ -10,9 +10,11 @@ import (
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/health"
 	"github.com/grantd/grantd/server/leaks"
 	"github.com/grantd/grantd/server/oauth"
+	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/tokenadmin"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -34,6 +36,8 @@ func (s *Server) public() []route {
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},
 		{http.MethodPost, oauth.PathIntrospect, s.oauth.Introspect},
 		{http.MethodPost, oauth.PathRevoke, s.oauth.Revoke},
+		{http.MethodPost, customers.PathVerification, web.JSONAPI(s.customerTokens.Verification)},
+		{http.MethodPost, customers.PathToken, web.JSONAPI(s.customerTokens.Token)},
 		{http.MethodGet, health.PathLive, h.Live},
 		{http.MethodGet, health.PathReady, h.Ready},
 		{http.MethodGet, health.PathOpenAPI, h.OpenAPI},
@@ -84,6 +88,8 @@ func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Han
 	}
 	admin.Mount(e, authorize,
 		clients.Routes(s.client),
+		orgs.Routes(s.orgs),
+		customers.AdminRoutes(s.customers),
 		tokenadmin.Handler{Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
 		leaks.Handler{Secrets: s.client, Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue}.Routes(),
@@ -98,16 +104,28 @@ func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
 	})
 }
 
-// ownTokens answers tokens as grantd itself may see them: without the
-// restrictions that only a resource server can enforce, and meant for it.
+// ownTokens answers tokens as grantd itself may see them: meant for it, and
+// without the restrictions that only a resource server can enforce.
 type ownTokens struct{ s *Server }
 
+// OwnToken answers a client's token.
 func (o ownTokens) OwnToken(ctx context.Context, presented string) (*store.Token, error) {
+	f, err := o.BearerToken(ctx, presented, store.UseClient)
+	return f.Token, err
+}
+
+// BearerToken answers a token of one of the uses. Restrictions to resources
+// are the caller's to keep.
+func (o ownTokens) BearerToken(ctx context.Context, presented string, uses ...store.TokenUse) (tokens.Found, error) {
 	f, err := o.s.tokens.Find(ctx, presented)
-	if err != nil || f.Token == nil || !tokens.Visible(f.Token, &store.Client{Resource: o.s.issuer}, netip.Addr{}) {
-		return nil, err
+	if err != nil || f.Token == nil {
+		return f, err
 	}
-	return f.Token, nil
+	grantd := store.Client{Resource: o.s.issuer, TokenUses: uses, Enforces: []string{tokens.EnforceResources}}
+	if !tokens.Visible(f.Token, &grantd, netip.Addr{}) {
+		f.Token = nil
+	}
+	return f, nil
 }
 
 // revocations lets oauth audit without knowing how.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -13,11 +14,14 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/logs"
 	"github.com/grantd/grantd/server/metrics"
 	"github.com/grantd/grantd/server/oauth"
+	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/usage"
 	"github.com/grantd/grantd/store"
@@ -30,6 +34,8 @@ type Options struct {
 	Lines  *logs.Writer     // takes access events as JSON; nil: they go through Log
 	Level  *slog.LevelVar   // of Log, for reloads; nil: it stays
 	Now    func() time.Time // nil: the clock
+	// Terminal is where customers.sender log shows its codes; nil: nowhere.
+	Terminal io.Writer
 	// Store replaces the configured store; the Server closes it. For tests.
 	Store store.Store
 }
@@ -48,8 +54,13 @@ type Server struct {
 	audit  *audit.Log
 	tokens *tokens.Service
 	client *clients.Service
+	orgs   *orgs.Service
 	oauth  *oauth.Endpoints
 	scopes atomic.Pointer[scopes.Catalogue]
+
+	customers      *customers.Service
+	customerTokens customers.Handler
+	terminal       io.Writer
 
 	metrics   *metrics.Metrics
 	level     *slog.LevelVar
@@ -62,7 +73,7 @@ type Server struct {
 // New opens the store and builds every part; nothing listens yet. Errors say
 // what to do: another environment's store, one that is locked, a port in use.
 func New(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{cfg: o.Config, log: o.Log, lines: o.Lines, level: o.Level, now: o.Now, store: o.Store, failed: make(chan error, 4)}
+	s := &Server{cfg: o.Config, log: o.Log, lines: o.Lines, level: o.Level, now: o.Now, terminal: o.Terminal, store: o.Store, failed: make(chan error, 4)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -95,12 +106,16 @@ func (s *Server) build(ctx context.Context) (err error) {
 	})
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed}
 	s.usage = usage.New(s.store, s.audit, s.now, s.log)
-	s.wire()
+	sender, err := s.openSender()
+	if err != nil {
+		return err
+	}
+	s.wire(sender)
 	return nil
 }
 
 // wire plugs the features into the shared parts.
-func (s *Server) wire() {
+func (s *Server) wire(sender senders.Sender) {
 	cache := 0
 	if s.cfg.Cache.Enabled {
 		cache = s.cfg.Cache.MaxEntries
@@ -109,11 +124,13 @@ func (s *Server) wire() {
 		Environment: s.cfg.Environment, Store: s.store, Clients: s.store, Feed: s.feed, Keys: s.keys,
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
+	s.orgs = orgs.New(orgs.Options{Store: s.store, Feed: s.feed, Audit: s.audit, Now: s.now})
 	s.client = clients.New(clients.Options{
 		Environment: s.cfg.Environment, Store: s.store, Uses: s.store, Feed: s.feed,
-		Audit: s.audit, Catalogue: s.catalogue, Now: s.now,
+		Audit: s.audit, Orgs: s.orgs, Catalogue: s.catalogue, Now: s.now,
 	})
-	records := auth.NewClientCache(s.store, s.feed)
+	records, orgRecords := auth.NewClientCache(s.store, s.feed), auth.NewOrgCache(s.store, s.feed)
+	s.wireCustomers(sender, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
 		Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
 		Enforce: s.cfg.Limits.IssuePerClient.Mode == "enforce", Now: s.now, Log: s.log,
@@ -128,7 +145,7 @@ func (s *Server) wire() {
 		Environment: s.cfg.Environment,
 		Issuer:      func() string { return s.issuer },
 		Auth: auth.New(auth.Options{
-			Environment: s.cfg.Environment, Clients: records, Recorder: s.usage, Limiter: failures,
+			Environment: s.cfg.Environment, Clients: records, Orgs: orgRecords, Recorder: s.usage, Limiter: failures,
 			Observe: s.metrics.Authenticated, Now: s.now,
 		}),
 		Clients:   records,
@@ -139,6 +156,27 @@ func (s *Server) wire() {
 		Observe:   s.metrics,
 		Audit:     revocations{s.audit},
 	})
+}
+
+// wireCustomers plugs customers and their tokens in.
+func (s *Server) wireCustomers(sender senders.Sender, orgRecords *auth.OrgCache) {
+	cfg, limits := s.cfg.Customers, s.cfg.Limits
+	s.customers = customers.New(customers.Options{
+		Store: s.store, Orgs: s.store, Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
+	})
+	s.customerTokens = customers.Handler{
+		Tokens: customers.NewTokens(customers.TokensOptions{
+			Environment: s.cfg.Environment, Live: s.cfg.Live(), ProductName: cfg.ProductName, SandboxCode: cfg.SandboxCode,
+			Customers: s.store, Orgs: orgRecords, Challenges: s.store, Guesses: s.store, Catalogue: s.catalogue,
+			Limit: ratelimit.NewCodes(ratelimit.CodesOptions{
+				Store: s.store, Key: s.keys.LimitKey(), Hit: s.metrics.LimitHit,
+				PerPhone: ratelimit.Limit(limits.CodesPerPhone), PerCustomer: ratelimit.Limit(limits.CodesPerCustomer),
+				PerClient: ratelimit.Limit(limits.CodesPerClient), PerOrg: ratelimit.Limit(limits.CodesPerOrg),
+			}),
+			Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
+		}),
+		Find: ownTokens{s}, Issues: s.usage,
+	}
 }
 
 func (s *Server) catalogue() *scopes.Catalogue { return s.scopes.Load() }
@@ -159,6 +197,12 @@ func (s *Server) restore(ctx context.Context) error {
 
 // Clients answers the service of clients, for `grantd dev`.
 func (s *Server) Clients() *clients.Service { return s.client }
+
+// Orgs answers the service of orgs, for `grantd dev`.
+func (s *Server) Orgs() *orgs.Service { return s.orgs }
+
+// Customers answers the service of customers, for `grantd dev`.
+func (s *Server) Customers() *customers.Service { return s.customers }
 
 // Start loads the feed, opens the listeners and serves.
 func (s *Server) Start(ctx context.Context) error {

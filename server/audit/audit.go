@@ -6,9 +6,11 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/store"
 )
 
@@ -66,6 +68,20 @@ func (l *Log) Write(ctx context.Context, changes ...Change) {
 			l.Log.ErrorContext(ctx, "audit: not written to the store", "error", err, "event", e)
 		}
 	}
+}
+
+// OutcomeOf is the outcome that an error means: its code, or done.
+func OutcomeOf(err error) string {
+	var f *fault.Error
+	switch {
+	case err == nil:
+		return OutcomeDone
+	case errors.As(err, &f):
+		return string(f.Code)
+	case errors.Is(err, store.ErrUnavailable):
+		return string(fault.Unavailable)
+	}
+	return string(fault.ServerError)
 }
 
 func (l *Log) event(c Change) store.AuditEvent {

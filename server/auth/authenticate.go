@@ -36,6 +36,7 @@ const (
 type Options struct {
 	Environment string
 	Clients     *ClientCache
+	Orgs        *OrgCache
 	Recorder    Recorder
 	Limiter     Limiter
 	Observe     func(result string)
@@ -74,7 +75,7 @@ var errLimited = fault.New(fault.TooManyRequests, "too many failed attempts: wai
 // or a secret which another replica has just made works here, and so that
 // unknown and wrong take the same way.
 //
-// Errors: fault.InvalidClient (one answer for unknown, deactivated, wrong,
+// Errors: fault.InvalidClient (one answer for unknown, deactivated (it or its org), wrong,
 // ended, pinned to another method, wrong address), fault.TooManyRequests,
 // store.ErrUnavailable.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from netip.Addr) (Identity, error) {
@@ -82,7 +83,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 	if err != nil {
 		return Identity{}, err
 	}
-	secret := a.cheap(rec.Client, c, from)
+	secret := a.cheap(rec.Record, c, from)
 	if secret == nil {
 		if wait := a.o.Limiter.Blocked(c.ClientID, from); wait > 0 {
 			return Identity{}, a.limited(wait)
@@ -90,17 +91,22 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 		if rec, err = a.o.Clients.Again(ctx, c.ClientID, rec); err != nil {
 			return Identity{}, err
 		}
-		secret = a.cheap(rec.Client, c, from)
+		secret = a.cheap(rec.Record, c, from)
 	}
-	if secret == nil && rec.Client != nil {
+	if secret == nil && rec.Record != nil {
 		if rec, secret, err = a.imported(ctx, rec, c, from); err != nil {
 			return Identity{}, err
 		}
 	}
-	if secret == nil {
-		return Identity{}, a.refuse(ctx, rec.Client, c.ClientID, from)
+	if secret != nil && rec.Record.OrgID != "" {
+		if secret, err = a.ofOrg(ctx, rec.Record.OrgID, secret); err != nil {
+			return Identity{}, err
+		}
 	}
-	id := Identity{Client: rec.Client, SecretID: secret.ID, OldSecret: isOld(rec.Client, secret), View: rec.View}
+	if secret == nil {
+		return Identity{}, a.refuse(ctx, rec.Record, c.ClientID, from)
+	}
+	id := Identity{Client: rec.Record, SecretID: secret.ID, OldSecret: isOld(rec.Record, secret), View: rec.View}
 	a.o.Recorder.Used(id.Client.ID, id.SecretID, from)
 	if id.OldSecret {
 		a.o.Observe(ResultOldSecret)
@@ -108,6 +114,25 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 		a.o.Observe(ResultOK)
 	}
 	return id, nil
+}
+
+// ofOrg answers the secret if the client's org is there and not deactivated,
+// nil otherwise. What is minted carries the view of the client, an older one
+// than the org's.
+func (a *Authenticator) ofOrg(ctx context.Context, org string, secret *store.Secret) (*store.Secret, error) {
+	known, err := a.o.Orgs.Get(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	if known.Record == nil || known.Record.DeactivatedAt != nil {
+		if known, err = a.o.Orgs.Again(ctx, org, known); err != nil {
+			return nil, err
+		}
+	}
+	if known.Record == nil || known.Record.DeactivatedAt != nil {
+		return nil, nil
+	}
+	return secret, nil
 }
 
 // refuse counts the failure; one too many is told to wait.
@@ -161,8 +186,8 @@ func (a *Authenticator) cheap(client *store.Client, c Credentials, from netip.Ad
 // record it was found good in; nil if the client has none. The limits are
 // asked when it is this attempt's turn, and a wrong one is counted before the
 // next has its: a burst gets no more hashes than the limit.
-func (a *Authenticator) imported(ctx context.Context, rec Record, c Credentials, from netip.Addr) (Record, *store.Secret, error) {
-	client := rec.Client
+func (a *Authenticator) imported(ctx context.Context, rec Known[store.Client], c Credentials, from netip.Addr) (Known[store.Client], *store.Secret, error) {
+	client := rec.Record
 	imported := a.slow.of(client, a.o.Now())
 	if len(imported) == 0 || !admitted(client, c.Method, from) {
 		return rec, nil, nil
@@ -187,13 +212,13 @@ func (a *Authenticator) imported(ctx context.Context, rec Record, c Credentials,
 
 // still reads the client again after a slow check: it may have been waited
 // for while the secret was ended or the client deactivated.
-func (a *Authenticator) still(ctx context.Context, id string, matched *store.Secret, c Credentials, from netip.Addr) (Record, *store.Secret, error) {
+func (a *Authenticator) still(ctx context.Context, id string, matched *store.Secret, c Credentials, from netip.Addr) (Known[store.Client], *store.Secret, error) {
 	rec, err := a.o.Clients.Get(ctx, id)
 	if err != nil {
 		return rec, nil, err
 	}
-	if rec.Client != nil && admitted(rec.Client, c.Method, from) {
-		for _, secret := range a.slow.of(rec.Client, a.o.Now()) {
+	if rec.Record != nil && admitted(rec.Record, c.Method, from) {
+		for _, secret := range a.slow.of(rec.Record, a.o.Now()) {
 			if secret.ID == matched.ID && secret.Hash == matched.Hash {
 				return rec, secret, nil
 			}

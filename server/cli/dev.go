@@ -52,6 +52,7 @@ file and GRANTD_* variables are not read.`,
 		}
 		o, flush := a.serving(cfg)
 		defer flush()
+		o.Terminal = a.out
 		return a.run(c.Context(), o, a.devReady)
 	}
 	return c

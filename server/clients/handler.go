@@ -13,19 +13,18 @@ import (
 // Routes are the admin endpoints of clients and secrets (contract §4).
 func Routes(s *Service) []admin.Route {
 	h := handler{s}
-	return []admin.Route{
-		{Method: http.MethodPost, Path: "/clients", Handle: h.create},
-		{Method: http.MethodGet, Path: "/clients", Handle: h.list},
-		{Method: http.MethodGet, Path: "/clients/:id", Handle: h.get},
-		{Method: http.MethodPatch, Path: "/clients/:id", Handle: h.update},
-		{Method: http.MethodDelete, Path: "/clients/:id", Handle: h.delete},
-		{Method: http.MethodPost, Path: "/clients/:id/deactivate", Handle: h.deactivate},
-		{Method: http.MethodPost, Path: "/clients/:id/reactivate", Handle: h.reactivate},
-		{Method: http.MethodPost, Path: "/clients/:id/void-tokens", Handle: h.voidTokens},
-		{Method: http.MethodGet, Path: "/clients/:id/secrets", Handle: h.secrets},
-		{Method: http.MethodPost, Path: "/clients/:id/secrets", Handle: h.rotate},
-		{Method: http.MethodDelete, Path: "/clients/:id/secrets/:sid", Handle: h.endSecret},
+	list := func(c *gin.Context, after string, limit int) ([]View, error) {
+		return s.List(c.Request.Context(), after, limit)
 	}
+	version := func(v View) uint64 { return v.Version }
+	return append(admin.RecordRoutes("/clients", s, version),
+		admin.ListRoute("/clients", "clients", list, func(v View) string { return v.ClientID }),
+		admin.Route{Method: http.MethodPost, Path: "/clients", Handle: h.create},
+		admin.Route{Method: http.MethodPatch, Path: "/clients/:id", Handle: h.update},
+		admin.Route{Method: http.MethodGet, Path: "/clients/:id/secrets", Handle: h.secrets},
+		admin.Route{Method: http.MethodPost, Path: "/clients/:id/secrets", Handle: h.rotate},
+		admin.Route{Method: http.MethodDelete, Path: "/clients/:id/secrets/:sid", Handle: h.endSecret},
+	)
 }
 
 type handler struct{ s *Service }
@@ -39,33 +38,8 @@ func (h handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	admin.ETag(c, created.Version)
-	web.JSON(c, http.StatusCreated, created)
+	admin.Answer(c, http.StatusCreated, created.Version, created)
 	return nil
-}
-
-func (h handler) list(c *gin.Context) error {
-	after, limit, err := admin.Page(c)
-	if err != nil {
-		return err
-	}
-	views, err := h.s.List(c.Request.Context(), after, limit)
-	if err != nil {
-		return err
-	}
-	last := ""
-	if len(views) > 0 {
-		last = views[len(views)-1].ClientID
-	}
-	web.JSON(c, http.StatusOK, struct {
-		Clients    []View `json:"clients"`
-		NextCursor string `json:"next_cursor,omitempty"`
-	}{views, admin.Cursor(last, len(views), limit)})
-	return nil
-}
-
-func (h handler) get(c *gin.Context) error {
-	return answer(c, func() (View, error) { return h.s.Get(c.Request.Context(), c.Param("id")) })
 }
 
 func (h handler) update(c *gin.Context) error {
@@ -77,39 +51,12 @@ func (h handler) update(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, func() (View, error) {
-		return h.s.Update(c.Request.Context(), admin.ActorOf(c), c.Param("id"), version, spec)
-	})
-}
-
-func (h handler) delete(c *gin.Context) error {
-	version, err := admin.IfMatch(c)
+	v, err := h.s.Update(c.Request.Context(), admin.ActorOf(c), c.Param("id"), version, spec)
 	if err != nil {
 		return err
 	}
-	if err := h.s.Delete(c.Request.Context(), admin.ActorOf(c), c.Param("id"), version); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
+	admin.Answer(c, http.StatusOK, v.Version, v)
 	return nil
-}
-
-func (h handler) deactivate(c *gin.Context) error {
-	return answer(c, func() (View, error) {
-		return h.s.Deactivate(c.Request.Context(), admin.ActorOf(c), c.Param("id"))
-	})
-}
-
-func (h handler) reactivate(c *gin.Context) error {
-	return answer(c, func() (View, error) {
-		return h.s.Reactivate(c.Request.Context(), admin.ActorOf(c), c.Param("id"))
-	})
-}
-
-func (h handler) voidTokens(c *gin.Context) error {
-	return answer(c, func() (View, error) {
-		return h.s.VoidTokens(c.Request.Context(), admin.ActorOf(c), c.Param("id"))
-	})
 }
 
 func (h handler) secrets(c *gin.Context) error {
@@ -155,15 +102,5 @@ func (h handler) endSecret(c *gin.Context) error {
 		return err
 	}
 	c.Status(http.StatusNoContent)
-	return nil
-}
-
-func answer(c *gin.Context, do func() (View, error)) error {
-	v, err := do()
-	if err != nil {
-		return err
-	}
-	admin.ETag(c, v.Version)
-	web.JSON(c, http.StatusOK, v)
 	return nil
 }

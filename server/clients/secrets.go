@@ -8,6 +8,7 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/records"
 	"github.com/grantd/grantd/store"
 )
 
@@ -28,7 +29,7 @@ var (
 // Secrets lists the client's live secrets, oldest first, with their last use
 // (a few seconds behind). Errors: fault.NotFound.
 func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) {
-	c, err := s.read(ctx, id)
+	c, err := s.keep.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +61,9 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 // Errors: fault.NotFound, fault.InvalidRequest, fault.Conflict.
 func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace time.Duration) (Rotated, error) {
 	out := Rotated{ClientID: id}
-	_, err := s.change(ctx, step{
-		by: by, action: "client.rotate_secret", id: id,
-		edit: func(c *store.Client) error {
+	_, err := s.keep.Change(ctx, records.Step[store.Client]{
+		By: by, Action: "rotate_secret", ID: id,
+		Edit: func(c *store.Client) error {
 			if grace < 0 || grace > MaxGrace {
 				return errGrace
 			}
@@ -71,8 +72,8 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 			}
 			return s.addSecret(c, grace, &out)
 		},
-		entries: func() []store.Entry { return []store.Entry{voidIf(false, id, by)} },
-		after: func() any {
+		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+		After: func() any {
 			return map[string]any{"secret_id": out.SecretID, "previous_expires_at": out.PreviousExpiresAt}
 		},
 	})
@@ -83,7 +84,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 }
 
 func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) error {
-	now := s.o.Now().UTC().Truncate(time.Second)
+	now := s.keep.Now()
 	end := now.Add(grace)
 	secrets := slices.Clone(c.Secrets)
 	live := 1
@@ -115,10 +116,10 @@ func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) 
 // minted. Ending one that has ended already is no error, so that voiding can
 // follow. Errors: fault.NotFound.
 func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID string, void bool) error {
-	_, err := s.change(ctx, step{
-		by: by, action: "client.end_secret", id: id,
-		edit: func(c *store.Client) error {
-			now := s.o.Now().UTC().Truncate(time.Second)
+	_, err := s.keep.Change(ctx, records.Step[store.Client]{
+		By: by, Action: "end_secret", ID: id,
+		Edit: func(c *store.Client) error {
+			now := s.keep.Now()
 			c.Secrets = slices.Clone(c.Secrets)
 			for i := range c.Secrets {
 				if c.Secrets[i].ID == secretID {
@@ -130,14 +131,14 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 			}
 			return errNoSecret
 		},
-		entries: func() []store.Entry {
-			entries := []store.Entry{voidIf(false, id, by)}
+		Entries: func() []store.Entry {
+			entries := []store.Entry{s.keep.Entry(store.EntryChange, id, by)}
 			if void {
 				entries = append(entries, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalSecret(id, secretID), By: by.Name})
 			}
 			return entries
 		},
-		after: func() any { return map[string]any{"secret_id": secretID, "void_tokens": void} },
+		After: func() any { return map[string]any{"secret_id": secretID, "void_tokens": void} },
 	})
 	return err
 }

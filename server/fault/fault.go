@@ -24,6 +24,11 @@ const (
 	NoToken              Code = "no_token"          // RFC 6750 §3.1: a challenge without an error
 	AccessDenied         Code = "access_denied"
 
+	// Of customer tokens (contract §3).
+	VerificationRequired Code = "verification_required" // the scopes need a code
+	InvalidVerification  Code = "invalid_verification"  // wrong, used, expired or another's
+	NotSent              Code = "not_sent"              // no code could be sent
+
 	NotFound             Code = "not_found"
 	MethodNotAllowed     Code = "method_not_allowed"
 	TooLarge             Code = "too_large"
@@ -37,8 +42,8 @@ const (
 type Error struct {
 	Code        Code
 	Description string
-	Field       string // admin API: the member of the body that is wrong
-	Scope       string // InsufficientScope: what is needed (RFC 6750 §3)
+	Field       string // the member of the body that is wrong; JSON:API: its pointer
+	Scope       string // InsufficientScope (RFC 6750 §3), VerificationRequired: what is needed
 	Cause       error  // for the log only
 	RetryAfter  time.Duration
 }

@@ -68,9 +68,9 @@ func (h Handler) report(c *gin.Context) error {
 	}
 	by := admin.ActorOf(c)
 	r, err := h.end(c.Request.Context(), by, body.Credential)
-	change := audit.Change{Actor: by, Action: "leak.report", Target: r.target(), After: r}
+	change := audit.Change{Actor: by, Action: "leak.report", Target: r.target(), After: r, Outcome: audit.OutcomeOf(err)}
 	if err != nil {
-		change.After, change.Outcome = nil, string(web.AsFault(err).Code)
+		change.After = nil
 	}
 	h.Audit.Write(c.Request.Context(), change)
 	if err != nil {

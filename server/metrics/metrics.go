@@ -34,6 +34,8 @@ type Metrics struct {
 	auditFailures  prometheus.Counter
 	expiring       prometheus.Gauge
 	reloads        *prometheus.CounterVec
+	codesSent      *prometheus.HistogramVec
+	codesTried     *prometheus.CounterVec
 
 	// Collectors of the hot paths, found already.
 	byUse     *found[string, prometheus.Counter]
@@ -90,13 +92,20 @@ func New(feedAge func() time.Duration) *Metrics {
 			Name: "grantd_reloads_total", Help: "Reloads of files by what (catalogue, tls, log) and result (ok, failed: the old state stays).",
 		}, []string{"what", "result"}),
 	}
+	m.codesSent = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "grantd_codes_sent_duration_seconds", Help: "Time that the sender took for a verification code, by channel (sms, call) and result (ok, failed).",
+		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"channel", "result"})
+	m.codesTried = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grantd_codes_tried_total", Help: "Verification codes that came back, by result (right, wrong: also used, expired and another's).",
+	}, []string{"result"})
 	m.byUse = once(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
 	m.byResult = once(func(l introspectionLabels) prometheus.Counter {
 		return m.introspections.WithLabelValues(l.result, l.cache)
 	})
 	m.byOutcome = once(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.expiring, m.reloads,
+		m.limits, m.chatty, m.auditFailures, m.expiring, m.reloads, m.codesSent, m.codesTried,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feedAge().Seconds() }),
@@ -170,6 +179,24 @@ func (m *Metrics) Reloaded(what string, err error) {
 		result = "failed"
 	}
 	m.reloads.WithLabelValues(what, result).Inc()
+}
+
+// CodeSent notes a verification code that the sender took, or did not.
+func (m *Metrics) CodeSent(channel string, sent bool, took time.Duration) {
+	result := "failed"
+	if sent {
+		result = "ok"
+	}
+	m.codesSent.WithLabelValues(channel, result).Observe(took.Seconds())
+}
+
+// CodeTried notes a verification code that came back.
+func (m *Metrics) CodeTried(right bool) {
+	result := "wrong"
+	if right {
+		result = "right"
+	}
+	m.codesTried.WithLabelValues(result).Inc()
 }
 
 // Batch notes how many writes shared a commit.

@@ -41,6 +41,8 @@ func touched() *Metrics {
 	m.AuditFailed(1)
 	m.SecretsExpiring(1)
 	m.Reloaded("tls", errors.New("no"))
+	m.CodeSent("sms", true, time.Millisecond)
+	m.CodeTried(true)
 	m.Batch(1)
 	m.Measure(nil)
 	return m

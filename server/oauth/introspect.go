@@ -123,8 +123,8 @@ func (e *Endpoints) bearerServer(c *gin.Context, who auth.Presented, bearer, tok
 	if err != nil {
 		return nil, err
 	}
-	if rs.Client == nil || rs.Client.DeactivatedAt != nil {
+	if rs.Record == nil || rs.Record.DeactivatedAt != nil {
 		return nil, errBearer
 	}
-	return rs.Client, nil
+	return rs.Record, nil
 }

@@ -103,11 +103,7 @@ func (h Handler) voidAll(c *gin.Context) error {
 	if err == nil {
 		err = h.Feed.Settle(ctx)
 	}
-	change := audit.Change{Actor: by, Action: "token.void_all", Target: store.PrincipalAll}
-	if err != nil {
-		change.Outcome = string(web.AsFault(err).Code)
-	}
-	h.Audit.Write(ctx, change)
+	h.Audit.Write(ctx, audit.Change{Actor: by, Action: "token.void_all", Target: store.PrincipalAll, Outcome: audit.OutcomeOf(err)})
 	if err != nil {
 		return err
 	}
@@ -119,12 +115,8 @@ func (h Handler) voidAll(c *gin.Context) error {
 
 // Revoked is the audit of a revocation; err is what came of it.
 func Revoked(by audit.Actor, t *store.Token, jti string, err error) audit.Change {
-	c := audit.Change{
-		Actor: by, Action: "token.revoke", Target: "token:" + jti,
+	return audit.Change{
+		Actor: by, Action: "token.revoke", Target: "token:" + jti, Outcome: audit.OutcomeOf(err),
 		Before: map[string]any{"sub": tokens.Subject(t), "scope": t.Scopes, "exp": t.ExpiresAt},
 	}
-	if err != nil {
-		c.Outcome = string(web.AsFault(err).Code)
-	}
-	return c
 }

@@ -23,8 +23,10 @@ func NewBody() *Body {
 
 // Send answers the body as application/json. The body is not to be used
 // afterwards.
-func Send(c *gin.Context, status int, body *Body) {
-	c.Writer.Header()["Content-Type"] = typeJSON
+func Send(c *gin.Context, status int, body *Body) { sendAs(c, typeJSON, status, body) }
+
+func sendAs(c *gin.Context, mediaType []string, status int, body *Body) {
+	c.Writer.Header()["Content-Type"] = mediaType
 	c.Writer.WriteHeader(status)
 	if _, err := c.Writer.Write(body.B); err != nil && EventOf(c).Cause == nil {
 		EventOf(c).Cause = err // the caller has gone

@@ -21,6 +21,7 @@ type exchange struct {
 	event    Event
 	idHeader [1]string // the value of X-Request-Id
 	address  netip.Addr
+	jsonAPI  bool // errors are rendered as JSON:API has them
 	params   [usualParams]param
 }
 

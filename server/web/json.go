@@ -157,7 +157,7 @@ func ReadJSON(c *gin.Context, v any, optional bool) error {
 	if optional && len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	if err := noRepeats(body); err != nil {
+	if err := noRepeats(body, snakeCase); err != nil {
 		return errJSON.Because(err)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -173,10 +173,12 @@ func ReadJSON(c *gin.Context, v any, optional bool) error {
 	return nil
 }
 
-// noRepeats walks one JSON value and refuses names that stand twice.
-func noRepeats(body []byte) error {
+// noRepeats walks one JSON value and refuses names that stand twice, or that
+// spelled does not take. It answers what counts as the same name:
+// encoding/json matches names without case, and by Unicode's folding.
+func noRepeats(body []byte, spelled func(name string) (same string, ok bool)) error {
 	d := json.NewDecoder(bytes.NewReader(body))
-	if err := walk(d, 0); err != nil {
+	if err := walk(d, 0, spelled); err != nil {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
@@ -185,7 +187,18 @@ func noRepeats(body []byte) error {
 	return nil
 }
 
-func walk(d *json.Decoder, depth int) error {
+const lowerCase = "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+// snakeCase is how names of the admin API are spelled.
+func snakeCase(name string) (string, bool) { return name, strings.Trim(name, lowerCase) == "" }
+
+// camelCase is how names of JSON:API are spelled.
+func camelCase(name string) (string, bool) {
+	same := strings.ToLower(name)
+	return same, len(same) == len(name) && strings.Trim(same, lowerCase+"-") == ""
+}
+
+func walk(d *json.Decoder, depth int, spelled func(string) (string, bool)) error {
 	t, err := d.Token()
 	if err != nil {
 		return err
@@ -201,14 +214,16 @@ func walk(d *json.Decoder, depth int) error {
 	for d.More() {
 		if open == '{' {
 			name, err := stringToken(d)
-			// encoding/json matches names without case, and by Unicode's
-			// folding: two spellings would be one member.
-			if err != nil || seen[name] || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			if err != nil {
 				return errNotASingle
 			}
-			seen[name] = true
+			same, ok := spelled(name)
+			if !ok || seen[same] {
+				return errNotASingle
+			}
+			seen[same] = true
 		}
-		if err := walk(d, depth+1); err != nil {
+		if err := walk(d, depth+1, spelled); err != nil {
 			return err
 		}
 	}

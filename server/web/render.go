@@ -42,6 +42,8 @@ var wires = map[fault.Code]wire{
 	fault.NoToken:              {http.StatusUnauthorized, string(fault.InvalidToken)},
 	fault.Conflict:             {http.StatusConflict, ""},
 	fault.PreconditionFailed:   {http.StatusPreconditionFailed, ""},
+	fault.VerificationRequired: {http.StatusForbidden, ""},
+	fault.NotSent:              {http.StatusServiceUnavailable, string(fault.Unavailable)},
 }
 
 // appendError appends RFC 6749 §5.2, with the member that is wrong where an
@@ -62,9 +64,9 @@ var (
 	faultInternal    = fault.New(fault.ServerError, "something went wrong here; the log has it under the request id")
 )
 
-// AsFault answers the fault that err is or stands for: what cannot reach the
+// asFault answers the fault that err is or stands for: what cannot reach the
 // store is fault.Unavailable, everything unknown fault.ServerError.
-func AsFault(err error) *fault.Error {
+func asFault(err error) *fault.Error {
 	var f *fault.Error
 	switch {
 	case errors.As(err, &f):
@@ -77,7 +79,7 @@ func AsFault(err error) *fault.Error {
 
 // render is the one place where an error becomes a response.
 func render(c *gin.Context, err error) {
-	f := AsFault(err)
+	f := asFault(err)
 	ev := EventOf(c)
 	ev.Error, ev.Cause = string(f.Code), f.Cause
 	if c.Writer.Written() {
@@ -100,13 +102,17 @@ func render(c *gin.Context, err error) {
 		h.Set("WWW-Authenticate", challengeBearer+`, error="invalid_token"`)
 	case fault.InsufficientScope:
 		h.Set("WWW-Authenticate", challengeBearer+`, error="insufficient_scope", scope="`+f.Scope+`"`)
-	case fault.Unavailable:
+	case fault.Unavailable, fault.NotSent:
 		h.Set("Retry-After", retryAfter)
 	case fault.TooManyRequests:
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(f.RetryAfter.Seconds())), 10))
 	}
-	body := NewBody()
-	body.B = appendError(body.B, w.name, f)
-	Send(c, w.status, body)
+	if exchangeOf(c).jsonAPI {
+		sendErrorDocument(c, w, f)
+	} else {
+		body := NewBody()
+		body.B = appendError(body.B, w.name, f)
+		Send(c, w.status, body)
+	}
 	c.Abort()
 }

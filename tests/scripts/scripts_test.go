@@ -10,6 +10,9 @@
 //	down NAME              Ctrl-C: the server must end with exit code 0; what
 //	                       it printed and logged is stdout and stderr then
 //	exits CODE program ... run a program that must end with this exit code
+//	phone NAME FILE        start a receiver of customers.webhook, put its URL
+//	                       into $NAME, its key into webhook.key, and each
+//	                       message that it gets into FILE
 //	json NAME path         put a value of the JSON in stdout into $NAME; the
 //	                       path is names and indexes with dots between
 //
@@ -63,7 +66,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"up": up, "down": down, "exits": exits, "json": jsonValue,
+			"up": up, "down": down, "exits": exits, "json": jsonValue, "phone": phone,
 		},
 	})
 }

@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/web"
+)
+
+// Records is what the admin API does with every kind of record. V is how one
+// is shown.
+type Records[V any] interface {
+	Get(ctx context.Context, id string) (V, error)
+	Deactivate(ctx context.Context, by audit.Actor, id string) (V, error)
+	Reactivate(ctx context.Context, by audit.Actor, id string) (V, error)
+	VoidTokens(ctx context.Context, by audit.Actor, id string) (V, error)
+	Delete(ctx context.Context, by audit.Actor, id string, version uint64) error
+}
+
+// RecordRoutes are the endpoints that every kind of record has, below path.
+func RecordRoutes[V any](path string, s Records[V], version func(V) uint64) []Route {
+	r := recordRoutes[V]{version}
+	one := path + "/:id"
+	return []Route{
+		{Method: http.MethodGet, Path: one, Handle: func(c *gin.Context) error {
+			v, err := s.Get(c.Request.Context(), c.Param("id"))
+			return r.answer(c, v, err)
+		}},
+		{Method: http.MethodDelete, Path: one, Handle: func(c *gin.Context) error { return remove(c, s.Delete) }},
+		{Method: http.MethodPost, Path: one + "/deactivate", Handle: r.act(s.Deactivate)},
+		{Method: http.MethodPost, Path: one + "/reactivate", Handle: r.act(s.Reactivate)},
+		{Method: http.MethodPost, Path: one + "/void-tokens", Handle: r.act(s.VoidTokens)},
+	}
+}
+
+// ListRoute is the list of that name: pages of items with ids after the one
+// that the last page ended with.
+func ListRoute[V any](path, name string, page func(c *gin.Context, after string, limit int) ([]V, error), id func(V) string) Route {
+	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
+		after, limit, err := Page(c)
+		if err != nil {
+			return err
+		}
+		items, err := page(c, after, limit)
+		if err != nil {
+			return err
+		}
+		last := ""
+		if len(items) > 0 {
+			last = id(items[len(items)-1])
+		}
+		answer := map[string]any{name: items}
+		if cursor := Cursor(last, len(items), limit); cursor != "" {
+			answer["next_cursor"] = cursor
+		}
+		web.JSON(c, http.StatusOK, answer)
+		return nil
+	}}
+}
+
+type recordRoutes[V any] struct{ version func(V) uint64 }
+
+func (r recordRoutes[V]) act(do func(context.Context, audit.Actor, string) (V, error)) web.Handler {
+	return func(c *gin.Context) error {
+		v, err := do(c.Request.Context(), ActorOf(c), c.Param("id"))
+		return r.answer(c, v, err)
+	}
+}
+
+func (r recordRoutes[V]) answer(c *gin.Context, v V, err error) error {
+	if err != nil {
+		return err
+	}
+	Answer(c, http.StatusOK, r.version(v), v)
+	return nil
+}
+
+// Answer sends a record with the ETag of its version.
+func Answer(c *gin.Context, status int, version uint64, v any) {
+	ETag(c, version)
+	web.JSON(c, status, v)
+}
+
+func remove(c *gin.Context, do func(ctx context.Context, by audit.Actor, id string, version uint64) error) error {
+	version, err := IfMatch(c)
+	if err != nil {
+		return err
+	}
+	if err := do(c.Request.Context(), ActorOf(c), c.Param("id"), version); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,132 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/together"
+	"github.com/grantd/grantd/store"
+)
+
+const (
+	// maxCached bounds a cache, in records.
+	maxCached = 10_000
+	// cacheAge is the longest a record is used without a new read: a replica
+	// that died between writing a record and telling the feed is caught by it.
+	cacheAge = time.Minute
+)
+
+// Cache answers records without asking the store as long as the feed says
+// that they have not changed (design §4: issuing reads nothing).
+type Cache[R any] struct {
+	get       func(ctx context.Context, id string) (R, error)
+	principal func(id string) string
+	id        func(*R) string
+	feed      *feed.Feed
+	cache     *otter.Cache[string, cachedRecord[R]]
+	again     together.Group[string, Known[R]]
+}
+
+// The caches there are.
+type (
+	ClientCache = Cache[store.Client]
+	OrgCache    = Cache[store.Org]
+)
+
+// cachedRecord is a record with the view of the feed that was current before
+// it was read.
+type cachedRecord[R any] struct {
+	record *R
+	view   feed.View
+	read   time.Time
+}
+
+// Known is what is known of a record.
+type Known[R any] struct {
+	Record *R // nil: there is none; shared, not to be changed
+	// View of the feed that the record was good at: what is minted on it must
+	// carry that position.
+	View   feed.View
+	cached bool
+}
+
+// NewClientCache makes an empty cache over s.
+func NewClientCache(s store.Clients, f *feed.Feed) *ClientCache {
+	return newCache(s.GetClient, store.PrincipalClient, func(c *store.Client) string { return c.ID }, f)
+}
+
+// NewOrgCache makes an empty cache over s.
+func NewOrgCache(s store.Orgs, f *feed.Feed) *OrgCache {
+	return newCache(s.GetOrg, store.PrincipalOrg, func(o *store.Org) string { return o.ID }, f)
+}
+
+func newCache[R any](get func(context.Context, string) (R, error), principal func(string) string, id func(*R) string, f *feed.Feed) *Cache[R] {
+	return &Cache[R]{
+		get: get, principal: principal, id: id, feed: f,
+		cache: otter.Must(&otter.Options[string, cachedRecord[R]]{MaximumSize: maxCached}),
+	}
+}
+
+// Get answers the record. Errors: store.ErrUnavailable.
+func (c *Cache[R]) Get(ctx context.Context, id string) (Known[R], error) {
+	view, err := c.feed.Fresh(ctx)
+	if err != nil {
+		return Known[R]{}, err
+	}
+	if e, ok := c.cache.GetIfPresent(id); ok && c.good(id, e, view) {
+		return Known[R]{Record: e.record, View: view, cached: true}, nil
+	}
+	return c.read(ctx, id, view)
+}
+
+// Again answers the store's own record, for a caller who is about to be
+// refused because of what may have changed a moment ago. A record that was
+// just read is not read twice, and who asks for the same one at the same time
+// shares a read: one that begins after each of them has come.
+// Errors: store.ErrUnavailable.
+func (c *Cache[R]) Again(ctx context.Context, id string, k Known[R]) (Known[R], error) {
+	if !k.cached {
+		return k, nil
+	}
+	id = strings.Clone(id) // not a part of one caller's request
+	shared := context.WithoutCancel(ctx)
+	k, _, _, err := c.again.Do(ctx, id, func(int) (Known[R], error) {
+		view, err := c.feed.Fresh(shared)
+		if err != nil {
+			return Known[R]{}, err
+		}
+		return c.read(shared, id, view)
+	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return k, err
+}
+
+func (c *Cache[R]) read(ctx context.Context, id string, view feed.View) (Known[R], error) {
+	r, err := c.get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		c.cache.Invalidate(id)
+		return Known[R]{View: view}, nil
+	}
+	if err != nil {
+		return Known[R]{}, err
+	}
+	// Under the id of the record: the caller's may be a part of its request,
+	// whose secret would stay in memory with it.
+	c.cache.Set(c.id(&r), cachedRecord[R]{record: &r, view: view, read: time.Now()})
+	return Known[R]{Record: &r, View: view}, nil
+}
+
+func (c *Cache[R]) good(id string, e cachedRecord[R], view feed.View) bool {
+	if time.Since(e.read) > cacheAge || e.view.Epoch != view.Epoch {
+		return false
+	}
+	return e.view.Generation == view.Generation || !c.feed.Changed(c.principal(id), e.view.Position)
+}

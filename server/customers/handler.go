@@ -1,0 +1,122 @@
+package customers
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
+)
+
+// Paths of the public endpoints (contract §3).
+const (
+	PathVerification = "/customers/:id/token/verification"
+	PathToken        = "/customers/:id/token"
+)
+
+// Types of the documents (seeds/001).
+const (
+	typeVerification = "customerTokenVerification"
+	typeToken        = "customerToken"
+	typeBearerToken  = "customerBearerToken"
+)
+
+// Finder answers the active token that was presented, as grantd itself may see
+// it: one of the uses, and with no restriction that grantd does not enforce.
+type Finder interface {
+	BearerToken(ctx context.Context, presented string, uses ...store.TokenUse) (tokens.Found, error)
+}
+
+// Issues notes tokens that were given out; it must not block.
+type Issues interface {
+	Issued(clientID, secretID string, from netip.Addr)
+}
+
+// Handler is the public side of customer tokens.
+type Handler struct {
+	Tokens *Tokens
+	Find   Finder
+	Issues Issues
+}
+
+var (
+	errNoBearer = fault.New(fault.NoToken, "this needs Authorization: Bearer with a token of a client of the customer's org, or of the customer")
+	errBearer   = fault.New(fault.InvalidToken, "the bearer token is not active, or not one of a client or a customer")
+)
+
+// Verification is POST /customers/{id}/token/verification.
+func (h Handler) Verification(c *gin.Context) error {
+	var v Verification
+	if err := web.ReadDocument(c, typeVerification, &v); err != nil {
+		return err
+	}
+	b, err := h.bearer(c)
+	if err != nil {
+		return err
+	}
+	token, err := h.Tokens.Verify(c.Request.Context(), b, c.Param("id"), v)
+	if err != nil {
+		return err
+	}
+	web.Document(c, http.StatusCreated, typeVerification, struct {
+		VerificationToken string `json:"verificationToken"`
+	}{token})
+	return nil
+}
+
+// Token is POST /customers/{id}/token.
+func (h Handler) Token(c *gin.Context) error {
+	var r TokenRequest
+	if err := web.ReadDocument(c, typeToken, &r); err != nil {
+		return err
+	}
+	b, err := h.bearer(c)
+	if err != nil {
+		return err
+	}
+	issued, err := h.Tokens.Issue(c.Request.Context(), b, c.Param("id"), r)
+	if err != nil {
+		return err
+	}
+	h.Issues.Issued(b.Token.ClientID, b.Token.SecretID, web.Address(c))
+	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
+	web.Document(c, http.StatusCreated, typeBearerToken, struct {
+		Token     string `json:"token"`
+		ExpiresIn int64  `json:"expiresIn"`
+	}{issued.Token, int64(issued.ExpiresIn / time.Second)})
+	return nil
+}
+
+// bearer answers who calls.
+func (h Handler) bearer(c *gin.Context) (Bearer, error) {
+	p := auth.Presented{Authorization: c.Request.Header.Values("Authorization")}
+	presented, ok := p.Bearer()
+	if !ok || presented == "" {
+		return Bearer{}, errNoBearer
+	}
+	found, err := h.Find.BearerToken(c.Request.Context(), presented, store.UseClient, store.UseCustomer)
+	if err != nil {
+		return Bearer{}, err
+	}
+	if found.Token == nil {
+		return Bearer{}, errBearer
+	}
+	ev := web.EventOf(c)
+	ev.ClientID = found.Token.ClientID
+	actor := store.PrincipalClient(found.Token.ClientID)
+	if found.Token.Use == store.UseCustomer {
+		actor = store.PrincipalCustomer(found.Token.CustomerID)
+	}
+	return Bearer{
+		Token: found.Token, Digest: found.Digest, View: found.View,
+		Actor: audit.Actor{Name: actor, Address: web.AddressString(c), RequestID: ev.RequestID},
+	}, nil
+}

@@ -1,0 +1,209 @@
+package customers
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
+)
+
+// maxLife is the longest and the usual life of a customer token, in seconds.
+const maxLife = int64(24 * time.Hour / time.Second)
+
+// Bounds of resources: a token's record has room for them.
+const (
+	maxResources   = 16
+	maxResourceIDs = 256 // of all types together
+)
+
+// TokenRequest is what a caller gives for a customer token.
+type TokenRequest struct {
+	Scope             *string          `json:"scope"`
+	VerificationToken *string          `json:"verificationToken"`
+	VerificationCode  *string          `json:"verificationCode"`
+	ExpiresIn         *int64           `json:"expiresIn"` // seconds
+	UpgradableScope   *string          `json:"upgradableScope"`
+	Resources         []store.Resource `json:"resources"`
+}
+
+var (
+	errNoScope     = bad(web.Attribute("scope"), "scope is missing: name the scopes of the token, separated by spaces")
+	errPrivileged  = fault.New(fault.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
+	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At(web.Attribute("upgradableScope"))
+	errHalf        = bad(web.Attribute("verificationToken"), "verificationToken and verificationCode go together: send both")
+	errExpiresIn   = bad(web.Attribute("expiresIn"), "expiresIn is a number of seconds from 1 to 86400")
+	errResources   = bad(web.Attribute("resources"), `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
+	errWider       = bad(web.Attribute("resources"), "resources holds some that the bearer token is not for")
+)
+
+// Issue makes a customer token. The bearer needs the scope
+// customer-token-write.
+// Errors: fault.InsufficientScope, NotFound, InvalidRequest, InvalidScope,
+// VerificationRequired, InvalidVerification, TooManyRequests, AccessDenied
+// (locked); store.ErrUnavailable.
+func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r TokenRequest) (tokens.Issued, error) {
+	if err := b.holds(scopes.CustomerTokenWrite); err != nil {
+		return tokens.Issued{}, err
+	}
+	c, _, err := t.customer(ctx, b, customerID)
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	token, ttl, err := t.build(b, c, r)
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	verified, err := t.verify(ctx, b, c, &token, r)
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	issued, err := t.o.Mint.Mint(ctx, token, ttl)
+	if verified {
+		t.verified(ctx, b, c, actionToken, map[string]any{"scope": token.Scopes, "token_id": tokens.ID(issued.Digest)}, err)
+	}
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	t.o.Observe.Issued(string(store.UseCustomer))
+	return issued, nil
+}
+
+// build answers the token that is asked for, but for its verification.
+func (t *Tokens) build(b Bearer, c store.Customer, r TokenRequest) (token store.Token, ttl time.Duration, err error) {
+	token = store.Token{
+		Use: store.UseCustomer, ClientID: b.Token.ClientID, SecretID: b.Token.SecretID, OrgID: c.OrgID, CustomerID: c.ID,
+		Parent: base64.RawURLEncoding.EncodeToString(b.Digest[:]), Position: b.View.Position,
+	}
+	if r.Scope == nil {
+		return token, 0, errNoScope
+	}
+	if token.Scopes, err = t.scopes(b, "scope", *r.Scope); err != nil {
+		return token, 0, err
+	}
+	if r.UpgradableScope != nil {
+		if token.Upgradable, err = t.scopes(b, "upgradableScope", *r.UpgradableScope); err != nil {
+			return token, 0, err
+		}
+		if scopes.Holds(token.Upgradable, scopes.CustomerTokenWrite) {
+			return token, 0, errUpgradeMint
+		}
+	}
+	life := maxLife
+	if r.ExpiresIn != nil {
+		if life = *r.ExpiresIn; life < 1 || life > maxLife {
+			return token, 0, errExpiresIn
+		}
+	}
+	token.Resources, err = resources(b.Token.Resources, r.Resources)
+	return token, time.Duration(life) * time.Second, err
+}
+
+// scopes answers the scopes that an attribute names, if the bearer may pass
+// them on.
+func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
+	names, err := scopes.Parse(text)
+	if err == nil && t.o.Catalogue().Unknown(names) != "" {
+		err = scopes.ErrUnknown
+	}
+	if err == nil && len(names) == 0 {
+		err = scopes.ErrNone
+	}
+	if err != nil {
+		return "", fault.New(fault.InvalidScope, err.Error()).At(web.Attribute(attribute))
+	}
+	if slices.ContainsFunc(names, scopes.Privileged) {
+		return "", errPrivileged.At(web.Attribute(attribute))
+	}
+	if not := missing(names, b.held()); len(not) > 0 {
+		return "", lacks("the bearer token does not hold these scopes itself, so it cannot pass them on", not...).At(web.Attribute(attribute))
+	}
+	return scopes.Join(names), nil
+}
+
+// verify checks the verification where one is needed or given, and notes it in
+// the token.
+func (t *Tokens) verify(ctx context.Context, b Bearer, c store.Customer, token *store.Token, r TokenRequest) (bool, error) {
+	if r.VerificationToken == nil && r.VerificationCode == nil {
+		needed := t.needing(b, token.Scopes)
+		if len(needed) == 0 {
+			return false, nil
+		}
+		return false, (&fault.Error{
+			Code: fault.VerificationRequired, Scope: scopes.Join(needed),
+			Description: "these scopes need a code that the customer was sent: ask for a verification first",
+		}).At(web.Attribute("scope"))
+	}
+	if r.VerificationToken == nil || r.VerificationCode == nil {
+		return false, errHalf
+	}
+	err := t.check(ctx, b, c, *r.VerificationToken, *r.VerificationCode)
+	if err == nil || isInvalid(err) {
+		t.o.Observe.CodeTried(err == nil)
+	}
+	if err != nil {
+		t.verified(ctx, b, c, actionToken, nil, err)
+		return false, err
+	}
+	token.AuthTime = t.o.Now().UTC().Truncate(time.Second)
+	token.AMR = []string{"otp"} // RFC 8176 §2
+	return true, nil
+}
+
+// needing answers the scopes that need a code: the sensitive ones, or all if a
+// customer's token asks.
+func (t *Tokens) needing(b Bearer, names string) []string {
+	all := strings.Fields(names)
+	if b.Token.Use == store.UseCustomer {
+		return all
+	}
+	return slices.DeleteFunc(all, func(n string) bool {
+		s, ok := t.o.Catalogue().Find(n)
+		return ok && !s.Sensitive
+	})
+}
+
+// resources answers what the token is restricted to: what is asked for, within
+// what the bearer is restricted to.
+func resources(held, asked []store.Resource) ([]store.Resource, error) {
+	if len(asked) == 0 {
+		return held, nil
+	}
+	ids := 0
+	seen := map[string]bool{}
+	for _, r := range asked {
+		ids += len(r.IDs)
+		if len(r.IDs) == 0 || seen[r.Type] || !validResource(r.Type) || slices.ContainsFunc(r.IDs, func(id string) bool { return !validResource(id) }) {
+			return nil, errResources
+		}
+		seen[r.Type] = true
+	}
+	if len(asked) > maxResources || ids > maxResourceIDs {
+		return nil, errResources
+	}
+	if len(held) > 0 && slices.ContainsFunc(asked, func(r store.Resource) bool { return !within(held, r) }) {
+		return nil, errWider
+	}
+	return asked, nil
+}
+
+func isInvalid(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Code == fault.InvalidVerification
+}
+
+func within(held []store.Resource, r store.Resource) bool {
+	return slices.ContainsFunc(held, func(h store.Resource) bool { return h.Type == r.Type && len(missing(r.IDs, h.IDs)) == 0 })
+}
+
+func validResource(s string) bool {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~=+:-"
+	return len(s) >= 1 && len(s) <= 128 && strings.Trim(s, alphabet) == ""
+}

@@ -1,0 +1,103 @@
+package customers
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/phone"
+	"github.com/grantd/grantd/store"
+)
+
+// Languages of messages; the first is the default.
+var Languages = []string{"en", "es"}
+
+// Bounds of a customer's record.
+const (
+	maxAuthorizedUsers = 100
+	maxUserName        = 200
+)
+
+func bad(field, description string) *fault.Error {
+	return fault.New(fault.InvalidRequest, description).At(field)
+}
+
+var (
+	errID       = bad("customer_id", "a customer's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	errOrgID    = bad("org_id", "org_id is the id of the org that the customer belongs to")
+	errNoOrg    = bad("org_id", "there is no org with this id: make it first (grantd org put)")
+	errOtherOrg = bad("org_id", "a customer belongs to its org for ever: delete it and make another one")
+	errType     = bad("type", "type is individual or business")
+	errLanguage = bad("language", "language is en or es")
+	errUsers    = bad("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone")
+)
+
+// parse answers the record that the spec describes; times and version are the
+// caller's. Errors: fault.InvalidRequest.
+func parse(id string, spec Spec) (store.Customer, error) {
+	c := store.Customer{ID: id, OrgID: spec.OrgID, Type: spec.Type, Language: spec.Language}
+	switch {
+	case !auth.ValidID(id):
+		return c, errID
+	case !auth.ValidID(spec.OrgID):
+		return c, errOrgID
+	case spec.Type != store.Individual && spec.Type != store.Business:
+		return c, errType
+	case spec.Language != "" && !slices.Contains(Languages, spec.Language):
+		return c, errLanguage
+	case len(spec.AuthorizedUsers) > 0 && spec.Type != store.Business, len(spec.AuthorizedUsers) > maxAuthorizedUsers:
+		return c, errUsers
+	}
+	var err error
+	if c.Phone, err = phone.Parse(spec.Phone); err != nil {
+		return c, bad("phone", "phone "+err.Error())
+	}
+	for _, u := range spec.AuthorizedUsers {
+		number, err := phone.Parse(u.Phone)
+		if err != nil {
+			return c, bad("authorized_users", "the phone of an authorized user "+err.Error())
+		}
+		if !oneLine(u.Name, maxUserName) {
+			return c, errUsers
+		}
+		c.AuthorizedUsers = append(c.AuthorizedUsers, store.AuthorizedUser{Name: u.Name, Phone: number})
+	}
+	return c, nil
+}
+
+// numbers are all that a code may be sent to.
+func numbers(c store.Customer) []string {
+	all := []string{c.Phone}
+	for _, u := range c.AuthorizedUsers {
+		all = append(all, u.Phone)
+	}
+	return all
+}
+
+// replace puts what next says into the record. Errors: errOtherOrg, and
+// errSame if that is what it says already.
+func replace(c *store.Customer, next store.Customer, now time.Time) error {
+	if c.OrgID != next.OrgID {
+		return errOtherOrg
+	}
+	if c.Type == next.Type && c.Language == next.Language && c.Phone == next.Phone && slices.Equal(c.AuthorizedUsers, next.AuthorizedUsers) {
+		return errSame
+	}
+	if !slices.Equal(numbers(*c), numbers(next)) {
+		c.PhonesChangedAt = now
+	}
+	c.Type, c.Language, c.Phone, c.AuthorizedUsers = next.Type, next.Language, next.Phone, next.AuthorizedUsers
+	return nil
+}
+
+var errSame = errors.New("says nothing new")
+
+func oneLine(s string, most int) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && strings.TrimSpace(s) != "" &&
+		strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}

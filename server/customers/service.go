@@ -1,0 +1,197 @@
+package customers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/store"
+)
+
+// What a customer may get wrong (contract §3). They are no settings: the
+// guide states what they come to.
+const (
+	wrongPerDay = 20
+	wrongInRow  = 100
+	wrongWindow = 24 * time.Hour
+)
+
+var bounds = store.GuessBounds{Window: wrongWindow, Today: wrongPerDay, InRow: wrongInRow}
+
+// Options are what a Service needs.
+type Options struct {
+	Store   store.Customers
+	Orgs    store.Orgs
+	Guesses store.GuessCounts
+	Feed    *feed.Feed
+	Audit   *audit.Log
+	Now     func() time.Time
+}
+
+// Service holds the rules of customers' records. Every change is audited; one
+// that voids something returns when every replica has it. Nobody caches a
+// customer, so a change that voids nothing is told to nobody.
+type Service struct {
+	o    Options
+	keep *records.Keeper[store.Customer]
+}
+
+// New makes a Service.
+func New(o Options) *Service {
+	kind := records.Kind[store.Customer]{
+		Name: "customer", Principal: store.PrincipalCustomer, Valid: auth.ValidID,
+		Create: o.Store.CreateCustomer, Get: o.Store.GetCustomer, Update: o.Store.UpdateCustomer, Delete: o.Store.DeleteCustomer,
+		Head: func(c *store.Customer) records.Head {
+			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt}
+		},
+		View: func(c store.Customer) any { return view(c) },
+	}
+	return &Service{o: o, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
+}
+
+// Get answers one customer, with its wrong codes. Errors: fault.NotFound.
+func (s *Service) Get(ctx context.Context, id string) (Shown, error) {
+	c, err := s.keep.Get(ctx, id)
+	if err != nil {
+		return Shown{}, err
+	}
+	return s.shown(ctx, c)
+}
+
+func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
+	g, err := s.o.Guesses.GetGuesses(ctx, c.ID, wrongWindow)
+	return Shown{View: view(c), WrongCodesToday: g.Today, WrongCodesInRow: g.InRow, CodesLocked: g.InRow >= wrongInRow}, err
+}
+
+// List answers up to limit customers with ids after the given one, by id; of
+// one org, unless that is "".
+func (s *Service) List(ctx context.Context, org, after string, limit int) ([]View, error) {
+	views := []View{}
+	for len(views) < limit {
+		list, err := s.o.Store.ListCustomers(ctx, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range list {
+			if after = c.ID; (org == "" || c.OrgID == org) && len(views) < limit {
+				views = append(views, view(c))
+			}
+		}
+		if len(list) < limit {
+			break
+		}
+	}
+	return views, nil
+}
+
+// Put makes the customer, or gives it what the spec says. version 0 means
+// whatever is stored, or nothing.
+// Errors: fault.InvalidRequest, PreconditionFailed.
+func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, result string, err error) {
+	next, err := parse(id, spec)
+	if err != nil {
+		return View{}, Refused, err
+	}
+	if err := s.hasOrg(ctx, next.OrgID); err != nil {
+		return View{}, Refused, err
+	}
+	return s.put(ctx, by, version, next)
+}
+
+func (s *Service) hasOrg(ctx context.Context, id string) error {
+	_, err := s.o.Orgs.GetOrg(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return errNoOrg
+	}
+	return err
+}
+
+func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next store.Customer) (v View, result string, err error) {
+	if version == 0 {
+		v, err = s.create(ctx, by, next)
+		if err == nil {
+			return v, Created, nil
+		}
+		var f *fault.Error
+		if !errors.As(err, &f) || f.Code != fault.Conflict {
+			return v, Refused, err
+		}
+	}
+	result = Updated
+	c, err := s.keep.Change(ctx, records.Step[store.Customer]{
+		By: by, Action: "update", ID: next.ID, Version: version,
+		Edit: func(c *store.Customer) error {
+			err := replace(c, next, s.keep.Now())
+			if errors.Is(err, errSame) {
+				result = Unchanged
+				return records.ErrUnchanged
+			}
+			return err
+		},
+	})
+	if err != nil {
+		return View{}, Refused, err
+	}
+	return view(c), result, nil
+}
+
+// create writes a new record. The feed need not be told: nobody caches
+// customers.
+func (s *Service) create(ctx context.Context, by audit.Actor, c store.Customer) (View, error) {
+	now := s.keep.Now()
+	c.CreatedAt, c.UpdatedAt, c.PhonesChangedAt, c.Version = now, now, now, records.FirstVersion()
+	err := s.o.Store.CreateCustomer(ctx, c)
+	if errors.Is(err, store.ErrExists) {
+		return View{}, errExists
+	}
+	s.keep.Audited(ctx, by, c.ID, audit.Change{Action: "create", After: view(c)}, err)
+	return view(c), err
+}
+
+var errExists = fault.New(fault.Conflict, "a customer with this id exists already")
+
+// Deactivate refuses the customer and voids its tokens, for good.
+func (s *Service) Deactivate(ctx context.Context, by audit.Actor, id string) (Shown, error) {
+	c, err := s.keep.Deactivate(ctx, by, id)
+	return s.after(ctx, c, err)
+}
+
+// Reactivate takes the customer in again; its old tokens stay void.
+func (s *Service) Reactivate(ctx context.Context, by audit.Actor, id string) (Shown, error) {
+	c, err := s.keep.Reactivate(ctx, by, id)
+	return s.after(ctx, c, err)
+}
+
+// VoidTokens makes every token of the customer inactive, in O(1).
+func (s *Service) VoidTokens(ctx context.Context, by audit.Actor, id string) (Shown, error) {
+	c, err := s.keep.VoidTokens(ctx, by, id)
+	return s.after(ctx, c, err)
+}
+
+func (s *Service) after(ctx context.Context, c store.Customer, err error) (Shown, error) {
+	if err != nil {
+		return Shown{}, err
+	}
+	return s.shown(ctx, c)
+}
+
+// Delete voids the customer's tokens, then removes it. Its wrong codes stay
+// counted.
+func (s *Service) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
+	return s.keep.Delete(ctx, by, id, version)
+}
+
+// ResetCodes forgets the customer's wrong codes, and so ends its lock.
+func (s *Service) ResetCodes(ctx context.Context, by audit.Actor, id string) (Shown, error) {
+	c, err := s.keep.Get(ctx, id)
+	if err == nil {
+		err = s.o.Guesses.ResetGuesses(ctx, id)
+	}
+	s.keep.Audited(ctx, by, id, audit.Change{Action: "reset_codes"}, err)
+	return s.after(ctx, c, err)
+}

@@ -1,0 +1,159 @@
+package orgs
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/store"
+)
+
+// maxName bounds a name, in characters: it stands in text messages.
+const maxName = 64
+
+// Options are what a Service needs.
+type Options struct {
+	Store store.Orgs
+	Feed  *feed.Feed
+	Audit *audit.Log
+	Now   func() time.Time
+}
+
+// Service holds the rules of orgs. Every change is audited; one that voids
+// something returns when every replica has it.
+type Service struct {
+	store store.Orgs
+	keep  *records.Keeper[store.Org]
+}
+
+// New makes a Service.
+func New(o Options) *Service {
+	kind := records.Kind[store.Org]{
+		Name: "org", Principal: store.PrincipalOrg, Valid: auth.ValidID,
+		Create: o.Store.CreateOrg, Get: o.Store.GetOrg, Update: o.Store.UpdateOrg, Delete: o.Store.DeleteOrg,
+		Head: func(o *store.Org) records.Head {
+			return records.Head{ID: o.ID, Version: &o.Version, DeactivatedAt: &o.DeactivatedAt, UpdatedAt: &o.UpdatedAt}
+		},
+		View: func(o store.Org) any { return view(o) },
+	}
+	return &Service{store: o.Store, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
+}
+
+var (
+	errID   = fault.New(fault.InvalidRequest, "an org's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -").At("org_id")
+	errName = fault.New(fault.InvalidRequest, "name is one line of 1 to 64 characters: customers read it in messages").At("name")
+)
+
+// Get answers one org. Errors: fault.NotFound.
+func (s *Service) Get(ctx context.Context, id string) (View, error) {
+	o, err := s.keep.Get(ctx, id)
+	return view(o), err
+}
+
+// List answers up to limit orgs with ids after the given one, by id.
+func (s *Service) List(ctx context.Context, after string, limit int) ([]View, error) {
+	list, err := s.store.ListOrgs(ctx, after, limit)
+	views := make([]View, len(list))
+	for i, o := range list {
+		views[i] = view(o)
+	}
+	return views, err
+}
+
+// Put makes the org, or gives it what the spec says. version 0 means whatever
+// is stored, or nothing. Errors: fault.InvalidRequest, PreconditionFailed.
+func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {
+	if !auth.ValidID(id) {
+		return View{}, false, errID
+	}
+	if !validName(spec.Name) {
+		return View{}, false, errName
+	}
+	if version == 0 {
+		v, err = s.create(ctx, by, id, spec)
+		if !isConflict(err) {
+			return v, err == nil, err
+		}
+	}
+	o, err := s.keep.Change(ctx, records.Step[store.Org]{
+		By: by, Action: "update", ID: id, Version: version,
+		Edit: func(o *store.Org) error {
+			if o.Name == spec.Name {
+				return records.ErrUnchanged
+			}
+			o.Name = spec.Name
+			return nil
+		},
+		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+	})
+	return view(o), false, err
+}
+
+// Ensure makes the org if there is none: a client's org is there from the
+// first client on, named as its id until somebody names it.
+func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
+	if _, err := s.store.GetOrg(ctx, id); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	name := id
+	if len(name) > maxName {
+		name = name[:maxName]
+	}
+	if _, err := s.create(ctx, by, id, Spec{Name: name}); !isConflict(err) {
+		return err
+	}
+	return nil
+}
+
+func (s *Service) create(ctx context.Context, by audit.Actor, id string, spec Spec) (View, error) {
+	now := s.keep.Now()
+	o := store.Org{ID: id, Name: spec.Name, CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion()}
+	err := s.keep.Create(ctx, by, o)
+	if !isConflict(err) {
+		s.keep.Audited(ctx, by, id, audit.Change{Action: "create", After: view(o)}, err)
+	}
+	return view(o), err
+}
+
+func isConflict(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Code == fault.Conflict
+}
+
+// Deactivate refuses the org's clients and customers, and voids their tokens,
+// for good. Errors: fault.NotFound.
+func (s *Service) Deactivate(ctx context.Context, by audit.Actor, id string) (View, error) {
+	o, err := s.keep.Deactivate(ctx, by, id)
+	return view(o), err
+}
+
+// Reactivate takes the org in again; old tokens stay void.
+func (s *Service) Reactivate(ctx context.Context, by audit.Actor, id string) (View, error) {
+	o, err := s.keep.Reactivate(ctx, by, id)
+	return view(o), err
+}
+
+// VoidTokens makes every token of the org's clients and customers inactive.
+func (s *Service) VoidTokens(ctx context.Context, by audit.Actor, id string) (View, error) {
+	o, err := s.keep.VoidTokens(ctx, by, id)
+	return view(o), err
+}
+
+// Delete voids the org's tokens, then removes it. Its clients and customers
+// stay, and are refused: there is no org that they belong to.
+func (s *Service) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
+	return s.keep.Delete(ctx, by, id, version)
+}
+
+func validName(name string) bool {
+	return utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxName &&
+		strings.TrimSpace(name) != "" && strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}

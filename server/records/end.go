@@ -1,0 +1,84 @@
+package records
+
+import (
+	"context"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/store"
+)
+
+// Deactivate refuses the principal and voids its tokens, for good.
+// Errors: fault.NotFound.
+func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
+	return k.Change(ctx, Step[R]{
+		By: by, Action: "deactivate", ID: id,
+		Edit: func(r *R) error {
+			if at := k.kind.Head(r).DeactivatedAt; *at == nil {
+				now := k.Now()
+				*at = &now
+			}
+			return nil
+		},
+		Entries: func() []store.Entry { return []store.Entry{k.Entry(store.EntryVoid, id, by)} },
+	})
+}
+
+// Reactivate takes the principal in again; its old tokens stay void.
+// Errors: fault.NotFound.
+func (k *Keeper[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
+	return k.Change(ctx, Step[R]{
+		By: by, Action: "reactivate", ID: id,
+		Edit:    func(r *R) error { *k.kind.Head(r).DeactivatedAt = nil; return nil },
+		Entries: func() []store.Entry { return []store.Entry{k.Entry(store.EntryChange, id, by)} },
+	})
+}
+
+// VoidTokens makes every token of the principal inactive, in O(1).
+// Errors: fault.NotFound.
+func (k *Keeper[R]) VoidTokens(ctx context.Context, by audit.Actor, id string) (R, error) {
+	r, err := k.Get(ctx, id)
+	if err == nil {
+		err = k.Announce(ctx, k.Entry(store.EntryVoid, id, by))
+	}
+	k.Audited(ctx, by, id, audit.Change{Action: "void_tokens"}, err)
+	return r, err
+}
+
+// Delete voids the principal's tokens, then removes the record. version 0
+// means whatever is stored. Errors: fault.NotFound, fault.PreconditionFailed.
+func (k *Keeper[R]) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	r, err := k.Get(ctx, id)
+	if err == nil && version != 0 && *k.kind.Head(&r).Version != version {
+		err = k.stale
+	}
+	before := r
+	if err == nil {
+		err = k.remove(ctx, by, r)
+	}
+	ch := audit.Change{Action: "delete"}
+	if err == nil {
+		ch.Before = k.kind.View(before)
+	}
+	k.Audited(ctx, by, id, ch, err)
+	return err
+}
+
+// remove deactivates first, so that a replica that reads the record between
+// void and removal refuses it, and tells the feed again when it is gone.
+func (k *Keeper[R]) remove(ctx context.Context, by audit.Actor, r R) error {
+	h := k.kind.Head(&r)
+	now := k.Now()
+	*h.DeactivatedAt = &now
+	if err := k.kind.Update(ctx, r); err != nil {
+		return k.asFault(err)
+	}
+	if err := k.feed.Append(ctx, k.Entry(store.EntryVoid, h.ID, by)); err != nil {
+		return err
+	}
+	if err := k.kind.Delete(ctx, h.ID, *h.Version+1); err != nil {
+		return k.asFault(err)
+	}
+	return k.Announce(ctx, k.Entry(store.EntryVoid, h.ID, by))
+}

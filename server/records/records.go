@@ -1,0 +1,243 @@
+// Package records changes what operators manage (clients, orgs, customers):
+// by compare-and-set, told to the feed, awaited on every replica, and audited
+// whatever came of it. What a record holds and what may be changed of it is
+// the features'.
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/store"
+)
+
+const (
+	// casTries is how often a change is tried again when the record was
+	// changed by somebody else in the meantime.
+	casTries = 5
+	// changeTimeout bounds a change from the first read to the last replica.
+	changeTimeout = 30 * time.Second
+)
+
+// Kind is one kind of record: how it is kept and what it is called.
+type Kind[R any] struct {
+	Name      string // client, org, customer: in actions and in what is said
+	Principal func(id string) string
+	Valid     func(id string) bool
+
+	Create func(context.Context, R) error
+	Get    func(context.Context, string) (R, error)
+	Update func(context.Context, R) error
+	Delete func(ctx context.Context, id string, version uint64) error
+
+	Head func(*R) Head
+	View func(R) any // for the audit: without secrets
+	// Tidy drops from a record that is written what has ended; nil: nothing.
+	Tidy func(r *R, now time.Time)
+}
+
+// Head is what all kinds have, in the record itself.
+type Head struct {
+	ID            string
+	Version       *uint64
+	DeactivatedAt **time.Time
+	UpdatedAt     *time.Time
+	// Unannounced, of a kind that can be narrowed: the record was, and the
+	// feed may not have been told to void its tokens yet. The next change does
+	// it. nil: the kind has none.
+	Unannounced *bool
+}
+
+// Keeper changes the records of one kind.
+type Keeper[R any] struct {
+	kind  Kind[R]
+	feed  *feed.Feed
+	audit *audit.Log
+	now   func() time.Time
+
+	absent, exists, changed, stale *fault.Error
+}
+
+// NewKeeper makes a Keeper.
+func NewKeeper[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() time.Time) *Keeper[R] {
+	article := "a"
+	if kind.Name == "org" {
+		article = "an"
+	}
+	say := func(code fault.Code, format string, args ...any) *fault.Error {
+		return fault.New(code, fmt.Sprintf(format, args...))
+	}
+	return &Keeper[R]{
+		kind: kind, feed: f, audit: log, now: now,
+		absent:  say(fault.NotFound, "there is no %s with this id", kind.Name),
+		exists:  say(fault.Conflict, "%s %s with this id exists already", article, kind.Name),
+		changed: say(fault.Conflict, "the %s was changed by somebody else in the meantime; try again", kind.Name),
+		stale:   say(fault.PreconditionFailed, "the %s has changed since it was read; read it again", kind.Name),
+	}
+}
+
+// Now is the time as records have it: whole seconds, UTC.
+func (k *Keeper[R]) Now() time.Time { return k.now().UTC().Truncate(time.Second) }
+
+// FirstVersion answers another number each time: a change that was begun for
+// a deleted record must not fit the next one of the same id. It is small
+// enough for every JSON parser.
+func FirstVersion() uint64 { return 1 + uint64(rand.Uint32()) }
+
+// Get answers one record. Errors: fault.NotFound.
+func (k *Keeper[R]) Get(ctx context.Context, id string) (R, error) {
+	if !k.kind.Valid(id) {
+		return *new(R), k.absent
+	}
+	r, err := k.kind.Get(ctx, id)
+	return r, k.asFault(err)
+}
+
+// Create writes a new record, and tells replicas that may remember that there
+// was none. Errors: fault.Conflict.
+func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
+	err := k.kind.Create(ctx, r)
+	if errors.Is(err, store.ErrExists) {
+		return k.exists
+	}
+	if err != nil {
+		return err
+	}
+	return k.feed.Append(ctx, k.Entry(store.EntryChange, k.kind.Head(&r).ID, by))
+}
+
+// Step is one change of a record.
+type Step[R any] struct {
+	By      audit.Actor
+	Action  string // the verb, as in client.update
+	ID      string
+	Version uint64 // 0: whatever is stored
+	Edit    func(*R) error
+	Entries func() []store.Entry // for the feed, after Edit has run; none: nobody caches it
+	After   func() any           // what the audit shows; nil: the record
+}
+
+// ErrUnchanged is what Edit answers if there is nothing to write: the change
+// is done then, and nobody is told.
+var ErrUnchanged = errors.New("unchanged")
+
+// Change reads, edits and writes a record by compare-and-set, tells the feed,
+// waits for the other replicas, and audits whatever came of it. Once begun it
+// does not end with the caller: a record that was written and not announced
+// would be used from caches.
+// Errors: fault.NotFound, Conflict, PreconditionFailed, and those of Edit.
+func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	before, after, err := k.write(ctx, st)
+	if errors.Is(err, ErrUnchanged) {
+		return before, nil
+	}
+	if err == nil {
+		var entries []store.Entry
+		if st.Entries != nil {
+			entries = st.Entries()
+		}
+		if k.unannounced(&after) {
+			entries = append(entries, k.Entry(store.EntryVoid, st.ID, st.By))
+		}
+		err = k.Announce(ctx, entries...)
+	}
+	if err == nil && k.unannounced(&after) {
+		after = k.announced(ctx, after)
+	}
+	ch := audit.Change{Action: st.Action}
+	if err == nil {
+		ch.Before, ch.After = k.kind.View(before), k.kind.View(after)
+		if st.After != nil {
+			ch.Before, ch.After = nil, st.After()
+		}
+	}
+	k.Audited(ctx, st.By, st.ID, ch, err)
+	return after, err
+}
+
+func (k *Keeper[R]) unannounced(r *R) bool {
+	u := k.kind.Head(r).Unannounced
+	return u != nil && *u
+}
+
+// announced notes that the feed has been told. If that fails, or somebody
+// else has changed the record since, the next change voids once more.
+func (k *Keeper[R]) announced(ctx context.Context, r R) R {
+	next := r
+	*k.kind.Head(&next).Unannounced = false
+	if err := k.kind.Update(ctx, next); err != nil {
+		return r
+	}
+	*k.kind.Head(&next).Version++
+	return next
+}
+
+func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err error) {
+	for range casTries {
+		if before, err = k.Get(ctx, st.ID); err != nil {
+			return before, after, err
+		}
+		if st.Version != 0 && *k.kind.Head(&before).Version != st.Version {
+			return before, after, k.stale
+		}
+		after = before
+		if err = st.Edit(&after); err != nil {
+			return before, after, err
+		}
+		*k.kind.Head(&after).UpdatedAt = k.Now()
+		if k.kind.Tidy != nil {
+			k.kind.Tidy(&after, k.now())
+		}
+		err = k.kind.Update(ctx, after)
+		if !errors.Is(err, store.ErrConflict) {
+			*k.kind.Head(&after).Version++
+			return before, after, k.asFault(err)
+		}
+	}
+	return before, after, k.changed
+}
+
+// Announce tells the feed and waits for every replica; with no entry it does
+// neither.
+func (k *Keeper[R]) Announce(ctx context.Context, entries ...store.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := k.feed.Append(ctx, entries...); err != nil {
+		return err
+	}
+	return k.feed.Settle(ctx)
+}
+
+// Audited writes what came of a change of the record; actor, target and the
+// kind's name before the action are added.
+func (k *Keeper[R]) Audited(ctx context.Context, by audit.Actor, id string, c audit.Change, err error) {
+	c.Actor, c.Action, c.Target = by, k.kind.Name+"."+c.Action, k.kind.Principal(id)
+	c.Outcome = audit.OutcomeOf(err)
+	k.audit.Write(ctx, c)
+}
+
+// Entry is the feed's entry that tells of the record, or voids its tokens.
+func (k *Keeper[R]) Entry(kind store.EntryKind, id string, by audit.Actor) store.Entry {
+	return store.Entry{Kind: kind, Key: k.kind.Principal(id), By: by.Name}
+}
+
+func (k *Keeper[R]) asFault(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return k.absent
+	case errors.Is(err, store.ErrConflict):
+		return k.changed
+	}
+	return fmt.Errorf("%s: %w", k.kind.Name, err)
+}
