@@ -58,21 +58,24 @@ func (p Principal) Append(b []byte) []byte {
 
 // Room for the principals of a token, and for the key of any of them.
 type (
-	PrincipalRoom [9]Principal
+	PrincipalRoom [10]Principal
 	KeyRoom       [288]byte
 )
 
-// Principals answers every principal whose void ends the token, the token that
+// Principals answers every principal whose void ends the token, the tokens that
 // it was made from included, but for the token itself.
 func (t *Token) Principals(room *PrincipalRoom) []Principal {
 	list := append(room[:0], Principal{kind: PrincipalAll})
 	for _, p := range [...]Principal{
 		{kindClient, t.ClientID, ""}, {kindOrg, t.OrgID, ""}, {kindCustomer, t.CustomerID, ""},
-		{kindPartner, t.PartnerID, ""}, {kindPartnerToken, t.PartnerTID, ""}, {kindToken, t.Parent, ""},
+		{kindPartner, t.PartnerID, ""}, {kindPartnerToken, t.PartnerTID, ""},
 	} {
 		if p.id != "" {
 			list = append(list, p)
 		}
+	}
+	for _, p := range t.Parents {
+		list = append(list, Principal{kindToken, p, ""})
 	}
 	if t.ClientID != "" && t.SecretID != "" {
 		list = append(list, Principal{kindSecret, t.ClientID, t.SecretID})

@@ -12,7 +12,7 @@ func TestPrincipalsOfAToken(t *testing.T) {
 	key := PrincipalToken(Digest{7, 9})
 	parent := strings.TrimPrefix(key, "token:")
 	bare := Token{Use: UseClient, ClientID: "c"}
-	full := Token{ClientID: "c", SecretID: "s", OrgID: "o", CustomerID: "u", PartnerID: "p", PartnerTID: "t", Parent: parent}
+	full := Token{ClientID: "c", SecretID: "s", OrgID: "o", CustomerID: "u", PartnerID: "p", PartnerTID: "t", Parents: []string{parent}}
 	for _, c := range []struct {
 		token Token
 		want  []string

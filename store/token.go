@@ -47,9 +47,9 @@ type Token struct {
 	Upgradable string    // scopes it may be upgraded to, space separated
 	AuthTime   time.Time // when its customer was verified, whole seconds; zero: nobody was
 	AMR        []string  // how (RFC 8176)
-	// Parent is the token it was made from, named as PrincipalToken names it
-	// but for the kind: a void of that one ends this one too.
-	Parent string
+	// Parents are the tokens it was made from, the nearest first, named as
+	// PrincipalToken names them but for the kind: a void of one ends this one.
+	Parents []string
 
 	Revoked *Revocation // not nil: a tombstone
 }

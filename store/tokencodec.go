@@ -62,11 +62,12 @@ func AppendToken(b []byte, t *Token) []byte {
 		tag   byte
 		value string
 	}{{tagOrg, t.OrgID}, {tagCustomer, t.CustomerID}, {tagPartner, t.PartnerID}, {tagPartnerTID, t.PartnerTID},
-		{tagUpgradable, t.Upgradable}, {tagParent, t.Parent}} {
+		{tagUpgradable, t.Upgradable}} {
 		if f.value != "" {
 			b = appendString(append(b, f.tag), f.value)
 		}
 	}
+	b = appendList(b, tagParent, t.Parents)
 	b = appendList(b, tagAudience, t.Audience)
 	b = appendList(b, tagSourceIP, t.SourceIPs)
 	b = appendList(b, tagEndpoint, t.Endpoints)
@@ -160,7 +161,7 @@ func (t *Token) setField(tag byte, v string) bool {
 	case tagUpgradable:
 		t.Upgradable = v
 	case tagParent:
-		t.Parent = v
+		t.Parents = append(t.Parents, v)
 	case tagAuthTime:
 		t.AuthTime = time.Unix(n.seconds(), 0).UTC()
 	case tagAMR:

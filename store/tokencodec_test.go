@@ -36,7 +36,7 @@ func fullToken() Token {
 	t.Endpoints = []string{"GET /cards"}
 	t.Resources = []Resource{{Type: "card", IDs: []string{"12", "13"}}, {Type: "", IDs: []string{""}}, {Type: "account"}}
 	t.Upgradable, t.AuthTime, t.AMR = "cards-write payments-write", issued.Add(-time.Second), []string{"otp", "sms"}
-	t.Parent = PrincipalToken(Digest{1})[len(kindToken):]
+	t.Parents = []string{PrincipalToken(Digest{1})[len(kindToken):], PrincipalToken(Digest{2})[len(kindToken):]}
 	t.Revoked = &Revocation{At: issued.Add(time.Minute), By: "uid:0"}
 	return t
 }

@@ -82,7 +82,7 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 		{"expires_at", stamp(x.ExpiresAt)},
 		{"auth_time", stamp(x.AuthTime)},
 		{"amr", list(x.AMR)},
-		{"parent_jti", text(x.Parent)},
+		{"parent_jtis", list(x.Parents)},
 	} {
 		if p.value != absent {
 			present = append(present, p)

@@ -58,7 +58,7 @@ func TestTokenOutput(t *testing.T) {
 	f = newFakeAdmin(t, map[string]answer{
 		"POST /tokens/explain": {200, `{"state":"active","detail":"active until 2026-01-02T04:00:00Z","jti":"j","token_use":"customer","sub":"customer:10001",` +
 			`"client_id":"a","scope":"cards","upgradable_scope":"cards-write","resources":[{"type":"card","ids":["12","13"]}],"issued_at":"2026-01-02T03:00:00Z",` +
-			`"expires_at":"2026-01-02T04:00:00Z","auth_time":"2026-01-02T02:59:58Z","amr":["otp","sms"],"parent_jti":"p"}`},
+			`"expires_at":"2026-01-02T04:00:00Z","auth_time":"2026-01-02T02:59:58Z","amr":["otp","sms"],"parent_jtis":["p","q"]}`},
 		"POST /tokens/revoke": {200, `{"revoked":"j"}`},
 	})
 	golden(t, "token-explain-customer.txt", f.run(t, "x", "token", "explain").out)

@@ -2,7 +2,6 @@ package customers
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -80,7 +79,7 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 func (t *Tokens) build(b Bearer, c store.Customer, r TokenRequest) (token store.Token, ttl time.Duration, err error) {
 	token = store.Token{
 		Use: store.UseCustomer, ClientID: b.Token.ClientID, SecretID: b.Token.SecretID, OrgID: c.OrgID, CustomerID: c.ID,
-		Parent: base64.RawURLEncoding.EncodeToString(b.Digest[:]), Position: b.View.Position,
+		Parents: append([]string{tokens.ID(b.Digest)}, b.Token.Parents...), Position: b.View.Position,
 	}
 	if r.Scope == nil {
 		return token, 0, errNoScope

@@ -44,7 +44,7 @@ func TestVerdicts(t *testing.T) {
 	digest := store.Digest{1}
 	token := store.Token{
 		Use: store.UseOnBehalf, ClientID: "c", SecretID: "s", OrgID: "o", CustomerID: "u",
-		PartnerID: "p", PartnerTID: "t", Parent: strings.TrimPrefix(store.PrincipalToken(store.Digest{2}), "token:"), Position: store.Position{Seq: 5},
+		PartnerID: "p", PartnerTID: "t", Parents: []string{strings.TrimPrefix(store.PrincipalToken(store.Digest{2}), "token:")}, Position: store.Position{Seq: 5},
 	}
 	keys := []string{store.PrincipalToken(digest)}
 	for _, p := range token.Principals(new(store.PrincipalRoom)) {

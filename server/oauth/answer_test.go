@@ -138,7 +138,7 @@ func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 			Token: &store.Token{
 				Use: pick(r, someUses), ClientID: pick(r, someIDs), SecretID: pick(r, someIDs), Scopes: pick(r, someTexts), IssuedAt: at, ExpiresAt: at.Add(time.Hour),
 				OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: resources(r),
-				Upgradable: pick(r, someTexts), AuthTime: pick(r, []time.Time{{}, at}), AMR: list(r), Parent: pick(r, []string{"", tokens.ID(store.Digest{1})}),
+				Upgradable: pick(r, someTexts), AuthTime: pick(r, []time.Time{{}, at}), AMR: list(r), Parents: pick(r, [][]string{nil, {tokens.ID(store.Digest{1})}}),
 			},
 			View: feed.View{Position: store.Position{Time: r.Uint64(), Seq: r.Uint64()}},
 		}

@@ -36,7 +36,7 @@ func newCachedToken(t *store.Token, epoch uint64) *cachedToken {
 func ordinary(t *store.Token) bool {
 	return t.Use == store.UseClient && t.OrgID == "" && t.CustomerID == "" && t.PartnerID == "" && t.PartnerTID == "" &&
 		len(t.Audience)+len(t.SourceIPs)+len(t.Endpoints)+len(t.Resources)+len(t.AMR) == 0 &&
-		t.Upgradable == "" && t.Parent == "" && t.AuthTime.IsZero() && t.Revoked == nil
+		t.Upgradable == "" && len(t.Parents) == 0 && t.AuthTime.IsZero() && t.Revoked == nil
 }
 
 // token answers the record; it is not to be changed.

@@ -46,7 +46,7 @@ type Explanation struct {
 	ExpiresAt  *time.Time       `json:"expires_at,omitempty"`
 	AuthTime   *time.Time       `json:"auth_time,omitempty"`
 	AMR        []string         `json:"amr,omitempty"`
-	Parent     string           `json:"parent_jti,omitempty"`   // of the token it was made from
+	Parents    []string         `json:"parent_jtis,omitempty"`  // of the tokens it was made from, the nearest first
 	Secret     string           `json:"secret_state,omitempty"` // live, ended, unknown
 	ClientLife string           `json:"client_state,omitempty"` // active, deactivated, deleted
 }
@@ -95,7 +95,7 @@ func describe(d store.Digest, t *store.Token) Explanation {
 	x := Explanation{
 		ID: ID(d), Use: t.Use, Subject: Subject(t), ClientID: t.ClientID, SecretID: t.SecretID,
 		Scope: t.Scopes, Upgradable: t.Upgradable, Audience: t.Audience, Resources: t.Resources,
-		IssuedAt: &t.IssuedAt, ExpiresAt: &t.ExpiresAt, AMR: t.AMR, Parent: t.Parent,
+		IssuedAt: &t.IssuedAt, ExpiresAt: &t.ExpiresAt, AMR: t.AMR, Parents: t.Parents,
 	}
 	if !t.AuthTime.IsZero() {
 		x.AuthTime = &t.AuthTime

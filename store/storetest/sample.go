@@ -38,7 +38,7 @@ func fullToken(now time.Time, ttl time.Duration) store.Token {
 	t.Endpoints = []string{"GET /cards", "HEAD /cards/*"}
 	t.Resources = []store.Resource{{Type: "card", IDs: []string{"12", "13"}}, {Type: "account", IDs: []string{"h5D8B5gyHtk="}}}
 	t.Upgradable, t.AuthTime, t.AMR = "cards-write payments-write", seconds(now), []string{"otp", "sms"}
-	t.Parent = strings.TrimPrefix(store.PrincipalToken(digest("parent")), "token:")
+	t.Parents = []string{strings.TrimPrefix(store.PrincipalToken(digest("parent")), "token:")}
 	t.Revoked = &store.Revocation{At: seconds(now), By: "uid:0"}
 	return t
 }

@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -191,7 +192,7 @@ func TestRevocationOfAParent(t *testing.T) {
 	})
 	from := func(parent string) func(*store.Token) {
 		return func(r *store.Token) {
-			r.Use, r.CustomerID, r.Parent = store.UseCustomer, "10001", tokens.ID(tokens.DigestOf(parent))
+			r.Use, r.CustomerID, r.Parents = store.UseCustomer, "10001", []string{tokens.ID(tokens.DigestOf(parent))}
 		}
 	}
 	for _, c := range []struct {
@@ -214,7 +215,7 @@ func TestRevocationOfAParent(t *testing.T) {
 				t.Error("what was made from the revoked token is active, or another is not")
 			}
 			why := w.AdminDo(t, "POST", "/tokens/explain", map[string]string{"token": made}).JSON(t)
-			if want := "token:" + tokens.ID(tokens.DigestOf(c.revoked)); why["state"] != "void" || why["void_of"] != want || "token:"+why["parent_jti"].(string) != want {
+			if want := "token:" + tokens.ID(tokens.DigestOf(c.revoked)); why["state"] != "void" || why["void_of"] != want || fmt.Sprint("token:", why["parent_jtis"].([]any)[0]) != want {
 				t.Errorf("explained as %v", why)
 			}
 			entries, err := w.store.ReadFeed(t.Context(), store.Position{}, 0)
