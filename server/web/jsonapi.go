@@ -145,13 +145,16 @@ func readAttributes(attributes jsonMembers, into any) error {
 
 // Document answers a JSON:API document with one resource.
 func Document(c *gin.Context, status int, typ string, attributes any) {
-	encoded, err := json.Marshal(map[string]any{"data": map[string]any{"type": typ, "attributes": attributes}})
+	encoded, err := json.Marshal(attributes)
 	if err != nil {
 		render(c, err)
 		return
 	}
 	body := NewBody()
+	body.B = AppendString(append(body.B, `{"data":{"type":`...), typ)
+	body.B = append(body.B, `,"attributes":`...)
 	body.B = append(body.B, encoded...)
+	body.B = append(body.B, `}}`...)
 	sendAs(c, typeJSONAPI, status, body)
 }
 

@@ -11,8 +11,9 @@ type variant string
 
 const (
 	plain     variant = "plain"
-	smallCold variant = "cold"  // its cache holds next to nothing of what is asked
-	unlimited variant = "wrong" // wrong secrets are counted, and never too many
+	smallCold variant = "cold"      // its cache holds next to nothing of what is asked
+	unlimited variant = "wrong"     // wrong secrets are counted, and never too many
+	customers variant = "customers" // its tokens are customers'
 )
 
 // coldCache is the cache of smallCold: so small beside the list that hits do
@@ -25,6 +26,8 @@ func (v variant) settings() settings {
 		return settings{cacheEntries: coldCache}
 	case unlimited:
 		return settings{unlimited: true}
+	case customers:
+		return settings{customers: true}
 	}
 	return settings{}
 }
@@ -56,6 +59,11 @@ const (
 	randomWidth    = 43 // of what load.lua makes up
 	hotTokens      = 200
 	warmCase       = "warm"
+	customerHot    = "customer-hot"
+
+	customerID        = "10001"
+	pathCustomerToken = "/customers/" + customerID + "/token"
+	typeJSONAPI       = "application/vnd.api+json"
 )
 
 var (
@@ -63,6 +71,7 @@ var (
 	active   = rule{starts: `{"active":true`, holds: `"token_type":"Bearer"`}
 	inactive = rule{exact: `{"active":false}`}
 	refused  = rule{starts: `{"error":"invalid_client"`, holds: `"error_description"`}
+	handed   = rule{starts: `{"data":{"type":"customerBearerToken","attributes":{"token":"gt_`, holds: `"expiresIn":86400`}
 )
 
 // workloads are the cases, in the order of the tables.
@@ -98,6 +107,13 @@ func workloads() []workload {
 			name: "wrong", title: "wrong secrets", variant: unlimited, path: pathToken, floor: "/const/refused",
 			source: fromRandom, status: 401, want: []rule{refused}, request: wrongSecret,
 		},
+		{
+			name: "customer-issue", title: "issue, customer token", variant: customers, path: pathCustomerToken, floor: "/customer-token",
+			source: fromNone, status: 201, want: []rule{handed}, request: issueCustomer,
+		},
+		introspect(customerHot, "introspect, customer token", "/const/customer", func(w *workload) {
+			w.variant, w.tokens = customers, hotTokens
+		}),
 	}
 }
 
@@ -105,6 +121,13 @@ func workloads() []workload {
 func named(name string) workload {
 	all := workloads()
 	return all[slices.IndexFunc(all, func(w workload) bool { return w.name == name })]
+}
+
+// issueCustomer asks without a code, as for the cards of seeds/001.
+func issueCustomer(g *grantd, path string) string {
+	const body = `{"data":{"type":"customerToken","attributes":{"scope":"cards"}}}`
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		path, g.bearer, typeJSONAPI, len(body), body)
 }
 
 // post answers a request whose body goes on with so many bytes more.

@@ -57,10 +57,12 @@ func (b *bench) startFloor(ctx context.Context, redis *redisServer, model *targe
 		if err != nil {
 			return nil, err
 		}
-		switch w.want[0] {
-		case active:
+		switch {
+		case w.name == customerHot:
+			args = append(args, "-customer", a.body)
+		case w.want[0] == active:
 			args = append(args, "-active", a.body) // of several the last counts
-		case refused:
+		case w.want[0] == refused:
 			args = append(args, "-refused", a.body)
 		}
 	}

@@ -68,8 +68,19 @@ func (r *results) rateGoals() []goal {
 		rate("issue-form", redisName, 1.1), rate("issue-json", redisName, 1.1), rate("issue-basic", redisName, 1.1),
 		rate("hot", redisName, 0.85), cpu("hot"), rate(warmCase, redisName, 0.85), cpu(warmCase),
 		rate("cold", redisName, 1.15), rate("garbage", redisName, 0.85), garbage,
-		rate("wrong", redisName, 0.5), r.flatGoal(), rate("issue-form", embeddedName, 0.8),
+		rate("wrong", redisName, 0.5), r.flatGoal(), rate("issue-form", embeddedName, 0.8), r.customerGoal(),
 	}
+}
+
+// customerGoal: the token of a customer costs what an ordinary one does.
+func (r *results) customerGoal() goal {
+	g := goal{Name: goalTitle(customerHot, redisName) + ": CPU per request to an ordinary token's", Limit: 1.1, Unit: "×"}
+	customer, ok := r.summary(cell{customerHot, redisName, usualConns})
+	ordinary, too := r.summary(cell{"hot", redisName, usualConns})
+	if ok && too && ordinary.CPU > 0 {
+		g.Measured = number(customer.CPU / ordinary.CPU)
+	}
+	return g
 }
 
 func goalTitle(name, target string) string { return named(name).title + ", " + storeTitle(target) }

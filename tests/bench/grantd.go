@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/store/redisstore"
@@ -29,6 +30,7 @@ type grantd struct {
 	client   credentials // gets tokens
 	server   credentials // introspects
 	tokens   tokenList   // seeded
+	bearer   string      // of the backend that makes customers' tokens, if the settings say so
 }
 
 // settings are what differs from a grantd that was told nothing.
@@ -36,6 +38,7 @@ type settings struct {
 	cacheEntries int    // 0: the default
 	unlimited    bool   // wrong secrets are counted, and never too many
 	metrics      string // listener of the metrics; "": any port
+	customers    bool   // it has a customer, and its tokens are his
 }
 
 type credentials struct {
@@ -102,12 +105,30 @@ func (g *grantd) begin(ctx context.Context) (time.Duration, error) {
 // createClients makes the client and the resource server, by the command
 // line.
 func (g *grantd) createClients(ctx context.Context) (err error) {
-	if g.client, err = g.create(ctx, "--id", "bench", "--scope", "users:read users:write"); err != nil {
+	if !g.settings.customers {
+		if g.client, err = g.create(ctx, "--id", "bench", "--scope", "users:read users:write"); err != nil {
+			return err
+		}
+		g.server, err = g.create(ctx, "--id", "bench-rs", "--introspect")
 		return err
 	}
-	g.server, err = g.create(ctx, "--id", "bench-rs", "--introspect")
+	if g.client, err = g.create(ctx, "--id", "bench", "--org", benchOrg, "--scope", backendScope); err != nil {
+		return err
+	}
+	put := exec.CommandContext(ctx, g.lab.grantd, "customer", "put", customerID, "--socket", g.socket(),
+		"--org", benchOrg, "--type", "individual", "--phone", "+15555550136")
+	if out, err := put.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: customer put: %w: %s", g.name, err, oneLine(out))
+	}
+	g.server, err = g.create(ctx, "--id", "bench-rs", "--introspect", "--token-use", "client", "--token-use", "customer")
 	return err
 }
+
+// What is made for customers' tokens.
+const (
+	benchOrg     = "h5D8B5gyHtk="
+	backendScope = "customers cards customer-token-write"
+)
 
 func (g *grantd) create(ctx context.Context, args ...string) (c credentials, err error) {
 	args = append([]string{"client", "create", "--socket", g.socket(), "--output", "json"}, args...)
@@ -139,17 +160,33 @@ func (g *grantd) prepare(ctx context.Context, count, every int) error {
 	defer st.Close()
 	s := seed{
 		prefix: g.tokenPrefix(), count: count, every: every,
-		path: filepath.Join(g.lab.dir, g.name+".tokens"),
-		record: store.Token{
-			Use: store.UseClient, ClientID: g.client.ID, SecretID: g.client.SecretID, Scopes: "users:read users:write",
-		},
-		said: func(done int) { g.lab.say("%s: %d of %d tokens", g.name, done, count) },
+		path:   filepath.Join(g.lab.dir, g.name+".tokens"),
+		record: store.Token{Use: store.UseClient, ClientID: g.client.ID, SecretID: g.client.SecretID, Scopes: "users:read users:write"},
+		said:   func(done int) { g.lab.say("%s: %d of %d tokens", g.name, done, count) },
+	}
+	if g.settings.customers {
+		if err := g.seedBearer(ctx, st, s); err != nil {
+			return err
+		}
+		s.record.Use, s.record.OrgID, s.record.CustomerID, s.record.Scopes = store.UseCustomer, benchOrg, customerID, "cards"
+		s.record.Parents = []string{tokens.ID(tokens.DigestOf(g.bearer))}
 	}
 	g.lab.say("%s: seeding %d tokens", g.name, count)
 	if g.tokens, err = s.put(ctx, st); err != nil {
 		return fmt.Errorf("%s: %w", g.name, err)
 	}
 	return st.Close()
+}
+
+// seedBearer gives it a token that makes customers' tokens.
+func (g *grantd) seedBearer(ctx context.Context, st store.Store, s seed) error {
+	s.count, s.every, s.path = 1, 1, filepath.Join(g.lab.dir, g.name+".bearer")
+	s.record.OrgID, s.record.Scopes = benchOrg, backendScope
+	list, err := s.put(ctx, st)
+	if err == nil {
+		g.bearer, err = list.one()
+	}
+	return err
 }
 
 // open opens its store, while it does not run.

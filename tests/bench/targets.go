@@ -62,7 +62,7 @@ func (b *bench) startFleet(ctx context.Context, name string, redis *redisServer,
 			continue
 		}
 		g := &grantd{lab: b.lab, name: name + "-" + string(w.variant), redis: redis, settings: w.variant.settings()}
-		count := map[variant]int{plain: b.o.warm, smallCold: b.o.cold}[w.variant]
+		count := map[variant]int{plain: b.o.warm, smallCold: b.o.cold, customers: hotTokens}[w.variant]
 		if err := g.prepare(ctx, count, 1); err != nil {
 			return nil, err
 		}

@@ -54,8 +54,8 @@ func (k keep) introspect(a answers) gin.HandlerFunc {
 	}
 }
 
-// token is 32 random bytes, a digest and a SET.
-func (k keep) token(c *gin.Context) {
+// make is 32 random bytes, a digest and a SET; "" if Redis did not take it.
+func (k keep) make(c *gin.Context) string {
 	var b [32]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		panic(err) // crypto/rand does not fail on supported systems
@@ -64,6 +64,52 @@ func (k keep) token(c *gin.Context) {
 	digest := sha256.Sum256([]byte(token))
 	if err := k.redis.Set(c.Request.Context(), k.prefix+string(digest[:]), record, lifetime).Err(); err != nil {
 		c.Status(http.StatusServiceUnavailable)
+		return ""
+	}
+	return token
+}
+
+// document is grantd's answer with a customer's token.
+type document struct {
+	Data struct {
+		Type       string `json:"type"`
+		Attributes struct {
+			Token     string `json:"token"`
+			ExpiresIn int64  `json:"expiresIn"`
+		} `json:"attributes"`
+	} `json:"data"`
+}
+
+// customerToken reads the document, as anything at this path must, and makes a
+// token.
+func (k keep) customerToken(c *gin.Context) {
+	var asked struct {
+		Data struct {
+			Type       string `json:"type"`
+			Attributes struct {
+				Scope string `json:"scope"`
+			} `json:"attributes"`
+		} `json:"data"`
+	}
+	if err := c.ShouldBindJSON(&asked); err != nil {
+		c.Status(http.StatusBadRequest)
+		return
+	}
+	token := k.make(c)
+	if token == "" {
+		return
+	}
+	var d document
+	d.Data.Type = "customerBearerToken"
+	d.Data.Attributes.Token, d.Data.Attributes.ExpiresIn = token, 86400
+	c.Header("Content-Type", "application/vnd.api+json") // c.JSON keeps one that is there
+	c.JSON(http.StatusCreated, d)
+}
+
+// token makes a token.
+func (k keep) token(c *gin.Context) {
+	token := k.make(c)
+	if token == "" {
 		return
 	}
 	c.JSON(http.StatusOK, issued{

@@ -15,25 +15,28 @@ import (
 )
 
 // answers are the constant bodies: what grantd answered to the same requests.
-type answers struct{ active, inactive, refused []byte }
+type answers struct{ active, inactive, refused, customer []byte }
 
 func main() {
 	address := flag.String("redis", "", "address of the Redis")
 	prefix := flag.String("prefix", "floor:", "what its keys begin with")
 	active := flag.String("active", `{"active":true}`, "the introspection of a good token")
 	refused := flag.String("refused", `{"error":"invalid_client"}`, "what wrong credentials are answered")
+	customer := flag.String("customer", `{"active":true}`, "the introspection of a customer's token")
 	flag.Parse()
 
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.Use(headers)
-	a := answers{active: []byte(*active), inactive: []byte(`{"active":false}`), refused: []byte(*refused)}
+	a := answers{active: []byte(*active), inactive: []byte(`{"active":false}`), refused: []byte(*refused), customer: []byte(*customer)}
 	e.POST("/const", a.constant(http.StatusOK, a.active))
+	e.POST("/const/customer", a.constant(http.StatusOK, a.customer))
 	e.POST("/const/inactive", a.constant(http.StatusOK, a.inactive))
 	e.POST("/const/refused", a.constant(http.StatusUnauthorized, a.refused))
 	s := newKeep(*address, *prefix)
 	e.POST("/introspect", s.introspect(a))
 	e.POST("/token", s.token)
+	e.POST("/customer-token", s.customerToken)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
