@@ -58,8 +58,14 @@ type TokensOptions struct {
 // Tokens holds the rules of customer tokens.
 type Tokens struct{ o TokensOptions }
 
-// NewTokens makes a Tokens.
-func NewTokens(o TokensOptions) *Tokens { return &Tokens{o} }
+// NewTokens makes a Tokens. In live no code is right that was not sent,
+// whatever the options say.
+func NewTokens(o TokensOptions) *Tokens {
+	if o.Live {
+		o.SandboxCode = ""
+	}
+	return &Tokens{o}
+}
 
 // Bearer is the active token that a caller presented: one of a client, or of a
 // customer.
