@@ -37,6 +37,9 @@ func NewCodes(o CodesOptions) *Codes { return &Codes{o} }
 // For says to whom a code goes, and for whom.
 type For struct{ Phone, CustomerID, ClientID, OrgID string }
 
+// giveBack bounds how long giving back may take.
+const giveBack = 2 * time.Second
+
 // Take counts a code, and answers how long the caller is to wait if one of
 // the limits is reached; then it is not counted anywhere. It fails closed: a
 // code that cannot be counted is not to be sent. Errors: store.ErrUnavailable.
@@ -45,20 +48,52 @@ func (c *Codes) Take(ctx context.Context, f For) (wait time.Duration, err error)
 	if len(limits) == 0 {
 		return 0, nil
 	}
-	counts, err := c.add(ctx, limits, 1)
+	// Who is over a limit already does not touch the others, which other
+	// customers share.
+	counts, err := c.add(ctx, limits, 0)
 	if err != nil {
 		return 0, err
 	}
+	if wait = c.wait(limits, counts, 1); wait > 0 {
+		return wait, nil
+	}
+	if counts, err = c.add(ctx, limits, 1); err != nil {
+		return 0, err
+	}
+	if wait = c.wait(limits, counts, 0); wait > 0 {
+		err = c.back(ctx, limits, counts)
+	}
+	return wait, err
+}
+
+// wait answers how long until there is room for more again.
+func (c *Codes) wait(limits []counted, counts []store.Count, more int64) (wait time.Duration) {
 	for i, l := range limits {
-		if counts[i].N > int64(l.limit.Count) {
+		if counts[i].N+more > int64(l.limit.Count) {
 			wait = max(wait, counts[i].Left, time.Second)
 			c.o.Hit(l.name)
 		}
 	}
-	if wait > 0 { // what is refused costs nothing: it is given back
-		_, err = c.add(ctx, limits, -1)
+	return wait
+}
+
+// back gives back what was refused, also if the caller is gone. A counter that
+// is about to end is left to that: what is given back after its end would be
+// taken off the next one, which would let more through than its limit.
+func (c *Codes) back(ctx context.Context, limits []counted, counts []store.Count) error {
+	var lasting []counted
+	for i, l := range limits {
+		if counts[i].Left > 2*giveBack {
+			lasting = append(lasting, l)
+		}
 	}
-	return wait, err
+	if len(lasting) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
+	defer cancel()
+	_, err := c.add(ctx, lasting, -1)
+	return err
 }
 
 func (c *Codes) add(ctx context.Context, limits []counted, n int64) ([]store.Count, error) {
