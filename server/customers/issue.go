@@ -79,7 +79,8 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 func (t *Tokens) build(b Bearer, c store.Customer, r TokenRequest) (token store.Token, ttl time.Duration, err error) {
 	token = store.Token{
 		Use: store.UseCustomer, ClientID: b.Token.ClientID, SecretID: b.Token.SecretID, OrgID: c.OrgID, CustomerID: c.ID,
-		Parents: append([]string{tokens.ID(b.Digest)}, b.Token.Parents...), Position: b.View.Position,
+		Audience: b.Token.Audience, // what is made from a token is for no other resource servers than the token itself
+		Parents:  append([]string{tokens.ID(b.Digest)}, b.Token.Parents...), Position: b.View.Position,
 	}
 	if r.Scope == nil {
 		return token, 0, errNoScope

@@ -1,0 +1,87 @@
+package customers_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+type object = map[string]any
+
+// start starts a server with the customer 1 of the org o, and its client
+// backend.
+func start(t *testing.T) (*harness.Server, clients.Created) {
+	t.Helper()
+	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) { c.Customers.SandboxCode = "000001" }})
+	backend := newBackend(t, s, "backend")
+	if r := s.AdminDo(t, http.MethodPut, "/customers/1", object{"org_id": "o", "type": "individual", "phone": "+15555550136"}); r.Status != http.StatusCreated {
+		t.Fatal(r.Status, r.Body)
+	}
+	return s, backend
+}
+
+func newBackend(t *testing.T, s *harness.Server, id string, resources ...string) clients.Created {
+	t.Helper()
+	return s.NewClient(t, id, "customers cards cards-write customer-token-write", func(n *clients.NewSpec) {
+		n.OrgID, n.Resources = "o", &resources
+	})
+}
+
+// newServer makes a resource server that takes tokens of customers.
+func newServer(t *testing.T, s *harness.Server, id, resource string) clients.Created {
+	t.Helper()
+	return s.NewClient(t, id, "introspect", func(n *clients.NewSpec) {
+		n.TokenUses, n.Resource = &[]store.TokenUse{store.UseClient, store.UseCustomer}, &resource
+	})
+}
+
+// ask asks for a token of the customer 1.
+func ask(t *testing.T, s *harness.Server, bearer string, attributes object) harness.Response {
+	t.Helper()
+	body, err := json.Marshal(object{"data": object{"type": "customerToken", "attributes": attributes}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/customers/1/token", strings.NewReader(string(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/vnd.api+json")
+	req.Header.Set("Authorization", "Bearer "+bearer)
+	return harness.Do(t, nil, req)
+}
+
+// customerToken is ask for one that is given.
+func customerToken(t *testing.T, s *harness.Server, bearer string, attributes object) string {
+	t.Helper()
+	r := ask(t, s, bearer, attributes)
+	if r.Status != http.StatusCreated {
+		t.Fatal(r.Status, r.Body)
+	}
+	return r.JSON(t)["data"].(object)["attributes"].(object)["token"].(string)
+}
+
+func active(t *testing.T, s *harness.Server, rs clients.Created, token string) bool {
+	t.Helper()
+	return s.Introspect(t, rs, token).JSON(t)["active"] == true
+}
+
+// A customer's token reaches no resource server that the token it was made
+// from does not reach.
+func TestCustomerTokenKeepsAudience(t *testing.T) {
+	s, _ := start(t)
+	cards, payments := newServer(t, s, "cards", "https://cards.example"), newServer(t, s, "payments", "https://payments.example")
+	bearer := s.Token(t, newBackend(t, s, "of-cards", s.URL, "https://cards.example"), "")
+	token := customerToken(t, s, bearer, object{"scope": "cards"})
+	for _, presented := range []string{bearer, token} {
+		if !active(t, s, cards, presented) || active(t, s, payments, presented) {
+			t.Errorf("cards: %s, payments: %s", s.Introspect(t, cards, presented).Body, s.Introspect(t, payments, presented).Body)
+		}
+	}
+}
