@@ -85,3 +85,15 @@ func TestCustomerTokenKeepsAudience(t *testing.T) {
 		}
 	}
 }
+
+// An empty list of resources is not the same as none.
+func TestCustomerTokenForNoResources(t *testing.T) {
+	s, backend := start(t)
+	bearer := s.Token(t, backend, "")
+	if r := ask(t, s, bearer, object{"scope": "cards", "resources": []any{}}); r.Status != http.StatusBadRequest || !strings.Contains(r.Body, `"/data/attributes/resources"`) {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+	if r := ask(t, s, bearer, object{"scope": "cards", "resources": nil}); r.Status != http.StatusCreated {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+}

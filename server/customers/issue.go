@@ -173,8 +173,11 @@ func (t *Tokens) needing(b Bearer, names string) []string {
 // resources answers what the token is restricted to: what is asked for, within
 // what the bearer is restricted to.
 func resources(held, asked []store.Resource) ([]store.Resource, error) {
-	if len(asked) == 0 {
+	if asked == nil {
 		return held, nil
+	}
+	if len(asked) == 0 { // who may touch nothing is not to get everything
+		return nil, errResources
 	}
 	ids := 0
 	seen := map[string]bool{}
