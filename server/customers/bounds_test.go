@@ -44,11 +44,26 @@ func newServer(t *testing.T, s *harness.Server, id, resource string) clients.Cre
 // ask asks for a token of the customer 1.
 func ask(t *testing.T, s *harness.Server, bearer string, attributes object) harness.Response {
 	t.Helper()
-	body, err := json.Marshal(object{"data": object{"type": "customerToken", "attributes": attributes}})
+	return post(t, s, bearer, "/customers/1/token", "customerToken", attributes)
+}
+
+// verify has the customer 1 sent a code, and answers the verification token.
+func verify(t *testing.T, s *harness.Server, bearer string) string {
+	t.Helper()
+	r := post(t, s, bearer, "/customers/1/token/verification", "customerTokenVerification", object{"channel": "sms"})
+	if r.Status != http.StatusCreated {
+		t.Fatal(r.Status, r.Body)
+	}
+	return r.JSON(t)["data"].(object)["attributes"].(object)["verificationToken"].(string)
+}
+
+func post(t *testing.T, s *harness.Server, bearer, path, typ string, attributes object) harness.Response {
+	t.Helper()
+	body, err := json.Marshal(object{"data": object{"type": typ, "attributes": attributes}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/customers/1/token", strings.NewReader(string(body)))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(string(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,5 +110,42 @@ func TestCustomerTokenForNoResources(t *testing.T) {
 	}
 	if r := ask(t, s, bearer, object{"scope": "cards", "resources": nil}); r.Status != http.StatusCreated {
 		t.Errorf("%d %s", r.Status, r.Body)
+	}
+}
+
+// Wrong codes are audited, as many as there may be. What anybody with a bearer
+// token can send for ever is not.
+func TestAuditOfCodesIsBounded(t *testing.T) {
+	s, backend := start(t)
+	bearer := s.Token(t, backend, "")
+	send := func(verification, code string) {
+		t.Helper()
+		r := ask(t, s, bearer, object{"scope": "cards", "verificationToken": verification, "verificationCode": code})
+		if r.Status == http.StatusCreated {
+			t.Fatal(r.Status, r.Body)
+		}
+	}
+	audited := func() int {
+		return strings.Count(s.AdminDo(t, http.MethodGet, "/audit?limit=100", nil).Body, `"customer.verified_token"`)
+	}
+	for range 10 {
+		send("unknown", "123456")
+		send("unknown", "no code")
+	}
+	if n := audited(); n != 0 {
+		t.Errorf("%d events of what was no guess", n)
+	}
+	for range 5 { // verifications, of 5 tries each
+		verification := verify(t, s, bearer)
+		for range 5 {
+			send(verification, "123456")
+		}
+		if audited() == 20 {
+			break
+		}
+	}
+	send("unknown", "123456") // refused: 20 are wrong
+	if n := audited(); n != 20 {
+		t.Errorf("%d events of 20 wrong codes", n)
 	}
 }

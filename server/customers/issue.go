@@ -148,8 +148,10 @@ func (t *Tokens) verify(ctx context.Context, b Bearer, c store.Customer, token *
 	if err == nil || isInvalid(err) {
 		t.o.Observe.CodeTried(err == nil)
 	}
-	if err != nil {
+	if isWrong(err) { // nothing else is bounded, and would fill the audit
 		t.verified(ctx, b, c, actionToken, nil, err)
+	}
+	if err != nil {
 		return false, err
 	}
 	token.AuthTime = t.o.Now().UTC().Truncate(time.Second)

@@ -239,7 +239,7 @@ func (t *Tokens) check(ctx context.Context, b Bearer, c store.Customer, token, c
 		}
 		return errVerification
 	case isWrong(err):
-		return errVerification
+		return errVerification.Because(err)
 	}
 	return err
 }
