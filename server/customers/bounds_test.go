@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
@@ -147,5 +148,32 @@ func TestAuditOfCodesIsBounded(t *testing.T) {
 	send("unknown", "123456") // refused: 20 are wrong
 	if n := audited(); n != 20 {
 		t.Errorf("%d events of 20 wrong codes", n)
+	}
+}
+
+// A backend's token that leaked is often found when it has expired. What was
+// made from it lives longer, and ends with it all the same.
+func TestEndOfTokensMadeFromAnExpiredOne(t *testing.T) {
+	for path, member := range map[string]string{"/leaks": "credential", "/tokens/revoke": "token"} {
+		t.Run(path, func(t *testing.T) {
+			s, backend := start(t)
+			cards := newServer(t, s, "cards", "https://cards.example")
+			bearer, other := s.Token(t, backend, ""), s.Token(t, backend, "")
+			token, kept := customerToken(t, s, bearer, object{"scope": "cards"}), customerToken(t, s, other, object{"scope": "cards"})
+			s.Clock.Add(2 * time.Hour)
+			if active(t, s, cards, bearer) || !active(t, s, cards, token) {
+				t.Fatal("the backend's token lives, or its customer's does not")
+			}
+			if r := s.AdminDo(t, http.MethodPost, path, object{member: bearer}); r.Status != http.StatusOK {
+				t.Errorf("%d %s", r.Status, r.Body)
+			}
+			if active(t, s, cards, token) || !active(t, s, cards, kept) {
+				t.Error("a token that was made from the leaked one is active, or another is not")
+			}
+			s.Clock.Add(48 * time.Hour) // nothing that was made from it can be alive
+			if r := s.AdminDo(t, http.MethodPost, path, object{member: bearer}); r.Status != http.StatusNotFound {
+				t.Errorf("%d %s", r.Status, r.Body)
+			}
+		})
 	}
 }

@@ -105,7 +105,7 @@ func (h Handler) end(ctx context.Context, by audit.Actor, credential string) (Re
 		return Result{}, err
 	}
 	d := tokens.DigestOf(credential)
-	t, err := h.Tokens.Revoke(ctx, d, by.Name)
+	t, err := h.Tokens.RevokePresented(ctx, credential, by.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return Result{}, errUnknown
 	}

@@ -71,15 +71,20 @@ func (h Handler) revoke(c *gin.Context) error {
 	if (body.Token == "") == (body.ID == "") || len(body.Token) > maxToken {
 		return errWhich
 	}
-	d := tokens.DigestOf(body.Token)
-	if body.ID != "" {
+	ctx, by := c.Request.Context(), admin.ActorOf(c)
+	var d store.Digest
+	var t store.Token
+	var err error
+	if body.ID == "" {
+		d = tokens.DigestOf(body.Token)
+		t, err = h.Tokens.RevokePresented(ctx, body.Token, by.Name)
+	} else {
 		var ok bool
 		if d, ok = tokens.ParseID(body.ID); !ok {
 			return errJTI
 		}
+		t, err = h.Tokens.Revoke(ctx, d, by.Name)
 	}
-	ctx, by := c.Request.Context(), admin.ActorOf(c)
-	t, err := h.Tokens.Revoke(ctx, d, by.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return errUnknown
 	}

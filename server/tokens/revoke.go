@@ -55,6 +55,27 @@ func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.
 	return t, s.revoke(ctx, d, t, by)
 }
 
+// RevokePresented is Revoke for a token that somebody has in hand. Of one that
+// has expired there is no record, and what was made from it may be alive: that
+// is ended, and the record that is answered is empty. Errors:
+// store.ErrNotFound, store.ErrUnavailable.
+func (s *Service) RevokePresented(ctx context.Context, presented, by string) (store.Token, error) {
+	d := DigestOf(presented)
+	t, err := s.Revoke(ctx, d, by)
+	if !errors.Is(err, store.ErrNotFound) {
+		return t, err
+	}
+	end, ours := s.o.Keys.Read(presented)
+	if !ours || s.o.Now().After(end.Add(descent*MaxTTL)) {
+		return t, err
+	}
+	return t, s.announce(ctx, d, time.Time{}, by)
+}
+
+// descent is how many tokens may be made one from the other after a client's: a
+// customer's, and what that is upgraded to.
+const descent = 2
+
 // revoke tells the feed, then replaces the record by a tombstone (design §3).
 // A repeated call does both again; the first tombstone stays.
 func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by string) error {
