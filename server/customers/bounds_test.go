@@ -3,6 +3,8 @@ package customers_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -175,5 +177,29 @@ func TestEndOfTokensMadeFromAnExpiredOne(t *testing.T) {
 				t.Errorf("%d %s", r.Status, r.Body)
 			}
 		})
+	}
+}
+
+// A token that is too large for the cache works like any other.
+func TestCustomerTokenForManyResources(t *testing.T) {
+	s, backend := start(t)
+	cards := s.NewClient(t, "cards", "introspect", func(n *clients.NewSpec) {
+		n.TokenUses, n.Enforces = &[]store.TokenUse{store.UseCustomer}, &[]string{"resources"}
+	})
+	ids := make([]string, 256)
+	for i := range ids {
+		ids[i] = strings.Repeat("1", 125) + strconv.Itoa(i)
+	}
+	token := customerToken(t, s, s.Token(t, backend, ""), object{"scope": "cards", "resources": []any{object{"type": "card", "ids": ids}}})
+	for range 2 {
+		if !active(t, s, cards, token) {
+			t.Error("it is not active")
+		}
+	}
+	if r := s.Form(t, "/oauth/revoke", backend.ClientID, backend.ClientSecret, url.Values{"token": {token}}); r.Status != http.StatusOK {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+	if active(t, s, cards, token) {
+		t.Error("it is active after its revocation")
 	}
 }

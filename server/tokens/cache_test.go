@@ -50,3 +50,20 @@ func TestCachedTokenIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// Callers choose how many resources a token has: they cannot fill the memory
+// with them.
+func TestCacheTakesNoLargeTokens(t *testing.T) {
+	ids := func(n int) store.Token {
+		token := plain()
+		token.Resources = []store.Resource{{Type: "card", IDs: make([]string, n)}}
+		return token
+	}
+	for token, want := range map[*store.Token]bool{ptr(plain()): true, ptr(ids(1)): true, ptr(ids(32)): true, ptr(ids(256)): false} {
+		if cacheable(token) != want {
+			t.Errorf("%d ids: %v", len(token.Resources), !want)
+		}
+	}
+}
+
+func ptr(t store.Token) *store.Token { return &t }

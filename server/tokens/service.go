@@ -119,7 +119,7 @@ func (s *Service) load(ctx context.Context, d store.Digest, view feed.View) (*ca
 		return nil, nil
 	}
 	c.checked.Store(view.Generation)
-	if s.cache != nil {
+	if s.cache != nil && cacheable(&t) {
 		s.cache.Set(d, c)
 	}
 	return c, nil
