@@ -122,9 +122,10 @@ type GuessCounts interface {
 	// atomic step, unless one of the bounds is reached: then nothing is
 	// counted, and taken is false. It answers where the counts stand.
 	TakeGuess(ctx context.Context, customerID string, b GuessBounds) (g Guesses, taken bool, err error)
-	// ReturnGuess takes back a guess that was taken: one that was right
-	// (which also ends the row), or one that was none.
-	ReturnGuess(ctx context.Context, customerID string, right bool) error
+	// ReturnGuess takes back a guess, of which g is what TakeGuess answered:
+	// one that was right (which also ends the row), or one that was none.
+	// Today is only taken down in the window that the guess was counted in.
+	ReturnGuess(ctx context.Context, customerID string, g Guesses, right bool) error
 	// GetGuesses answers the counts; zero if there are none.
 	GetGuesses(ctx context.Context, customerID string, window time.Duration) (Guesses, error)
 	// ResetGuesses sets the counts to zero.

@@ -70,8 +70,8 @@ func (s *Store) TakeGuess(ctx context.Context, customerID string, b store.GuessB
 	return g, taken, err
 }
 
-func (s *Store) ReturnGuess(ctx context.Context, customerID string, right bool) error {
-	return do(s, "ReturnGuess", func() error { return s.Store.ReturnGuess(ctx, customerID, right) })
+func (s *Store) ReturnGuess(ctx context.Context, customerID string, g store.Guesses, right bool) error {
+	return do(s, "ReturnGuess", func() error { return s.Store.ReturnGuess(ctx, customerID, g, right) })
 }
 
 func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.Duration) (store.Guesses, error) {

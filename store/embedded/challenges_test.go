@@ -67,7 +67,7 @@ func TestUnreadableVerifications(t *testing.T) {
 		_, getErr := s.GetGuesses(t.Context(), "a", time.Hour)
 		_, _, takeErr := s.TakeGuess(t.Context(), "a", store.GuessBounds{})
 		for name, err := range map[string]error{
-			"try": s.TryChallenge(t.Context(), d, d), "get": getErr, "take": takeErr, "return": s.ReturnGuess(t.Context(), "a", true),
+			"try": s.TryChallenge(t.Context(), d, d), "get": getErr, "take": takeErr, "return": s.ReturnGuess(t.Context(), "a", store.Guesses{}, true),
 		} {
 			if !errors.Is(err, store.ErrUnknownRecord) {
 				t.Errorf("%s of %q: %v", name, record, err)

@@ -45,12 +45,14 @@ func (s *Store) TakeGuess(ctx context.Context, customerID string, b store.GuessB
 	return g, taken, nil
 }
 
-// ReturnGuess takes back a guess. Of a window that has passed it changes what
-// nobody reads any more. Errors: store.ErrUnknownRecord.
-func (s *Store) ReturnGuess(ctx context.Context, customerID string, right bool) error {
+// ReturnGuess takes back a guess. Errors: store.ErrUnknownRecord.
+func (s *Store) ReturnGuess(ctx context.Context, customerID string, taken store.Guesses, right bool) error {
 	return s.changeGuesses(ctx, "return guess", customerID, func(was store.Guesses, _ time.Time) (store.Guesses, bool) {
 		g := was
-		g.Today, g.InRow = max(g.Today-1, 0), max(g.InRow-1, 0)
+		if g.Since.Equal(taken.Since) {
+			g.Today = max(g.Today-1, 0)
+		}
+		g.InRow = max(g.InRow-1, 0)
 		if right {
 			g.InRow = 0
 		}

@@ -40,7 +40,7 @@ func TestWritesWaitForReplicas(t *testing.T) {
 			_, _, err := s.TakeGuess(within(t), "a", store.GuessBounds{Window: time.Hour, Today: 20, InRow: 20})
 			return err
 		},
-		"ReturnGuess":  func() error { return s.ReturnGuess(within(t), "a", true) },
+		"ReturnGuess":  func() error { return s.ReturnGuess(within(t), "a", store.Guesses{}, true) },
 		"ResetGuesses": func() error { return s.ResetGuesses(within(t), "a") },
 		"PutToken":     func() error { return s.PutToken(within(t), store.Digest{1}, token) },
 	}

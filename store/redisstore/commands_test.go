@@ -131,9 +131,12 @@ func TestVerificationsEndInRedis(t *testing.T) {
 	ends("a challenge put again", challenge, time.Hour)
 
 	const counts = "grantd:w:a"
+	var g store.Guesses
 	take := func() {
 		t.Helper()
-		_, taken, err := s.TakeGuess(ctx, "a", store.GuessBounds{Window: 24 * time.Hour, Today: 20, InRow: 100})
+		var taken bool
+		var err error
+		g, taken, err = s.TakeGuess(ctx, "a", store.GuessBounds{Window: 24 * time.Hour, Today: 20, InRow: 100})
 		if err != nil || !taken {
 			t.Fatalf("taken %v, %v", taken, err)
 		}
@@ -141,13 +144,13 @@ func TestVerificationsEndInRedis(t *testing.T) {
 	take()
 	take()
 	stays("a row", counts)
-	ok(s.ReturnGuess(ctx, "a", true))
+	ok(s.ReturnGuess(ctx, "a", g, true))
 	ends("no row any more", counts, 24*time.Hour)
 	take()
 	stays("a row that began again", counts)
-	ok(s.ReturnGuess(ctx, "a", false))
+	ok(s.ReturnGuess(ctx, "a", g, false))
 	ends("no row again", counts, 24*time.Hour)
-	ok(s.ReturnGuess(ctx, "a", false))
+	ok(s.ReturnGuess(ctx, "a", g, false))
 	if n := r.Exists(ctx, counts).Val(); n != 0 {
 		t.Error("counts of zero are kept")
 	}

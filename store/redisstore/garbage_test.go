@@ -37,7 +37,7 @@ func TestGarbageIsAnUnknownRecord(t *testing.T) {
 	}
 	getGuesses := func() error { _, err := s.GetGuesses(ctx, "a", time.Hour); return err }
 	takeGuess := func() error { _, _, err := s.TakeGuess(ctx, "a", store.GuessBounds{}); return err }
-	returnGuess := func() error { return s.ReturnGuess(ctx, "a", true) }
+	returnGuess := func() error { return s.ReturnGuess(ctx, "a", store.Guesses{}, true) }
 	r.ZAdd(ctx, "grantd:customers", redis.Z{Member: "a"})
 
 	set := func(value string) redis.Cmder { return r.Set(ctx, tokenKey, value, 0) }

@@ -27,14 +27,14 @@ redis.call('HSET', KEYS[1], 't', today, 's', since, 'e', since + window, 'r', ro
 redis.call('PERSIST', KEYS[1])
 return {1, today, since, row}`)
 
-// returnGuess takes the time in ms, and 1 if the guess was right. Of a window
-// that has passed it changes what nobody reads any more. A customer who is in
-// no row may be forgotten with the window.
+// returnGuess takes the time in ms, 1 if the guess was right, and when the
+// window began that it was counted in. A customer who is in no row may be
+// forgotten with the window.
 var returnGuess = newScript(`
-local held = redis.call('HMGET', KEYS[1], 't', 'e', 'r')
+local held = redis.call('HMGET', KEYS[1], 't', 'e', 'r', 's')
 local today, ends, row = tonumber(held[1] or 0), tonumber(held[2] or 0), tonumber(held[3] or 0)
 if not (today and ends and row) then return redis.error_reply('WRONGTYPE not counts') end
-today = math.max(today - 1, 0)
+if held[4] == ARGV[3] then today = math.max(today - 1, 0) end
 row = ARGV[2] == '1' and 0 or math.max(row - 1, 0)
 local left = today > 0 and ends - tonumber(ARGV[1]) or 0
 if row == 0 and left <= 0 then return redis.call('DEL', KEYS[1]) end
@@ -56,12 +56,13 @@ func (s *Store) TakeGuess(ctx context.Context, customerID string, b store.GuessB
 }
 
 // ReturnGuess is one script.
-func (s *Store) ReturnGuess(ctx context.Context, customerID string, right bool) error {
+func (s *Store) ReturnGuess(ctx context.Context, customerID string, g store.Guesses, right bool) error {
 	was := "0"
 	if right {
 		was = "1"
 	}
-	return failed(ctx, "return guess", s.runAcked(ctx, returnGuess, s.keys.guesses(customerID), s.now().UnixMilli(), was).Err())
+	return failed(ctx, "return guess", s.runAcked(ctx, returnGuess, s.keys.guesses(customerID),
+		s.now().UnixMilli(), was, g.Since.UnixMilli()).Err())
 }
 
 // GetGuesses is one HMGET.

@@ -67,7 +67,7 @@ func verificationCalls(now time.Time) []call {
 		{"TryChallenge", func(ctx context.Context, s store.Store) error { return s.TryChallenge(ctx, digest("a"), digest("b")) }},
 		{"DropChallenge", func(ctx context.Context, s store.Store) error { return s.DropChallenge(ctx, digest("a")) }},
 		{"TakeGuess", func(ctx context.Context, s store.Store) error { _, _, err := s.TakeGuess(ctx, "a", wide); return err }},
-		{"ReturnGuess", func(ctx context.Context, s store.Store) error { return s.ReturnGuess(ctx, "a", true) }},
+		{"ReturnGuess", func(ctx context.Context, s store.Store) error { return s.ReturnGuess(ctx, "a", store.Guesses{}, true) }},
 		{"GetGuesses", func(ctx context.Context, s store.Store) error {
 			_, err := s.GetGuesses(ctx, "a", time.Minute)
 			return err

@@ -159,8 +159,8 @@ func (f *Faulty) TakeGuess(ctx context.Context, customerID string, b store.Guess
 	return g, taken && err == nil, err
 }
 
-func (f *Faulty) ReturnGuess(ctx context.Context, customerID string, right bool) error {
-	return f.do(ctx, "ReturnGuess", func() error { return f.Store.ReturnGuess(ctx, customerID, right) })
+func (f *Faulty) ReturnGuess(ctx context.Context, customerID string, g store.Guesses, right bool) error {
+	return f.do(ctx, "ReturnGuess", func() error { return f.Store.ReturnGuess(ctx, customerID, g, right) })
 }
 
 func (f *Faulty) GetGuesses(ctx context.Context, customerID string, window time.Duration) (store.Guesses, error) {

@@ -18,6 +18,7 @@ func guessChecks() []check {
 		{"ReturnedGuessWasNone", guessReturned},
 		{"ReturnNeverGoesBelowZero", guessBelow},
 		{"ReturnAfterTheWindow", guessReturnLate},
+		{"ReturnIntoTheNextWindow", guessReturnLater},
 		{"TheWindowBeginsWithTheFirstWrongOne", guessFirst},
 		{"GuessesAtOnceKeepTheBounds", guessAtOnce},
 		{"ReturnsAtOnceLoseNothing", guessReturnsAtOnce},
@@ -64,9 +65,10 @@ func guessesOf(t *testing.T, s store.Store, customer string) store.Guesses {
 	return must[store.Guesses](t)(s.GetGuesses(within(t), customer, guessDay))
 }
 
+// giveBack gives back a guess of the window that is open now.
 func giveBack(t *testing.T, s store.Store, customer string, right bool) {
 	t.Helper()
-	ok(t, s.ReturnGuess(within(t), customer, right))
+	ok(t, s.ReturnGuess(within(t), customer, guessesOf(t, s, customer), right))
 }
 
 // since is now as counts keep it.
@@ -164,6 +166,18 @@ func guessReturnLate(t *testing.T, o Opened) {
 	same(t, "a right one", guessesOf(t, o.Store, "a"), store.Guesses{})
 }
 
+// guessReturnLater: what was counted in one window is not taken off another.
+func guessReturnLater(t *testing.T, o Opened) {
+	late := take(t, o.Store, "a", 3)
+	o.Advance(guessDay)
+	begun := since(o)
+	take(t, o.Store, "a", 2)
+	ok(t, o.Store.ReturnGuess(within(t), "a", late, false))
+	same(t, "one that was none", guessesOf(t, o.Store, "a"), store.Guesses{Today: 2, Since: begun, InRow: 4})
+	ok(t, o.Store.ReturnGuess(within(t), "a", late, true))
+	same(t, "a right one", guessesOf(t, o.Store, "a"), store.Guesses{Today: 2, Since: begun})
+}
+
 // guessFirst: a guess that was right, or none, opens no window.
 func guessFirst(t *testing.T, o Opened) {
 	take(t, o.Store, "a", 1)
@@ -202,9 +216,9 @@ func guessAtOnce(t *testing.T, o Opened) {
 
 func guessReturnsAtOnce(t *testing.T, o Opened) {
 	ctx := within(t)
-	take(t, o.Store, "a", 30)
+	g := take(t, o.Store, "a", 30)
 	together(20, func(int) {
-		if err := o.Store.ReturnGuess(ctx, "a", false); err != nil {
+		if err := o.Store.ReturnGuess(ctx, "a", g, false); err != nil {
 			t.Error(err)
 		}
 	})
