@@ -32,6 +32,7 @@ func Defaults() Config {
 	c.Limits.AuthFailuresPerAddress = Limit{Count: 300, Per: time.Minute}
 	c.Limits.IssuePerClient.Limit = Limit{Count: 0, Per: time.Minute}
 	c.Limits.IssuePerClient.Mode = "enforce"
+	c.Limits.CustomerTokensPerClient = Limit{Count: 0, Per: time.Minute}
 	c.Limits.CodesPerPhone = Limit{Count: 5, Per: 10 * time.Minute}
 	c.Limits.CodesPerCustomer = Limit{Count: 10, Per: day}
 	c.Limits.CodesPerClient = Limit{Count: 1000, Per: time.Hour}

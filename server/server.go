@@ -60,6 +60,7 @@ type Server struct {
 
 	customers      *customers.Service
 	customerTokens customers.Handler
+	customerQuota  *ratelimit.Quota
 	terminal       io.Writer
 
 	metrics   *metrics.Metrics
@@ -132,7 +133,7 @@ func (s *Server) wire(sender senders.Sender) {
 	records, orgRecords := auth.NewClientCache(s.store, s.feed), auth.NewOrgCache(s.store, s.feed)
 	s.wireCustomers(sender, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
+		Name: ratelimit.IssuePerClient, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
 		Enforce: s.cfg.Limits.IssuePerClient.Mode == "enforce", Now: s.now, Log: s.log,
 		Hit: s.metrics.LimitHit, Chatty: s.metrics.Chatty,
 	})
@@ -164,6 +165,10 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *auth.OrgCache)
 	s.customers = customers.New(customers.Options{
 		Store: s.store, Orgs: s.store, Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
+	s.customerQuota = ratelimit.NewQuota(ratelimit.QuotaOptions{
+		Name: ratelimit.CustomerTokensPerClient, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(limits.CustomerTokensPerClient),
+		Enforce: true, Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
+	})
 	s.customerTokens = customers.Handler{
 		Tokens: customers.NewTokens(customers.TokensOptions{
 			Environment: s.cfg.Environment, Live: s.cfg.Live(), ProductName: cfg.ProductName, SandboxCode: cfg.SandboxCode,
@@ -173,7 +178,7 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *auth.OrgCache)
 				PerPhone: ratelimit.Limit(limits.CodesPerPhone), PerCustomer: ratelimit.Limit(limits.CodesPerCustomer),
 				PerClient: ratelimit.Limit(limits.CodesPerClient), PerOrg: ratelimit.Limit(limits.CodesPerOrg),
 			}),
-			Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
+			Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
 		}),
 		Find: ownTokens{s}, Issues: s.usage,
 	}
@@ -220,8 +225,10 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("feed", func(context.Context) error { s.feed.Stop(); return nil })
 	s.usage.Start()
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
-	s.quota.Start()
-	s.onStop("quota", func(context.Context) error { s.quota.Stop(); return nil })
+	for _, q := range []*ratelimit.Quota{s.quota, s.customerQuota} {
+		q.Start()
+		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })
+	}
 	s.startExpiring()
 	if err := s.listen(); err != nil {
 		return err

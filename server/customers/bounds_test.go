@@ -19,9 +19,14 @@ type object = map[string]any
 
 // start starts a server with the customer 1 of the org o, and its client
 // backend.
-func start(t *testing.T) (*harness.Server, clients.Created) {
+func start(t *testing.T, edit ...func(*config.Config)) (*harness.Server, clients.Created) {
 	t.Helper()
-	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) { c.Customers.SandboxCode = "000001" }})
+	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) {
+		c.Customers.SandboxCode = "000001"
+		for _, e := range edit {
+			e(c)
+		}
+	}})
 	backend := newBackend(t, s, "backend")
 	if r := s.AdminDo(t, http.MethodPut, "/customers/1", object{"org_id": "o", "type": "individual", "phone": "+15555550136"}); r.Status != http.StatusCreated {
 		t.Fatal(r.Status, r.Body)
@@ -201,5 +206,31 @@ func TestCustomerTokenForManyResources(t *testing.T) {
 	}
 	if active(t, s, cards, token) {
 		t.Error("it is active after its revocation")
+	}
+}
+
+// The quota of a client's customer tokens is asked before a code is looked at:
+// who is refused may use his code when there is room again.
+func TestQuotaOfCustomerTokens(t *testing.T) {
+	s, backend := start(t, func(c *config.Config) {
+		c.Limits.CustomerTokensPerClient = config.Limit{Count: 2, Per: time.Hour}
+	})
+	bearer := s.Token(t, backend, "")
+	verification := verify(t, s, bearer)
+	for range 2 {
+		customerToken(t, s, bearer, object{"scope": "cards"})
+	}
+	verified := object{"scope": "cards-write", "verificationToken": verification, "verificationCode": "000001"}
+	r := ask(t, s, bearer, verified)
+	if wait, err := strconv.Atoi(r.Header.Get("Retry-After")); r.Status != http.StatusTooManyRequests || err != nil || wait < 3000 {
+		t.Errorf("%d %s, Retry-After %s", r.Status, r.Body, r.Header.Get("Retry-After"))
+	}
+	customerToken(t, s, s.Token(t, newBackend(t, s, "another"), ""), object{"scope": "cards"})
+	s.Clock.Add(time.Hour) // the token has ended; the code has too, but it was not used up
+	if r := ask(t, s, s.Token(t, backend, ""), object{"scope": "cards"}); r.Status != http.StatusCreated {
+		t.Errorf("an hour later: %d %s", r.Status, r.Body)
+	}
+	if got := s.AdminDo(t, http.MethodGet, "/customers/1", nil).JSON(t)["wrong_codes_today"]; got != 0.0 {
+		t.Errorf("%v wrong codes", got)
 	}
 }

@@ -34,7 +34,8 @@ type TokenRequest struct {
 }
 
 var (
-	errNoScope     = bad(web.Attribute("scope"), "scope is missing: name the scopes of the token, separated by spaces")
+	errQuota       = fault.New(fault.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
+	errNoScope     = bad(web.Attribute("scope"), "name at least one scope; several are separated by spaces")
 	errPrivileged  = fault.New(fault.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
 	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At(web.Attribute("upgradableScope"))
 	errHalf        = bad(web.Attribute("verificationToken"), "verificationToken and verificationCode go together: send both")
@@ -59,6 +60,10 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 	token, ttl, err := t.build(b, c, r)
 	if err != nil {
 		return tokens.Issued{}, err
+	}
+	// Before the code is looked at: a refusal does not use it up.
+	if wait := t.o.Quota.Take(b.Token.ClientID); wait > 0 {
+		return tokens.Issued{}, errQuota.After(wait)
 	}
 	verified, err := t.verify(ctx, b, c, &token, r)
 	if err != nil {
@@ -114,7 +119,7 @@ func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 		err = scopes.ErrUnknown
 	}
 	if err == nil && len(names) == 0 {
-		err = scopes.ErrNone
+		return "", errNoScope.At(web.Attribute(attribute))
 	}
 	if err != nil {
 		return "", fault.New(fault.InvalidScope, err.Error()).At(web.Attribute(attribute))

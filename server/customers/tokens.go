@@ -23,6 +23,12 @@ type Limiter interface {
 	Take(ctx context.Context, f ratelimit.For) (wait time.Duration, err error)
 }
 
+// Quota bounds how many tokens a client may make for customers; it must not
+// block.
+type Quota interface {
+	Take(clientID string) (wait time.Duration)
+}
+
 // Minter makes tokens; see server/tokens.
 type Minter interface {
 	Mint(ctx context.Context, t store.Token, ttl time.Duration) (tokens.Issued, error)
@@ -48,6 +54,7 @@ type TokensOptions struct {
 	Guesses    store.GuessCounts
 	Catalogue  func() *scopes.Catalogue
 	Limit      Limiter
+	Quota      Quota
 	Sender     senders.Sender
 	Mint       Minter
 	Audit      *audit.Log

@@ -34,6 +34,8 @@ const (
 	PerClientAndAddress = "auth_failures_per_client_and_address"
 	PerAddress          = "auth_failures_per_address"
 	IssuePerClient      = "issue_per_client"
+
+	CustomerTokensPerClient = "customer_tokens_per_client"
 )
 
 // buckets bounds how many counters one limit has in the store: identities are

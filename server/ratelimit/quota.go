@@ -26,6 +26,7 @@ const (
 
 // QuotaOptions are what a Quota needs.
 type QuotaOptions struct {
+	Name    string // of the limit
 	Store   store.Limits
 	Key     []byte // as of Failures
 	Limit   Limit
@@ -33,7 +34,7 @@ type QuotaOptions struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Hit     func(limit string)
-	Chatty  func() // counts hints to clients that don't cache
+	Chatty  func() // counts hints to clients that don't cache; nil: none are given
 }
 
 // Quota is how many tokens a client may have in a window, over all replicas,
@@ -85,10 +86,10 @@ func (q *Quota) Take(clientID string) time.Duration {
 		c.pending++
 		return 0
 	}
-	q.o.Hit(IssuePerClient)
+	q.o.Hit(q.o.Name)
 	if c.warned != c.until {
 		c.warned = c.until
-		q.o.Log.Warn("client is over its issue quota", "client_id", clientID,
+		q.o.Log.Warn("client is over its issue quota", "limit", q.o.Name, "client_id", clientID,
 			"count", q.o.Limit.Count, "per", q.o.Limit.Per.String(), "enforced", q.o.Enforce)
 	}
 	if !q.o.Enforce {
@@ -173,7 +174,7 @@ func (q *Quota) take() (ids []string, hits []store.Hit) {
 
 func (q *Quota) key(clientID string) string {
 	m := hmac.New(sha256.New, q.o.Key)
-	m.Write([]byte("issue " + clientID))
+	m.Write([]byte(q.o.Name + " " + clientID))
 	return "i" + base64.RawURLEncoding.EncodeToString(m.Sum(nil)[:12])
 }
 
@@ -188,7 +189,7 @@ func (q *Quota) Hint() {
 	}
 	q.hinted = now
 	for id, c := range q.clients {
-		if c.minute > hintAbove && c.life >= hintMinLife {
+		if q.o.Chatty != nil && c.minute > hintAbove && c.life >= hintMinLife {
 			q.o.Chatty()
 			q.o.Log.Warn("client asks for tokens instead of caching them", "client_id", id,
 				"tokens_last_minute", c.minute, "token_lives_seconds", int64(c.life/time.Second))

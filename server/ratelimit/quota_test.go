@@ -13,7 +13,7 @@ import (
 
 func (w *world) quota(count int, enforce bool, log *bytes.Buffer) *ratelimit.Quota {
 	return ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Store: w.store, Key: []byte("key"), Now: w.clock.Now, Enforce: enforce,
+		Name: ratelimit.IssuePerClient, Store: w.store, Key: []byte("key"), Now: w.clock.Now, Enforce: enforce,
 		Limit: ratelimit.Limit{Count: count, Per: time.Minute}, Log: slog.New(slog.NewTextHandler(log, nil)),
 		Hit: func(limit string) { w.hits[limit]++ }, Chatty: func() { w.hits["chatty"]++ },
 	})
