@@ -35,6 +35,7 @@ type TokenRequest struct {
 
 var (
 	errNoScope     = bad(web.Attribute("scope"), "scope is missing: name the scopes of the token, separated by spaces")
+	errNoNames     = errors.New("name at least one scope: a customer token has no default ones")
 	errPrivileged  = fault.New(fault.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
 	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At(web.Attribute("upgradableScope"))
 	errHalf        = bad(web.Attribute("verificationToken"), "verificationToken and verificationCode go together: send both")
@@ -113,7 +114,7 @@ func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 		err = scopes.ErrUnknown
 	}
 	if err == nil && len(names) == 0 {
-		err = scopes.ErrNone
+		err = errNoNames
 	}
 	if err != nil {
 		return "", fault.New(fault.InvalidScope, err.Error()).At(web.Attribute(attribute))
