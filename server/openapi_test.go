@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -68,7 +69,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 		}
 	}
 	for _, r := range (&Server{issuer: "https://auth.example.com"}).public() {
-		mounted = append(mounted, r.method+" "+r.path)
+		mounted = append(mounted, r.method+" "+strings.ReplaceAll(r.path, ":id", "{id}"))
 	}
 	slices.Sort(documented)
 	slices.Sort(mounted)
@@ -85,6 +86,13 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 	token := append([]string{"paths", "/oauth/token", "post"}, ok200...)
 	introspect := append([]string{"paths", "/oauth/introspect", "post"}, ok200...)
 	metadata := append([]string{"paths", "/.well-known/oauth-authorization-server", "get"}, ok200...)
+	const verification, customerToken, jsonAPI = "/customers/{id}/token/verification", "/customers/{id}/token", "application/vnd.api+json"
+	asked := func(path, name string) node {
+		return at(t, doc, doc, "paths", path, "post", "requestBody", "content", jsonAPI, "examples", name, "value", "data", "attributes")
+	}
+	answered := func(path string) node {
+		return at(t, doc, doc, "paths", path, "post", "responses", "201", "content", jsonAPI, "example", "data", "attributes")
+	}
 	for _, c := range []struct {
 		schema, folder, name string
 		example              node
@@ -94,6 +102,16 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "active", "value")...), false},
 		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "example")...), true},
 		{"Status", "health", "status", nil, false},
+		{"CustomerVerificationRequest", "customers", "Verification", asked(verification, "everything"), true},
+		{"Phone", "customers", "Phone", nil, false},
+		{"CustomerVerification", "customers", "verificationAnswer", answered(verification), true},
+		{"CustomerTokenRequest", "customers", "TokenRequest", asked(customerToken, "everything"), true},
+		{"CustomerTokenRequest", "customers", "TokenRequest", asked(customerToken, "withCode"), false},
+		{"CustomerBearerToken", "customers", "tokenAnswer", answered(customerToken), true},
+		{"Resource", "../store", "Resource", nil, false},
+		{"ErrorObject", "web", "errorObject", nil, false},
+		{"ErrorSource", "web", "errorSource", nil, false},
+		{"ErrorMeta", "web", "errorMeta", nil, false},
 	} {
 		all, always := members(t, c.folder, c.name)
 		schema := slices.Sorted(maps.Keys(at(t, doc, doc, "components", "schemas", c.schema, "properties")))
@@ -174,6 +192,88 @@ func TestOpenAPIErrors(t *testing.T) {
 			at(t, doc, node{"$ref": ref})
 		}
 	})
+}
+
+// TestOpenAPITypes: the types of the documents are those of
+// customers/handler.go.
+func TestOpenAPITypes(t *testing.T) {
+	documented := map[string]bool{}
+	each(openAPI(t), func(n node) {
+		if properties, ok := n["properties"].(node); ok && properties["attributes"] != nil {
+			name, _ := properties["type"].(node)["const"].(string)
+			documented[name] = true
+		}
+	})
+	named := map[string]bool{}
+	inspect(t, "customers", func(n ast.Node) {
+		if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "type") {
+			for name := range literals(v) {
+				named[name] = true
+			}
+		}
+	})
+	if diff := cmp.Diff(named, documented); diff != "" {
+		t.Errorf("types of documents (-customers/handler.go +openapi.yaml):\n%s", diff)
+	}
+}
+
+// TestOpenAPIErrorDocuments: the errors in the examples are ones that callers
+// meet, word for word, and say the status that they stand under.
+func TestOpenAPIErrorDocuments(t *testing.T) {
+	doc := openAPI(t)
+	known, said := map[string]bool{}, map[string]bool{}
+	inspect(t, "fault", func(n ast.Node) { maps.Copy(known, literals(n)) })
+	for _, folder := range []string{"customers", "web", "../scopes"} {
+		inspect(t, folder, func(n ast.Node) { maps.Copy(said, literals(n)) })
+	}
+	codes := list(at(t, doc, doc, "components", "schemas", "ErrorObject", "properties", "code")["enum"])
+	for _, code := range codes {
+		if !known[code] {
+			t.Errorf("there is no error %q in server/fault", code)
+		}
+	}
+	seen := 0
+	each(doc, func(n node) {
+		detail, ok := n["detail"].(string)
+		if !ok {
+			return
+		}
+		seen++
+		status, _ := n["status"].(string)
+		number, _ := strconv.Atoi(status)
+		code, _ := n["code"].(string)
+		if !slices.Contains(codes, code) || !said[detail] || n["title"] != http.StatusText(number) {
+			t.Errorf("no caller meets this error: %v", n)
+		}
+	})
+	for _, path := range []string{"/customers/{id}/token/verification", "/customers/{id}/token"} {
+		for status := range at(t, doc, doc, "paths", path, "post", "responses") {
+			each(at(t, doc, doc, "paths", path, "post", "responses", status), func(n node) {
+				if _, ok := n["detail"]; ok && n["status"] != status {
+					t.Errorf("%s: an example under %s has the status %v", path, status, n["status"])
+				}
+			})
+		}
+	}
+	if seen == 0 {
+		t.Error("there is no example of an error")
+	}
+}
+
+// literals are the strings that a part of a file holds.
+func literals(n ast.Node) map[string]bool {
+	found := map[string]bool{}
+	if n == nil {
+		return found
+	}
+	ast.Inspect(n, func(n ast.Node) bool {
+		if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING {
+			s, _ := strconv.Unquote(text.Value)
+			found[s] = true
+		}
+		return true
+	})
+	return found
 }
 
 // members answers the JSON names of a struct, and those that are always

@@ -16,7 +16,10 @@ import (
 	"github.com/grantd/grantd/server"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/oauth"
+	"github.com/grantd/grantd/server/orgs"
+	"github.com/grantd/grantd/store"
 )
 
 // What 'grantd dev' makes.
@@ -25,6 +28,12 @@ const (
 	demoRSID  = "demo-rs"
 	demoScope = "users:read users:write"
 	demoTTL   = int64(7200)
+
+	demoOrg          = "demo-org"
+	demoCustomer     = "10001"
+	demoPhone        = "+15555550136" // nobody's
+	demoBackendID    = "demo-backend"
+	demoBackendScope = "customers cards cards-write customer-token-write"
 )
 
 func (a *app) devCommand() *cobra.Command {
@@ -33,7 +42,8 @@ func (a *app) devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Try it: run a sandbox with a demo client and print lines to paste",
 		Long: `Runs a sandbox server with a demo client and a demo resource server, and prints
-their secrets and curl lines that ask for a token, introspect and revoke it.
+their secrets and curl lines that ask for a token, introspect and revoke it. An
+org with a customer is there too, and the codes that it is sent are printed.
 
 Its data is in a temporary folder, which is removed when it ends. Configuration
 file and GRANTD_* variables are not read.`,
@@ -85,6 +95,9 @@ type demo struct {
 	AdminSocket    string          `json:"admin_socket"`
 	Client         clients.Created `json:"client"`
 	ResourceServer clients.Created `json:"resource_server"`
+	Backend        clients.Created `json:"backend"` // of the customer's org
+	CustomerID     string          `json:"customer_id"`
+	CustomerURL    string          `json:"customer_url"` // its tokens are below
 }
 
 func (a *app) devReady(ctx context.Context, s *server.Server) error {
@@ -115,12 +128,35 @@ func makeDemo(ctx context.Context, s *server.Server) (demo, error) {
 	}
 	rs, err := s.Clients().Create(ctx, by, clients.NewSpec{
 		ClientID: demoRSID,
-		Spec:     clients.Spec{Name: new("Demo resource server"), Scope: new(scopes.Introspect)},
+		Spec: clients.Spec{
+			Name: new("Demo resource server"), Scope: new(scopes.Introspect),
+			TokenUses: &[]store.TokenUse{store.UseClient, store.UseCustomer},
+		},
 	})
+	if err != nil {
+		return demo{}, err
+	}
+	backend, err := makeDemoOrg(ctx, s, by)
 	base := s.PublicURL()
 	program, exeErr := os.Executable() // after `go run .` it is not in PATH
 	return demo{
-		Program: program, PublicURL: base, AdminSocket: s.AdminSocket(), Client: client, ResourceServer: rs,
+		Program: program, PublicURL: base, AdminSocket: s.AdminSocket(), Client: client, ResourceServer: rs, Backend: backend,
 		TokenURL: base + oauth.PathToken, IntrospectURL: base + oauth.PathIntrospect, RevokeURL: base + oauth.PathRevoke,
+		CustomerID: demoCustomer, CustomerURL: base + "/customers/" + demoCustomer,
 	}, errors.Join(err, exeErr)
+}
+
+// makeDemoOrg makes an org with a customer, and answers its backend.
+func makeDemoOrg(ctx context.Context, s *server.Server, by audit.Actor) (clients.Created, error) {
+	if _, _, err := s.Orgs().Put(ctx, by, demoOrg, 0, orgs.Spec{Name: "Demo org"}); err != nil {
+		return clients.Created{}, err
+	}
+	_, _, err := s.Customers().Put(ctx, by, demoCustomer, 0, customers.Spec{OrgID: demoOrg, Type: store.Individual, Phone: demoPhone})
+	if err != nil {
+		return clients.Created{}, err
+	}
+	return s.Clients().Create(ctx, by, clients.NewSpec{
+		ClientID: demoBackendID, OrgID: demoOrg,
+		Spec: clients.Spec{Name: new("Demo backend"), Scope: new(demoBackendScope)},
+	})
 }

@@ -1,7 +1,8 @@
 package cli
 
 // devText is what 'grantd dev' prints of a demo, a text/template. Its lines
-// that begin with curl or TOKEN= run in a shell as they are, in their order.
+// that begin with curl or TOKEN= run in a shell as they are, in their order;
+// so do those of a customer, but a person types the code in between.
 const devText = `# A grantd sandbox is running. Nothing here is kept: Ctrl-C ends it and removes
 # its data. Open another terminal and paste the lines below, one after another.
 #
@@ -37,5 +38,16 @@ curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret
 # 6. You are the operator too:
 '{{.Program}}' client list --socket '{{.AdminSocket}}'
 printf %s "$TOKEN" | '{{.Program}}' token explain --socket '{{.AdminSocket}}'
+
+# 7. The backend of an org has a token made that reaches one customer only. To
+# look takes no code ...
+BACKEND=$(curl -sS -u '{{.Backend.ClientID}}:{{.Backend.ClientSecret}}' -d grant_type=client_credentials '{{.TokenURL}}' | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p')
+ask() { curl -sS -w '\n' -H 'Content-Type: application/vnd.api+json' -H "Authorization: Bearer $BACKEND" -d "{\"data\":$2}" "{{.CustomerURL}}/$1"; }
+ask token '{"type":"customerToken","attributes":{"scope":"cards"}}'
+
+# ... and to write takes one, which this terminal shows: type it when read waits.
+VERIFICATION=$(ask token/verification '{"type":"customerTokenVerification","attributes":{"channel":"sms"}}' | sed -n 's/.*"verificationToken":"\([^"]*\)".*/\1/p')
+read -r CODE
+ask token '{"type":"customerToken","attributes":{"scope":"cards cards-write","verificationToken":"'"$VERIFICATION"'","verificationCode":"'"$CODE"'"}}'
 
 `

@@ -47,6 +47,17 @@ type Handler struct {
 	Issues Issues
 }
 
+// Attributes of what is answered; openapi.yaml has them too.
+type (
+	verificationAnswer struct {
+		VerificationToken string `json:"verificationToken"`
+	}
+	tokenAnswer struct {
+		Token     string `json:"token"`
+		ExpiresIn int64  `json:"expiresIn"` // seconds
+	}
+)
+
 var (
 	errNoBearer = fault.New(fault.NoToken, "this needs Authorization: Bearer with a token of a client of the customer's org, or of the customer")
 	errBearer   = fault.New(fault.InvalidToken, "the bearer token is not active, or not one of a client or a customer")
@@ -66,9 +77,7 @@ func (h Handler) Verification(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	web.Document(c, http.StatusCreated, typeVerification, struct {
-		VerificationToken string `json:"verificationToken"`
-	}{token})
+	web.Document(c, http.StatusCreated, typeVerification, verificationAnswer{token})
 	return nil
 }
 
@@ -88,10 +97,7 @@ func (h Handler) Token(c *gin.Context) error {
 	}
 	h.Issues.Issued(b.Token.ClientID, b.Token.SecretID, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
-	web.Document(c, http.StatusCreated, typeBearerToken, struct {
-		Token     string `json:"token"`
-		ExpiresIn int64  `json:"expiresIn"`
-	}{issued.Token, int64(issued.ExpiresIn / time.Second)})
+	web.Document(c, http.StatusCreated, typeBearerToken, tokenAnswer{issued.Token, int64(issued.ExpiresIn / time.Second)})
 	return nil
 }
 

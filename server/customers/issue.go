@@ -35,7 +35,8 @@ type TokenRequest struct {
 
 var (
 	errQuota       = fault.New(fault.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
-	errNoScope     = bad(web.Attribute("scope"), "name at least one scope; several are separated by spaces")
+	errNoScope     = bad(web.Attribute("scope"), "scope is missing: name the scopes of the token, separated by spaces")
+	errNoNames     = errors.New("name at least one scope: a customer token has no default ones")
 	errPrivileged  = fault.New(fault.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
 	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At(web.Attribute("upgradableScope"))
 	errHalf        = bad(web.Attribute("verificationToken"), "verificationToken and verificationCode go together: send both")
@@ -119,7 +120,7 @@ func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 		err = scopes.ErrUnknown
 	}
 	if err == nil && len(names) == 0 {
-		return "", errNoScope.At(web.Attribute(attribute))
+		err = errNoNames
 	}
 	if err != nil {
 		return "", fault.New(fault.InvalidScope, err.Error()).At(web.Attribute(attribute))

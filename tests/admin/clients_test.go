@@ -1,5 +1,5 @@
-// Package admin_test tells what the admin API of clients, secrets, tokens,
-// audit and scopes does (contract §4), on both stores.
+// Package admin_test tells what the admin API of clients, secrets, orgs,
+// customers, tokens, audit and scopes does (contract §4), on both stores.
 package admin_test
 
 import (

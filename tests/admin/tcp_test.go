@@ -75,6 +75,7 @@ func TestAdminOverTCP(t *testing.T) {
 		s := start(overTCP())
 		reader, writer := operators(t, s)
 		s.NewClient(t, "billing", "users:read")
+		one := object{"customers": []object{line("10002", "acme")}}
 		for _, tc := range []struct {
 			method, path string
 			body         any
@@ -98,6 +99,23 @@ func TestAdminOverTCP(t *testing.T) {
 			{"POST", "/tokens/revoke", object{"token": "x"}, false, 404},
 			{"POST", "/leaks", object{"credential": "x"}, false, 404},
 			{"DELETE", "/clients/new", nil, false, 204},
+			{"GET", "/orgs", nil, true, 200},
+			{"GET", "/orgs/nobody", nil, true, 404},
+			{"PUT", "/orgs/acme", object{"name": "Acme"}, false, 201},
+			{"POST", "/orgs/acme/void-tokens", nil, false, 200},
+			{"POST", "/orgs/acme/deactivate", nil, false, 200},
+			{"POST", "/orgs/acme/reactivate", nil, false, 200},
+			{"GET", "/customers", nil, true, 200},
+			{"GET", "/customers/nobody", nil, true, 404},
+			{"PUT", "/customers/10001", person("acme"), false, 201},
+			{"POST", "/customers/import", one, false, 200},
+			{"POST", "/customers/import", object{"check": true, "customers": one["customers"]}, false, 200}, // says what is stored
+			{"POST", "/customers/10001/reset-codes", nil, false, 200},
+			{"POST", "/customers/10001/void-tokens", nil, false, 200},
+			{"POST", "/customers/10001/deactivate", nil, false, 200},
+			{"POST", "/customers/10001/reactivate", nil, false, 200},
+			{"DELETE", "/customers/10001", nil, false, 204},
+			{"DELETE", "/orgs/acme", nil, false, 204},
 			{"POST", "/tokens/void-all", nil, false, 200}, // its own token too: the last one
 		} {
 			name := tc.method + " " + tc.path

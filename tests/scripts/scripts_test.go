@@ -9,6 +9,8 @@
 //	                       $NAME_SOCKET
 //	down NAME              Ctrl-C: the server must end with exit code 0; what
 //	                       it printed and logged is stdout and stderr then
+//	said NAME VAR EXPR     wait until the server has printed what the regular
+//	                       expression EXPR matches, and put its group into $VAR
 //	exits CODE program ... run a program that must end with this exit code
 //	phone NAME FILE        start a receiver of customers.webhook, put its URL
 //	                       into $NAME, its key into webhook.key, and each
@@ -43,6 +45,7 @@ import (
 const (
 	readyTime = 30 * time.Second
 	stopTime  = 30 * time.Second
+	saidTime  = 10 * time.Second
 )
 
 func TestMain(m *testing.M) {
@@ -66,7 +69,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"up": up, "down": down, "exits": exits, "json": jsonValue, "phone": phone,
+			"up": up, "down": down, "said": said, "exits": exits, "json": jsonValue, "phone": phone,
 		},
 	})
 }
@@ -155,6 +158,24 @@ func down(ts *testscript.TestScript, neg bool, args []string) {
 		_ = r.cmd.Process.Kill()
 		<-r.done
 		ts.Fatalf("%s is still there %s after Ctrl-C:\n%s", args[0], stopTime, &r.err)
+	}
+}
+
+func said(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || servers(ts)[args[0]] == nil {
+		ts.Fatalf("usage: said NAME VAR EXPR, of a server that is up")
+	}
+	find, err := regexp.Compile(args[2])
+	ts.Check(err)
+	out := &servers(ts)[args[0]].out
+	for give := time.Now().Add(saidTime); ; time.Sleep(time.Millisecond) { // a pipe is between
+		if m := find.FindStringSubmatch(out.String()); len(m) == 2 {
+			ts.Setenv(args[1], m[1])
+			return
+		}
+		if time.Now().After(give) {
+			ts.Fatalf("%s has not printed %s:\n%s", args[0], find, out)
+		}
 	}
 }
 
