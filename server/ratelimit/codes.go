@@ -55,10 +55,30 @@ func (c *Codes) Take(ctx context.Context, f For) (wait time.Duration, err error)
 			c.o.Hit(l.name)
 		}
 	}
-	if wait > 0 { // what is refused costs nothing: it is given back
-		_, err = c.add(ctx, limits, -1)
+	if wait > 0 { // what is refused costs nothing
+		err = c.giveBack(ctx, limits, counts)
 	}
 	return wait, err
+}
+
+// slack is longer than any call of the store takes.
+const slack = 30 * time.Second
+
+// giveBack takes a code back that was counted, also for a caller who is gone.
+// What is given back to a window that has ended would be one more in the next
+// one: so windows that are about to end keep it.
+func (c *Codes) giveBack(ctx context.Context, limits []counted, counts []store.Count) error {
+	var lasting []counted
+	for i, l := range limits {
+		if counts[i].Left > slack {
+			lasting = append(lasting, l)
+		}
+	}
+	if len(lasting) == 0 {
+		return nil
+	}
+	_, err := c.add(context.WithoutCancel(ctx), lasting, -1)
+	return err
 }
 
 func (c *Codes) add(ctx context.Context, limits []counted, n int64) ([]store.Count, error) {

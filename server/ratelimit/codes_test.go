@@ -1,0 +1,225 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/store"
+)
+
+// codes are limits of 2 codes to a phone, 3 for a customer, 4 for a client and
+// 5 for an org.
+func (w *world) codes() *ratelimit.Codes {
+	return ratelimit.NewCodes(ratelimit.CodesOptions{
+		Store: w.store, Key: []byte("key"), Hit: func(limit string) { w.hits[limit]++ },
+		PerPhone:    ratelimit.Limit{Count: 2, Per: 10 * time.Minute},
+		PerCustomer: ratelimit.Limit{Count: 3, Per: 24 * time.Hour},
+		PerClient:   ratelimit.Limit{Count: 4, Per: time.Hour},
+		PerOrg:      ratelimit.Limit{Count: 5, Per: 24 * time.Hour},
+	})
+}
+
+// taken says whether the code may be sent.
+func taken(t *testing.T, c *ratelimit.Codes, phone, customer, client string) bool {
+	t.Helper()
+	wait, err := c.Take(t.Context(), ratelimit.For{Phone: phone, CustomerID: customer, ClientID: client, OrgID: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wait == 0
+}
+
+func TestCodesAreBoundedByEachLimit(t *testing.T) {
+	for _, c := range []struct {
+		limit string
+		most  int
+		wait  time.Duration
+		ask   func(i int) ratelimit.For
+	}{
+		{ratelimit.CodesPerPhone, 2, 10 * time.Minute, func(i int) ratelimit.For {
+			return ratelimit.For{Phone: "+1", CustomerID: string(rune('a' + i)), ClientID: string(rune('a' + i)), OrgID: string(rune('a' + i))}
+		}},
+		{ratelimit.CodesPerCustomer, 3, 24 * time.Hour, func(i int) ratelimit.For {
+			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: "1", ClientID: string(rune('a' + i)), OrgID: string(rune('a' + i))}
+		}},
+		{ratelimit.CodesPerClient, 4, time.Hour, func(i int) ratelimit.For {
+			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: string(rune('a' + i)), ClientID: "1", OrgID: string(rune('a' + i))}
+		}},
+		{ratelimit.CodesPerOrg, 5, 24 * time.Hour, func(i int) ratelimit.For {
+			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: string(rune('a' + i)), ClientID: string(rune('a' + i)), OrgID: "1"}
+		}},
+	} {
+		t.Run(c.limit, func(t *testing.T) {
+			w := newWorld(t)
+			codes := w.codes()
+			for i := range 10 {
+				wait, err := codes.Take(t.Context(), c.ask(i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if refused := i >= c.most; refused != (wait > 0) || refused && wait != c.wait {
+					t.Errorf("code %d: wait %v", i+1, wait)
+				}
+			}
+			if diff := cmp.Diff(map[string]int{c.limit: 10 - c.most}, w.hits); diff != "" {
+				t.Errorf("hits (-want +got):\n%s", diff)
+			}
+			w.clock.Advance(c.wait)
+			if wait, err := codes.Take(t.Context(), c.ask(0)); wait != 0 || err != nil {
+				t.Errorf("after the window: %v, %v", wait, err)
+			}
+		})
+	}
+}
+
+// What one limit refuses is counted by none: who asks in vain does not use up
+// what others may have.
+func TestRefusedCodeIsCountedNowhere(t *testing.T) {
+	w := newWorld(t)
+	codes := w.codes()
+	for i := range 20 {
+		if got := taken(t, codes, "+1", "1", "backend"); got != (i < 2) {
+			t.Fatalf("code %d: %v", i+1, got)
+		}
+	}
+	for i, want := range []bool{true, false} { // the customer's third and fourth
+		if got := taken(t, codes, "+2", "1", "backend"); got != want {
+			t.Errorf("another phone, code %d: %v", i+1, got)
+		}
+	}
+	for i, want := range []bool{true, false} { // the client's fourth and fifth
+		if got := taken(t, codes, "+3", "2", "backend"); got != want {
+			t.Errorf("another customer, code %d: %v", i+1, got)
+		}
+	}
+}
+
+// A refused code is given back to the window that it was counted in: one that
+// has ended, or begins anew in between, would let as many more through.
+func TestCodeIsNotGivenBackToTheNextWindow(t *testing.T) {
+	w := newWorld(t)
+	codes := w.codes()
+	for range 2 {
+		taken(t, codes, "+1", "1", "backend")
+	}
+	w.clock.Advance(10*time.Minute - time.Millisecond)
+	calls := w.store.Calls("AddHits")
+	w.store.Hook("AddHits", func() {
+		if w.store.Calls("AddHits") == calls+2 { // between counting and giving back
+			w.clock.Advance(2 * time.Millisecond)
+		}
+	})
+	if taken(t, codes, "+1", "2", "backend") {
+		t.Fatal("a third code in the window")
+	}
+	w.store.Heal("AddHits")
+	sent := 0
+	for i := range 10 {
+		if taken(t, codes, "+1", string(rune('a'+i)), string(rune('a'+i))) {
+			sent++
+		}
+	}
+	if sent != 2 {
+		t.Errorf("%d codes in the next window, want 2", sent)
+	}
+}
+
+// A caller that goes away does not make what it was refused count.
+func TestCodeIsGivenBackWithoutTheCaller(t *testing.T) {
+	w := newWorld(t)
+	codes := w.codes()
+	for range 2 {
+		taken(t, codes, "+1", "1", "backend")
+	}
+	ctx, gone := context.WithCancel(t.Context())
+	calls := w.store.Calls("AddHits")
+	w.store.Hook("AddHits", func() {
+		if w.store.Calls("AddHits") == calls+2 {
+			gone()
+		}
+	})
+	if wait, _ := codes.Take(ctx, ratelimit.For{Phone: "+1", CustomerID: "1", ClientID: "backend", OrgID: "acme"}); wait == 0 {
+		t.Fatal("a third code in the window")
+	}
+	w.store.Heal("AddHits")
+	if !taken(t, codes, "+2", "1", "backend") {
+		t.Error("the refused code counts for the customer")
+	}
+}
+
+func TestCodesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	c := ratelimit.NewCodes(ratelimit.CodesOptions{
+		Store: w.store, Key: []byte("key"), Hit: func(string) {}, PerPhone: ratelimit.Limit{Count: 5, Per: time.Minute},
+	})
+	var sent atomic.Int32
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			wait, err := c.Take(t.Context(), ratelimit.For{Phone: "+1"})
+			if err != nil {
+				t.Error(err)
+			} else if wait == 0 {
+				sent.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if sent.Load() != 5 {
+		t.Errorf("%d codes, want 5", sent.Load())
+	}
+}
+
+// Codes that cannot be counted are not sent; without limits nothing is asked.
+func TestCodesWithoutTheStore(t *testing.T) {
+	w := newWorld(t)
+	w.store.Fail("AddHits", store.ErrUnavailable)
+	if _, err := w.codes().Take(t.Context(), ratelimit.For{Phone: "+1"}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("error %v", err)
+	}
+	none := ratelimit.NewCodes(ratelimit.CodesOptions{Store: w.store})
+	if wait, err := none.Take(t.Context(), ratelimit.For{Phone: "+1"}); wait != 0 || err != nil {
+		t.Errorf("without limits: %v, %v", wait, err)
+	}
+}
+
+// Limits of a kind do not meet those of another with the same name, and no
+// key holds whom it counts.
+func TestCodeCountersAreApart(t *testing.T) {
+	w := newWorld(t)
+	keys := recordedKeys{Limits: w.store}
+	codes := ratelimit.NewCodes(ratelimit.CodesOptions{
+		Store: &keys, Key: []byte("key"), Hit: func(string) {},
+		PerPhone: ratelimit.Limit{Count: 1, Per: time.Hour}, PerCustomer: ratelimit.Limit{Count: 1, Per: time.Hour},
+		PerClient: ratelimit.Limit{Count: 1, Per: time.Hour}, PerOrg: ratelimit.Limit{Count: 1, Per: time.Hour},
+	})
+	const same = "+15555550136"
+	if wait, err := codes.Take(t.Context(), ratelimit.For{Phone: same, CustomerID: same, ClientID: same, OrgID: same}); wait != 0 || err != nil {
+		t.Errorf("%v, %v", wait, err)
+	}
+	if len(keys.seen) != 4 {
+		t.Errorf("%d counters, want 4: %v", len(keys.seen), keys.seen)
+	}
+}
+
+type recordedKeys struct {
+	store.Limits
+	seen map[string]bool
+}
+
+func (r *recordedKeys) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
+	if r.seen == nil {
+		r.seen = map[string]bool{}
+	}
+	for _, h := range hits {
+		r.seen[h.Key] = true
+	}
+	return r.Limits.AddHits(ctx, hits...)
+}
