@@ -170,9 +170,10 @@ func (t *Tokens) needing(b Bearer, names string) []string {
 }
 
 // resources answers what the token is restricted to: what is asked for, within
-// what the bearer is restricted to.
+// what the bearer is restricted to. An empty list is not asked for: who makes
+// one of the cards that a customer has, and there are none, does not mean all.
 func resources(held, asked []store.Resource) ([]store.Resource, error) {
-	if len(asked) == 0 {
+	if asked == nil {
 		return held, nil
 	}
 	ids := 0
@@ -184,7 +185,7 @@ func resources(held, asked []store.Resource) ([]store.Resource, error) {
 		}
 		seen[r.Type] = true
 	}
-	if len(asked) > maxResources || ids > maxResourceIDs {
+	if len(asked) == 0 || len(asked) > maxResources || ids > maxResourceIDs {
 		return nil, errResources
 	}
 	if len(held) > 0 && slices.ContainsFunc(asked, func(r store.Resource) bool { return !within(held, r) }) {
