@@ -35,6 +35,7 @@ type TokenRequest struct {
 
 var (
 	errNoScope     = bad(web.Attribute("scope"), "scope is missing: name the scopes of the token, separated by spaces")
+	errEmptyScope  = fault.New(fault.InvalidScope, "name at least one scope")
 	errPrivileged  = fault.New(fault.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
 	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At(web.Attribute("upgradableScope"))
 	errHalf        = bad(web.Attribute("verificationToken"), "verificationToken and verificationCode go together: send both")
@@ -112,11 +113,11 @@ func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 	if err == nil && t.o.Catalogue().Unknown(names) != "" {
 		err = scopes.ErrUnknown
 	}
-	if err == nil && len(names) == 0 {
-		err = scopes.ErrNone
-	}
 	if err != nil {
 		return "", fault.New(fault.InvalidScope, err.Error()).At(web.Attribute(attribute))
+	}
+	if len(names) == 0 {
+		return "", errEmptyScope.At(web.Attribute(attribute))
 	}
 	if slices.ContainsFunc(names, scopes.Privileged) {
 		return "", errPrivileged.At(web.Attribute(attribute))
@@ -170,8 +171,8 @@ func (t *Tokens) needing(b Bearer, names string) []string {
 }
 
 // resources answers what the token is restricted to: what is asked for, within
-// what the bearer is restricted to. An empty list is not asked for: who makes
-// one of the cards that a customer has, and there are none, does not mean all.
+// what the bearer is restricted to. An empty list is refused: who lists the
+// cards of a customer who has none does not mean all of them.
 func resources(held, asked []store.Resource) ([]store.Resource, error) {
 	if asked == nil {
 		return held, nil
