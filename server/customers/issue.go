@@ -36,7 +36,7 @@ type TokenRequest struct {
 var (
 	errQuota       = fault.New(fault.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
 	errNoScope     = bad(web.Attribute("scope"), "scope is missing: name the scopes of the token, separated by spaces")
-	errNoNames     = errors.New("name at least one scope: a customer token has no default ones")
+	errEmptyScope  = fault.New(fault.InvalidScope, "name at least one scope")
 	errPrivileged  = fault.New(fault.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
 	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At(web.Attribute("upgradableScope"))
 	errHalf        = bad(web.Attribute("verificationToken"), "verificationToken and verificationCode go together: send both")
@@ -119,11 +119,11 @@ func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 	if err == nil && t.o.Catalogue().Unknown(names) != "" {
 		err = scopes.ErrUnknown
 	}
-	if err == nil && len(names) == 0 {
-		err = errNoNames
-	}
 	if err != nil {
 		return "", fault.New(fault.InvalidScope, err.Error()).At(web.Attribute(attribute))
+	}
+	if len(names) == 0 {
+		return "", errEmptyScope.At(web.Attribute(attribute))
 	}
 	if slices.ContainsFunc(names, scopes.Privileged) {
 		return "", errPrivileged.At(web.Attribute(attribute))
@@ -179,7 +179,8 @@ func (t *Tokens) needing(b Bearer, names string) []string {
 }
 
 // resources answers what the token is restricted to: what is asked for, within
-// what the bearer is restricted to.
+// what the bearer is restricted to. An empty list is refused: who lists the
+// cards of a customer who has none does not mean all of them.
 func resources(held, asked []store.Resource) ([]store.Resource, error) {
 	if asked == nil {
 		return held, nil
@@ -196,7 +197,7 @@ func resources(held, asked []store.Resource) ([]store.Resource, error) {
 		}
 		seen[r.Type] = true
 	}
-	if len(asked) > maxResources || ids > maxResourceIDs {
+	if len(asked) == 0 || len(asked) > maxResources || ids > maxResourceIDs {
 		return nil, errResources
 	}
 	if len(held) > 0 && slices.ContainsFunc(asked, func(r store.Resource) bool { return !within(held, r) }) {

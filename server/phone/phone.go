@@ -13,8 +13,11 @@ import (
 // ErrNumber says that a text is no telephone number. It holds none of it.
 var ErrNumber = errors.New("must be a telephone number with its country code, such as +15555550136")
 
-// maxLen bounds what is looked at: E.164 has 15 digits, people add separators.
-const maxLen = 32
+// E.164 has 15 digits; people add separators.
+const (
+	maxDigits = 15
+	maxLen    = 32 // of what is looked at
+)
 
 // Parse reads a number with its country code, such as "+1 (555) 555-0136". A
 // possible number is enough: those for tests belong to nobody (contract §5).
@@ -24,11 +27,25 @@ func Parse(s string) (string, error) {
 	if len(s) > maxLen || !strings.HasPrefix(s, "+") || strings.Trim(s, "+0123456789 ()-./") != "" {
 		return "", ErrNumber
 	}
-	n, err := phonenumbers.Parse(s, "")
-	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+	e164, ok := format(s)
+	if !ok {
 		return "", ErrNumber
 	}
-	return phonenumbers.Format(n, phonenumbers.E164), nil
+	// Of some impossible numbers each reading takes off another digit, as the
+	// prefix of calls within the country: they would not equal themselves.
+	if again, ok := format(e164); !ok || again != e164 {
+		return "", ErrNumber
+	}
+	return e164, nil
+}
+
+func format(s string) (e164 string, ok bool) {
+	n, err := phonenumbers.Parse(s, "")
+	if err != nil || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE { // not within its area only
+		return "", false
+	}
+	e164 = phonenumbers.Format(n, phonenumbers.E164)
+	return e164, len(e164) <= len("+")+maxDigits
 }
 
 // Join is Parse for a number whose country code stands apart, as in

@@ -2,116 +2,171 @@ package ratelimit_test
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/store"
-	"github.com/grantd/grantd/store/embedded"
 )
 
-// watched calls after when counters were added to, or asked.
-type watched struct {
-	store.Limits
-	after func(n int64)
+// codes are limits of 2 codes to a phone, 3 for a customer, 4 for a client and
+// 5 for an org.
+func (w *world) codes() *ratelimit.Codes {
+	return ratelimit.NewCodes(ratelimit.CodesOptions{
+		Store: w.store, Key: []byte("key"), Hit: func(limit string) { w.hits[limit]++ },
+		PerPhone:    ratelimit.Limit{Count: 2, Per: 10 * time.Minute},
+		PerCustomer: ratelimit.Limit{Count: 3, Per: 24 * time.Hour},
+		PerClient:   ratelimit.Limit{Count: 4, Per: time.Hour},
+		PerOrg:      ratelimit.Limit{Count: 5, Per: 24 * time.Hour},
+	})
 }
 
-func (w *watched) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	counts, err := w.Limits.AddHits(ctx, hits...)
-	if w.after != nil {
-		w.after(hits[0].N)
-	}
-	return counts, err
-}
-
-func newCodes(t *testing.T, o ratelimit.CodesOptions, now *time.Time) (*ratelimit.Codes, *watched) {
+// taken says whether the code may be sent.
+func taken(t *testing.T, c *ratelimit.Codes, phone, customer, client string) bool {
 	t.Helper()
-	s, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: func() time.Time { return *now }})
+	wait, err := c.Take(t.Context(), ratelimit.For{Phone: phone, CustomerID: customer, ClientID: client, OrgID: "acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
-	w := &watched{Limits: s}
-	o.Store, o.Key, o.Hit = w, []byte("key"), func(string) {}
-	return ratelimit.NewCodes(o), w
+	return wait == 0
 }
 
-// sent answers how many of n codes are let through.
-func sent(t *testing.T, c *ratelimit.Codes, f ratelimit.For, n int) (sent int) {
-	t.Helper()
-	for range n {
-		wait, err := c.Take(t.Context(), f)
-		if err != nil {
-			t.Fatal(err)
+func TestCodesAreBoundedByEachLimit(t *testing.T) {
+	for _, c := range []struct {
+		limit string
+		most  int
+		wait  time.Duration
+		ask   func(i int) ratelimit.For
+	}{
+		{ratelimit.CodesPerPhone, 2, 10 * time.Minute, func(i int) ratelimit.For {
+			return ratelimit.For{Phone: "+1", CustomerID: string(rune('a' + i)), ClientID: string(rune('a' + i)), OrgID: string(rune('a' + i))}
+		}},
+		{ratelimit.CodesPerCustomer, 3, 24 * time.Hour, func(i int) ratelimit.For {
+			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: "1", ClientID: string(rune('a' + i)), OrgID: string(rune('a' + i))}
+		}},
+		{ratelimit.CodesPerClient, 4, time.Hour, func(i int) ratelimit.For {
+			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: string(rune('a' + i)), ClientID: "1", OrgID: string(rune('a' + i))}
+		}},
+		{ratelimit.CodesPerOrg, 5, 24 * time.Hour, func(i int) ratelimit.For {
+			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: string(rune('a' + i)), ClientID: string(rune('a' + i)), OrgID: "1"}
+		}},
+	} {
+		t.Run(c.limit, func(t *testing.T) {
+			w := newWorld(t)
+			codes := w.codes()
+			for i := range 10 {
+				wait, err := codes.Take(t.Context(), c.ask(i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if refused := i >= c.most; refused != (wait > 0) || refused && wait != c.wait {
+					t.Errorf("code %d: wait %v", i+1, wait)
+				}
+			}
+			if diff := cmp.Diff(map[string]int{c.limit: 10 - c.most}, w.hits); diff != "" {
+				t.Errorf("hits (-want +got):\n%s", diff)
+			}
+			w.clock.Advance(c.wait)
+			if wait, err := codes.Take(t.Context(), c.ask(0)); wait != 0 || err != nil {
+				t.Errorf("after the window: %v, %v", wait, err)
+			}
+		})
+	}
+}
+
+// What one limit refuses is counted by none: who asks in vain does not use up
+// what others may have.
+func TestRefusedCodeIsCountedNowhere(t *testing.T) {
+	w := newWorld(t)
+	codes := w.codes()
+	for i := range 20 {
+		if got := taken(t, codes, "+1", "1", "backend"); got != (i < 2) {
+			t.Fatalf("code %d: %v", i+1, got)
 		}
-		if wait == 0 {
-			sent++
+	}
+	for i, want := range []bool{true, false} { // the customer's third and fourth
+		if got := taken(t, codes, "+2", "1", "backend"); got != want {
+			t.Errorf("another phone, code %d: %v", i+1, got)
 		}
 	}
-	return sent
-}
-
-// One customer who is refused takes nothing from the others of his org, also
-// if he hangs up in the middle of it.
-func TestCodesRefusedCostOthersNothing(t *testing.T) {
-	now := time.Now()
-	c, store := newCodes(t, ratelimit.CodesOptions{
-		PerCustomer: ratelimit.Limit{Count: 1, Per: time.Hour}, PerOrg: ratelimit.Limit{Count: 10, Per: time.Hour},
-	}, &now)
-	greedy, other := ratelimit.For{CustomerID: "greedy", OrgID: "o"}, ratelimit.For{CustomerID: "other", OrgID: "o"}
-	sent(t, c, greedy, 1)
-	for range 20 {
-		ctx, hangUp := context.WithCancel(t.Context())
-		store.after = func(int64) { hangUp() }
-		_, _ = c.Take(ctx, greedy)
-	}
-	// The same for those who were let in together, and passed the limit together.
-	ctx, hangUp := context.WithCancel(t.Context())
-	rival := ratelimit.For{CustomerID: "rival", OrgID: "o"}
-	store.after = func(int64) {
-		store.after = nil
-		sent(t, c, rival, 1)
-		store.after = func(int64) { hangUp() }
-	}
-	if wait, err := c.Take(ctx, rival); wait == 0 || err != nil {
-		t.Errorf("wait %s, error %v", wait, err)
-	}
-	store.after = nil
-	if n := sent(t, c, other, 1); n != 1 {
-		t.Error("another customer of the org is refused")
-	}
-	left := 0
-	for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
-		left += sent(t, c, ratelimit.For{CustomerID: id, OrgID: "o"}, 1)
-	}
-	if left != 7 { // of 10: greedy, rival and other had one each
-		t.Errorf("the org had %d more", left)
+	for i, want := range []bool{true, false} { // the client's fourth and fifth
+		if got := taken(t, codes, "+3", "2", "backend"); got != want {
+			t.Errorf("another customer, code %d: %v", i+1, got)
+		}
 	}
 }
 
-// What is given back when a window has just ended does not make the next one
-// larger.
-func TestCodesGivenBackAfterTheEnd(t *testing.T) {
-	now := time.Now()
-	c, store := newCodes(t, ratelimit.CodesOptions{PerPhone: ratelimit.Limit{Count: 5, Per: 10 * time.Minute}}, &now)
-	f := ratelimit.For{Phone: "+15555550136"}
-	sent(t, c, f, 4)
-	now = now.Add(10*time.Minute - time.Millisecond)
-	// Another takes the last one between asking and counting, and the window
-	// ends between counting and giving back.
-	store.after = func(int64) {
-		store.after = nil
-		sent(t, c, f, 1)
-		store.after = func(int64) { now = now.Add(time.Millisecond) }
+func TestCodesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	c := ratelimit.NewCodes(ratelimit.CodesOptions{
+		Store: w.store, Key: []byte("key"), Hit: func(string) {}, PerPhone: ratelimit.Limit{Count: 5, Per: time.Minute},
+	})
+	var sent atomic.Int32
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			wait, err := c.Take(t.Context(), ratelimit.For{Phone: "+1"})
+			if err != nil {
+				t.Error(err)
+			} else if wait == 0 {
+				sent.Add(1)
+			}
+		})
 	}
-	if n := sent(t, c, f, 1); n != 0 {
-		t.Error("one too many")
+	all.Wait()
+	if sent.Load() != 5 {
+		t.Errorf("%d codes, want 5", sent.Load())
 	}
-	store.after = nil
-	if n := sent(t, c, f, 100); n > 5 {
-		t.Errorf("%d codes in a window of 5", n)
+}
+
+// Codes that cannot be counted are not sent; without limits nothing is asked.
+func TestCodesWithoutTheStore(t *testing.T) {
+	w := newWorld(t)
+	w.store.Fail("AddHits", store.ErrUnavailable)
+	if _, err := w.codes().Take(t.Context(), ratelimit.For{Phone: "+1"}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("error %v", err)
 	}
+	none := ratelimit.NewCodes(ratelimit.CodesOptions{Store: w.store})
+	if wait, err := none.Take(t.Context(), ratelimit.For{Phone: "+1"}); wait != 0 || err != nil {
+		t.Errorf("without limits: %v, %v", wait, err)
+	}
+}
+
+// Limits of a kind do not meet those of another with the same name, and no
+// key holds whom it counts.
+func TestCodeCountersAreApart(t *testing.T) {
+	w := newWorld(t)
+	keys := recordedKeys{Limits: w.store}
+	codes := ratelimit.NewCodes(ratelimit.CodesOptions{
+		Store: &keys, Key: []byte("key"), Hit: func(string) {},
+		PerPhone: ratelimit.Limit{Count: 1, Per: time.Hour}, PerCustomer: ratelimit.Limit{Count: 1, Per: time.Hour},
+		PerClient: ratelimit.Limit{Count: 1, Per: time.Hour}, PerOrg: ratelimit.Limit{Count: 1, Per: time.Hour},
+	})
+	const same = "+15555550136"
+	if wait, err := codes.Take(t.Context(), ratelimit.For{Phone: same, CustomerID: same, ClientID: same, OrgID: same}); wait != 0 || err != nil {
+		t.Errorf("%v, %v", wait, err)
+	}
+	if len(keys.seen) != 4 {
+		t.Errorf("%d counters, want 4: %v", len(keys.seen), keys.seen)
+	}
+}
+
+type recordedKeys struct {
+	store.Limits
+	seen map[string]bool
+}
+
+func (r *recordedKeys) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
+	if r.seen == nil {
+		r.seen = map[string]bool{}
+	}
+	for _, h := range hits {
+		r.seen[h.Key] = true
+	}
+	return r.Limits.AddHits(ctx, hits...)
 }

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -63,6 +64,9 @@ func ReadDocument(c *gin.Context, typ string, into any) error {
 	body, err := ReadBody(c, MaxBody)
 	if err != nil {
 		return err
+	}
+	if !utf8.Valid(body) { // the decoder would put U+FFFD in its place
+		return errDocument
 	}
 	if err := noRepeats(body, camelCase); err != nil {
 		return errDocument.Because(kindOf(err))

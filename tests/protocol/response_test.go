@@ -2,7 +2,9 @@ package protocol_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,13 +45,51 @@ func (w *world) checkEvery(t *testing.T, c call, r harness.Response) {
 			w.keep(token)
 			checkToken(t, r)
 		}
+	case r.Status == 201:
+		if _, rest, ok := strings.Cut(r.Body, `"token":"`); ok {
+			token, _, _ := strings.Cut(rest, `"`)
+			w.keep(token)
+		}
+	}
+}
+
+// errorDocument is an error of JSON:API.
+type errorDocument struct {
+	Status, Code, Title, Detail string
+	Source                      struct{ Pointer string }
+	Meta                        struct{ Scope string }
+}
+
+// errorOf answers the one error of a JSON:API document, read strictly.
+func errorOf(t *testing.T, r harness.Response) errorDocument {
+	t.Helper()
+	var doc struct{ Errors []errorDocument }
+	d := json.NewDecoder(strings.NewReader(r.Body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&doc); err != nil || len(doc.Errors) != 1 {
+		t.Fatalf("not a document with one error: %v: %s", err, r.Body)
+	}
+	return doc.Errors[0]
+}
+
+// checkErrorDocument checks what every error of the JSON:API endpoints must
+// have (contract §3).
+func checkErrorDocument(t *testing.T, r harness.Response) {
+	t.Helper()
+	e := errorOf(t, r)
+	if e.Status != strconv.Itoa(r.Status) || e.Code == "" || e.Title != http.StatusText(r.Status) || e.Detail == "" {
+		t.Errorf("incomplete error: %s", r.Body)
+	}
+	if e.Source.Pointer != "" && !strings.HasPrefix(e.Source.Pointer, "/data") {
+		t.Errorf("pointer %q", e.Source.Pointer)
 	}
 }
 
 // checkError checks what every error must have (RFC 6749 §5.2, contract §3).
 func checkError(t *testing.T, c call, r harness.Response) {
 	t.Helper()
-	if got := r.Header.Get("Content-Type"); got != "application/json" {
+	inDocument := r.Header.Get("Content-Type") == "application/vnd.api+json"
+	if got := r.Header.Get("Content-Type"); got != "application/json" && !inDocument || inDocument != c.wantsDocument(r.Status) {
 		t.Errorf("Content-Type: %q", got)
 	}
 	challenges := r.Header.Values("WWW-Authenticate")
@@ -67,6 +107,11 @@ func checkError(t *testing.T, c call, r harness.Response) {
 		if r.Body != "" {
 			t.Errorf("HEAD with a body: %q", r.Body)
 		}
+		return
+	}
+	if inDocument {
+		checkErrorDocument(t, r)
+		golden.check(t, r)
 		return
 	}
 	var body map[string]any
@@ -87,6 +132,15 @@ func checkError(t *testing.T, c call, r harness.Response) {
 	}
 	golden.check(t, r)
 }
+
+// wantsDocument says whether an error is to be a JSON:API document: what the
+// endpoints of customers' tokens answer, but not what is answered before them.
+func (c call) wantsDocument(status int) bool {
+	path, _, _ := strings.Cut(c.target, "?")
+	return customerPath.MatchString(path) && !strings.Contains(path, "%2f") && status != http.StatusMethodNotAllowed
+}
+
+var customerPath = regexp.MustCompile(`^/customers/[^/]*/token(/verification)?$`)
 
 // wellFormedChallenge says whether each attribute of it stands once.
 func wellFormedChallenge(c string) bool {

@@ -12,11 +12,14 @@ type row struct {
 	name   string // id of the case and what it is about
 	call   call
 	status int
-	code   string            // member error; "" for a success
-	says   string            // is part of error_description
-	body   string            // the whole body, if given
-	header map[string]string // "" means absent
-	also   func(t *testing.T, r harness.Response)
+	code   string // member error; "" for a success
+	says   string // is part of error_description
+	// Of the errors that are JSON:API documents:
+	pointer string            // to what is wrong in the document
+	needs   string            // the scopes that are told
+	body    string            // the whole body, if given
+	header  map[string]string // "" means absent
+	also    func(t *testing.T, r harness.Response)
 }
 
 // run runs the rows as subtests.
@@ -33,8 +36,7 @@ func (row row) check(t *testing.T, r harness.Response) {
 		t.Fatalf("status %d, want %d: %s", r.Status, row.status, r.Body)
 	}
 	if row.call.method != "HEAD" {
-		code, _ := r.JSON(t)["error"].(string)
-		says, _ := r.JSON(t)["error_description"].(string)
+		code, says := row.told(t, r)
 		if code != row.code || !strings.Contains(says, row.says) {
 			t.Errorf("error %q %q, want %q %q", code, says, row.code, row.says)
 		}
@@ -50,6 +52,21 @@ func (row row) check(t *testing.T, r harness.Response) {
 	if row.also != nil {
 		row.also(t, r)
 	}
+}
+
+// told answers code and description of an error in either form.
+func (row row) told(t *testing.T, r harness.Response) (code, says string) {
+	t.Helper()
+	if r.Status < 400 || r.Header.Get("Content-Type") != "application/vnd.api+json" {
+		code, _ = r.JSON(t)["error"].(string)
+		says, _ = r.JSON(t)["error_description"].(string)
+		return code, says
+	}
+	e := errorOf(t, r)
+	if e.Source.Pointer != row.pointer || e.Meta.Scope != row.needs {
+		t.Errorf("pointer %q, scope %q, want %q, %q", e.Source.Pointer, e.Meta.Scope, row.pointer, row.needs)
+	}
+	return e.Code, e.Detail
 }
 
 // Outcomes that many rows share.

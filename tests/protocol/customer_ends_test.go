@@ -1,0 +1,364 @@
+package protocol_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/store"
+)
+
+// base is a token as an app keeps it: with a code it becomes one that writes.
+const base = `{"scope":"cards customers customer-token-write","upgradableScope":"cards-write"}`
+
+// C16: a token is upgraded by its customer's code, and no further than it was
+// made for.
+func TestUpgrade(t *testing.T) {
+	b := newBank(t)
+	token := b.issue(t, b.token, peter, base)
+	auth := bearer(token)
+	t.Run("C16_base_holds_nothing_sensitive", func(t *testing.T) {
+		if got := b.shown(t, b.api, token); got["scope"] != "cards customers customer-token-write" || got["auth_time"] != nil || strings.Contains(fmt.Sprint(got), "cards-write") {
+			t.Errorf("introspection says %v", got)
+		}
+	})
+	needsCode := func(name, scope string) row {
+		return row{name: name, call: askToken(peter, `{"scope":"`+scope+`"}`, auth), status: 403, code: "verification_required", pointer: "/data/attributes/scope", needs: scope}
+	}
+	b.run(t, []row{
+		needsCode("C16_always_a_code", "cards-write"),
+		needsCode("C16_for_what_it_holds_too", "cards"),
+		needsCode("C16_for_the_right_to_ask_for_codes_too", "customers"),
+		lacking("C16_not_beyond", askToken(peter, `{"scope":"cards payments-write"}`, auth), "payments-write", "/data/attributes/scope"),
+		lacking("C16_never_to_make_tokens", askToken(peter, `{"scope":"cards customer-token-write"}`, auth), "customer-token-write", "/data/attributes/scope"),
+		lacking("C16_never_upgradable_beyond", askToken(peter, `{"scope":"cards","upgradableScope":"payments-write"}`, auth), "payments-write", "/data/attributes/upgradableScope"),
+		lacking("C16_never_upgradable_to_make_tokens", askToken(peter, `{"scope":"cards","upgradableScope":"customer-token-write"}`, auth), "customer-token-write", "/data/attributes/upgradableScope"),
+		unknown("C16_another_customer", askToken(ana, `{"scope":"cards"}`, auth)),
+		unknown("C16_code_for_another_customer", askCode(ana, `{"channel":"sms"}`, auth)),
+		unknown("C16_customer_of_another_org", askToken(foreign, `{"scope":"cards"}`, auth)),
+	})
+	upgraded := b.issue(t, token, peter, verified("cards cards-write customers", b.verify(t, token, peter), `,"upgradableScope":"cards-write"`))
+	t.Run("C16_upgraded", func(t *testing.T) {
+		got := b.shown(t, b.api, upgraded)
+		if got["scope"] != "cards cards-write customers" || got["client_id"] != "backend" || got["customer_id"] != peter || got["org_id"] != acme || !equal(got["amr"], []any{"otp"}) {
+			t.Errorf("introspection says %v", got)
+		}
+	})
+	t.Run("C16_a_code_that_the_backend_asked_for", func(t *testing.T) {
+		b.issue(t, token, peter, verified("cards-write", b.verify(t, b.token, peter)))
+	})
+	b.run(t, []row{
+		lacking("C16_upgraded_makes_none", askToken(peter, verified("cards", b.verify(t, upgraded, peter)), bearer(upgraded)), "customer-token-write", ""),
+		lacking("C16_without_the_right_it_is_not_upgraded", askToken(peter, verified("cards-write", b.verify(t, b.token, peter)),
+			bearer(b.issue(t, b.token, peter, `{"scope":"cards","upgradableScope":"cards-write"}`))), "customer-token-write", ""),
+		lacking("C16_without_upgradable_scope_it_gets_none", askToken(peter, verified("cards-write", b.verify(t, b.token, peter)),
+			bearer(b.issue(t, b.token, peter, `{"scope":"cards customer-token-write"}`))), "cards-write", "/data/attributes/scope"),
+		lacking("C16_no_codes_without_the_scope", askCode(peter, `{"channel":"sms"}`, bearer(b.issue(t, b.token, peter, `{"scope":"cards customer-token-write"}`))), "customers", ""),
+	})
+	t.Run("C16_resources_stay", func(t *testing.T) {
+		narrow := b.issue(t, b.token, peter, strings.Replace(base, "}", `,"resources":[{"type":"card","ids":["12","13"]}]}`, 1))
+		for asked, want := range map[string]any{
+			``: []any{map[string]any{"type": "card", "ids": []any{"12", "13"}}},
+			`,"resources":[{"type":"card","ids":["13"]}]`: []any{map[string]any{"type": "card", "ids": []any{"13"}}},
+		} {
+			up := b.issue(t, narrow, peter, verified("cards-write", b.verify(t, narrow, peter), asked))
+			if got := b.shown(t, b.strict, up)["resources"]; !equal(got, want) {
+				t.Errorf("asked for %q: %v", asked, got)
+			}
+		}
+		v := b.verify(t, narrow, peter)
+		unsound("", call{}, "/data/attributes/resources").check(t, b.send(t, askToken(peter, verified("cards-write", v, `,"resources":[{"type":"card","ids":["14"]}]`), bearer(narrow))))
+		b.issue(t, narrow, peter, verified("cards-write", v)) // what is refused before the code was tried has not used it
+	})
+}
+
+// C17: what a token is restricted to.
+func TestResources(t *testing.T) {
+	b := newBank(t)
+	token := b.issue(t, b.token, peter, `{"scope":"cards","resources":[{"type":"card","ids":["12","13"]},{"type":"account","ids":["a.b_c~d=e+f:g-h"]}]}`)
+	t.Run("C17_shown", func(t *testing.T) {
+		want := []any{map[string]any{"type": "card", "ids": []any{"12", "13"}}, map[string]any{"type": "account", "ids": []any{"a.b_c~d=e+f:g-h"}}}
+		if got := b.shown(t, b.strict, token); !equal(got["resources"], want) || got["active"] != true {
+			t.Errorf("introspection says %v", got)
+		}
+	})
+	t.Run("C17_not_to_who_does_not_enforce_them", func(t *testing.T) {
+		if b.introspect(t, b.api, token) {
+			t.Error("active to a resource server that would not look at them")
+		}
+		if !b.introspect(t, b.strict, b.issue(t, b.token, peter, `{"scope":"cards"}`)) {
+			t.Error("one without them is inactive to a resource server that enforces them")
+		}
+	})
+}
+
+// family are a backend's token and what was made from it for a customer.
+type family struct {
+	org, customer string
+	client        clients.Created
+	tokens        map[string]string
+}
+
+// family makes an org with a client, a customer and its tokens.
+func (b *bank) family(t *testing.T, name string) family {
+	t.Helper()
+	f := family{org: name + "-org", customer: name + "-customer"}
+	b.org(t, f.org)
+	b.customer(t, f.customer, f.org, "individual", "+15555550130")
+	f.client = b.client(t, name+"-client", bankScope, of(f.org))
+	f.tokens = map[string]string{"client": b.world.token(t, f.client, "")}
+	f.tokens["base"] = b.issue(t, f.tokens["client"], f.customer, base)
+	f.tokens["verified"] = b.issue(t, f.tokens["client"], f.customer, verified("cards-write", b.verify(t, f.tokens["client"], f.customer)))
+	f.tokens["upgraded"] = b.issue(t, f.tokens["base"], f.customer, verified("cards-write", b.verify(t, f.tokens["base"], f.customer)))
+	return f
+}
+
+// active answers which of the family's tokens are.
+func (b *bank) active(t *testing.T, f family) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	for name, token := range f.tokens {
+		all[name] = b.introspect(t, b.api, token)
+	}
+	return all
+}
+
+// C18: customers' tokens end with who they were made for, by, and from.
+func TestCustomerTokensEnd(t *testing.T) {
+	b := newBank(t)
+	all := map[string]bool{"client": true, "base": true, "verified": true, "upgraded": true}
+	none := map[string]bool{"client": false, "base": false, "verified": false, "upgraded": false}
+	clientOnly := map[string]bool{"client": true, "base": false, "verified": false, "upgraded": false}
+	post := func(path string) func(*testing.T, family) {
+		return func(t *testing.T, f family) {
+			b.admin(t, "POST", strings.NewReplacer("ORG", f.org, "CLIENT", f.client.ClientID, "CUSTOMER", f.customer).Replace(path), nil)
+		}
+	}
+	revoked := func(name string) func(*testing.T, family) {
+		return func(t *testing.T, f family) {
+			done("", call{}).check(t, b.send(t, revoke(f.tokens[name], basic(f.client))))
+		}
+	}
+	for i, c := range []struct {
+		name   string
+		end    func(*testing.T, family)
+		left   map[string]bool
+		revive func(*testing.T, family)
+	}{
+		{"C18_revoke_the_backends_token", revoked("client"), none, nil},
+		{"C18_revoke_the_base", revoked("base"), map[string]bool{"client": true, "base": false, "verified": true, "upgraded": false}, nil},
+		{"C18_revoke_the_upgraded", revoked("upgraded"), map[string]bool{"client": true, "base": true, "verified": true, "upgraded": false}, nil},
+		{"C18_end_the_secret", func(t *testing.T, f family) {
+			b.admin(t, "DELETE", "/clients/"+f.client.ClientID+"/secrets/"+f.client.SecretID+"?void_tokens=true", nil)
+		}, none, nil},
+		{"C18_leak_of_the_backends_token", func(t *testing.T, f family) {
+			b.admin(t, "POST", "/leaks", map[string]string{"credential": f.tokens["client"]})
+		}, none, nil},
+		{"C18_leak_of_the_secret", func(t *testing.T, f family) {
+			b.admin(t, "POST", "/leaks", map[string]string{"credential": f.client.ClientSecret})
+		}, none, nil},
+		{"C18_void_the_client", post("/clients/CLIENT/void-tokens"), none, nil},
+		{"C18_void_the_org", post("/orgs/ORG/void-tokens"), none, nil},
+		{"C18_void_the_customer", post("/customers/CUSTOMER/void-tokens"), clientOnly, nil},
+		{"C18_void_all", func(t *testing.T, _ family) { b.admin(t, "POST", "/tokens/void-all", nil) }, none, nil},
+		{"C18_deactivate_the_client", post("/clients/CLIENT/deactivate"), none, post("/clients/CLIENT/reactivate")},
+		{"C18_deactivate_the_org", post("/orgs/ORG/deactivate"), none, post("/orgs/ORG/reactivate")},
+		{"C18_deactivate_the_customer", post("/customers/CUSTOMER/deactivate"), clientOnly, post("/customers/CUSTOMER/reactivate")},
+		{"C18_delete_the_customer", func(t *testing.T, f family) { b.admin(t, "DELETE", "/customers/"+f.customer, nil) }, clientOnly,
+			func(t *testing.T, f family) { b.customer(t, f.customer, f.org, "individual", "+15555550130") }},
+		{"C18_narrow_the_client", func(t *testing.T, f family) {
+			b.admin(t, "PATCH", "/clients/"+f.client.ClientID, map[string]string{"scope": "cards customers customer-token-write"})
+		}, none, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := b.family(t, fmt.Sprint("f", i))
+			if got := b.active(t, f); !equal(got, all) {
+				t.Fatalf("before: active %v", got)
+			}
+			pending := b.verify(t, f.tokens["client"], f.customer)
+			c.end(t, f)
+			if got := b.active(t, f); !equal(got, c.left) {
+				t.Errorf("active %v, want %v", got, c.left)
+			}
+			for name, token := range f.tokens {
+				r := b.send(t, askToken(f.customer, verified("cards-write", verification{"made-up", "000000"}), bearer(token)))
+				if name != "client" && !c.left[name] && r.Status != 401 {
+					t.Errorf("%s as bearer: %d %s", name, r.Status, r.Body)
+				}
+				if r.Status == 201 {
+					t.Errorf("%s makes a token", name)
+				}
+			}
+			if c.revive == nil {
+				return
+			}
+			if c.left["client"] {
+				unknown("", call{}).check(t, b.send(t, askToken(f.customer, verified("cards-write", pending), bearer(f.tokens["client"]))))
+				unknown("", call{}).check(t, b.send(t, askCode(f.customer, `{"channel":"sms"}`, bearer(f.tokens["client"]))))
+			} else {
+				failed("", call{}).check(t, b.send(t, ask(grant, basic(f.client))))
+			}
+			c.revive(t, f)
+			if got := b.active(t, f); !equal(got, c.left) {
+				t.Errorf("revived: active %v, want %v", got, c.left)
+			}
+			again := b.world.token(t, f.client, "")
+			if strings.Contains(c.name, "customer") {
+				unverified("a code from before", call{}).check(t, b.send(t, askToken(f.customer, verified("cards-write", pending), bearer(again))))
+			}
+			f.tokens = map[string]string{"client": again, "verified": b.issue(t, again, f.customer, verified("cards-write", b.verify(t, again, f.customer)))}
+			if got := b.active(t, f); !equal(got, map[string]bool{"client": true, "verified": true}) {
+				t.Errorf("new ones: active %v", got)
+			}
+		})
+	}
+	t.Run("C18_an_expired_backends_token_ends_nothing", func(t *testing.T) {
+		f := b.family(t, "expired")
+		b.Clock.Add(2 * time.Hour)
+		if got := b.active(t, f); !equal(got, map[string]bool{"client": false, "base": true, "verified": true, "upgraded": true}) {
+			t.Errorf("active %v", got)
+		}
+	})
+}
+
+// C18: what is ended while a token is being made ends that token too.
+func TestEndWhileATokenIsMade(t *testing.T) {
+	for i, c := range []struct {
+		name string
+		end  func(b *bank, t *testing.T, f family)
+	}{
+		{"C18_customer_deactivated", func(b *bank, t *testing.T, f family) { b.admin(t, "POST", "/customers/"+f.customer+"/deactivate", nil) }},
+		{"C18_customer_voided", func(b *bank, t *testing.T, f family) {
+			b.admin(t, "POST", "/customers/"+f.customer+"/void-tokens", nil)
+		}},
+		{"C18_customer_deleted", func(b *bank, t *testing.T, f family) { b.admin(t, "DELETE", "/customers/"+f.customer, nil) }},
+		{"C18_org_deactivated", func(b *bank, t *testing.T, f family) { b.admin(t, "POST", "/orgs/"+f.org+"/deactivate", nil) }},
+		{"C18_client_deactivated", func(b *bank, t *testing.T, f family) {
+			b.admin(t, "POST", "/clients/"+f.client.ClientID+"/deactivate", nil)
+		}},
+		{"C18_bearer_revoked", func(b *bank, t *testing.T, f family) {
+			done("", call{}).check(t, b.send(t, revoke(f.tokens["client"], basic(f.client))))
+		}},
+		{"C18_secret_ended", func(b *bank, t *testing.T, f family) {
+			b.admin(t, "DELETE", "/clients/"+f.client.ClientID+"/secrets/"+f.client.SecretID+"?void_tokens=true", nil)
+		}},
+	} {
+		for _, method := range []string{"GetCustomer", "TakeGuess", "TryChallenge", "PutToken"} {
+			t.Run(fmt.Sprint(c.name, "_before_", method), func(t *testing.T) {
+				b := newBank(t)
+				f := b.family(t, fmt.Sprint("f", i))
+				v := b.verify(t, f.tokens["base"], f.customer)
+				b.store.Hook(method, func() {
+					b.store.Heal(method)
+					c.end(b, t, f)
+				})
+				r := b.send(t, askToken(f.customer, verified("cards-write", v), bearer(f.tokens["base"])))
+				if r.Status == 201 && b.introspect(t, b.api, attribute(t, r, "token")) {
+					t.Error("the token is active")
+				}
+			})
+		}
+	}
+}
+
+// What the store does not do fails the call, and never makes a code good
+// twice or a token without one.
+func TestCustomersStoreUnavailable(t *testing.T) {
+	b := newBank(t)
+	use := func(v verification) call { return askToken(peter, verified("cards-write", v), bearer(b.token)) }
+	ask := askCode(peter, `{"channel":"sms"}`, bearer(b.token))
+	for method, sends := range map[string]bool{"GetCustomer": false, "GetGuesses": false, "PutChallenge": false} {
+		t.Run("X_code_"+method, func(t *testing.T) {
+			before := len(b.phone.texts())
+			b.store.Fail(method, store.ErrUnavailable)
+			defer b.store.Heal(method)
+			down("", call{}).check(t, b.send(t, ask))
+			if sent := len(b.phone.texts()) > before; sent != sends {
+				t.Errorf("sent: %v", sent)
+			}
+		})
+	}
+	for _, c := range []struct {
+		method string
+		after  bool // the store did it
+		burned bool
+	}{
+		{"GetCustomer", false, false}, {"TakeGuess", false, false}, {"TakeGuess", true, false}, {"TryChallenge", false, false},
+		{"TryChallenge", true, true}, {"ReturnGuess", false, true}, {"ReturnGuess", true, true}, {"PutToken", false, true}, {"PutToken", true, true},
+	} {
+		t.Run(fmt.Sprintf("C03_%s_done_%v", c.method, c.after), func(t *testing.T) {
+			b.forgive(t, peter)
+			v := b.verify(t, b.token, peter)
+			if c.after {
+				b.store.FailAfter(c.method, store.ErrUnavailable)
+			} else {
+				b.store.Fail(c.method, store.ErrUnavailable)
+			}
+			down("", call{}).check(t, b.send(t, use(v)))
+			b.store.Heal(c.method)
+			if c.burned {
+				unverified("", call{}).check(t, b.send(t, use(v)))
+			} else {
+				made("", call{}).check(t, b.send(t, use(v)))
+			}
+		})
+	}
+	t.Run("X_no_code_needed", func(t *testing.T) {
+		for _, method := range []string{"TakeGuess", "TryChallenge", "GetGuesses", "PutChallenge"} {
+			b.store.Fail(method, store.ErrUnavailable)
+			defer b.store.Heal(method)
+		}
+		b.issue(t, b.token, peter, `{"scope":"cards"}`)
+	})
+}
+
+// C09: a code that cannot be counted is not sent.
+func TestCodesThatCannotBeCounted(t *testing.T) {
+	b := newBank(t, limitedPhones(5))
+	b.store.Fail("AddHits", store.ErrUnavailable)
+	b.run(t, []row{down("C09_not_counted", askCode(peter, `{"channel":"sms"}`, bearer(b.token)))})
+	if got := b.phone.texts(); len(got) > 0 {
+		t.Errorf("sent: %v", got)
+	}
+}
+
+// A code that was not sent is cancelled, and counts as sent.
+func TestSenderDown(t *testing.T) {
+	b := newBank(t, limitedPhones(3))
+	b.phone.answers(400) // which is not tried again
+	ask := askCode(peter, `{"channel":"sms"}`, bearer(b.token))
+	for i := range 3 {
+		before := b.store.Calls("DropChallenge")
+		if i == 2 {
+			b.store.Fail("DropChallenge", store.ErrUnavailable)
+		}
+		down("", call{}).check(t, b.send(t, ask))
+		if b.store.Calls("DropChallenge") != before+1 {
+			t.Error("the challenge stays")
+		}
+	}
+	b.phone.answers(204)
+	row{status: 429, code: "too_many_requests"}.check(t, b.send(t, ask))
+	t.Run("X_audited", func(t *testing.T) {
+		if got := b.audit(t); !strings.Contains(got, `"action":"customer.send_code"`) {
+			t.Errorf("audit: %.500s", got)
+		}
+	})
+	t.Run("X_receiver_that_is_not_there", func(t *testing.T) {
+		b := newBank(t)
+		b.phone.Close()
+		r := b.send(t, askCode(peter, `{"channel":"call"}`, bearer(b.token)))
+		down("", call{}).check(t, r)
+		if strings.Contains(r.Body, "127.0.0.1") {
+			t.Errorf("it says where codes go: %s", r.Body)
+		}
+	})
+}
+
+// limitedPhones allows each telephone some codes in 10 minutes.
+func limitedPhones(count int) func(*config.Config) {
+	return func(c *config.Config) { c.Limits.CodesPerPhone = config.Limit{Count: count, Per: 10 * time.Minute} }
+}

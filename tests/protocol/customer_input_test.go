@@ -1,0 +1,269 @@
+package protocol_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+// Both endpoints read documents alike.
+func TestCustomerDocuments(t *testing.T) {
+	b := newBank(t)
+	auth := bearer(b.token)
+	for _, e := range []struct{ name, path, typ, good string }{
+		{"verification", "/customers/" + peter + "/token/verification", "customerTokenVerification", `{"channel":"sms"}`},
+		{"token", "/customers/" + peter + "/token", "customerToken", `{"scope":"cards"}`},
+	} {
+		t.Run(e.name, func(t *testing.T) {
+			body := `{"data":{"type":"` + e.typ + `","attributes":` + e.good + `}}`
+			raw := func(body string) call { return post(e.path, body, apiType, auth) }
+			with := func(member string) call { return raw(`{"data":{"type":"` + e.typ + `",` + member + `}}`) }
+			ofType := func(typ string) row {
+				return row{name: "X_type_" + typ, call: post(e.path, body, typ, auth), status: 415, code: badRequest}
+			}
+			rows := []row{
+				ofType("Content-Type: application/json"), ofType("Content-Type: application/json; charset=utf-8"), ofType("X-None: x"), ofType("Content-Type:"),
+				ofType("Content-Type: text/plain"), ofType("Content-Type: application/x-www-form-urlencoded"), ofType("Content-Type: */*"),
+				ofType(apiType + `; ext="https://jsonapi.org/ext/atomic"`), ofType(apiType + ", application/json"),
+				{name: "X_size", call: raw(`{"data":"` + strings.Repeat("x", 64<<10) + `"}`), status: 413, code: badRequest},
+				{name: "X_size_chunked", call: call{method: "POST", target: e.path, headers: []string{apiType, auth}, chunked: true, body: strings.Repeat(" ", 64<<10+1)}, status: 413, code: badRequest},
+				unsound("X_query", post(e.path+"?scope=cards", body, apiType, auth), ""),
+				unsound("X_token_in_the_URL", post(e.path+"?access_token="+b.token, body, apiType), ""),
+				unsound("X_empty", raw(""), ""),
+				unsound("X_not_JSON", raw("channel=sms"), ""),
+				unsound("X_not_UTF_8", raw(`{"data":{"type":"`+e.typ+`","attributes":{"scope":"`+"\xff"+`"}}}`), ""),
+				unsound("X_two", raw(body+body), ""),
+				unsound("X_list", raw("["+body+"]"), ""),
+				unsound("X_null", raw("null"), ""),
+				unsound("X_no_data", raw("{}"), ""),
+				unsound("X_data_null", raw(`{"data":null}`), "/data"),
+				unsound("X_data_text", raw(`{"data":"x"}`), "/data"),
+				unsound("X_data_list", raw(`{"data":[{"type":"`+e.typ+`","attributes":`+e.good+`}]}`), "/data"),
+				unsound("X_data_twice", raw(`{"data":{"type":"`+e.typ+`","attributes":`+e.good+`},"data":{}}`), ""),
+				unsound("X_data_twice_by_case", raw(`{"data":{"type":"`+e.typ+`","attributes":`+e.good+`},"DATA":{}}`), ""),
+				unsound("X_more_in_the_document", raw(`{"included":[],"data":{"type":"`+e.typ+`","attributes":`+e.good+`}}`), ""),
+				unsound("X_more_in_data", with(`"attributes":`+e.good+`,"id":"1"`), "/data"),
+				unsound("X_relationships", with(`"attributes":`+e.good+`,"relationships":{}`), "/data"),
+				unsound("X_no_attributes", raw(`{"data":{"type":"`+e.typ+`"}}`), "/data/attributes"),
+				unsound("X_attributes_null", with(`"attributes":null`), "/data/attributes"),
+				unsound("X_attributes_list", with(`"attributes":[]`), "/data/attributes"),
+				unsound("X_attributes_text", with(`"attributes":"x"`), "/data/attributes"),
+				unsound("X_unknown_attribute", with(`"attributes":`+strings.Replace(e.good, "{", `{"customerId":"10003",`, 1)), "/data/attributes"),
+				unsound("X_attribute_in_capitals", with(`"attributes":`+strings.ToUpper(e.good)), "/data/attributes"),
+				unsound("X_attribute_twice", with(`"attributes":`+strings.Replace(e.good, "{", e.good[:len(e.good)-1]+",", 1)), ""),
+				unsound("X_attribute_twice_by_case", with(`"attributes":`+strings.Replace(e.good, "{", strings.ToUpper(e.good[:len(e.good)-1])+",", 1)), ""),
+				unsound("X_no_type", raw(`{"data":{"attributes":`+e.good+`}}`), "/data/type"),
+				unsound("X_wrong_type", raw(`{"data":{"type":"customer","attributes":`+e.good+`}}`), "/data/type"),
+				unsound("X_type_in_capitals", raw(`{"data":{"type":"`+strings.ToUpper(e.typ)+`","attributes":`+e.good+`}}`), "/data/type"),
+				unsound("X_type_number", raw(`{"data":{"type":1,"attributes":`+e.good+`}}`), "/data/type"),
+				notActive("X_garbage", post(e.path, body, apiType, bearer("made-up-0123456789"))),
+				notActive("X_garbage_of_our_form", post(e.path, body, apiType, bearer("gt_sandbox_"+strings.Repeat("a", 43)))),
+				notActive("X_secret", post(e.path, body, apiType, bearer(b.backend.ClientSecret))),
+			}
+			for name, headers := range map[string][]string{
+				"none": {}, "basic": {basic(b.backend)}, "empty": {"Authorization: Bearer"}, "blank": {"Authorization: Bearer "}, "two": {auth, auth}, "two_in_one": {auth + ", " + b.token}, "other_scheme": {"Authorization: Token " + b.token},
+			} {
+				rows = append(rows, row{name: "X_bearer_" + name, call: post(e.path, body, append([]string{apiType}, headers...)...), status: 401, code: "invalid_token", also: func(t *testing.T, r harness.Response) {
+					if got := r.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer realm="grantd"`) {
+						t.Errorf("WWW-Authenticate: %s", got)
+					}
+				}})
+			}
+			for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
+				rows = append(rows, row{name: "X_" + method, call: call{method: method, target: e.path, headers: []string{auth}}, status: 405, code: badRequest, header: map[string]string{"Allow": "POST"}})
+			}
+			b.run(t, rows)
+			made("X_good", call{}).check(t, b.send(t, raw(body)))
+			made("X_good_in_other_words", call{}).check(t, b.send(t, raw(` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+e.good+`, "type":"`+e.typ+`"}}`)))
+		})
+	}
+}
+
+// Ways to ask for a code that are wrong; none of them sends one.
+func TestVerificationInput(t *testing.T) {
+	b := newBank(t)
+	auth := bearer(b.token)
+	at := func(name, attributes, attribute string) row {
+		return unsound("X_"+name, askCode(peter, attributes, auth), "/data/attributes/"+attribute)
+	}
+	business := func(name, phone string) row {
+		return unsound("X_phone_"+name, askCode(daily, `{"channel":"sms","phone":`+phone+`}`, auth), "/data/attributes/phone")
+	}
+	rows := []row{
+		at("channel_missing", `{}`, "channel"), at("channel_null", `{"channel":null}`, "channel"), at("channel_empty", `{"channel":""}`, "channel"),
+		at("channel_unknown", `{"channel":"email"}`, "channel"), at("channel_in_capitals", `{"channel":"SMS"}`, "channel"), at("channel_number", `{"channel":1}`, "channel"), at("channel_list", `{"channel":["sms"]}`, "channel"),
+		at("language_unknown", `{"channel":"sms","language":"de"}`, "language"), at("language_empty", `{"channel":"sms","language":""}`, "language"),
+		at("language_region", `{"channel":"sms","language":"en-US"}`, "language"), at("language_number", `{"channel":"sms","language":1}`, "language"),
+		at("appHash_short", `{"channel":"sms","appHash":"FA+9qCX9VS"}`, "appHash"), at("appHash_long", `{"channel":"sms","appHash":"FA+9qCX9VSuu"}`, "appHash"), at("appHash_empty", `{"channel":"sms","appHash":""}`, "appHash"),
+		at("appHash_alphabet", `{"channel":"sms","appHash":"FA+9qCX9VS-"}`, "appHash"), at("appHash_line", `{"channel":"sms","appHash":"FA+9qCX9VS\n"}`, "appHash"), at("appHash_blank", `{"channel":"sms","appHash":"FA 9qCX9VSu"}`, "appHash"),
+		at("appHash_of_more_bytes", `{"channel":"sms","appHash":"ääääää"}`, "appHash"), at("appHash_call", `{"channel":"call","appHash":"FA+9qCX9VSu"}`, "appHash"), at("appHash_number", `{"channel":"sms","appHash":12345678901}`, "appHash"),
+		at("phone_of_an_individual", `{"channel":"sms","phone":{"countryCode":"1","number":"5555550111"}}`, "phone"),
+		at("phone_of_an_individual_even_its_own", `{"channel":"sms","phone":{"countryCode":"1","number":"`+petersPhone+`"}}`, "phone"),
+		business("not_on_file", `{"countryCode":"1","number":"5555550199"}`), business("of_the_business", `{"countryCode":"1","number":"5555550110"}`),
+		business("text", `"+15555550111"`), business("list", `[{"countryCode":"1","number":"5555550111"}]`), business("empty", `{}`),
+		business("no_country", `{"number":"5555550111"}`), business("no_number", `{"countryCode":"1"}`), business("numbers", `{"countryCode":1,"number":5555550111}`),
+		business("words", `{"countryCode":"one","number":"5555550111"}`), business("whole_in_number", `{"countryCode":"1","number":"+15555550111"}`), business("too_short", `{"countryCode":"1","number":"555"}`),
+		business("two", `{"countryCode":"1","number":"5555550111/5555550199"}`), business("full_width", `{"countryCode":"1","number":"`+fullWidth("5555550111")+`"}`), business("more", `{"countryCode":"1","number":"5555550111","type":"mobile"}`),
+		lacking("X_scope", askCode(peter, `{"channel":"sms"}`, bearer(b.world.token(t, b.backend, "cards customer-token-write"))), "customers", ""),
+	}
+	rows = append(rows, b.absentees(t, func(customer string, headers ...string) call {
+		return askCode(customer, `{"channel":"sms"}`, headers...)
+	})...)
+	b.run(t, rows)
+	if got := len(b.phone.texts()); got != 0 {
+		t.Errorf("%d codes were sent", got)
+	}
+}
+
+// absentees are customers for whom the bearer may not act, and bearers that
+// are not to be taken.
+func (b *bank) absentees(t *testing.T, ask func(customer string, headers ...string) call) []row {
+	t.Helper()
+	auth := bearer(b.token)
+	of := func(edit func(*store.Token)) string {
+		return b.planted(t, func(r *store.Token) {
+			r.OrgID, r.Scopes = acme, bankScope
+			edit(r)
+		})
+	}
+	own := func(edit func(*store.Token)) string {
+		return of(func(r *store.Token) {
+			r.Use, r.CustomerID = store.UseCustomer, peter
+			if edit != nil {
+				edit(r)
+			}
+		})
+	}
+	life := int64(60)
+	expired := b.world.token(t, b.client(t, "short", bankScope, func(s *clients.NewSpec) { s.OrgID, s.TokenTTL = acme, &life }), "")
+	b.Clock.Add(time.Minute)
+	revoked := b.world.token(t, b.backend, "")
+	done("", call{}).check(t, b.send(t, revoke(revoked, basic(b.backend))))
+	rows := []row{
+		unknown("X_customer_unknown", ask(nobody, auth)), unknown("X_customer_of_another_org", ask(foreign, auth)), unknown("X_customer_deactivated", ask(gone, auth)),
+		unknown("X_customer_of_a_client_without_an_org", ask(peter, bearer(b.planted(t, func(r *store.Token) { r.Scopes = bankScope })))),
+		unknown("X_customer_of_an_unknown_org", ask(peter, bearer(of(func(r *store.Token) { r.OrgID = "nowhere" })))),
+		unknown("X_another_customer_by_a_customer", ask(ana, bearer(own(nil)))),
+		notActive("X_partner", ask(peter, bearer(of(func(r *store.Token) { r.Use, r.PartnerID = store.UsePartner, "p1" })))),
+		notActive("X_on_behalf", ask(peter, bearer(of(func(r *store.Token) { r.Use, r.PartnerID = store.UseOnBehalf, "p1" })))),
+		notActive("X_expired", ask(peter, bearer(expired))),
+		notActive("X_revoked", ask(peter, bearer(revoked))),
+		notActive("X_for_other_servers", ask(peter, bearer(of(func(r *store.Token) { r.Audience = []string{"https://api.example.com"} })))),
+		notActive("X_for_some_addresses", ask(peter, bearer(own(func(r *store.Token) { r.SourceIPs = []string{"192.0.2.1/32"} })))),
+		notActive("X_for_some_endpoints", ask(peter, bearer(own(func(r *store.Token) { r.Endpoints = []string{"GET /cards"} })))),
+	}
+	for i, id := range []string{strings.Repeat("1", 200), "10001%20", "%00", "%0a", "10001:x", "%ff", "{10001}", "..%5c10001", "~", "10001%3ftoken"} {
+		rows = append(rows, unknown(fmt.Sprint("X_customer_id_", i), ask(id, auth)))
+	}
+	return rows
+}
+
+// Ways to ask for a token that are wrong.
+func TestCustomerTokenInput(t *testing.T) {
+	b := newBank(t)
+	auth := bearer(b.token)
+	less := bearer(b.world.token(t, b.backend, "cards customers customer-token-write"))
+	restricted := bearer(b.issue(t, b.token, peter, `{"scope":"cards customers customer-token-write","resources":[{"type":"card","ids":["12","13"]}]}`))
+	at := func(name, attributes, attribute string) row {
+		return unsound("X_"+name, askToken(peter, attributes, auth), "/data/attributes/"+attribute)
+	}
+	scope := func(name, attributes, attribute string) row {
+		return row{name: "X_" + name, call: askToken(peter, attributes, auth), status: 400, code: badScope, pointer: "/data/attributes/" + attribute}
+	}
+	life := func(name, value string) row {
+		return at("C15_"+name, `{"scope":"cards","expiresIn":`+value+`}`, "expiresIn")
+	}
+	resources := func(name, value string) row {
+		return at("resources_"+name, `{"scope":"cards","resources":`+value+`}`, "resources")
+	}
+	ids := `"` + strings.Repeat(`1","`, 256) + `1"`
+	types := ""
+	for i := range 17 {
+		types += fmt.Sprintf(`,{"type":"t%d","ids":["1"]}`, i)
+	}
+	rows := []row{
+		at("scope_missing", `{}`, "scope"), at("scope_null", `{"scope":null}`, "scope"), at("scope_list", `{"scope":["cards"]}`, "scope"), at("scope_number", `{"scope":1}`, "scope"),
+		scope("scope_empty", `{"scope":""}`, "scope"), scope("scope_blank", `{"scope":" "}`, "scope"), scope("scope_unknown", `{"scope":"cards gold"}`, "scope"), scope("scope_in_capitals", `{"scope":"Cards"}`, "scope"),
+		scope("scope_by_comma", `{"scope":"cards,accounts"}`, "scope"), scope("scope_by_tab", `{"scope":"cards\taccounts"}`, "scope"), scope("scope_quoted", `{"scope":"\"cards\""}`, "scope"),
+		scope("scope_introspect", `{"scope":"cards introspect"}`, "scope"), scope("scope_admin", `{"scope":"admin:write"}`, "scope"),
+		lacking("X_scope_not_held", askToken(peter, `{"scope":"cards payments accounts"}`, less), "payments accounts", "/data/attributes/scope"),
+		lacking("X_scope_not_held_sensitive", askToken(peter, `{"scope":"cards-write"}`, less), "cards-write", "/data/attributes/scope"),
+		lacking("X_upgradable_not_held", askToken(peter, `{"scope":"cards","upgradableScope":"cards-write"}`, less), "cards-write", "/data/attributes/upgradableScope"),
+		lacking("X_no_right_to_make_tokens", askToken(peter, `{"scope":"cards"}`, bearer(b.world.token(t, b.backend, "cards customers"))), "customer-token-write", ""),
+		scope("upgradable_unknown", `{"scope":"cards","upgradableScope":"gold"}`, "upgradableScope"), scope("upgradable_empty", `{"scope":"cards","upgradableScope":""}`, "upgradableScope"),
+		scope("upgradable_admin", `{"scope":"cards","upgradableScope":"admin:read"}`, "upgradableScope"), at("upgradable_list", `{"scope":"cards","upgradableScope":[]}`, "upgradableScope"),
+		scope("upgradable_to_make_tokens", `{"scope":"cards","upgradableScope":"cards-write customer-token-write"}`, "upgradableScope"),
+		at("only_a_token", `{"scope":"cards","verificationToken":"x"}`, "verificationToken"), at("only_a_code", `{"scope":"cards","verificationCode":"000000"}`, "verificationToken"),
+		at("only_a_token_where_needed", `{"scope":"cards-write","verificationToken":"x","verificationCode":null}`, "verificationToken"),
+		at("token_number", `{"scope":"cards","verificationToken":1,"verificationCode":"000000"}`, "verificationToken"), at("code_number", `{"scope":"cards","verificationToken":"x","verificationCode":123456}`, "verificationCode"),
+		life("zero", "0"), life("negative", "-1"), life("a_day_and_a_second", "86401"), life("huge", "9223372036854775807"), life("huger", "9223372036854775808"), life("text", `"300"`), life("fraction", "300.5"), life("point_zero", "300.0"),
+		life("exponent", "3e2"), life("list", "[300]"), life("true", "true"), life("minus_zero", "-0"),
+		resources("empty", `[]`), resources("object", `{"type":"card","ids":["12"]}`), resources("text", `"card"`), resources("of_null", `[null]`), resources("of_texts", `["12"]`), resources("without_a_type", `[{"ids":["12"]}]`),
+		resources("empty_type", `[{"type":"","ids":["12"]}]`), resources("without_ids", `[{"type":"card"}]`), resources("null_ids", `[{"type":"card","ids":null}]`), resources("no_ids", `[{"type":"card","ids":[]}]`),
+		resources("ids_text", `[{"type":"card","ids":"12"}]`), resources("ids_numbers", `[{"type":"card","ids":[12]}]`), resources("id_empty", `[{"type":"card","ids":[""]}]`), resources("id_blank", `[{"type":"card","ids":["1 2"]}]`),
+		resources("id_wildcard", `[{"type":"card","ids":["*"]}]`), resources("id_long", `[{"type":"card","ids":["`+strings.Repeat("1", 129)+`"]}]`), resources("same_type_twice", `[{"type":"card","ids":["12"]},{"type":"card","ids":["13"]}]`),
+		resources("with_more", `[{"type":"card","ids":["12"],"not":["13"]}]`), resources("257_ids", `[{"type":"card","ids":[`+ids+`]}]`), resources("17_types", `[`+types[1:]+`]`),
+		unsound("X_resources_wider", askToken(peter, `{"scope":"cards","resources":[{"type":"card","ids":["12","14"]}]}`, restricted), "/data/attributes/resources"),
+		unsound("X_resources_of_another_type", askToken(peter, `{"scope":"cards","resources":[{"type":"account","ids":["12"]}]}`, restricted), "/data/attributes/resources"),
+		unsound("X_resources_of_another_type_too", askToken(peter, `{"scope":"cards","resources":[{"type":"card","ids":["12"]},{"type":"account","ids":["1"]}]}`, restricted), "/data/attributes/resources"),
+	}
+	for i := range rows { // a case of its own
+		rows[i].name = strings.Replace(rows[i].name, "X_C15_", "C15_", 1)
+	}
+	rows = append(rows, b.absentees(t, func(customer string, headers ...string) call {
+		return askToken(customer, `{"scope":"cards"}`, headers...)
+	})...)
+	b.run(t, rows)
+	for name, seconds := range map[string]int{"C15_least": 1, "C15_most": 86400} {
+		t.Run(name, func(t *testing.T) {
+			r := b.send(t, askToken(peter, fmt.Sprintf(`{"scope":"cards","expiresIn":%d}`, seconds), auth))
+			made("", call{}).check(t, r)
+			if !strings.Contains(r.Body, fmt.Sprintf(`"expiresIn":%d}`, seconds)) {
+				t.Error(r.Body)
+			}
+			token := attribute(t, r, "token")
+			b.Clock.Add(time.Duration(seconds) * time.Second)
+			defer b.Clock.Add(-time.Duration(seconds) * time.Second)
+			if b.introspect(t, b.api, token) {
+				t.Error("it outlives its life")
+			}
+		})
+	}
+}
+
+// A body that is wrong is told before a bearer that is, and a bearer that lacks
+// the right before the customer: who may not ask learns nothing of customers.
+func TestCustomerPrecedence(t *testing.T) {
+	b := newBank(t)
+	few := bearer(b.world.token(t, b.backend, "cards"))
+	b.run(t, []row{
+		unsound("X_document_before_bearer", post("/customers/"+peter+"/token", "{}", apiType), ""),
+		{name: "X_media_type_before_bearer", call: post("/customers/"+peter+"/token", "{}"), status: 415, code: badRequest},
+		notActive("X_bearer_before_customer", askToken(nobody, `{"scope":"cards"}`, bearer("made-up-0123456789"))),
+		lacking("X_right_before_customer", askToken(nobody, `{"scope":"cards"}`, few), "customer-token-write", ""),
+		lacking("X_right_before_customer_of_another_org", askToken(foreign, `{"scope":"cards"}`, few), "customer-token-write", ""),
+		lacking("X_right_before_scope", askToken(peter, `{"scope":"gold"}`, few), "customer-token-write", ""),
+		unknown("X_customer_before_scope", askToken(nobody, `{"scope":"gold"}`, bearer(b.token))),
+		unknown("X_customer_before_phone", askCode(foreign, `{"channel":"email"}`, bearer(b.token))),
+		{name: "X_no_customer", call: askToken("", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
+		{name: "X_slash_in_the_id", call: askToken("10001%2ftoken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
+		{name: "X_slash_at_the_end", call: document("/customers/"+peter+"/token/", "customerToken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
+		{name: "X_dots", call: document("/customers/"+foreign+"/../"+peter+"/token", "customerToken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
+	})
+	if got := url.PathEscape(acme); got != acme {
+		t.Errorf("the org's id needs escaping: %s", got)
+	}
+}
+
+// A client's own restrictions hold for its customers' tokens.
+func TestBearerForThisServer(t *testing.T) {
+	b := newBank(t)
+	c := b.client(t, "apart", bankScope, of(acme), func(s *clients.NewSpec) { s.Resources = &[]string{"https://cards.example.com"} })
+	b.run(t, []row{notActive("X_audience", askToken(peter, `{"scope":"cards"}`, bearer(b.world.token(t, c, ""))))})
+}
