@@ -169,8 +169,8 @@ func TestTokenCutShort(t *testing.T) {
 			readable++
 		}
 	}
-	const single = 9 // org, customer, partner, its token, upgradable, parent, time of proof, two of the revocation
-	if readable != single+len(full.Audience)+len(full.SourceIPs)+len(full.Endpoints)+len(full.Resources)+len(full.AMR) {
+	const single = 8 // org, customer, partner, its token, upgradable, time of proof, two of the revocation
+	if readable != single+len(full.Parents)+len(full.Audience)+len(full.SourceIPs)+len(full.Endpoints)+len(full.Resources)+len(full.AMR) {
 		t.Errorf("%d cuts go unseen, want one for each field", readable)
 	}
 }
