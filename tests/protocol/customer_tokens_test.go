@@ -35,7 +35,7 @@ func TestCustomerTokens(t *testing.T) {
 	})
 	t.Run("C02_what_it_says", func(t *testing.T) {
 		r := b.send(t, askToken(peter, `{"scope":"cards accounts"}`, auth))
-		if want := fmt.Sprintf(`{"data":{"attributes":{"token":%q,"expiresIn":86400},"type":"customerBearerToken"}}`, attribute(t, r, "token")); r.Body != want {
+		if want := fmt.Sprintf(`{"data":{"type":"customerBearerToken","attributes":{"token":%q,"expiresIn":86400}}}`, attribute(t, r, "token")); r.Body != want {
 			t.Errorf("%s, want %s", r.Body, want)
 		}
 		got := b.shown(t, b.api, attribute(t, r, "token"))
@@ -309,7 +309,7 @@ func TestCodesSent(t *testing.T) {
 			made("", call{}).check(t, r)
 			v := attribute(t, r, "verificationToken")
 			b.keep(v)
-			if want := fmt.Sprintf(`{"data":{"attributes":{"verificationToken":%q},"type":"customerTokenVerification"}}`, v); r.Body != want {
+			if want := fmt.Sprintf(`{"data":{"type":"customerTokenVerification","attributes":{"verificationToken":%q}}}`, v); r.Body != want {
 				t.Errorf("%s, want %s", r.Body, want)
 			}
 			got := b.phone.last(t)
