@@ -232,9 +232,9 @@ func (t *Tokens) check(ctx context.Context, b Bearer, c store.Customer, token, c
 	err = t.o.Challenges.TryChallenge(ctx, sha256.Sum256([]byte(token)), proof(token, b.Token.ClientID, c, code))
 	switch {
 	case err == nil:
-		return t.o.Guesses.ReturnGuess(ctx, c.ID, g, true)
+		return t.o.Guesses.ReturnGuess(context.WithoutCancel(ctx), c.ID, g, true)
 	case isAbsent(err): // no code was guessed at
-		if err := t.o.Guesses.ReturnGuess(ctx, c.ID, g, false); err != nil {
+		if err := t.o.Guesses.ReturnGuess(context.WithoutCancel(ctx), c.ID, g, false); err != nil {
 			return err
 		}
 		return errVerification
