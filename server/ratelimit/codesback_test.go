@@ -8,6 +8,7 @@ import (
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
+	"github.com/grantd/grantd/store/storetest"
 )
 
 // watched calls after when counters were added to, or asked.
@@ -27,9 +28,9 @@ func (w *watched) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count
 	return counts, err
 }
 
-func newCodes(t *testing.T, o ratelimit.CodesOptions, now *time.Time) (*ratelimit.Codes, *watched) {
+func newCodes(t *testing.T, o ratelimit.CodesOptions, clock *storetest.Clock) (*ratelimit.Codes, *watched) {
 	t.Helper()
-	s, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: func() time.Time { return *now }})
+	s, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,10 +58,10 @@ func sent(t *testing.T, c *ratelimit.Codes, f ratelimit.For, n int) (sent int) {
 // One customer who is refused takes nothing from the others of his org, also
 // if he hangs up in the middle of it.
 func TestCodesRefusedCostOthersNothing(t *testing.T) {
-	now := time.Now()
+	clock := storetest.NewClock()
 	c, store := newCodes(t, ratelimit.CodesOptions{
 		PerCustomer: ratelimit.Limit{Count: 1, Per: time.Hour}, PerOrg: ratelimit.Limit{Count: 10, Per: time.Hour},
-	}, &now)
+	}, clock)
 	greedy, other := ratelimit.For{CustomerID: "greedy", OrgID: "o"}, ratelimit.For{CustomerID: "other", OrgID: "o"}
 	sent(t, c, greedy, 1)
 	for range 20 {
@@ -95,17 +96,17 @@ func TestCodesRefusedCostOthersNothing(t *testing.T) {
 // What is given back when a window has just ended does not make the next one
 // larger.
 func TestCodesGivenBackAfterTheEnd(t *testing.T) {
-	now := time.Now()
-	c, store := newCodes(t, ratelimit.CodesOptions{PerPhone: ratelimit.Limit{Count: 5, Per: 10 * time.Minute}}, &now)
+	clock := storetest.NewClock()
+	c, store := newCodes(t, ratelimit.CodesOptions{PerPhone: ratelimit.Limit{Count: 5, Per: 10 * time.Minute}}, clock)
 	f := ratelimit.For{Phone: "+15555550136"}
 	sent(t, c, f, 4)
-	now = now.Add(10*time.Minute - time.Millisecond)
+	clock.Advance(10*time.Minute - time.Millisecond)
 	// Another takes the last one between asking and counting, and the window
 	// ends between counting and giving back.
 	store.after = func(int64) {
 		store.after = nil
 		sent(t, c, f, 1)
-		store.after = func(int64) { now = now.Add(time.Millisecond) }
+		store.after = func(int64) { clock.Advance(time.Millisecond) }
 	}
 	if n := sent(t, c, f, 1); n != 0 {
 		t.Error("one too many")
