@@ -36,8 +36,8 @@ func (s *Server) public() []route {
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},
 		{http.MethodPost, oauth.PathIntrospect, s.oauth.Introspect},
 		{http.MethodPost, oauth.PathRevoke, s.oauth.Revoke},
-		{http.MethodPost, customers.PathVerification, web.JSONAPI(s.customerTokens.Verification)},
-		{http.MethodPost, customers.PathToken, web.JSONAPI(s.customerTokens.Token)},
+		{http.MethodPost, customers.PathVerification, s.customerTokens.Verification},
+		{http.MethodPost, customers.PathToken, s.customerTokens.Token},
 		{http.MethodGet, health.PathLive, h.Live},
 		{http.MethodGet, health.PathReady, h.Ready},
 		{http.MethodGet, health.PathOpenAPI, h.OpenAPI},
@@ -97,10 +97,13 @@ func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Han
 	return e, nil
 }
 
+// documents are the paths of each listener whose errors are JSON:API's.
+var documents = map[string]string{listenerPublic: customers.PathPrefix}
+
 func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
 	return web.NewEngine(web.Options{
 		Log: s.log, Lines: s.lines, TrustedProxies: proxies,
-		Observe: s.metrics.Requests(name),
+		Observe: s.metrics.Requests(name), Documents: documents[name],
 	})
 }
 

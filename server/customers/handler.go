@@ -16,8 +16,10 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Paths of the public endpoints (contract §3).
+// Paths of the public endpoints (contract §3). Below PathPrefix everything is
+// JSON:API, errors too.
 const (
+	PathPrefix       = "/customers/"
 	PathVerification = "/customers/:id/token/verification"
 	PathToken        = "/customers/:id/token"
 )

@@ -32,6 +32,9 @@ type Options struct {
 	// Lines takes access events as JSON; nil: they go through Log.
 	Lines          *logs.Writer
 	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For counts
+	// Documents is the prefix of the paths whose errors are JSON:API documents;
+	// "": there are none.
+	Documents string
 	// Observe is told of every answered request; nil: nobody is.
 	Observe func(route string, status int, took time.Duration)
 }
@@ -92,6 +95,7 @@ func begin(o Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		started := time.Now()
 		x := newExchange(c, proxied)
+		x.jsonAPI = o.Documents != "" && strings.HasPrefix(c.Request.URL.Path, o.Documents)
 		h := c.Writer.Header()
 		h["Cache-Control"] = noStore
 		h["Pragma"] = noCache

@@ -42,14 +42,6 @@ var (
 	errOfOtherKind = fault.New(fault.InvalidRequest, "this attribute is of another JSON type")
 )
 
-// JSONAPI makes the errors of a handler JSON:API documents.
-func JSONAPI(h Handler) Handler {
-	return func(c *gin.Context) error {
-		exchangeOf(c).jsonAPI = true
-		return h(c)
-	}
-}
-
 // ReadDocument reads a JSON:API document of the type, and its attributes into
 // the struct that into points to, strictly: a name that the struct has not
 // would be a restriction that nobody enforces. An attribute that is null is
