@@ -159,31 +159,6 @@ func (s *Server) wire(sender senders.Sender) {
 	})
 }
 
-// wireCustomers plugs customers and their tokens in.
-func (s *Server) wireCustomers(sender senders.Sender, orgRecords *auth.OrgCache) {
-	cfg, limits := s.cfg.Customers, s.cfg.Limits
-	s.customers = customers.New(customers.Options{
-		Store: s.store, Orgs: s.store, Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
-	})
-	s.customerQuota = ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Name: ratelimit.CustomerTokensPerClient, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(limits.CustomerTokensPerClient),
-		Enforce: true, Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
-	})
-	s.customerTokens = customers.Handler{
-		Tokens: customers.NewTokens(customers.TokensOptions{
-			Environment: s.cfg.Environment, Live: s.cfg.Live(), ProductName: cfg.ProductName, SandboxCode: cfg.SandboxCode,
-			Customers: s.store, Orgs: orgRecords, Challenges: s.store, Guesses: s.store, Catalogue: s.catalogue,
-			Limit: ratelimit.NewCodes(ratelimit.CodesOptions{
-				Store: s.store, Key: s.keys.LimitKey(), Hit: s.metrics.LimitHit,
-				PerPhone: ratelimit.Limit(limits.CodesPerPhone), PerCustomer: ratelimit.Limit(limits.CodesPerCustomer),
-				PerClient: ratelimit.Limit(limits.CodesPerClient), PerOrg: ratelimit.Limit(limits.CodesPerOrg),
-			}),
-			Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
-		}),
-		Find: ownTokens{s}, Issues: s.usage,
-	}
-}
-
 func (s *Server) catalogue() *scopes.Catalogue { return s.scopes.Load() }
 
 // restore makes sure that the store is ours and holds the key of the keyed

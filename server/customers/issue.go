@@ -10,7 +10,6 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/tokens"
-	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
 
@@ -35,14 +34,14 @@ type TokenRequest struct {
 
 var (
 	errQuota       = fault.New(fault.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
-	errNoScope     = bad(web.Attribute("scope"), "scope is missing: name the scopes of the token, separated by spaces")
+	errNoScope     = bad("scope", "scope is missing: name the scopes of the token, separated by spaces")
 	errEmptyScope  = fault.New(fault.InvalidScope, "name at least one scope")
 	errPrivileged  = fault.New(fault.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
-	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At(web.Attribute("upgradableScope"))
-	errHalf        = bad(web.Attribute("verificationToken"), "verificationToken and verificationCode go together: send both")
-	errExpiresIn   = bad(web.Attribute("expiresIn"), "expiresIn is a number of seconds from 1 to 86400")
-	errResources   = bad(web.Attribute("resources"), `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
-	errWider       = bad(web.Attribute("resources"), "resources holds some that the bearer token is not for")
+	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At("upgradableScope")
+	errHalf        = bad("verificationToken", "verificationToken and verificationCode go together: send both")
+	errExpiresIn   = bad("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
+	errResources   = bad("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
+	errWider       = bad("resources", "resources holds some that the bearer token is not for")
 )
 
 // Issue makes a customer token. The bearer needs the scope
@@ -120,16 +119,16 @@ func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 		err = scopes.ErrUnknown
 	}
 	if err != nil {
-		return "", fault.New(fault.InvalidScope, err.Error()).At(web.Attribute(attribute))
+		return "", fault.New(fault.InvalidScope, err.Error()).At(attribute)
 	}
 	if len(names) == 0 {
-		return "", errEmptyScope.At(web.Attribute(attribute))
+		return "", errEmptyScope.At(attribute)
 	}
 	if slices.ContainsFunc(names, scopes.Privileged) {
-		return "", errPrivileged.At(web.Attribute(attribute))
+		return "", errPrivileged.At(attribute)
 	}
 	if not := missing(names, b.held()); len(not) > 0 {
-		return "", lacks("the bearer token does not hold these scopes itself, so it cannot pass them on", not...).At(web.Attribute(attribute))
+		return "", lacks("the bearer token does not hold these scopes itself, so it cannot pass them on", not...).At(attribute)
 	}
 	return scopes.Join(names), nil
 }
@@ -145,7 +144,7 @@ func (t *Tokens) verify(ctx context.Context, b Bearer, c store.Customer, token *
 		return false, (&fault.Error{
 			Code: fault.VerificationRequired, Scope: scopes.Join(needed),
 			Description: "these scopes need a code that the customer was sent: ask for a verification first",
-		}).At(web.Attribute("scope"))
+		}).At("scope")
 	}
 	if r.VerificationToken == nil || r.VerificationCode == nil {
 		return false, errHalf

@@ -18,7 +18,6 @@ import (
 	"github.com/grantd/grantd/server/phone"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/senders"
-	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
 
@@ -49,11 +48,11 @@ type Phone struct {
 }
 
 var (
-	errChannel     = bad(web.Attribute("channel"), "channel is sms or call")
-	errCodeLang    = bad(web.Attribute("language"), "language is en or es")
-	errPhone       = bad(web.Attribute("phone"), `phone is an object such as {"countryCode":"1","number":"5555550136"}`)
-	errPhoneOnFile = bad(web.Attribute("phone"), "the phone is not on file: it must be one of the authorized users of a business customer")
-	errAppHash     = bad(web.Attribute("appHash"), "appHash is 11 characters of A-Z a-z 0-9 + / for an sms; leave it out for a call")
+	errChannel     = bad("channel", "channel is sms or call")
+	errCodeLang    = bad("language", "language is en or es")
+	errPhone       = bad("phone", `phone is an object such as {"countryCode":"1","number":"5555550136"}`)
+	errPhoneOnFile = bad("phone", "the phone is not on file: it must be one of the authorized users of a business customer")
+	errAppHash     = bad("appHash", "appHash is 11 characters of A-Z a-z 0-9 + / for an sms; leave it out for a call")
 	errTooMany     = fault.New(fault.TooManyRequests, "too many codes: wait as long as Retry-After says")
 	errNotSent     = fault.New(fault.NotSent, "no code could be sent: try again")
 )
@@ -190,8 +189,8 @@ func proof(token, clientID string, c store.Customer, code string) store.Digest {
 }
 
 var (
-	errVerification = fault.New(fault.InvalidVerification, "the verification is not good: the code is wrong, used or expired, or the verification is not of this customer and client").At(web.Attribute("verificationCode"))
-	errCode         = bad(web.Attribute("verificationCode"), "verificationCode is six digits from 0 to 9")
+	errVerification = fault.New(fault.InvalidVerification, "the verification is not good: the code is wrong, used or expired, or the verification is not of this customer and client").At("verificationCode")
+	errCode         = bad("verificationCode", "verificationCode is six digits from 0 to 9")
 	errWrongToday   = fault.New(fault.TooManyRequests, "too many wrong codes for this customer: wait as long as Retry-After says")
 	errLocked       = fault.New(fault.AccessDenied, "codes are locked for this customer after 100 wrong ones in a row: an operator must reset them")
 )

@@ -42,7 +42,7 @@ const (
 type Error struct {
 	Code        Code
 	Description string
-	Field       string // the member of the body that is wrong; JSON:API: its pointer
+	Field       string // the member of the body that is wrong; of a document an attribute, or a pointer
 	Scope       string // InsufficientScope (RFC 6750 §3), VerificationRequired: what is needed
 	Cause       error  // for the log only
 	RetryAfter  time.Duration

@@ -29,10 +29,6 @@ const (
 	pointerAttributes = "/data/attributes"
 )
 
-// Attribute is the pointer to an attribute of the document, or to what is in
-// it.
-func Attribute(path string) string { return pointerAttributes + "/" + path }
-
 var (
 	errNotJSONAPI  = fault.New(fault.UnsupportedMediaType, "the body must have Content-Type: application/vnd.api+json")
 	errDocument    = fault.New(fault.InvalidRequest, `the body must be one JSON object such as {"data":{"type":"…","attributes":{…}}}, with each name once`)
@@ -130,7 +126,7 @@ func readAttributes(attributes jsonMembers, into any) error {
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if d.Decode(v.Field(i).Addr().Interface()) != nil {
-			return errOfOtherKind.At(Attribute(name))
+			return errOfOtherKind.At(name)
 		}
 	}
 	if left > 0 {
@@ -177,8 +173,11 @@ func sendErrorDocument(c *gin.Context, w wire, f *fault.Error) {
 	e := errorObject{
 		Status: strconv.Itoa(w.status), Code: w.name, Title: http.StatusText(w.status), Detail: f.Description,
 	}
-	if strings.HasPrefix(f.Field, "/") {
+	switch {
+	case strings.HasPrefix(f.Field, "/"):
 		e.Source = &errorSource{f.Field}
+	case f.Field != "": // an attribute
+		e.Source = &errorSource{pointerAttributes + "/" + f.Field}
 	}
 	if f.Scope != "" {
 		e.Meta = &errorMeta{f.Scope}
