@@ -103,9 +103,9 @@ func TestSourceIP(t *testing.T) {
 		"2001:db8:1::1%eth0": true, "0.0.0.0": false, "255.255.255.255": false,
 	} {
 		if active {
-			rows = append(rows, wantActive("I08_from_"+ip, from(ip)))
+			rows = append(rows, wantActive("C20_from_"+ip, from(ip)))
 		} else {
-			rows = append(rows, wantInactive("I08_from_"+ip, from(ip)))
+			rows = append(rows, wantInactive("C20_from_"+ip, from(ip)))
 		}
 	}
 	for _, ip := range []string{"192.0.2.1 ", " 192.0.2.1", "192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1/32", "192.0.2.0/24",
@@ -115,6 +115,7 @@ func TestSourceIP(t *testing.T) {
 	w.run(t, append(rows,
 		wantInactive("I08_source_ip_not_sent", about(token, basic(w.rs))),
 		wantInactive("I08_source_ip_empty", from("")),
+		wantInactive("C20_forwarded_for_is_not_asked", about(token, basic(w.rs), "X-Forwarded-For: 192.0.2.1")),
 		wantActive("I08_enforcing_server_without_it", about(token, basic(enforcing))),
 		wantActive("I08_enforcing_server_judges_itself", form("/oauth/introspect", "source_ip=10.0.0.1&token="+token, basic(enforcing))),
 		wantActive("I08_token_without_addresses", form("/oauth/introspect", "source_ip=10.0.0.1&token="+free, basic(w.rs))),
