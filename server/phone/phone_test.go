@@ -1,6 +1,7 @@
 package phone_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ func TestParse(t *testing.T) {
 		"extension in words": "+15555550136 ext 5", "tel uri": "tel:+15555550136", "full-width digits": "+１５５５５５５０１３６",
 		"Arabic digits": "+١٥٥٥٥٥٥٠١٣٦", "a line end within": "+1555555\n0136", "NUL": "+15555550136\x00", "33 characters": "+1" + strings.Repeat(" ", 21) + "5555550136",
 	} {
-		if got, err := phone.Parse(in); got != "" || err != phone.ErrNumber {
+		if got, err := phone.Parse(in); got != "" || !errors.Is(err, phone.ErrNumber) {
 			t.Errorf("%s: Parse(%q) = %q, %v, want ErrNumber", name, in, got, err)
 		}
 	}
@@ -63,7 +64,7 @@ func TestJoin(t *testing.T) {
 		{"0", "5555550136", ""},
 	} {
 		got, err := phone.Join(c.code, c.number)
-		if got != c.want || (err == nil) != (c.want != "") || err != nil && err != phone.ErrNumber {
+		if got != c.want || (err == nil) != (c.want != "") || err != nil && !errors.Is(err, phone.ErrNumber) {
 			t.Errorf("Join(%q, %q) = %q, %v, want %q", c.code, c.number, got, err, c.want)
 		}
 	}
@@ -88,7 +89,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		e164, err := phone.Parse(s)
 		if err != nil {
-			if e164 != "" || err != phone.ErrNumber {
+			if e164 != "" || !errors.Is(err, phone.ErrNumber) {
 				t.Fatalf("Parse(%q) = %q, %v", s, e164, err)
 			}
 			return
