@@ -61,6 +61,33 @@ func ListRoute[V any](path, name string, page func(c *gin.Context, after string,
 	}}
 }
 
+// Putter makes a record or changes it, and says whether it was made.
+type Putter[S, V any] func(ctx context.Context, by audit.Actor, id string, version uint64, spec S) (v V, created bool, err error)
+
+// PutRoute is PUT of a record below path: 201 if there was none.
+func PutRoute[S, V any](path string, put Putter[S, V], version func(V) uint64) Route {
+	return Route{Method: http.MethodPut, Path: path + "/:id", Handle: func(c *gin.Context) error {
+		var spec S
+		if err := web.ReadJSON(c, &spec, false); err != nil {
+			return err
+		}
+		given, err := IfMatch(c)
+		if err != nil {
+			return err
+		}
+		v, created, err := put(c.Request.Context(), ActorOf(c), c.Param("id"), given, spec)
+		if err != nil {
+			return err
+		}
+		status := http.StatusOK
+		if created {
+			status = http.StatusCreated
+		}
+		Answer(c, status, version(v), v)
+		return nil
+	}}
+}
+
 type recordRoutes[V any] struct{ version func(V) uint64 }
 
 func (r recordRoutes[V]) act(do func(context.Context, audit.Actor, string) (V, error)) web.Handler {

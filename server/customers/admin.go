@@ -1,11 +1,13 @@
 package customers
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/web"
 )
 
@@ -15,37 +17,20 @@ func AdminRoutes(s *Service) []admin.Route {
 	list := func(c *gin.Context, after string, limit int) ([]View, error) {
 		return s.List(c.Request.Context(), c.Query("org_id"), after, limit)
 	}
+	put := func(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (View, bool, error) {
+		v, result, err := s.Put(ctx, by, id, version, spec)
+		return v, result == Created, err
+	}
 	version := func(v Shown) uint64 { return v.Version }
 	return append(admin.RecordRoutes("/customers", s, version),
 		admin.ListRoute("/customers", "customers", list, func(v View) string { return v.CustomerID }),
-		admin.Route{Method: http.MethodPut, Path: "/customers/:id", Handle: h.put},
+		admin.PutRoute("/customers", put, func(v View) uint64 { return v.Version }),
 		admin.Route{Method: http.MethodPost, Path: "/customers/import", Handle: h.importAll},
 		admin.Route{Method: http.MethodPost, Path: "/customers/:id/reset-codes", Handle: h.resetCodes},
 	)
 }
 
 type adminHandler struct{ s *Service }
-
-func (h adminHandler) put(c *gin.Context) error {
-	var spec Spec
-	if err := web.ReadJSON(c, &spec, false); err != nil {
-		return err
-	}
-	version, err := admin.IfMatch(c)
-	if err != nil {
-		return err
-	}
-	v, result, err := h.s.Put(c.Request.Context(), admin.ActorOf(c), c.Param("id"), version, spec)
-	if err != nil {
-		return err
-	}
-	status := http.StatusOK
-	if result == Created {
-		status = http.StatusCreated
-	}
-	admin.Answer(c, status, v.Version, v)
-	return nil
-}
 
 func (h adminHandler) importAll(c *gin.Context) error {
 	var in Import
