@@ -93,7 +93,7 @@ func TestStoreUnderACL(t *testing.T) {
 		o := as(plain)
 		o.Acks = redisstore.Acks{Critical: 1, Timeout: time.Millisecond}
 		s := openStore(t, o)
-		_ = s.CreateClient(t.Context(), store.Client{ID: "a"}) // no replica is there to answer WAIT
+		_ = s.Clients().Create(t.Context(), store.Client{ID: "a"}) // no replica is there to answer WAIT
 	})
 
 	called := map[string]bool{}

@@ -38,7 +38,7 @@ func (s *Server) openSender() (senders.Sender, error) {
 func (s *Server) wireCustomers(sender senders.Sender, orgRecords *auth.OrgCache) {
 	cfg, limits := s.cfg.Customers, s.cfg.Limits
 	s.customers = customers.New(customers.Options{
-		Store: s.store, Orgs: s.store, Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
+		Store: s.store.Customers(), Orgs: s.store.Orgs(), Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
 	s.customerQuota = ratelimit.NewQuota(ratelimit.QuotaOptions{
 		Name: ratelimit.CustomerTokensPerClient, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(limits.CustomerTokensPerClient),
@@ -47,7 +47,7 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *auth.OrgCache)
 	s.customerTokens = customers.Handler{
 		Tokens: customers.NewTokens(customers.TokensOptions{
 			Environment: s.cfg.Environment, Live: s.cfg.Live(), ProductName: cfg.ProductName, SandboxCode: cfg.SandboxCode,
-			Customers: s.store, Orgs: orgRecords, Challenges: s.store, Guesses: s.store, Catalogue: s.catalogue,
+			Customers: s.store.Customers(), Orgs: orgRecords, Challenges: s.store, Guesses: s.store, Catalogue: s.catalogue,
 			Limit: ratelimit.NewCodes(ratelimit.CodesOptions{
 				Store: s.store, Key: s.keys.LimitKey(), Hit: s.metrics.LimitHit,
 				PerPhone: ratelimit.Limit(limits.CodesPerPhone), PerCustomer: ratelimit.Limit(limits.CodesPerCustomer),

@@ -46,7 +46,7 @@ func (s *Server) startExpiring() {
 // expiring counts live secrets of active clients that end soon.
 func (s *Server) expiring(ctx context.Context) (n int, err error) {
 	for after := ""; ; {
-		page, err := s.store.ListClients(ctx, after, expiringPage)
+		page, err := s.store.Clients().List(ctx, store.Page{After: after, Limit: expiringPage})
 		if err != nil {
 			return 0, err
 		}

@@ -122,15 +122,15 @@ func (s *Server) wire(sender senders.Sender) {
 		cache = s.cfg.Cache.MaxEntries
 	}
 	s.tokens = tokens.New(tokens.Options{
-		Environment: s.cfg.Environment, Store: s.store, Clients: s.store, Feed: s.feed, Keys: s.keys,
+		Environment: s.cfg.Environment, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
-	s.orgs = orgs.New(orgs.Options{Store: s.store, Feed: s.feed, Audit: s.audit, Now: s.now})
+	s.orgs = orgs.New(orgs.Options{Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now})
 	s.client = clients.New(clients.Options{
-		Environment: s.cfg.Environment, Store: s.store, Uses: s.store, Feed: s.feed,
+		Environment: s.cfg.Environment, Store: s.store.Clients(), Uses: s.store, Feed: s.feed,
 		Audit: s.audit, Orgs: s.orgs, Catalogue: s.catalogue, Now: s.now,
 	})
-	records, orgRecords := auth.NewClientCache(s.store, s.feed), auth.NewOrgCache(s.store, s.feed)
+	records, orgRecords := auth.NewClientCache(s.store.Clients(), s.feed), auth.NewOrgCache(s.store.Orgs(), s.feed)
 	s.wireCustomers(sender, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
 		Name: ratelimit.IssuePerClient, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),

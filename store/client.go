@@ -68,11 +68,11 @@ func (s Secret) Live(now time.Time) bool {
 	return s.ExpiresAt == nil || now.Before(*s.ExpiresAt)
 }
 
-// SecretUse is how often a secret was used, and when and from where last.
-type SecretUse struct {
-	ClientID string
-	SecretID string
-	Count    int64
-	LastAt   time.Time
-	LastIP   string
+// Use is how often a credential was used, and when and from where last.
+type Use struct {
+	Owner  string // principal key of the client or the partner
+	ID     string // of the secret or the partner token
+	Count  int64
+	LastAt time.Time
+	LastIP string
 }

@@ -9,64 +9,6 @@ import (
 // jsonVersion is the version of records kept as JSON.
 const jsonVersion = 1
 
-type clientRecord struct {
-	V int `json:"v"`
-	Client
-}
-
-// MarshalClient answers the stored form of c.
-func MarshalClient(c Client) ([]byte, error) {
-	return json.Marshal(clientRecord{V: jsonVersion, Client: c})
-}
-
-// UnmarshalClient reads what MarshalClient wrote. Errors: ErrUnknownRecord.
-func UnmarshalClient(b []byte) (Client, error) {
-	var r clientRecord
-	if err := unmarshal(b, &r, &r.V); err != nil {
-		return Client{}, fmt.Errorf("client record: %w", err)
-	}
-	return r.Client, nil
-}
-
-type orgRecord struct {
-	V int `json:"v"`
-	Org
-}
-
-// MarshalOrg answers the stored form of o.
-func MarshalOrg(o Org) ([]byte, error) {
-	return json.Marshal(orgRecord{V: jsonVersion, Org: o})
-}
-
-// UnmarshalOrg reads what MarshalOrg wrote. Errors: ErrUnknownRecord.
-func UnmarshalOrg(b []byte) (Org, error) {
-	var r orgRecord
-	if err := unmarshal(b, &r, &r.V); err != nil {
-		return Org{}, fmt.Errorf("org record: %w", err)
-	}
-	return r.Org, nil
-}
-
-type customerRecord struct {
-	V int `json:"v"`
-	Customer
-}
-
-// MarshalCustomer answers the stored form of c.
-func MarshalCustomer(c Customer) ([]byte, error) {
-	return json.Marshal(customerRecord{V: jsonVersion, Customer: c})
-}
-
-// UnmarshalCustomer reads what MarshalCustomer wrote. Errors:
-// ErrUnknownRecord.
-func UnmarshalCustomer(b []byte) (Customer, error) {
-	var r customerRecord
-	if err := unmarshal(b, &r, &r.V); err != nil {
-		return Customer{}, fmt.Errorf("customer record: %w", err)
-	}
-	return r.Customer, nil
-}
-
 type entryRecord struct {
 	V     int       `json:"v"`
 	Kind  EntryKind `json:"kind"`

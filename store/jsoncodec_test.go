@@ -16,22 +16,25 @@ func TestRecordRoundTrip(t *testing.T) {
 	t.Run("client", func(t *testing.T) { recordRoundTrip(t, ClientRecords) })
 	t.Run("org", func(t *testing.T) { recordRoundTrip(t, OrgRecords) })
 	t.Run("customer", func(t *testing.T) { recordRoundTrip(t, CustomerRecords) })
+	t.Run("partner", func(t *testing.T) { recordRoundTrip(t, PartnerRecords) })
+	t.Run("partner token", func(t *testing.T) { recordRoundTrip(t, PartnerTokenRecords) })
+	t.Run("grant", func(t *testing.T) { recordRoundTrip(t, GrantRecords) })
 }
 
 func recordRoundTrip[R any](t *testing.T, k Records[R]) {
 	var want R
 	fill(reflect.ValueOf(&want).Elem())
-	_, version := k.head(&want)
+	id, version := k.head(&want)
 	for given, first := range map[uint64]uint64{0: 1, 1: 1, 7: 7} {
 		*version = given
 		stored, err := k.First(want)
-		if err != nil || stored.Version != first || stored.Was != 0 || stored.ID != "text" {
+		if err != nil || stored.Version != first || stored.Was != 0 || stored.ID != id {
 			t.Fatalf("first of version %d: %d after %d, error %v", given, stored.Version, stored.Was, err)
 		}
 	}
 	*version = 7
 	stored, err := k.Next(want)
-	if err != nil || stored.Version != 8 || stored.Was != 7 || stored.ID != "text" {
+	if err != nil || stored.Version != 8 || stored.Was != 7 || stored.ID != id {
 		t.Fatalf("next: version %d after %d, error %v", stored.Version, stored.Was, err)
 	}
 	if *version != 7 {
@@ -78,13 +81,16 @@ func TestRecordOfAnotherVersion(t *testing.T) {
 	t.Run("client", func(t *testing.T) { recordOfAnotherVersion(t, ClientRecords, Client{ID: "a"}) })
 	t.Run("org", func(t *testing.T) { recordOfAnotherVersion(t, OrgRecords, Org{ID: "a"}) })
 	t.Run("customer", func(t *testing.T) { recordOfAnotherVersion(t, CustomerRecords, Customer{ID: "a"}) })
+	t.Run("partner", func(t *testing.T) { recordOfAnotherVersion(t, PartnerRecords, Partner{ID: "a"}) })
+	t.Run("partner token", func(t *testing.T) { recordOfAnotherVersion(t, PartnerTokenRecords, PartnerTokenOwner{ID: "a"}) })
+	t.Run("grant", func(t *testing.T) { recordOfAnotherVersion(t, GrantRecords, Grant{OrgID: "a"}) })
 }
 
 func recordOfAnotherVersion[R any](t *testing.T, k Records[R], r R) {
-	record, err := k.marshal(r)
+	record, err := k.Marshal(r)
 	for _, b := range otherVersions(t, record, err) {
 		r, err := k.Unmarshal(b)
-		if id, _ := k.head(&r); !errors.Is(err, ErrUnknownRecord) || id != "" {
+		if id, none := k.ID(&r), k.ID(new(R)); !errors.Is(err, ErrUnknownRecord) || id != none {
 			t.Errorf("%q: record %+v, error %v", b, r, err)
 		}
 		if _, err := k.Version(b); !errors.Is(err, ErrUnknownRecord) {

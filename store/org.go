@@ -4,8 +4,11 @@ import "time"
 
 // Org is a tenant (contract §1). Clients and customers belong to one.
 type Org struct {
-	ID            string     `json:"id"`
-	Name          string     `json:"name"` // as customers read it in messages
+	ID   string `json:"id"`
+	Name string `json:"name"` // as customers read it in messages
+	// Incarnation tells it from others that had its id before; 0: it is of a
+	// grantd that did not count them.
+	Incarnation   uint64     `json:"incarnation,omitempty"`
 	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`

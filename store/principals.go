@@ -26,11 +26,29 @@ func PrincipalOrg(id string) string             { return kindOrg + id }
 func PrincipalCustomer(id string) string        { return kindCustomer + id }
 func PrincipalPartner(id string) string         { return kindPartner + id }
 func PrincipalPartnerToken(id string) string    { return kindPartnerToken + id }
-func PrincipalGrant(partner, org string) string {
-	return kindGrant + partner + "/" + org
-}
+func PrincipalGrant(id string) string           { return kindGrant + id } // see GrantID
 func PrincipalToken(d Digest) string {
 	return kindToken + base64.RawURLEncoding.EncodeToString(d[:])
+}
+
+// OwnerKind is what the owner of a credential is.
+type OwnerKind string
+
+// The owners.
+const (
+	OwnerClient  OwnerKind = kindClient
+	OwnerPartner OwnerKind = kindPartner
+)
+
+// OwnerOf takes the principal key of an owner of credentials apart; kind is ""
+// for any other key.
+func OwnerOf(key string) (kind OwnerKind, id string) {
+	for _, k := range [...]OwnerKind{OwnerClient, OwnerPartner} {
+		if id, ok := strings.CutPrefix(key, string(k)); ok {
+			return k, id
+		}
+	}
+	return "", ""
 }
 
 // IsTokenPrincipal says whether the key is one of PrincipalToken.

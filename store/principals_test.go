@@ -35,7 +35,7 @@ func TestPrincipalsOfAToken(t *testing.T) {
 func TestPrincipalsOfDifferentKindsNeverMeet(t *testing.T) {
 	keys := []string{
 		PrincipalAll, PrincipalClient("a"), PrincipalSecret("a", "b"), PrincipalOrg("a"), PrincipalCustomer("a"),
-		PrincipalPartner("a"), PrincipalPartnerToken("a"), PrincipalGrant("a", "b"), PrincipalToken(Digest{}),
+		PrincipalPartner("a"), PrincipalPartnerToken("a"), PrincipalGrant(GrantID("a", "b")), PrincipalToken(Digest{}),
 	}
 	slices.Sort(keys)
 	if len(slices.Compact(keys)) != 9 {

@@ -1,29 +1,40 @@
 package store
 
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
 // Records is one kind of record that is changed by compare-and-set on its
 // version and listed by id: how a store names, writes and reads it. Where it
 // lies is the store's own affair.
 type Records[R any] struct {
-	Name      string // in errors
-	Unmarshal func([]byte) (R, error)
+	Name  string // in errors
+	Title string // in the names of operations
 
-	marshal func(R) ([]byte, error)
-	head    func(*R) (id string, version *uint64)
+	head func(*R) (id string, version *uint64)
 }
 
 // The kinds.
 var (
 	ClientRecords = Records[Client]{
-		"client", UnmarshalClient, MarshalClient,
-		func(c *Client) (string, *uint64) { return c.ID, &c.Version },
+		"client", "Client", func(c *Client) (string, *uint64) { return c.ID, &c.Version },
 	}
 	OrgRecords = Records[Org]{
-		"org", UnmarshalOrg, MarshalOrg,
-		func(o *Org) (string, *uint64) { return o.ID, &o.Version },
+		"org", "Org", func(o *Org) (string, *uint64) { return o.ID, &o.Version },
 	}
 	CustomerRecords = Records[Customer]{
-		"customer", UnmarshalCustomer, MarshalCustomer,
-		func(c *Customer) (string, *uint64) { return c.ID, &c.Version },
+		"customer", "Customer", func(c *Customer) (string, *uint64) { return c.ID, &c.Version },
+	}
+	PartnerRecords = Records[Partner]{
+		"partner", "Partner", func(p *Partner) (string, *uint64) { return p.ID, &p.Version },
+	}
+	PartnerTokenRecords = Records[PartnerTokenOwner]{
+		"partner token", "PartnerToken", func(o *PartnerTokenOwner) (string, *uint64) { return o.ID, &o.Version },
+	}
+	GrantRecords = Records[Grant]{
+		"grant", "Grant", func(g *Grant) (string, *uint64) { return g.ID(), &g.Version },
 	}
 )
 
@@ -35,11 +46,17 @@ type Stored struct {
 	Form    []byte
 }
 
+// ID answers the record's id.
+func (k Records[R]) ID(r *R) string {
+	id, _ := k.head(r)
+	return id
+}
+
 // First is the stored form of a new record: of the version it has, or 1.
 func (k Records[R]) First(r R) (Stored, error) {
 	id, version := k.head(&r)
 	*version = max(*version, 1)
-	form, err := k.marshal(r)
+	form, err := k.Marshal(r)
 	return Stored{ID: id, Version: *version, Form: form}, err
 }
 
@@ -49,7 +66,7 @@ func (k Records[R]) Next(r R) (Stored, error) {
 	id, version := k.head(&r)
 	was := *version
 	*version++
-	form, err := k.marshal(r)
+	form, err := k.Marshal(r)
 	return Stored{ID: id, Was: was, Version: *version, Form: form}, err
 }
 
@@ -61,4 +78,46 @@ func (k Records[R]) Version(form []byte) (uint64, error) {
 	}
 	_, version := k.head(&r)
 	return *version, nil
+}
+
+// formHead begins every stored form: the version of the form, before the
+// record's own members.
+var formHead = fmt.Appendf(nil, `{"v":%d,`, jsonVersion)
+
+// Marshal answers the stored form of r.
+func (k Records[R]) Marshal(r R) ([]byte, error) {
+	form, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s record: %w", k.Name, err)
+	}
+	return append(bytes.Clone(formHead), form[1:]...), nil
+}
+
+// Unmarshal reads what Marshal wrote. Errors: ErrUnknownRecord.
+func (k Records[R]) Unmarshal(form []byte) (R, error) {
+	var r R
+	err := error(nil)
+	if !bytes.HasPrefix(form, formHead) {
+		var other struct {
+			V int `json:"v"`
+		}
+		err = unmarshal(form, &other, &other.V)
+	}
+	if err == nil {
+		version := jsonVersion
+		err = unmarshal(form, &r, &version)
+	}
+	if err != nil {
+		return *new(R), fmt.Errorf("%s record: %w", k.Name, err)
+	}
+	return r, nil
+}
+
+// Bounds answers the ids between which those of the page are; below is "" if
+// there is no upper one.
+func (p Page) Bounds() (after, below string) {
+	if p.Of == "" {
+		return p.After, ""
+	}
+	return max(p.After, p.Of+"/"), p.Of + "0" // the character after '/'
 }

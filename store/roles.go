@@ -5,26 +5,43 @@ import (
 	"time"
 )
 
-// Clients keeps client records with their secrets inside.
-type Clients interface {
-	// CreateClient writes a new record with the Version that c has, or 1. The
-	// caller gives each client another first one, so that a change of a
-	// deleted client never fits its successor of the same id.
+// RecordSet keeps the records of one kind. The id of a record that belongs to
+// another begins with that one's id and a '/'.
+type RecordSet[R any] interface {
+	// Create writes a new record with the Version that r has, or 1. The
+	// caller gives each record another first one, so that a change of a
+	// deleted record never fits its successor of the same id.
 	// Errors: ErrExists.
-	CreateClient(ctx context.Context, c Client) error
-	// GetClient answers the record. Errors: ErrNotFound, ErrUnknownRecord.
-	GetClient(ctx context.Context, id string) (Client, error)
-	// UpdateClient replaces the record in one atomic step if the stored
-	// Version is c.Version, and stores c.Version+1.
-	// Errors: ErrNotFound, ErrConflict.
-	UpdateClient(ctx context.Context, c Client) error
-	// DeleteClient removes the record and its secret uses if the stored
+	Create(ctx context.Context, r R) error
+	// Get answers the record. Errors: ErrNotFound, ErrUnknownRecord.
+	Get(ctx context.Context, id string) (R, error)
+	// Update replaces the record in one atomic step if the stored Version is
+	// that of r, and stores the next one. Errors: ErrNotFound, ErrConflict.
+	Update(ctx context.Context, r R) error
+	// Delete removes the record, and the uses of what it holds, if the stored
 	// Version is version. Errors: ErrNotFound, ErrConflict.
-	DeleteClient(ctx context.Context, id string, version uint64) error
-	// ListClients answers up to limit records with an id greater than after,
-	// in byte order of their ids. Fewer than limit means the end.
-	ListClients(ctx context.Context, after string, limit int) ([]Client, error)
+	Delete(ctx context.Context, id string, version uint64) error
+	// List answers the records of the page, in byte order of their ids. Fewer
+	// than its limit means the end.
+	List(ctx context.Context, p Page) ([]R, error)
 }
+
+// Page is a part of a list.
+type Page struct {
+	Of    string // only records that belong to the one of this id; "": all
+	After string // only those with a greater id, which is a whole one
+	Limit int    // at most so many
+}
+
+// The kinds of records there are.
+type (
+	Clients       = RecordSet[Client] // with their secrets inside
+	Orgs          = RecordSet[Org]
+	Customers     = RecordSet[Customer]
+	Partners      = RecordSet[Partner] // with their tokens inside
+	PartnerTokens = RecordSet[PartnerTokenOwner]
+	Grants        = RecordSet[Grant]
+)
 
 // Tokens keeps access-token records under the digest of the token.
 type Tokens interface {
@@ -62,43 +79,6 @@ type Feed interface {
 	WitnessFeed(ctx context.Context, lineage string) error
 }
 
-// Orgs keeps org records. Their methods are those of Clients.
-type Orgs interface {
-	// CreateOrg writes a new record with the Version that o has, or 1.
-	// Errors: ErrExists.
-	CreateOrg(ctx context.Context, o Org) error
-	// GetOrg answers the record. Errors: ErrNotFound, ErrUnknownRecord.
-	GetOrg(ctx context.Context, id string) (Org, error)
-	// UpdateOrg replaces the record in one atomic step if the stored Version
-	// is o.Version, and stores o.Version+1. Errors: ErrNotFound, ErrConflict.
-	UpdateOrg(ctx context.Context, o Org) error
-	// DeleteOrg removes the record if the stored Version is version.
-	// Errors: ErrNotFound, ErrConflict.
-	DeleteOrg(ctx context.Context, id string, version uint64) error
-	// ListOrgs answers up to limit records with an id greater than after, in
-	// byte order of their ids. Fewer than limit means the end.
-	ListOrgs(ctx context.Context, after string, limit int) ([]Org, error)
-}
-
-// Customers keeps customer records. Their methods are those of Clients.
-type Customers interface {
-	// CreateCustomer writes a new record with the Version that c has, or 1.
-	// Errors: ErrExists.
-	CreateCustomer(ctx context.Context, c Customer) error
-	// GetCustomer answers the record. Errors: ErrNotFound, ErrUnknownRecord.
-	GetCustomer(ctx context.Context, id string) (Customer, error)
-	// UpdateCustomer replaces the record in one atomic step if the stored
-	// Version is c.Version, and stores c.Version+1.
-	// Errors: ErrNotFound, ErrConflict.
-	UpdateCustomer(ctx context.Context, c Customer) error
-	// DeleteCustomer removes the record if the stored Version is version.
-	// Errors: ErrNotFound, ErrConflict.
-	DeleteCustomer(ctx context.Context, id string, version uint64) error
-	// ListCustomers answers up to limit records with an id greater than
-	// after, in byte order of their ids. Fewer than limit means the end.
-	ListCustomers(ctx context.Context, after string, limit int) ([]Customer, error)
-}
-
 // Challenges keeps verifications until their codes are used. Each method is
 // one atomic step on one key, and is as safe from a failover as a revocation.
 type Challenges interface {
@@ -132,14 +112,15 @@ type GuessCounts interface {
 	ResetGuesses(ctx context.Context, customerID string) error
 }
 
-// SecretUses keeps when, from where and how often each secret was used.
-type SecretUses interface {
-	// AddSecretUses adds the counts and keeps the latest time and address.
-	// Uses of clients that are gone may be dropped.
-	AddSecretUses(ctx context.Context, uses []SecretUse) error
-	// ListSecretUses answers the uses of one client's secrets by secret id;
-	// a secret that was never used is absent.
-	ListSecretUses(ctx context.Context, clientID string) (map[string]SecretUse, error)
+// Uses keeps when, from where and how often each credential was used: each
+// secret of a client, and each token of a partner.
+type Uses interface {
+	// AddUses adds the counts and keeps the latest time and address. Uses of
+	// clients and partners that are gone may be dropped.
+	AddUses(ctx context.Context, uses []Use) error
+	// ListUses answers the uses of one owner's credentials by their ids; one
+	// that was never used is absent.
+	ListUses(ctx context.Context, owner string) (map[string]Use, error)
 }
 
 // Limits counts what is limited, over all replicas. Counters need not outlive
@@ -174,14 +155,17 @@ type Identity interface {
 
 // Store is every role together, as main wires it.
 type Store interface {
-	Clients
+	Clients() Clients
+	Orgs() Orgs
+	Customers() Customers
+	Partners() Partners
+	PartnerTokens() PartnerTokens
+	Grants() Grants
 	Tokens
 	Feed
-	Orgs
-	Customers
 	Challenges
 	GuessCounts
-	SecretUses
+	Uses
 	Limits
 	Audit
 	Identity

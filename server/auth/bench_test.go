@@ -34,12 +34,12 @@ func BenchmarkAuthenticate(b *testing.B) {
 	}
 	defer f.Stop()
 	plain, id, hash := NewSecret("sandbox")
-	err = s.CreateClient(b.Context(), store.Client{ID: "billing", Secrets: []store.Secret{{ID: id, Hash: hash}}})
+	err = s.Clients().Create(b.Context(), store.Client{ID: "billing", Secrets: []store.Secret{{ID: id, Hash: hash}}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	a := New(Options{
-		Environment: "sandbox", Clients: NewClientCache(s, f), Recorder: quiet{},
+		Environment: "sandbox", Clients: NewClientCache(s.Clients(), f), Recorder: quiet{},
 		Observe: func(string) {}, Now: time.Now,
 	})
 	p := Presented{ClientID: "billing", ClientSecret: plain}

@@ -35,8 +35,11 @@ type Cache[R any] struct {
 
 // The caches there are.
 type (
-	ClientCache = Cache[store.Client]
-	OrgCache    = Cache[store.Org]
+	ClientCache       = Cache[store.Client]
+	OrgCache          = Cache[store.Org]
+	PartnerCache      = Cache[store.Partner]
+	PartnerTokenCache = Cache[store.PartnerTokenOwner]
+	GrantCache        = Cache[store.Grant]
 )
 
 // cachedRecord is a record with the view of the feed that was current before
@@ -58,17 +61,33 @@ type Known[R any] struct {
 
 // NewClientCache makes an empty cache over s.
 func NewClientCache(s store.Clients, f *feed.Feed) *ClientCache {
-	return newCache(s.GetClient, store.PrincipalClient, func(c *store.Client) string { return c.ID }, f)
+	return newCache(s, store.ClientRecords, store.PrincipalClient, f)
 }
 
 // NewOrgCache makes an empty cache over s.
 func NewOrgCache(s store.Orgs, f *feed.Feed) *OrgCache {
-	return newCache(s.GetOrg, store.PrincipalOrg, func(o *store.Org) string { return o.ID }, f)
+	return newCache(s, store.OrgRecords, store.PrincipalOrg, f)
 }
 
-func newCache[R any](get func(context.Context, string) (R, error), principal func(string) string, id func(*R) string, f *feed.Feed) *Cache[R] {
+// NewPartnerCache makes an empty cache over s.
+func NewPartnerCache(s store.Partners, f *feed.Feed) *PartnerCache {
+	return newCache(s, store.PartnerRecords, store.PrincipalPartner, f)
+}
+
+// NewPartnerTokenCache makes an empty cache over s.
+func NewPartnerTokenCache(s store.PartnerTokens, f *feed.Feed) *PartnerTokenCache {
+	return newCache(s, store.PartnerTokenRecords, store.PrincipalPartnerToken, f)
+}
+
+// NewGrantCache makes an empty cache over s; its ids are those of
+// store.GrantID.
+func NewGrantCache(s store.Grants, f *feed.Feed) *GrantCache {
+	return newCache(s, store.GrantRecords, store.PrincipalGrant, f)
+}
+
+func newCache[R any](s store.RecordSet[R], kind store.Records[R], principal func(string) string, f *feed.Feed) *Cache[R] {
 	return &Cache[R]{
-		get: get, principal: principal, id: id, feed: f,
+		get: s.Get, principal: principal, id: kind.ID, feed: f,
 		cache: otter.Must(&otter.Options[string, cachedRecord[R]]{MaximumSize: maxCached}),
 	}
 }

@@ -33,7 +33,7 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 	if err != nil {
 		return nil, err
 	}
-	uses, err := s.o.Uses.ListSecretUses(ctx, id)
+	uses, err := s.o.Uses.ListUses(ctx, store.PrincipalClient(id))
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secre
 	}
 	const page = 500
 	for after := ""; ; {
-		clients, err := s.o.Store.ListClients(ctx, after, page)
+		clients, err := s.o.Store.List(ctx, store.Page{After: after, Limit: page})
 		if err != nil {
 			return "", "", err
 		}

@@ -16,7 +16,7 @@ import (
 type Options struct {
 	Environment string
 	Store       store.Clients
-	Uses        store.SecretUses
+	Uses        store.Uses
 	Feed        *feed.Feed
 	Audit       *audit.Log
 	Orgs        Orgs
@@ -32,6 +32,7 @@ type Orgs interface {
 // Service holds the rules of clients and secrets. Every change is audited;
 // one that voids or ends something returns when every replica has it.
 type Service struct {
+	records.Managed[store.Client, View]
 	o    Options
 	keep *records.Keeper[store.Client]
 }
@@ -40,25 +41,21 @@ type Service struct {
 func New(o Options) *Service {
 	kind := records.Kind[store.Client]{
 		Name: "client", Principal: store.PrincipalClient, Valid: auth.ValidClientID,
-		Create: o.Store.CreateClient, Get: o.Store.GetClient, Update: o.Store.UpdateClient, Delete: o.Store.DeleteClient,
+		Store: o.Store,
 		Head: func(c *store.Client) records.Head {
 			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt, Unannounced: &c.Unannounced}
 		},
 		View: func(c store.Client) any { return view(c) },
 		Tidy: func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
 	}
-	return &Service{o: o, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
-}
-
-// Get answers one client. Errors: fault.NotFound.
-func (s *Service) Get(ctx context.Context, id string) (View, error) {
-	c, err := s.keep.Get(ctx, id)
-	return view(c), err
+	keep := records.NewKeeper(kind, o.Feed, o.Audit, o.Now)
+	show := func(_ context.Context, c store.Client) (View, error) { return view(c), nil }
+	return &Service{records.Manage(keep, show), o, keep}
 }
 
 // List answers up to limit clients with ids after the given one, by id.
 func (s *Service) List(ctx context.Context, after string, limit int) ([]View, error) {
-	records, err := s.o.Store.ListClients(ctx, after, limit)
+	records, err := s.o.Store.List(ctx, store.Page{After: after, Limit: limit})
 	views := make([]View, len(records))
 	for i, c := range records {
 		views[i] = view(c)
@@ -143,28 +140,4 @@ func narrower(before, after []string) bool {
 		return len(after) > 0
 	}
 	return !scopes.Subset(before, after)
-}
-
-// Deactivate refuses the client and voids its tokens, for good.
-func (s *Service) Deactivate(ctx context.Context, by audit.Actor, id string) (View, error) {
-	c, err := s.keep.Deactivate(ctx, by, id)
-	return view(c), err
-}
-
-// Reactivate lets the client authenticate again; its old tokens stay void.
-func (s *Service) Reactivate(ctx context.Context, by audit.Actor, id string) (View, error) {
-	c, err := s.keep.Reactivate(ctx, by, id)
-	return view(c), err
-}
-
-// VoidTokens makes every token of the client inactive, in O(1).
-func (s *Service) VoidTokens(ctx context.Context, by audit.Actor, id string) (View, error) {
-	c, err := s.keep.VoidTokens(ctx, by, id)
-	return view(c), err
-}
-
-// Delete voids the client's tokens, then removes it.
-// Errors: fault.NotFound, fault.PreconditionFailed.
-func (s *Service) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
-	return s.keep.Delete(ctx, by, id, version)
 }

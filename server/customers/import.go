@@ -62,7 +62,7 @@ func (s *Service) importLine(ctx context.Context, by audit.Actor, line ImportLin
 
 // would answers what putting the customer would come to.
 func (s *Service) would(ctx context.Context, next store.Customer) (string, error) {
-	c, err := s.o.Store.GetCustomer(ctx, next.ID)
+	c, err := s.o.Store.Get(ctx, next.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return Created, nil
 	}

@@ -37,6 +37,7 @@ type Options struct {
 // that voids something returns when every replica has it. Nobody caches a
 // customer, so a change that voids nothing is told to nobody.
 type Service struct {
+	records.Managed[store.Customer, Shown]
 	o    Options
 	keep *records.Keeper[store.Customer]
 }
@@ -45,24 +46,18 @@ type Service struct {
 func New(o Options) *Service {
 	kind := records.Kind[store.Customer]{
 		Name: "customer", Principal: store.PrincipalCustomer, Valid: auth.ValidID,
-		Create: o.Store.CreateCustomer, Get: o.Store.GetCustomer, Update: o.Store.UpdateCustomer, Delete: o.Store.DeleteCustomer,
+		Store: o.Store,
 		Head: func(c *store.Customer) records.Head {
 			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt}
 		},
 		View: func(c store.Customer) any { return view(c) },
 	}
-	return &Service{o: o, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
+	s := &Service{o: o, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
+	s.Managed = records.Manage(s.keep, s.shown)
+	return s
 }
 
-// Get answers one customer, with its wrong codes. Errors: fault.NotFound.
-func (s *Service) Get(ctx context.Context, id string) (Shown, error) {
-	c, err := s.keep.Get(ctx, id)
-	if err != nil {
-		return Shown{}, err
-	}
-	return s.shown(ctx, c)
-}
-
+// shown is the customer with its wrong codes.
 func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 	g, err := s.o.Guesses.GetGuesses(ctx, c.ID, wrongWindow)
 	return Shown{View: view(c), WrongCodesToday: g.Today, WrongCodesInRow: g.InRow, CodesLocked: g.InRow >= wrongInRow}, err
@@ -73,7 +68,7 @@ func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 func (s *Service) List(ctx context.Context, org, after string, limit int) ([]View, error) {
 	views := []View{}
 	for len(views) < limit {
-		list, err := s.o.Store.ListCustomers(ctx, after, limit)
+		list, err := s.o.Store.List(ctx, store.Page{After: after, Limit: limit})
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +99,7 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 }
 
 func (s *Service) hasOrg(ctx context.Context, id string) error {
-	_, err := s.o.Orgs.GetOrg(ctx, id)
+	_, err := s.o.Orgs.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return errNoOrg
 	}
@@ -145,7 +140,7 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 func (s *Service) create(ctx context.Context, by audit.Actor, c store.Customer) (View, error) {
 	now := s.keep.Now()
 	c.CreatedAt, c.UpdatedAt, c.PhonesChangedAt, c.Version = now, now, now, records.FirstVersion()
-	err := s.o.Store.CreateCustomer(ctx, c)
+	err := s.o.Store.Create(ctx, c)
 	if errors.Is(err, store.ErrExists) {
 		return View{}, errExists
 	}
@@ -155,37 +150,6 @@ func (s *Service) create(ctx context.Context, by audit.Actor, c store.Customer) 
 
 var errExists = fault.New(fault.Conflict, "a customer with this id exists already")
 
-// Deactivate refuses the customer and voids its tokens, for good.
-func (s *Service) Deactivate(ctx context.Context, by audit.Actor, id string) (Shown, error) {
-	c, err := s.keep.Deactivate(ctx, by, id)
-	return s.after(ctx, c, err)
-}
-
-// Reactivate takes the customer in again; its old tokens stay void.
-func (s *Service) Reactivate(ctx context.Context, by audit.Actor, id string) (Shown, error) {
-	c, err := s.keep.Reactivate(ctx, by, id)
-	return s.after(ctx, c, err)
-}
-
-// VoidTokens makes every token of the customer inactive, in O(1).
-func (s *Service) VoidTokens(ctx context.Context, by audit.Actor, id string) (Shown, error) {
-	c, err := s.keep.VoidTokens(ctx, by, id)
-	return s.after(ctx, c, err)
-}
-
-func (s *Service) after(ctx context.Context, c store.Customer, err error) (Shown, error) {
-	if err != nil {
-		return Shown{}, err
-	}
-	return s.shown(ctx, c)
-}
-
-// Delete voids the customer's tokens, then removes it. Its wrong codes stay
-// counted.
-func (s *Service) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
-	return s.keep.Delete(ctx, by, id, version)
-}
-
 // ResetCodes forgets the customer's wrong codes, and so ends its lock.
 func (s *Service) ResetCodes(ctx context.Context, by audit.Actor, id string) (Shown, error) {
 	c, err := s.keep.Get(ctx, id)
@@ -193,5 +157,8 @@ func (s *Service) ResetCodes(ctx context.Context, by audit.Actor, id string) (Sh
 		err = s.o.Guesses.ResetGuesses(ctx, id)
 	}
 	s.keep.Audited(ctx, by, id, audit.Change{Action: "reset_codes"}, err)
-	return s.after(ctx, c, err)
+	if err != nil {
+		return Shown{}, err
+	}
+	return s.shown(ctx, c)
 }

@@ -104,7 +104,7 @@ func (t *Tokens) customer(ctx context.Context, b Bearer, id string) (store.Custo
 	if b.Token.OrgID == "" || b.Token.Use == store.UseCustomer && b.Token.CustomerID != id {
 		return store.Customer{}, store.Org{}, errNoCustomer
 	}
-	c, err := t.o.Customers.GetCustomer(ctx, id)
+	c, err := t.o.Customers.Get(ctx, id)
 	if isAbsent(err) {
 		return c, store.Org{}, errNoCustomer
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/embedded"
 )
 
 // metric is what the page says of one, and what the code has.
@@ -44,7 +45,7 @@ func touched() *Metrics {
 	m.CodeSent("sms", true, time.Millisecond)
 	m.CodeTried(true)
 	m.Batch(1)
-	m.Measure(nil)
+	m.Measure(&embedded.Store{})
 	return m
 }
 
@@ -113,7 +114,11 @@ func onPage(t *testing.T) map[string]metric {
 // package, and the names in the alerts.
 func TestPageNamesValues(t *testing.T) {
 	text := page(t)
-	for _, value := range slices.Concat(operations, families) {
+	kinds := []string{
+		store.ClientRecords.Title, store.OrgRecords.Title, store.CustomerRecords.Title,
+		store.PartnerRecords.Title, store.PartnerTokenRecords.Title, store.GrantRecords.Title,
+	}
+	for _, value := range slices.Concat(operations, families, kinds) {
 		if !strings.Contains(text, "`"+value+"`") {
 			t.Errorf("METRICS.md does not name `%s`", value)
 		}
@@ -129,7 +134,7 @@ func TestPageNamesValues(t *testing.T) {
 // TestStoreResults: which failures count as the store's.
 func TestStoreResults(t *testing.T) {
 	m := New(func() time.Duration { return 0 })
-	s := m.Measure(nil)
+	s := m.Measure(&embedded.Store{})
 	for _, err := range []error{nil, store.ErrNotFound, store.ErrConflict, fmt.Errorf("x: %w", store.ErrUnavailable)} {
 		_ = do(s, "GetToken", func() error { return err })
 	}

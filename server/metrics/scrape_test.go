@@ -274,7 +274,7 @@ func TestSecretsExpiringOverPages(t *testing.T) {
 	for i := range n {
 		all.Go(func() {
 			c := store.Client{ID: fmt.Sprint("c", i), Secrets: []store.Secret{{ID: "AAAAAAAA", Hash: "sha256$x", ExpiresAt: &end}}}
-			if err := opened.CreateClient(t.Context(), c); err != nil {
+			if err := opened.Clients().Create(t.Context(), c); err != nil {
 				t.Error(err)
 			}
 		})

@@ -15,6 +15,13 @@ import (
 type Store struct {
 	store.Store
 	ops map[string]*operation
+
+	clients       records[store.Client]
+	orgs          records[store.Org]
+	customers     records[store.Customer]
+	partners      records[store.Partner]
+	partnerTokens records[store.PartnerTokenOwner]
+	grants        records[store.Grant]
 }
 
 // operation holds the three histograms of one operation, looked up once.
@@ -33,25 +40,36 @@ func (o *operation) done(began time.Time, err error) {
 }
 
 var operations = []string{
-	"CreateClient", "GetClient", "UpdateClient", "DeleteClient", "ListClients", "PutToken", "GetToken", "ReplaceToken",
-	"CreateOrg", "GetOrg", "UpdateOrg", "DeleteOrg", "ListOrgs",
-	"CreateCustomer", "GetCustomer", "UpdateCustomer", "DeleteCustomer", "ListCustomers",
+	"PutToken", "GetToken", "ReplaceToken",
 	"PutChallenge", "TryChallenge", "DropChallenge", "TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
-	"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed", "AddSecretUses", "ListSecretUses", "AddHits",
+	"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed", "AddUses", "ListUses", "AddHits",
 	"AppendAudit", "ListAudit", "Stamp", "EnsureTokenKey", "Ping",
 }
 
 // Measure wraps s.
 func (m *Metrics) Measure(s store.Store) *Store {
-	w := &Store{Store: s, ops: make(map[string]*operation, len(operations))}
+	w := &Store{
+		Store:         s,
+		ops:           make(map[string]*operation, len(operations)),
+		clients:       measureRecords(m, s.Clients(), store.ClientRecords.Title),
+		orgs:          measureRecords(m, s.Orgs(), store.OrgRecords.Title),
+		customers:     measureRecords(m, s.Customers(), store.CustomerRecords.Title),
+		partners:      measureRecords(m, s.Partners(), store.PartnerRecords.Title),
+		partnerTokens: measureRecords(m, s.PartnerTokens(), store.PartnerTokenRecords.Title),
+		grants:        measureRecords(m, s.Grants(), store.GrantRecords.Title),
+	}
 	for _, name := range operations {
-		w.ops[name] = &operation{
-			ok:          m.store.WithLabelValues(name, "ok"),
-			refused:     m.store.WithLabelValues(name, "refused"),
-			unavailable: m.store.WithLabelValues(name, "unavailable"),
-		}
+		w.ops[name] = m.operation(name)
 	}
 	return w
+}
+
+func (m *Metrics) operation(name string) *operation {
+	return &operation{
+		ok:          m.store.WithLabelValues(name, "ok"),
+		refused:     m.store.WithLabelValues(name, "refused"),
+		unavailable: m.store.WithLabelValues(name, "unavailable"),
+	}
 }
 
 func do(s *Store, name string, f func() error) error {
@@ -66,26 +84,6 @@ func get[T any](s *Store, name string, f func() (T, error)) (T, error) {
 	v, err := f()
 	s.ops[name].done(began, err)
 	return v, err
-}
-
-func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
-	return do(s, "CreateClient", func() error { return s.Store.CreateClient(ctx, c) })
-}
-
-func (s *Store) GetClient(ctx context.Context, id string) (store.Client, error) {
-	return get(s, "GetClient", func() (store.Client, error) { return s.Store.GetClient(ctx, id) })
-}
-
-func (s *Store) UpdateClient(ctx context.Context, c store.Client) error {
-	return do(s, "UpdateClient", func() error { return s.Store.UpdateClient(ctx, c) })
-}
-
-func (s *Store) DeleteClient(ctx context.Context, id string, version uint64) error {
-	return do(s, "DeleteClient", func() error { return s.Store.DeleteClient(ctx, id, version) })
-}
-
-func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]store.Client, error) {
-	return get(s, "ListClients", func() ([]store.Client, error) { return s.Store.ListClients(ctx, after, limit) })
 }
 
 // PutToken and GetToken are the hot paths: no closure.
@@ -126,12 +124,12 @@ func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
 	return do(s, "WitnessFeed", func() error { return s.Store.WitnessFeed(ctx, lineage) })
 }
 
-func (s *Store) AddSecretUses(ctx context.Context, uses []store.SecretUse) error {
-	return do(s, "AddSecretUses", func() error { return s.Store.AddSecretUses(ctx, uses) })
+func (s *Store) AddUses(ctx context.Context, uses []store.Use) error {
+	return do(s, "AddUses", func() error { return s.Store.AddUses(ctx, uses) })
 }
 
-func (s *Store) ListSecretUses(ctx context.Context, clientID string) (map[string]store.SecretUse, error) {
-	return get(s, "ListSecretUses", func() (map[string]store.SecretUse, error) { return s.Store.ListSecretUses(ctx, clientID) })
+func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Use, error) {
+	return get(s, "ListUses", func() (map[string]store.Use, error) { return s.Store.ListUses(ctx, owner) })
 }
 
 func (s *Store) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {

@@ -28,8 +28,11 @@ type Options struct {
 }
 
 // Service holds the rules of orgs. Every change is audited; one that voids
-// something returns when every replica has it.
+// something returns when every replica has it. The clients and customers of an
+// org that is deleted stay, and are refused: there is no org that they belong
+// to.
 type Service struct {
+	records.Managed[store.Org, View]
 	store store.Orgs
 	keep  *records.Keeper[store.Org]
 }
@@ -38,13 +41,15 @@ type Service struct {
 func New(o Options) *Service {
 	kind := records.Kind[store.Org]{
 		Name: "org", Principal: store.PrincipalOrg, Valid: auth.ValidID,
-		Create: o.Store.CreateOrg, Get: o.Store.GetOrg, Update: o.Store.UpdateOrg, Delete: o.Store.DeleteOrg,
+		Store: o.Store,
 		Head: func(o *store.Org) records.Head {
 			return records.Head{ID: o.ID, Version: &o.Version, DeactivatedAt: &o.DeactivatedAt, UpdatedAt: &o.UpdatedAt}
 		},
 		View: func(o store.Org) any { return view(o) },
 	}
-	return &Service{store: o.Store, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
+	keep := records.NewKeeper(kind, o.Feed, o.Audit, o.Now)
+	show := func(_ context.Context, o store.Org) (View, error) { return view(o), nil }
+	return &Service{records.Manage(keep, show), o.Store, keep}
 }
 
 var (
@@ -52,15 +57,9 @@ var (
 	errName = fault.New(fault.InvalidRequest, "name is one line of 1 to 64 characters: customers read it in messages").At("name")
 )
 
-// Get answers one org. Errors: fault.NotFound.
-func (s *Service) Get(ctx context.Context, id string) (View, error) {
-	o, err := s.keep.Get(ctx, id)
-	return view(o), err
-}
-
 // List answers up to limit orgs with ids after the given one, by id.
 func (s *Service) List(ctx context.Context, after string, limit int) ([]View, error) {
-	list, err := s.store.ListOrgs(ctx, after, limit)
+	list, err := s.store.List(ctx, store.Page{After: after, Limit: limit})
 	views := make([]View, len(list))
 	for i, o := range list {
 		views[i] = view(o)
@@ -100,7 +99,7 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 // Ensure makes the org if there is none: a client's org is there from the
 // first client on, named as its id until somebody names it.
 func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
-	if _, err := s.store.GetOrg(ctx, id); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.store.Get(ctx, id); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	name := id
@@ -115,7 +114,7 @@ func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
 
 func (s *Service) create(ctx context.Context, by audit.Actor, id string, spec Spec) (View, error) {
 	now := s.keep.Now()
-	o := store.Org{ID: id, Name: spec.Name, CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion()}
+	o := store.Org{ID: id, Name: spec.Name, CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion(), Incarnation: records.FirstVersion()}
 	err := s.keep.Create(ctx, by, o)
 	if !isConflict(err) {
 		s.keep.Audited(ctx, by, id, audit.Change{Action: "create", After: view(o)}, err)
@@ -126,31 +125,6 @@ func (s *Service) create(ctx context.Context, by audit.Actor, id string, spec Sp
 func isConflict(err error) bool {
 	var f *fault.Error
 	return errors.As(err, &f) && f.Code == fault.Conflict
-}
-
-// Deactivate refuses the org's clients and customers, and voids their tokens,
-// for good. Errors: fault.NotFound.
-func (s *Service) Deactivate(ctx context.Context, by audit.Actor, id string) (View, error) {
-	o, err := s.keep.Deactivate(ctx, by, id)
-	return view(o), err
-}
-
-// Reactivate takes the org in again; old tokens stay void.
-func (s *Service) Reactivate(ctx context.Context, by audit.Actor, id string) (View, error) {
-	o, err := s.keep.Reactivate(ctx, by, id)
-	return view(o), err
-}
-
-// VoidTokens makes every token of the org's clients and customers inactive.
-func (s *Service) VoidTokens(ctx context.Context, by audit.Actor, id string) (View, error) {
-	o, err := s.keep.VoidTokens(ctx, by, id)
-	return view(o), err
-}
-
-// Delete voids the org's tokens, then removes it. Its clients and customers
-// stay, and are refused: there is no org that they belong to.
-func (s *Service) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
-	return s.keep.Delete(ctx, by, id, version)
 }
 
 func validName(name string) bool {

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"time"
 
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/store"
@@ -13,10 +14,11 @@ func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (
 	return k.Change(ctx, Step[R]{
 		By: by, Action: "deactivate", ID: id,
 		Edit: func(r *R) error {
+			now := k.Now()
 			if at := k.kind.Head(r).DeactivatedAt; *at == nil {
-				now := k.Now()
 				*at = &now
 			}
+			k.end(r, by, now)
 			return nil
 		},
 		Entries: func() []store.Entry { return []store.Entry{k.Entry(store.EntryVoid, id, by)} },
@@ -36,12 +38,25 @@ func (k *Keeper[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (
 // VoidTokens makes every token of the principal inactive, in O(1).
 // Errors: fault.NotFound.
 func (k *Keeper[R]) VoidTokens(ctx context.Context, by audit.Actor, id string) (R, error) {
+	if k.kind.End != nil {
+		return k.Change(ctx, Step[R]{
+			By: by, Action: "void_tokens", ID: id,
+			Edit:    func(r *R) error { k.end(r, by, k.Now()); return nil },
+			Entries: func() []store.Entry { return []store.Entry{k.Entry(store.EntryVoid, id, by)} },
+		})
+	}
 	r, err := k.Get(ctx, id)
 	if err == nil {
 		err = k.Announce(ctx, k.Entry(store.EntryVoid, id, by))
 	}
 	k.Audited(ctx, by, id, audit.Change{Action: "void_tokens"}, err)
 	return r, err
+}
+
+func (k *Keeper[R]) end(r *R, by audit.Actor, now time.Time) {
+	if k.kind.End != nil {
+		k.kind.End(r, by.Name, now)
+	}
 }
 
 // Delete voids the principal's tokens, then removes the record. version 0
@@ -71,13 +86,19 @@ func (k *Keeper[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 	h := k.kind.Head(&r)
 	now := k.Now()
 	*h.DeactivatedAt = &now
-	if err := k.kind.Update(ctx, r); err != nil {
+	k.end(&r, by, now)
+	if err := k.kind.Store.Update(ctx, r); err != nil {
 		return k.asFault(err)
 	}
 	if err := k.feed.Append(ctx, k.Entry(store.EntryVoid, h.ID, by)); err != nil {
 		return err
 	}
-	if err := k.kind.Delete(ctx, h.ID, *h.Version+1); err != nil {
+	if k.kind.Remove != nil {
+		if err := k.kind.Remove(ctx, r); err != nil {
+			return err
+		}
+	}
+	if err := k.kind.Store.Delete(ctx, h.ID, *h.Version+1); err != nil {
 		return k.asFault(err)
 	}
 	return k.Announce(ctx, k.Entry(store.EntryVoid, h.ID, by))

@@ -31,15 +31,17 @@ type Kind[R any] struct {
 	Principal func(id string) string
 	Valid     func(id string) bool
 
-	Create func(context.Context, R) error
-	Get    func(context.Context, string) (R, error)
-	Update func(context.Context, R) error
-	Delete func(ctx context.Context, id string, version uint64) error
-
-	Head func(*R) Head
-	View func(R) any // for the audit: without secrets
+	Store store.RecordSet[R]
+	Head  func(*R) Head
+	View  func(R) any // for the audit: without secrets
 	// Tidy drops from a record that is written what has ended; nil: nothing.
 	Tidy func(r *R, now time.Time)
+	// End ends the tokens that are kept in the record itself, where the feed
+	// forgets them after a day; nil: there are none.
+	End func(r *R, by string, now time.Time)
+	// Remove removes what belongs to a record that is about to go, and is
+	// void; nil: there is nothing.
+	Remove func(context.Context, R) error
 }
 
 // Head is what all kinds have, in the record itself.
@@ -95,14 +97,14 @@ func (k *Keeper[R]) Get(ctx context.Context, id string) (R, error) {
 	if !k.kind.Valid(id) {
 		return *new(R), k.absent
 	}
-	r, err := k.kind.Get(ctx, id)
+	r, err := k.kind.Store.Get(ctx, id)
 	return r, k.asFault(err)
 }
 
 // Create writes a new record, and tells replicas that may remember that there
 // was none. Errors: fault.Conflict.
 func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
-	err := k.kind.Create(ctx, r)
+	err := k.kind.Store.Create(ctx, r)
 	if errors.Is(err, store.ErrExists) {
 		return k.exists
 	}
@@ -173,7 +175,7 @@ func (k *Keeper[R]) unannounced(r *R) bool {
 func (k *Keeper[R]) announced(ctx context.Context, r R) R {
 	next := r
 	*k.kind.Head(&next).Unannounced = false
-	if err := k.kind.Update(ctx, next); err != nil {
+	if err := k.kind.Store.Update(ctx, next); err != nil {
 		return r
 	}
 	*k.kind.Head(&next).Version++
@@ -196,7 +198,7 @@ func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err
 		if k.kind.Tidy != nil {
 			k.kind.Tidy(&after, k.now())
 		}
-		err = k.kind.Update(ctx, after)
+		err = k.kind.Store.Update(ctx, after)
 		if !errors.Is(err, store.ErrConflict) {
 			*k.kind.Head(&after).Version++
 			return before, after, k.asFault(err)

@@ -131,7 +131,7 @@ func (s *Service) origin(ctx context.Context, x *Explanation, t *store.Token) er
 	if t.ClientID == "" {
 		return nil
 	}
-	c, err := s.o.Clients.GetClient(ctx, t.ClientID)
+	c, err := s.o.Clients.Get(ctx, t.ClientID)
 	if errors.Is(err, store.ErrNotFound) {
 		x.ClientLife = "deleted"
 		return nil

@@ -29,7 +29,8 @@ const (
 	ActionAuthFailed = "client.authentication_refused"
 )
 
-type secret struct{ client, id string }
+// credential is one of a client, or of another owner: that one's principal key.
+type credential struct{ owner, id string }
 
 type gathered struct {
 	count int64
@@ -40,22 +41,22 @@ type gathered struct {
 // Recorder gathers. Safe for concurrent use; its methods do not block on
 // the store.
 type Recorder struct {
-	uses  store.SecretUses
+	uses  store.Uses
 	audit *audit.Log
 	now   func() time.Time
 	log   *slog.Logger
 
 	mu      sync.Mutex
-	used    map[secret]gathered
-	issued  map[secret]gathered
-	refused map[secret]gathered
+	used    map[credential]gathered
+	issued  map[credential]gathered // on behalf of an org: its id is that of the credential
+	refused map[credential]gathered
 
 	stop chan struct{}
 	done chan struct{}
 }
 
 // New makes a Recorder; Start begins writing.
-func New(uses store.SecretUses, a *audit.Log, now func() time.Time, log *slog.Logger) *Recorder {
+func New(uses store.Uses, a *audit.Log, now func() time.Time, log *slog.Logger) *Recorder {
 	r := &Recorder{uses: uses, audit: a, now: now, log: log, stop: make(chan struct{}), done: make(chan struct{})}
 	r.take()
 	return r
@@ -63,20 +64,30 @@ func New(uses store.SecretUses, a *audit.Log, now func() time.Time, log *slog.Lo
 
 // Used notes a right authentication with the secret.
 func (r *Recorder) Used(clientID, secretID string, from netip.Addr) {
-	r.note(&r.used, secret{clientID, secretID}, from)
+	r.note(&r.used, credential{clientID, secretID}, from)
 }
 
 // Failed notes a refused authentication of a known client.
 func (r *Recorder) Failed(clientID string, from netip.Addr) {
-	r.note(&r.refused, secret{client: clientID}, from)
+	r.note(&r.refused, credential{owner: clientID}, from)
 }
 
 // Issued notes a token that was given out.
 func (r *Recorder) Issued(clientID, secretID string, from netip.Addr) {
-	r.note(&r.issued, secret{clientID, secretID}, from)
+	r.note(&r.issued, credential{clientID, secretID}, from)
 }
 
-func (r *Recorder) note(into *map[secret]gathered, key secret, from netip.Addr) {
+// PartnerUsed notes that a partner's token was used.
+func (r *Recorder) PartnerUsed(partnerID, tokenID string, from netip.Addr) {
+	r.note(&r.used, credential{store.PrincipalPartner(partnerID), tokenID}, from)
+}
+
+// PartnerIssued notes a token that was given to a partner on behalf of an org.
+func (r *Recorder) PartnerIssued(partnerID, orgID string, from netip.Addr) {
+	r.note(&r.issued, credential{store.PrincipalPartner(partnerID), orgID}, from)
+}
+
+func (r *Recorder) note(into *map[credential]gathered, key credential, from netip.Addr) {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,11 +130,12 @@ func (r *Recorder) Flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	if len(used) > 0 {
-		uses := make([]store.SecretUse, 0, len(used))
+		uses := make([]store.Use, 0, len(used))
 		for k, g := range used {
-			uses = append(uses, store.SecretUse{ClientID: k.client, SecretID: k.id, Count: g.count, LastAt: g.at.UTC(), LastIP: address(g.from)})
+			owner, _ := k.principal()
+			uses = append(uses, store.Use{Owner: owner, ID: k.id, Count: g.count, LastAt: g.at.UTC(), LastIP: address(g.from)})
 		}
-		if err := r.uses.AddSecretUses(ctx, uses); err != nil {
+		if err := r.uses.AddUses(ctx, uses); err != nil {
 			r.log.WarnContext(ctx, "usage: not written, kept for the next time", "error", err)
 			r.putBack(used)
 		}
@@ -136,16 +148,16 @@ func (r *Recorder) Flush(ctx context.Context) {
 	}
 }
 
-func (r *Recorder) take() (used, issued, refused map[secret]gathered) {
+func (r *Recorder) take() (used, issued, refused map[credential]gathered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	used, issued, refused = r.used, r.issued, r.refused
-	r.used, r.issued, r.refused = map[secret]gathered{}, map[secret]gathered{}, map[secret]gathered{}
+	r.used, r.issued, r.refused = map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}
 	return used, issued, refused
 }
 
 // putBack may count a use twice if the write that failed was carried out.
-func (r *Recorder) putBack(used map[secret]gathered) {
+func (r *Recorder) putBack(used map[credential]gathered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for k, g := range used {
@@ -161,20 +173,33 @@ func (r *Recorder) putBack(used map[secret]gathered) {
 	}
 }
 
-func appendChanges(changes []audit.Change, action, outcome string, m map[secret]gathered) []audit.Change {
+func appendChanges(changes []audit.Change, action, outcome string, m map[credential]gathered) []audit.Change {
 	for k, g := range m {
+		owner, kind := k.principal()
 		c := audit.Change{
-			Actor:  audit.Actor{Name: "client:" + k.client, Address: address(g.from)},
-			Action: action, Target: store.PrincipalClient(k.client), Outcome: outcome, Count: g.count,
+			Actor:  audit.Actor{Name: owner, Address: address(g.from)},
+			Action: action, Target: owner, Outcome: outcome, Count: g.count,
 		}
-		if k.id != "" {
-			c.Target = store.PrincipalSecret(k.client, k.id)
-		} else {
+		switch {
+		case kind == store.OwnerPartner:
+			_, partner := store.OwnerOf(owner)
+			c.Target = store.PrincipalGrant(store.GrantID(partner, k.id))
+		case k.id != "":
+			c.Target = store.PrincipalSecret(k.owner, k.id)
+		default:
 			c.Actor.Name = "anonymous" // who was refused did not prove to be the client
 		}
 		changes = append(changes, c)
 	}
 	return changes
+}
+
+// principal answers the key of the owner, and what it is.
+func (k credential) principal() (string, store.OwnerKind) {
+	if kind, _ := store.OwnerOf(k.owner); kind != "" {
+		return k.owner, kind
+	}
+	return store.PrincipalClient(k.owner), store.OwnerClient
 }
 
 func address(a netip.Addr) string {

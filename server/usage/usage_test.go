@@ -21,7 +21,7 @@ func recorder(t *testing.T) (*Recorder, *storetest.Faulty) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	if err := s.CreateClient(t.Context(), store.Client{ID: "billing"}); err != nil {
+	if err := s.Clients().Create(t.Context(), store.Client{ID: "billing"}); err != nil {
 		t.Fatal(err)
 	}
 	f := storetest.NewFaulty(s)
@@ -40,7 +40,7 @@ func TestFlushSumsUses(t *testing.T) {
 	}
 	r.Failed("billing", from)
 	r.Flush(t.Context())
-	uses, err := s.ListSecretUses(t.Context(), "billing")
+	uses, err := s.ListUses(t.Context(), "client:billing")
 	if err != nil || uses["abcd1234"].Count != 3 || uses["abcd1234"].LastIP != "203.0.113.7" {
 		t.Errorf("uses %v, %v", uses, err)
 	}
@@ -59,13 +59,13 @@ func TestFlushSumsUses(t *testing.T) {
 
 func TestUsesSurviveAStoreThatIsDown(t *testing.T) {
 	r, s := recorder(t)
-	s.Fail("AddSecretUses", errors.Join(errors.New("down"), store.ErrUnavailable))
+	s.Fail("AddUses", errors.Join(errors.New("down"), store.ErrUnavailable))
 	r.Used("billing", "abcd1234", from)
 	r.Flush(t.Context())
 	r.Used("billing", "abcd1234", from)
-	s.Heal("AddSecretUses")
+	s.Heal("AddUses")
 	r.Flush(t.Context())
-	uses, err := s.ListSecretUses(t.Context(), "billing")
+	uses, err := s.ListUses(t.Context(), "client:billing")
 	if err != nil || uses["abcd1234"].Count != 2 {
 		t.Errorf("uses %v, %v; want 2 of them", uses, err)
 	}
@@ -86,7 +86,7 @@ func TestStopWritesWhatIsLeft(t *testing.T) {
 	r.Start()
 	r.Used("billing", "abcd1234", from)
 	r.Stop()
-	if uses, err := s.ListSecretUses(t.Context(), "billing"); err != nil || uses["abcd1234"].Count != 1 {
+	if uses, err := s.ListUses(t.Context(), "client:billing"); err != nil || uses["abcd1234"].Count != 1 {
 		t.Errorf("uses %v, %v", uses, err)
 	}
 }

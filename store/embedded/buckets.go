@@ -16,16 +16,20 @@ var (
 	bucketClients    = []byte("clients")    // client id → record
 	bucketOrgs       = []byte("orgs")       // org id → record
 	bucketCustomers  = []byte("customers")  // customer id → record
-	bucketUses       = []byte("uses")       // client id, 0, secret id → record
+	bucketPartners   = []byte("partners")   // partner id → record
+	bucketGrants     = []byte("grants")     // partner id, '/', org id → record
+	bucketUses       = []byte("uses")       // owner, 0, secret or partner token id → record
 	bucketTokens     = []byte("tokens")     // hour → bucket of sequence → digest, record
 	bucketFeed       = []byte("feed")       // log: sequence → milliseconds, record
 	bucketAudit      = []byte("audit")      // log: sequence → milliseconds, record
 	bucketChallenges = []byte("challenges") // digest → record
 	bucketGuesses    = []byte("guesses")    // customer id → record
 
+	bucketPartnerTokens = []byte("partner_tokens") // partner token id → record
+
 	allBuckets = [][]byte{
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
-		bucketChallenges, bucketGuesses,
+		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants,
 	}
 )
 
@@ -42,9 +46,8 @@ var (
 // orderly is how full pages get of buckets that only grow at their end.
 const orderly = 0.95
 
-// meta, clients, … exist from Open on.
+// meta, uses, … exist from Open on.
 func meta(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketMeta) }
-func clients(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketClients) }
 func uses(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketUses) }
 func tokens(tx *bbolt.Tx) *bbolt.Bucket     { return tx.Bucket(bucketTokens) }
 func feed(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketFeed) }

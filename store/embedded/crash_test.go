@@ -70,7 +70,7 @@ func writeOne(s *Store, n int) (store.Position, error) {
 	if err := s.PutToken(ctx, testDigest(uint64(n)), testToken(now, 6*time.Hour)); err != nil {
 		return store.Position{}, err
 	}
-	if err := s.CreateClient(ctx, store.Client{ID: strconv.Itoa(n)}); err != nil {
+	if err := s.Clients().Create(ctx, store.Client{ID: strconv.Itoa(n)}); err != nil {
 		return store.Position{}, err
 	}
 	return s.AppendFeed(ctx, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalClient(strconv.Itoa(n)), At: now})
@@ -142,7 +142,7 @@ func checkAll(t *testing.T, folder string, acknowledged map[int]uint64) {
 		if _, err := s.GetToken(t.Context(), testDigest(uint64(n))); err != nil {
 			t.Errorf("token %d: %v", n, err)
 		}
-		if _, err := s.GetClient(t.Context(), id); err != nil {
+		if _, err := s.Clients().Get(t.Context(), id); err != nil {
 			t.Errorf("client %d: %v", n, err)
 		}
 		if entries[seq] != store.PrincipalClient(id) {

@@ -39,9 +39,12 @@ type Store struct {
 	onCommit       func(writes int)
 	log            *slog.Logger
 
-	clients   records[store.Client]
-	orgs      records[store.Org]
-	customers records[store.Customer]
+	clients       records[store.Client]
+	orgs          records[store.Org]
+	customers     records[store.Customer]
+	partners      records[store.Partner]
+	partnerTokens records[store.PartnerTokenOwner]
+	grants        records[store.Grant]
 
 	index   index // of the tokens that are on the disk
 	decoded store.ClientMemo
@@ -95,9 +98,12 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 		closing:        make(chan struct{}),
 		stopped:        make(chan struct{}),
 	}
-	s.clients = records[store.Client]{store.ClientRecords, s, bucketClients}
-	s.orgs = records[store.Org]{store.OrgRecords, s, bucketOrgs}
-	s.customers = records[store.Customer]{store.CustomerRecords, s, bucketCustomers}
+	s.clients = records[store.Client]{store.ClientRecords, s, bucketClients, s.decoded.Decode, store.PrincipalClient}
+	s.orgs = records[store.Org]{store.OrgRecords, s, bucketOrgs, nil, nil}
+	s.customers = records[store.Customer]{store.CustomerRecords, s, bucketCustomers, nil, nil}
+	s.partners = records[store.Partner]{store.PartnerRecords, s, bucketPartners, nil, store.PrincipalPartner}
+	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenRecords, s, bucketPartnerTokens, nil, nil}
+	s.grants = records[store.Grant]{store.GrantRecords, s, bucketGrants, nil, nil}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
 	}

@@ -132,7 +132,7 @@ func TestOpenOfAnOlderFile(t *testing.T) {
 	folder, clock := t.TempDir(), storetest.NewClock()
 	s := open(t, folder, clock)
 	client := store.Client{ID: "a", Version: 1}
-	if err := s.CreateClient(t.Context(), client); err != nil {
+	if err := s.Clients().Create(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
 	was, err := s.FeedLineage(t.Context())
@@ -153,7 +153,7 @@ func TestOpenOfAnOlderFile(t *testing.T) {
 	closeStore(t, s)
 
 	s = open(t, folder, clock)
-	if got, err := s.GetClient(t.Context(), "a"); err != nil || !cmp.Equal(got, client) {
+	if got, err := s.Clients().Get(t.Context(), "a"); err != nil || !cmp.Equal(got, client) {
 		t.Errorf("client %+v, error %v", got, err)
 	}
 	if is, err := s.FeedLineage(t.Context()); err != nil || is != was {
@@ -163,8 +163,8 @@ func TestOpenOfAnOlderFile(t *testing.T) {
 		t.Error(err)
 	}
 	if err := errors.Join(
-		s.CreateOrg(t.Context(), store.Org{ID: "a"}),
-		s.CreateCustomer(t.Context(), store.Customer{ID: "a"}),
+		s.Orgs().Create(t.Context(), store.Org{ID: "a"}),
+		s.Customers().Create(t.Context(), store.Customer{ID: "a"}),
 		s.PutChallenge(t.Context(), store.Digest{1}, store.Challenge{Tries: 1, ExpiresAt: clock.Now().Add(time.Hour)}),
 	); err != nil {
 		t.Error(err)

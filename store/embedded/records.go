@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -15,9 +14,34 @@ type records[R any] struct {
 	store.Records[R]
 	s      *Store
 	bucket []byte
+	// decode replaces Unmarshal where a record is read by its id; nil: it does
+	// not.
+	decode func(id, form string) (R, error)
+	// uses is the principal key of the owner of credentials that a record
+	// holds; nil: it holds none.
+	uses func(id string) string
 }
 
-func (k *records[R]) create(ctx context.Context, r R) error {
+// Clients keeps clients. What Get answered before is not decoded again.
+func (s *Store) Clients() store.Clients { return &s.clients }
+
+// Orgs keeps orgs.
+func (s *Store) Orgs() store.Orgs { return &s.orgs }
+
+// Customers keeps customers.
+func (s *Store) Customers() store.Customers { return &s.customers }
+
+// Partners keeps partners.
+func (s *Store) Partners() store.Partners { return &s.partners }
+
+// PartnerTokens keeps whose each partner token is.
+func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
+
+// Grants keeps what orgs allow partners.
+func (s *Store) Grants() store.Grants { return &s.grants }
+
+// Create writes a new record. Errors: store.ErrExists.
+func (k *records[R]) Create(ctx context.Context, r R) error {
 	first, err := k.First(r)
 	if err != nil {
 		return err
@@ -43,16 +67,20 @@ func checkID(id string) error {
 	return nil
 }
 
-// get has decode read the record's stored form, which is bbolt's.
-func (k *records[R]) get(ctx context.Context, id string, decode func(form []byte) (R, error)) (R, error) {
+// Get answers a record. Errors: store.ErrNotFound, store.ErrUnknownRecord.
+func (k *records[R]) Get(ctx context.Context, id string) (R, error) {
 	var r R
-	err := k.s.view(ctx, "get "+k.Name, func(tx *bbolt.Tx) error {
+	err := k.s.view(ctx, "get "+k.Name, func(tx *bbolt.Tx) (err error) {
 		form := tx.Bucket(k.bucket).Get([]byte(id))
 		if form == nil {
 			return refuse(store.ErrNotFound)
 		}
-		var err error
-		if r, err = decode(form); err != nil {
+		if k.decode != nil {
+			r, err = k.decode(id, string(form))
+		} else {
+			r, err = k.Unmarshal(form)
+		}
+		if err != nil {
 			return refuse(err)
 		}
 		return nil
@@ -60,7 +88,9 @@ func (k *records[R]) get(ctx context.Context, id string, decode func(form []byte
 	return r, err
 }
 
-func (k *records[R]) update(ctx context.Context, r R) error {
+// Update replaces a record if its version is that of r.
+// Errors: store.ErrNotFound, store.ErrConflict.
+func (k *records[R]) Update(ctx context.Context, r R) error {
 	next, err := k.Next(r)
 	if err != nil {
 		return err
@@ -73,15 +103,15 @@ func (k *records[R]) update(ctx context.Context, r R) error {
 	})
 }
 
-// remove removes the record in one step with what also removes, if it is not
-// nil.
-func (k *records[R]) remove(ctx context.Context, id string, version uint64, also func(*bbolt.Tx) error) error {
+// Delete removes a record, with the uses of the credentials that it holds, if
+// its version is version. Errors: store.ErrNotFound, store.ErrConflict.
+func (k *records[R]) Delete(ctx context.Context, id string, version uint64) error {
 	return k.s.write(ctx, "delete "+k.Name, func(b *batch) error {
 		if err := k.check(b.tx, id, version); err != nil {
 			return err
 		}
-		if also != nil {
-			if err := also(b.tx); err != nil {
+		if k.uses != nil {
+			if err := deleteUses(b.tx, k.uses(id)); err != nil {
 				return err
 			}
 		}
@@ -104,15 +134,17 @@ func (k *records[R]) check(tx *bbolt.Tx, id string, version uint64) error {
 	return nil
 }
 
-func (k *records[R]) list(ctx context.Context, after string, limit int) ([]R, error) {
+// List answers the records of the page. Errors: store.ErrUnknownRecord.
+func (k *records[R]) List(ctx context.Context, p store.Page) ([]R, error) {
 	var list []R
+	after, below := p.Bounds()
 	err := k.s.view(ctx, "list "+k.Name+"s", func(tx *bbolt.Tx) error {
 		c := tx.Bucket(k.bucket).Cursor()
 		id, form := c.Seek([]byte(after))
-		if bytes.Equal(id, []byte(after)) {
+		if string(id) == after {
 			id, form = c.Next()
 		}
-		for ; id != nil && len(list) < limit; id, form = c.Next() {
+		for ; id != nil && len(list) < p.Limit && (below == "" || string(id) < below); id, form = c.Next() {
 			r, err := k.Unmarshal(form)
 			if err != nil {
 				return refuse(err)

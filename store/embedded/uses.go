@@ -13,7 +13,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// useRecord is the stored form of a secret's use, version 1.
+// useRecord is the stored form of a use, version 1.
 type useRecord struct {
 	V     int    `json:"v"`
 	Count int64  `json:"n"`
@@ -23,17 +23,17 @@ type useRecord struct {
 
 const useVersion = 1
 
-// AddSecretUses adds the counts, and keeps the latest time and its address.
-// Uses of clients that are gone are dropped. Errors: store.ErrUnknownRecord.
-func (s *Store) AddSecretUses(ctx context.Context, added []store.SecretUse) error {
+// AddUses adds the counts, and keeps the latest time and its address. Uses of
+// owners that are gone are dropped. Errors: store.ErrUnknownRecord.
+func (s *Store) AddUses(ctx context.Context, added []store.Use) error {
 	added = slices.Clone(added) // the caller may be gone when its turn comes
-	return s.write(ctx, "add secret uses", func(b *batch) error {
+	return s.write(ctx, "add uses", func(b *batch) error {
 		sums := map[string]useRecord{}
 		for _, u := range added {
-			if clients(b.tx).Get([]byte(u.ClientID)) == nil {
+			if !isThere(b.tx, u.Owner) {
 				continue
 			}
-			key := string(useKey(u.ClientID, u.SecretID))
+			key := string(useKey(u.Owner, u.ID))
 			sum, ok := sums[key]
 			if !ok {
 				var err error
@@ -59,26 +59,32 @@ func (s *Store) AddSecretUses(ctx context.Context, added []store.SecretUse) erro
 	})
 }
 
-// ListSecretUses answers the uses of a client's secrets by secret id.
+// isThere says whether there is a record of the owner.
+func isThere(tx *bbolt.Tx, owner string) bool {
+	kind, id := store.OwnerOf(owner)
+	switch kind {
+	case store.OwnerClient:
+		return tx.Bucket(bucketClients).Get([]byte(id)) != nil
+	case store.OwnerPartner:
+		return tx.Bucket(bucketPartners).Get([]byte(id)) != nil
+	}
+	return false
+}
+
+// ListUses answers the uses of an owner's credentials by their ids.
 // Errors: store.ErrUnknownRecord.
-func (s *Store) ListSecretUses(ctx context.Context, clientID string) (map[string]store.SecretUse, error) {
-	list := map[string]store.SecretUse{}
-	err := s.view(ctx, "list secret uses", func(tx *bbolt.Tx) error {
-		prefix := useKey(clientID, "")
+func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Use, error) {
+	list := map[string]store.Use{}
+	err := s.view(ctx, "list uses", func(tx *bbolt.Tx) error {
+		prefix := useKey(owner, "")
 		c := uses(tx).Cursor()
 		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
 			r, err := useOf(v)
 			if err != nil {
 				return err
 			}
-			secret := string(k[len(prefix):])
-			list[secret] = store.SecretUse{
-				ClientID: clientID,
-				SecretID: secret,
-				Count:    r.Count,
-				LastAt:   time.UnixMilli(r.At).UTC(),
-				LastIP:   r.IP,
-			}
+			id := string(k[len(prefix):])
+			list[id] = store.Use{Owner: owner, ID: id, Count: r.Count, LastAt: time.UnixMilli(r.At).UTC(), LastIP: r.IP}
 		}
 		return nil
 	})
@@ -88,10 +94,10 @@ func (s *Store) ListSecretUses(ctx context.Context, clientID string) (map[string
 	return list, nil
 }
 
-// deleteUses removes the uses of a client's secrets.
-func deleteUses(tx *bbolt.Tx, clientID string) error {
+// deleteUses removes the uses of an owner's credentials.
+func deleteUses(tx *bbolt.Tx, owner string) error {
 	var keys [][]byte
-	prefix := useKey(clientID, "")
+	prefix := useKey(owner, "")
 	c := uses(tx).Cursor()
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		keys = append(keys, k)
@@ -104,7 +110,7 @@ func deleteUses(tx *bbolt.Tx, clientID string) error {
 	return nil
 }
 
-func (r useRecord) plus(u store.SecretUse) useRecord {
+func (r useRecord) plus(u store.Use) useRecord {
 	r.Count += u.Count
 	if at := u.LastAt.UnixMilli(); r.V == 0 || at > r.At {
 		r.At, r.IP = at, u.LastIP
@@ -120,12 +126,17 @@ func useOf(record []byte) (useRecord, error) {
 		return r, nil
 	}
 	if err := json.Unmarshal(record, &r); err != nil || r.V != useVersion {
-		return useRecord{}, refuse(fmt.Errorf("secret use: %w", store.ErrUnknownRecord))
+		return useRecord{}, refuse(fmt.Errorf("use: %w", store.ErrUnknownRecord))
 	}
 	return r, nil
 }
 
-// useKey ends the client's id with a zero byte, which no id holds.
-func useKey(clientID, secretID string) []byte {
-	return []byte(clientID + "\x00" + secretID)
+// useKey ends the owner with a zero byte, which no id holds. A client is named
+// by its id alone, as files of an older grantd have it: no id holds the ':' of
+// the other owners' keys.
+func useKey(owner, id string) []byte {
+	if kind, client := store.OwnerOf(owner); kind == store.OwnerClient {
+		owner = client
+	}
+	return []byte(owner + "\x00" + id)
 }

@@ -59,7 +59,7 @@ func await(t *testing.T, what string, condition func() bool) {
 }
 
 func create(t *testing.T, s *Store, id string) func() error {
-	return func() error { return s.CreateClient(t.Context(), store.Client{ID: id}) }
+	return func() error { return s.Clients().Create(t.Context(), store.Client{ID: id}) }
 }
 
 func wantErrors(t *testing.T, got []error, want ...error) {
@@ -77,11 +77,11 @@ func TestRefusalLeavesNeighboursAlone(t *testing.T) {
 		create(t, s, "a"),
 		create(t, s, "a"),
 		create(t, s, "b"),
-		func() error { return s.UpdateClient(t.Context(), store.Client{ID: "b", Version: 1}) },
-		func() error { return s.DeleteClient(t.Context(), "a", 7) },
-		func() error { return s.DeleteClient(t.Context(), "a", 1) },
+		func() error { return s.Clients().Update(t.Context(), store.Client{ID: "b", Version: 1}) },
+		func() error { return s.Clients().Delete(t.Context(), "a", 7) },
+		func() error { return s.Clients().Delete(t.Context(), "a", 1) },
 	), nil, store.ErrExists, nil, nil, store.ErrConflict, nil)
-	list, err := s.ListClients(t.Context(), "", 10)
+	list, err := s.Clients().List(t.Context(), store.Page{Limit: 10})
 	if err != nil || len(list) != 1 || list[0].ID != "b" || list[0].Version != 2 {
 		t.Errorf("clients %+v, error %v; want b of version 2", list, err)
 	}
@@ -127,10 +127,10 @@ func TestCallerThatLeavesTheQueue(t *testing.T) {
 	s := open(t, t.TempDir(), storetest.NewClock())
 	ctx, cancel := context.WithCancel(t.Context())
 	wantErrors(t, oneBatch(t, s,
-		func() error { return s.CreateClient(ctx, store.Client{ID: "a"}) },
+		func() error { return s.Clients().Create(ctx, store.Client{ID: "a"}) },
 		func() error { cancel(); return create(t, s, "b")() },
 	), store.ErrUnavailable, nil)
-	_, err := s.GetClient(t.Context(), "a")
+	_, err := s.Clients().Get(t.Context(), "a")
 	wantErrors(t, []error{err}, store.ErrNotFound)
 }
 

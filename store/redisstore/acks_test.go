@@ -24,7 +24,7 @@ func TestWritesWaitForReplicas(t *testing.T) {
 			_, err := s.AppendFeed(within(t), store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, At: now})
 			return err
 		},
-		"CreateClient": func() error { return s.CreateClient(within(t), store.Client{ID: "c" + now.Format("150405.000")}) },
+		"CreateClient": func() error { return s.Clients().Create(within(t), store.Client{ID: "c" + now.Format("150405.000")}) },
 		"PutChallenge": func() error {
 			return s.PutChallenge(within(t), store.Digest{1}, store.Challenge{Tries: 5, ExpiresAt: now.Add(time.Hour)})
 		},

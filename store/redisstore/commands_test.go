@@ -54,7 +54,7 @@ func TestHotPathsAreOneCommand(t *testing.T) {
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
-	if err := s.CreateClient(ctx, store.Client{ID: "a"}); err != nil {
+	if err := s.Clients().Create(ctx, store.Client{ID: "a"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -64,7 +64,7 @@ func TestHotPathsAreOneCommand(t *testing.T) {
 	}{
 		{"PutToken", func() error { return s.PutToken(ctx, store.Digest{1}, ordinary(time.Now())) }, map[string]int{"set": 1}},
 		{"GetToken", func() error { _, err := s.GetToken(ctx, store.Digest{1}); return err }, map[string]int{"get": 1}},
-		{"GetClient", func() error { _, err := s.GetClient(ctx, "a"); return err }, map[string]int{"hget": 1}},
+		{"GetClient", func() error { _, err := s.Clients().Get(ctx, "a"); return err }, map[string]int{"hget": 1}},
 	} {
 		got := counted(t, r, func() {
 			if err := c.run(); err != nil {
@@ -203,7 +203,7 @@ func TestFullRedisIsUnavailable(t *testing.T) {
 	_, feedErr := s.AppendFeed(ctx, void("a"))
 	for name, err := range map[string]error{
 		"put token":     s.PutToken(ctx, store.Digest{2}, ordinary(time.Now())),
-		"create client": s.CreateClient(ctx, store.Client{ID: "a"}),
+		"create client": s.Clients().Create(ctx, store.Client{ID: "a"}),
 		"append feed":   feedErr,
 		"append audit":  s.AppendAudit(ctx, store.AuditEvent{Action: "a"}),
 		"ping":          s.Ping(ctx),

@@ -171,7 +171,7 @@ func TestReplicaIsRefused(t *testing.T) {
 	_, lineageErr := s.FeedLineage(ctx)
 	for name, err := range map[string]error{
 		"ping": s.Ping(ctx), "append feed": appendErr, "read feed": readErr, "feed lineage": lineageErr,
-		"create client": s.CreateClient(ctx, store.Client{ID: "a"}),
+		"create client": s.Clients().Create(ctx, store.Client{ID: "a"}),
 	} {
 		if !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%s on a replica: %v", name, err)

@@ -20,15 +20,15 @@ func TestGarbageIsAnUnknownRecord(t *testing.T) {
 	tokenKey := "grantd:t:" + string(digest[:])
 
 	getToken := func() error { _, err := s.GetToken(ctx, digest); return err }
-	getClient := func() error { _, err := s.GetClient(ctx, "a"); return err }
-	listClients := func() error { _, err := s.ListClients(ctx, "", 10); return err }
-	listUses := func() error { _, err := s.ListSecretUses(ctx, "a"); return err }
+	getClient := func() error { _, err := s.Clients().Get(ctx, "a"); return err }
+	listClients := func() error { _, err := s.Clients().List(ctx, store.Page{Limit: 10}); return err }
+	listUses := func() error { _, err := s.ListUses(ctx, "client:a"); return err }
 	listAudit := func() error { _, err := s.ListAudit(ctx, "", 10); return err }
 	ensureKey := func() error { _, err := s.EnsureTokenKey(ctx, store.TokenKey{ID: 1}); return err }
 	stamp := func() error { return s.Stamp(ctx, store.Stamp{Format: store.Format}) }
 
-	getOrg := func() error { _, err := s.GetOrg(ctx, "a"); return err }
-	listCustomers := func() error { _, err := s.ListCustomers(ctx, "", 10); return err }
+	getOrg := func() error { _, err := s.Orgs().Get(ctx, "a"); return err }
+	listCustomers := func() error { _, err := s.Customers().List(ctx, store.Page{Limit: 10}); return err }
 	try := func(first byte) func() error {
 		return func() error { return s.TryChallenge(ctx, store.Digest{first}, digest) }
 	}
@@ -95,14 +95,14 @@ func TestKeysOfAnotherType(t *testing.T) {
 	r.LPush(ctx, "grantd:v:"+string(digest[:]), "x")
 	r.LPush(ctx, "grantd:w:a", "x")
 	_, tokenErr := s.GetToken(ctx, digest)
-	_, clientErr := s.GetClient(ctx, "a")
+	_, clientErr := s.Clients().Get(ctx, "a")
 	_, feedErr := s.ReadFeed(ctx, store.Position{}, 0)
 	_, _, takeErr := s.TakeGuess(ctx, "a", store.GuessBounds{})
 	_, guessesErr := s.GetGuesses(ctx, "a", time.Hour)
 	_, appendErr := s.AppendFeed(ctx, void("a"))
 	for name, err := range map[string]error{
 		"token": tokenErr, "client": clientErr, "read feed": feedErr, "append feed": appendErr,
-		"update client": s.UpdateClient(ctx, store.Client{ID: "a", Version: 1}),
+		"update client": s.Clients().Update(ctx, store.Client{ID: "a", Version: 1}),
 		"try challenge": s.TryChallenge(ctx, digest, digest), "take guess": takeErr, "get guesses": guessesErr,
 	} {
 		if !errors.Is(err, store.ErrUnknownRecord) {
@@ -149,11 +149,11 @@ func TestListSkipsOrphans(t *testing.T) {
 		r.ZAdd(ctx, "grantd:clients", redis.Z{Member: id})
 	}
 	for _, id := range []string{"c", "f"} {
-		if err := s.CreateClient(ctx, store.Client{ID: id}); err != nil {
+		if err := s.Clients().Create(ctx, store.Client{ID: id}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	list, err := s.ListClients(ctx, "", 2)
+	list, err := s.Clients().List(ctx, store.Page{Limit: 2})
 	if err != nil || len(list) != 2 || list[0].ID != "c" || list[1].ID != "f" {
 		t.Fatalf("%v, %v", list, err)
 	}

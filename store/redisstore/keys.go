@@ -15,6 +15,17 @@ import "github.com/grantd/grantd/store"
 //	u:<customer id>
 //	              hash: v (version), d (record)
 //	customers     sorted set: ids of all customers, score 0
+//	p:<partner id>
+//	              hash: v (version), d (record), and for each token that was
+//	              used <tid>:n (count) and <tid>:last (Unix ms, address)
+//	partners      sorted set: ids of all partners, score 0
+//	q:<partner token id>
+//	              hash: v (version), d (record): whose token it is
+//	partner_tokens
+//	              sorted set: ids of all partner tokens, score 0
+//	g:<partner id>/<org id>
+//	              hash: v (version), d (record)
+//	grants        sorted set: ids of all grants, score 0
 //	v:<digest>    hash: p (proof), n (tries that are left), e (end, Unix ms):
 //	              a challenge; ends with it
 //	w:<customer id>
@@ -37,6 +48,12 @@ func (k keys) org(id string) string             { return k.prefix + "o:" + id }
 func (k keys) orgIndex() string                 { return k.prefix + "orgs" }
 func (k keys) customer(id string) string        { return k.prefix + "u:" + id }
 func (k keys) customerIndex() string            { return k.prefix + "customers" }
+func (k keys) partner(id string) string         { return k.prefix + "p:" + id }
+func (k keys) partnerIndex() string             { return k.prefix + "partners" }
+func (k keys) partnerToken(id string) string    { return k.prefix + "q:" + id }
+func (k keys) partnerTokenIndex() string        { return k.prefix + "partner_tokens" }
+func (k keys) grant(id string) string           { return k.prefix + "g:" + id }
+func (k keys) grantIndex() string               { return k.prefix + "grants" }
 func (k keys) challenge(d store.Digest) string  { return k.prefix + "v:" + string(d[:]) }
 func (k keys) guesses(customerID string) string { return k.prefix + "w:" + customerID }
 func (k keys) feed() string                     { return k.prefix + "feed" }
@@ -47,7 +64,7 @@ func (k keys) tokenKeys() string                { return k.prefix + "keys" }
 func (k keys) limit(name string) string         { return k.prefix + "l:" + name }
 func (k keys) ping() string                     { return k.prefix + "ping" }
 
-// Fields of the hash of a record; those of a client's secrets hold a ':'.
+// Fields of the hash of a record; those of credentials in it hold a ':'.
 const (
 	fieldVersion = "v"
 	fieldRecord  = "d"

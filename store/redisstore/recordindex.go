@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/grantd/grantd/store"
 )
 
 func (k *records[R]) enlist(ctx context.Context, id string) error {
@@ -27,14 +29,15 @@ func (k *records[R]) unlist(ctx context.Context, id string) error {
 	return k.enlist(ctx, id)
 }
 
-// list reads ids from the index, then their records in one pipeline, until it
+// List reads ids from the index, then their records in one pipeline, until it
 // has enough of them. One record that cannot be read fails the list: leaving
 // it out would hide one that may be live.
-func (k *records[R]) list(ctx context.Context, after string, limit int) ([]R, error) {
+func (k *records[R]) List(ctx context.Context, p store.Page) ([]R, error) {
 	var list []R
-	for len(list) < limit {
-		want := limit - len(list)
-		ids, err := k.ids(ctx, after, want)
+	after, below := p.Bounds()
+	for len(list) < p.Limit {
+		want := p.Limit - len(list)
+		ids, err := k.ids(ctx, after, below, want)
 		if err != nil {
 			return nil, err
 		}
@@ -49,16 +52,18 @@ func (k *records[R]) list(ctx context.Context, after string, limit int) ([]R, er
 	return list, nil
 }
 
-// ids answers up to limit ids after the given one. All scores are 0, so the
-// order is the byte order of the ids.
-func (k *records[R]) ids(ctx context.Context, after string, limit int) ([]string, error) {
-	from := "-"
+// ids answers up to limit ids after the given one and below the other. All
+// scores are 0, so the order is the byte order of the ids.
+func (k *records[R]) ids(ctx context.Context, after, below string, limit int) ([]string, error) {
+	by := redis.ZRangeBy{Min: "-", Max: "+", Count: int64(limit)}
 	if after != "" {
-		from = "(" + after
+		by.Min = "(" + after
+	}
+	if below != "" {
+		by.Max = "(" + below
 	}
 	var ids []string
 	err := retry(ctx, func() (err error) {
-		by := redis.ZRangeBy{Min: from, Max: "+", Count: int64(limit)}
 		ids, err = k.s.client.ZRangeByLex(ctx, k.index, &by).Result()
 		return err
 	})

@@ -45,10 +45,22 @@ type records[R any] struct {
 	s     *Store
 	key   func(id string) string
 	index string
+	// decode replaces Unmarshal where a record is read by its id; nil: it does
+	// not.
+	decode func(id, form string) (R, error)
 }
 
-// create puts the id into the index, then writes the record.
-func (k *records[R]) create(ctx context.Context, r R) error {
+// Clients keeps clients. What Get answered before is not decoded again.
+func (s *Store) Clients() store.Clients { return &s.clients }
+
+func (s *Store) Orgs() store.Orgs                   { return &s.orgs }
+func (s *Store) Customers() store.Customers         { return &s.customers }
+func (s *Store) Partners() store.Partners           { return &s.partners }
+func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
+func (s *Store) Grants() store.Grants               { return &s.grants }
+
+// Create puts the id into the index, then writes the record.
+func (k *records[R]) Create(ctx context.Context, r R) error {
 	op := "create " + k.Name
 	first, err := k.First(r)
 	if err != nil {
@@ -61,11 +73,29 @@ func (k *records[R]) create(ctx context.Context, r R) error {
 		return err
 	}
 	// Again, for a deletion of the same id that came in between and took the
-	// entry out. remove does its half.
+	// entry out. Delete does its half.
 	return k.enlist(ctx, first.ID)
 }
 
-// read is one HGET: the record's stored form.
+// Get is one HGET.
+func (k *records[R]) Get(ctx context.Context, id string) (R, error) {
+	form, err := k.read(ctx, id)
+	if err != nil {
+		return *new(R), err
+	}
+	var r R
+	if k.decode != nil {
+		r, err = k.decode(id, form)
+	} else {
+		r, err = k.Unmarshal([]byte(form))
+	}
+	if err != nil {
+		return *new(R), fmt.Errorf("get %s %s: %w", k.Name, id, err)
+	}
+	return r, nil
+}
+
+// read answers the record's stored form.
 func (k *records[R]) read(ctx context.Context, id string) (string, error) {
 	var form string
 	key := k.key(id)
@@ -83,21 +113,8 @@ func (k *records[R]) read(ctx context.Context, id string) (string, error) {
 	return form, failed(ctx, "get "+k.Name, err)
 }
 
-func (k *records[R]) get(ctx context.Context, id string) (R, error) {
-	var none R
-	form, err := k.read(ctx, id)
-	if err != nil {
-		return none, err
-	}
-	r, err := k.Unmarshal([]byte(form))
-	if err != nil {
-		return none, fmt.Errorf("get %s %s: %w", k.Name, id, err)
-	}
-	return r, nil
-}
-
-// update compares the version and replaces the record in one script.
-func (k *records[R]) update(ctx context.Context, r R) error {
+// Update compares the version and replaces the record in one script.
+func (k *records[R]) Update(ctx context.Context, r R) error {
 	op := "update " + k.Name
 	next, err := k.Next(r)
 	if err != nil {
@@ -106,10 +123,10 @@ func (k *records[R]) update(ctx context.Context, r R) error {
 	return k.change(ctx, op, updateRecord, next.ID, next.Was, next.Version, next.Form)
 }
 
-// remove removes the record, with all else that its hash holds, in one
+// Delete removes the record, with all else that its hash holds, in one
 // script, then its index entry. It takes out what is left of an earlier try,
 // too.
-func (k *records[R]) remove(ctx context.Context, id string, version uint64) error {
+func (k *records[R]) Delete(ctx context.Context, id string, version uint64) error {
 	err := k.change(ctx, "delete "+k.Name, deleteRecord, id, version)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err

@@ -36,9 +36,12 @@ type Store struct {
 	acks           Acks
 	maxBlock       time.Duration // of one blocking read of the feed
 
-	clients   records[store.Client]
-	orgs      records[store.Org]
-	customers records[store.Customer]
+	clients       records[store.Client]
+	orgs          records[store.Org]
+	customers     records[store.Customer]
+	partners      records[store.Partner]
+	partnerTokens records[store.PartnerTokenOwner]
+	grants        records[store.Grant]
 
 	decoded store.ClientMemo
 	masters masters
@@ -77,9 +80,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		lanes:          map[*redis.Client]*lanes{},
 		onTrip:         o.OnTrip,
 	}
-	s.clients = records[store.Client]{store.ClientRecords, s, s.keys.client, s.keys.clientIndex()}
-	s.orgs = records[store.Org]{store.OrgRecords, s, s.keys.org, s.keys.orgIndex()}
-	s.customers = records[store.Customer]{store.CustomerRecords, s, s.keys.customer, s.keys.customerIndex()}
+	s.clients = records[store.Client]{store.ClientRecords, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
+	s.orgs = records[store.Org]{store.OrgRecords, s, s.keys.org, s.keys.orgIndex(), nil}
+	s.customers = records[store.Customer]{store.CustomerRecords, s, s.keys.customer, s.keys.customerIndex(), nil}
+	s.partners = records[store.Partner]{store.PartnerRecords, s, s.keys.partner, s.keys.partnerIndex(), nil}
+	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenRecords, s, s.keys.partnerToken, s.keys.partnerTokenIndex(), nil}
+	s.grants = records[store.Grant]{store.GrantRecords, s, s.keys.grant, s.keys.grantIndex(), nil}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more
 		return nil, err

@@ -59,7 +59,7 @@ func lostAnswer(t *testing.T, cluster redisstore.Options) {
 	s := open(t, "", func(o *redisstore.Options) { *o = cluster })
 	ctx := within(t)
 	c := store.Client{ID: "a"}
-	if err := s.CreateClient(ctx, c); err != nil {
+	if err := s.Clients().Create(ctx, c); err != nil {
 		t.Fatal(err)
 	}
 	cut := &cutter{}
@@ -67,13 +67,13 @@ func lostAnswer(t *testing.T, cluster redisstore.Options) {
 		t.Fatal(err)
 	}
 	c.Version = 1
-	if err := s.UpdateClient(ctx, c); !errors.Is(err, store.ErrUnavailable) {
+	if err := s.Clients().Update(ctx, c); !errors.Is(err, store.ErrUnavailable) {
 		t.Fatalf("%v, want one that says that the outcome is unknown", err)
 	}
 	if cut.scripts != 1 {
 		t.Fatalf("the script was sent %d times", cut.scripts)
 	}
-	if got, err := s.GetClient(ctx, "a"); err != nil || got.Version != 2 {
+	if got, err := s.Clients().Get(ctx, "a"); err != nil || got.Version != 2 {
 		t.Fatalf("version %d, %v", got.Version, err)
 	}
 }
@@ -207,7 +207,7 @@ func slotMoves(t *testing.T, c *redistest.Cluster, o redisstore.Options) {
 		t.Fatal(err)
 	}
 	client := store.Client{ID: "c"}
-	if err := s.CreateClient(within(t), client); err != nil {
+	if err := s.Clients().Create(within(t), client); err != nil {
 		t.Fatal(err)
 	}
 	client.Version = 1
@@ -221,7 +221,7 @@ func slotMoves(t *testing.T, c *redistest.Cluster, o redisstore.Options) {
 		if _, err := s.GetToken(within(t), store.Digest{n}); err != nil {
 			t.Errorf("get token %d: %v", n, err)
 		}
-		if err := s.UpdateClient(within(t), client); err != nil {
+		if err := s.Clients().Update(within(t), client); err != nil {
 			t.Errorf("update %d: %v", n, err)
 		}
 		client.Version++
@@ -260,20 +260,20 @@ func slotMoves(t *testing.T, c *redistest.Cluster, o redisstore.Options) {
 func deletedAndCreated(t *testing.T, o redisstore.Options) {
 	o.KeyPrefix = "again:"
 	s, other := open(t, "", func(p *redisstore.Options) { *p = o }), open(t, "", func(p *redisstore.Options) { *p = o })
-	if err := s.CreateClient(within(t), store.Client{ID: "a"}); err != nil {
+	if err := s.Clients().Create(within(t), store.Client{ID: "a"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.HookMasters(within(t), before{"zrem", func() {
-		if err := other.CreateClient(within(t), store.Client{ID: "a"}); err != nil {
+		if err := other.Clients().Create(within(t), store.Client{ID: "a"}); err != nil {
 			t.Error(err)
 		}
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.DeleteClient(within(t), "a", 1); err != nil {
+	if err := s.Clients().Delete(within(t), "a", 1); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := s.ListClients(within(t), "", 10); err != nil || len(list) != 1 {
+	if list, err := s.Clients().List(within(t), store.Page{Limit: 10}); err != nil || len(list) != 1 {
 		t.Fatalf("%v, %v", list, err)
 	}
 }

@@ -17,9 +17,12 @@ type call struct {
 // calls are all methods but Shared and Close, which cannot fail.
 func calls(now time.Time) []call {
 	return slices.Concat(
-		clientRecords.calls("Client", now),
-		orgRecords.calls("Org", now),
-		customerRecords.calls("Customer", now),
+		clientRecords.calls(now),
+		orgRecords.calls(now),
+		customerRecords.calls(now),
+		partnerRecords.calls(now),
+		partnerTokenRecords.calls(now),
+		grantRecords.calls(now),
 		tokenCalls(now),
 		verificationCalls(now),
 		otherCalls(now),
@@ -27,7 +30,8 @@ func calls(now time.Time) []call {
 }
 
 // calls are the methods of the role of one kind of record.
-func (k records[R]) calls(kind string, now time.Time) []call {
+func (k records[R]) calls(now time.Time) []call {
+	kind := k.Title
 	return []call{
 		{"Create" + kind, func(ctx context.Context, s store.Store) error { return k.create(s, ctx, k.plain(now, "a")) }},
 		{"Get" + kind, func(ctx context.Context, s store.Store) error { _, err := k.get(s, ctx, "a"); return err }},
@@ -82,10 +86,10 @@ func otherCalls(now time.Time) []call {
 			_, err := s.AddHits(ctx, store.Hit{Key: "a", N: 1, Window: time.Minute})
 			return err
 		}},
-		{"AddSecretUses", func(ctx context.Context, s store.Store) error {
-			return s.AddSecretUses(ctx, []store.SecretUse{use("a", "s", 1, now, "192.0.2.1")})
+		{"AddUses", func(ctx context.Context, s store.Store) error {
+			return s.AddUses(ctx, []store.Use{use("a", "s", 1, now, "192.0.2.1")})
 		}},
-		{"ListSecretUses", func(ctx context.Context, s store.Store) error { _, err := s.ListSecretUses(ctx, "a"); return err }},
+		{"ListUses", func(ctx context.Context, s store.Store) error { _, err := s.ListUses(ctx, "client:a"); return err }},
 		{"AppendAudit", func(ctx context.Context, s store.Store) error { return s.AppendAudit(ctx, event(now, "a")) }},
 		{"ListAudit", func(ctx context.Context, s store.Store) error { _, err := s.ListAudit(ctx, "", 1); return err }},
 		{"Stamp", func(ctx context.Context, s store.Store) error { return s.Stamp(ctx, ours) }},

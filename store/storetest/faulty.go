@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"sync"
 
 	"github.com/grantd/grantd/store"
@@ -17,8 +16,8 @@ const EveryMethod = "*"
 //	f := storetest.NewFaulty(s)
 //	f.Fail("PutToken", store.ErrUnavailable)
 //
-// A method is named as in store.Store; a name that is not there panics. All
-// of it may be used by many goroutines at once.
+// A method is named as in store.Store, one of a store.RecordSet with its kind
+// (GetClient, ListClients); a name that is not there panics. All of it may be used by many goroutines at once.
 type Faulty struct {
 	store.Store // answers Shared
 
@@ -109,7 +108,7 @@ func known(method string) {
 	if method == EveryMethod {
 		return
 	}
-	if _, ok := reflect.TypeFor[store.Store]().MethodByName(method); !ok {
+	if !methods()[method] {
 		panic(fmt.Sprintf("storetest: store.Store has no method %q", method))
 	}
 }

@@ -59,11 +59,11 @@ var errTest = errors.New("asked for by the test")
 func TestFaultyFail(t *testing.T) {
 	f := faulty(t)
 	f.Fail("CreateClient", errTest)
-	wants(t, f.CreateClient(t.Context(), store.Client{ID: "a"}), errTest)
-	_, err := f.GetClient(t.Context(), "a")
+	wants(t, f.Clients().Create(t.Context(), store.Client{ID: "a"}), errTest)
+	_, err := f.Clients().Get(t.Context(), "a")
 	wants(t, err, store.ErrNotFound)
 	f.Heal("CreateClient")
-	wants(t, f.CreateClient(t.Context(), store.Client{ID: "a"}), nil)
+	wants(t, f.Clients().Create(t.Context(), store.Client{ID: "a"}), nil)
 	if n := f.Calls("CreateClient"); n != 2 {
 		t.Errorf("%d calls, want 2", n)
 	}
@@ -72,8 +72,8 @@ func TestFaultyFail(t *testing.T) {
 func TestFaultyFailAfter(t *testing.T) {
 	f := faulty(t)
 	f.FailAfter("CreateClient", errTest)
-	wants(t, f.CreateClient(t.Context(), store.Client{ID: "a"}), errTest)
-	_, err := f.GetClient(t.Context(), "a")
+	wants(t, f.Clients().Create(t.Context(), store.Client{ID: "a"}), errTest)
+	_, err := f.Clients().Get(t.Context(), "a")
 	wants(t, err, nil)
 }
 
@@ -91,9 +91,9 @@ func TestFaultyEveryMethod(t *testing.T) {
 func TestFaultyHook(t *testing.T) {
 	f := faulty(t)
 	f.Hook("GetClient", func() {
-		wants(t, f.CreateClient(t.Context(), store.Client{ID: "a"}), nil)
+		wants(t, f.Clients().Create(t.Context(), store.Client{ID: "a"}), nil)
 	})
-	_, err := f.GetClient(t.Context(), "a")
+	_, err := f.Clients().Get(t.Context(), "a")
 	wants(t, err, nil)
 }
 
@@ -103,7 +103,7 @@ func TestFaultyBlock(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- f.Ping(t.Context()) }()
 	<-entered
-	wants(t, f.CreateClient(t.Context(), store.Client{ID: "a"}), nil)
+	wants(t, f.Clients().Create(t.Context(), store.Client{ID: "a"}), nil)
 	release()
 	wants(t, <-done, nil)
 

@@ -9,26 +9,6 @@ import (
 
 // The methods of Faulty: each is the wrapped store's, through its faults.
 
-func (f *Faulty) CreateClient(ctx context.Context, c store.Client) error {
-	return f.do(ctx, "CreateClient", func() error { return f.Store.CreateClient(ctx, c) })
-}
-
-func (f *Faulty) GetClient(ctx context.Context, id string) (store.Client, error) {
-	return through(ctx, f, "GetClient", func() (store.Client, error) { return f.Store.GetClient(ctx, id) })
-}
-
-func (f *Faulty) UpdateClient(ctx context.Context, c store.Client) error {
-	return f.do(ctx, "UpdateClient", func() error { return f.Store.UpdateClient(ctx, c) })
-}
-
-func (f *Faulty) DeleteClient(ctx context.Context, id string, version uint64) error {
-	return f.do(ctx, "DeleteClient", func() error { return f.Store.DeleteClient(ctx, id, version) })
-}
-
-func (f *Faulty) ListClients(ctx context.Context, after string, limit int) ([]store.Client, error) {
-	return through(ctx, f, "ListClients", func() ([]store.Client, error) { return f.Store.ListClients(ctx, after, limit) })
-}
-
 func (f *Faulty) PutToken(ctx context.Context, d store.Digest, t store.Token) error {
 	return f.do(ctx, "PutToken", func() error { return f.Store.PutToken(ctx, d, t) })
 }
@@ -57,14 +37,12 @@ func (f *Faulty) WitnessFeed(ctx context.Context, lineage string) error {
 	return f.do(ctx, "WitnessFeed", func() error { return f.Store.WitnessFeed(ctx, lineage) })
 }
 
-func (f *Faulty) AddSecretUses(ctx context.Context, uses []store.SecretUse) error {
-	return f.do(ctx, "AddSecretUses", func() error { return f.Store.AddSecretUses(ctx, uses) })
+func (f *Faulty) AddUses(ctx context.Context, uses []store.Use) error {
+	return f.do(ctx, "AddUses", func() error { return f.Store.AddUses(ctx, uses) })
 }
 
-func (f *Faulty) ListSecretUses(ctx context.Context, clientID string) (map[string]store.SecretUse, error) {
-	return through(ctx, f, "ListSecretUses", func() (map[string]store.SecretUse, error) {
-		return f.Store.ListSecretUses(ctx, clientID)
-	})
+func (f *Faulty) ListUses(ctx context.Context, owner string) (map[string]store.Use, error) {
+	return through(ctx, f, "ListUses", func() (map[string]store.Use, error) { return f.Store.ListUses(ctx, owner) })
 }
 
 func (f *Faulty) AppendAudit(ctx context.Context, events ...store.AuditEvent) error {
@@ -96,46 +74,6 @@ func (f *Faulty) Close() error {
 
 func (f *Faulty) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
 	return through(ctx, f, "AddHits", func() ([]store.Count, error) { return f.Store.AddHits(ctx, hits...) })
-}
-
-func (f *Faulty) CreateOrg(ctx context.Context, o store.Org) error {
-	return f.do(ctx, "CreateOrg", func() error { return f.Store.CreateOrg(ctx, o) })
-}
-
-func (f *Faulty) GetOrg(ctx context.Context, id string) (store.Org, error) {
-	return through(ctx, f, "GetOrg", func() (store.Org, error) { return f.Store.GetOrg(ctx, id) })
-}
-
-func (f *Faulty) UpdateOrg(ctx context.Context, o store.Org) error {
-	return f.do(ctx, "UpdateOrg", func() error { return f.Store.UpdateOrg(ctx, o) })
-}
-
-func (f *Faulty) DeleteOrg(ctx context.Context, id string, version uint64) error {
-	return f.do(ctx, "DeleteOrg", func() error { return f.Store.DeleteOrg(ctx, id, version) })
-}
-
-func (f *Faulty) ListOrgs(ctx context.Context, after string, limit int) ([]store.Org, error) {
-	return through(ctx, f, "ListOrgs", func() ([]store.Org, error) { return f.Store.ListOrgs(ctx, after, limit) })
-}
-
-func (f *Faulty) CreateCustomer(ctx context.Context, c store.Customer) error {
-	return f.do(ctx, "CreateCustomer", func() error { return f.Store.CreateCustomer(ctx, c) })
-}
-
-func (f *Faulty) GetCustomer(ctx context.Context, id string) (store.Customer, error) {
-	return through(ctx, f, "GetCustomer", func() (store.Customer, error) { return f.Store.GetCustomer(ctx, id) })
-}
-
-func (f *Faulty) UpdateCustomer(ctx context.Context, c store.Customer) error {
-	return f.do(ctx, "UpdateCustomer", func() error { return f.Store.UpdateCustomer(ctx, c) })
-}
-
-func (f *Faulty) DeleteCustomer(ctx context.Context, id string, version uint64) error {
-	return f.do(ctx, "DeleteCustomer", func() error { return f.Store.DeleteCustomer(ctx, id, version) })
-}
-
-func (f *Faulty) ListCustomers(ctx context.Context, after string, limit int) ([]store.Customer, error) {
-	return through(ctx, f, "ListCustomers", func() ([]store.Customer, error) { return f.Store.ListCustomers(ctx, after, limit) })
 }
 
 func (f *Faulty) PutChallenge(ctx context.Context, d store.Digest, c store.Challenge) error {

@@ -65,7 +65,7 @@ func feedWhole(t *testing.T, o Opened) {
 		{Kind: store.EntryVoid, Key: store.PrincipalAll, By: "uid:0", At: now},
 		{Kind: store.EntryChange, Key: store.PrincipalClient(idAlphabet), By: "client:x", At: now.Add(-time.Second)},
 		{Kind: store.EntryVoid, Key: store.PrincipalToken(digest("a")), At: now, Until: now.Add(time.Hour)},
-		{Kind: store.EntryVoid, Key: store.PrincipalGrant("a", "b"), By: "system", At: now.Add(time.Minute)},
+		{Kind: store.EntryVoid, Key: store.PrincipalGrant("a/b"), By: "system", At: now.Add(time.Minute)},
 	}
 	last := appended(t, o.Store, want...)
 	got := read(t, o.Store, store.Position{})

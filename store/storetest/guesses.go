@@ -256,7 +256,7 @@ func guessApart(t *testing.T, o Opened) {
 func guessDeleted(t *testing.T, o Opened) {
 	customerRecords.put(t, o, "a")
 	want := take(t, o.Store, "a", 3)
-	ok(t, o.Store.DeleteCustomer(within(t), "a", 1))
+	ok(t, o.Store.Customers().Delete(within(t), "a", 1))
 	same(t, "counts", guessesOf(t, o.Store, "a"), want)
 	customerRecords.put(t, o, "a")
 	same(t, "created again", guessesOf(t, o.Store, "a"), want)

@@ -40,7 +40,7 @@ func (k records[R]) whole(t *testing.T, o Opened) {
 func (k records[R]) firstVersion(t *testing.T, o Opened) {
 	for given, want := range map[uint64]uint64{0: 1, 1: 1, 17: 17, 1 << 40: 1 << 40} {
 		id := fmt.Sprint("c", given)
-		ok(t, k.create(o.Store, within(t), k.of(given, k.plain(o.Now(), id))))
+		ok(t, k.create(o.Store, within(t), k.at(given, k.plain(o.Now(), id))))
 		read := k.read(t, o.Store, id)
 		same(t, "version", k.version(read), want)
 		ok(t, k.update(o.Store, within(t), read))
@@ -70,7 +70,7 @@ func (k records[R]) replaces(t *testing.T, o Opened) {
 	next := k.plain(o.Now(), "a")
 	*k.parts(&next).text = "after"
 	ok(t, k.update(o.Store, within(t), next))
-	next = k.of(2, next)
+	next = k.at(2, next)
 	same(t, "replaced, not merged", k.read(t, o.Store, "a"), next)
 	ok(t, k.update(o.Store, within(t), next))
 	same(t, "version", k.version(k.read(t, o.Store, "a")), uint64(3))
@@ -81,11 +81,11 @@ func (k records[R]) conflict(t *testing.T, o Opened) {
 	ok(t, k.create(o.Store, within(t), r))
 	ok(t, k.update(o.Store, within(t), r))
 	for _, version := range []uint64{0, 1, 3} {
-		stale := k.of(version, k.full(o.Now(), "a"))
+		stale := k.at(version, k.full(o.Now(), "a"))
 		wants(t, fmt.Sprint("update of version ", version), k.update(o.Store, within(t), stale), store.ErrConflict)
 		wants(t, fmt.Sprint("delete of version ", version), k.remove(o.Store, within(t), "a", version), store.ErrConflict)
 	}
-	same(t, "untouched record", k.read(t, o.Store, "a"), k.of(2, r))
+	same(t, "untouched record", k.read(t, o.Store, "a"), k.at(2, r))
 }
 
 func (k records[R]) updatesAtOnce(t *testing.T, o Opened) {
@@ -200,7 +200,7 @@ func (k records[R]) largeRecord(t *testing.T, o Opened) {
 	k.enlarge(&r)
 	ok(t, k.create(o.Store, within(t), r))
 	ok(t, k.update(o.Store, within(t), r))
-	same(t, "large record", k.read(t, o.Store, "large"), k.of(2, r))
+	same(t, "large record", k.read(t, o.Store, "large"), k.at(2, r))
 }
 
 func (k records[R]) reopen(t *testing.T, o Opened) {
@@ -211,7 +211,46 @@ func (k records[R]) reopen(t *testing.T, o Opened) {
 
 // recordChecks are about the kinds together.
 func recordChecks() []check {
-	return []check{{"KindsAreApart", kindsApart}}
+	return []check{{"KindsAreApart", kindsApart}, {"ListOfOneOwner", listOfOwner}}
+}
+
+// listOfOwner: a list of records that belong to one is not cut short by, and
+// does not hold, those of another whose id is near.
+func listOfOwner(t *testing.T, o Opened) {
+	owners := []string{"a", "a-b", "a.b", "a0", "aa", "A", "b"}
+	var all []string
+	for _, owner := range owners {
+		for i := range 5 {
+			g := plainGrant(o.Now(), fmt.Sprint("org", i))
+			g.PartnerID = owner
+			all = append(all, g.ID())
+			ok(t, o.Store.Grants().Create(within(t), g))
+		}
+	}
+	listed := func(of string, page int) (ids []string) {
+		for p := (store.Page{Of: of, Limit: page}); ; {
+			list := must[[]store.Grant](t)(o.Store.Grants().List(within(t), p))
+			for _, g := range list {
+				p.After = g.ID()
+				ids = append(ids, p.After)
+			}
+			if len(list) < page {
+				return ids
+			}
+		}
+	}
+	for _, owner := range owners {
+		var want []string
+		for i := range 5 {
+			want = append(want, fmt.Sprint(owner, "/org", i))
+		}
+		for _, page := range []int{1, 5, 100} {
+			same(t, fmt.Sprint(owner, " in pages of ", page), listed(owner, page), want)
+		}
+	}
+	same(t, "of one that has none", len(listed("a~", 10)), 0)
+	slices.Sort(all)
+	same(t, "of all", listed("", 4), all)
 }
 
 // kindsApart: the same id names a record of each kind.
@@ -219,10 +258,16 @@ func kindsApart(t *testing.T, o Opened) {
 	clientRecords.put(t, o, "a", "client")
 	orgRecords.put(t, o, "a", "org")
 	customerRecords.put(t, o, "a", "customer")
-	ok(t, o.Store.DeleteOrg(within(t), "a", 1))
+	partnerRecords.put(t, o, "a", "partner")
+	partnerTokenRecords.put(t, o, "a", "token")
+	grantRecords.put(t, o, "a", "grant")
+	ok(t, o.Store.Orgs().Delete(within(t), "a", 1))
 	same(t, "clients", clientRecords.listIDs(t, o.Store, 10), []string{"a", "client"})
 	same(t, "orgs", orgRecords.listIDs(t, o.Store, 10), []string{"org"})
 	same(t, "customers", customerRecords.listIDs(t, o.Store, 10), []string{"a", "customer"})
+	same(t, "partners", partnerRecords.listIDs(t, o.Store, 10), []string{"a", "partner"})
+	same(t, "partner tokens", partnerTokenRecords.listIDs(t, o.Store, 10), []string{"a", "token"})
+	same(t, "grants", grantRecords.listIDs(t, o.Store, 10), []string{"a", "grant"})
 	same(t, "client", clientRecords.read(t, o.Store, "a"), plainClient(o.Now(), "a"))
 	same(t, "customer", customerRecords.read(t, o.Store, "a"), plainCustomer(o.Now(), "a"))
 }

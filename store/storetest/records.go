@@ -16,11 +16,9 @@ const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 // records is one kind of versioned record, and its role of the store: the
 // same is asked of all of them.
 type records[R any] struct {
-	create func(store.Store, context.Context, R) error
-	get    func(store.Store, context.Context, string) (R, error)
-	update func(store.Store, context.Context, R) error
-	remove func(store.Store, context.Context, string, uint64) error
-	list   func(store.Store, context.Context, string, int) ([]R, error)
+	store.Records[R]
+	role func(store.Store) store.RecordSet[R]
+	of   string // begins the ids of records that belong to another; "": they belong to none
 
 	plain   func(now time.Time, id string) R // has the least it needs
 	full    func(now time.Time, id string) R // has every field set
@@ -36,7 +34,7 @@ type parts struct {
 }
 
 var clientRecords = records[store.Client]{
-	store.Store.CreateClient, store.Store.GetClient, store.Store.UpdateClient, store.Store.DeleteClient, store.Store.ListClients,
+	store.ClientRecords, store.Store.Clients, "",
 	plainClient, fullClient,
 	func(c *store.Client) {
 		for i := range 5000 {
@@ -47,14 +45,14 @@ var clientRecords = records[store.Client]{
 }
 
 var orgRecords = records[store.Org]{
-	store.Store.CreateOrg, store.Store.GetOrg, store.Store.UpdateOrg, store.Store.DeleteOrg, store.Store.ListOrgs,
+	store.OrgRecords, store.Store.Orgs, "",
 	plainOrg, fullOrg,
 	func(o *store.Org) { o.Name = strings.Repeat("Ünion ", 30_000) },
 	func(o *store.Org) parts { return parts{o.ID, &o.Version, &o.Name} },
 }
 
 var customerRecords = records[store.Customer]{
-	store.Store.CreateCustomer, store.Store.GetCustomer, store.Store.UpdateCustomer, store.Store.DeleteCustomer, store.Store.ListCustomers,
+	store.CustomerRecords, store.Store.Customers, "",
 	plainCustomer, fullCustomer,
 	func(c *store.Customer) {
 		for i := range 4000 {
@@ -64,12 +62,67 @@ var customerRecords = records[store.Customer]{
 	func(c *store.Customer) parts { return parts{c.ID, &c.Version, &c.Phone} },
 }
 
-func (k records[R]) id(r R) string { return k.parts(&r).id }
+var partnerRecords = records[store.Partner]{
+	store.PartnerRecords, store.Store.Partners, "",
+	plainPartner, fullPartner,
+	func(p *store.Partner) {
+		for i := range 800 {
+			p.Tokens = append(p.Tokens, store.PartnerToken{ID: fmt.Sprint(i), Name: strings.Repeat("reporting ", 20)})
+		}
+	},
+	func(p *store.Partner) parts { return parts{p.ID, &p.Version, &p.Name} },
+}
+
+var partnerTokenRecords = records[store.PartnerTokenOwner]{
+	store.PartnerTokenRecords, store.Store.PartnerTokens, "",
+	plainPartnerToken, plainPartnerToken,
+	func(o *store.PartnerTokenOwner) { o.PartnerID = strings.Repeat("acme", 50_000) },
+	func(o *store.PartnerTokenOwner) parts { return parts{o.ID, &o.Version, &o.PartnerID} },
+}
+
+var grantRecords = records[store.Grant]{
+	store.GrantRecords, store.Store.Grants, "acme/",
+	plainGrant, fullGrant,
+	func(g *store.Grant) {
+		for i := range 4000 {
+			g.Endpoints = append(g.Endpoints, fmt.Sprintf("GET /customers/{id}/accounts/%d/statements", i))
+		}
+	},
+	func(g *store.Grant) parts { return parts{g.ID(), &g.Version, &g.Scopes[0]} },
+}
+
+func (k records[R]) create(s store.Store, ctx context.Context, r R) error {
+	return k.role(s).Create(ctx, r)
+}
+
+func (k records[R]) get(s store.Store, ctx context.Context, id string) (R, error) {
+	return k.role(s).Get(ctx, k.of+id)
+}
+
+func (k records[R]) update(s store.Store, ctx context.Context, r R) error {
+	return k.role(s).Update(ctx, r)
+}
+
+func (k records[R]) remove(s store.Store, ctx context.Context, id string, version uint64) error {
+	return k.role(s).Delete(ctx, k.of+id, version)
+}
+
+// list answers up to limit records after the one of that id.
+func (k records[R]) list(s store.Store, ctx context.Context, after string, limit int) ([]R, error) {
+	p := store.Page{Of: strings.TrimSuffix(k.of, "/"), Limit: limit}
+	if after != "" {
+		p.After = k.of + after
+	}
+	return k.role(s).List(ctx, p)
+}
+
+// id is the record's own, without that of the record it belongs to.
+func (k records[R]) id(r R) string { return strings.TrimPrefix(k.parts(&r).id, k.of) }
 
 func (k records[R]) version(r R) uint64 { return *k.parts(&r).version }
 
-// of answers r as it is stored in that version.
-func (k records[R]) of(version uint64, r R) R {
+// at answers r as it is stored in that version.
+func (k records[R]) at(version uint64, r R) R {
 	*k.parts(&r).version = version
 	return r
 }

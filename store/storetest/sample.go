@@ -106,7 +106,7 @@ func plainOrg(now time.Time, id string) store.Org {
 func fullOrg(now time.Time, id string) store.Org {
 	o := plainOrg(now, id)
 	end := seconds(now).Add(time.Hour)
-	o.Name, o.DeactivatedAt = "Banco <é>", &end
+	o.Name, o.Incarnation, o.DeactivatedAt = "Banco <é>", 1<<32, &end
 	return o
 }
 
@@ -125,4 +125,45 @@ func fullCustomer(now time.Time, id string) store.Customer {
 	c.Type, c.Language, c.DeactivatedAt = store.Business, "es", &end
 	c.AuthorizedUsers = []store.AuthorizedUser{{Name: "Zoë <é>", Phone: "+15555550137"}, {Phone: "+15555550138"}}
 	return c
+}
+
+// plainPartner has the least a partner needs.
+func plainPartner(now time.Time, id string) store.Partner {
+	return store.Partner{ID: id, Scopes: []string{"cards"}, CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+}
+
+// fullPartner has every field set.
+func fullPartner(now time.Time, id string) store.Partner {
+	p := plainPartner(now, id)
+	end := seconds(now).Add(time.Hour)
+	p.Name, p.Incarnation, p.Unannounced, p.DeactivatedAt = "Hurdlr <é>", 1<<32, true, &end
+	p.Scopes = []string{"customers", "cards"}
+	p.Tokens = []store.PartnerToken{
+		{ID: "Ab3dEf7h", Name: "reporting", Hash: "sha256$abc", CreatedBy: "uid:0", CreatedAt: seconds(now), ExpiresAt: end},
+		{
+			ID: "Zz3dEf7h", Name: "é", Hash: "sha256$def", SourceIPs: []string{"192.0.2.0/24"}, CreatedBy: "client:admin",
+			CreatedAt: seconds(now), ExpiresAt: end, RevokedAt: &end, RevokedBy: "uid:0",
+		},
+	}
+	return p
+}
+
+// plainPartnerToken has all that says whose a token is.
+func plainPartnerToken(_ time.Time, id string) store.PartnerTokenOwner {
+	return store.PartnerTokenOwner{ID: id, PartnerID: "acme", Version: 1}
+}
+
+// plainGrant has the least that a grant to acme needs.
+func plainGrant(now time.Time, org string) store.Grant {
+	return store.Grant{PartnerID: "acme", OrgID: org, Scopes: []string{"cards"}, CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+}
+
+// fullGrant has every field set.
+func fullGrant(now time.Time, org string) store.Grant {
+	g := plainGrant(now, org)
+	end := seconds(now).Add(time.Hour)
+	g.Scopes, g.Endpoints = []string{"customers", "cards"}, []string{"GET /cards", "GET /customers/{id}"}
+	g.Until, g.WithdrawnAt, g.Unannounced = &end, &end, true
+	g.PartnerIncarnation, g.OrgIncarnation = 1<<32, 7
+	return g
 }

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"reflect"
 	"testing"
 	"time"
 
@@ -32,9 +31,9 @@ func everyMethod(t *testing.T, o Opened) {
 	for _, c := range calls(o.Now()) {
 		tried[c.name] = true
 	}
-	for m := range reflect.TypeFor[store.Store]().Methods() {
-		if !tried[m.Name] {
-			t.Errorf("storetest does not try %s with a cancelled context and a closed store", m.Name)
+	for name := range methods() {
+		if !tried[name] {
+			t.Errorf("storetest does not try %s with a cancelled context and a closed store", name)
 		}
 	}
 }
@@ -51,7 +50,7 @@ func cancelled(t *testing.T, o Opened) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	refused(t, ctx, o)
-	_, err := o.Store.GetClient(within(t), "a")
+	_, err := o.Store.Clients().Get(within(t), "a")
 	wants(t, "nothing was written", err, store.ErrNotFound)
 }
 
@@ -62,7 +61,7 @@ func deadline(t *testing.T, o Opened) {
 }
 
 func closed(t *testing.T, o Opened) {
-	ok(t, o.Store.CreateClient(within(t), plainClient(o.Now(), "a")))
+	ok(t, o.Store.Clients().Create(within(t), plainClient(o.Now(), "a")))
 	ok(t, o.Store.Close())
 	refused(t, within(t), o)
 	ok(t, o.Store.Close())

@@ -16,44 +16,53 @@ func useChecks() []check {
 		{"DeleteOfTheClientRemovesThem", useDelete},
 		{"UsesOfAGoneClientAreNoError", useGone},
 		{"UsesOutliveReopening", useReopen},
+		{"PartnersHaveUsesToo", usePartner},
 	}
 }
 
 func createClients(t *testing.T, o Opened, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		ok(t, o.Store.CreateClient(within(t), plainClient(o.Now(), id)))
+		ok(t, o.Store.Clients().Create(within(t), plainClient(o.Now(), id)))
 	}
 }
 
-func usesOf(t *testing.T, s store.Store, client string) map[string]store.SecretUse {
+func usesOf(t *testing.T, s store.Store, client string) map[string]store.Use {
 	t.Helper()
-	return must[map[string]store.SecretUse](t)(s.ListSecretUses(within(t), client))
+	return must[map[string]store.Use](t)(s.ListUses(within(t), owner(client)))
 }
 
-func use(client, secret string, count int64, at time.Time, ip string) store.SecretUse {
-	return store.SecretUse{ClientID: client, SecretID: secret, Count: count, LastAt: seconds(at), LastIP: ip}
+// owner is the principal key of a client, or the key itself of another owner.
+func owner(client string) string {
+	if kind, _ := store.OwnerOf(client); kind != "" {
+		return client
+	}
+	return store.PrincipalClient(client)
+}
+
+func use(client, secret string, count int64, at time.Time, ip string) store.Use {
+	return store.Use{Owner: owner(client), ID: secret, Count: count, LastAt: seconds(at), LastIP: ip}
 }
 
 func useAbsent(t *testing.T, o Opened) {
 	createClients(t, o, "a")
 	same(t, "uses", len(usesOf(t, o.Store, "a")), 0)
 	same(t, "uses of an unknown client", len(usesOf(t, o.Store, "b")), 0)
-	ok(t, o.Store.AddSecretUses(within(t), nil))
+	ok(t, o.Store.AddUses(within(t), nil))
 }
 
 func useLatest(t *testing.T, o Opened) {
 	createClients(t, o, "a")
 	now := o.Now()
-	ok(t, o.Store.AddSecretUses(within(t), []store.SecretUse{
+	ok(t, o.Store.AddUses(within(t), []store.Use{
 		use("a", "s1", 2, now, "192.0.2.1"),
 		use("a", "s2", 1, now, "192.0.2.2"),
 		use("a", "s1", 3, now.Add(time.Minute), "2001:db8::1"),
 	}))
 	// A replica that was slow to report: its count matters, its time does not.
-	ok(t, o.Store.AddSecretUses(within(t), []store.SecretUse{use("a", "s1", 10, now.Add(time.Second), "192.0.2.9")}))
-	ok(t, o.Store.AddSecretUses(within(t), []store.SecretUse{use("a", "s2", 4, now.Add(time.Hour), "192.0.2.4")}))
-	same(t, "uses", usesOf(t, o.Store, "a"), map[string]store.SecretUse{
+	ok(t, o.Store.AddUses(within(t), []store.Use{use("a", "s1", 10, now.Add(time.Second), "192.0.2.9")}))
+	ok(t, o.Store.AddUses(within(t), []store.Use{use("a", "s2", 4, now.Add(time.Hour), "192.0.2.4")}))
+	same(t, "uses", usesOf(t, o.Store, "a"), map[string]store.Use{
 		"s1": use("a", "s1", 15, now.Add(time.Minute), "2001:db8::1"),
 		"s2": use("a", "s2", 5, now.Add(time.Hour), "192.0.2.4"),
 	})
@@ -62,13 +71,13 @@ func useLatest(t *testing.T, o Opened) {
 func useApart(t *testing.T, o Opened) {
 	ids := []string{"a", "ab", "a.b", "a~"}
 	createClients(t, o, ids...)
-	var uses []store.SecretUse
+	var uses []store.Use
 	for i, id := range ids {
 		uses = append(uses, use(id, "s", int64(i+1), o.Now(), "192.0.2.1"))
 	}
-	ok(t, o.Store.AddSecretUses(within(t), uses))
+	ok(t, o.Store.AddUses(within(t), uses))
 	for i, id := range ids {
-		same(t, id, usesOf(t, o.Store, id), map[string]store.SecretUse{"s": uses[i]})
+		same(t, id, usesOf(t, o.Store, id), map[string]store.Use{"s": uses[i]})
 	}
 }
 
@@ -76,7 +85,7 @@ func useAtOnce(t *testing.T, o Opened) {
 	createClients(t, o, "a")
 	ctx, start := within(t), o.Now()
 	together(20, func(i int) {
-		err := o.Store.AddSecretUses(ctx, []store.SecretUse{
+		err := o.Store.AddUses(ctx, []store.Use{
 			use("a", "s", 1, start.Add(time.Duration(i)*time.Second), "192.0.2.1"),
 			use("a", "s", 1, start, "192.0.2.2"),
 		})
@@ -84,7 +93,7 @@ func useAtOnce(t *testing.T, o Opened) {
 			t.Error(err)
 		}
 	})
-	same(t, "uses", usesOf(t, o.Store, "a"), map[string]store.SecretUse{
+	same(t, "uses", usesOf(t, o.Store, "a"), map[string]store.Use{
 		"s": use("a", "s", 40, start.Add(19*time.Second), "192.0.2.1"),
 	})
 }
@@ -92,26 +101,41 @@ func useAtOnce(t *testing.T, o Opened) {
 func useDelete(t *testing.T, o Opened) {
 	createClients(t, o, "a", "ab")
 	kept := use("ab", "s", 1, o.Now(), "192.0.2.1")
-	ok(t, o.Store.AddSecretUses(within(t), []store.SecretUse{
+	ok(t, o.Store.AddUses(within(t), []store.Use{
 		use("a", "s1", 1, o.Now(), "192.0.2.1"), use("a", "s2", 1, o.Now(), "192.0.2.1"), kept,
 	}))
-	ok(t, o.Store.DeleteClient(within(t), "a", 1))
+	ok(t, o.Store.Clients().Delete(within(t), "a", 1))
 	same(t, "uses of the deleted client", len(usesOf(t, o.Store, "a")), 0)
 	createClients(t, o, "a")
 	same(t, "uses of a client created again", len(usesOf(t, o.Store, "a")), 0)
-	same(t, "another client's", usesOf(t, o.Store, "ab"), map[string]store.SecretUse{"s": kept})
+	same(t, "another client's", usesOf(t, o.Store, "ab"), map[string]store.Use{"s": kept})
 }
 
 func useGone(t *testing.T, o Opened) {
 	createClients(t, o, "a")
 	here := use("a", "s", 1, o.Now(), "192.0.2.1")
-	ok(t, o.Store.AddSecretUses(within(t), []store.SecretUse{use("gone", "s", 1, o.Now(), "192.0.2.1"), here}))
-	same(t, "uses", usesOf(t, o.Store, "a"), map[string]store.SecretUse{"s": here})
+	ok(t, o.Store.AddUses(within(t), []store.Use{use("gone", "s", 1, o.Now(), "192.0.2.1"), here}))
+	same(t, "uses", usesOf(t, o.Store, "a"), map[string]store.Use{"s": here})
 }
 
 func useReopen(t *testing.T, o Opened) {
 	createClients(t, o, "a")
 	want := use("a", "s", 3, o.Now(), "192.0.2.1")
-	ok(t, o.Store.AddSecretUses(within(t), []store.SecretUse{want}))
-	same(t, "uses", usesOf(t, o.Reopen(), "a"), map[string]store.SecretUse{"s": want})
+	ok(t, o.Store.AddUses(within(t), []store.Use{want}))
+	same(t, "uses", usesOf(t, o.Reopen(), "a"), map[string]store.Use{"s": want})
+}
+
+// usePartner: a partner's uses are apart from those of the client of the same
+// id, and go with it.
+func usePartner(t *testing.T, o Opened) {
+	createClients(t, o, "a")
+	partnerRecords.put(t, o, "a")
+	ofClient, ofPartner := use("a", "s", 1, o.Now(), "192.0.2.1"), use("partner:a", "s", 2, o.Now(), "192.0.2.2")
+	ok(t, o.Store.AddUses(within(t), []store.Use{ofClient, ofPartner, use("partner:gone", "s", 1, o.Now(), ""), use("org:a", "s", 1, o.Now(), "")}))
+	same(t, "the client's", usesOf(t, o.Store, "a"), map[string]store.Use{"s": ofClient})
+	same(t, "the partner's", usesOf(t, o.Store, "partner:a"), map[string]store.Use{"s": ofPartner})
+	same(t, "an org's", len(must[map[string]store.Use](t)(o.Store.ListUses(within(t), "org:a"))), 0)
+	ok(t, o.Store.Partners().Delete(within(t), "a", 1))
+	same(t, "after the partner is gone", len(usesOf(t, o.Store, "partner:a")), 0)
+	same(t, "the client's then", usesOf(t, o.Store, "a"), map[string]store.Use{"s": ofClient})
 }

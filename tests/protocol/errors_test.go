@@ -137,7 +137,11 @@ func TestPanic(t *testing.T) {
 
 type panicking struct{ store.Store }
 
-func (panicking) GetClient(context.Context, string) (store.Client, error) {
+func (p panicking) Clients() store.Clients { return panickingClients{p.Store.Clients()} }
+
+type panickingClients struct{ store.Clients }
+
+func (panickingClients) Get(context.Context, string) (store.Client, error) {
 	var none map[string]int
 	none["a defect"]++ //nolint:staticcheck // the defect that this test is about
 	return store.Client{}, nil

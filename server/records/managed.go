@@ -1,0 +1,59 @@
+package records
+
+import (
+	"context"
+
+	"github.com/grantd/grantd/server/audit"
+)
+
+// Managed does with the records of one kind what operators do with every kind,
+// and answers each as V.
+type Managed[R, V any] struct {
+	keep *Keeper[R]
+	show func(context.Context, R) (V, error)
+}
+
+// Manage makes a Managed.
+func Manage[R, V any](k *Keeper[R], show func(context.Context, R) (V, error)) Managed[R, V] {
+	return Managed[R, V]{k, show}
+}
+
+func (m Managed[R, V]) shown(ctx context.Context, r R, err error) (V, error) {
+	if err != nil {
+		return *new(V), err
+	}
+	return m.show(ctx, r)
+}
+
+// Get answers one record. Errors: fault.NotFound.
+func (m Managed[R, V]) Get(ctx context.Context, id string) (V, error) {
+	r, err := m.keep.Get(ctx, id)
+	return m.shown(ctx, r, err)
+}
+
+// Deactivate refuses the principal and voids its tokens, for good.
+// Errors: fault.NotFound.
+func (m Managed[R, V]) Deactivate(ctx context.Context, by audit.Actor, id string) (V, error) {
+	r, err := m.keep.Deactivate(ctx, by, id)
+	return m.shown(ctx, r, err)
+}
+
+// Reactivate takes the principal in again; its old tokens stay void.
+// Errors: fault.NotFound.
+func (m Managed[R, V]) Reactivate(ctx context.Context, by audit.Actor, id string) (V, error) {
+	r, err := m.keep.Reactivate(ctx, by, id)
+	return m.shown(ctx, r, err)
+}
+
+// VoidTokens makes every token of the principal inactive, in O(1).
+// Errors: fault.NotFound.
+func (m Managed[R, V]) VoidTokens(ctx context.Context, by audit.Actor, id string) (V, error) {
+	r, err := m.keep.VoidTokens(ctx, by, id)
+	return m.shown(ctx, r, err)
+}
+
+// Delete voids the principal's tokens, then removes the record. version 0
+// means whatever is stored. Errors: fault.NotFound, fault.PreconditionFailed.
+func (m Managed[R, V]) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
+	return m.keep.Delete(ctx, by, id, version)
+}

@@ -1,0 +1,88 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+// addUses takes four arguments for each credential: id, count, time, address.
+// It writes nothing for an owner that is gone, and the latest use only forward
+// in time: replicas of grantd flush what they gathered in any order.
+var addUses = newScript(`
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+for i = 1, #ARGV, 4 do
+  redis.call('HINCRBY', KEYS[1], ARGV[i] .. ':n', ARGV[i+1])
+  local last = redis.call('HGET', KEYS[1], ARGV[i] .. ':last')
+  local at = last and tonumber(string.match(last, '^%-?%d+'))
+  if not at or tonumber(ARGV[i+2]) >= at then
+    redis.call('HSET', KEYS[1], ARGV[i] .. ':last', ARGV[i+2] .. ' ' .. ARGV[i+3])
+  end
+end
+return 1`)
+
+// AddUses runs one script for each owner, all in one pipeline. Times are cut
+// to milliseconds. Uses of owners that are gone are dropped.
+// Repeating it after ErrUnavailable may count some uses twice.
+func (s *Store) AddUses(ctx context.Context, uses []store.Use) error {
+	if len(uses) == 0 {
+		return nil
+	}
+	byOwner := make(map[string][]any)
+	for _, u := range uses {
+		byOwner[u.Owner] = append(byOwner[u.Owner], u.ID, u.Count, u.LastAt.UnixMilli(), u.LastIP)
+	}
+	pipe := s.client.Pipeline()
+	for owner, args := range byOwner {
+		// By source: in a pipeline there is no second try for a Redis that
+		// does not know the hash.
+		_ = pipe.Process(ctx, addUses.call(ctx, "eval", addUses.source, s.keys.owner(owner), args))
+	}
+	_, err := pipe.Exec(ctx)
+	return failed(ctx, "add uses", err)
+}
+
+// ListUses reads the owner's hash.
+func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Use, error) {
+	var fields map[string]string
+	err := retry(ctx, func() (err error) {
+		fields, err = s.client.HGetAll(ctx, s.keys.owner(owner)).Result()
+		return err
+	})
+	if err != nil {
+		return nil, failed(ctx, "list uses", err)
+	}
+	uses := make(map[string]store.Use)
+	for field, value := range fields {
+		id, ok := strings.CutSuffix(field, suffixCount)
+		if !ok {
+			continue
+		}
+		u := store.Use{Owner: owner, ID: id}
+		ms, ip, _ := strings.Cut(fields[id+suffixLast], " ")
+		at, errAt := strconv.ParseInt(ms, 10, 64)
+		count, errCount := strconv.ParseInt(value, 10, 64)
+		if errAt != nil || errCount != nil {
+			return nil, fmt.Errorf("list uses of %s: %w", owner, store.ErrUnknownRecord)
+		}
+		u.Count, u.LastAt, u.LastIP = count, time.UnixMilli(at).UTC(), ip
+		uses[id] = u
+	}
+	return uses, nil
+}
+
+// owner is the key of the hash that the owner's uses are in: its record's. For
+// any other principal it is one that nobody writes.
+func (k keys) owner(principal string) string {
+	switch kind, id := store.OwnerOf(principal); kind {
+	case store.OwnerClient:
+		return k.client(id)
+	case store.OwnerPartner:
+		return k.partner(id)
+	}
+	return k.prefix + "nobody"
+}
