@@ -51,6 +51,8 @@ func comments() map[string]string {
 		"limits.issue_per_client.mode":                      "enforce refuses what is over the limit with 429, log only tells",
 		"limits.customer_tokens_per_client.count":           "customer tokens made by one client, over all replicas; 0: as many as it asks for",
 		"limits.customer_tokens_per_client.per":             "in this time",
+		"limits.on_behalf_tokens_per_partner.count":         "on-behalf tokens made by one partner, over all replicas; 0: as many as it asks for",
+		"limits.on_behalf_tokens_per_partner.per":           "in this time",
 		"limits.codes_per_phone.count":                      "verification codes sent to one phone number, over all customers and replicas",
 		"limits.codes_per_phone.per":                        "in this time",
 		"limits.codes_per_customer.count":                   "verification codes sent for one customer, to whichever number",

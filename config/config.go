@@ -95,11 +95,12 @@ type Limits struct {
 		Limit `key:",squash"`
 		Mode  string `key:"mode"` // enforce or log
 	} `key:"issue_per_client"`
-	CustomerTokensPerClient Limit `key:"customer_tokens_per_client"`
-	CodesPerPhone           Limit `key:"codes_per_phone"`
-	CodesPerCustomer        Limit `key:"codes_per_customer"`
-	CodesPerClient          Limit `key:"codes_per_client"`
-	CodesPerOrg             Limit `key:"codes_per_org"` // what sending may cost
+	CustomerTokensPerClient  Limit `key:"customer_tokens_per_client"`
+	OnBehalfTokensPerPartner Limit `key:"on_behalf_tokens_per_partner"`
+	CodesPerPhone            Limit `key:"codes_per_phone"`
+	CodesPerCustomer         Limit `key:"codes_per_customer"`
+	CodesPerClient           Limit `key:"codes_per_client"`
+	CodesPerOrg              Limit `key:"codes_per_org"` // what sending may cost
 }
 
 // Limit allows Count events in each period Per. A Count of 0 switches it off.

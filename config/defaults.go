@@ -33,6 +33,7 @@ func Defaults() Config {
 	c.Limits.IssuePerClient.Limit = Limit{Count: 0, Per: time.Minute}
 	c.Limits.IssuePerClient.Mode = "enforce"
 	c.Limits.CustomerTokensPerClient = Limit{Count: 0, Per: time.Minute}
+	c.Limits.OnBehalfTokensPerPartner = Limit{Count: 0, Per: time.Minute}
 	c.Limits.CodesPerPhone = Limit{Count: 5, Per: 10 * time.Minute}
 	c.Limits.CodesPerCustomer = Limit{Count: 10, Per: day}
 	c.Limits.CodesPerClient = Limit{Count: 1000, Per: time.Hour}

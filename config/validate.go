@@ -85,6 +85,7 @@ func (v *validator) limits(l Limits) {
 	v.limit("limits.issue_per_client", l.IssuePerClient.Limit)
 	v.oneOf("limits.issue_per_client.mode", l.IssuePerClient.Mode, "enforce", "log")
 	v.limit("limits.customer_tokens_per_client", l.CustomerTokensPerClient)
+	v.limit("limits.on_behalf_tokens_per_partner", l.OnBehalfTokensPerPartner)
 	v.limit("limits.codes_per_phone", l.CodesPerPhone)
 	v.limit("limits.codes_per_customer", l.CodesPerCustomer)
 	v.limit("limits.codes_per_client", l.CodesPerClient)

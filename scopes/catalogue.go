@@ -59,6 +59,13 @@ func (c *Catalogue) Find(name string) (Scope, bool) {
 	return c.list[i], true
 }
 
+// ForPartners says whether a partner may have the scope of that name: it only
+// reads, needs no code of a customer, and is no right of grantd's own.
+func (c *Catalogue) ForPartners(name string) bool {
+	s, ok := c.Find(name)
+	return ok && s.ReadOnly && !s.Sensitive && !Privileged(name)
+}
+
 // Unknown answers the first of names that is not in the catalogue, or "".
 func (c *Catalogue) Unknown(names []string) string {
 	for _, n := range names {

@@ -15,6 +15,7 @@ import (
 	"github.com/grantd/grantd/server/leaks"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
+	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/tokenadmin"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -38,6 +39,8 @@ func (s *Server) public() []route {
 		{http.MethodPost, oauth.PathRevoke, s.oauth.Revoke},
 		{http.MethodPost, customers.PathVerification, s.customerTokens.Verification},
 		{http.MethodPost, customers.PathToken, s.customerTokens.Token},
+		{http.MethodGet, partners.PathOrgs, s.onBehalf.Orgs},
+		{http.MethodPost, partners.PathToken, s.onBehalf.Token},
 		{http.MethodGet, health.PathLive, h.Live},
 		{http.MethodGet, health.PathReady, h.Ready},
 		{http.MethodGet, health.PathOpenAPI, h.OpenAPI},
@@ -90,15 +93,16 @@ func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Han
 		clients.Routes(s.client),
 		orgs.Routes(s.orgs),
 		customers.AdminRoutes(s.customers),
-		tokenadmin.Handler{Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
-		leaks.Handler{Secrets: s.client, Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
+		partners.AdminRoutes(s.partners),
+		tokenadmin.Handler{Tokens: s.tokens, Partners: s.partners, Feed: s.feed, Audit: s.audit}.Routes(),
+		leaks.Handler{Secrets: s.client, Partners: s.partners, Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue}.Routes(),
 	)
 	return e, nil
 }
 
 // documents are the paths of each listener whose errors are JSON:API's.
-var documents = map[string]string{listenerPublic: customers.PathPrefix}
+var documents = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix}}
 
 func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
 	return web.NewEngine(web.Options{
@@ -120,12 +124,23 @@ func (o ownTokens) OwnToken(ctx context.Context, presented string) (*store.Token
 // BearerToken answers a token of one of the uses. Restrictions to resources
 // are the caller's to keep.
 func (o ownTokens) BearerToken(ctx context.Context, presented string, uses ...store.TokenUse) (tokens.Found, error) {
+	return o.find(ctx, presented, netip.Addr{}, store.Client{TokenUses: uses, Enforces: []string{tokens.EnforceResources}})
+}
+
+// PartnerToken answers a partner token, if it may be used from the address.
+func (o ownTokens) PartnerToken(ctx context.Context, presented string, from netip.Addr) (tokens.Found, error) {
+	return o.find(ctx, presented, from, store.Client{TokenUses: []store.TokenUse{store.UsePartner}})
+}
+
+// find answers the token if grantd, as the resource server that it is then, may
+// see it.
+func (o ownTokens) find(ctx context.Context, presented string, from netip.Addr, grantd store.Client) (tokens.Found, error) {
 	f, err := o.s.tokens.Find(ctx, presented)
 	if err != nil || f.Token == nil {
 		return f, err
 	}
-	grantd := store.Client{Resource: o.s.issuer, TokenUses: uses, Enforces: []string{tokens.EnforceResources}}
-	if !tokens.Visible(f.Token, &grantd, netip.Addr{}) {
+	grantd.Resource = o.s.issuer
+	if !tokens.Visible(f.Token, &grantd, from) {
 		f.Token = nil
 	}
 	return f, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/grantd/grantd/server/metrics"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
+	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
@@ -61,6 +62,9 @@ type Server struct {
 	customers      *customers.Service
 	customerTokens customers.Handler
 	customerQuota  *ratelimit.Quota
+	partners       *partners.Service
+	onBehalf       partners.Handler
+	onBehalfQuota  *ratelimit.Quota
 	terminal       io.Writer
 
 	metrics   *metrics.Metrics
@@ -121,8 +125,10 @@ func (s *Server) wire(sender senders.Sender) {
 	if s.cfg.Cache.Enabled {
 		cache = s.cfg.Cache.MaxEntries
 	}
+	partnerRecords := auth.NewPartnerCache(s.store.Partners(), s.feed)
 	s.tokens = tokens.New(tokens.Options{
 		Environment: s.cfg.Environment, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
+		Partners: partnerRecords, PartnerTokens: auth.NewPartnerTokenCache(s.store.PartnerTokens(), s.feed),
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
 	s.orgs = orgs.New(orgs.Options{Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now})
@@ -132,6 +138,7 @@ func (s *Server) wire(sender senders.Sender) {
 	})
 	records, orgRecords := auth.NewClientCache(s.store.Clients(), s.feed), auth.NewOrgCache(s.store.Orgs(), s.feed)
 	s.wireCustomers(sender, orgRecords)
+	s.wirePartners(partnerRecords, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
 		Name: ratelimit.IssuePerClient, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
 		Enforce: s.cfg.Limits.IssuePerClient.Mode == "enforce", Now: s.now, Log: s.log,
@@ -156,6 +163,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Quota:     s.quota,
 		Observe:   s.metrics,
 		Audit:     revocations{s.audit},
+		OnBehalf:  s.onBehalf.Exchange,
 	})
 }
 
@@ -200,7 +208,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("feed", func(context.Context) error { s.feed.Stop(); return nil })
 	s.usage.Start()
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
-	for _, q := range []*ratelimit.Quota{s.quota, s.customerQuota} {
+	for _, q := range []*ratelimit.Quota{s.quota, s.customerQuota, s.onBehalfQuota} {
 		q.Start()
 		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })
 	}

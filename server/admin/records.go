@@ -25,11 +25,8 @@ func RecordRoutes[V any](path string, s Records[V], version func(V) uint64) []Ro
 	r := recordRoutes[V]{version}
 	one := path + "/:id"
 	return []Route{
-		{Method: http.MethodGet, Path: one, Handle: func(c *gin.Context) error {
-			v, err := s.Get(c.Request.Context(), c.Param("id"))
-			return r.answer(c, v, err)
-		}},
-		{Method: http.MethodDelete, Path: one, Handle: func(c *gin.Context) error { return remove(c, s.Delete) }},
+		GetRoute(one, ByID, s.Get, version),
+		DeleteRoute(one, ByID, s.Delete),
 		{Method: http.MethodPost, Path: one + "/deactivate", Handle: r.act(s.Deactivate)},
 		{Method: http.MethodPost, Path: one + "/reactivate", Handle: r.act(s.Reactivate)},
 		{Method: http.MethodPost, Path: one + "/void-tokens", Handle: r.act(s.VoidTokens)},
@@ -61,12 +58,41 @@ func ListRoute[V any](path, name string, page func(c *gin.Context, after string,
 	}}
 }
 
+// IDOf answers the id of the record that a request is about.
+type IDOf func(*gin.Context) string
+
+// ByID is the one in the path.
+func ByID(c *gin.Context) string { return c.Param("id") }
+
+// GetRoute is GET of a record.
+func GetRoute[V any](path string, id IDOf, get func(ctx context.Context, id string) (V, error), version func(V) uint64) Route {
+	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
+		v, err := get(c.Request.Context(), id(c))
+		return recordRoutes[V]{version}.answer(c, v, err)
+	}}
+}
+
+// DeleteRoute is DELETE of a record.
+func DeleteRoute(path string, id IDOf, remove func(ctx context.Context, by audit.Actor, id string, version uint64) error) Route {
+	return Route{Method: http.MethodDelete, Path: path, Handle: func(c *gin.Context) error {
+		version, err := IfMatch(c)
+		if err != nil {
+			return err
+		}
+		if err := remove(c.Request.Context(), ActorOf(c), id(c), version); err != nil {
+			return err
+		}
+		c.Status(http.StatusNoContent)
+		return nil
+	}}
+}
+
 // Putter makes a record or changes it, and says whether it was made.
 type Putter[S, V any] func(ctx context.Context, by audit.Actor, id string, version uint64, spec S) (v V, created bool, err error)
 
-// PutRoute is PUT of a record below path: 201 if there was none.
-func PutRoute[S, V any](path string, put Putter[S, V], version func(V) uint64) Route {
-	return Route{Method: http.MethodPut, Path: path + "/:id", Handle: func(c *gin.Context) error {
+// PutRoute is PUT of a record: 201 if there was none.
+func PutRoute[S, V any](path string, id IDOf, put Putter[S, V], version func(V) uint64) Route {
+	return Route{Method: http.MethodPut, Path: path, Handle: func(c *gin.Context) error {
 		var spec S
 		if err := web.ReadJSON(c, &spec, false); err != nil {
 			return err
@@ -75,7 +101,7 @@ func PutRoute[S, V any](path string, put Putter[S, V], version func(V) uint64) R
 		if err != nil {
 			return err
 		}
-		v, created, err := put(c.Request.Context(), ActorOf(c), c.Param("id"), given, spec)
+		v, created, err := put(c.Request.Context(), ActorOf(c), id(c), given, spec)
 		if err != nil {
 			return err
 		}
@@ -109,16 +135,4 @@ func (r recordRoutes[V]) answer(c *gin.Context, v V, err error) error {
 func Answer(c *gin.Context, status int, version uint64, v any) {
 	ETag(c, version)
 	web.JSON(c, status, v)
-}
-
-func remove(c *gin.Context, do func(ctx context.Context, by audit.Actor, id string, version uint64) error) error {
-	version, err := IfMatch(c)
-	if err != nil {
-		return err
-	}
-	if err := do(c.Request.Context(), ActorOf(c), c.Param("id"), version); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/server/fault"
@@ -55,7 +56,7 @@ type Authenticator struct {
 // New makes an Authenticator.
 func New(o Options) *Authenticator {
 	plain, _, _ := NewSecret(o.Environment)
-	return &Authenticator{o: o, slow: newSlowHashes(), decoy: hashGenerated(plain)}
+	return &Authenticator{o: o, slow: newSlowHashes(), decoy: HashGenerated(plain)}
 }
 
 // Identity is an authenticated client.
@@ -262,6 +263,26 @@ func ParseRange(s string) (netip.Prefix, error) {
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
 	return p.Masked(), nil
+}
+
+// CleanRanges answers the addresses and CIDRs in one form each, and each once.
+// ok is false if one of them is neither, has a zone, or is longer than what it
+// could match.
+func CleanRanges(list []string) (clean []string, ok bool) {
+	for _, s := range list {
+		p, err := ParseRange(s)
+		if err != nil || strings.Contains(s, "%") || p.Addr().Is4In6() {
+			return nil, false
+		}
+		text := p.String()
+		if p.IsSingleIP() {
+			text = p.Addr().String()
+		}
+		if !slices.Contains(clean, text) {
+			clean = append(clean, text)
+		}
+	}
+	return clean, true
 }
 
 // isOld goes by the order of the list, in which new secrets come last: their

@@ -56,7 +56,7 @@ type Known[R any] struct {
 	// View of the feed that the record was good at: what is minted on it must
 	// carry that position.
 	View   feed.View
-	cached bool
+	Cached bool // the store was not asked
 }
 
 // NewClientCache makes an empty cache over s.
@@ -99,7 +99,7 @@ func (c *Cache[R]) Get(ctx context.Context, id string) (Known[R], error) {
 		return Known[R]{}, err
 	}
 	if e, ok := c.cache.GetIfPresent(id); ok && c.good(id, e, view) {
-		return Known[R]{Record: e.record, View: view, cached: true}, nil
+		return Known[R]{Record: e.record, View: view, Cached: true}, nil
 	}
 	return c.read(ctx, id, view)
 }
@@ -110,7 +110,7 @@ func (c *Cache[R]) Get(ctx context.Context, id string) (Known[R], error) {
 // shares a read: one that begins after each of them has come.
 // Errors: store.ErrUnavailable.
 func (c *Cache[R]) Again(ctx context.Context, id string, k Known[R]) (Known[R], error) {
-	if !k.cached {
+	if !k.Cached {
 		return k, nil
 	}
 	id = strings.Clone(id) // not a part of one caller's request

@@ -6,13 +6,13 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"strings"
-
-	"github.com/grantd/grantd/store"
 )
 
-// Form of a generated secret: gs_<env>_<id>_<43 base64url> (contract §2).
+// Form of a generated secret and of a partner token: gs_ or gp_, then
+// <env>_<id>_<43 base64url> (contract §2).
 const (
 	secretPrefix   = "gs_"
+	partnerPrefix  = "gp_"
 	secretIDLength = 8
 	secretBody     = 43
 	base62         = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -27,7 +27,7 @@ func NewSecret(environment string) (plain, id, hash string) {
 	mustRandom(body[:])
 	id = newID()
 	plain = secretPrefix + environment + "_" + id + "_" + base64.RawURLEncoding.EncodeToString(body[:])
-	return plain, id, hashGenerated(plain)
+	return plain, id, HashGenerated(plain)
 }
 
 // NewClientID answers a generated client id: gc_ and 22 base64url characters.
@@ -64,7 +64,23 @@ func mustRandom(b []byte) {
 // GeneratedID answers the id inside a generated secret of the environment.
 // ok is false for anything else.
 func GeneratedID(presented, environment string) (id string, ok bool) {
-	rest, ok := strings.CutPrefix(presented, secretPrefix)
+	return idWithin(presented, secretPrefix, environment)
+}
+
+// NewPartnerTokenPrefix answers what a new partner token of the environment
+// begins with, and the id that is in it. What follows server/tokens makes.
+func NewPartnerTokenPrefix(environment string) (prefix, id string) {
+	id = newID()
+	return partnerPrefix + environment + "_" + id + "_", id
+}
+
+// PartnerTokenID is GeneratedID for partner tokens.
+func PartnerTokenID(presented, environment string) (id string, ok bool) {
+	return idWithin(presented, partnerPrefix, environment)
+}
+
+func idWithin(presented, kind, environment string) (id string, ok bool) {
+	rest, ok := strings.CutPrefix(presented, kind)
 	if !ok {
 		return "", false
 	}
@@ -82,7 +98,7 @@ func OtherEnvironment(presented, environment string) bool {
 	if environment == "live" {
 		other = "sandbox"
 	}
-	for _, kind := range [...]string{"gs_", "gt_", "gp_"} {
+	for _, kind := range [...]string{secretPrefix, "gt_", partnerPrefix} {
 		if strings.HasPrefix(presented, kind+other+"_") {
 			return true
 		}
@@ -102,15 +118,17 @@ func sumGenerated(plain string) (h generatedHash) {
 	return h
 }
 
-func hashGenerated(plain string) string {
+// HashGenerated answers what is kept of a credential that was generated here.
+func HashGenerated(plain string) string {
 	h := sumGenerated(plain)
 	return string(h[:])
 }
 
-// MatchesGenerated says whether plain is the generated secret that is kept.
-func MatchesGenerated(kept store.Secret, plain string) bool {
+// MatchesGenerated says, in constant time, whether plain is the credential that
+// the hash was kept of.
+func MatchesGenerated(hash, plain string) bool {
 	presented := sumGenerated(plain)
-	return presented.equals(kept.Hash)
+	return presented.equals(hash)
 }
 
 // equals compares in constant time. Both are of equal length unless the

@@ -20,7 +20,7 @@ func TestNewSecretForm(t *testing.T) {
 			if m == nil || m[1] != id {
 				t.Fatalf("%s: a secret of another form, or id %q is not in it", env, id)
 			}
-			if !strings.HasPrefix(hash, sha256Label) || strings.Contains(hash, m[2]) || hash != hashGenerated(plain) {
+			if !strings.HasPrefix(hash, sha256Label) || strings.Contains(hash, m[2]) || hash != HashGenerated(plain) {
 				t.Fatalf("hash %q", hash)
 			}
 			if seen[m[1]] || seen[m[2]] {

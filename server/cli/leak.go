@@ -44,6 +44,8 @@ func (a *app) leakPairs(r leaks.Result) {
 		{"kind", text(r.Kind)},
 		{"client_id", text(r.ClientID)},
 		{"secret_id", text(r.SecretID)},
+		{"partner_id", text(r.PartnerID)},
+		{"partner_token_id", text(r.PartnerTokenID)},
 		{"jti", text(r.TokenID)},
 		{"ended", ended},
 	})

@@ -138,7 +138,7 @@ New here? Run 'grantd dev' and paste the lines that it prints.`,
 		}
 	}
 	add(running, a.devCommand(), a.serveCommand(), a.configCommand())
-	add(managing, a.clientCommand(), a.orgCommand(), a.customerCommand(), a.tokenCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand())
+	add(managing, a.clientCommand(), a.orgCommand(), a.customerCommand(), a.partnerCommand(), a.tokenCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand())
 	root.AddCommand(a.versionCommand())
 	root.Flags().Bool("version", false, "print the version")
 	root.SetVersionTemplate("{{.Version}}\n")

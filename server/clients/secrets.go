@@ -166,7 +166,7 @@ func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secre
 		}
 		for _, c := range clients {
 			for _, secret := range c.Secrets {
-				if secret.ID == secretID && auth.MatchesGenerated(secret, plain) {
+				if secret.ID == secretID && auth.MatchesGenerated(secret.Hash, plain) {
 					return c.ID, secret.ID, nil
 				}
 			}

@@ -24,7 +24,7 @@ func AdminRoutes(s *Service) []admin.Route {
 	version := func(v Shown) uint64 { return v.Version }
 	return append(admin.RecordRoutes("/customers", s, version),
 		admin.ListRoute("/customers", "customers", list, func(v View) string { return v.CustomerID }),
-		admin.PutRoute("/customers", put, func(v View) uint64 { return v.Version }),
+		admin.PutRoute("/customers/:id", admin.ByID, put, func(v View) uint64 { return v.Version }),
 		admin.Route{Method: http.MethodPost, Path: "/customers/import", Handle: h.importAll},
 		admin.Route{Method: http.MethodPost, Path: "/customers/:id/reset-codes", Handle: h.resetCodes},
 	)

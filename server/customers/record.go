@@ -3,14 +3,12 @@ package customers
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/phone"
+	"github.com/grantd/grantd/server/records"
 	"github.com/grantd/grantd/store"
 )
 
@@ -62,7 +60,7 @@ func parse(id string, spec Spec) (store.Customer, error) {
 		if err != nil {
 			return c, bad("authorized_users", "the phone of an authorized user "+err.Error())
 		}
-		if !oneLine(u.Name, maxUserName) {
+		if !records.OneLine(u.Name, maxUserName) {
 			return c, errUsers
 		}
 		c.AuthorizedUsers = append(c.AuthorizedUsers, store.AuthorizedUser{Name: u.Name, Phone: number})
@@ -96,8 +94,3 @@ func replace(c *store.Customer, next store.Customer, now time.Time) error {
 }
 
 var errSame = errors.New("says nothing new")
-
-func oneLine(s string, most int) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && strings.TrimSpace(s) != "" &&
-		strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
-}

@@ -27,12 +27,18 @@ type Secrets interface {
 	EndSecret(ctx context.Context, by audit.Actor, clientID, secretID string, void bool) error
 }
 
+// Partners ends partner tokens.
+type Partners interface {
+	RevokePresented(ctx context.Context, by audit.Actor, presented string) (partnerID, tokenID string, ok bool, err error)
+}
+
 // Handler answers POST /leaks.
 type Handler struct {
-	Secrets Secrets
-	Tokens  *tokens.Service
-	Feed    *feed.Feed
-	Audit   *audit.Log
+	Secrets  Secrets
+	Partners Partners
+	Tokens   *tokens.Service
+	Feed     *feed.Feed
+	Audit    *audit.Log
 }
 
 // Routes are the endpoints.
@@ -42,11 +48,13 @@ func (h Handler) Routes() []admin.Route {
 
 // Result is what a leaked credential was, and that it is ended.
 type Result struct {
-	Kind     string `json:"kind"` // client_secret or token
-	ClientID string `json:"client_id,omitempty"`
-	SecretID string `json:"secret_id,omitempty"`
-	TokenID  string `json:"jti,omitempty"`
-	Ended    bool   `json:"ended"`
+	Kind           string `json:"kind"` // client_secret, partner_token or token
+	ClientID       string `json:"client_id,omitempty"`
+	SecretID       string `json:"secret_id,omitempty"`
+	PartnerID      string `json:"partner_id,omitempty"`
+	PartnerTokenID string `json:"partner_token_id,omitempty"`
+	TokenID        string `json:"jti,omitempty"`
+	Ended          bool   `json:"ended"`
 }
 
 const maxCredential = 4096
@@ -84,14 +92,16 @@ func (r Result) target() string {
 	switch {
 	case r.SecretID != "":
 		return store.PrincipalSecret(r.ClientID, r.SecretID)
+	case r.PartnerTokenID != "":
+		return store.PrincipalPartnerToken(r.PartnerTokenID)
 	case r.TokenID != "":
 		return "token:" + r.TokenID
 	}
 	return ""
 }
 
-// end tries what the credential can be: a secret names itself, everything
-// else can only be a token.
+// end tries what the credential can be: a secret and a partner token name
+// themselves, everything else can only be a token.
 func (h Handler) end(ctx context.Context, by audit.Actor, credential string) (Result, error) {
 	client, secret, err := h.Secrets.FindSecret(ctx, credential)
 	if err == nil {
@@ -103,6 +113,10 @@ func (h Handler) end(ctx context.Context, by audit.Actor, credential string) (Re
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code != fault.NotFound {
 		return Result{}, err
+	}
+	partner, id, ok, err := h.Partners.RevokePresented(ctx, by, credential)
+	if ok || err != nil {
+		return Result{Kind: "partner_token", PartnerID: partner, PartnerTokenID: id, Ended: err == nil}, err
 	}
 	d := tokens.DigestOf(credential)
 	t, err := h.Tokens.RevokePresented(ctx, credential, by.Name)

@@ -107,6 +107,10 @@ func appendVoidKeys(b []byte, t *store.Token, jti string) []byte {
 		b = p.Append(b)
 		b = append(b, `",`...)
 	}
+	if t.Use == store.UsePartner { // a record, of which no token's own void tells
+		b[len(b)-1] = ']'
+		return b
+	}
 	b = append(b, `"token:`...)
 	b = append(b, jti...)
 	return append(b, `"]`...)

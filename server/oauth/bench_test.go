@@ -14,7 +14,7 @@ func BenchmarkRenderIssued(b *testing.B) {
 	issued := tokens.Issued{Token: "gt_sandbox_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXU", Scope: "users:read customers", IssuedAt: time.Unix(1687436422, 0), ExpiresIn: 2 * time.Hour}
 	buffer := make([]byte, 0, 1024)
 	for b.Loop() {
-		buffer = appendIssued(buffer[:0], &issued)
+		buffer = appendIssued(buffer[:0], &issued, false)
 	}
 }
 

@@ -49,6 +49,10 @@ type Options struct {
 	Quota       Quota
 	Observe     Observer
 	Audit       Audit
+	// OnBehalf makes a token on behalf of an org for who holds the partner
+	// token. Errors: fault.InvalidToken for the subject token, AccessDenied for
+	// the org, InsufficientScope, and others.
+	OnBehalf func(c *gin.Context, subject, org, scope string) (tokens.Issued, error)
 }
 
 // Endpoints holds the handlers.

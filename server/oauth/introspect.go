@@ -57,7 +57,7 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	e.o.Observe.Introspected(active, string(found.Source))
 	body := web.NewBody()
 	if active {
-		ev.Verdict, ev.TokenID = web.Active, tokens.ID(found.Digest)
+		ev.Verdict, ev.TokenID = web.Active, found.ID()
 		body.B = appendActive(body.B, found, ev.TokenID, e.o.Issuer())
 	} else {
 		ev.Verdict = web.Inactive

@@ -32,7 +32,7 @@ func (e *Endpoints) Metadata(c *gin.Context) error {
 		Issuer:                issuer,
 		TokenEndpoint:         base + PathToken,
 		TokenMethods:          auth.Methods,
-		GrantTypes:            []string{GrantClientCredentials},
+		GrantTypes:            GrantTypes,
 		Scopes:                e.o.Catalogue().Names(),
 		IntrospectionEndpoint: base + PathIntrospect,
 		IntrospectionMethods:  append([]string{"Bearer"}, auth.Methods...),

@@ -9,8 +9,14 @@ const (
 	PathMetadata   = "/.well-known/oauth-authorization-server"
 )
 
-// GrantClientCredentials is the one grant type so far.
-const GrantClientCredentials = "client_credentials"
+// Grant types (RFC 6749 §4.4, RFC 8693 §2.1).
+const (
+	GrantClientCredentials = "client_credentials"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
+)
+
+// GrantTypes lists what this server supports.
+var GrantTypes = []string{GrantClientCredentials, GrantTokenExchange}
 
 // Names of request parameters.
 const (
@@ -25,4 +31,11 @@ const (
 	paramClientSecret  = "client_secret"
 	paramAssertion     = "client_assertion"
 	paramAssertionType = "client_assertion_type"
+
+	paramSubjectToken  = "subject_token"
+	paramSubjectType   = "subject_token_type"
+	paramRequestedType = "requested_token_type"
+	paramActorToken    = "actor_token"
+	paramActorType     = "actor_token_type"
+	paramAudience      = "audience"
 )

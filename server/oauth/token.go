@@ -24,19 +24,30 @@ var tokenSpec = web.Spec{JSON: true, Params: with(
 	web.Param{Name: paramResponseType, Kind: web.Single},
 	web.Param{Name: paramScope, Kind: web.Single},
 	web.Param{Name: paramResource, Kind: web.Repeatable},
+	// Of a token exchange.
+	web.Param{Name: paramSubjectToken, Kind: web.Opaque},
+	web.Param{Name: paramSubjectType, Kind: web.Single},
+	web.Param{Name: paramRequestedType, Kind: web.Single},
+	web.Param{Name: paramActorToken, Kind: web.Opaque},
+	web.Param{Name: paramActorType, Kind: web.Single},
+	web.Param{Name: paramAudience, Kind: web.Repeatable},
 )}
 
 var (
 	errNoGrantType = fault.New(fault.InvalidRequest, "grant_type is missing: send grant_type=client_credentials")
 	errQuota       = fault.New(fault.TooManyRequests, "this client has had more tokens than its quota: use each until it expires, and wait as long as Retry-After says")
-	errGrantType   = fault.New(fault.UnsupportedGrantType, "this server grants client_credentials only")
+	errGrantType   = fault.New(fault.UnsupportedGrantType, "this server grants client_credentials and, to partners, token exchange")
 	errTarget      = fault.New(fault.InvalidTarget, "resource must be one of this client's resources: an absolute URI without fragment")
 )
 
-// appendIssued appends RFC 6749 §5.1 and created_at (seeds/002).
-func appendIssued(b []byte, t *tokens.Issued) []byte {
+// appendIssued appends RFC 6749 §5.1 and created_at (seeds/002), of an exchange
+// also issued_token_type (RFC 8693 §2.2.1).
+func appendIssued(b []byte, t *tokens.Issued, exchanged bool) []byte {
 	b = append(b, `{"access_token":"`...)
 	b = append(b, t.Token...) // its prefix and base64url
+	if exchanged {
+		b = append(b, `","issued_token_type":"`+typeAccessToken...)
+	}
 	b = append(b, `","token_type":"Bearer","expires_in":`...)
 	b = strconv.AppendInt(b, int64(t.ExpiresIn/time.Second), 10)
 	b = append(b, `,"scope":`...)
@@ -52,8 +63,11 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := grantType(p); err != nil {
+	switch grant, err := grantType(p); {
+	case err != nil:
 		return err
+	case grant == GrantTokenExchange:
+		return e.exchange(c, p)
 	}
 	id, err := e.client(c, presented(c, p))
 	if err != nil {
@@ -80,25 +94,29 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	e.o.Observe.Issued(string(store.UseClient))
 	e.o.Issues.Issued(id.Client.ID, id.SecretID, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
-	body := web.NewBody()
-	body.B = appendIssued(body.B, &issued)
-	web.Send(c, 200, body)
+	sendIssued(c, &issued, false)
 	return nil
+}
+
+func sendIssued(c *gin.Context, t *tokens.Issued, exchanged bool) {
+	body := web.NewBody()
+	body.B = appendIssued(body.B, t, exchanged)
+	web.Send(c, 200, body)
 }
 
 // grantType lets response_type=client_credentials stand in for an absent
 // grant_type, as the table of seeds/002 has it.
-func grantType(p web.Params) error {
-	switch p.Get(paramGrantType) {
-	case GrantClientCredentials:
-		return nil
+func grantType(p web.Params) (string, error) {
+	switch grant := p.Get(paramGrantType); grant {
+	case GrantClientCredentials, GrantTokenExchange:
+		return grant, nil
 	case "":
 		if p.Get(paramResponseType) == GrantClientCredentials {
-			return nil
+			return GrantClientCredentials, nil
 		}
-		return errNoGrantType
+		return "", errNoGrantType
 	}
-	return errGrantType
+	return "", errGrantType
 }
 
 func scopeFault(err error) error {

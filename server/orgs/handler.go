@@ -14,5 +14,5 @@ func Routes(s *Service) []admin.Route {
 	version := func(v View) uint64 { return v.Version }
 	return append(admin.RecordRoutes("/orgs", s, version),
 		admin.ListRoute("/orgs", "orgs", list, func(v View) string { return v.OrgID }),
-		admin.PutRoute("/orgs", s.Put, version))
+		admin.PutRoute("/orgs/:id", admin.ByID, s.Put, version))
 }

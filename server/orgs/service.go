@@ -3,10 +3,7 @@ package orgs
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
@@ -73,16 +70,10 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	if !auth.ValidID(id) {
 		return View{}, false, errID
 	}
-	if !validName(spec.Name) {
+	if !records.OneLine(spec.Name, maxName) {
 		return View{}, false, errName
 	}
-	if version == 0 {
-		v, err = s.create(ctx, by, id, spec)
-		if !isConflict(err) {
-			return v, err == nil, err
-		}
-	}
-	o, err := s.keep.Change(ctx, records.Step[store.Org]{
+	o, created, err := s.keep.Put(ctx, s.first(id, spec), records.Step[store.Org]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(o *store.Org) error {
 			if o.Name == spec.Name {
@@ -93,7 +84,7 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
 	})
-	return view(o), false, err
+	return view(o), created, err
 }
 
 // Ensure makes the org if there is none: a client's org is there from the
@@ -106,28 +97,15 @@ func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
 	if len(name) > maxName {
 		name = name[:maxName]
 	}
-	if _, err := s.create(ctx, by, id, Spec{Name: name}); !isConflict(err) {
-		return err
-	}
-	return nil
+	_, _, err := s.keep.Put(ctx, s.first(id, Spec{Name: name}), records.Step[store.Org]{
+		By: by, ID: id, Edit: func(*store.Org) error { return records.ErrUnchanged }, // somebody else was first
+	})
+	return err
 }
 
-func (s *Service) create(ctx context.Context, by audit.Actor, id string, spec Spec) (View, error) {
+func (s *Service) first(id string, spec Spec) store.Org {
 	now := s.keep.Now()
-	o := store.Org{ID: id, Name: spec.Name, CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion(), Incarnation: records.FirstVersion()}
-	err := s.keep.Create(ctx, by, o)
-	if !isConflict(err) {
-		s.keep.Audited(ctx, by, id, audit.Change{Action: "create", After: view(o)}, err)
+	return store.Org{
+		ID: id, Name: spec.Name, Incarnation: records.FirstVersion(), CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion(),
 	}
-	return view(o), err
-}
-
-func isConflict(err error) bool {
-	var f *fault.Error
-	return errors.As(err, &f) && f.Code == fault.Conflict
-}
-
-func validName(name string) bool {
-	return utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxName &&
-		strings.TrimSpace(name) != "" && strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }

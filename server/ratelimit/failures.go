@@ -35,7 +35,8 @@ const (
 	PerAddress          = "auth_failures_per_address"
 	IssuePerClient      = "issue_per_client"
 
-	CustomerTokensPerClient = "customer_tokens_per_client"
+	CustomerTokensPerClient  = "customer_tokens_per_client"
+	OnBehalfTokensPerPartner = "on_behalf_tokens_per_partner"
 )
 
 // buckets bounds how many counters one limit has in the store: identities are

@@ -114,6 +114,22 @@ func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 	return k.feed.Append(ctx, k.Entry(store.EntryChange, k.kind.Head(&r).ID, by))
 }
 
+// Put makes the record if there is none, and otherwise takes the step with the
+// one that is stored. A version other than 0 in the step wants one. created
+// says which it was.
+// Errors: those of Change.
+func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created bool, err error) {
+	if st.Version == 0 {
+		err := k.Create(ctx, st.By, first)
+		if !errors.Is(err, k.exists) {
+			k.Audited(ctx, st.By, st.ID, audit.Change{Action: "create", After: k.kind.View(first)}, err)
+			return first, err == nil, err
+		}
+	}
+	r, err = k.Change(ctx, st)
+	return r, false, err
+}
+
 // Step is one change of a record.
 type Step[R any] struct {
 	By      audit.Actor

@@ -3,6 +3,7 @@
 package tokenadmin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -17,11 +18,19 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
+// Partners ends partner tokens, which are records and no tokens of the store's.
+type Partners interface {
+	RevokePresented(ctx context.Context, by audit.Actor, presented string) (partnerID, tokenID string, ok bool, err error)
+	RevokeByID(ctx context.Context, by audit.Actor, tokenID string) (ok bool, err error)
+	VoidAll(ctx context.Context, by audit.Actor) error
+}
+
 // Handler answers the token endpoints of the admin API.
 type Handler struct {
-	Tokens *tokens.Service
-	Feed   *feed.Feed
-	Audit  *audit.Log
+	Tokens   *tokens.Service
+	Partners Partners
+	Feed     *feed.Feed
+	Audit    *audit.Log
 }
 
 // Routes are the endpoints.
@@ -72,6 +81,13 @@ func (h Handler) revoke(c *gin.Context) error {
 		return errWhich
 	}
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
+	if id, ok, err := h.revokePartner(ctx, by, body.Token, body.ID); ok || err != nil {
+		if err != nil {
+			return err
+		}
+		revoked(c, id)
+		return nil
+	}
 	var d store.Digest
 	var t store.Token
 	var err error
@@ -95,16 +111,34 @@ func (h Handler) revoke(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	web.JSON(c, http.StatusOK, struct {
-		Revoked string `json:"revoked"`
-	}{tokens.ID(d)})
+	revoked(c, tokens.ID(d))
 	return nil
 }
 
-// voidAll makes every token that was issued before inactive, in O(1).
+func revoked(c *gin.Context, jti string) {
+	web.JSON(c, http.StatusOK, struct {
+		Revoked string `json:"revoked"`
+	}{jti})
+}
+
+// revokePartner ends a partner token, if it is one; its id is its jti.
+func (h Handler) revokePartner(ctx context.Context, by audit.Actor, presented, jti string) (id string, ok bool, err error) {
+	if jti != "" {
+		ok, err = h.Partners.RevokeByID(ctx, by, jti)
+		return jti, ok, err
+	}
+	_, id, ok, err = h.Partners.RevokePresented(ctx, by, presented)
+	return id, ok, err
+}
+
+// voidAll makes every token that was issued before inactive, in O(1); then
+// those that partners hold, partner by partner.
 func (h Handler) voidAll(c *gin.Context) error {
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
 	err := h.Feed.Append(ctx, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, By: by.Name})
+	if err == nil {
+		err = h.Partners.VoidAll(ctx, by)
+	}
 	if err == nil {
 		err = h.Feed.Settle(ctx)
 	}

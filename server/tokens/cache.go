@@ -39,21 +39,26 @@ func ordinary(t *store.Token) bool {
 		t.Upgradable == "" && len(t.Parents) == 0 && t.AuthTime.IsZero() && t.Revoked == nil
 }
 
-// maxCachedResources bounds what the resources of a cached token take, in bytes:
-// the cache is bounded in tokens, and a caller chooses how many resources his
-// have. One with more is read from the store each time.
-const maxCachedResources = 2 << 10
+// maxCachedLists bounds what the restrictions of a cached token take, in bytes:
+// the cache is bounded in tokens, and a caller chooses how many resources and
+// addresses his have. One with more is read from the store each time.
+const maxCachedLists = 2 << 10
 
 func cacheable(t *store.Token) bool {
 	const each = 32 // a string and its room
 	size := 0
+	for _, list := range [...][]string{t.SourceIPs, t.Endpoints} {
+		for _, text := range list {
+			size += each + len(text)
+		}
+	}
 	for _, r := range t.Resources {
 		size += each + len(r.Type)
 		for _, id := range r.IDs {
 			size += each + len(id)
 		}
 	}
-	return size <= maxCachedResources
+	return size <= maxCachedLists
 }
 
 // token answers the record; it is not to be changed.

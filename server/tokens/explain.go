@@ -38,10 +38,15 @@ type Explanation struct {
 	Subject    string           `json:"sub,omitempty"`
 	ClientID   string           `json:"client_id,omitempty"`
 	SecretID   string           `json:"secret_id,omitempty"`
+	OrgID      string           `json:"org_id,omitempty"`
+	PartnerID  string           `json:"partner_id,omitempty"`
+	PartnerTID string           `json:"partner_token_id,omitempty"` // that it was made with
 	Scope      string           `json:"scope,omitempty"`
 	Upgradable string           `json:"upgradable_scope,omitempty"`
 	Audience   []string         `json:"aud,omitempty"`
 	Resources  []store.Resource `json:"resources,omitempty"`
+	SourceIPs  []string         `json:"source_ips,omitempty"`
+	Endpoints  []string         `json:"endpoints,omitempty"`
 	IssuedAt   *time.Time       `json:"issued_at,omitempty"`
 	ExpiresAt  *time.Time       `json:"expires_at,omitempty"`
 	AuthTime   *time.Time       `json:"auth_time,omitempty"`
@@ -63,6 +68,9 @@ func (s *Service) Explain(ctx context.Context, presented string) (Explanation, e
 	}
 	if _, err := s.o.Feed.Fresh(ctx); err != nil {
 		return Explanation{}, err
+	}
+	if _, partners := auth.PartnerTokenID(presented, s.o.Environment); partners {
+		return s.explainPartner(ctx, presented, end)
 	}
 	d := DigestOf(presented)
 	t, err := s.o.Store.GetToken(ctx, d)
@@ -94,7 +102,8 @@ func (s *Service) explainAbsent(d store.Digest, end time.Time) Explanation {
 func describe(d store.Digest, t *store.Token) Explanation {
 	x := Explanation{
 		ID: ID(d), Use: t.Use, Subject: Subject(t), ClientID: t.ClientID, SecretID: t.SecretID,
-		Scope: t.Scopes, Upgradable: t.Upgradable, Audience: t.Audience, Resources: t.Resources,
+		OrgID: t.OrgID, PartnerID: t.PartnerID, PartnerTID: t.PartnerTID,
+		Scope: t.Scopes, Upgradable: t.Upgradable, Audience: t.Audience, Resources: t.Resources, SourceIPs: t.SourceIPs, Endpoints: t.Endpoints,
 		IssuedAt: &t.IssuedAt, ExpiresAt: &t.ExpiresAt, AMR: t.AMR, Parents: t.Parents,
 	}
 	if !t.AuthTime.IsZero() {

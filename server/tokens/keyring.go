@@ -116,7 +116,9 @@ func (k *Keyring) LimitKey() []byte {
 }
 
 // Make answers a new token that ends at the given time.
-func (k *Keyring) Make(end time.Time) string {
+func (k *Keyring) Make(end time.Time) string { return k.make(k.prefix, end) }
+
+func (k *Keyring) make(prefix string, end time.Time) string {
 	key := k.newest.Load()
 	d := key.desks.Get().(*desk)
 	defer key.desks.Put(d)
@@ -126,10 +128,10 @@ func (k *Keyring) Make(end time.Time) string {
 	b[expiryByte], b[expiryByte+1], b[expiryByte+2] = byte(minutes>>16), byte(minutes>>8), byte(minutes)
 	key.maskExpiry(d)
 	b[keyByte] = key.stored.ID ^ b[0]
-	sum := d.check(k.prefix)
+	sum := d.check(prefix)
 	copy(b[checkByte:], sum[:])
 	var text [maxPresented]byte
-	return string(encoding.AppendEncode(append(text[:0], k.prefix...), b[:]))
+	return string(encoding.AppendEncode(append(text[:0], prefix...), b[:]))
 }
 
 // Read checks that the presented value is a token of this store and answers

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/store"
 )
 
@@ -22,6 +23,9 @@ var ErrNotYours = errors.New("token of another client")
 func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*store.Token, error) {
 	if _, ok := s.o.Keys.Read(presented); !ok {
 		return nil, nil
+	}
+	if _, partners := auth.PartnerTokenID(presented, s.o.Environment); partners {
+		return nil, ErrNotYours // whatever has become of it: nobody is to think that this ended it
 	}
 	d := DigestOf(presented)
 	t, err := s.o.Store.GetToken(ctx, d)

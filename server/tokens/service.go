@@ -9,6 +9,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/store"
 )
@@ -24,12 +25,15 @@ type Options struct {
 	Environment string
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
-	Feed        *feed.Feed
-	Keys        *Keyring
-	Catalogue   func() *scopes.Catalogue
-	DefaultTTL  time.Duration // token.ttl
-	CacheSize   int           // tokens; 0: no cache
-	Now         func() time.Time
+	// Partner tokens are records, and whose they are too.
+	Partners      *auth.PartnerCache
+	PartnerTokens *auth.PartnerTokenCache
+	Feed          *feed.Feed
+	Keys          *Keyring
+	Catalogue     func() *scopes.Catalogue
+	DefaultTTL    time.Duration // token.ttl
+	CacheSize     int           // tokens; 0: no cache
+	Now           func() time.Time
 }
 
 // Service mints, finds and ends tokens. Safe for concurrent use.
@@ -57,6 +61,15 @@ type Found struct {
 	Source Source
 }
 
+// ID answers the jti of the token that was found. A partner token goes by the
+// id that its partner's record has it under.
+func (f Found) ID() string {
+	if f.Token != nil && f.Token.Use == store.UsePartner {
+		return f.Token.PartnerTID
+	}
+	return ID(f.Digest)
+}
+
 // Source says who answered a look-up.
 type Source string
 
@@ -81,6 +94,9 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 	if cached == nil {
 		if end, ok := s.o.Keys.Read(presented); !ok || !s.o.Now().Before(end) {
 			return found, nil
+		}
+		if id, ok := auth.PartnerTokenID(presented, s.o.Environment); ok {
+			return s.findPartner(ctx, found, presented, id)
 		}
 	}
 	var err error

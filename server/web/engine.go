@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,9 +33,9 @@ type Options struct {
 	// Lines takes access events as JSON; nil: they go through Log.
 	Lines          *logs.Writer
 	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For counts
-	// Documents is the prefix of the paths whose errors are JSON:API documents;
-	// "": there are none.
-	Documents string
+	// Documents are the prefixes of the paths whose errors are JSON:API
+	// documents.
+	Documents []string
 	// Observe is told of every answered request; nil: nobody is.
 	Observe func(route string, status int, took time.Duration)
 }
@@ -95,7 +96,7 @@ func begin(o Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		started := time.Now()
 		x := newExchange(c, proxied)
-		x.jsonAPI = o.Documents != "" && strings.HasPrefix(c.Request.URL.Path, o.Documents)
+		x.jsonAPI = slices.ContainsFunc(o.Documents, func(prefix string) bool { return strings.HasPrefix(c.Request.URL.Path, prefix) })
 		h := c.Writer.Header()
 		h["Cache-Control"] = noStore
 		h["Pragma"] = noCache

@@ -14,17 +14,19 @@ import (
 // Event is the one access event of a request: made at the top, filled on the
 // way, logged once. It never holds a token, a secret, a query or a body.
 type Event struct {
-	RequestID string
-	ClientID  string // authenticated
-	SecretID  string
-	OldSecret bool    // a secret that a newer one replaces was used
-	TokenID   string  // jti of a token that was issued, introspected or revoked
-	Verdict   Verdict // introspection
-	Note      string  // something an operator should see; a constant
-	Actor     string  // admin
-	Error     string
-	Cause     error
-	Stack     string
+	RequestID      string
+	ClientID       string // authenticated
+	SecretID       string
+	OldSecret      bool    // a secret that a newer one replaces was used
+	TokenID        string  // jti of a token that was issued, introspected or revoked
+	Verdict        Verdict // introspection
+	Note           string  // something an operator should see; a constant
+	Actor          string  // admin
+	PartnerID      string  // whose token was presented
+	PartnerTokenID string
+	Error          string
+	Cause          error
+	Stack          string
 }
 
 // Verdict is what an introspection came to.
@@ -52,9 +54,10 @@ type line struct {
 // field is a text that is logged unless it is empty.
 type field struct{ key, value string }
 
-func (l *line) fields() [7]field {
+func (l *line) fields() [9]field {
 	return [...]field{
 		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
+		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID},
 		{"actor", l.Actor}, {"note", l.Note}, {"error", l.Error}, {"stack", l.Stack},
 	}
 }

@@ -135,6 +135,35 @@ func readAttributes(attributes jsonMembers, into any) error {
 	return nil
 }
 
+// resource is one of a document with several.
+type resource struct {
+	Type       string `json:"type"`
+	Attributes any    `json:"attributes"`
+}
+
+// Documents answers a JSON:API document with several resources of one type, and
+// where its next page is; "": nowhere.
+func Documents[A any](c *gin.Context, status int, typ string, attributes []A, next string) {
+	doc := struct {
+		Data  []resource        `json:"data"`
+		Links map[string]string `json:"links,omitempty"`
+	}{Data: []resource{}}
+	for _, a := range attributes {
+		doc.Data = append(doc.Data, resource{typ, a})
+	}
+	if next != "" {
+		doc.Links = map[string]string{"next": next}
+	}
+	encoded, err := json.Marshal(doc)
+	if err != nil {
+		render(c, err)
+		return
+	}
+	body := NewBody()
+	body.B = append(body.B, encoded...)
+	sendAs(c, typeJSONAPI, status, body)
+}
+
 // Document answers a JSON:API document with one resource.
 func Document(c *gin.Context, status int, typ string, attributes any) {
 	encoded, err := json.Marshal(attributes)

@@ -45,7 +45,7 @@ var layers = map[string]layer{
 	"server/phone": shared, "server/senders": shared, "server/records": shared,
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/leaks": features,
-	"server/orgs": features, "server/customers": features,
+	"server/orgs": features, "server/customers": features, "server/partners": features,
 
 	"server":     wiring,
 	"server/cli": commands,

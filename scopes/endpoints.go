@@ -1,0 +1,106 @@
+package scopes
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Bounds of a list of endpoint patterns: each token that is restricted to them
+// carries them.
+const (
+	MaxEndpoints       = 64
+	maxEndpointPattern = 256
+	maxEndpointsLength = 4096 // of all together
+)
+
+// Errors of ParseEndpoints. Their texts are constants: they reach people.
+var (
+	ErrEndpoint         = errors.New(`an endpoint is GET or HEAD, one space and a path pattern as of Go's net/http, such as "GET /cards" or "GET /customers/{id}/cards"`)
+	ErrEndpointConflict = errors.New("two endpoints match some of the same paths and neither is the narrower one: no router takes both")
+	ErrEndpoints        = errors.New("too many endpoints: at most 64, of 256 characters each and 4096 together")
+)
+
+// Endpoints are where a token may be used: patterns of net/http's ServeMux,
+// each with the method GET or HEAD. The zero value is no restriction.
+type Endpoints struct{ mux *http.ServeMux }
+
+// allowed is what the patterns lead to; a redirect that the mux makes of its
+// own is something else.
+type allowed struct{}
+
+func (allowed) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+// ParseEndpoints reads a list of patterns. An empty one restricts nothing.
+// Errors: ErrEndpoint, ErrEndpointConflict, ErrEndpoints.
+func ParseEndpoints(patterns []string) (Endpoints, error) {
+	if len(patterns) == 0 {
+		return Endpoints{}, nil
+	}
+	length := 0
+	e := Endpoints{http.NewServeMux()}
+	if len(patterns) > MaxEndpoints {
+		return Endpoints{}, ErrEndpoints
+	}
+	for _, p := range patterns {
+		if length += len(p); len(p) > maxEndpointPattern || length > maxEndpointsLength {
+			return Endpoints{}, ErrEndpoints
+		}
+		method, path, _ := strings.Cut(p, " ")
+		if method != http.MethodGet && method != http.MethodHead || !plainPath(path) || strings.Contains(path, "%") {
+			return Endpoints{}, ErrEndpoint
+		}
+		if !register(http.NewServeMux(), p) { // alone: its own fault
+			return Endpoints{}, ErrEndpoint
+		}
+		if !register(e.mux, p) {
+			return Endpoints{}, ErrEndpointConflict
+		}
+	}
+	return e, nil
+}
+
+// register adds the pattern. ServeMux panics for one that it does not take.
+func register(mux *http.ServeMux, pattern string) (ok bool) {
+	defer func() { ok = recover() == nil }()
+	mux.Handle(pattern, allowed{})
+	return true
+}
+
+// Allow says whether the token may be used for this request: its method is GET
+// or HEAD, and its path matches one of the patterns. Where two servers might
+// read a path differently (dot segments, double and encoded slashes,
+// backslashes, semicolons), it is refused. The query is not looked at.
+func (e Endpoints) Allow(method string, u *url.URL) bool {
+	if e.mux == nil {
+		return true
+	}
+	if method != http.MethodGet && method != http.MethodHead {
+		return false
+	}
+	if raw := strings.ToLower(u.EscapedPath()); !plainPath(u.Path) || strings.Contains(raw, "%2f") || strings.Contains(raw, "%5c") {
+		return false
+	}
+	h, _ := e.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: u.Path, RawPath: u.RawPath}})
+	_, ok := h.(allowed)
+	return ok
+}
+
+// plainPath says whether every server reads the path alike.
+func plainPath(path string) bool {
+	if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") {
+		return false
+	}
+	for _, c := range []byte(path) {
+		if c <= ' ' || c >= 0x7f || c == ';' || c == '\\' || c == '?' || c == '#' {
+			return false
+		}
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return true
+}

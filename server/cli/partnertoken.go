@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/partners"
+)
+
+// pathPartnerTokens is where a partner's tokens are, below it.
+const pathPartnerTokens = "tokens"
+
+func (a *app) partnerTokenCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "token",
+		Short: "Manage the long-lived tokens that a partner holds",
+		Long: `A partner token is what a partner's backend keeps, as it would a secret: it makes
+short tokens on behalf of orgs with it.`,
+	}
+	c.AddCommand(a.partnerTokenCreateCommand(), a.partnerTokenListCommand(), a.partnerTokenRevokeCommand())
+	return c
+}
+
+func (a *app) partnerTokenCreateCommand() *cobra.Command {
+	var spec partners.TokenSpec
+	var expires string
+	c := &cobra.Command{
+		Use:   "create ID",
+		Short: "Give a partner a token",
+		Long: `Makes a token for the partner ID and shows it, once. It ends after the time of
+--expires: give the partner another one before then, and revoke the old one when
+the partner has changed over.`,
+		Example: `  grantd partner token create hurdlr --name reporting
+  grantd partner token create hurdlr --name reporting --expires 30d --source-ip 203.0.113.0/24`,
+		Args: operands("ID"),
+	}
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&spec.Name, "name", "", "`NAME`: what the token is for (required)")
+	flags.StringVar(&expires, "expires", "", "`TIME` that it lives, 1m to 365d (default: 90d)")
+	flags.StringSliceVar(&spec.SourceIPs, "source-ip", nil, "`CIDR` that it may be used from; may be repeated (default: anywhere)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := required(c, "name"); err != nil {
+			return err
+		}
+		if c.Flags().Changed("expires") {
+			if _, err := config.ParseDuration(expires); err != nil {
+				return misuse(c, "--expires: %s", err)
+			}
+			spec.Lifetime = &expires
+		}
+		answer, err := a.ask(c, call{method: http.MethodPost, path: path(pathPartners, args[0], pathPartnerTokens), body: spec})
+		if err != nil {
+			return err
+		}
+		return show(a, answer, func(v partners.CreatedToken) {
+			a.pairs([]pair{
+				{"partner_id", text(v.PartnerID)},
+				{"token", text(v.Token)},
+				{"token_id", text(v.ID)},
+				{"name", text(v.Name)},
+				{"source_ips", list(v.SourceIPs)},
+				{"expires_at", stamp(&v.ExpiresAt)},
+			})
+			a.say(tokenShownOnce)
+		})
+	}
+	return c
+}
+
+const tokenShownOnce = "the token is shown once, here: store it now"
+
+func (a *app) partnerTokenListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "list ID", Short: "List a partner's tokens and when each was last used", Args: operands("ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			answer, err := a.ask(c, call{method: http.MethodGet, path: path(pathPartners, args[0], pathPartnerTokens)})
+			if err != nil {
+				return err
+			}
+			return show(a, answer, a.partnerTokenGrid)
+		},
+	}
+}
+
+type partnerTokenList struct {
+	Tokens []partners.TokenView `json:"tokens"`
+}
+
+func (a *app) partnerTokenGrid(l partnerTokenList) {
+	var rows [][]string
+	for _, v := range l.Tokens {
+		ip := ""
+		if v.LastUsedIP != nil {
+			ip = *v.LastUsedIP
+		}
+		ended := "ended"
+		if v.Active {
+			ended = "active"
+		}
+		rows = append(rows, []string{
+			text(v.ID), ended, stamp(&v.CreatedAt), stamp(&v.ExpiresAt), stamp(v.LastUsedAt), text(ip), number(v.UseCount),
+			text(v.CreatedBy), list(v.SourceIPs), text(v.Name),
+		})
+	}
+	a.grid([]string{
+		"TOKEN_ID", "STATE", "CREATED_AT", "EXPIRES_AT", "LAST_USED_AT", "LAST_USED_IP", "USE_COUNT", "CREATED_BY", "SOURCE_IPS", "NAME",
+	}, rows)
+}
+
+func (a *app) partnerTokenRevokeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ID TOKEN_ID",
+		Short: "End one token of a partner at once, with all made with it",
+		Args:  operands("ID", "TOKEN_ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := a.ask(c, call{method: http.MethodDelete, path: path(pathPartners, args[0], pathPartnerTokens, args[1])}); err != nil {
+				return err
+			}
+			return a.done("revoked", args[1], "token %s of partner %s is revoked, and the tokens made with it are void", text(args[1]), text(args[0]))
+		},
+	}
+}

@@ -1,0 +1,90 @@
+package oauth
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/web"
+)
+
+// typeAccessToken is the one type of token that is exchanged and issued
+// (RFC 8693 §3).
+const typeAccessToken = "urn:ietf:params:oauth:token-type:access_token"
+
+// audienceOrg begins the audience of an exchange: the org to act for.
+const audienceOrg = "org:"
+
+var (
+	errNoSubject   = fault.New(fault.InvalidRequest, "subject_token is missing: the partner token")
+	errSubjectType = fault.New(fault.InvalidRequest, "subject_token_type must be "+typeAccessToken)
+	errAskedType   = fault.New(fault.InvalidRequest, "requested_token_type must be "+typeAccessToken+" or absent")
+	errActor       = fault.New(fault.InvalidRequest, "actor_token is not taken: the partner of the subject token acts")
+	errNoClient    = fault.New(fault.InvalidClient, "a token exchange takes no client credentials: the subject token authenticates the partner")
+	errSubject     = fault.New(fault.InvalidRequest, "subject_token is not an active partner token, or may not be used from this address")
+	errAudience    = fault.New(fault.InvalidRequest, "audience is missing: org: and the id of the org to act for")
+	errOrg         = fault.New(fault.InvalidTarget, "audience must be one org that has agreed that the partner acts for it, as org: and its id; resource is not taken")
+	errNotGranted  = fault.New(fault.InvalidScope, "scope holds a name that does more than read, or that the org did not grant")
+)
+
+// exchange gives a partner a token on behalf of an org for its own (RFC 8693).
+// The partner is no client: its token is all of its authentication.
+func (e *Endpoints) exchange(c *gin.Context, p web.Params) error {
+	if err := exchangeable(c, p); err != nil {
+		return err
+	}
+	targets := p.All(paramAudience)
+	if len(targets) == 0 {
+		return errAudience
+	}
+	org, ok := strings.CutPrefix(targets[0], audienceOrg)
+	if !ok || len(targets) > 1 || len(p.All(paramResource)) > 0 {
+		org = "" // refused as any other org is, once the partner is known
+	}
+	issued, err := e.o.OnBehalf(c, p.Get(paramSubjectToken), org, p.Get(paramScope))
+	if err != nil {
+		return exchangeFault(err)
+	}
+	sendIssued(c, &issued, true)
+	return nil
+}
+
+// exchangeable checks what the request says of itself.
+func exchangeable(c *gin.Context, p web.Params) error {
+	who := presented(c, p)
+	switch {
+	case p.Get(paramSubjectToken) == "":
+		return errNoSubject
+	case p.Get(paramSubjectType) != typeAccessToken:
+		return errSubjectType
+	case p.Get(paramActorToken) != "" || p.Get(paramActorType) != "":
+		return errActor
+	case p.Get(paramRequestedType) != "" && p.Get(paramRequestedType) != typeAccessToken:
+		return errAskedType
+	case len(who.Authorization) > 0 || who.ClientSecret != "" || who.Assertion != "" || who.AssertionType != "":
+		return errNoClient
+	}
+	return nil
+}
+
+// exchangeFault says in this endpoint's codes what the partners' own path says
+// in its.
+func exchangeFault(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	switch f.Code {
+	case fault.InvalidToken:
+		return errSubject
+	case fault.AccessDenied:
+		return errOrg
+	case fault.InsufficientScope:
+		return errNotGranted
+	case fault.InvalidRequest: // of what is left only the scope can be malformed
+		return fault.New(fault.InvalidScope, f.Description)
+	}
+	return err
+}

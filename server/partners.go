@@ -1,0 +1,26 @@
+package server
+
+import (
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/partners"
+	"github.com/grantd/grantd/server/ratelimit"
+)
+
+// wirePartners plugs partners and their tokens in.
+func (s *Server) wirePartners(partnerRecords *auth.PartnerCache, orgRecords *auth.OrgCache) {
+	s.partners = partners.New(partners.Options{
+		Store: s.store.Partners(), Tokens: s.store.PartnerTokens(), Grants: s.store.Grants(), Orgs: s.store.Orgs(), Uses: s.store,
+		Credentials: s.tokens, Catalogue: s.catalogue, Feed: s.feed, Audit: s.audit, Now: s.now,
+	})
+	s.onBehalfQuota = ratelimit.NewQuota(ratelimit.QuotaOptions{
+		Name: ratelimit.OnBehalfTokensPerPartner, Store: s.store, Key: s.keys.LimitKey(),
+		Limit: ratelimit.Limit(s.cfg.Limits.OnBehalfTokensPerPartner), Enforce: true, Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
+	})
+	s.onBehalf = partners.Handler{
+		OnBehalf: partners.NewOnBehalf(partners.OnBehalfOptions{
+			Partners: partnerRecords, Grants: auth.NewGrantCache(s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
+			Catalogue: s.catalogue, Quota: s.onBehalfQuota, Mint: s.tokens, Observe: s.metrics, Now: s.now,
+		}),
+		Find: ownTokens{s}, Uses: s.usage,
+	}
+}

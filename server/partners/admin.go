@@ -1,0 +1,78 @@
+package partners
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
+)
+
+// AdminRoutes are the admin endpoints of partners (contract §4).
+func AdminRoutes(s *Service) []admin.Route {
+	h := adminHandler{s}
+	list := func(c *gin.Context, after string, limit int) ([]View, error) {
+		return s.List(c.Request.Context(), after, limit)
+	}
+	grants := func(c *gin.Context, after string, limit int) ([]GrantView, error) {
+		return s.Grants(c.Request.Context(), c.Param("id"), after, limit)
+	}
+	version := func(v View) uint64 { return v.Version }
+	grantVersion := func(v GrantView) uint64 { return v.Version }
+	grantID := func(c *gin.Context) string { return store.GrantID(c.Param("id"), c.Param("org")) }
+	return append(admin.RecordRoutes("/partners", s, version),
+		admin.ListRoute("/partners", "partners", list, func(v View) string { return v.PartnerID }),
+		admin.PutRoute("/partners/:id", admin.ByID, s.Put, version),
+		admin.ListRoute("/partners/:id/orgs", "orgs", grants, func(v GrantView) string { return store.GrantID(v.PartnerID, v.OrgID) }),
+		admin.GetRoute("/partners/:id/orgs/:org", grantID, s.Grant, grantVersion),
+		admin.PutRoute("/partners/:id/orgs/:org", grantID, s.PutGrant, grantVersion),
+		admin.DeleteRoute("/partners/:id/orgs/:org", grantID, s.Withdraw),
+		admin.Route{Method: http.MethodGet, Path: "/partners/:id/tokens", Handle: h.tokens},
+		admin.Route{Method: http.MethodPost, Path: "/partners/:id/tokens", Handle: h.createToken},
+		admin.Route{Method: http.MethodDelete, Path: "/partners/:id/tokens", Handle: h.revokeTokens},
+		admin.Route{Method: http.MethodDelete, Path: "/partners/:id/tokens/:tid", Handle: h.revokeToken},
+	)
+}
+
+type adminHandler struct{ s *Service }
+
+func (h adminHandler) tokens(c *gin.Context) error {
+	list, err := h.s.Tokens(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusOK, map[string]any{"tokens": list})
+	return nil
+}
+
+func (h adminHandler) createToken(c *gin.Context) error {
+	var spec TokenSpec
+	if err := web.ReadJSON(c, &spec, false); err != nil {
+		return err
+	}
+	created, err := h.s.CreateToken(c.Request.Context(), admin.ActorOf(c), c.Param("id"), spec)
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusCreated, created)
+	return nil
+}
+
+// revokeTokens ends all of the partner's tokens: it is void-tokens.
+func (h adminHandler) revokeTokens(c *gin.Context) error {
+	if _, err := h.s.VoidTokens(c.Request.Context(), admin.ActorOf(c), c.Param("id")); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h adminHandler) revokeToken(c *gin.Context) error {
+	if err := h.s.RevokeToken(c.Request.Context(), admin.ActorOf(c), c.Param("id"), c.Param("tid")); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}

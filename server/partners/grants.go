@@ -1,0 +1,155 @@
+package partners
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/store"
+)
+
+var (
+	errNoOrg     = bad("org_id", "there is no org with this id: make it first (grantd org put)")
+	errNotHis    = bad("scope", "scope holds a name that this partner may not have: give it to the partner first (grantd partner put)")
+	errUntil     = bad("until", "until is a time in the future, such as 2027-01-01T00:00:00Z")
+	errOff       = fault.New(fault.Conflict, "this partner is deactivated: reactivate it first")
+	errNoGrant   = fault.New(fault.NotFound, "this org has granted this partner nothing")
+	errNoPartner = fault.New(fault.NotFound, "there is no partner with this id")
+)
+
+func validGrantID(id string) bool {
+	partner, org, ok := strings.Cut(id, "/")
+	return ok && auth.ValidID(partner) && auth.ValidID(org)
+}
+
+// Grant answers what the org grants the partner. Errors: fault.NotFound.
+func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
+	g, err := s.grants.Get(ctx, id)
+	return viewGrant(g), s.asNoGrant(err)
+}
+
+// Grants answers up to limit grants to the partner after the one with the given
+// id, by org. Errors: fault.NotFound.
+func (s *Service) Grants(ctx context.Context, partner, after string, limit int) ([]GrantView, error) {
+	if _, err := s.keep.Get(ctx, partner); err != nil {
+		return nil, err
+	}
+	list, err := s.o.Grants.List(ctx, store.Page{Of: partner, After: after, Limit: limit})
+	views := make([]GrantView, len(list))
+	for i, g := range list {
+		views[i] = viewGrant(g)
+	}
+	return views, err
+}
+
+// PutGrant notes what the org grants the partner, instead of what it granted
+// before. Granting less voids the tokens that were made with more. version 0
+// means whatever is stored, or nothing.
+// Errors: fault.InvalidRequest, NotFound, Conflict, PreconditionFailed.
+func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, version uint64, spec GrantSpec) (GrantView, bool, error) {
+	first, err := s.grantOf(ctx, id, spec)
+	if err != nil {
+		return GrantView{}, false, err
+	}
+	g, created, err := s.grants.Put(ctx, first, records.Step[store.Grant]{
+		By: by, Action: "update", ID: id, Version: version,
+		Edit: func(g *store.Grant) error {
+			same := sameIncarnation(g, first)
+			if same && slices.Equal(g.Scopes, first.Scopes) && slices.Equal(g.Endpoints, first.Endpoints) && sameTime(g.Until, first.Until) {
+				return records.ErrUnchanged
+			}
+			if !same || !scopes.Subset(g.Scopes, first.Scopes) || narrowerEndpoints(g.Endpoints, first.Endpoints) || sooner(g.Until, first.Until) {
+				g.Unannounced = true
+			}
+			g.Scopes, g.Endpoints, g.Until, g.WithdrawnAt = first.Scopes, first.Endpoints, first.Until, nil
+			g.PartnerIncarnation, g.OrgIncarnation = first.PartnerIncarnation, first.OrgIncarnation
+			return nil
+		},
+		Entries: func() []store.Entry { return []store.Entry{s.grants.Entry(store.EntryChange, id, by)} },
+	})
+	return viewGrant(g), created, err
+}
+
+// grantOf answers the grant that the spec describes, as a new record.
+func (s *Service) grantOf(ctx context.Context, id string, spec GrantSpec) (store.Grant, error) {
+	if !validGrantID(id) {
+		return store.Grant{}, errNoPartner
+	}
+	partner, org, _ := strings.Cut(id, "/")
+	now := s.keep.Now()
+	g := store.Grant{PartnerID: partner, OrgID: org, Endpoints: spec.Endpoints, CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion()}
+	p, err := s.keep.Get(ctx, partner)
+	if err != nil {
+		return g, err
+	}
+	if p.DeactivatedAt != nil {
+		return g, errOff
+	}
+	o, err := s.o.Orgs.Get(ctx, org)
+	if errors.Is(err, store.ErrNotFound) {
+		return g, errNoOrg
+	}
+	if err != nil {
+		return g, err
+	}
+	g.PartnerIncarnation, g.OrgIncarnation = p.Incarnation, o.Incarnation
+	if g.Scopes, err = s.scopes(spec.Scope); err != nil {
+		return g, err
+	}
+	if !scopes.Subset(g.Scopes, p.Scopes) {
+		return g, errNotHis
+	}
+	if _, err := scopes.ParseEndpoints(spec.Endpoints); err != nil {
+		return g, bad("endpoints", err.Error())
+	}
+	if spec.Until != nil {
+		until := spec.Until.UTC().Truncate(time.Second)
+		if g.Until = &until; !until.After(now) {
+			return g, errUntil
+		}
+	}
+	return g, nil
+}
+
+// Withdraw ends what the org granted the partner, with the tokens that were
+// made for it. Errors: fault.NotFound, PreconditionFailed.
+func (s *Service) Withdraw(ctx context.Context, by audit.Actor, id string, version uint64) error {
+	return s.asNoGrant(s.grants.Delete(ctx, by, id, version))
+}
+
+func (s *Service) asNoGrant(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Code == fault.NotFound {
+		return errNoGrant
+	}
+	return err
+}
+
+// sameIncarnation says whether both are of the same partner and org, and not of
+// others that had their ids.
+func sameIncarnation(g *store.Grant, other store.Grant) bool {
+	return g.PartnerIncarnation == other.PartnerIncarnation && g.OrgIncarnation == other.OrgIncarnation
+}
+
+// narrowerEndpoints says whether some were taken away; none are all.
+func narrowerEndpoints(before, after []string) bool {
+	if len(before) == 0 {
+		return len(after) > 0
+	}
+	return len(after) > 0 && !scopes.Subset(before, after)
+}
+
+func sooner(before, after *time.Time) bool {
+	return after != nil && (before == nil || after.Before(*before))
+}
+
+func sameTime(a, b *time.Time) bool {
+	return (a == nil) == (b == nil) && (a == nil || a.Equal(*b))
+}

@@ -1,0 +1,177 @@
+package partners
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
+)
+
+// Paths of the public endpoints (contract §3). Below PathPrefix everything is
+// JSON:API, errors too.
+const (
+	PathPrefix = "/partners/"
+	PathOrgs   = "/partners/orgs"
+	PathToken  = "/partners/token"
+)
+
+// Types of the documents (seeds/000).
+const (
+	typeOrg      = "org"
+	typeCreate   = "createOnBehalfToken"
+	typeOnBehalf = "onBehalfToken"
+)
+
+// Parameters of the list of orgs (JSON:API's pagination), and its bounds.
+const (
+	paramSize  = "page[size]"
+	paramAfter = "page[after]"
+	maxOrgs    = 1000
+)
+
+// Finder answers the active partner token that was presented, unless it may
+// not be used from that address.
+type Finder interface {
+	PartnerToken(ctx context.Context, presented string, from netip.Addr) (tokens.Found, error)
+}
+
+// Uses notes what was used and given out; it must not block.
+type Uses interface {
+	PartnerUsed(partnerID, tokenID string, from netip.Addr)
+	PartnerIssued(partnerID, orgID string, from netip.Addr)
+}
+
+// Handler is the public side of partners.
+type Handler struct {
+	OnBehalf *OnBehalf
+	Find     Finder
+	Uses     Uses
+}
+
+// tokenAnswer are the attributes of what is answered; openapi.yaml has them too.
+type tokenAnswer struct {
+	Token     string `json:"token"`
+	ExpiresIn int64  `json:"expiresIn"` // seconds
+}
+
+var (
+	errNoBearer = fault.New(fault.NoToken, "this needs Authorization: Bearer with a partner token")
+	errBearer   = fault.New(fault.InvalidToken, "the bearer token is not an active partner token, or may not be used from this address")
+	errPage     = fault.New(fault.InvalidRequest, "this path takes page[size], 1 to 1000, and page[after], as links.next has them, and no other parameters")
+)
+
+// Orgs is GET /partners/orgs.
+func (h Handler) Orgs(c *gin.Context) error {
+	after, size, err := pageOf(c.Request.URL)
+	if err != nil {
+		return err
+	}
+	b, err := h.bearer(c)
+	if err != nil {
+		return err
+	}
+	orgs, next, err := h.OnBehalf.Orgs(c.Request.Context(), b, after, size)
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		next = PathOrgs + "?" + url.Values{paramSize: {strconv.Itoa(size)}, paramAfter: {next}}.Encode()
+	}
+	web.Documents(c, http.StatusOK, typeOrg, orgs, next)
+	return nil
+}
+
+func pageOf(u *url.URL) (after string, size int, err error) {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return "", 0, errPage
+	}
+	size = maxOrgs
+	for name, values := range query {
+		switch {
+		case len(values) != 1:
+			return "", 0, errPage
+		case name == paramSize:
+			if size, err = strconv.Atoi(values[0]); err != nil || size < 1 || size > maxOrgs {
+				return "", 0, errPage
+			}
+		case name == paramAfter && auth.ValidID(values[0]):
+			after = values[0]
+		default:
+			return "", 0, errPage
+		}
+	}
+	return after, size, nil
+}
+
+// Token is POST /partners/token.
+func (h Handler) Token(c *gin.Context) error {
+	var r Request
+	if err := web.ReadDocument(c, typeCreate, &r); err != nil {
+		return err
+	}
+	b, err := h.bearer(c)
+	if err != nil {
+		return err
+	}
+	issued, err := h.OnBehalf.Issue(c.Request.Context(), b, r)
+	if err != nil {
+		return err
+	}
+	h.issued(c, b, *r.OrgID, issued)
+	web.Document(c, http.StatusCreated, typeOnBehalf, tokenAnswer{issued.Token, int64(issued.ExpiresIn / time.Second)})
+	return nil
+}
+
+// Exchange makes the token of an exchange (RFC 8693), which server/oauth reads
+// and answers. Errors: those of OnBehalf.Exchange; fault.InvalidToken for the
+// subject token.
+func (h Handler) Exchange(c *gin.Context, subject, org, scope string) (tokens.Issued, error) {
+	b, err := h.find(c, subject)
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	issued, err := h.OnBehalf.Exchange(c.Request.Context(), b, org, scope)
+	if err == nil {
+		h.issued(c, b, org, issued)
+	}
+	return issued, err
+}
+
+func (h Handler) issued(c *gin.Context, b Bearer, org string, issued tokens.Issued) {
+	h.Uses.PartnerIssued(b.Token.PartnerID, org, web.Address(c))
+	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
+}
+
+// bearer answers who calls.
+func (h Handler) bearer(c *gin.Context) (Bearer, error) {
+	p := auth.Presented{Authorization: c.Request.Header.Values("Authorization")}
+	presented, ok := p.Bearer()
+	if !ok || presented == "" {
+		return Bearer{}, errNoBearer
+	}
+	return h.find(c, presented)
+}
+
+func (h Handler) find(c *gin.Context, presented string) (Bearer, error) {
+	found, err := h.Find.PartnerToken(c.Request.Context(), presented, web.Address(c))
+	if err != nil {
+		return Bearer{}, err
+	}
+	if found.Token == nil {
+		return Bearer{}, errBearer
+	}
+	ev := web.EventOf(c)
+	ev.PartnerID, ev.PartnerTokenID = found.Token.PartnerID, found.Token.PartnerTID
+	h.Uses.PartnerUsed(found.Token.PartnerID, found.Token.PartnerTID, web.Address(c))
+	return found, nil
+}

@@ -1,0 +1,267 @@
+package partners
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/store"
+)
+
+// maxLife is the longest and the usual life of an on-behalf token, in seconds.
+const maxLife = int64(24 * time.Hour / time.Second)
+
+// Bounds of sourceIp: a token's record has room for them.
+const (
+	maxSourceIPs   = 32
+	maxSourceIPLen = 2048
+)
+
+// Quota bounds how many tokens a partner may make; it must not block.
+type Quota interface {
+	Take(partnerID string) (wait time.Duration)
+}
+
+// Minter makes tokens; see server/tokens.
+type Minter interface {
+	Mint(ctx context.Context, t store.Token, ttl time.Duration) (tokens.Issued, error)
+}
+
+// Observer counts what happens here, for the metrics.
+type Observer interface {
+	Issued(use string)
+}
+
+// OnBehalfOptions are what OnBehalf needs.
+type OnBehalfOptions struct {
+	Partners  *auth.PartnerCache
+	Grants    *auth.GrantCache
+	Orgs      *auth.OrgCache
+	List      store.Grants // for the list of orgs
+	Catalogue func() *scopes.Catalogue
+	Quota     Quota
+	Mint      Minter
+	Observe   Observer
+	Now       func() time.Time
+}
+
+// OnBehalf holds the rules of on-behalf tokens.
+type OnBehalf struct{ o OnBehalfOptions }
+
+// NewOnBehalf makes an OnBehalf.
+func NewOnBehalf(o OnBehalfOptions) *OnBehalf { return &OnBehalf{o} }
+
+// Bearer is the active partner token that a caller presented.
+type Bearer = tokens.Found
+
+// Request is what a partner gives for an on-behalf token.
+type Request struct {
+	OrgID     *string `json:"orgId"`
+	Scopes    *string `json:"scopes"`
+	SourceIP  *string `json:"sourceIp"`
+	ExpiresIn *int64  `json:"expiresIn"` // seconds
+}
+
+var (
+	errNoOrgID    = bad("orgId", "orgId is missing: the id of the org, as GET /partners/orgs has it")
+	errNoScopes   = bad("scopes", "scopes is missing: name at least one, separated by spaces")
+	errNoSource   = bad("sourceIp", "sourceIp is a list of IP addresses or CIDRs, separated by commas without spaces, at most 32")
+	errExpiresIn  = bad("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
+	errNotAgreed  = fault.New(fault.AccessDenied, "this org has not agreed that you act for it, or there is none with this id").At("orgId")
+	errNotGranted = fault.New(fault.InsufficientScope, "on-behalf tokens have only scopes that read, and that the org granted you").At("scopes")
+	errQuota      = fault.New(fault.TooManyRequests, "this partner has made more tokens than its quota: keep each until it expires, and wait as long as Retry-After says")
+)
+
+// Issue makes a token on behalf of an org.
+// Errors: fault.InvalidRequest, AccessDenied (one answer for an org that did
+// not agree and one that is not there), InsufficientScope, TooManyRequests;
+// store.ErrUnavailable.
+func (t *OnBehalf) Issue(ctx context.Context, b Bearer, r Request) (tokens.Issued, error) {
+	if r.OrgID == nil {
+		return tokens.Issued{}, errNoOrgID
+	}
+	asked, err := t.asked(r.Scopes)
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	if len(asked) == 0 {
+		return tokens.Issued{}, errNoScopes
+	}
+	addresses, err := sourceIPs(r.SourceIP)
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	life := maxLife
+	if r.ExpiresIn != nil {
+		if life = *r.ExpiresIn; life < 1 || life > maxLife {
+			return tokens.Issued{}, errExpiresIn
+		}
+	}
+	return t.issue(ctx, b, *r.OrgID, asked, addresses, time.Duration(life)*time.Second)
+}
+
+// Exchange makes the same token as RFC 8693 has it: without scopes it gets all
+// that the org granted. Errors: those of Issue.
+func (t *OnBehalf) Exchange(ctx context.Context, b Bearer, org, scope string) (tokens.Issued, error) {
+	asked, err := t.asked(&scope)
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	return t.issue(ctx, b, org, asked, nil, time.Duration(maxLife)*time.Second)
+}
+
+func (t *OnBehalf) issue(ctx context.Context, b Bearer, org string, asked, addresses []string, life time.Duration) (tokens.Issued, error) {
+	partner, err := t.o.Partners.Get(ctx, b.Token.PartnerID)
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	if partner.Record == nil || !auth.ValidID(org) {
+		return tokens.Issued{}, errNotAgreed
+	}
+	grant, err := t.o.Grants.Get(ctx, store.GrantID(b.Token.PartnerID, org))
+	if err != nil {
+		return tokens.Issued{}, err
+	}
+	if grant.Record == nil {
+		return tokens.Issued{}, errNotAgreed
+	}
+	if _, agreed, err := t.agreed(ctx, partner.Record, grant.Record); err != nil || !agreed {
+		return tokens.Issued{}, orElse(err, errNotAgreed)
+	}
+	granted := t.granted(partner.Record, grant.Record)
+	if len(asked) == 0 {
+		asked = granted
+	}
+	if not := without(asked, granted); len(not) > 0 || len(asked) == 0 {
+		refused := *errNotGranted
+		refused.Scope = scopes.Join(not)
+		return tokens.Issued{}, &refused
+	}
+	if life = t.within(life, b.Token, grant.Record); life <= 0 {
+		return tokens.Issued{}, errNotAgreed
+	}
+	if wait := t.o.Quota.Take(b.Token.PartnerID); wait > 0 {
+		return tokens.Issued{}, errQuota.After(wait)
+	}
+	issued, err := t.o.Mint.Mint(ctx, store.Token{
+		Use: store.UseOnBehalf, PartnerID: b.Token.PartnerID, PartnerTID: b.Token.PartnerTID, OrgID: org,
+		Scopes: scopes.Join(asked), SourceIPs: addresses, Endpoints: grant.Record.Endpoints,
+		Position: b.View.Position, // the oldest: from before any of the records was read
+	}, life)
+	if err == nil {
+		t.o.Observe.Issued(string(store.UseOnBehalf))
+	}
+	return issued, err
+}
+
+// asked reads the scopes that are asked for; whether there are such is a
+// question of what was granted.
+func (t *OnBehalf) asked(text *string) ([]string, error) {
+	if text == nil {
+		return nil, nil
+	}
+	names, err := scopes.Parse(*text)
+	if err != nil {
+		return nil, bad("scopes", err.Error())
+	}
+	return names, nil
+}
+
+// agreed says whether the grant holds now, and for which org.
+func (t *OnBehalf) agreed(ctx context.Context, p *store.Partner, g *store.Grant) (*store.Org, bool, error) {
+	if g.WithdrawnAt != nil || g.Until != nil && !t.o.Now().Before(*g.Until) || p.DeactivatedAt != nil || g.PartnerIncarnation != p.Incarnation {
+		return nil, false, nil
+	}
+	org, err := t.o.Orgs.Get(ctx, g.OrgID)
+	if err != nil || org.Record == nil || org.Record.DeactivatedAt != nil || org.Record.Incarnation != g.OrgIncarnation {
+		return nil, false, err
+	}
+	return org.Record, true, nil
+}
+
+// granted answers the scopes that the org granted, the partner may still have,
+// and the catalogue still calls read-only.
+func (t *OnBehalf) granted(p *store.Partner, g *store.Grant) []string {
+	c := t.o.Catalogue()
+	return slices.DeleteFunc(slices.Clone(g.Scopes), func(n string) bool { return !slices.Contains(p.Scopes, n) || !c.ForPartners(n) })
+}
+
+// within cuts a life to the end of the partner token and of the grant, in whole
+// seconds.
+func (t *OnBehalf) within(life time.Duration, b *store.Token, g *store.Grant) time.Duration {
+	now := t.o.Now().UTC().Truncate(time.Second)
+	life = min(life, b.ExpiresAt.Sub(now))
+	if g.Until != nil {
+		life = min(life, g.Until.Sub(now))
+	}
+	return life.Truncate(time.Second)
+}
+
+// sourceIPs reads a comma separated list.
+func sourceIPs(text *string) ([]string, error) {
+	if text == nil {
+		return nil, nil
+	}
+	if len(*text) > maxSourceIPLen || strings.Count(*text, ",") >= maxSourceIPs {
+		return nil, errNoSource
+	}
+	clean, ok := auth.CleanRanges(strings.Split(*text, ","))
+	if !ok {
+		return nil, errNoSource
+	}
+	return clean, nil
+}
+
+// Org is one that agreed, as the partner sees it.
+type Org struct {
+	ID   string `json:"orgId"`
+	Name string `json:"orgName"`
+}
+
+// Orgs answers those that agreed, by id: of up to limit grants after the one to
+// the org with the given id. next is where the list goes on, "" at its end.
+func (t *OnBehalf) Orgs(ctx context.Context, b Bearer, after string, limit int) (orgs []Org, next string, err error) {
+	orgs = []Org{}
+	partner, err := t.o.Partners.Get(ctx, b.Token.PartnerID)
+	if err != nil || partner.Record == nil {
+		return orgs, "", err
+	}
+	p := store.Page{Of: partner.Record.ID, Limit: limit}
+	if after != "" {
+		p.After = store.GrantID(p.Of, after)
+	}
+	grants, err := t.o.List.List(ctx, p)
+	if err != nil {
+		return nil, "", err
+	}
+	for i := range grants {
+		org, agreed, err := t.agreed(ctx, partner.Record, &grants[i])
+		if err != nil {
+			return nil, "", err
+		}
+		if agreed {
+			orgs = append(orgs, Org{org.ID, org.Name})
+		}
+	}
+	if len(grants) == limit {
+		next = grants[limit-1].OrgID
+	}
+	return orgs, next, nil
+}
+
+// without answers the names that are not among held.
+func without(names, held []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(held, n) })
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}

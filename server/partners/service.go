@@ -1,0 +1,201 @@
+package partners
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/store"
+)
+
+// ignoreNotFound is err unless it says that there is no such record.
+func ignoreNotFound(err error) error {
+	var f *fault.Error
+	if errors.Is(err, store.ErrNotFound) || errors.As(err, &f) && f.Code == fault.NotFound {
+		return nil
+	}
+	return err
+}
+
+// page is how many records are read at once where all are.
+const page = 500
+
+// maxName bounds a name, in characters.
+const maxName = 64
+
+// Credentials makes partner tokens and knows them again; see server/tokens.
+type Credentials interface {
+	MakePartnerToken(end time.Time) (plain, id, hash string)
+	PartnerTokenOf(ctx context.Context, presented string) (tokens.PartnerToken, error)
+}
+
+// Options are what a Service needs.
+type Options struct {
+	Store       store.Partners
+	Tokens      store.PartnerTokens
+	Grants      store.Grants
+	Orgs        store.Orgs
+	Uses        store.Uses
+	Credentials Credentials
+	Catalogue   func() *scopes.Catalogue
+	Feed        *feed.Feed
+	Audit       *audit.Log
+	Now         func() time.Time
+}
+
+// Service holds the rules of partners, of their tokens and of what orgs grant
+// them. Every change is audited; one that ends something returns when every
+// replica has it.
+type Service struct {
+	records.Managed[store.Partner, View]
+	o      Options
+	keep   *records.Keeper[store.Partner]
+	grants *records.Keeper[store.Grant]
+}
+
+// New makes a Service.
+func New(o Options) *Service {
+	s := &Service{o: o}
+	s.keep = records.NewKeeper(records.Kind[store.Partner]{
+		Name: "partner", Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
+		Head: func(p *store.Partner) records.Head {
+			return records.Head{ID: p.ID, Version: &p.Version, DeactivatedAt: &p.DeactivatedAt, UpdatedAt: &p.UpdatedAt, Unannounced: &p.Unannounced}
+		},
+		View:   func(p store.Partner) any { return view(p) },
+		End:    endTokens,
+		Remove: s.removeWith,
+	}, o.Feed, o.Audit, o.Now)
+	s.grants = records.NewKeeper(records.Kind[store.Grant]{
+		Name: "grant", Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
+		Head: func(g *store.Grant) records.Head {
+			return records.Head{ID: g.ID(), Version: &g.Version, DeactivatedAt: &g.WithdrawnAt, UpdatedAt: &g.UpdatedAt, Unannounced: &g.Unannounced}
+		},
+		View: func(g store.Grant) any { return viewGrant(g) },
+	}, o.Feed, o.Audit, o.Now)
+	s.Managed = records.Manage(s.keep, func(_ context.Context, p store.Partner) (View, error) { return view(p), nil })
+	return s
+}
+
+func bad(field, description string) *fault.Error {
+	return fault.New(fault.InvalidRequest, description).At(field)
+}
+
+var (
+	errID       = bad("partner_id", "a partner's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	errName     = bad("name", "name is one line of 1 to 64 characters")
+	errNoScope  = bad("scope", "scope is missing: name the scopes that orgs may grant, separated by spaces")
+	errReadOnly = bad("scope", "scope holds a name that no partner may have: partners only read, nothing that needs a customer's code, and none of grantd's own rights")
+)
+
+// List answers up to limit partners with ids after the given one, by id.
+func (s *Service) List(ctx context.Context, after string, limit int) ([]View, error) {
+	list, err := s.o.Store.List(ctx, store.Page{After: after, Limit: limit})
+	views := make([]View, len(list))
+	for i, p := range list {
+		views[i] = view(p)
+	}
+	return views, err
+}
+
+// Put makes the partner, or gives it what the spec says. Taking a scope away
+// voids the tokens that it made. version 0 means whatever is stored, or
+// nothing. Errors: fault.InvalidRequest, PreconditionFailed.
+func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {
+	if !auth.ValidID(id) {
+		return View{}, false, errID
+	}
+	if !records.OneLine(spec.Name, maxName) {
+		return View{}, false, errName
+	}
+	names, err := s.scopes(spec.Scope)
+	if err != nil {
+		return View{}, false, err
+	}
+	now := s.keep.Now()
+	p, created, err := s.keep.Put(ctx, store.Partner{
+		ID: id, Name: spec.Name, Scopes: names, Incarnation: records.FirstVersion(),
+		CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion(),
+	}, records.Step[store.Partner]{
+		By: by, Action: "update", ID: id, Version: version,
+		Edit: func(p *store.Partner) error {
+			if p.Name == spec.Name && slices.Equal(p.Scopes, names) {
+				return records.ErrUnchanged
+			}
+			if !scopes.Subset(p.Scopes, names) {
+				p.Unannounced = true
+			}
+			p.Name, p.Scopes = spec.Name, names
+			return nil
+		},
+		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+	})
+	return view(p), created, err
+}
+
+// scopes reads the scopes of a partner or a grant.
+func (s *Service) scopes(text string) ([]string, error) {
+	names, err := scopes.Parse(text)
+	if err == nil && s.o.Catalogue().Unknown(names) != "" {
+		err = scopes.ErrUnknown
+	}
+	switch {
+	case err != nil:
+		return nil, bad("scope", err.Error())
+	case len(names) == 0:
+		return nil, errNoScope
+	case slices.ContainsFunc(names, func(n string) bool { return !s.o.Catalogue().ForPartners(n) }):
+		return nil, errReadOnly
+	}
+	return names, nil
+}
+
+// removeWith removes what belongs to a partner that is about to go: what orgs
+// granted it, and whose its tokens are.
+func (s *Service) removeWith(ctx context.Context, p store.Partner) error {
+	for {
+		grants, err := s.o.Grants.List(ctx, store.Page{Of: p.ID, Limit: page})
+		if err != nil {
+			return err
+		}
+		for _, g := range grants {
+			if err := s.o.Grants.Delete(ctx, g.ID(), g.Version); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
+				return err
+			}
+		}
+		if len(grants) == 0 {
+			break
+		}
+	}
+	return s.forgetTokens(ctx, p.Tokens)
+}
+
+// VoidAll ends every token of every partner: those that they hold are records,
+// which a void of all does not reach.
+func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
+	for after := ""; ; {
+		list, err := s.o.Store.List(ctx, store.Page{After: after, Limit: page})
+		if err != nil {
+			return err
+		}
+		for _, p := range list {
+			after = p.ID
+			if !slices.ContainsFunc(p.Tokens, func(t store.PartnerToken) bool { return t.Live(s.o.Now()) }) {
+				continue
+			}
+			if err := s.endAll(ctx, by, p.ID); err != nil {
+				return err
+			}
+		}
+		if len(list) < page {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package partners
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/store"
+)
+
+// Bounds of partner tokens (contract §2).
+const (
+	DefaultLifetime = 90 * 24 * time.Hour
+	maxLifetime     = 365 * 24 * time.Hour
+	minLifetime     = time.Minute
+	maxLiveTokens   = 20
+	maxTokenRanges  = 32
+	tokenIDLength   = 8
+	// keepEnded is how long a token that has ended is still listed.
+	keepEnded = 30 * 24 * time.Hour
+	maxEnded  = 50
+)
+
+var (
+	errTokenName = bad("name", "name is one line of 1 to 64 characters: what the token is for")
+	errLifetime  = bad("lifetime", "lifetime is 1m to 365d, such as 90d")
+	errSources   = bad("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
+	errTooMany   = fault.New(fault.Conflict, "this partner has twenty live tokens already: revoke one first")
+	errNoToken   = fault.New(fault.NotFound, "this partner has no token with this id")
+)
+
+// Tokens lists the partner's tokens, oldest first, with their last use (a few
+// seconds behind); those that have ended for 30 days. Errors: fault.NotFound.
+func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
+	p, err := s.keep.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	uses, err := s.o.Uses.ListUses(ctx, store.PrincipalPartner(id))
+	if err != nil {
+		return nil, err
+	}
+	views := []TokenView{}
+	for _, t := range p.Tokens {
+		v := viewToken(t, s.o.Now())
+		if u, ok := uses[t.ID]; ok {
+			at := u.LastAt.UTC().Truncate(time.Second)
+			v.LastUsedAt, v.UseCount = &at, u.Count
+			if u.LastIP != "" {
+				v.LastUsedIP = &u.LastIP
+			}
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+// CreateToken gives the partner a token. It cannot be read again.
+// Errors: fault.InvalidRequest, NotFound, Conflict.
+func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, spec TokenSpec) (CreatedToken, error) {
+	now := s.keep.Now()
+	t, err := tokenOf(spec, now)
+	if err != nil {
+		return CreatedToken{}, err
+	}
+	if _, err := s.keep.Get(ctx, id); err != nil {
+		return CreatedToken{}, err
+	}
+	plain, tid, hash := s.o.Credentials.MakePartnerToken(t.ExpiresAt)
+	t.ID, t.Hash, t.CreatedBy = tid, hash, by.Name
+	owner := store.PartnerTokenOwner{ID: tid, PartnerID: id}
+	if err := s.o.Tokens.Create(ctx, owner); err != nil {
+		return CreatedToken{}, err
+	}
+	var gone []store.PartnerToken
+	_, err = s.keep.Change(ctx, records.Step[store.Partner]{
+		By: by, Action: "create_token", ID: id,
+		Edit: func(p *store.Partner) (err error) {
+			if p.DeactivatedAt != nil {
+				return errOff
+			}
+			p.Tokens, gone, err = withToken(p.Tokens, t, now)
+			return err
+		},
+		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+		After:   func() any { return viewToken(t, now) },
+	})
+	if err != nil {
+		return CreatedToken{}, err // what is left says whose a token is that nobody has
+	}
+	if err := s.forgetTokens(ctx, gone); err != nil {
+		return CreatedToken{}, err
+	}
+	return CreatedToken{Token: plain, ID: tid, PartnerID: id, Name: t.Name, SourceIPs: list(t.SourceIPs), ExpiresAt: t.ExpiresAt}, nil
+}
+
+// tokenOf answers the token that the spec describes, but for its id and hash.
+func tokenOf(spec TokenSpec, now time.Time) (store.PartnerToken, error) {
+	t := store.PartnerToken{Name: spec.Name, CreatedAt: now}
+	if !records.OneLine(spec.Name, maxName) {
+		return t, errTokenName
+	}
+	life := DefaultLifetime
+	if spec.Lifetime != nil {
+		var err error
+		if life, err = config.ParseDuration(*spec.Lifetime); err != nil || life < minLifetime || life > maxLifetime {
+			return t, errLifetime
+		}
+	}
+	t.ExpiresAt = now.Add(life.Truncate(time.Second))
+	var ok bool
+	if t.SourceIPs, ok = auth.CleanRanges(spec.SourceIPs); !ok || len(spec.SourceIPs) > maxTokenRanges {
+		return t, errSources
+	}
+	return t, nil
+}
+
+// withToken adds a token, and answers which ones ended so long ago that they
+// are not listed any more.
+func withToken(all []store.PartnerToken, t store.PartnerToken, now time.Time) (kept, gone []store.PartnerToken, err error) {
+	live := 0
+	ended := 0
+	for _, old := range slices.Backward(all) {
+		switch {
+		case old.Live(now):
+			live++
+		case ended >= maxEnded || now.Sub(endOf(old)) > keepEnded:
+			gone = append(gone, old)
+			continue
+		default:
+			ended++
+		}
+		kept = append(kept, old)
+	}
+	if live >= maxLiveTokens {
+		return nil, nil, errTooMany
+	}
+	slices.Reverse(kept)
+	return append(kept, t), gone, nil
+}
+
+func endOf(t store.PartnerToken) time.Time {
+	if t.RevokedAt != nil && t.RevokedAt.Before(t.ExpiresAt) {
+		return *t.RevokedAt
+	}
+	return t.ExpiresAt
+}
+
+// RevokeToken ends one token of the partner at once, with all that were made
+// with it. Revoking one that has ended already is no error.
+// Errors: fault.NotFound.
+func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID string) error {
+	_, err := s.keep.Change(ctx, records.Step[store.Partner]{
+		By: by, Action: "revoke_token", ID: id,
+		Edit: func(p *store.Partner) error {
+			i := slices.IndexFunc(p.Tokens, func(t store.PartnerToken) bool { return t.ID == tokenID })
+			if i < 0 {
+				return errNoToken
+			}
+			p.Tokens = slices.Clone(p.Tokens)
+			revoke(&p.Tokens[i], by.Name, s.keep.Now())
+			return nil
+		},
+		Entries: func() []store.Entry {
+			return []store.Entry{
+				s.keep.Entry(store.EntryChange, id, by),
+				{Kind: store.EntryVoid, Key: store.PrincipalPartnerToken(tokenID), By: by.Name},
+			}
+		},
+		After: func() any { return map[string]any{"token_id": tokenID} },
+	})
+	return err
+}
+
+// RevokePresented ends the partner token that somebody has in hand, whatever
+// has become of it. ok is false if it is none.
+func (s *Service) RevokePresented(ctx context.Context, by audit.Actor, presented string) (partnerID, tokenID string, ok bool, err error) {
+	t, err := s.o.Credentials.PartnerTokenOf(ctx, presented)
+	if err != nil || t.Token == nil {
+		return "", "", false, err
+	}
+	return t.Partner.ID, t.Token.ID, true, s.RevokeToken(ctx, by, t.Partner.ID, t.Token.ID)
+}
+
+// RevokeByID ends the partner token of that id. ok is false if there is none.
+func (s *Service) RevokeByID(ctx context.Context, by audit.Actor, tokenID string) (ok bool, err error) {
+	if len(tokenID) != tokenIDLength { // another token's jti
+		return false, nil
+	}
+	owner, err := s.o.Tokens.Get(ctx, tokenID)
+	if err == nil {
+		err = s.RevokeToken(ctx, by, owner.PartnerID, tokenID)
+	}
+	return err == nil, ignoreNotFound(err)
+}
+
+func revoke(t *store.PartnerToken, by string, now time.Time) {
+	if t.Live(now) {
+		t.RevokedAt, t.RevokedBy = &now, by
+	}
+}
+
+// endTokens revokes all of a partner's tokens.
+func endTokens(p *store.Partner, by string, now time.Time) {
+	p.Tokens = slices.Clone(p.Tokens)
+	for i := range p.Tokens {
+		revoke(&p.Tokens[i], by, now)
+	}
+}
+
+// endAll ends every token of the partner, unless it is gone.
+func (s *Service) endAll(ctx context.Context, by audit.Actor, id string) error {
+	_, err := s.keep.VoidTokens(ctx, by, id)
+	return ignoreNotFound(err)
+}
+
+// forgetTokens removes what says whose the tokens are.
+func (s *Service) forgetTokens(ctx context.Context, gone []store.PartnerToken) error {
+	for _, t := range gone {
+		if err := ignoreNotFound(s.o.Tokens.Delete(ctx, t.ID, 1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package partners
+
+import (
+	"time"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/store"
+)
+
+// View is a partner as the admin API and the audit show it. Times are UTC.
+type View struct {
+	PartnerID     string     `json:"partner_id"`
+	Name          string     `json:"name"`
+	Scope         string     `json:"scope"` // that orgs may grant it
+	Active        bool       `json:"active"`
+	DeactivatedAt *time.Time `json:"deactivated_at"`
+	CreatedAt     time.Time  `json:"created_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
+	Version       uint64     `json:"version"`
+}
+
+func view(p store.Partner) View {
+	return View{
+		PartnerID: p.ID, Name: p.Name, Scope: scopes.Join(p.Scopes), Active: p.DeactivatedAt == nil,
+		DeactivatedAt: p.DeactivatedAt, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, Version: p.Version,
+	}
+}
+
+// Spec is what an operator gives of a partner.
+type Spec struct {
+	Name  string `json:"name"`
+	Scope string `json:"scope"`
+}
+
+// GrantView is what an org allows a partner.
+type GrantView struct {
+	PartnerID string     `json:"partner_id"`
+	OrgID     string     `json:"org_id"`
+	Scope     string     `json:"scope"`
+	Endpoints []string   `json:"endpoints"` // none: all
+	Until     *time.Time `json:"until"`     // null: until it is withdrawn
+	CreatedAt time.Time  `json:"created_at"`
+	UpdatedAt time.Time  `json:"updated_at"`
+	Version   uint64     `json:"version"`
+}
+
+func viewGrant(g store.Grant) GrantView {
+	return GrantView{
+		PartnerID: g.PartnerID, OrgID: g.OrgID, Scope: scopes.Join(g.Scopes), Endpoints: list(g.Endpoints), Until: g.Until,
+		CreatedAt: g.CreatedAt, UpdatedAt: g.UpdatedAt, Version: g.Version,
+	}
+}
+
+// GrantSpec is what an operator gives of a grant.
+type GrantSpec struct {
+	Scope     string     `json:"scope"`
+	Endpoints []string   `json:"endpoints"`
+	Until     *time.Time `json:"until"`
+}
+
+// TokenView is a partner token as it is listed; absent values are null.
+type TokenView struct {
+	ID         string     `json:"token_id"`
+	Name       string     `json:"name"`
+	SourceIPs  []string   `json:"source_ips"` // none: from anywhere
+	Active     bool       `json:"active"`
+	CreatedBy  string     `json:"created_by"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+	RevokedBy  *string    `json:"revoked_by"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	LastUsedIP *string    `json:"last_used_ip"`
+	UseCount   int64      `json:"use_count"`
+}
+
+func viewToken(t store.PartnerToken, now time.Time) TokenView {
+	v := TokenView{
+		ID: t.ID, Name: t.Name, SourceIPs: list(t.SourceIPs), Active: t.Live(now), CreatedBy: t.CreatedBy,
+		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: t.RevokedAt,
+	}
+	if t.RevokedAt != nil {
+		v.RevokedBy = &t.RevokedBy
+	}
+	return v
+}
+
+// TokenSpec is what an operator gives of a partner token.
+type TokenSpec struct {
+	Name      string   `json:"name"`
+	Lifetime  *string  `json:"lifetime"`   // such as 90d; null: 90 days
+	SourceIPs []string `json:"source_ips"` // none: from anywhere
+}
+
+// CreatedToken is a new partner token: the only time it is shown.
+type CreatedToken struct {
+	Token     string    `json:"token"`
+	ID        string    `json:"token_id"`
+	PartnerID string    `json:"partner_id"`
+	Name      string    `json:"name"`
+	SourceIPs []string  `json:"source_ips"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func list(l []string) []string {
+	if l == nil {
+		return []string{}
+	}
+	return l
+}

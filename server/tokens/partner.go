@@ -1,0 +1,121 @@
+package tokens
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/store"
+)
+
+// MakePartnerToken answers a new partner token that ends at the given time,
+// its id, and the hash to keep. It has the keyed check that all tokens have.
+func (s *Service) MakePartnerToken(end time.Time) (plain, id, hash string) {
+	prefix, id := auth.NewPartnerTokenPrefix(s.o.Environment)
+	plain = s.o.Keys.make(prefix, end)
+	return plain, id, auth.HashGenerated(plain)
+}
+
+// PartnerToken is what is kept of a partner token, with its partner.
+type PartnerToken struct {
+	Partner *store.Partner      // shared: not to be changed
+	Token   *store.PartnerToken // within Partner
+	View    feed.View           // from before anything was read
+	cached  bool
+}
+
+// Live says whether the token may be used at the time now.
+func (p PartnerToken) Live(now time.Time) bool {
+	return p.Token != nil && p.Partner.DeactivatedAt == nil && p.Token.Live(now)
+}
+
+// PartnerTokenOf answers the partner token that was presented, live or not; a
+// zero Token means that there is none: it was made up, or has ended long ago.
+// Errors: store.ErrUnavailable, feed.ErrStale.
+func (s *Service) PartnerTokenOf(ctx context.Context, presented string) (PartnerToken, error) {
+	id, ok := auth.PartnerTokenID(presented, s.o.Environment)
+	if _, ours := s.o.Keys.Read(presented); !ok || !ours {
+		return PartnerToken{}, nil
+	}
+	return s.partnerToken(ctx, presented, id)
+}
+
+// partnerToken reads records only, under the feed (design §3): what ends a
+// partner token is written in them.
+func (s *Service) partnerToken(ctx context.Context, presented, id string) (p PartnerToken, err error) {
+	if p.View, err = s.o.Feed.Fresh(ctx); err != nil {
+		return p, err
+	}
+	owner, err := s.o.PartnerTokens.Get(ctx, id)
+	if err != nil || owner.Record == nil {
+		return p, err
+	}
+	partner, err := s.o.Partners.Get(ctx, owner.Record.PartnerID)
+	if err != nil || partner.Record == nil {
+		return p, err
+	}
+	p.cached = owner.Cached && partner.Cached
+	i := slices.IndexFunc(partner.Record.Tokens, func(t store.PartnerToken) bool { return t.ID == id })
+	if i < 0 || !auth.MatchesGenerated(partner.Record.Tokens[i].Hash, presented) {
+		return p, nil
+	}
+	p.Partner, p.Token = partner.Record, &partner.Record.Tokens[i]
+	return p, nil
+}
+
+// findPartner is Find for a partner token. It is not kept in the cache of
+// tokens.
+func (s *Service) findPartner(ctx context.Context, found Found, presented, id string) (Found, error) {
+	p, err := s.partnerToken(ctx, presented, id)
+	found.View, found.Source = p.View, FromStore
+	if p.cached {
+		found.Source = FromCache
+	}
+	if err == nil && p.Live(s.o.Now()) {
+		found.Token = p.asToken()
+	}
+	return found, err
+}
+
+// asToken is the token as introspection shows it. It has no scopes: alone it
+// opens nothing but grantd's own routes for partners.
+func (p PartnerToken) asToken() *store.Token {
+	return &store.Token{
+		Use: store.UsePartner, PartnerID: p.Partner.ID, PartnerTID: p.Token.ID, SourceIPs: p.Token.SourceIPs,
+		IssuedAt: p.Token.CreatedAt, ExpiresAt: p.Token.ExpiresAt, Position: p.View.Position,
+	}
+}
+
+// explainPartner is Explain for a partner token that was made here.
+func (s *Service) explainPartner(ctx context.Context, presented string, end time.Time) (Explanation, error) {
+	p, err := s.PartnerTokenOf(ctx, presented)
+	if err != nil {
+		return Explanation{}, err
+	}
+	if p.Token == nil {
+		x := Explanation{State: StateLost, Use: store.UsePartner, ExpiresAt: &end}
+		x.Detail = "a partner token of this server of which there is no record: its partner was deleted, or it was revoked long ago"
+		if !s.o.Now().Before(end) {
+			x.State, x.EndedAt, x.Detail = StateExpired, &end, "expired; its record is gone"
+		}
+		return x, nil
+	}
+	x := describe(store.Digest{}, p.asToken())
+	x.ID = p.Token.ID
+	switch {
+	case p.Token.RevokedAt != nil:
+		x.State, x.EndedAt, x.EndedBy = StateRevoked, p.Token.RevokedAt, p.Token.RevokedBy
+		x.Detail = "revoked by " + p.Token.RevokedBy
+	case p.Partner.DeactivatedAt != nil:
+		x.State, x.EndedAt, x.VoidOf = StateVoid, p.Partner.DeactivatedAt, store.PrincipalPartner(p.Partner.ID)
+		x.Detail = "its partner is deactivated"
+	case !p.Token.Live(s.o.Now()):
+		x.State, x.EndedAt = StateExpired, &p.Token.ExpiresAt
+		x.Detail = "expired at " + p.Token.ExpiresAt.Format(time.RFC3339)
+	default:
+		x.State, x.Detail = StateActive, "active until "+p.Token.ExpiresAt.Format(time.RFC3339)
+	}
+	return x, nil
+}
