@@ -14,6 +14,7 @@ const (
 	smallCold variant = "cold"      // its cache holds next to nothing of what is asked
 	unlimited variant = "wrong"     // wrong secrets are counted, and never too many
 	customers variant = "customers" // its tokens are customers'
+	partners  variant = "partners"  // it has a partner that acts for an org
 )
 
 // coldCache is the cache of smallCold: so small beside the list that hits do
@@ -26,8 +27,8 @@ func (v variant) settings() settings {
 		return settings{cacheEntries: coldCache}
 	case unlimited:
 		return settings{unlimited: true}
-	case customers:
-		return settings{customers: true}
+	case customers, partners:
+		return settings{has: v}
 	}
 	return settings{}
 }
@@ -63,6 +64,7 @@ const (
 
 	customerID        = "10001"
 	pathCustomerToken = "/customers/" + customerID + "/token"
+	pathPartnerToken  = "/partners/token"
 	typeJSONAPI       = "application/vnd.api+json"
 )
 
@@ -72,6 +74,7 @@ var (
 	inactive = rule{exact: `{"active":false}`}
 	refused  = rule{starts: `{"error":"invalid_client"`, holds: `"error_description"`}
 	handed   = rule{starts: `{"data":{"type":"customerBearerToken","attributes":{"token":"gt_`, holds: `"expiresIn":86400`}
+	onBehalf = rule{starts: `{"data":{"type":"onBehalfToken","attributes":{"token":"gt_`, holds: `"expiresIn":86400`}
 )
 
 // workloads are the cases, in the order of the tables.
@@ -114,6 +117,10 @@ func workloads() []workload {
 		introspect(customerHot, "introspect, customer token", "/const/customer", func(w *workload) {
 			w.variant, w.tokens = customers, hotTokens
 		}),
+		{
+			name: "on-behalf-issue", title: "issue, on-behalf token", variant: partners, path: pathPartnerToken, floor: "/on-behalf-token",
+			source: fromNone, status: 201, want: []rule{onBehalf}, request: issueOnBehalf,
+		},
 	}
 }
 
@@ -125,7 +132,16 @@ func named(name string) workload {
 
 // issueCustomer asks without a code, as for the cards of seeds/001.
 func issueCustomer(g *grantd, path string) string {
-	const body = `{"data":{"type":"customerToken","attributes":{"scope":"cards"}}}`
+	return document(g, path, `{"data":{"type":"customerToken","attributes":{"scope":"cards"}}}`)
+}
+
+// issueOnBehalf asks for what seeds/000 does.
+func issueOnBehalf(g *grantd, path string) string {
+	return document(g, path, `{"data":{"type":"createOnBehalfToken","attributes":{"orgId":"`+benchOrg+`","scopes":"customers cards"}}}`)
+}
+
+// document posts a JSON:API document as the bearer.
+func document(g *grantd, path, body string) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 		path, g.bearer, typeJSONAPI, len(body), body)
 }

@@ -36,7 +36,7 @@ func TestRequestsAreWellFormed(t *testing.T) {
 
 // The report names workloads; it must find them.
 func TestNamesAreOfWorkloads(t *testing.T) {
-	for _, name := range []string{"issue-form", "issue-json", "issue-basic", "hot", warmCase, "cold", "garbage", "mixed", "wrong", "customer-issue", customerHot} {
+	for _, name := range []string{"issue-form", "issue-json", "issue-basic", "hot", warmCase, "cold", "garbage", "mixed", "wrong", "customer-issue", customerHot, "on-behalf-issue"} {
 		if got := named(name).name; got != name {
 			t.Errorf("%s is %s", name, got)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -30,15 +31,15 @@ type grantd struct {
 	client   credentials // gets tokens
 	server   credentials // introspects
 	tokens   tokenList   // seeded
-	bearer   string      // of the backend that makes customers' tokens, if the settings say so
+	bearer   string      // of the backend that makes customers' tokens, or the partner's token, if the settings say so
 }
 
 // settings are what differs from a grantd that was told nothing.
 type settings struct {
-	cacheEntries int    // 0: the default
-	unlimited    bool   // wrong secrets are counted, and never too many
-	metrics      string // listener of the metrics; "": any port
-	customers    bool   // it has a customer, and its tokens are his
+	cacheEntries int     // 0: the default
+	unlimited    bool    // wrong secrets are counted, and never too many
+	metrics      string  // listener of the metrics; "": any port
+	has          variant // customers: a customer, whose its tokens are; partners: a partner
 }
 
 type credentials struct {
@@ -105,36 +106,75 @@ func (g *grantd) begin(ctx context.Context) (time.Duration, error) {
 // createClients makes the client and the resource server, by the command
 // line.
 func (g *grantd) createClients(ctx context.Context) (err error) {
-	if !g.settings.customers {
+	if g.settings.has != customers {
 		if g.client, err = g.create(ctx, "--id", "bench", "--scope", "users:read users:write"); err != nil {
 			return err
 		}
-		g.server, err = g.create(ctx, "--id", "bench-rs", "--introspect")
-		return err
+		if g.server, err = g.create(ctx, "--id", "bench-rs", "--introspect"); err != nil || g.settings.has != partners {
+			return err
+		}
+		return g.createPartner(ctx)
 	}
 	if g.client, err = g.create(ctx, "--id", "bench", "--org", benchOrg, "--scope", backendScope); err != nil {
 		return err
 	}
-	put := exec.CommandContext(ctx, g.lab.grantd, "customer", "put", customerID, "--socket", g.socket(),
-		"--org", benchOrg, "--type", "individual", "--phone", "+15555550136")
-	if out, err := put.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: customer put: %w: %s", g.name, err, oneLine(out))
+	if _, err = g.admin(ctx, "customer", "put", customerID, "--org", benchOrg, "--type", "individual", "--phone", "+15555550136"); err != nil {
+		return err
 	}
 	g.server, err = g.create(ctx, "--id", "bench-rs", "--introspect", "--token-use", "client", "--token-use", "customer")
 	return err
 }
 
-// What is made for customers' tokens.
+// What is made for customers' and partners' tokens.
 const (
 	benchOrg     = "h5D8B5gyHtk="
 	backendScope = "customers cards customer-token-write"
+	benchPartner = "hurdlr"
 )
 
-func (g *grantd) create(ctx context.Context, args ...string) (c credentials, err error) {
-	args = append([]string{"client", "create", "--socket", g.socket(), "--output", "json"}, args...)
-	out, err := exec.CommandContext(ctx, g.lab.grantd, args...).Output()
+// createPartner gives it a partner that may act for an org.
+func (g *grantd) createPartner(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"org", "put", benchOrg, "--name", "Shared Client 2"},
+		{"partner", "put", benchPartner, "--name", "Hurdlr", "--scope", "customers cards"},
+		{"partner", "grant", benchPartner, benchOrg, "--scope", "customers cards"},
+	} {
+		if _, err := g.admin(ctx, args...); err != nil {
+			return err
+		}
+	}
+	out, err := g.admin(ctx, "partner", "token", "create", benchPartner, "--name", "bench")
 	if err != nil {
-		return c, fmt.Errorf("%s: client create: %w: %s", g.name, err, oneLine(out))
+		return err
+	}
+	var created struct {
+		Token string `json:"token"`
+	}
+	if err := json.Unmarshal(out, &created); err != nil {
+		return fmt.Errorf("%s: partner token create: %w", g.name, err)
+	}
+	g.bearer = created.Token
+	return nil
+}
+
+// admin runs a command of the operator, and answers what it printed.
+func (g *grantd) admin(ctx context.Context, args ...string) ([]byte, error) {
+	named := strings.Join(args[:2], " ")
+	out, err := exec.CommandContext(ctx, g.lab.grantd, append(args, "--socket", g.socket(), "--output", "json")...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			out = exit.Stderr
+		}
+		return nil, fmt.Errorf("%s: %s: %w: %s", g.name, named, err, oneLine(out))
+	}
+	return out, nil
+}
+
+func (g *grantd) create(ctx context.Context, args ...string) (c credentials, err error) {
+	out, err := g.admin(ctx, append([]string{"client", "create"}, args...)...)
+	if err != nil {
+		return c, err
 	}
 	if err := json.Unmarshal(out, &c); err != nil {
 		return c, fmt.Errorf("%s: client create: %w", g.name, err)
@@ -164,7 +204,7 @@ func (g *grantd) prepare(ctx context.Context, count, every int) error {
 		record: store.Token{Use: store.UseClient, ClientID: g.client.ID, SecretID: g.client.SecretID, Scopes: "users:read users:write"},
 		said:   func(done int) { g.lab.say("%s: %d of %d tokens", g.name, done, count) },
 	}
-	if g.settings.customers {
+	if g.settings.has == customers {
 		if err := g.seedBearer(ctx, st, s); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 // checked. What it measures is of no interest here.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	o, err := parseFlags([]string{"-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong|customer-issue", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
+	o, err := parseFlags([]string{"-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong|customer-issue|on-behalf-issue", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := readResults(t, dir)
-	if want := 6 * 3; len(r.Measurements) != want {
+	if want := 7 * 3; len(r.Measurements) != want {
 		t.Errorf("%d measurements, want %d", len(r.Measurements), want)
 	}
 	for _, name := range []string{"results.md", "results.svg"} {

@@ -95,15 +95,38 @@ func (k keep) customerToken(c *gin.Context) {
 		c.Status(http.StatusBadRequest)
 		return
 	}
+	k.handOut(c, "customerBearerToken")
+}
+
+// handOut makes a token and answers it in a document.
+func (k keep) handOut(c *gin.Context, typ string) {
 	token := k.make(c)
 	if token == "" {
 		return
 	}
 	var d document
-	d.Data.Type = "customerBearerToken"
+	d.Data.Type = typ
 	d.Data.Attributes.Token, d.Data.Attributes.ExpiresIn = token, 86400
 	c.Header("Content-Type", "application/vnd.api+json") // c.JSON keeps one that is there
 	c.JSON(http.StatusCreated, d)
+}
+
+// onBehalfToken does the same for a token on behalf of an org.
+func (k keep) onBehalfToken(c *gin.Context) {
+	var asked struct {
+		Data struct {
+			Type       string `json:"type"`
+			Attributes struct {
+				OrgID  string `json:"orgId"`
+				Scopes string `json:"scopes"`
+			} `json:"attributes"`
+		} `json:"data"`
+	}
+	if err := c.ShouldBindJSON(&asked); err != nil {
+		c.Status(http.StatusBadRequest)
+		return
+	}
+	k.handOut(c, "onBehalfToken")
 }
 
 // token makes a token.

@@ -37,6 +37,7 @@ func main() {
 	e.POST("/introspect", s.introspect(a))
 	e.POST("/token", s.token)
 	e.POST("/customer-token", s.customerToken)
+	e.POST("/on-behalf-token", s.onBehalfToken)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
