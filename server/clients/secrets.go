@@ -42,15 +42,9 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 		if !secret.Live(s.o.Now()) {
 			continue
 		}
-		v := SecretView{ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt}
-		if u, ok := uses[secret.ID]; ok {
-			at := u.LastAt.UTC().Truncate(time.Second)
-			v.LastUsedAt, v.UseCount = &at, u.Count
-			if u.LastIP != "" {
-				v.LastUsedIP = &u.LastIP
-			}
-		}
-		views = append(views, v)
+		views = append(views, SecretView{
+			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, LastUse: records.LastUseOf(uses, secret.ID),
+		})
 	}
 	return views, nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/records"
 	"github.com/grantd/grantd/store"
 )
 
@@ -58,9 +59,7 @@ type SecretView struct {
 	ID         string     `json:"id"`
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  *time.Time `json:"expires_at"`
-	LastUsedAt *time.Time `json:"last_used_at"`
-	LastUsedIP *string    `json:"last_used_ip"`
-	UseCount   int64      `json:"use_count"`
+	records.LastUse
 }
 
 // Created is a new secret: the only time it is shown.

@@ -48,13 +48,7 @@ func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 	views := []TokenView{}
 	for _, t := range p.Tokens {
 		v := viewToken(t, s.o.Now())
-		if u, ok := uses[t.ID]; ok {
-			at := u.LastAt.UTC().Truncate(time.Second)
-			v.LastUsedAt, v.UseCount = &at, u.Count
-			if u.LastIP != "" {
-				v.LastUsedIP = &u.LastIP
-			}
-		}
+		v.LastUse = records.LastUseOf(uses, t.ID)
 		views = append(views, v)
 	}
 	return views, nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/records"
 	"github.com/grantd/grantd/store"
 )
 
@@ -69,9 +70,7 @@ type TokenView struct {
 	ExpiresAt  time.Time  `json:"expires_at"`
 	RevokedAt  *time.Time `json:"revoked_at"`
 	RevokedBy  *string    `json:"revoked_by"`
-	LastUsedAt *time.Time `json:"last_used_at"`
-	LastUsedIP *string    `json:"last_used_ip"`
-	UseCount   int64      `json:"use_count"`
+	records.LastUse
 }
 
 func viewToken(t store.PartnerToken, now time.Time) TokenView {
