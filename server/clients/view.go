@@ -56,9 +56,9 @@ func list[T any](l []T) []T {
 
 // SecretView is one live secret as it is listed; absent values are null.
 type SecretView struct {
-	ID         string     `json:"id"`
-	CreatedAt  time.Time  `json:"created_at"`
-	ExpiresAt  *time.Time `json:"expires_at"`
+	ID        string     `json:"id"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at"`
 	records.LastUse
 }
 

@@ -61,15 +61,15 @@ type GrantSpec struct {
 
 // TokenView is a partner token as it is listed; absent values are null.
 type TokenView struct {
-	ID         string     `json:"token_id"`
-	Name       string     `json:"name"`
-	SourceIPs  []string   `json:"source_ips"` // none: from anywhere
-	Active     bool       `json:"active"`
-	CreatedBy  string     `json:"created_by"`
-	CreatedAt  time.Time  `json:"created_at"`
-	ExpiresAt  time.Time  `json:"expires_at"`
-	RevokedAt  *time.Time `json:"revoked_at"`
-	RevokedBy  *string    `json:"revoked_by"`
+	ID        string     `json:"token_id"`
+	Name      string     `json:"name"`
+	SourceIPs []string   `json:"source_ips"` // none: from anywhere
+	Active    bool       `json:"active"`
+	CreatedBy string     `json:"created_by"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	RevokedAt *time.Time `json:"revoked_at"`
+	RevokedBy *string    `json:"revoked_by"`
 	records.LastUse
 }
 
