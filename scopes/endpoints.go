@@ -48,7 +48,7 @@ func ParseEndpoints(patterns []string) (Endpoints, error) {
 			return Endpoints{}, ErrEndpoints
 		}
 		method, path, _ := strings.Cut(p, " ")
-		if method != http.MethodGet && method != http.MethodHead || !plainPath(path) || strings.Contains(path, "%") {
+		if method != http.MethodGet && method != http.MethodHead || !plainPath(path) {
 			return Endpoints{}, ErrEndpoint
 		}
 		if !register(http.NewServeMux(), p) { // alone: its own fault
@@ -71,7 +71,8 @@ func register(mux *http.ServeMux, pattern string) (ok bool) {
 // Allow says whether the token may be used for this request: its method is GET
 // or HEAD, and its path matches one of the patterns. Where two servers might
 // read a path differently (dot segments, double and encoded slashes,
-// backslashes, semicolons), it is refused. The query is not looked at.
+// backslashes, semicolons, what is encoded twice), it is refused. The query is
+// not looked at.
 func (e Endpoints) Allow(method string, u *url.URL) bool {
 	if e.mux == nil {
 		return true
@@ -87,13 +88,13 @@ func (e Endpoints) Allow(method string, u *url.URL) bool {
 	return ok
 }
 
-// plainPath says whether every server reads the path alike.
+// plainPath says whether every server reads the path, decoded once, alike.
 func plainPath(path string) bool {
 	if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") {
 		return false
 	}
 	for _, c := range []byte(path) {
-		if c <= ' ' || c >= 0x7f || c == ';' || c == '\\' || c == '?' || c == '#' {
+		if c <= ' ' || c >= 0x7f || c == ';' || c == '\\' || c == '?' || c == '#' || c == '%' {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -249,6 +250,8 @@ func Contains(list []string, addr netip.Addr) bool {
 	})
 }
 
+var errMapped = errors.New("a range of IPv4-mapped addresses has at least 96 bits")
+
 // ParseRange reads an address or a CIDR; an address is a range of one.
 func ParseRange(s string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
@@ -259,19 +262,21 @@ func ParseRange(s string) (netip.Prefix, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.Addr().Is4In6() && p.Bits() >= 96 {
+	if p.Addr().Is4In6() {
+		if p.Bits() < 96 { // it would be a range of IPv6, which nobody means who writes this
+			return p, errMapped
+		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
 	return p.Masked(), nil
 }
 
 // CleanRanges answers the addresses and CIDRs in one form each, and each once.
-// ok is false if one of them is neither, has a zone, or is longer than what it
-// could match.
+// ok is false if one of them is neither or has a zone.
 func CleanRanges(list []string) (clean []string, ok bool) {
 	for _, s := range list {
 		p, err := ParseRange(s)
-		if err != nil || strings.Contains(s, "%") || p.Addr().Is4In6() {
+		if err != nil || strings.Contains(s, "%") {
 			return nil, false
 		}
 		text := p.String()

@@ -98,9 +98,9 @@ func (b *bank) customer(t *testing.T, id, org, typ, phone string, users ...strin
 }
 
 // admin sends an admin request that is to be done.
-func (b *bank) admin(t *testing.T, method, path string, body any) harness.Response {
+func (w *world) admin(t *testing.T, method, path string, body any) harness.Response {
 	t.Helper()
-	r := b.AdminDo(t, method, path, body)
+	r := w.AdminDo(t, method, path, body)
 	if r.Status >= 300 {
 		t.Fatalf("%s %s: %d %s", method, path, r.Status, r.Body)
 	}
@@ -275,9 +275,9 @@ func (b *bank) issue(t *testing.T, token, customer, attributes string) string {
 }
 
 // shown is what introspection says to rs.
-func (b *bank) shown(t *testing.T, rs clients.Created, token string) map[string]any {
+func (w *world) shown(t *testing.T, rs clients.Created, token string) map[string]any {
 	t.Helper()
-	r := b.send(t, about(token, basic(rs)))
+	r := w.send(t, about(token, basic(rs)))
 	if r.Status != http.StatusOK {
 		t.Fatalf("introspection: %d %s", r.Status, r.Body)
 	}

@@ -21,68 +21,77 @@ func TestCustomerDocuments(t *testing.T) {
 		{"token", "/customers/" + peter + "/token", "customerToken", `{"scope":"cards"}`},
 	} {
 		t.Run(e.name, func(t *testing.T) {
-			body := `{"data":{"type":"` + e.typ + `","attributes":` + e.good + `}}`
+			b.run(t, b.documents(e.path, e.typ, e.good, b.token, b.backend))
 			raw := func(body string) call { return post(e.path, body, apiType, auth) }
-			with := func(member string) call { return raw(`{"data":{"type":"` + e.typ + `",` + member + `}}`) }
-			ofType := func(typ string) row {
-				return row{name: "X_type_" + typ, call: post(e.path, body, typ, auth), status: 415, code: badRequest}
-			}
-			rows := []row{
-				ofType("Content-Type: application/json"), ofType("Content-Type: application/json; charset=utf-8"), ofType("X-None: x"), ofType("Content-Type:"),
-				ofType("Content-Type: text/plain"), ofType("Content-Type: application/x-www-form-urlencoded"), ofType("Content-Type: */*"),
-				ofType(apiType + `; ext="https://jsonapi.org/ext/atomic"`), ofType(apiType + ", application/json"),
-				{name: "X_size", call: raw(`{"data":"` + strings.Repeat("x", 64<<10) + `"}`), status: 413, code: badRequest},
-				{name: "X_size_chunked", call: call{method: "POST", target: e.path, headers: []string{apiType, auth}, chunked: true, body: strings.Repeat(" ", 64<<10+1)}, status: 413, code: badRequest},
-				unsound("X_query", post(e.path+"?scope=cards", body, apiType, auth), ""),
-				unsound("X_token_in_the_URL", post(e.path+"?access_token="+b.token, body, apiType), ""),
-				unsound("X_empty", raw(""), ""),
-				unsound("X_not_JSON", raw("channel=sms"), ""),
-				unsound("X_not_UTF_8", raw(`{"data":{"type":"`+e.typ+`","attributes":{"scope":"`+"\xff"+`"}}}`), ""),
-				unsound("X_two", raw(body+body), ""),
-				unsound("X_list", raw("["+body+"]"), ""),
-				unsound("X_null", raw("null"), ""),
-				unsound("X_no_data", raw("{}"), ""),
-				unsound("X_data_null", raw(`{"data":null}`), "/data"),
-				unsound("X_data_text", raw(`{"data":"x"}`), "/data"),
-				unsound("X_data_list", raw(`{"data":[{"type":"`+e.typ+`","attributes":`+e.good+`}]}`), "/data"),
-				unsound("X_data_twice", raw(`{"data":{"type":"`+e.typ+`","attributes":`+e.good+`},"data":{}}`), ""),
-				unsound("X_data_twice_by_case", raw(`{"data":{"type":"`+e.typ+`","attributes":`+e.good+`},"DATA":{}}`), ""),
-				unsound("X_more_in_the_document", raw(`{"included":[],"data":{"type":"`+e.typ+`","attributes":`+e.good+`}}`), ""),
-				unsound("X_more_in_data", with(`"attributes":`+e.good+`,"id":"1"`), "/data"),
-				unsound("X_relationships", with(`"attributes":`+e.good+`,"relationships":{}`), "/data"),
-				unsound("X_no_attributes", raw(`{"data":{"type":"`+e.typ+`"}}`), "/data/attributes"),
-				unsound("X_attributes_null", with(`"attributes":null`), "/data/attributes"),
-				unsound("X_attributes_list", with(`"attributes":[]`), "/data/attributes"),
-				unsound("X_attributes_text", with(`"attributes":"x"`), "/data/attributes"),
-				unsound("X_unknown_attribute", with(`"attributes":`+strings.Replace(e.good, "{", `{"customerId":"10003",`, 1)), "/data/attributes"),
-				unsound("X_attribute_in_capitals", with(`"attributes":`+strings.ToUpper(e.good)), "/data/attributes"),
-				unsound("X_attribute_twice", with(`"attributes":`+strings.Replace(e.good, "{", e.good[:len(e.good)-1]+",", 1)), ""),
-				unsound("X_attribute_twice_by_case", with(`"attributes":`+strings.Replace(e.good, "{", strings.ToUpper(e.good[:len(e.good)-1])+",", 1)), ""),
-				unsound("X_no_type", raw(`{"data":{"attributes":`+e.good+`}}`), "/data/type"),
-				unsound("X_wrong_type", raw(`{"data":{"type":"customer","attributes":`+e.good+`}}`), "/data/type"),
-				unsound("X_type_in_capitals", raw(`{"data":{"type":"`+strings.ToUpper(e.typ)+`","attributes":`+e.good+`}}`), "/data/type"),
-				unsound("X_type_number", raw(`{"data":{"type":1,"attributes":`+e.good+`}}`), "/data/type"),
-				notActive("X_garbage", post(e.path, body, apiType, bearer("made-up-0123456789"))),
-				notActive("X_garbage_of_our_form", post(e.path, body, apiType, bearer("gt_sandbox_"+strings.Repeat("a", 43)))),
-				notActive("X_secret", post(e.path, body, apiType, bearer(b.backend.ClientSecret))),
-			}
-			for name, headers := range map[string][]string{
-				"none": {}, "basic": {basic(b.backend)}, "empty": {"Authorization: Bearer"}, "blank": {"Authorization: Bearer "}, "two": {auth, auth}, "two_in_one": {auth + ", " + b.token}, "other_scheme": {"Authorization: Token " + b.token},
-			} {
-				rows = append(rows, row{name: "X_bearer_" + name, call: post(e.path, body, append([]string{apiType}, headers...)...), status: 401, code: "invalid_token", also: func(t *testing.T, r harness.Response) {
-					if got := r.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer realm="grantd"`) {
-						t.Errorf("WWW-Authenticate: %s", got)
-					}
-				}})
-			}
-			for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
-				rows = append(rows, row{name: "X_" + method, call: call{method: method, target: e.path, headers: []string{auth}}, status: 405, code: badRequest, header: map[string]string{"Allow": "POST"}})
-			}
-			b.run(t, rows)
-			made("X_good", call{}).check(t, b.send(t, raw(body)))
+			made("X_good", call{}).check(t, b.send(t, raw(`{"data":{"type":"`+e.typ+`","attributes":`+e.good+`}}`)))
 			made("X_good_in_other_words", call{}).check(t, b.send(t, raw(` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+e.good+`, "type":"`+e.typ+`"}}`)))
 		})
 	}
+}
+
+// documents are the ways to spoil a document, and who sends it, that all
+// endpoints which read documents refuse alike. good are attributes that are
+// not; token is a bearer, and client one that is none.
+func (w *world) documents(path, typ, good, token string, client clients.Created) []row {
+	auth := bearer(token)
+	body := `{"data":{"type":"` + typ + `","attributes":` + good + `}}`
+	raw := func(body string) call { return post(path, body, apiType, auth) }
+	with := func(member string) call { return raw(`{"data":{"type":"` + typ + `",` + member + `}}`) }
+	ofType := func(typ string) row {
+		return row{name: "X_type_" + typ, call: post(path, body, typ, auth), status: 415, code: badRequest}
+	}
+	rows := []row{
+		ofType("Content-Type: application/json"), ofType("Content-Type: application/json; charset=utf-8"), ofType("X-None: x"), ofType("Content-Type:"),
+		ofType("Content-Type: text/plain"), ofType("Content-Type: application/x-www-form-urlencoded"), ofType("Content-Type: */*"),
+		ofType(apiType + `; ext="https://jsonapi.org/ext/atomic"`), ofType(apiType + ", application/json"),
+		{name: "X_size", call: raw(`{"data":"` + strings.Repeat("x", 64<<10) + `"}`), status: 413, code: badRequest},
+		{name: "X_size_chunked", call: call{method: "POST", target: path, headers: []string{apiType, auth}, chunked: true, body: strings.Repeat(" ", 64<<10+1)}, status: 413, code: badRequest},
+		unsound("X_query", post(path+"?scope=cards", body, apiType, auth), ""),
+		unsound("X_token_in_the_URL", post(path+"?access_token="+token, body, apiType), ""),
+		unsound("X_empty", raw(""), ""),
+		unsound("X_not_JSON", raw("channel=sms"), ""),
+		unsound("X_not_UTF_8", raw(`{"data":{"type":"`+typ+`","attributes":{"scope":"`+"\xff"+`"}}}`), ""),
+		unsound("X_two", raw(body+body), ""),
+		unsound("X_list", raw("["+body+"]"), ""),
+		unsound("X_null", raw("null"), ""),
+		unsound("X_no_data", raw("{}"), ""),
+		unsound("X_data_null", raw(`{"data":null}`), "/data"),
+		unsound("X_data_text", raw(`{"data":"x"}`), "/data"),
+		unsound("X_data_list", raw(`{"data":[{"type":"`+typ+`","attributes":`+good+`}]}`), "/data"),
+		unsound("X_data_twice", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"data":{}}`), ""),
+		unsound("X_data_twice_by_case", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"DATA":{}}`), ""),
+		unsound("X_more_in_the_document", raw(`{"included":[],"data":{"type":"`+typ+`","attributes":`+good+`}}`), ""),
+		unsound("X_more_in_data", with(`"attributes":`+good+`,"id":"1"`), "/data"),
+		unsound("X_relationships", with(`"attributes":`+good+`,"relationships":{}`), "/data"),
+		unsound("X_no_attributes", raw(`{"data":{"type":"`+typ+`"}}`), "/data/attributes"),
+		unsound("X_attributes_null", with(`"attributes":null`), "/data/attributes"),
+		unsound("X_attributes_list", with(`"attributes":[]`), "/data/attributes"),
+		unsound("X_attributes_text", with(`"attributes":"x"`), "/data/attributes"),
+		unsound("X_unknown_attribute", with(`"attributes":`+strings.Replace(good, "{", `{"customerId":"10003",`, 1)), "/data/attributes"),
+		unsound("X_attribute_in_capitals", with(`"attributes":`+strings.ToUpper(good)), "/data/attributes"),
+		unsound("X_attribute_twice", with(`"attributes":`+strings.Replace(good, "{", good[:len(good)-1]+",", 1)), ""),
+		unsound("X_attribute_twice_by_case", with(`"attributes":`+strings.Replace(good, "{", strings.ToUpper(good[:len(good)-1])+",", 1)), ""),
+		unsound("X_no_type", raw(`{"data":{"attributes":`+good+`}}`), "/data/type"),
+		unsound("X_wrong_type", raw(`{"data":{"type":"customer","attributes":`+good+`}}`), "/data/type"),
+		unsound("X_type_in_capitals", raw(`{"data":{"type":"`+strings.ToUpper(typ)+`","attributes":`+good+`}}`), "/data/type"),
+		unsound("X_type_number", raw(`{"data":{"type":1,"attributes":`+good+`}}`), "/data/type"),
+		notActive("X_garbage", post(path, body, apiType, bearer("made-up-0123456789"))),
+		notActive("X_garbage_of_our_form", post(path, body, apiType, bearer("gt_sandbox_"+strings.Repeat("a", 43)))),
+		notActive("X_secret", post(path, body, apiType, bearer(client.ClientSecret))),
+	}
+	for name, headers := range map[string][]string{
+		"none": {}, "basic": {basic(client)}, "empty": {"Authorization: Bearer"}, "blank": {"Authorization: Bearer "}, "two": {auth, auth}, "two_in_one": {auth + ", " + token}, "other_scheme": {"Authorization: Token " + token},
+	} {
+		rows = append(rows, row{name: "X_bearer_" + name, call: post(path, body, append([]string{apiType}, headers...)...), status: 401, code: "invalid_token", also: func(t *testing.T, r harness.Response) {
+			if got := r.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer realm="grantd"`) {
+				t.Errorf("WWW-Authenticate: %s", got)
+			}
+		}})
+	}
+	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
+		rows = append(rows, row{name: "X_" + method, call: call{method: method, target: path, headers: []string{auth}}, status: 405, code: badRequest, header: map[string]string{"Allow": "POST"}})
+	}
+	return rows
 }
 
 // Ways to ask for a code that are wrong; none of them sends one.

@@ -26,7 +26,7 @@ func TestErrorResponse(t *testing.T) {
 	stored := map[string]string{"Cache-Control": "no-store", "Pragma": "no-cache"}
 	w.run(t, []row{
 		{name: "E01_one_code_status_400", call: ask("grant_type=x", auth), status: 400, code: badGrant,
-			body: `{"error":"unsupported_grant_type","error_description":"this server grants client_credentials only"}`},
+			body: `{"error":"unsupported_grant_type","error_description":"this server grants client_credentials and, to partners, token exchange"}`},
 		{name: "E02_characters", call: ask(grant+"&scope=%22%5C", auth), status: 400, code: badScope,
 			also: func(t *testing.T, r harness.Response) {
 				if says, _ := r.JSON(t)["error_description"].(string); !errorText.MatchString(says) {

@@ -127,9 +127,11 @@ func TestMetadataIsTrue(t *testing.T) {
 		}
 	}
 	t.Run("M03_grants", func(t *testing.T) {
-		if !equal(doc["grant_types_supported"], []any{"client_credentials"}) {
+		if !equal(doc["grant_types_supported"], []any{"client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"}) {
 			t.Errorf("%v", doc["grant_types_supported"])
 		}
+		a := newAlliance(t)
+		granted("", call{}).check(t, a.send(t, ask(trade(a.token, sharedTwo))))
 	})
 	t.Run("M03_scopes", func(t *testing.T) {
 		all := w.client(t, "all", "")

@@ -134,8 +134,10 @@ func checkError(t *testing.T, c call, r harness.Response) {
 }
 
 // wantsDocument says whether an error is to be a JSON:API document: all below
-// the path of customers' tokens are.
-func (c call) wantsDocument() bool { return strings.HasPrefix(c.target, "/customers/") }
+// the paths of customers' and partners' tokens are.
+func (c call) wantsDocument() bool {
+	return strings.HasPrefix(c.target, "/customers/") || strings.HasPrefix(c.target, "/partners/")
+}
 
 // wellFormedChallenge says whether each attribute of it stands once.
 func wellFormedChallenge(c string) bool {
