@@ -61,7 +61,7 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 	g, created, err := s.grants.Put(ctx, first, records.Step[store.Grant]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(g *store.Grant) error {
-			same := sameIncarnation(g, first)
+			same := sameIncarnation(g, first) && g.WithdrawnAt == nil // a withdrawal may have stopped half-way
 			if same && slices.Equal(g.Scopes, first.Scopes) && slices.Equal(g.Endpoints, first.Endpoints) && sameTime(g.Until, first.Until) {
 				return records.ErrUnchanged
 			}
@@ -110,10 +110,11 @@ func (s *Service) grantOf(ctx context.Context, id string, spec GrantSpec) (store
 		return g, bad("endpoints", err.Error())
 	}
 	if spec.Until != nil {
-		until := spec.Until.UTC().Truncate(time.Second)
-		if g.Until = &until; !until.After(now) {
+		until, err := time.Parse(time.RFC3339, *spec.Until)
+		if until = until.UTC().Truncate(time.Second); err != nil || !until.After(now) {
 			return g, errUntil
 		}
+		g.Until = &until
 	}
 	return g, nil
 }
