@@ -74,7 +74,26 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.grants.Entry(store.EntryChange, id, by)} },
 	})
+	if created {
+		err = s.stillThere(ctx, by, g)
+	}
 	return viewGrant(g), created, err
+}
+
+// stillThere takes a new grant back if its partner was deleted in the meantime:
+// what removes a partner's grants may not have seen this one, and it would be
+// shown as granted to the next partner of the same id.
+func (s *Service) stillThere(ctx context.Context, by audit.Actor, g store.Grant) error {
+	p, err := s.keep.Get(ctx, g.PartnerID)
+	switch {
+	case err == nil && p.DeactivatedAt != nil:
+		err = errOff
+	case err == nil && p.Incarnation != g.PartnerIncarnation:
+		err = errNoPartner
+	case ignoreNotFound(err) != nil || err == nil:
+		return err
+	}
+	return errors.Join(err, ignoreNotFound(s.Withdraw(ctx, by, g.ID(), g.Version)))
 }
 
 // grantOf answers the grant that the spec describes, as a new record.
