@@ -8,27 +8,26 @@ import (
 )
 
 const (
-	// expiringWithin is how soon a secret ends that is counted as expiring.
+	// expiringWithin is how soon a credential ends that is counted as expiring.
 	expiringWithin = 7 * 24 * time.Hour
 	expiringEvery  = 10 * time.Minute
 	expiringPage   = 500
 )
 
-// startExpiring counts the secrets that end soon, now and every ten minutes
-// until Stop: who watches the metrics rotates them in time.
+// startExpiring counts the credentials that end soon, now and every ten
+// minutes until Stop: who watches the metrics replaces them in time.
 func (s *Server) startExpiring() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	secrets := credentials[store.Client]{"secrets", s.store.Clients(), store.ClientRecords.ID, secretEnds, s.metrics.SecretsExpiring}
+	partners := credentials[store.Partner]{"partner tokens", s.store.Partners(), store.PartnerRecords.ID, partnerTokenEnds, s.metrics.PartnerTokensExpiring}
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(expiringEvery)
 		defer tick.Stop()
 		for {
-			if n, err := s.expiring(ctx); err == nil {
-				s.metrics.SecretsExpiring(n)
-			} else if ctx.Err() == nil {
-				s.log.WarnContext(ctx, "secrets that end soon are not counted; the last count stays", "error", err)
-			}
+			secrets.count(ctx, s)
+			partners.count(ctx, s)
 			select {
 			case <-ctx.Done():
 				return
@@ -36,38 +35,67 @@ func (s *Server) startExpiring() {
 			}
 		}
 	}()
-	s.onStop("count of secrets that end soon", func(context.Context) error {
+	s.onStop("count of credentials that end soon", func(context.Context) error {
 		cancel()
 		<-done
 		return nil
 	})
 }
 
-// expiring counts live secrets of active clients that end soon.
-func (s *Server) expiring(ctx context.Context) (n int, err error) {
+// credentials are those that the records of one kind hold.
+type credentials[R any] struct {
+	name    string
+	records store.RecordSet[R]
+	id      func(*R) string
+	ends    func(r *R, now time.Time) []time.Time // of those that can be used now
+	tell    func(n int)
+}
+
+// count tells how many of them end soon.
+func (c credentials[R]) count(ctx context.Context, s *Server) {
+	n, err := c.ending(ctx, s.now())
+	switch {
+	case err == nil:
+		c.tell(n)
+	case ctx.Err() == nil:
+		s.log.WarnContext(ctx, c.name+" that end soon are not counted; the last count stays", "error", err)
+	}
+}
+
+func (c credentials[R]) ending(ctx context.Context, now time.Time) (n int, err error) {
 	for after := ""; ; {
-		page, err := s.store.Clients().List(ctx, store.Page{After: after, Limit: expiringPage})
+		page, err := c.records.List(ctx, store.Page{After: after, Limit: expiringPage})
 		if err != nil {
 			return 0, err
 		}
 		for i := range page {
-			n += endingSoon(&page[i], s.now())
+			for _, end := range c.ends(&page[i], now) {
+				if end.Sub(now) <= expiringWithin {
+					n++
+				}
+			}
 		}
 		if len(page) < expiringPage {
 			return n, nil
 		}
-		after = page[len(page)-1].ID
+		after = c.id(&page[len(page)-1])
 	}
 }
 
-func endingSoon(c *store.Client, now time.Time) (n int) {
-	if c.DeactivatedAt != nil {
-		return 0
-	}
+func secretEnds(c *store.Client, now time.Time) (ends []time.Time) {
 	for _, secret := range c.Secrets {
-		if secret.Live(now) && secret.ExpiresAt != nil && secret.ExpiresAt.Sub(now) <= expiringWithin {
-			n++
+		if c.DeactivatedAt == nil && secret.Live(now) && secret.ExpiresAt != nil {
+			ends = append(ends, *secret.ExpiresAt)
 		}
 	}
-	return n
+	return ends
+}
+
+func partnerTokenEnds(p *store.Partner, now time.Time) (ends []time.Time) {
+	for _, t := range p.Tokens {
+		if p.DeactivatedAt == nil && t.Live(now) {
+			ends = append(ends, t.ExpiresAt)
+		}
+	}
+	return ends
 }

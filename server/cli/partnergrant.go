@@ -46,11 +46,10 @@ say that they enforce endpoints accept its tokens.`,
 			return misuse(c, "--endpoint: %s", err)
 		}
 		if c.Flags().Changed("until") {
-			at, err := time.Parse(time.RFC3339, until)
-			if err != nil {
+			if _, err := time.Parse(time.RFC3339, until); err != nil {
 				return misuse(c, "--until must be a time such as 2027-01-01T00:00:00Z")
 			}
-			spec.Until = &at
+			spec.Until = &until
 		}
 		answer, err := a.ask(c, call{method: http.MethodPut, path: path(pathPartners, args[0], pathGrants, args[1]), body: spec})
 		if err != nil {

@@ -20,6 +20,12 @@ func TestHelp(t *testing.T) {
 		"help-customer-put.txt":    {"customer", "put", "--help"},
 		"help-customer-list.txt":   {"customer", "list", "--help"},
 		"help-customer-import.txt": {"help", "customer", "import"},
+
+		"help-partner.txt":              {"partner", "--help"},
+		"help-partner-put.txt":          {"partner", "put", "--help"},
+		"help-partner-grant.txt":        {"partner", "grant", "--help"},
+		"help-partner-token.txt":        {"partner", "token", "--help"},
+		"help-partner-token-create.txt": {"help", "partner", "token", "create"},
 	}
 	for file, args := range tests {
 		t.Run(file, func(t *testing.T) {
@@ -33,6 +39,11 @@ func TestHelp(t *testing.T) {
 }
 
 const wantPerson = `--authorized-user must be a name and a telephone number with its country code, such as "Jane Doe +15555550199"; see 'grantd customer put --help'`
+
+const (
+	wantUntil    = `--until must be a time such as 2027-01-01T00:00:00Z; see 'grantd partner grant --help'`
+	wantEndpoint = `--endpoint: an endpoint is GET or HEAD, one space and a path pattern as of Go's net/http, such as "GET /cards" or "GET /customers/{id}/cards"; see 'grantd partner grant --help'`
+)
 
 // Misuse is one line on standard error, nothing on standard output, code 2.
 func TestMisuse(t *testing.T) {
@@ -81,6 +92,31 @@ func TestMisuse(t *testing.T) {
 		{"customer without ID", "customer|show", `ID is missing; see 'grantd customer show --help'`},
 		{"import of nothing", "customer|import", `FILE is missing; see 'grantd customer import --help'`},
 		{"import of two files", "customer|import|a|b", `1 argument too many; see 'grantd customer import --help'`},
+		{"partner without ID", "partner|put|--name|N|--scope|cards", `ID is missing; see 'grantd partner put --help'`},
+		{"partner without name", "partner|put|p|--scope|cards", `--name is missing; see 'grantd partner put --help'`},
+		{"partner without scope", "partner|put|p|--name|N", `--scope is missing; see 'grantd partner put --help'`},
+		{"partner with empty scope", "partner|put|p|--name|N|--scope=", `--scope is empty; see 'grantd partner put --help'`},
+		{"grant to nobody", "partner|grant", `ID is missing; see 'grantd partner grant --help'`},
+		{"grant of no org", "partner|grant|p|--scope|cards", `ORG is missing; see 'grantd partner grant --help'`},
+		{"grant of an empty org", "partner|grant|p||--scope|cards", `ORG is empty; see 'grantd partner grant --help'`},
+		{"grant without scope", "partner|grant|p|o", `--scope is missing; see 'grantd partner grant --help'`},
+		{"grant until a day", "partner|grant|p|o|--scope|cards|--until|2027-01-01", wantUntil},
+		{"grant until an empty time", "partner|grant|p|o|--scope|cards|--until=", wantUntil},
+		{"grant for a time", "partner|grant|p|o|--scope|cards|--until|90d", wantUntil},
+		{"endpoint without method", "partner|grant|p|o|--scope|cards|--endpoint|/cards", wantEndpoint},
+		{"endpoint that writes", "partner|grant|p|o|--scope|cards|--endpoint|GET /cards|--endpoint|POST /cards", wantEndpoint},
+		{"empty endpoint", "partner|grant|p|o|--scope|cards|--endpoint=", wantEndpoint},
+		{"endpoints that conflict", "partner|grant|p|o|--scope|cards|--endpoint|GET /cards|--endpoint|GET /cards", `--endpoint: two endpoints match some of the same paths and neither is the narrower one: no router takes both; see 'grantd partner grant --help'`},
+		{"revoke of no org", "partner|revoke|p", `ORG is missing; see 'grantd partner revoke --help'`},
+		{"orgs of nobody", "partner|orgs", `ID is missing; see 'grantd partner orgs --help'`},
+		{"partner token without ID", "partner|token|create|--name|n", `ID is missing; see 'grantd partner token create --help'`},
+		{"partner token without name", "partner|token|create|p", `--name is missing; see 'grantd partner token create --help'`},
+		{"partner token with empty name", "partner|token|create|p|--name=", `--name is empty; see 'grantd partner token create --help'`},
+		{"partner token without unit", "partner|token|create|p|--name|n|--expires|90", `--expires: "90" has no unit; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms; see 'grantd partner token create --help'`},
+		{"partner token until a time", "partner|token|create|p|--name|n|--expires|2027-01-01T00:00:00Z", `--expires: "2027-01-01T00:00:00Z" is not a duration; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms; see 'grantd partner token create --help'`},
+		{"partner tokens of nobody", "partner|token|list", `ID is missing; see 'grantd partner token list --help'`},
+		{"revoke of no partner token", "partner|token|revoke|p", `TOKEN_ID is missing; see 'grantd partner token revoke --help'`},
+		{"unknown verb of partner tokens", "partner|token|rotate|p", `unknown command "rotate"; see 'grantd partner token --help'`},
 		{"no token", "token|explain", `standard input holds no token; see 'grantd token explain --help'`},
 		{"empty token", "token|explain|", `TOKEN is empty; see 'grantd token explain --help'`},
 		{"two tokens", "token|revoke|a|b", `1 argument too many; see 'grantd token revoke --help'`},
@@ -98,7 +134,7 @@ func TestMisuse(t *testing.T) {
 
 // A noun alone shows its commands, but it is no success for a script.
 func TestNoCommand(t *testing.T) {
-	for _, args := range [][]string{nil, {"client"}, {"org"}, {"customer"}, {"token"}, {"config"}, {"completion"}} {
+	for _, args := range [][]string{nil, {"client"}, {"org"}, {"customer"}, {"partner"}, {"partner", "token"}, {"token"}, {"config"}, {"completion"}} {
 		path := strings.Join(append([]string{"grantd"}, args...), " ")
 		got := grantd(t, "", args...)
 		last := "grantd: no command given; see '" + path + " --help'\n"

@@ -20,22 +20,23 @@ const Path = "/metrics"
 
 // Metrics holds the collectors. Safe for concurrent use.
 type Metrics struct {
-	registry       *prometheus.Registry
-	requests       *prometheus.CounterVec
-	latency        *prometheus.HistogramVec
-	issued         *prometheus.CounterVec
-	introspections *prometheus.CounterVec
-	authentication *prometheus.CounterVec
-	store          *prometheus.HistogramVec
-	batches        prometheus.Histogram
-	trips          prometheus.Histogram
-	limits         *prometheus.CounterVec
-	chatty         prometheus.Counter
-	auditFailures  prometheus.Counter
-	expiring       prometheus.Gauge
-	reloads        *prometheus.CounterVec
-	codesSent      *prometheus.HistogramVec
-	codesTried     *prometheus.CounterVec
+	registry         *prometheus.Registry
+	requests         *prometheus.CounterVec
+	latency          *prometheus.HistogramVec
+	issued           *prometheus.CounterVec
+	introspections   *prometheus.CounterVec
+	authentication   *prometheus.CounterVec
+	store            *prometheus.HistogramVec
+	batches          prometheus.Histogram
+	trips            prometheus.Histogram
+	limits           *prometheus.CounterVec
+	chatty           prometheus.Counter
+	auditFailures    prometheus.Counter
+	expiring         prometheus.Gauge
+	partnersExpiring prometheus.Gauge
+	reloads          *prometheus.CounterVec
+	codesSent        *prometheus.HistogramVec
+	codesTried       *prometheus.CounterVec
 
 	// Collectors of the hot paths, found already.
 	byUse     *found[string, prometheus.Counter]
@@ -88,6 +89,9 @@ func New(feedAge func() time.Duration) *Metrics {
 		expiring: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_secrets_expiring", Help: "Client secrets that end within the next 7 days.",
 		}),
+		partnersExpiring: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "grantd_partner_tokens_expiring", Help: "Partner tokens that end within the next 7 days.",
+		}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_reloads_total", Help: "Reloads of files by what (catalogue, tls, log) and result (ok, failed: the old state stays).",
 		}, []string{"what", "result"}),
@@ -105,7 +109,7 @@ func New(feedAge func() time.Duration) *Metrics {
 	})
 	m.byOutcome = once(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.expiring, m.reloads, m.codesSent, m.codesTried,
+		m.limits, m.chatty, m.auditFailures, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feedAge().Seconds() }),
@@ -171,6 +175,9 @@ func (m *Metrics) AuditFailed(events int) { m.auditFailures.Add(float64(events))
 
 // SecretsExpiring sets how many secrets end soon.
 func (m *Metrics) SecretsExpiring(n int) { m.expiring.Set(float64(n)) }
+
+// PartnerTokensExpiring sets how many partner tokens end soon.
+func (m *Metrics) PartnerTokensExpiring(n int) { m.partnersExpiring.Set(float64(n)) }
 
 // Reloaded notes a reload of catalogue, tls or log.
 func (m *Metrics) Reloaded(what string, err error) {

@@ -41,6 +41,7 @@ func touched() *Metrics {
 	m.Chatty()
 	m.AuditFailed(1)
 	m.SecretsExpiring(1)
+	m.PartnerTokensExpiring(1)
 	m.Reloaded("tls", errors.New("no"))
 	m.CodeSent("sms", true, time.Millisecond)
 	m.CodeTried(true)

@@ -262,6 +262,44 @@ func TestSecretsExpiring(t *testing.T) {
 	await(t, second, "grantd_secrets_expiring", func(v float64) bool { return v == 2 })
 }
 
+// The same for partner tokens.
+func TestPartnerTokensExpiring(t *testing.T) {
+	redis := redistest.Start(t).Addr
+	quick := func(c *config.Config) { c.Cache.MaxStaleness = 200 * time.Millisecond } // changes wait for it
+	first := harness.Start(t, measured(harness.OnRedis(redis), quick))
+	admin := func(method, path string, body any) map[string]any {
+		t.Helper()
+		r := first.AdminDo(t, method, path, body)
+		if r.Status >= 300 {
+			t.Fatalf("%s %s: %d %s", method, path, r.Status, r.Body)
+		}
+		if r.Body == "" {
+			return nil
+		}
+		return r.JSON(t)
+	}
+	partner := func(id string, lifetimes ...string) (tokens []string) {
+		t.Helper()
+		admin("PUT", "/partners/"+id, map[string]any{"name": id, "scope": "cards"})
+		for _, lifetime := range lifetimes {
+			made := admin("POST", "/partners/"+id+"/tokens", map[string]any{"name": lifetime, "lifetime": lifetime})
+			tokens = append(tokens, made["token_id"].(string))
+		}
+		return tokens
+	}
+	partner("none")
+	partner("soon", "1h", "7d", "8d", "90d")
+	partner("sooner", "2h")
+	admin("DELETE", "/partners/revoked/tokens/"+partner("revoked", "1h", "90d")[0], nil)
+	partner("deactivated", "1h")
+	admin("POST", "/partners/deactivated/deactivate", nil)
+	second := harness.Start(t, measured(harness.OnRedis(redis)))
+	await(t, second, "grantd_partner_tokens_expiring", func(v float64) bool { return v == 3 })
+	if v := scrape(t, second)["grantd_secrets_expiring"]; v != 0 {
+		t.Errorf("they count as %v secrets", v)
+	}
+}
+
 // More clients than one page are counted.
 func TestSecretsExpiringOverPages(t *testing.T) {
 	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})

@@ -61,7 +61,7 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 	g, created, err := s.grants.Put(ctx, first, records.Step[store.Grant]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(g *store.Grant) error {
-			same := sameIncarnation(g, first)
+			same := sameIncarnation(g, first) && g.WithdrawnAt == nil // a withdrawal may have stopped half-way
 			if same && slices.Equal(g.Scopes, first.Scopes) && slices.Equal(g.Endpoints, first.Endpoints) && sameTime(g.Until, first.Until) {
 				return records.ErrUnchanged
 			}
@@ -74,7 +74,26 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.grants.Entry(store.EntryChange, id, by)} },
 	})
+	if created {
+		err = s.stillThere(ctx, by, g)
+	}
 	return viewGrant(g), created, err
+}
+
+// stillThere takes a new grant back if its partner was deleted in the meantime:
+// what removes a partner's grants may not have seen this one, and it would be
+// shown as granted to the next partner of the same id.
+func (s *Service) stillThere(ctx context.Context, by audit.Actor, g store.Grant) error {
+	p, err := s.keep.Get(ctx, g.PartnerID)
+	switch {
+	case err == nil && p.DeactivatedAt != nil:
+		err = errOff
+	case err == nil && p.Incarnation != g.PartnerIncarnation:
+		err = errNoPartner
+	case ignoreNotFound(err) != nil || err == nil:
+		return err
+	}
+	return errors.Join(err, ignoreNotFound(s.Withdraw(ctx, by, g.ID(), g.Version)))
 }
 
 // grantOf answers the grant that the spec describes, as a new record.
@@ -110,10 +129,11 @@ func (s *Service) grantOf(ctx context.Context, id string, spec GrantSpec) (store
 		return g, bad("endpoints", err.Error())
 	}
 	if spec.Until != nil {
-		until := spec.Until.UTC().Truncate(time.Second)
-		if g.Until = &until; !until.After(now) {
+		until, err := time.Parse(time.RFC3339, *spec.Until)
+		if until = until.UTC().Truncate(time.Second); err != nil || !until.After(now) {
 			return g, errUntil
 		}
+		g.Until = &until
 	}
 	return g, nil
 }

@@ -35,7 +35,7 @@ var (
 )
 
 // Tokens lists the partner's tokens, oldest first, with their last use (a few
-// seconds behind); those that have ended for 30 days. Errors: fault.NotFound.
+// seconds behind); those that have ended, for 30 days. Errors: fault.NotFound.
 func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 	p, err := s.keep.Get(ctx, id)
 	if err != nil {
@@ -46,8 +46,12 @@ func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 		return nil, err
 	}
 	views := []TokenView{}
+	now := s.o.Now()
 	for _, t := range p.Tokens {
-		v := viewToken(t, s.o.Now())
+		if longEnded(t, now) {
+			continue
+		}
+		v := viewToken(t, now)
 		v.LastUse = records.LastUseOf(uses, t.ID)
 		views = append(views, v)
 	}
@@ -123,7 +127,7 @@ func withToken(all []store.PartnerToken, t store.PartnerToken, now time.Time) (k
 		switch {
 		case old.Live(now):
 			live++
-		case ended >= maxEnded || now.Sub(endOf(old)) > keepEnded:
+		case ended >= maxEnded || longEnded(old, now):
 			gone = append(gone, old)
 			continue
 		default:
@@ -138,11 +142,14 @@ func withToken(all []store.PartnerToken, t store.PartnerToken, now time.Time) (k
 	return append(kept, t), gone, nil
 }
 
-func endOf(t store.PartnerToken) time.Time {
-	if t.RevokedAt != nil && t.RevokedAt.Before(t.ExpiresAt) {
-		return *t.RevokedAt
+// longEnded says whether the token ended so long ago that it is not listed any
+// more.
+func longEnded(t store.PartnerToken, now time.Time) bool {
+	end := t.ExpiresAt
+	if t.RevokedAt != nil && t.RevokedAt.Before(end) {
+		end = *t.RevokedAt
 	}
-	return t.ExpiresAt
+	return now.Sub(end) > keepEnded
 }
 
 // RevokeToken ends one token of the partner at once, with all that were made

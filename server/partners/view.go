@@ -54,9 +54,9 @@ func viewGrant(g store.Grant) GrantView {
 
 // GrantSpec is what an operator gives of a grant.
 type GrantSpec struct {
-	Scope     string     `json:"scope"`
-	Endpoints []string   `json:"endpoints"`
-	Until     *time.Time `json:"until"`
+	Scope     string   `json:"scope"`
+	Endpoints []string `json:"endpoints"`
+	Until     *string  `json:"until"` // RFC 3339; null: until it is withdrawn
 }
 
 // TokenView is a partner token as it is listed; absent values are null.

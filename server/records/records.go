@@ -207,7 +207,11 @@ func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err
 			return before, after, k.stale
 		}
 		after = before
-		if err = st.Edit(&after); err != nil {
+		err = st.Edit(&after)
+		if errors.Is(err, ErrUnchanged) && k.unannounced(&before) {
+			err = nil // the try before this one changed it, and told nobody
+		}
+		if err != nil {
 			return before, after, err
 		}
 		*k.kind.Head(&after).UpdatedAt = k.Now()

@@ -1,0 +1,222 @@
+package admin_test
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/embedded"
+	"github.com/grantd/grantd/store/storetest"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+// afterTheFeed is when the feed has forgotten what happened before.
+const afterTheFeed = 24*time.Hour + 6*time.Minute
+
+// What ends for good stays so when the feed has forgotten it: partner tokens
+// live longer.
+func TestPartnerTokensEndForGood(t *testing.T) {
+	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		s := start()
+		a := newAlliance(t, s)
+		putPartner(t, s, "bystander")
+		spared, _ := partnerToken(t, s, "bystander")
+		var ended, short []string
+		for _, step := range []struct {
+			what, method, path string
+			status             int
+			refused            int // of a token that is asked for then
+		}{
+			{"void-tokens", "POST", "/partners/hurdlr/void-tokens", 200, 401},
+			{"deactivate", "POST", "/partners/hurdlr/deactivate", 200, 401},
+			{"reactivate", "POST", "/partners/hurdlr/reactivate", 200, 401},
+			{"void-all", "POST", "/tokens/void-all", 200, 401},
+		} {
+			if step.what != "reactivate" {
+				a.renew()
+				ended, short = append(ended, a.token), append(short, a.mint("acme"), a.mint("other"))
+			}
+			do(t, s, step.method, step.path, nil, step.status)
+			a.wants(step.what, false, ended...)
+			a.wants(step.what, false, short...)
+			a.refused(step.what, "acme", step.refused)
+			if step.what == "void-all" {
+				a.wants(step.what, false, spared)
+				continue
+			}
+			a.wants(step.what, true, spared)
+		}
+		s.Clock.Add(afterTheFeed)
+		a.rs = create(t, s, object{"client_id": "later", "scope": "introspect", "token_uses": []string{"client", "on_behalf", "partner"}})
+		a.wants("a day later", false, ended...)
+		a.wants("a day later", false, short...)
+		a.wants("a day later", false, spared)
+		a.renew()
+		a.mint("acme")
+	})
+}
+
+// A partner and an org that are made anew are others: nothing that the old ones
+// had is theirs.
+func TestPartnersAndOrgsMadeAnew(t *testing.T) {
+	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		s := start()
+		a := newAlliance(t, s)
+
+		token, spared := a.mint("acme"), a.mint("other")
+		do(t, s, "POST", "/orgs/acme/deactivate", nil, 200)
+		a.wants("an org that is deactivated", false, token)
+		a.refused("an org that is deactivated", "acme", 403)
+		do(t, s, "POST", "/orgs/acme/reactivate", nil, 200)
+		a.wants("an org that is reactivated", false, token)
+		token = a.mint("acme")
+		do(t, s, "POST", "/orgs/acme/void-tokens", nil, 200)
+		a.wants("an org whose tokens are void", false, token)
+		token = a.mint("acme")
+		do(t, s, "DELETE", "/orgs/acme", nil, 204)
+		a.wants("an org that is deleted", false, token)
+		a.refused("an org that is deleted", "acme", 403)
+		putOrg(t, s, "acme", "Another")
+		a.wants("an org that is made anew", false, token)
+		a.refused("an org that is made anew", "acme", 403)
+		a.wants("what another org does", true, spared, a.token)
+		putGrant(t, s, "hurdlr", "acme", object{"scope": "customers cards"})
+		a.wants("granted again", false, token)
+		token = a.mint("acme")
+
+		old := a.token
+		do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
+		a.wants("a partner that is deleted", false, token, spared, old)
+		a.refused("a partner that is deleted", "acme", 401)
+		do(t, s, "GET", "/partners/hurdlr/orgs/acme", nil, 404)
+		putPartner(t, s, "hurdlr")
+		a.wants("a partner that is made anew", false, token, spared, old)
+		a.refused("a partner that is made anew", "acme", 401)
+		if n := len(listed(t, s, "hurdlr")); n != 0 {
+			t.Errorf("made anew it has %d tokens", n)
+		}
+		if r := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil); r.Body != `{"orgs":[]}` {
+			t.Errorf("made anew it was granted %s", r.Body)
+		}
+		a.renew()
+		a.refused("a partner that is made anew", "acme", 403)
+		a.refused("a partner that is made anew", "other", 403)
+		do(t, s, "POST", "/tokens/revoke", object{"token": old}, 404)
+		putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
+		a.wants("granted again", false, token, old)
+		a.mint("acme")
+	})
+}
+
+// A withdrawn grant ends its tokens, and only these.
+func TestWithdrawnGrant(t *testing.T) {
+	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		s := start()
+		a := newAlliance(t, s)
+		token, spared := a.mint("acme"), a.mint("other")
+		do(t, s, "DELETE", "/partners/hurdlr/orgs/acme", nil, 204)
+		a.wants("withdrawn", false, token)
+		a.refused("withdrawn", "acme", 403)
+		a.wants("withdrawn by another org", true, spared, a.token)
+		putGrant(t, s, "hurdlr", "acme", object{"scope": "customers cards"})
+		a.wants("granted again", false, token)
+		a.mint("acme")
+	})
+}
+
+// Whoever is first, a partner that is made anew has no grants.
+func TestGrantWhileThePartnerGoes(t *testing.T) {
+	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		s := start()
+		putOrg(t, s, "acme", "Acme")
+		for range 8 {
+			putPartner(t, s, "hurdlr")
+			var both sync.WaitGroup
+			begin := make(chan struct{})
+			for range 3 {
+				both.Go(func() {
+					<-begin
+					r := s.AdminDo(t, "PUT", "/partners/hurdlr/orgs/acme", object{"scope": "cards"})
+					if r.Status != 200 && r.Status != 201 && r.Status != 404 && r.Status != 409 {
+						t.Errorf("grant: %d %s", r.Status, r.Body)
+					}
+				})
+			}
+			both.Go(func() {
+				<-begin
+				if r := s.AdminDo(t, "DELETE", "/partners/hurdlr", nil); r.Status != 204 {
+					t.Errorf("delete: %d %s", r.Status, r.Body)
+				}
+			})
+			close(begin)
+			both.Wait()
+			putPartner(t, s, "hurdlr")
+			token, _ := partnerToken(t, s, "hurdlr")
+			if _, status := onBehalf(t, s, token, "acme", "cards"); status != 403 {
+				t.Fatalf("made anew it gets %d for an org that granted it nothing", status)
+			}
+			if r := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil); r.Body != `{"orgs":[]}` {
+				t.Errorf("made anew it was granted %s", r.Body)
+			}
+			putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
+			if _, status := onBehalf(t, s, token, "acme", "cards"); status != 201 {
+				t.Errorf("granted it gets %d", status)
+			}
+			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
+		}
+	})
+}
+
+// What was written and not announced is made good by the next try.
+func TestPartnerChangesThatWereNotAnnounced(t *testing.T) {
+	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty := storetest.NewFaulty(e)
+	s := harness.Start(t, harness.Options{Use: faulty})
+	a := newAlliance(t, s)
+	twice := func(method, path string, body any, status int) {
+		t.Helper()
+		faulty.Fail("AppendFeed", errors.Join(errors.New("down"), store.ErrUnavailable))
+		do(t, s, method, path, body, 503)
+		faulty.Heal("AppendFeed")
+		do(t, s, method, path, body, status)
+	}
+
+	token := a.mint("acme")
+	twice("PUT", "/partners/hurdlr/orgs/acme", object{"scope": "cards"}, 200)
+	a.wants("a narrowed grant", false, token)
+	token = a.mint("acme")
+	do(t, s, "PUT", "/partners/hurdlr/orgs/acme", object{"scope": "cards"}, 200)
+	a.wants("a grant that stays", true, token)
+
+	twice("PUT", "/partners/hurdlr", object{"name": "Hurdlr", "scope": "cards"}, 200)
+	a.wants("a partner that may have less", false, token)
+
+	token = a.mint("acme")
+	twice("DELETE", "/partners/hurdlr/orgs/acme", nil, 204)
+	a.wants("a withdrawn grant", false, token)
+	putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
+
+	// Or by granting it anew: half a withdrawal is no grant.
+	token = a.mint("acme")
+	faulty.Fail("AppendFeed", errors.Join(errors.New("down"), store.ErrUnavailable))
+	do(t, s, "DELETE", "/partners/hurdlr/orgs/acme", nil, 503)
+	faulty.Heal("AppendFeed")
+	putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
+	a.wants("withdrawn and granted again", false, token)
+
+	token = a.mint("acme")
+	twice("DELETE", "/partners/hurdlr/tokens/"+a.tokenID, nil, 204)
+	a.wants("a revoked partner token", false, token, a.token)
+	a.renew()
+	token = a.mint("acme")
+	twice("POST", "/partners/hurdlr/deactivate", nil, 200)
+	a.wants("a deactivated partner", false, token, a.token)
+	twice("DELETE", "/partners/hurdlr", nil, 204)
+}
