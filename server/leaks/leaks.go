@@ -123,7 +123,7 @@ func (h Handler) end(ctx context.Context, by audit.Actor, credential string) (Re
 	if errors.Is(err, store.ErrNotFound) {
 		return Result{}, errUnknown
 	}
-	r := Result{Kind: "token", ClientID: t.ClientID, TokenID: tokens.ID(d)}
+	r := Result{Kind: "token", ClientID: t.ClientID, PartnerID: t.PartnerID, TokenID: tokens.ID(d)}
 	if err == nil {
 		err = h.Feed.Settle(ctx)
 	}
