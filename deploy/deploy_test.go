@@ -89,7 +89,7 @@ func scopesExample() string {
 func TestOperatingTellsOfEverything(t *testing.T) {
 	guide := read(t, "OPERATING.md")
 	names := logged(t)
-	for _, known := range []string{"request_id", "client.create", "org.void_tokens", "customer.reset_codes", "customer.send_code", "token.issue"} {
+	for _, known := range []string{"request_id", "client.create", "org.void_tokens", "customer.reset_codes", "customer.send_code", "grant.update", "partner.create_token", "token.issue"} {
 		if names[known] == "" {
 			t.Errorf("%s was not found in the source: the test does not see what it should", known)
 		}
@@ -107,7 +107,7 @@ func TestGuidesNameKeys(t *testing.T) {
 	keys, actions := flatten(t, config.Defaults()), logged(t)
 	span := regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)+)`")
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/metrics/METRICS.md", "../server/senders/WEBHOOK.md", "../server/customers/APP_GUIDE.md"} {
+	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/metrics/METRICS.md", "../server/senders/WEBHOOK.md", "../server/customers/APP_GUIDE.md", "../server/partners/PARTNER_GUIDE.md"} {
 		text := read(t, name)
 		for _, m := range span.FindAllStringSubmatch(text, -1) {
 			section, _, _ := strings.Cut(m[1], ".")

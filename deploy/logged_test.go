@@ -17,8 +17,8 @@ import (
 func logged(t *testing.T) map[string]string {
 	t.Helper()
 	names := map[string]string{} // name → where it is from
-	verbs := map[string]string{} // folder and verb of an action without the kind of record → file
-	kinds := map[string]string{} // folder → the kind of its records
+	verbs := map[string]string{} // type of a record, or folder, and verb of an action → file
+	kinds := map[string]string{} // folder and type of a record → its kind
 	walk(t, func(file string, n ast.Node) {
 		switch n := n.(type) {
 		case *ast.CallExpr: // slog.String("name", …) of the access event
@@ -31,19 +31,18 @@ func logged(t *testing.T) map[string]string {
 			if file == "web/event.go" && len(n.Elts) == 2 {
 				note(names, file, n.Elts[0])
 			}
-			if kind := kindOf(n); kind != "" {
-				kinds[path.Dir(file)] = kind
+			if typ, kind := kindOf(n); kind != "" {
+				kinds[path.Dir(file)+" "+typ] = kind
 			}
-		case *ast.KeyValueExpr: // Action: "leak.report", or "create" of a kind of record
-			if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Action" {
-				action := map[string]string{}
-				note(action, file, n.Value)
-				for a := range action {
-					if strings.Contains(a, ".") {
-						names[a] = file
-					} else {
-						verbs[path.Dir(file)+" "+a] = file
-					}
+			if typ := generic(n, "Step"); typ != "" {
+				noteVerb(n, file, typ, verbs)
+			} else if s, ok := n.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "Change" {
+				noteVerb(n, file, path.Dir(file), verbs)
+			}
+		case *ast.KeyValueExpr: // Action: "leak.report"
+			if text, ok := n.Value.(*ast.BasicLit); ok && strings.Contains(text.Value, ".") {
+				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Action" {
+					note(names, file, text)
 				}
 			}
 		case *ast.ValueSpec: // ActionIssue = "token.issue", one of several in a line
@@ -59,31 +58,73 @@ func logged(t *testing.T) map[string]string {
 		}
 	})
 	for verb, file := range verbs {
-		folder, verb, _ := strings.Cut(verb, " ")
+		typ, verb, _ := strings.Cut(verb, " ")
 		for of, kind := range kinds {
-			if folder == "records" || folder == of { // records does it for all kinds
+			folder, record, _ := strings.Cut(of, " ")
+			if typ == "R" || typ == "records" || typ == record || typ == folder { // records does it for all kinds
 				names[kind+"."+verb] = file
 			}
 		}
+	}
+	// What an org granted is given and withdrawn, and nothing else.
+	for _, never := range []string{"grant.deactivate", "grant.reactivate", "grant.void_tokens"} {
+		delete(names, never)
 	}
 	return names
 }
 
 // kindOf answers the name in a literal of records.Kind, which stands before
-// the verb in an action: client.create.
-func kindOf(n *ast.CompositeLit) string {
-	generic, ok := n.Type.(*ast.IndexExpr)
-	if !ok {
-		return ""
-	}
-	if s, ok := generic.X.(*ast.SelectorExpr); !ok || s.Sel.Name != "Kind" {
-		return ""
+// the verb in an action, client.create, and the type of its records.
+func kindOf(n *ast.CompositeLit) (typ, name string) {
+	typ = generic(n, "Kind")
+	if typ == "" {
+		return "", ""
 	}
 	for _, e := range n.Elts {
 		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Name" {
-			name, _ := strconv.Unquote(pair.Value.(*ast.BasicLit).Value)
-			return name
+			name, _ = strconv.Unquote(pair.Value.(*ast.BasicLit).Value)
 		}
+	}
+	return typ, name
+}
+
+// noteVerb notes the Action of a literal of records.Step.
+func noteVerb(n *ast.CompositeLit, file, typ string, verbs map[string]string) {
+	for _, e := range n.Elts {
+		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Action" {
+			action := map[string]string{}
+			note(action, file, pair.Value)
+			for a := range action {
+				if !strings.Contains(a, ".") {
+					verbs[typ+" "+a] = file
+				}
+			}
+		}
+	}
+}
+
+// generic answers the type argument of a literal of the generic type of
+// records, such as Client of records.Kind[store.Client]; "": it is none.
+func generic(n *ast.CompositeLit, name string) string {
+	g, ok := n.Type.(*ast.IndexExpr)
+	if !ok {
+		return ""
+	}
+	of := ""
+	switch x := g.X.(type) {
+	case *ast.SelectorExpr:
+		of = x.Sel.Name
+	case *ast.Ident:
+		of = x.Name
+	}
+	if of != name {
+		return ""
+	}
+	switch arg := g.Index.(type) {
+	case *ast.SelectorExpr:
+		return arg.Sel.Name
+	case *ast.Ident:
+		return arg.Name
 	}
 	return ""
 }

@@ -87,6 +87,7 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 	introspect := append([]string{"paths", "/oauth/introspect", "post"}, ok200...)
 	metadata := append([]string{"paths", "/.well-known/oauth-authorization-server", "get"}, ok200...)
 	const verification, customerToken, jsonAPI = "/customers/{id}/token/verification", "/customers/{id}/token", "application/vnd.api+json"
+	const partnerToken = "/partners/token"
 	asked := func(path, name string) node {
 		return at(t, doc, doc, "paths", path, "post", "requestBody", "content", jsonAPI, "examples", name, "value", "data", "attributes")
 	}
@@ -98,8 +99,10 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		example              node
 		whole                bool // the example has every member
 	}{
-		{"Token", "oauth", "tokenResponse", at(t, doc, doc, append(token, "example")...), true},
+		{"Token", "oauth", "tokenResponse", at(t, doc, doc, append(token, "examples", "client", "value")...), false},
+		{"Token", "oauth", "tokenResponse", at(t, doc, doc, append(token, "examples", "exchange", "value")...), true},
 		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "active", "value")...), false},
+		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "onBehalf", "value")...), false},
 		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "example")...), true},
 		{"Status", "health", "status", nil, false},
 		{"CustomerVerificationRequest", "customers", "Verification", asked(verification, "everything"), true},
@@ -108,6 +111,10 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		{"CustomerTokenRequest", "customers", "TokenRequest", asked(customerToken, "everything"), true},
 		{"CustomerTokenRequest", "customers", "TokenRequest", asked(customerToken, "withCode"), false},
 		{"CustomerBearerToken", "customers", "tokenAnswer", answered(customerToken), true},
+		{"Org", "partners", "Org", nil, false},
+		{"OnBehalfTokenRequest", "partners", "Request", asked(partnerToken, "everything"), true},
+		{"OnBehalfTokenRequest", "partners", "Request", asked(partnerToken, "usual"), false},
+		{"OnBehalfToken", "partners", "tokenAnswer", answered(partnerToken), true},
 		{"Resource", "../store", "Resource", nil, false},
 		{"ErrorObject", "web", "errorObject", nil, false},
 		{"ErrorSource", "web", "errorSource", nil, false},
@@ -195,7 +202,7 @@ func TestOpenAPIErrors(t *testing.T) {
 }
 
 // TestOpenAPITypes: the types of the documents are those of
-// customers/handler.go.
+// customers/handler.go and partners/handler.go.
 func TestOpenAPITypes(t *testing.T) {
 	documented := map[string]bool{}
 	each(openAPI(t), func(n node) {
@@ -205,15 +212,17 @@ func TestOpenAPITypes(t *testing.T) {
 		}
 	})
 	named := map[string]bool{}
-	inspect(t, "customers", func(n ast.Node) {
-		if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "type") {
-			for name := range literals(v) {
-				named[name] = true
+	for _, folder := range []string{"customers", "partners"} {
+		inspect(t, folder, func(n ast.Node) {
+			if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "type") {
+				for name := range literals(v) {
+					named[name] = true
+				}
 			}
-		}
-	})
+		})
+	}
 	if diff := cmp.Diff(named, documented); diff != "" {
-		t.Errorf("types of documents (-customers/handler.go +openapi.yaml):\n%s", diff)
+		t.Errorf("types of documents (-handlers +openapi.yaml):\n%s", diff)
 	}
 }
 
@@ -223,7 +232,7 @@ func TestOpenAPIErrorDocuments(t *testing.T) {
 	doc := openAPI(t)
 	known, said := map[string]bool{}, map[string]bool{}
 	inspect(t, "fault", func(n ast.Node) { maps.Copy(known, literals(n)) })
-	for _, folder := range []string{"customers", "web", "../scopes"} {
+	for _, folder := range []string{"customers", "partners", "web", "../scopes"} {
 		inspect(t, folder, func(n ast.Node) { maps.Copy(said, literals(n)) })
 	}
 	codes := list(at(t, doc, doc, "components", "schemas", "ErrorObject", "properties", "code")["enum"])
@@ -246,9 +255,10 @@ func TestOpenAPIErrorDocuments(t *testing.T) {
 			t.Errorf("no caller meets this error: %v", n)
 		}
 	})
-	for _, path := range []string{"/customers/{id}/token/verification", "/customers/{id}/token"} {
-		for status := range at(t, doc, doc, "paths", path, "post", "responses") {
-			each(at(t, doc, doc, "paths", path, "post", "responses", status), func(n node) {
+	for _, route := range []string{"post /customers/{id}/token/verification", "post /customers/{id}/token", "get /partners/orgs", "post /partners/token"} {
+		method, path, _ := strings.Cut(route, " ")
+		for status := range at(t, doc, doc, "paths", path, method, "responses") {
+			each(at(t, doc, doc, "paths", path, method, "responses", status), func(n node) {
 				if _, ok := n["detail"]; ok && n["status"] != status {
 					t.Errorf("%s: an example under %s has the status %v", path, status, n["status"])
 				}

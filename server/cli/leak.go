@@ -12,9 +12,10 @@ func (a *app) leakCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "leak [CREDENTIAL | -]",
 		Short: "End a token or secret that was found where it must not be",
-		Long: `Recognises a leaked token or client secret, ends it with every token that it
-minted, and notes it in the audit. The client stays active: give it a new secret
-with 'grantd client rotate-secret', or deactivate it.
+		Long: `Recognises a leaked token, client secret or partner token, ends it with every
+token that it minted, and notes it in the audit. The client or partner stays
+active: give it a new one with 'grantd client rotate-secret' or 'grantd partner
+token create', or deactivate it.
 
 Without CREDENTIAL, or with -, it is read from standard input. As an argument it
 works too, but stands in the process list and in the shell's history.`,

@@ -49,6 +49,7 @@ type actor struct {
 // tokenResponse is RFC 6749 §5.1 and created_at (seeds/002).
 type tokenResponse struct {
 	AccessToken string `json:"access_token"`
+	IssuedType  string `json:"issued_token_type,omitempty"`
 	TokenType   string `json:"token_type"`
 	ExpiresIn   int64  `json:"expires_in"`
 	Scope       string `json:"scope"`

@@ -15,6 +15,10 @@
 //	phone NAME FILE        start a receiver of customers.webhook, put its URL
 //	                       into $NAME, its key into webhook.key, and each
 //	                       message that it gets into FILE
+//	cards NAME URL ID SECRET
+//	                       start a resource server that asks the grantd at URL
+//	                       with this id and secret, and put its own URL into
+//	                       $NAME
 //	json NAME path         put a value of the JSON in stdout into $NAME; the
 //	                       path is names and indexes with dots between
 //
@@ -69,7 +73,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"up": up, "down": down, "said": said, "exits": exits, "json": jsonValue, "phone": phone,
+			"up": up, "down": down, "said": said, "exits": exits, "json": jsonValue, "phone": phone, "cards": cards,
 		},
 	})
 }
