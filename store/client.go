@@ -24,8 +24,8 @@ type Client struct {
 	Resource  string     `json:"resource,omitempty"` // its own identifier
 
 	Secrets []Secret `json:"secrets,omitempty"`
-	// Unannounced: the record was narrowed, and the feed may not have been
-	// told to void the client's tokens yet. The next change does it.
+	// Unannounced: the record was narrowed or deactivated, and the feed may not
+	// have been told to void the client's tokens yet. The next change does it.
 	Unannounced   bool       `json:"unannounced,omitempty"`
 	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
 	CreatedAt     time.Time  `json:"created_at"`

@@ -24,7 +24,8 @@ type Customer struct {
 	// PhonesChangedAt is when a number of the customer or of one of its
 	// authorised users last changed: codes that were sent before are void.
 	PhonesChangedAt time.Time  `json:"phones_changed_at"`
-	Language        string     `json:"language,omitempty"` // of messages that ask for none: en or es; "": en
+	Language        string     `json:"language,omitempty"`    // of messages that ask for none: en or es; "": en
+	Unannounced     bool       `json:"unannounced,omitempty"` // see Client
 	DeactivatedAt   *time.Time `json:"deactivated_at,omitempty"`
 	CreatedAt       time.Time  `json:"created_at"`
 	UpdatedAt       time.Time  `json:"updated_at"`

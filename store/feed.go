@@ -17,8 +17,8 @@ const FeedPage = 1000
 
 // Position is a place in the feed. The zero Position is before every entry.
 type Position struct {
-	Time uint64 // milliseconds on Redis, 0 on the embedded store
-	Seq  uint64
+	Time uint64 `json:"time"` // milliseconds on Redis, 0 on the embedded store
+	Seq  uint64 `json:"seq"`
 }
 
 // Compare is negative if p is before q, positive if after, 0 if the same.

@@ -9,6 +9,7 @@ type Org struct {
 	// Incarnation tells it from others that had its id before; 0: it is of a
 	// grantd that did not count them.
 	Incarnation   uint64     `json:"incarnation,omitempty"`
+	Unannounced   bool       `json:"unannounced,omitempty"` // see Client
 	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`

@@ -32,6 +32,7 @@ type PartnerToken struct {
 	CreatedBy string     `json:"created_by"`           // actor, as in the audit
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt time.Time  `json:"expires_at"`
+	Position  Position   `json:"position"` // of the feed, before it was made
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
 	RevokedBy string     `json:"revoked_by,omitempty"`
 }

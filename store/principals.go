@@ -9,6 +9,9 @@ import (
 // no '/' or ':' (contract §2), so keys of different kinds never meet.
 const (
 	PrincipalAll = "all"
+	// PrincipalAllPartnerTokens is all tokens that partners hold. They are
+	// records: a feed that was lost, which voids all, does not end them.
+	PrincipalAllPartnerTokens = "partner_tokens"
 
 	kindClient       = "client:"
 	kindSecret       = "secret:"

@@ -23,6 +23,8 @@ const Prefix = "/admin/v1"
 const (
 	DefaultPage = 50
 	MaxPage     = 500
+	// maxCursor is the length of the longest id: that of a grant, which is two.
+	maxCursor = 2*128 + 1
 )
 
 // Route is one endpoint that a feature brings.
@@ -76,7 +78,7 @@ func Page(c *gin.Context) (after string, limit int, err error) {
 		}
 	}
 	b, err := base64.RawURLEncoding.DecodeString(c.Query("cursor"))
-	if err != nil || len(b) > 256 {
+	if err != nil || len(b) > maxCursor {
 		return "", 0, errCursor
 	}
 	return string(b), limit, nil

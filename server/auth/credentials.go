@@ -123,15 +123,16 @@ func (c Credentials) check() error {
 }
 
 // ValidClientID says whether id is [A-Za-z0-9._~-]{1,128} (contract §2), and
-// not a path segment that URL libraries take away.
-func ValidClientID(id string) bool {
-	return len(id) >= 1 && len(id) <= maxClientID && only(id, "._~-") && id != "." && id != ".."
-}
+// neither a path segment that URL libraries take away nor what a credential
+// looks like.
+func ValidClientID(id string) bool { return validID(id, "._~-") }
 
-// ValidID says whether id is one of an org, customer or partner:
+// ValidID is ValidClientID for the id of an org, customer or partner:
 // [A-Za-z0-9._~=+-]{1,128} (contract §2).
-func ValidID(id string) bool {
-	return len(id) >= 1 && len(id) <= maxClientID && only(id, "._~=+-") && id != "." && id != ".."
+func ValidID(id string) bool { return validID(id, "._~=+-") }
+
+func validID(id, more string) bool {
+	return len(id) >= 1 && len(id) <= maxClientID && only(id, more) && id != "." && id != ".." && !looksLikeCredential(id)
 }
 
 func only(s, more string) bool {

@@ -106,6 +106,19 @@ func OtherEnvironment(presented, environment string) bool {
 	return false
 }
 
+// looksLikeCredential says whether an id has the form of a secret or a token:
+// somebody pasted one, and ids are shown and logged.
+func looksLikeCredential(id string) bool {
+	for _, kind := range [...]string{secretPrefix, "gt_", partnerPrefix} {
+		for _, environment := range [...]string{"sandbox", "live"} {
+			if prefix := kind + environment + "_"; len(id) >= len(prefix)+secretBody && strings.HasPrefix(id, prefix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // generatedHash is what is kept of a generated secret: the label and the
 // base64url digest.
 type generatedHash [len(sha256Label) + 43]byte

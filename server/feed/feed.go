@@ -135,6 +135,14 @@ func (f *Feed) Voided(d store.Digest, t *store.Token) (store.Entry, bool) {
 	return store.Entry{}, false
 }
 
+// VoidedKey answers the void of the principal that is later than the position.
+func (f *Feed) VoidedKey(key string, since store.Position) (store.Entry, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	e, ok := f.voids[key]
+	return e, ok && e.Position.After(since)
+}
+
 // Changed says whether an entry later than since names the key.
 func (f *Feed) Changed(key string, since store.Position) bool {
 	f.mu.RLock()

@@ -79,12 +79,13 @@ func (h Handler) Orgs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	orgs, next, err := h.OnBehalf.Orgs(c.Request.Context(), b, after, size)
+	orgs, more, err := h.OnBehalf.Orgs(c.Request.Context(), b, after, size)
 	if err != nil {
 		return err
 	}
-	if next != "" {
-		next = PathOrgs + "?" + url.Values{paramSize: {strconv.Itoa(size)}, paramAfter: {next}}.Encode()
+	next := ""
+	if more {
+		next = PathOrgs + "?" + url.Values{paramSize: {strconv.Itoa(size)}, paramAfter: {orgs[len(orgs)-1].ID}}.Encode()
 	}
 	web.Documents(c, http.StatusOK, typeOrg, orgs, next)
 	return nil

@@ -2,6 +2,7 @@ package partners
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -142,17 +143,18 @@ func (t *OnBehalf) issue(ctx context.Context, b Bearer, org string, asked, addre
 		refused.Scope = scopes.Join(not)
 		return tokens.Issued{}, &refused
 	}
-	if life = t.within(life, b.Token, grant.Record); life <= 0 {
-		return tokens.Issued{}, errNotAgreed
-	}
 	if wait := t.o.Quota.Take(b.Token.PartnerID); wait > 0 {
 		return tokens.Issued{}, errQuota.After(wait)
 	}
 	issued, err := t.o.Mint.Mint(ctx, store.Token{
 		Use: store.UseOnBehalf, PartnerID: b.Token.PartnerID, PartnerTID: b.Token.PartnerTID, OrgID: org,
 		Scopes: scopes.Join(asked), SourceIPs: addresses, Endpoints: grant.Record.Endpoints,
-		Position: b.View.Position, // the oldest: from before any of the records was read
+		Position:  b.View.Position, // the oldest: from before any of the records was read
+		ExpiresAt: endOf(b.Token, grant.Record),
 	}, life)
+	if errors.Is(err, store.ErrExpired) { // the grant or the partner token, a moment ago
+		return tokens.Issued{}, errNotAgreed
+	}
 	if err == nil {
 		t.o.Observe.Issued(string(store.UseOnBehalf))
 	}
@@ -191,15 +193,13 @@ func (t *OnBehalf) granted(p *store.Partner, g *store.Grant) []string {
 	return slices.DeleteFunc(slices.Clone(g.Scopes), func(n string) bool { return !slices.Contains(p.Scopes, n) || !c.ForPartners(n) })
 }
 
-// within cuts a life to the end of the partner token and of the grant, in whole
-// seconds.
-func (t *OnBehalf) within(life time.Duration, b *store.Token, g *store.Grant) time.Duration {
-	now := t.o.Now().UTC().Truncate(time.Second)
-	life = min(life, b.ExpiresAt.Sub(now))
-	if g.Until != nil {
-		life = min(life, g.Until.Sub(now))
+// endOf answers when a token ends at the latest: with the partner token that it
+// is made with, and with the grant.
+func endOf(b *store.Token, g *store.Grant) time.Time {
+	if g.Until != nil && g.Until.Before(b.ExpiresAt) {
+		return *g.Until
 	}
-	return life.Truncate(time.Second)
+	return b.ExpiresAt
 }
 
 // sourceIPs reads a comma separated list.
@@ -223,35 +223,40 @@ type Org struct {
 	Name string `json:"orgName"`
 }
 
-// Orgs answers those that agreed, by id: of up to limit grants after the one to
-// the org with the given id. next is where the list goes on, "" at its end.
-func (t *OnBehalf) Orgs(ctx context.Context, b Bearer, after string, limit int) (orgs []Org, next string, err error) {
+// Orgs answers up to limit of those that agreed, by id, after the one with the
+// given id. more says that there may be others.
+func (t *OnBehalf) Orgs(ctx context.Context, b Bearer, after string, limit int) (orgs []Org, more bool, err error) {
 	orgs = []Org{}
 	partner, err := t.o.Partners.Get(ctx, b.Token.PartnerID)
 	if err != nil || partner.Record == nil {
-		return orgs, "", err
+		return orgs, false, err
 	}
 	p := store.Page{Of: partner.Record.ID, Limit: limit}
 	if after != "" {
 		p.After = store.GrantID(p.Of, after)
 	}
-	grants, err := t.o.List.List(ctx, p)
-	if err != nil {
-		return nil, "", err
-	}
-	for i := range grants {
-		org, agreed, err := t.agreed(ctx, partner.Record, &grants[i])
+	for {
+		grants, err := t.o.List.List(ctx, p)
 		if err != nil {
-			return nil, "", err
+			return nil, false, err
 		}
-		if agreed {
-			orgs = append(orgs, Org{org.ID, org.Name})
+		for i := range grants {
+			if len(orgs) == limit {
+				return orgs, true, nil
+			}
+			p.After = grants[i].ID()
+			org, agreed, err := t.agreed(ctx, partner.Record, &grants[i])
+			if err != nil {
+				return nil, false, err
+			}
+			if agreed {
+				orgs = append(orgs, Org{org.ID, org.Name})
+			}
+		}
+		if len(grants) < limit {
+			return orgs, false, nil
 		}
 	}
-	if len(grants) == limit {
-		next = grants[limit-1].OrgID
-	}
-	return orgs, next, nil
 }
 
 // without answers the names that are not among held.

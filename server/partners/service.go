@@ -177,25 +177,24 @@ func (s *Service) removeWith(ctx context.Context, p store.Partner) error {
 	return s.forgetTokens(ctx, p.Tokens)
 }
 
-// VoidAll ends every token of every partner: those that they hold are records,
-// which a void of all does not reach.
+// VoidAll writes into the record of every partner that its tokens have ended:
+// the feed, which says so already, forgets it after a day. It goes on where one
+// fails, and does not end with its caller; what failed is to be repeated.
 func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
+	ctx = context.WithoutCancel(ctx)
+	var failed []error
 	for after := ""; ; {
 		list, err := s.o.Store.List(ctx, store.Page{After: after, Limit: page})
 		if err != nil {
-			return err
+			return errors.Join(append(failed, err)...)
 		}
 		for _, p := range list {
-			after = p.ID
-			if !slices.ContainsFunc(p.Tokens, func(t store.PartnerToken) bool { return t.Live(s.o.Now()) }) {
-				continue
-			}
-			if err := s.endAll(ctx, by, p.ID); err != nil {
-				return err
+			if after = p.ID; len(p.Tokens) > 0 { // also ended ones: nobody may have been told
+				failed = append(failed, s.endAll(ctx, by, p.ID))
 			}
 		}
 		if len(list) < page {
-			return nil
+			return errors.Join(failed...)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package partners
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -69,8 +70,12 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 	if _, err := s.keep.Get(ctx, id); err != nil {
 		return CreatedToken{}, err
 	}
+	view, err := s.o.Feed.Fresh(ctx)
+	if err != nil {
+		return CreatedToken{}, err
+	}
 	plain, tid, hash := s.o.Credentials.MakePartnerToken(t.ExpiresAt)
-	t.ID, t.Hash, t.CreatedBy = tid, hash, by.Name
+	t.ID, t.Hash, t.CreatedBy, t.Position = tid, hash, by.Name, view.Position
 	owner := store.PartnerTokenOwner{ID: tid, PartnerID: id}
 	if err := s.o.Tokens.Create(ctx, owner); err != nil {
 		return CreatedToken{}, err
@@ -88,8 +93,11 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
 		After:   func() any { return viewToken(t, now) },
 	})
+	if f := (*fault.Error)(nil); errors.As(err, &f) { // refused: nobody has the token
+		return CreatedToken{}, errors.Join(err, s.forgetTokens(ctx, []store.PartnerToken{t}))
+	}
 	if err != nil {
-		return CreatedToken{}, err // what is left says whose a token is that nobody has
+		return CreatedToken{}, err
 	}
 	if err := s.forgetTokens(ctx, gone); err != nil {
 		return CreatedToken{}, err
@@ -214,9 +222,17 @@ func endTokens(p *store.Partner, by string, now time.Time) {
 	}
 }
 
-// endAll ends every token of the partner, unless it is gone.
+// endAll ends every token of the partner, unless it is gone. The caller waits
+// for the other replicas.
 func (s *Service) endAll(ctx context.Context, by audit.Actor, id string) error {
-	_, err := s.keep.VoidTokens(ctx, by, id)
+	_, err := s.keep.Change(ctx, records.Step[store.Partner]{
+		By: by, Action: "void_tokens", ID: id, Unsettled: true,
+		Edit: func(p *store.Partner) error {
+			endTokens(p, by.Name, s.keep.Now())
+			p.Unannounced = true
+			return nil
+		},
+	})
 	return ignoreNotFound(err)
 }
 

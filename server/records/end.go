@@ -21,7 +21,6 @@ func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (
 			k.end(r, by, now)
 			return nil
 		},
-		Entries: func() []store.Entry { return []store.Entry{k.Entry(store.EntryVoid, id, by)} },
 	})
 }
 
@@ -41,8 +40,7 @@ func (k *Keeper[R]) VoidTokens(ctx context.Context, by audit.Actor, id string) (
 	if k.kind.End != nil {
 		return k.Change(ctx, Step[R]{
 			By: by, Action: "void_tokens", ID: id,
-			Edit:    func(r *R) error { k.end(r, by, k.Now()); return nil },
-			Entries: func() []store.Entry { return []store.Entry{k.Entry(store.EntryVoid, id, by)} },
+			Edit: func(r *R) error { k.end(r, by, k.Now()); return nil },
 		})
 	}
 	r, err := k.Get(ctx, id)
@@ -53,7 +51,10 @@ func (k *Keeper[R]) VoidTokens(ctx context.Context, by audit.Actor, id string) (
 	return r, err
 }
 
+// end ends the tokens that the record keeps, and notes that the feed has to
+// void the others.
 func (k *Keeper[R]) end(r *R, by audit.Actor, now time.Time) {
+	*k.kind.Head(r).Unannounced = true
 	if k.kind.End != nil {
 		k.kind.End(r, by.Name, now)
 	}

@@ -50,9 +50,8 @@ type Head struct {
 	Version       *uint64
 	DeactivatedAt **time.Time
 	UpdatedAt     *time.Time
-	// Unannounced, of a kind that can be narrowed: the record was, and the
-	// feed may not have been told to void its tokens yet. The next change does
-	// it. nil: the kind has none.
+	// Unannounced: the record was written so that tokens end, and the feed may
+	// not have been told to void them yet. The next change does it.
 	Unannounced *bool
 }
 
@@ -132,13 +131,14 @@ func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created 
 
 // Step is one change of a record.
 type Step[R any] struct {
-	By      audit.Actor
-	Action  string // the verb, as in client.update
-	ID      string
-	Version uint64 // 0: whatever is stored
-	Edit    func(*R) error
-	Entries func() []store.Entry // for the feed, after Edit has run; none: nobody caches it
-	After   func() any           // what the audit shows; nil: the record
+	By        audit.Actor
+	Action    string // the verb, as in client.update
+	ID        string
+	Version   uint64 // 0: whatever is stored
+	Edit      func(*R) error
+	Entries   func() []store.Entry // for the feed, after Edit has run; none: nobody caches it, or it is Unannounced
+	Unsettled bool                 // the caller waits for the other replicas, once for many
+	After     func() any           // what the audit shows; nil: the record
 }
 
 // ErrUnchanged is what Edit answers if there is nothing to write: the change
@@ -165,7 +165,11 @@ func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 		if k.unannounced(&after) {
 			entries = append(entries, k.Entry(store.EntryVoid, st.ID, st.By))
 		}
-		err = k.Announce(ctx, entries...)
+		if st.Unsettled {
+			err = k.feed.Append(ctx, entries...)
+		} else {
+			err = k.Announce(ctx, entries...)
+		}
 	}
 	if err == nil && k.unannounced(&after) {
 		after = k.announced(ctx, after)
@@ -181,10 +185,7 @@ func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	return after, err
 }
 
-func (k *Keeper[R]) unannounced(r *R) bool {
-	u := k.kind.Head(r).Unannounced
-	return u != nil && *u
-}
+func (k *Keeper[R]) unannounced(r *R) bool { return *k.kind.Head(r).Unannounced }
 
 // announced notes that the feed has been told. If that fails, or somebody
 // else has changed the record since, the next change voids once more.
@@ -243,6 +244,9 @@ func (k *Keeper[R]) Announce(ctx context.Context, entries ...store.Entry) error 
 // kind's name before the action are added.
 func (k *Keeper[R]) Audited(ctx context.Context, by audit.Actor, id string, c audit.Change, err error) {
 	c.Actor, c.Action, c.Target = by, k.kind.Name+"."+c.Action, k.kind.Principal(id)
+	if !k.kind.Valid(id) {
+		c.Target = k.kind.Principal("?") // it may be a credential that somebody pasted
+	}
 	c.Outcome = audit.OutcomeOf(err)
 	k.audit.Write(ctx, c)
 }

@@ -131,16 +131,15 @@ func (h Handler) revokePartner(ctx context.Context, by audit.Actor, presented, j
 	return id, ok, err
 }
 
-// voidAll makes every token that was issued before inactive, in O(1); then
-// those that partners hold, partner by partner.
+// voidAll makes every token that was issued before inactive, in O(1). That those
+// which partners hold have ended is written into their records then.
 func (h Handler) voidAll(c *gin.Context) error {
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
-	err := h.Feed.Append(ctx, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, By: by.Name})
+	err := h.Feed.Append(ctx,
+		store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, By: by.Name},
+		store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAllPartnerTokens, By: by.Name})
 	if err == nil {
-		err = h.Partners.VoidAll(ctx, by)
-	}
-	if err == nil {
-		err = h.Feed.Settle(ctx)
+		err = errors.Join(h.Partners.VoidAll(ctx, by), h.Feed.Settle(ctx))
 	}
 	h.Audit.Write(ctx, audit.Change{Actor: by, Action: "token.void_all", Target: store.PrincipalAll, Outcome: audit.OutcomeOf(err)})
 	if err != nil {

@@ -23,12 +23,13 @@ type PartnerToken struct {
 	Partner *store.Partner      // shared: not to be changed
 	Token   *store.PartnerToken // within Partner
 	View    feed.View           // from before anything was read
+	Void    *store.Entry        // of the feed, that ends the token; nil: none
 	cached  bool
 }
 
 // Live says whether the token may be used at the time now.
 func (p PartnerToken) Live(now time.Time) bool {
-	return p.Token != nil && p.Partner.DeactivatedAt == nil && p.Token.Live(now)
+	return p.Token != nil && p.Void == nil && p.Partner.DeactivatedAt == nil && p.Token.Live(now)
 }
 
 // PartnerTokenOf answers the partner token that was presented, live or not; a
@@ -42,8 +43,10 @@ func (s *Service) PartnerTokenOf(ctx context.Context, presented string) (Partner
 	return s.partnerToken(ctx, presented, id)
 }
 
-// partnerToken reads records only, under the feed (design §3): what ends a
-// partner token is written in them.
+// partnerToken reads records, under the feed (design §3): what ends a partner
+// token is written in them. The feed is asked too, for the first day: a void of
+// all is in it at once, and a revocation is that a store which lost its newest
+// writes has no record of.
 func (s *Service) partnerToken(ctx context.Context, presented, id string) (p PartnerToken, err error) {
 	if p.View, err = s.o.Feed.Fresh(ctx); err != nil {
 		return p, err
@@ -62,6 +65,12 @@ func (s *Service) partnerToken(ctx context.Context, presented, id string) (p Par
 		return p, nil
 	}
 	p.Partner, p.Token = partner.Record, &partner.Record.Tokens[i]
+	if e, void := s.o.Feed.VoidedKey(store.PrincipalAllPartnerTokens, p.Token.Position); void {
+		p.Void = &e
+	}
+	if e, void := s.o.Feed.VoidedKey(store.PrincipalPartnerToken(id), store.Position{}); void {
+		p.Void = &e
+	}
 	return p, nil
 }
 
@@ -108,6 +117,9 @@ func (s *Service) explainPartner(ctx context.Context, presented string, end time
 	case p.Token.RevokedAt != nil:
 		x.State, x.EndedAt, x.EndedBy = StateRevoked, p.Token.RevokedAt, p.Token.RevokedBy
 		x.Detail = "revoked by " + p.Token.RevokedBy
+	case p.Void != nil:
+		x.State, x.EndedAt, x.EndedBy, x.VoidOf = StateVoid, &p.Void.At, p.Void.By, p.Void.Key
+		x.Detail = "every token of " + p.Void.Key + " issued before was voided by " + p.Void.By
 	case p.Partner.DeactivatedAt != nil:
 		x.State, x.EndedAt, x.VoidOf = StateVoid, p.Partner.DeactivatedAt, store.PrincipalPartner(p.Partner.ID)
 		x.Detail = "its partner is deactivated"
