@@ -1,6 +1,7 @@
 package partners
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func FuzzSourceIP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		list, err := sourceIPs(&text)
 		if err != nil {
-			if err != errNoSource || list != nil {
+			if !errors.Is(err, errNoSource) || list != nil {
 				t.Errorf("%q: %v and error %v", text, list, err)
 			}
 			return

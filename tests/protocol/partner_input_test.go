@@ -288,7 +288,7 @@ func TestPartnerOrgs(t *testing.T) {
 // are not.
 func TestOnBehalfQuota(t *testing.T) {
 	a := newAlliance(t, func(c *config.Config) {
-		c.Limits.OnBehalfTokensPerPartner.Count, c.Limits.OnBehalfTokensPerPartner.Per = 3, config.Duration(time.Minute)
+		c.Limits.OnBehalfTokensPerPartner.Count, c.Limits.OnBehalfTokensPerPartner.Per = 3, time.Minute
 	})
 	a.grant(t, kard, sharedTwo, "cards")
 	second, _ := a.partnerToken(t, hurdlr, nil)

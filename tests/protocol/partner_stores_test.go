@@ -1,7 +1,6 @@
 package protocol_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -57,7 +56,7 @@ func TestPartnerTokensInRedis(t *testing.T) {
 	t.Run("R13_raw_partner_token_not_in_redis", func(t *testing.T) {
 		dump := dialRedis(t, server.Addr).dump()
 		if !strings.Contains(dump, a.id) {
-			t.Error(fmt.Sprint("nothing is kept of it in ", len(dump), " bytes"))
+			t.Errorf("nothing is kept of it in %d bytes", len(dump))
 		}
 		a.holdsNoSecret(t, "Redis", dump)
 	})
