@@ -227,7 +227,7 @@ func FuzzEndpoints(f *testing.F) {
 		patterns := strings.Split(list, "\n")
 		e, err := ParseEndpoints(patterns)
 		if err != nil {
-			if !slices.Contains([]error{ErrEndpoint, ErrEndpointConflict, ErrEndpoints}, err) {
+			if !errors.Is(err, ErrEndpoint) && !errors.Is(err, ErrEndpointConflict) && !errors.Is(err, ErrEndpoints) {
 				t.Errorf("error %v", err)
 			}
 			return

@@ -40,6 +40,13 @@ type alliance struct {
 func newAlliance(t *testing.T, edit ...func(*config.Config)) *alliance {
 	t.Helper()
 	a := &alliance{world: newWorld(t, edit...)}
+	a.agree(t)
+	return a
+}
+
+// agree makes the orgs and partners, and has them agree.
+func (a *alliance) agree(t *testing.T) {
+	t.Helper()
 	for id, name := range map[string]string{sharedOne: "Shared Client 1", sharedTwo: "Shared Client 2", wayne: "Wayne Enterprises"} {
 		a.org(t, id, name)
 	}
@@ -49,7 +56,6 @@ func newAlliance(t *testing.T, edit ...func(*config.Config)) *alliance {
 	a.grant(t, hurdlr, sharedTwo, grantedTwo)
 	a.token, a.id = a.partnerToken(t, hurdlr, nil)
 	a.api = a.server(t, "api", everyUse, "", "source_ip", "endpoints", "resources")
-	return a
 }
 
 func (a *alliance) org(t *testing.T, id, name string) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/tests/harness"
 )
 
@@ -281,4 +282,29 @@ func TestPartnerOrgs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A partner that makes more tokens than its quota is told to wait; the others
+// are not.
+func TestOnBehalfQuota(t *testing.T) {
+	a := newAlliance(t, func(c *config.Config) {
+		c.Limits.OnBehalfTokensPerPartner.Count, c.Limits.OnBehalfTokensPerPartner.Per = 3, time.Minute
+	})
+	a.grant(t, kard, sharedTwo, "cards")
+	second, _ := a.partnerToken(t, hurdlr, nil)
+	others, _ := a.partnerToken(t, kard, nil)
+	ask1, ask2 := askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(a.token)), ask(trade(second, sharedOne))
+	made("", call{}).check(t, a.send(t, ask1))
+	granted("", call{}).check(t, a.send(t, ask2))
+	// What is refused counts for nothing.
+	notAgreed("", call{}).check(t, a.send(t, askOnBehalf(onBehalfOf(wayne, "cards"), bearer(a.token))))
+	made("", call{}).check(t, a.send(t, ask1))
+	a.run(t, []row{
+		{name: "X_quota", call: ask1, status: 429, code: "too_many_requests"},
+		{name: "X_quota_of_the_partner_not_of_the_token", call: ask2, status: 429, code: "too_many_requests"},
+		made("X_quota_of_another_partner", askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(others))),
+		{name: "X_quota_is_not_for_the_list", call: get("/partners/orgs", bearer(a.token)), status: 200},
+	})
+	a.Clock.Add(time.Minute)
+	a.run(t, []row{made("X_quota_later", ask1)})
 }

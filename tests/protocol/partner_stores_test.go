@@ -1,0 +1,63 @@
+package protocol_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+// The technical flow of seeds/000 and its ends, on both stores.
+func TestPartnersOnEachStore(t *testing.T) {
+	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		a := &alliance{world: startWorld(t, start, harness.Options{})}
+		a.agree(t)
+		t.Run("X_orgs", func(t *testing.T) {
+			r := a.send(t, get("/partners/orgs?page[size]=1", bearer(a.token)))
+			first := `{"data":[{"type":"org","attributes":{"orgId":"h5D8B5gyHtk=","orgName":"Shared Client 2"}}],"links":{"next":"/partners/orgs?page%5Bafter%5D=h5D8B5gyHtk%3D\u0026page%5Bsize%5D=1"}}`
+			if r.Status != 200 || r.Body != first {
+				t.Errorf("%d %s", r.Status, r.Body)
+			}
+		})
+		for name, end := range map[string]func(t *testing.T){
+			"X12_partner_token": func(t *testing.T) { a.admin(t, "DELETE", "/partners/"+hurdlr+"/tokens/"+a.id, nil) },
+			"X12_grant":         func(t *testing.T) { a.admin(t, "DELETE", "/partners/"+hurdlr+"/orgs/"+sharedTwo, nil) },
+			"X12_partner":       func(t *testing.T) { a.admin(t, "POST", "/partners/"+hurdlr+"/void-tokens", nil) },
+			"X12_org":           func(t *testing.T) { a.admin(t, "POST", "/orgs/"+sharedTwo+"/void-tokens", nil) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				a.grant(t, hurdlr, sharedTwo, grantedTwo)
+				a.token, a.id = a.partnerToken(t, hurdlr, nil)
+				made := a.onBehalf(t, a.token, sharedTwo, "customers cards", `,"sourceIp":"192.0.2.0/24"`)
+				exchanged := a.send(t, ask(trade(a.token, sharedTwo))).JSON(t)["access_token"].(string)
+				both := func() []bool { return []bool{a.introspect(t, a.api, made), a.introspect(t, a.api, exchanged)} }
+				if got := both(); !equal(got, []bool{true, true}) {
+					t.Fatalf("before: active %v", got)
+				}
+				end(t)
+				if got := both(); !equal(got, []bool{false, false}) {
+					t.Errorf("active %v", got)
+				}
+			})
+		}
+	})
+}
+
+// R13: no partner token is in Redis, only what is kept of it.
+func TestPartnerTokensInRedis(t *testing.T) {
+	server := redistest.Start(t)
+	a := &alliance{world: startWorld(t, func(o ...harness.Options) *harness.Server { return harness.Start(t, o...) },
+		harness.Options{Edit: func(c *config.Config) { harness.OnRedis(server.Addr)(c) }})}
+	a.agree(t)
+	a.onBehalf(t, a.token, sharedTwo, "cards")
+	granted("", call{}).check(t, a.send(t, ask(trade(a.token, sharedTwo))))
+	t.Run("R13_raw_partner_token_not_in_redis", func(t *testing.T) {
+		dump := dialRedis(t, server.Addr).dump()
+		if !strings.Contains(dump, a.id) {
+			t.Errorf("nothing is kept of it in %d bytes", len(dump))
+		}
+		a.holdsNoSecret(t, "Redis", dump)
+	})
+}
