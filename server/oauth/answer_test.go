@@ -155,6 +155,9 @@ func TestTokenResponseIsWhatEncodingJSONMakes(t *testing.T) {
 	for _, scope := range someTexts {
 		at := time.Unix(1687436422, 0)
 		issued := tokens.Issued{Token: "gt_sandbox_Ab-_9", Scope: scope, IssuedAt: at, ExpiresIn: 2 * time.Hour}
-		same(t, "token response", appendIssued(nil, &issued, false), tokenResponse{"gt_sandbox_Ab-_9", "Bearer", 7200, scope, at.Unix()})
+		want := tokenResponse{"gt_sandbox_Ab-_9", "", "Bearer", 7200, scope, at.Unix()}
+		same(t, "token response", appendIssued(nil, &issued, false), want)
+		want.IssuedType = typeAccessToken
+		same(t, "response of an exchange", appendIssued(nil, &issued, true), want)
 	}
 }
