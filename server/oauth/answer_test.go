@@ -72,7 +72,9 @@ func describe(f tokens.Found, issuer string) introspection {
 	for _, p := range t.Principals(new(store.PrincipalRoom)) {
 		a.VoidKeys = append(a.VoidKeys, string(p.Append(nil)))
 	}
-	a.VoidKeys = append(a.VoidKeys, store.PrincipalToken(f.Digest))
+	if t.Use != store.UsePartner { // a record, not a token of the store's
+		a.VoidKeys = append(a.VoidKeys, store.PrincipalToken(f.Digest))
+	}
 	if t.Use == store.UseClient || t.Use == store.UseCustomer {
 		a.ClientID = t.ClientID
 	}

@@ -64,6 +64,9 @@ func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.
 // is ended, and the record that is answered is empty. Errors:
 // store.ErrNotFound, store.ErrUnavailable.
 func (s *Service) RevokePresented(ctx context.Context, presented, by string) (store.Token, error) {
+	if _, partners := auth.PartnerTokenID(presented, s.o.Environment); partners {
+		return store.Token{}, store.ErrNotFound // a record; when it is gone, so is all that was made with it
+	}
 	d := DigestOf(presented)
 	t, err := s.Revoke(ctx, d, by)
 	if !errors.Is(err, store.ErrNotFound) {
