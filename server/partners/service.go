@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
@@ -25,8 +27,13 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// page is how many records are read at once where all are.
-const page = 500
+const (
+	// page is how many records are read at once where all are.
+	page = 500
+	// endsAtOnce is how many partners' tokens are ended at the same time: each
+	// of them waits for the other replicas.
+	endsAtOnce = 64
+)
 
 // maxName bounds a name, in characters.
 const maxName = 64
@@ -178,8 +185,19 @@ func (s *Service) removeWith(ctx context.Context, p store.Partner) error {
 }
 
 // VoidAll ends every token of every partner: those that they hold are records,
-// which a void of all does not reach.
+// which a void of all does not reach. One that cannot be ended does not keep
+// the others alive.
 func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
+	var ends errgroup.Group
+	ends.SetLimit(endsAtOnce)
+	err := s.eachLive(ctx, func(id string) {
+		ends.Go(func() error { return s.endAll(ctx, by, id) })
+	})
+	return errors.Join(err, ends.Wait())
+}
+
+// eachLive calls do with the id of every partner that has a live token.
+func (s *Service) eachLive(ctx context.Context, do func(id string)) error {
 	for after := ""; ; {
 		list, err := s.o.Store.List(ctx, store.Page{After: after, Limit: page})
 		if err != nil {
@@ -187,11 +205,8 @@ func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
 		}
 		for _, p := range list {
 			after = p.ID
-			if !slices.ContainsFunc(p.Tokens, func(t store.PartnerToken) bool { return t.Live(s.o.Now()) }) {
-				continue
-			}
-			if err := s.endAll(ctx, by, p.ID); err != nil {
-				return err
+			if slices.ContainsFunc(p.Tokens, func(t store.PartnerToken) bool { return t.Live(s.o.Now()) }) {
+				do(p.ID)
 			}
 		}
 		if len(list) < page {
