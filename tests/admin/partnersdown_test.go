@@ -55,7 +55,7 @@ func TestPartnersWithoutTheStore(t *testing.T) {
 		}
 	}
 	unavailable := errors.Join(errors.New("down"), store.ErrUnavailable)
-	for _, tc := range []struct {
+	for i, tc := range []struct {
 		method       string // of the store
 		list, mint   bool   // need it
 		introspected bool
@@ -65,7 +65,7 @@ func TestPartnersWithoutTheStore(t *testing.T) {
 	} {
 		// Nothing of this partner is in a cache yet.
 		t.Run(tc.method, func(t *testing.T) {
-			next := fmt.Sprint("p-", len(tc.method), tc.mint, tc.list)
+			next := fmt.Sprint("p", i)
 			putPartner(t, s, next)
 			putOrg(t, s, "o-"+next, "O")
 			putGrant(t, s, next, "o-"+next, object{"scope": "cards"})

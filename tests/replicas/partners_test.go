@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
 )

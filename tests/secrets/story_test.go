@@ -363,7 +363,6 @@ func (s *teller) ends() {
 	s.admin("POST", "/tokens/explain", object{"token": s.made["on-behalf token"]}, 200)
 	s.admin("POST", "/tokens/revoke", object{"token": s.made["partner token to revoke"]}, 200)
 	s.AdminDo(s.t, "DELETE", "/partners/hurdlr/tokens/"+s.made["partner token"], nil)
-	s.AdminDo(s.t, "DELETE", "/partners/hurdlr/orgs/"+s.made["on-behalf token"], nil)
 	s.admin("DELETE", "/partners/hurdlr/orgs/acme", nil, 204)
 	s.admin("POST", "/partners/hurdlr/deactivate", nil, 200)
 	s.admin("POST", "/tokens/explain", object{"token": s.made["token of the first secret"]}, 200)
