@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -57,6 +58,35 @@ func TestPartnerTokensEndForGood(t *testing.T) {
 		a.wants("a day later", false, spared)
 		a.renew()
 		a.mint("acme")
+	})
+}
+
+// Each partner's end waits for the other replicas, but not one after the other.
+func TestVoidAllOfManyPartners(t *testing.T) {
+	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		s := start()
+		rs := newPartnersRS(t, s)
+		const n = 40
+		tokens := make([]string, n)
+		var made sync.WaitGroup
+		for i := range n {
+			made.Go(func() {
+				id := fmt.Sprint("p", i)
+				s.AdminDo(t, "PUT", "/partners/"+id, object{"name": id, "scope": "cards"})
+				tokens[i], _ = s.AdminDo(t, "POST", "/partners/"+id+"/tokens", object{"name": "a"}).JSON(t)["token"].(string)
+			})
+		}
+		made.Wait()
+		began := time.Now()
+		do(t, s, "POST", "/tokens/void-all", nil, 200)
+		if took := time.Since(began); took > 10*time.Second { // one after the other: 20 s and more
+			t.Errorf("it took %v", took)
+		}
+		for i, token := range tokens {
+			if token == "" || active(t, s, rs, token) {
+				t.Errorf("the token of partner %d is active, or was never made", i)
+			}
+		}
 	})
 }
 

@@ -67,17 +67,18 @@ func tell(t *testing.T, where func(*config.Config), stored func() []byte) {
 	}})
 	s.clients()
 	s.tokens()
+	s.partners()
 	s.mistakes()
 	s.overTCP()
 	s.ends()
 
-	if len(s.made) < 15 {
+	if len(s.made) < 25 {
 		t.Errorf("only %d credentials were made", len(s.made))
 	}
 	s.made.absent(t, "the metrics", s.metrics(), "grantd_tokens_issued_total")
 	list := s.AdminDo(t, "GET", "/audit?limit=500", nil)
 	s.made.absent(t, "the audit", []byte(list.Body), "leak.report")
-	for _, path := range []string{"/clients?limit=500", "/clients/shop", "/clients/shop/secrets", "/clients/old"} {
+	for _, path := range []string{"/clients?limit=500", "/clients/shop", "/clients/shop/secrets", "/clients/old", "/partners/hurdlr", "/partners/hurdlr/tokens", "/partners/hurdlr/orgs"} {
 		s.made.absent(t, path, []byte(s.AdminDo(t, "GET", path, nil).Body), "created_at")
 	}
 	s.Close() // writes what was gathered
@@ -168,6 +169,73 @@ func (s *teller) tokens() {
 	}
 	s.answered(s.Form(s.t, "/oauth/revoke", "shop", s.made["second secret"], url.Values{"token": {s.made["token to revoke"]}}), 200)
 	s.introspect(s.made["token to revoke"])
+}
+
+// partners makes long-lived tokens of a partner and short ones of an org, and
+// puts both where they do not belong.
+func (s *teller) partners() {
+	s.t.Helper()
+	s.admin("PUT", "/partners/hurdlr", object{"name": "Hurdlr", "scope": "cards customers"}, 201)
+	for _, org := range []string{"acme", "other"} {
+		s.admin("PUT", "/orgs/"+org, object{"name": org}, 201)
+		s.admin("PUT", "/partners/hurdlr/orgs/"+org, object{"scope": "cards"}, 201)
+	}
+	for _, name := range []string{"partner token", "partner token to revoke", "partner token to leak"} {
+		s.met(name, s.admin("POST", "/partners/hurdlr/tokens", object{"name": name}, 201)["token"])
+	}
+	token := s.made["partner token"]
+	ask := func(bearer, org, sourceIP string) harness.Response {
+		s.t.Helper()
+		body, err := json.Marshal(object{"data": object{"type": "createOnBehalfToken", "attributes": object{
+			"orgId": org, "scopes": "cards", "sourceIp": sourceIP,
+		}}})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		header := http.Header{"Content-Type": {"application/vnd.api+json"}, "Authorization": {"Bearer " + bearer}}
+		return s.raw(s.PublicURL()+"/partners/token", header, string(body))
+	}
+	for _, name := range []string{"on-behalf token", "on-behalf token to leak"} {
+		made := s.answered(ask(token, "acme", "127.0.0.1"), 201)["data"].(map[string]any)["attributes"].(map[string]any)
+		s.met(name, made["token"])
+	}
+	exchange := func(subject, audience string) harness.Response {
+		s.t.Helper()
+		return s.Form(s.t, "/oauth/token", "", "", url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {subject},
+			"subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "audience": {audience},
+		})
+	}
+	s.met("exchanged token", s.answered(exchange(token, "org:acme"), 200)["access_token"])
+	for _, name := range []string{"partner token", "partner token to leak", "on-behalf token", "exchanged token"} {
+		s.introspect(s.made[name])
+	}
+
+	forged := s.madeUp("forged partner token", "gp_sandbox_Ab3dEf7h_")
+	live := s.madeUp("partner token of the other environment", "gp_live_Ab3dEf7h_")
+	short := s.made["on-behalf token"]
+	say := func(r harness.Response) {
+		s.t.Helper()
+		s.made.absent(s.t, "an answer", []byte(r.Body), "")
+	}
+	for _, wrong := range []string{forged, live, short, s.made["token of the first secret"]} {
+		say(ask(wrong, "acme", "127.0.0.1"))
+		say(exchange(wrong, "org:acme"))
+		s.introspect(wrong)
+	}
+	for _, misplaced := range []string{token, short} {
+		say(ask(token, misplaced, "127.0.0.1"))
+		say(ask(token, "acme", misplaced))
+		say(exchange(token, misplaced))
+		say(exchange(token, "org:"+misplaced))
+		say(s.raw(s.PublicURL()+"/partners/orgs?token="+misplaced, http.Header{"Authorization": {"Bearer " + token}}, ""))
+		say(s.raw(s.PublicURL()+"/partners/"+misplaced, http.Header{"Authorization": {"Bearer " + token}}, ""))
+		say(s.Form(s.t, "/oauth/token", "shop", misplaced, url.Values{"grant_type": {"client_credentials"}}))
+		say(s.Form(s.t, "/oauth/revoke", "shop", s.made["second secret"], url.Values{"token": {misplaced}}))
+		say(s.AdminDo(s.t, "PUT", "/partners/hurdlr", object{"name": misplaced + misplaced, "scope": misplaced}))
+		say(s.AdminDo(s.t, "PUT", "/partners/hurdlr/orgs/acme", object{"scope": "cards", "endpoints": []string{misplaced}, "until": misplaced}))
+		say(s.AdminDo(s.t, "POST", "/partners/hurdlr/tokens", object{"name": "a", "lifetime": misplaced, "source_ips": []string{misplaced}}))
+	}
 }
 
 func (s *teller) introspect(token string) {
@@ -288,6 +356,15 @@ func (s *teller) ends() {
 	s.t.Helper()
 	s.admin("POST", "/leaks", object{"credential": s.made["first secret"]}, 200)
 	s.AdminDo(s.t, "POST", "/leaks", object{"credential": s.made["guess"]})
+	s.admin("POST", "/leaks", object{"credential": s.made["partner token to leak"]}, 200)
+	s.admin("POST", "/leaks", object{"credential": s.made["on-behalf token to leak"]}, 200)
+	s.AdminDo(s.t, "POST", "/leaks", object{"credential": s.made["forged partner token"]})
+	s.admin("POST", "/tokens/explain", object{"token": s.made["partner token"]}, 200)
+	s.admin("POST", "/tokens/explain", object{"token": s.made["on-behalf token"]}, 200)
+	s.admin("POST", "/tokens/revoke", object{"token": s.made["partner token to revoke"]}, 200)
+	s.AdminDo(s.t, "DELETE", "/partners/hurdlr/tokens/"+s.made["partner token"], nil)
+	s.admin("DELETE", "/partners/hurdlr/orgs/acme", nil, 204)
+	s.admin("POST", "/partners/hurdlr/deactivate", nil, 200)
 	s.admin("POST", "/tokens/explain", object{"token": s.made["token of the first secret"]}, 200)
 	s.admin("POST", "/tokens/revoke", object{"token": s.made["token by post"]}, 200)
 	s.AdminDo(s.t, "POST", "/tokens/revoke", object{"jti": s.made["token of an imported secret"]})
