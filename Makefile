@@ -21,7 +21,7 @@ build: ## build ./bin/grantd
 test: tools ## install what the tests need, then run all of them with -race; a skipped test fails
 	@go mod download
 	@go build -race -tags $(TAGS) ./...
-	@go test -race -p 1 -vet=off -tags $(TAGS) -count=1 -timeout 20m -v ./... 2>&1 | awk -f tests/verdict.awk
+	@go test -race -p 2 -vet=off -tags $(TAGS) -count=1 -timeout 20m -v ./... 2>&1 | awk -f tests/verdict.awk
 	@go test -tags $(TAGS) -count=1 -run TestAllocations ./server # the race detector allocates too
 
 # Only what is missing is installed, and only where apt is: elsewhere the

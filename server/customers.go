@@ -41,7 +41,7 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *auth.OrgCache)
 		Store: s.store.Customers(), Orgs: s.store.Orgs(), Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
 	s.customerQuota = ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Name: ratelimit.CustomerTokensPerClient, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(limits.CustomerTokensPerClient),
+		Name: ratelimit.CustomerTokensPerClient, Of: ratelimit.OfClients, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(limits.CustomerTokensPerClient),
 		Enforce: true, Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
 	})
 	s.customerTokens = customers.Handler{

@@ -13,7 +13,7 @@ func (s *Server) wirePartners(partnerRecords *auth.PartnerCache, orgRecords *aut
 		Credentials: s.tokens, Catalogue: s.catalogue, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
 	s.onBehalfQuota = ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Name: ratelimit.OnBehalfTokensPerPartner, Store: s.store, Key: s.keys.LimitKey(),
+		Name: ratelimit.OnBehalfTokensPerPartner, Of: ratelimit.OfPartners, Store: s.store, Key: s.keys.LimitKey(),
 		Limit: ratelimit.Limit(s.cfg.Limits.OnBehalfTokensPerPartner), Enforce: true, Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
 	})
 	s.onBehalf = partners.Handler{

@@ -140,7 +140,7 @@ func (s *Server) wire(sender senders.Sender) {
 	s.wireCustomers(sender, orgRecords)
 	s.wirePartners(partnerRecords, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Name: ratelimit.IssuePerClient, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
+		Name: ratelimit.IssuePerClient, Of: ratelimit.OfClients, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
 		Enforce: s.cfg.Limits.IssuePerClient.Mode == "enforce", Now: s.now, Log: s.log,
 		Hit: s.metrics.LimitHit, Chatty: s.metrics.Chatty,
 	})

@@ -67,9 +67,22 @@ func grantPairs(v partners.GrantView) []pair {
 		{"scope", text(v.Scope)},
 		{"endpoints", list(v.Endpoints)},
 		{"until", stamp(v.Until)},
+		{"state", holding(v.Active)},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 	}
+}
+
+// holding is a cell for whether a grant holds: its time may have passed, or its
+// org is deactivated, or another one than agreed.
+func holding(active *bool) string {
+	switch {
+	case active == nil:
+		return absent
+	case *active:
+		return "active"
+	}
+	return "ended"
 }
 
 func (a *app) partnerRevokeCommand() *cobra.Command {
@@ -100,9 +113,9 @@ func (a *app) partnerOrgsCommand() *cobra.Command {
 			return show(a, answer, func(lists map[string][]partners.GrantView) {
 				var rows [][]string
 				for _, v := range lists[pathGrants] {
-					rows = append(rows, []string{text(v.OrgID), stamp(v.Until), text(v.Scope), list(v.Endpoints)})
+					rows = append(rows, []string{text(v.OrgID), holding(v.Active), stamp(v.Until), text(v.Scope), list(v.Endpoints)})
 				}
-				a.grid([]string{"ORG_ID", "UNTIL", "SCOPE", "ENDPOINTS"}, rows)
+				a.grid([]string{"ORG_ID", "STATE", "UNTIL", "SCOPE", "ENDPOINTS"}, rows)
 			})
 		},
 	}

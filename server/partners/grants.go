@@ -32,21 +32,54 @@ func validGrantID(id string) bool {
 // Grant answers what the org grants the partner. Errors: fault.NotFound.
 func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
 	g, err := s.grants.Get(ctx, id)
-	return viewGrant(g), s.asNoGrant(err)
+	if err != nil {
+		return GrantView{}, s.asNoGrant(err)
+	}
+	p, err := s.keep.Get(ctx, g.PartnerID)
+	if ignoreNotFound(err) != nil {
+		return GrantView{}, err
+	}
+	return s.shown(ctx, p, g)
+}
+
+// shown is the grant, and whether it holds.
+func (s *Service) shown(ctx context.Context, p store.Partner, g store.Grant) (GrantView, error) {
+	o, err := s.o.Orgs.Get(ctx, g.OrgID)
+	if ignoreNotFound(err) != nil {
+		return GrantView{}, err
+	}
+	active := err == nil && holds(g, p, o, s.o.Now())
+	v := viewGrant(g)
+	v.Active = &active
+	return v, nil
 }
 
 // Grants answers up to limit grants to the partner after the one with the given
 // id, by org. Errors: fault.NotFound.
 func (s *Service) Grants(ctx context.Context, partner, after string, limit int) ([]GrantView, error) {
-	if _, err := s.keep.Get(ctx, partner); err != nil {
+	p, err := s.keep.Get(ctx, partner)
+	if err != nil {
 		return nil, err
 	}
 	list, err := s.o.Grants.List(ctx, store.Page{Of: partner, After: after, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
 	views := make([]GrantView, len(list))
 	for i, g := range list {
-		views[i] = viewGrant(g)
+		if views[i], err = s.shown(ctx, p, g); err != nil {
+			return nil, err
+		}
 	}
-	return views, err
+	return views, nil
+}
+
+// holds says whether the partner may act for the org at the time now: both are
+// those that the grant is about, and active, and it has not ended.
+func holds(g store.Grant, p store.Partner, o store.Org, now time.Time) bool {
+	return g.WithdrawnAt == nil && (g.Until == nil || now.Before(*g.Until)) &&
+		p.ID == g.PartnerID && p.DeactivatedAt == nil && p.Incarnation == g.PartnerIncarnation &&
+		o.ID == g.OrgID && o.DeactivatedAt == nil && o.Incarnation == g.OrgIncarnation
 }
 
 // PutGrant notes what the org grants the partner, instead of what it granted
@@ -77,7 +110,9 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 	if created {
 		err = s.stillThere(ctx, by, g)
 	}
-	return viewGrant(g), created, err
+	v, active := viewGrant(g), err == nil
+	v.Active = &active
+	return v, created, err
 }
 
 // stillThere takes a new grant back if its partner was deleted in the meantime:
@@ -130,7 +165,7 @@ func (s *Service) grantOf(ctx context.Context, id string, spec GrantSpec) (store
 	}
 	if spec.Until != nil {
 		until, err := time.Parse(time.RFC3339, *spec.Until)
-		if until = until.UTC().Truncate(time.Second); err != nil || !until.After(now) {
+		if until = until.UTC().Truncate(time.Second); err != nil || !until.After(now) || until.Year() > 9999 { // JSON has no later year
 			return g, errUntil
 		}
 		g.Until = &until

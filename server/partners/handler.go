@@ -71,6 +71,9 @@ var (
 
 // Orgs is GET /partners/orgs.
 func (h Handler) Orgs(c *gin.Context) error {
+	if err := web.RefuseURLCredentials(c); err != nil {
+		return err
+	}
 	after, size, err := pageOf(c.Request.URL)
 	if err != nil {
 		return err

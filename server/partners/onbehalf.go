@@ -176,14 +176,11 @@ func (t *OnBehalf) asked(text *string) ([]string, error) {
 
 // agreed says whether the grant holds now, and for which org.
 func (t *OnBehalf) agreed(ctx context.Context, p *store.Partner, g *store.Grant) (*store.Org, bool, error) {
-	if g.WithdrawnAt != nil || g.Until != nil && !t.o.Now().Before(*g.Until) || p.DeactivatedAt != nil || g.PartnerIncarnation != p.Incarnation {
-		return nil, false, nil
-	}
 	org, err := t.o.Orgs.Get(ctx, g.OrgID)
-	if err != nil || org.Record == nil || org.Record.DeactivatedAt != nil || org.Record.Incarnation != g.OrgIncarnation {
+	if err != nil || org.Record == nil {
 		return nil, false, err
 	}
-	return org.Record, true, nil
+	return org.Record, holds(*g, *p, *org.Record, t.o.Now()), nil
 }
 
 // granted answers the scopes that the org granted, the partner may still have,

@@ -38,8 +38,9 @@ type GrantView struct {
 	PartnerID string     `json:"partner_id"`
 	OrgID     string     `json:"org_id"`
 	Scope     string     `json:"scope"`
-	Endpoints []string   `json:"endpoints"` // none: all
-	Until     *time.Time `json:"until"`     // null: until it is withdrawn
+	Endpoints []string   `json:"endpoints"`        // none: all
+	Until     *time.Time `json:"until"`            // null: until it is withdrawn
+	Active    *bool      `json:"active,omitempty"` // it holds now; not in the audit
 	CreatedAt time.Time  `json:"created_at"`
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   uint64     `json:"version"`

@@ -27,6 +27,7 @@ const (
 // QuotaOptions are what a Quota needs.
 type QuotaOptions struct {
 	Name    string // of the limit
+	Of      QuotaOf
 	Store   store.Limits
 	Key     []byte // as of Failures
 	Limit   Limit
@@ -36,6 +37,15 @@ type QuotaOptions struct {
 	Hit     func(limit string)
 	Chatty  func() // counts hints to clients that don't cache; nil: none are given
 }
+
+// QuotaOf is whose tokens a Quota counts, as the log names them.
+type QuotaOf string
+
+// The two.
+const (
+	OfClients  QuotaOf = "client"
+	OfPartners QuotaOf = "partner"
+)
 
 // Quota is how many tokens a client may have in a window, over all replicas,
 // and the hint for clients that ask for a new one each time.
@@ -65,13 +75,13 @@ func NewQuota(o QuotaOptions) *Quota {
 
 // Take notes one token for the client and answers how long it is to wait if
 // it has had too many; 0 if it may have the token. It asks nobody.
-func (q *Quota) Take(clientID string) time.Duration {
+func (q *Quota) Take(id string) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	c, ok := q.clients[clientID]
+	c, ok := q.clients[id]
 	if !ok {
 		c = &issues{}
-		q.clients[clientID] = c
+		q.clients[id] = c
 	}
 	c.minute++
 	if q.o.Limit.Count <= 0 {
@@ -89,7 +99,7 @@ func (q *Quota) Take(clientID string) time.Duration {
 	q.o.Hit(q.o.Name)
 	if c.warned != c.until {
 		c.warned = c.until
-		q.o.Log.Warn("client is over its issue quota", "limit", q.o.Name, "client_id", clientID,
+		q.o.Log.Warn(string(q.o.Of)+" is over its issue quota", "limit", q.o.Name, string(q.o.Of)+"_id", id,
 			"count", q.o.Limit.Count, "per", q.o.Limit.Per.String(), "enforced", q.o.Enforce)
 	}
 	if !q.o.Enforce {

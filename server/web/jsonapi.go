@@ -43,6 +43,9 @@ var (
 // would be a restriction that nobody enforces. An attribute that is null is
 // one that is not there.
 func ReadDocument(c *gin.Context, typ string, into any) error {
+	if err := RefuseURLCredentials(c); err != nil {
+		return err
+	}
 	if c.Request.URL.RawQuery != "" {
 		return errQuery
 	}
