@@ -45,9 +45,9 @@ func logged(t *testing.T) map[string]string {
 					note(names, file, text)
 				}
 			}
-		case *ast.ValueSpec: // ActionIssue = "token.issue", one of several in a line
+		case *ast.ValueSpec: // ActionIssue = "token.issue", one of several in a line; HiddenUse Hidden = "…"
 			for i, value := range n.Values {
-				if strings.HasPrefix(strings.ToLower(n.Names[i].Name), "action") {
+				if typ, ok := n.Type.(*ast.Ident); ok && (typ.Name == "Hidden" || typ.Name == "Refused") || strings.HasPrefix(strings.ToLower(n.Names[i].Name), "action") {
 					note(names, file, value)
 				}
 			}

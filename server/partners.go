@@ -17,6 +17,7 @@ func (s *Server) wirePartners(partnerRecords *auth.PartnerCache, orgRecords *aut
 		Limit: ratelimit.Limit(s.cfg.Limits.OnBehalfTokensPerPartner), Enforce: true, Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
 	})
 	s.onBehalf = partners.Handler{
+		Environment: s.cfg.Environment,
 		OnBehalf: partners.NewOnBehalf(partners.OnBehalfOptions{
 			Partners: partnerRecords, Grants: auth.NewGrantCache(s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
 			Catalogue: s.catalogue, Quota: s.onBehalfQuota, Mint: s.tokens, Observe: s.metrics, Now: s.now,

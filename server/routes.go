@@ -140,7 +140,10 @@ func (o ownTokens) find(ctx context.Context, presented string, from netip.Addr, 
 		return f, err
 	}
 	grantd.Resource = o.s.issuer
-	if !tokens.Visible(f.Token, &grantd, from) {
+	if hidden := tokens.HiddenBy(f.Token, &grantd, from); hidden != "" {
+		if hidden == tokens.HiddenAddress {
+			f.Refused = &tokens.RefusedToken{PartnerID: f.Token.PartnerID, TokenID: f.Token.PartnerTID, Why: tokens.RefusedAddress}
+		}
 		f.Token = nil
 	}
 	return f, nil

@@ -25,12 +25,14 @@ type Client struct {
 
 	Secrets []Secret `json:"secrets,omitempty"`
 	// Unannounced: the record was narrowed or deactivated, and the feed may not
-	// have been told to void the client's tokens yet. The next change does it.
-	Unannounced   bool       `json:"unannounced,omitempty"`
-	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
-	CreatedAt     time.Time  `json:"created_at"`
-	UpdatedAt     time.Time  `json:"updated_at"`
-	Version       uint64     `json:"version"`
+	// have been told to void the client's tokens yet: not since that position,
+	// of before it was written. The next change does it.
+	Unannounced      bool       `json:"unannounced,omitempty"`
+	UnannouncedSince Position   `json:"unannounced_since,omitzero"`
+	DeactivatedAt    *time.Time `json:"deactivated_at,omitempty"`
+	CreatedAt        time.Time  `json:"created_at"`
+	UpdatedAt        time.Time  `json:"updated_at"`
+	Version          uint64     `json:"version"`
 }
 
 // Clone answers a copy that shares nothing with c.

@@ -14,12 +14,13 @@ type Partner struct {
 	Tokens []PartnerToken `json:"tokens,omitempty"`
 	// Incarnation tells it from others that had its id before: what was
 	// granted to them is not granted to it.
-	Incarnation   uint64     `json:"incarnation"`
-	Unannounced   bool       `json:"unannounced,omitempty"` // see Client
-	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
-	CreatedAt     time.Time  `json:"created_at"`
-	UpdatedAt     time.Time  `json:"updated_at"`
-	Version       uint64     `json:"version"`
+	Incarnation      uint64     `json:"incarnation"`
+	Unannounced      bool       `json:"unannounced,omitempty"` // see Client
+	UnannouncedSince Position   `json:"unannounced_since,omitzero"`
+	DeactivatedAt    *time.Time `json:"deactivated_at,omitempty"`
+	CreatedAt        time.Time  `json:"created_at"`
+	UpdatedAt        time.Time  `json:"updated_at"`
+	Version          uint64     `json:"version"`
 }
 
 // PartnerToken is a long-lived credential of a partner, as a labelled hash
@@ -70,7 +71,8 @@ type Grant struct {
 	// The incarnations that it is about: with another one it means nothing.
 	PartnerIncarnation uint64     `json:"partner_incarnation"`
 	OrgIncarnation     uint64     `json:"org_incarnation"`
-	Unannounced        bool       `json:"unannounced,omitempty"`  // see Client
+	Unannounced        bool       `json:"unannounced,omitempty"` // see Client
+	UnannouncedSince   Position   `json:"unannounced_since,omitzero"`
 	WithdrawnAt        *time.Time `json:"withdrawn_at,omitempty"` // it is about to be deleted
 	CreatedAt          time.Time  `json:"created_at"`
 	UpdatedAt          time.Time  `json:"updated_at"`

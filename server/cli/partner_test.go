@@ -12,7 +12,7 @@ const partnerJSON = `{"partner_id":"hurdlr","name":"Hurdlr\tInc.","scope":"custo
 	`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T04:04:05+01:00","version":3}`
 
 const grantJSON = `{"partner_id":"hurdlr","org_id":"h5D8B5gyHtk=","scope":"cards","endpoints":["GET /cards","GET /cards/{id}"],` +
-	`"until":"2027-01-01T01:00:00+01:00","active":true,"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z","version":3}`
+	`"until":"2027-01-01T01:00:00+01:00","state":"active","created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z","version":3}`
 
 const partnerTokenJSON = `{"token":"gp_sandbox_Ab3dEf7h_x","token_id":"Ab3dEf7h","partner_id":"hurdlr","name":"reporting",` +
 	`"source_ips":["203.0.113.0/24"],"expires_at":"2026-04-02T03:04:05Z"}`
@@ -29,7 +29,7 @@ func partnerAnswers() map[string]answer {
 	answers["GET /partners?limit=500"] = answer{200, `{"partners":[` + partnerJSON + `,{"partner_id":"b","name":"B","active":false,"scope":"cards","created_at":"2026-01-02T03:04:05Z"}]}`}
 	answers["PUT"+grant], answers["DELETE"+grant] = answer{201, grantJSON}, answer{204, ""}
 	answers["GET /partners/hurdlr/orgs?limit=500"] = answer{200, `{"orgs":[` + grantJSON + `],"next_cursor":"Yg"}`}
-	answers["GET /partners/hurdlr/orgs?cursor=Yg&limit=500"] = answer{200, `{"orgs":[{"org_id":"z","scope":"customers cards","endpoints":[],"until":null,"active":false}]}`}
+	answers["GET /partners/hurdlr/orgs?cursor=Yg&limit=500"] = answer{200, `{"orgs":[{"org_id":"z","scope":"customers cards","endpoints":[],"until":null,"state":"org_deactivated"}]}`}
 	answers["POST"+tokens], answers["GET"+tokens] = answer{201, partnerTokenJSON}, answer{200, partnerTokensJSON}
 	answers["DELETE"+tokens+"/Ab3dEf7h"] = answer{204, ""}
 	return answers

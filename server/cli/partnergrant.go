@@ -67,22 +67,10 @@ func grantPairs(v partners.GrantView) []pair {
 		{"scope", text(v.Scope)},
 		{"endpoints", list(v.Endpoints)},
 		{"until", stamp(v.Until)},
-		{"state", holding(v.Active)},
+		{"state", text(v.State)},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 	}
-}
-
-// holding is a cell for whether a grant holds: its time may have passed, or its
-// org is deactivated, or another one than agreed.
-func holding(active *bool) string {
-	switch {
-	case active == nil:
-		return absent
-	case *active:
-		return "active"
-	}
-	return "ended"
 }
 
 func (a *app) partnerRevokeCommand() *cobra.Command {
@@ -113,7 +101,7 @@ func (a *app) partnerOrgsCommand() *cobra.Command {
 			return show(a, answer, func(lists map[string][]partners.GrantView) {
 				var rows [][]string
 				for _, v := range lists[pathGrants] {
-					rows = append(rows, []string{text(v.OrgID), holding(v.Active), stamp(v.Until), text(v.Scope), list(v.Endpoints)})
+					rows = append(rows, []string{text(v.OrgID), text(v.State), stamp(v.Until), text(v.Scope), list(v.Endpoints)})
 				}
 				a.grid([]string{"ORG_ID", "STATE", "UNTIL", "SCOPE", "ENDPOINTS"}, rows)
 			})

@@ -96,12 +96,15 @@ func (a *app) partnerTokenGrid(l partnerTokenList) {
 		if v.LastUsedIP != nil {
 			ip = *v.LastUsedIP
 		}
-		ended := "ended"
-		if v.Active {
-			ended = "active"
+		is := "active"
+		switch {
+		case v.RevokedAt != nil:
+			is = "revoked"
+		case !v.Active:
+			is = "expired"
 		}
 		rows = append(rows, []string{
-			text(v.ID), ended, stamp(&v.CreatedAt), stamp(&v.ExpiresAt), stamp(v.LastUsedAt), text(ip), number(v.UseCount),
+			text(v.ID), is, stamp(&v.CreatedAt), stamp(&v.ExpiresAt), stamp(v.LastUsedAt), text(ip), number(v.UseCount),
 			text(v.CreatedBy), list(v.SourceIPs), text(v.Name),
 		})
 	}

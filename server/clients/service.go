@@ -43,7 +43,7 @@ func New(o Options) *Service {
 		Name: "client", Principal: store.PrincipalClient, Valid: auth.ValidClientID,
 		Store: o.Store,
 		Head: func(c *store.Client) records.Head {
-			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt, Unannounced: &c.Unannounced}
+			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt, Unannounced: &c.Unannounced, UnannouncedSince: &c.UnannouncedSince}
 		},
 		View: func(c store.Client) any { return view(c) },
 		Tidy: func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },

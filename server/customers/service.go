@@ -48,7 +48,7 @@ func New(o Options) *Service {
 		Name: "customer", Principal: store.PrincipalCustomer, Valid: auth.ValidID,
 		Store: o.Store,
 		Head: func(c *store.Customer) records.Head {
-			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt, Unannounced: &c.Unannounced}
+			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt, Unannounced: &c.Unannounced, UnannouncedSince: &c.UnannouncedSince}
 		},
 		View: func(c store.Customer) any { return view(c) },
 	}

@@ -26,7 +26,7 @@ var (
 	errSubject     = fault.New(fault.InvalidRequest, "subject_token is not an active partner token, or may not be used from this address")
 	errAudience    = fault.New(fault.InvalidRequest, "audience is missing: org: and the id of the org to act for")
 	errOrg         = fault.New(fault.InvalidTarget, "audience must be one org that has agreed that the partner acts for it, as org: and its id; resource is not taken")
-	errNotGranted  = fault.New(fault.InvalidScope, "scope holds a name that does more than read, or that the org did not grant")
+	errNotGranted  = fault.New(fault.InvalidScope, "scope holds a name that does more than read, that the org did not grant, or that you may not have any more; or nothing is left of what it granted")
 )
 
 // exchange gives a partner a token on behalf of an org for its own (RFC 8693).
@@ -78,7 +78,7 @@ func exchangeFault(err error) error {
 	}
 	switch f.Code {
 	case fault.InvalidToken:
-		return errSubject
+		return errSubject.Because(f.Cause)
 	case fault.AccessDenied:
 		return errOrg
 	case fault.InsufficientScope:

@@ -53,11 +53,16 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	active := found.Token != nil && tokens.Visible(found.Token, rs, source)
+	active := false
+	if found.Token != nil {
+		hidden := tokens.HiddenBy(found.Token, rs, source)
+		active = hidden == ""
+		ev.Note, ev.TokenID = string(hidden), found.ID()
+	}
 	e.o.Observe.Introspected(active, string(found.Source))
 	body := web.NewBody()
 	if active {
-		ev.Verdict, ev.TokenID = web.Active, found.ID()
+		ev.Verdict = web.Active
 		body.B = appendActive(body.B, found, ev.TokenID, e.o.Issuer())
 	} else {
 		ev.Verdict = web.Inactive

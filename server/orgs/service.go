@@ -40,7 +40,7 @@ func New(o Options) *Service {
 		Name: "org", Principal: store.PrincipalOrg, Valid: auth.ValidID,
 		Store: o.Store,
 		Head: func(o *store.Org) records.Head {
-			return records.Head{ID: o.ID, Version: &o.Version, DeactivatedAt: &o.DeactivatedAt, UpdatedAt: &o.UpdatedAt, Unannounced: &o.Unannounced}
+			return records.Head{ID: o.ID, Version: &o.Version, DeactivatedAt: &o.DeactivatedAt, UpdatedAt: &o.UpdatedAt, Unannounced: &o.Unannounced, UnannouncedSince: &o.UnannouncedSince}
 		},
 		View: func(o store.Org) any { return view(o) },
 	}

@@ -48,9 +48,10 @@ func (s *Service) shown(ctx context.Context, p store.Partner, g store.Grant) (Gr
 	if ignoreNotFound(err) != nil {
 		return GrantView{}, err
 	}
-	active := err == nil && holds(g, p, o, s.o.Now())
 	v := viewGrant(g)
-	v.Active = &active
+	if v.State = stateOf(&g, &p, &o, s.o.Catalogue(), s.o.Now()); err != nil {
+		v.State = OrgDeleted
+	}
 	return v, nil
 }
 
@@ -74,12 +75,30 @@ func (s *Service) Grants(ctx context.Context, partner, after string, limit int) 
 	return views, nil
 }
 
-// holds says whether the partner may act for the org at the time now: both are
-// those that the grant is about, and active, and it has not ended.
-func holds(g store.Grant, p store.Partner, o store.Org, now time.Time) bool {
-	return g.WithdrawnAt == nil && (g.Until == nil || now.Before(*g.Until)) &&
-		p.ID == g.PartnerID && p.DeactivatedAt == nil && p.Incarnation == g.PartnerIncarnation &&
-		o.ID == g.OrgID && o.DeactivatedAt == nil && o.Incarnation == g.OrgIncarnation
+// stateOf says whether the partner may act for the org at the time now: both
+// are those that the grant is about, and active, and it has not ended.
+func stateOf(g *store.Grant, p *store.Partner, o *store.Org, c *scopes.Catalogue, now time.Time) State {
+	switch {
+	case g.WithdrawnAt != nil:
+		return Withdrawn
+	case p.ID != g.PartnerID || o.ID != g.OrgID || p.Incarnation != g.PartnerIncarnation || o.Incarnation != g.OrgIncarnation:
+		return MadeAnew
+	case p.DeactivatedAt != nil:
+		return PartnerDeactivated
+	case o.DeactivatedAt != nil:
+		return OrgDeactivated
+	case g.Until != nil && !now.Before(*g.Until):
+		return Expired
+	case len(usable(g, p, c)) == 0:
+		return NoScope
+	}
+	return Active
+}
+
+// usable answers the scopes that the org granted, the partner may still have,
+// and the catalogue still calls read-only.
+func usable(g *store.Grant, p *store.Partner, c *scopes.Catalogue) []string {
+	return slices.DeleteFunc(slices.Clone(g.Scopes), func(n string) bool { return !slices.Contains(p.Scopes, n) || !c.ForPartners(n) })
 }
 
 // PutGrant notes what the org grants the partner, instead of what it granted
@@ -110,8 +129,8 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 	if created {
 		err = s.stillThere(ctx, by, g)
 	}
-	v, active := viewGrant(g), err == nil
-	v.Active = &active
+	v := viewGrant(g)
+	v.State = Active
 	return v, created, err
 }
 

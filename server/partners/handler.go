@@ -2,6 +2,7 @@ package partners
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -47,14 +48,15 @@ type Finder interface {
 // Uses notes what was used and given out; it must not block.
 type Uses interface {
 	PartnerUsed(partnerID, tokenID string, from netip.Addr)
-	PartnerIssued(partnerID, orgID string, from netip.Addr)
+	PartnerIssued(partnerID, tokenID, orgID string, from netip.Addr)
 }
 
 // Handler is the public side of partners.
 type Handler struct {
-	OnBehalf *OnBehalf
-	Find     Finder
-	Uses     Uses
+	Environment string
+	OnBehalf    *OnBehalf
+	Find        Finder
+	Uses        Uses
 }
 
 // tokenAnswer are the attributes of what is answered; openapi.yaml has them too.
@@ -127,6 +129,7 @@ func (h Handler) Token(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	noteOrg(c, r.OrgID)
 	issued, err := h.OnBehalf.Issue(c.Request.Context(), b, r)
 	if err != nil {
 		return err
@@ -144,6 +147,7 @@ func (h Handler) Exchange(c *gin.Context, subject, org, scope string) (tokens.Is
 	if err != nil {
 		return tokens.Issued{}, err
 	}
+	noteOrg(c, &org)
 	issued, err := h.OnBehalf.Exchange(c.Request.Context(), b, org, scope)
 	if err == nil {
 		h.issued(c, b, org, issued)
@@ -151,9 +155,30 @@ func (h Handler) Exchange(c *gin.Context, subject, org, scope string) (tokens.Is
 	return issued, err
 }
 
+// refused notes what the log may know of a token that is refused; the caller
+// is told one thing whatever it is.
+func (h Handler) refused(ev *web.Event, presented string, r *tokens.RefusedToken) error {
+	if auth.OtherEnvironment(presented, h.Environment) {
+		ev.Note = "token of the other environment presented"
+	}
+	if r == nil {
+		return errBearer
+	}
+	ev.PartnerID, ev.PartnerTokenID = r.PartnerID, r.TokenID
+	return errBearer.Because(errors.New(string(r.Why)))
+}
+
 func (h Handler) issued(c *gin.Context, b Bearer, org string, issued tokens.Issued) {
-	h.Uses.PartnerIssued(b.Token.PartnerID, org, web.Address(c))
+	h.Uses.PartnerIssued(b.Token.PartnerID, b.Token.PartnerTID, org, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
+}
+
+// noteOrg notes the org that is asked for, if it can be one: the log is not to
+// keep what else a caller may put there.
+func noteOrg(c *gin.Context, org *string) {
+	if org != nil && auth.ValidID(*org) {
+		web.EventOf(c).OrgID = *org
+	}
 }
 
 // bearer answers who calls.
@@ -171,10 +196,10 @@ func (h Handler) find(c *gin.Context, presented string) (Bearer, error) {
 	if err != nil {
 		return Bearer{}, err
 	}
-	if found.Token == nil {
-		return Bearer{}, errBearer
-	}
 	ev := web.EventOf(c)
+	if found.Token == nil {
+		return Bearer{}, h.refused(ev, presented, found.Refused)
+	}
 	ev.PartnerID, ev.PartnerTokenID = found.Token.PartnerID, found.Token.PartnerTID
 	h.Uses.PartnerUsed(found.Token.PartnerID, found.Token.PartnerTID, web.Address(c))
 	return found, nil

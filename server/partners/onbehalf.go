@@ -74,7 +74,7 @@ var (
 	errNoSource   = bad("sourceIp", "sourceIp is a list of IP addresses or CIDRs, separated by commas without spaces, at most 32")
 	errExpiresIn  = bad("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
 	errNotAgreed  = fault.New(fault.AccessDenied, "this org has not agreed that you act for it, or there is none with this id").At("orgId")
-	errNotGranted = fault.New(fault.InsufficientScope, "on-behalf tokens have only scopes that read, and that the org granted you").At("scopes")
+	errNotGranted = fault.New(fault.InsufficientScope, "on-behalf tokens have only scopes that read, that the org granted you, and that the operator lets you have").At("scopes")
 	errQuota      = fault.New(fault.TooManyRequests, "this partner has made more tokens than its quota: keep each until it expires, and wait as long as Retry-After says")
 )
 
@@ -131,10 +131,13 @@ func (t *OnBehalf) issue(ctx context.Context, b Bearer, org string, asked, addre
 	if grant.Record == nil {
 		return tokens.Issued{}, errNotAgreed
 	}
-	if _, agreed, err := t.agreed(ctx, partner.Record, grant.Record); err != nil || !agreed {
-		return tokens.Issued{}, orElse(err, errNotAgreed)
+	switch _, state, err := t.stateOf(ctx, partner.Record, grant.Record); {
+	case err != nil:
+		return tokens.Issued{}, err
+	case state != Active && state != NoScope: // the latter has agreed, and to nothing
+		return tokens.Issued{}, errNotAgreed
 	}
-	granted := t.granted(partner.Record, grant.Record)
+	granted := usable(grant.Record, partner.Record, t.o.Catalogue())
 	if len(asked) == 0 {
 		asked = granted
 	}
@@ -174,20 +177,13 @@ func (t *OnBehalf) asked(text *string) ([]string, error) {
 	return names, nil
 }
 
-// agreed says whether the grant holds now, and for which org.
-func (t *OnBehalf) agreed(ctx context.Context, p *store.Partner, g *store.Grant) (*store.Org, bool, error) {
+// stateOf answers whether the grant holds now, and for which org.
+func (t *OnBehalf) stateOf(ctx context.Context, p *store.Partner, g *store.Grant) (*store.Org, State, error) {
 	org, err := t.o.Orgs.Get(ctx, g.OrgID)
 	if err != nil || org.Record == nil {
-		return nil, false, err
+		return nil, OrgDeleted, err
 	}
-	return org.Record, holds(*g, *p, *org.Record, t.o.Now()), nil
-}
-
-// granted answers the scopes that the org granted, the partner may still have,
-// and the catalogue still calls read-only.
-func (t *OnBehalf) granted(p *store.Partner, g *store.Grant) []string {
-	c := t.o.Catalogue()
-	return slices.DeleteFunc(slices.Clone(g.Scopes), func(n string) bool { return !slices.Contains(p.Scopes, n) || !c.ForPartners(n) })
+	return org.Record, stateOf(g, p, org.Record, t.o.Catalogue(), t.o.Now()), nil
 }
 
 // endOf answers when a token ends at the latest: with the partner token that it
@@ -242,11 +238,11 @@ func (t *OnBehalf) Orgs(ctx context.Context, b Bearer, after string, limit int) 
 				return orgs, true, nil
 			}
 			p.After = grants[i].ID()
-			org, agreed, err := t.agreed(ctx, partner.Record, &grants[i])
+			org, state, err := t.stateOf(ctx, partner.Record, &grants[i])
 			if err != nil {
 				return nil, false, err
 			}
-			if agreed {
+			if state == Active {
 				orgs = append(orgs, Org{org.ID, org.Name})
 			}
 		}
@@ -259,11 +255,4 @@ func (t *OnBehalf) Orgs(ctx context.Context, b Bearer, after string, limit int) 
 // without answers the names that are not among held.
 func without(names, held []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(held, n) })
-}
-
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }

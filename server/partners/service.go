@@ -67,7 +67,7 @@ func New(o Options) *Service {
 	s.keep = records.NewKeeper(records.Kind[store.Partner]{
 		Name: "partner", Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
 		Head: func(p *store.Partner) records.Head {
-			return records.Head{ID: p.ID, Version: &p.Version, DeactivatedAt: &p.DeactivatedAt, UpdatedAt: &p.UpdatedAt, Unannounced: &p.Unannounced}
+			return records.Head{ID: p.ID, Version: &p.Version, DeactivatedAt: &p.DeactivatedAt, UpdatedAt: &p.UpdatedAt, Unannounced: &p.Unannounced, UnannouncedSince: &p.UnannouncedSince}
 		},
 		View:   func(p store.Partner) any { return view(p) },
 		End:    endTokens,
@@ -76,7 +76,7 @@ func New(o Options) *Service {
 	s.grants = records.NewKeeper(records.Kind[store.Grant]{
 		Name: "grant", Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
 		Head: func(g *store.Grant) records.Head {
-			return records.Head{ID: g.ID(), Version: &g.Version, DeactivatedAt: &g.WithdrawnAt, UpdatedAt: &g.UpdatedAt, Unannounced: &g.Unannounced}
+			return records.Head{ID: g.ID(), Version: &g.Version, DeactivatedAt: &g.WithdrawnAt, UpdatedAt: &g.UpdatedAt, Unannounced: &g.Unannounced, UnannouncedSince: &g.UnannouncedSince}
 		},
 		View: func(g store.Grant) any { return viewGrant(g) },
 	}, o.Feed, o.Audit, o.Now)

@@ -29,7 +29,7 @@ const (
 
 var (
 	errTokenName = bad("name", "name is one line of 1 to 64 characters: what the token is for")
-	errLifetime  = bad("lifetime", "lifetime is 1m to 365d, such as 90d")
+	errLifetime  = bad("lifetime", "lifetime (--expires) is 1m to 365d, such as 90d")
 	errSources   = bad("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
 	errTooMany   = fault.New(fault.Conflict, "this partner has twenty live tokens already: revoke one first")
 	errNoToken   = fault.New(fault.NotFound, "this partner has no token with this id")

@@ -38,9 +38,9 @@ type GrantView struct {
 	PartnerID string     `json:"partner_id"`
 	OrgID     string     `json:"org_id"`
 	Scope     string     `json:"scope"`
-	Endpoints []string   `json:"endpoints"`        // none: all
-	Until     *time.Time `json:"until"`            // null: until it is withdrawn
-	Active    *bool      `json:"active,omitempty"` // it holds now; not in the audit
+	Endpoints []string   `json:"endpoints"`       // none: all
+	Until     *time.Time `json:"until"`           // null: until it is withdrawn
+	State     State      `json:"state,omitempty"` // whether it holds now; not in the audit
 	CreatedAt time.Time  `json:"created_at"`
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   uint64     `json:"version"`
@@ -52,6 +52,21 @@ func viewGrant(g store.Grant) GrantView {
 		CreatedAt: g.CreatedAt, UpdatedAt: g.UpdatedAt, Version: g.Version,
 	}
 }
+
+// State is whether a grant holds, or why not.
+type State string
+
+// The states.
+const (
+	Active             State = "active"
+	Expired            State = "expired"
+	Withdrawn          State = "withdrawn" // not wholly yet: withdraw it again
+	PartnerDeactivated State = "partner_deactivated"
+	OrgDeactivated     State = "org_deactivated"
+	OrgDeleted         State = "org_deleted"
+	MadeAnew           State = "made_anew" // the org or the partner is another one of the same id: grant again
+	NoScope            State = "no_scope"  // nothing that was granted may be used any more
+)
 
 // GrantSpec is what an operator gives of a grant.
 type GrantSpec struct {

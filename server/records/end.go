@@ -88,6 +88,7 @@ func (k *Keeper[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 	now := k.Now()
 	*h.DeactivatedAt = &now
 	k.end(&r, by, now)
+	*h.UnannouncedSince = k.feed.Position()
 	if err := k.kind.Store.Update(ctx, r); err != nil {
 		return k.asFault(err)
 	}

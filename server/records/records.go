@@ -51,8 +51,10 @@ type Head struct {
 	DeactivatedAt **time.Time
 	UpdatedAt     *time.Time
 	// Unannounced: the record was written so that tokens end, and the feed may
-	// not have been told to void them yet. The next change does it.
-	Unannounced *bool
+	// not have been told to void them yet: not since that position, of before
+	// it was written. The next change does it.
+	Unannounced      *bool
+	UnannouncedSince *store.Position
 }
 
 // Keeper changes the records of one kind.
@@ -187,11 +189,21 @@ func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 
 func (k *Keeper[R]) unannounced(r *R) bool { return *k.kind.Head(r).Unannounced }
 
+// noteAnnounced takes the note off that the feed was not told, if it was after
+// all: only the note that it had been was not written.
+func (k *Keeper[R]) noteAnnounced(r *R) {
+	h := k.kind.Head(r)
+	if _, void := k.feed.VoidedKey(k.kind.Principal(h.ID), *h.UnannouncedSince); void {
+		*h.Unannounced = false
+	}
+}
+
 // announced notes that the feed has been told. If that fails, or somebody
 // else has changed the record since, the next change voids once more.
 func (k *Keeper[R]) announced(ctx context.Context, r R) R {
 	next := r
-	*k.kind.Head(&next).Unannounced = false
+	h := k.kind.Head(&next)
+	*h.Unannounced, *h.UnannouncedSince = false, store.Position{}
 	if err := k.kind.Store.Update(ctx, next); err != nil {
 		return r
 	}
@@ -208,14 +220,19 @@ func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err
 			return before, after, k.stale
 		}
 		after = before
+		k.noteAnnounced(&after)
 		err = st.Edit(&after)
-		if errors.Is(err, ErrUnchanged) && k.unannounced(&before) {
+		if errors.Is(err, ErrUnchanged) && k.unannounced(&after) {
 			err = nil // the try before this one changed it, and told nobody
 		}
 		if err != nil {
 			return before, after, err
 		}
-		*k.kind.Head(&after).UpdatedAt = k.Now()
+		h := k.kind.Head(&after)
+		*h.UpdatedAt, *h.UnannouncedSince = k.Now(), store.Position{}
+		if *h.Unannounced {
+			*h.UnannouncedSince = k.feed.Position()
+		}
 		if k.kind.Tidy != nil {
 			k.kind.Tidy(&after, k.now())
 		}

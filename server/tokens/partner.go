@@ -27,9 +27,32 @@ type PartnerToken struct {
 	cached  bool
 }
 
-// Live says whether the token may be used at the time now.
-func (p PartnerToken) Live(now time.Time) bool {
-	return p.Token != nil && p.Void == nil && p.Partner.DeactivatedAt == nil && p.Token.Live(now)
+// Refused is why a token of a partner that is known may not be used: a cause
+// in the log.
+type Refused string
+
+// The reasons.
+const (
+	RefusedRevoked     Refused = "revoked"
+	RefusedVoid        Refused = "void"
+	RefusedDeactivated Refused = "partner deactivated"
+	RefusedExpired     Refused = "expired"
+	RefusedAddress     Refused = "address not allowed"
+)
+
+// Refused answers why the token may not be used at the time now; "": it may.
+func (p PartnerToken) Refused(now time.Time) Refused {
+	switch {
+	case p.Token.RevokedAt != nil:
+		return RefusedRevoked
+	case p.Void != nil:
+		return RefusedVoid
+	case p.Partner.DeactivatedAt != nil:
+		return RefusedDeactivated
+	case !p.Token.Live(now):
+		return RefusedExpired
+	}
+	return ""
 }
 
 // PartnerTokenOf answers the partner token that was presented, live or not; a
@@ -82,10 +105,15 @@ func (s *Service) findPartner(ctx context.Context, found Found, presented, id st
 	if p.cached {
 		found.Source = FromCache
 	}
-	if err == nil && p.Live(s.o.Now()) {
-		found.Token = p.asToken()
+	if err != nil || p.Token == nil {
+		return found, err
 	}
-	return found, err
+	if why := p.Refused(s.o.Now()); why != "" {
+		found.Refused = &RefusedToken{p.Partner.ID, p.Token.ID, why}
+		return found, nil
+	}
+	found.Token = p.asToken()
+	return found, nil
 }
 
 // asToken is the token as introspection shows it. It has no scopes: alone it
@@ -113,17 +141,17 @@ func (s *Service) explainPartner(ctx context.Context, presented string, end time
 	}
 	x := describe(store.Digest{}, p.asToken())
 	x.ID = p.Token.ID
-	switch {
-	case p.Token.RevokedAt != nil:
+	switch p.Refused(s.o.Now()) {
+	case RefusedRevoked:
 		x.State, x.EndedAt, x.EndedBy = StateRevoked, p.Token.RevokedAt, p.Token.RevokedBy
 		x.Detail = "revoked by " + p.Token.RevokedBy
-	case p.Void != nil:
+	case RefusedVoid:
 		x.State, x.EndedAt, x.EndedBy, x.VoidOf = StateVoid, &p.Void.At, p.Void.By, p.Void.Key
 		x.Detail = "every token of " + p.Void.Key + " issued before was voided by " + p.Void.By
-	case p.Partner.DeactivatedAt != nil:
+	case RefusedDeactivated:
 		x.State, x.EndedAt, x.VoidOf = StateVoid, p.Partner.DeactivatedAt, store.PrincipalPartner(p.Partner.ID)
 		x.Detail = "its partner is deactivated"
-	case !p.Token.Live(s.o.Now()):
+	case RefusedExpired:
 		x.State, x.EndedAt = StateExpired, &p.Token.ExpiresAt
 		x.Detail = "expired at " + p.Token.ExpiresAt.Format(time.RFC3339)
 	default:

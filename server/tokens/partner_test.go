@@ -211,7 +211,7 @@ func TestPartnerTokenEnds(t *testing.T) {
 				t.Errorf("%s after %v: found %v", name, step.after, got)
 			}
 			// Who revokes or explains it must know it again all the same.
-			if p, err := d.PartnerTokenOf(t.Context(), token); err != nil || p.Token == nil || p.Live(d.clock()) != step.alive[name] {
+			if p, err := d.PartnerTokenOf(t.Context(), token); err != nil || p.Token == nil || (p.Refused(d.clock()) == "") != step.alive[name] {
 				t.Errorf("%s after %v: its record is %v, %v", name, step.after, p.Token, err)
 			}
 		}

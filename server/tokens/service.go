@@ -59,6 +59,15 @@ type Found struct {
 	Digest store.Digest
 	View   feed.View // of the feed, at which it was active
 	Source Source
+	// Refused is a partner token that is known and not active; nil: there is
+	// none.
+	Refused *RefusedToken
+}
+
+// RefusedToken is a partner token that may not be used, for the log.
+type RefusedToken struct {
+	PartnerID, TokenID string
+	Why                Refused
 }
 
 // ID answers the jti of the token that was found. A partner token goes by the

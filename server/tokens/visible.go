@@ -18,26 +18,46 @@ const (
 // Enforcements lists them.
 var Enforcements = []string{EnforceSourceIP, EnforceEndpoints, EnforceResources}
 
-// Visible says whether a resource server may take the token as active. It
+// Hidden is why a resource server may not take a token that is active; "":
+// it may. They are notes of the log.
+type Hidden string
+
+// The reasons.
+const (
+	HiddenUse       Hidden = "not shown: the resource server does not take this token use"
+	HiddenAudience  Hidden = "not shown: the token is for another audience"
+	HiddenEndpoints Hidden = "not shown: the resource server does not enforce endpoints"
+	HiddenResources Hidden = "not shown: the resource server does not enforce resources"
+	HiddenAddress   Hidden = "not shown: the caller's address is not one of the token's"
+)
+
+// Visible says whether a resource server may take the token as active.
+func Visible(t *store.Token, rs *store.Client, sourceIP netip.Addr) bool {
+	return HiddenBy(t, rs, sourceIP) == ""
+}
+
+// HiddenBy says why a resource server may not take the token as active. It
 // fails closed: a use, an audience or a restriction that the resource server
 // did not say it can handle makes the token invisible to it. sourceIP is the
 // caller's address as the resource server saw it; the zero Addr if it sent
 // none.
-func Visible(t *store.Token, rs *store.Client, sourceIP netip.Addr) bool {
+func HiddenBy(t *store.Token, rs *store.Client, sourceIP netip.Addr) Hidden {
 	enforces := func(what string) bool { return slices.Contains(rs.Enforces, what) }
 	switch {
 	case !sees(rs, t.Use):
-		return false
+		return HiddenUse
 	case len(t.Audience) > 0 && !slices.Contains(t.Audience, rs.Resource):
-		return false
+		return HiddenAudience
 	case len(t.Endpoints) > 0 && !enforces(EnforceEndpoints):
-		return false
+		return HiddenEndpoints
 	case len(t.Resources) > 0 && !enforces(EnforceResources):
-		return false
+		return HiddenResources
 	case len(t.SourceIPs) > 0 && !enforces(EnforceSourceIP):
-		return sourceIP.IsValid() && auth.Contains(t.SourceIPs, sourceIP)
+		if !sourceIP.IsValid() || !auth.Contains(t.SourceIPs, sourceIP) {
+			return HiddenAddress
+		}
 	}
-	return true
+	return ""
 }
 
 // sees says whether the resource server takes tokens of that use.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +49,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	used    map[credential]gathered
-	issued  map[credential]gathered // on behalf of an org: its id is that of the credential
+	issued  map[credential]gathered // of a partner the id is org/token: neither holds a '/'
 	refused map[credential]gathered
 
 	stop chan struct{}
@@ -82,9 +83,10 @@ func (r *Recorder) PartnerUsed(partnerID, tokenID string, from netip.Addr) {
 	r.note(&r.used, credential{store.PrincipalPartner(partnerID), tokenID}, from)
 }
 
-// PartnerIssued notes a token that was given to a partner on behalf of an org.
-func (r *Recorder) PartnerIssued(partnerID, orgID string, from netip.Addr) {
-	r.note(&r.issued, credential{store.PrincipalPartner(partnerID), orgID}, from)
+// PartnerIssued notes a token that was given to a partner on behalf of an org,
+// for its own token.
+func (r *Recorder) PartnerIssued(partnerID, tokenID, orgID string, from netip.Addr) {
+	r.note(&r.issued, credential{store.PrincipalPartner(partnerID), orgID + "/" + tokenID}, from)
 }
 
 func (r *Recorder) note(into *map[credential]gathered, key credential, from netip.Addr) {
@@ -183,7 +185,8 @@ func appendChanges(changes []audit.Change, action, outcome string, m map[credent
 		switch {
 		case kind == store.OwnerPartner:
 			_, partner := store.OwnerOf(owner)
-			c.Target = store.PrincipalGrant(store.GrantID(partner, k.id))
+			org, token, _ := strings.Cut(k.id, "/")
+			c.Target, c.After = store.PrincipalGrant(store.GrantID(partner, org)), map[string]string{"partner_token_id": token}
 		case k.id != "":
 			c.Target = store.PrincipalSecret(k.owner, k.id)
 		default:

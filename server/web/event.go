@@ -24,6 +24,7 @@ type Event struct {
 	Actor          string  // admin
 	PartnerID      string  // whose token was presented
 	PartnerTokenID string
+	OrgID          string // that a partner asks to act for
 	Error          string
 	Cause          error
 	Stack          string
@@ -54,10 +55,10 @@ type line struct {
 // field is a text that is logged unless it is empty.
 type field struct{ key, value string }
 
-func (l *line) fields() [9]field {
+func (l *line) fields() [10]field {
 	return [...]field{
 		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
-		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID},
+		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID}, {"org_id", l.OrgID},
 		{"actor", l.Actor}, {"note", l.Note}, {"error", l.Error}, {"stack", l.Stack},
 	}
 }

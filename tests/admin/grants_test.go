@@ -26,7 +26,7 @@ func TestGrantLife(t *testing.T) {
 		spec := object{"scope": "customers cards", "endpoints": []any{"GET /cards", "GET /cards/{id}"}, "until": until}
 		made := do(t, s, "PUT", path, spec, 201)
 		want := object{
-			"partner_id": "hurdlr", "org_id": "acme", "scope": "customers cards", "endpoints": spec["endpoints"], "until": until, "active": true,
+			"partner_id": "hurdlr", "org_id": "acme", "scope": "customers cards", "endpoints": spec["endpoints"], "until": until, "state": "active",
 			"created_at": made["created_at"], "updated_at": made["created_at"], "version": made["version"],
 		}
 		if d := cmp.Diff(want, made); d != "" {

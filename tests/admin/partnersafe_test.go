@@ -167,7 +167,7 @@ func TestOrgsThatAgreedNoMore(t *testing.T) {
 		t.Errorf("orgs %q", got)
 	}
 	shown := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil).Body
-	if strings.Count(shown, `"active":true`) != 3 || strings.Count(shown, `"active":false`) != 2 {
+	if strings.Count(shown, `"state":"active"`) != 3 || strings.Count(shown, `"state":"org_de`) != 2 {
 		t.Errorf("shown %s", shown)
 	}
 }
