@@ -97,11 +97,17 @@ func (a *app) clientUpdateCommand() *cobra.Command {
 		Long: `Changes what the flags give and leaves the rest. An empty value takes away: an
 empty list, no name. Taking away a scope or a resource ends the client's tokens.
 
+--token-use and --enforces replace the whole list, as every list does: name again
+what is to stay. Tokens of a use that is left out are inactive to the resource
+server at once.
+
 With --introspect the scope is added to those that the client has, and
 --resource is the resource server's own URI.`,
 		Example: `  grantd client update billing --ttl 30m --source-ip 10.0.0.0/8
   grantd client update billing --source-ip ""
-  grantd client update users-api --introspect --resource https://users.example.com`,
+  grantd client update users-api --introspect --resource https://users.example.com
+  grantd client update users-api --token-use client --token-use customer --token-use on_behalf \
+    --enforces resources --enforces endpoints`,
 		Args: operands("ID"),
 	}
 	f.add(c)

@@ -17,8 +17,9 @@ token that it minted, and notes it in the audit. The client or partner stays
 active: give it a new one with 'grantd client rotate-secret' or 'grantd partner
 token create', or deactivate it.
 
-Without CREDENTIAL, or with -, it is read from standard input. As an argument it
-works too, but stands in the process list and in the shell's history.`,
+Without CREDENTIAL, or with -, it is read from standard input, which holds nothing
+else. As an argument it works too, but stands in the process list and in the
+shell's history.`,
 		Example: `  grantd leak < found.txt`,
 		Args:    optional("CREDENTIAL"),
 		RunE: func(c *cobra.Command, args []string) error {

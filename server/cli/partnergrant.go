@@ -22,7 +22,8 @@ func (a *app) partnerGrantCommand() *cobra.Command {
 		Short: "Note that an org lets a partner read for it, and what",
 		Long: `Notes that the org ORG agrees that the partner ID acts for it: with which scopes,
 at which endpoints, until when. It replaces what was granted before; granting
-less ends the tokens that were made with more.
+less ends the tokens that were made with more, granting more leaves them as they
+are.
 
 An endpoint is GET or HEAD and a path, as a pattern of Go's net/http: {id} stands
 for one segment, a path that ends with / for all below it. Without --endpoint the

@@ -30,8 +30,8 @@ func (a *app) partnerTokenCreateCommand() *cobra.Command {
 		Use:   "create ID",
 		Short: "Give a partner a token",
 		Long: `Makes a token for the partner ID and shows it, once. It ends after the time of
---expires: give the partner another one before then, and revoke the old one when
-the partner has changed over.`,
+--expires, which cannot be moved: give the partner another one before then, and
+revoke the old one when the partner has changed over.`,
 		Example: `  grantd partner token create hurdlr --name reporting
   grantd partner token create hurdlr --name reporting --expires 30d --source-ip 203.0.113.0/24`,
 		Args: operands("ID"),
