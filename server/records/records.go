@@ -193,6 +193,9 @@ func (k *Keeper[R]) unannounced(r *R) bool { return *k.kind.Head(r).Unannounced 
 // all: only the note that it had been was not written.
 func (k *Keeper[R]) noteAnnounced(r *R) {
 	h := k.kind.Head(r)
+	if h.UnannouncedSince.IsZero() {
+		return
+	}
 	if _, void := k.feed.VoidedKey(k.kind.Principal(h.ID), *h.UnannouncedSince); void {
 		*h.Unannounced = false
 	}

@@ -15,7 +15,7 @@ async function discover() {
 test('oauth4webapi: the metadata names what is there', async () => {
   const as = await discover();
   assert.equal(as.issuer, issuer);
-  assert.deepEqual(as.grant_types_supported, ['client_credentials']);
+  assert.deepEqual(as.grant_types_supported, ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange']);
   for (const endpoint of ['token', 'introspection', 'revocation']) {
     assert.ok(as[`${endpoint}_endpoint`].startsWith(`${issuer}/oauth/`), endpoint);
     for (const method of Object.keys(methods)) {
