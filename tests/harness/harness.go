@@ -25,6 +25,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/logs"
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
@@ -61,6 +62,8 @@ type Server struct {
 type Options struct {
 	Edit func(*config.Config)
 	Use  store.Store // instead of the configured store
+
+	patient bool // Redis may take its time: the test is not about its failures
 }
 
 // Buffer is what a server logged. Safe for concurrent use.
@@ -115,6 +118,9 @@ func Start(t testing.TB, options ...Options) *Server {
 	s := &Server{Clock: &Clock{}, Logs: &Buffer{}}
 	s.Logs.lines = logs.New(&s.Logs.b)
 	log := slog.New(slog.NewJSONHandler(s.Logs.lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if o.patient {
+		o.Use = patientRedis(t, cfg, s.Clock.Now)
+	}
 	s.Server, err = server.New(t.Context(), server.Options{Config: cfg, Log: log, Lines: s.Logs.lines, Now: s.Clock.Now, Store: o.Use})
 	if err != nil {
 		t.Fatal(err)
@@ -166,9 +172,27 @@ func EachStore(t *testing.T, test func(t *testing.T, start func(...Options) *Ser
 					edit(c)
 				}
 			}
+			o.patient = o.Use == nil
 			return Start(t, o)
 		})
 	})
+}
+
+// patientRedis is the store that the configuration names, with time-outs that
+// a machine which stands still for a second does not reach.
+func patientRedis(t testing.TB, cfg config.Config, now func() time.Time) store.Store {
+	t.Helper()
+	r := cfg.Store.Redis
+	critical, tokens := r.Acks()
+	s, err := redisstore.Open(t.Context(), redisstore.Options{
+		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention,
+		Acks:        redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
+		DialTimeout: redisPatience, ReadTimeout: redisPatience, WriteTimeout: redisPatience,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // NewClient makes a client with the scope string and whatever edit adds.
