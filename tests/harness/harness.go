@@ -25,7 +25,6 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/logs"
 	"github.com/grantd/grantd/store"
-	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
@@ -176,23 +175,6 @@ func EachStore(t *testing.T, test func(t *testing.T, start func(...Options) *Ser
 			return Start(t, o)
 		})
 	})
-}
-
-// patientRedis is the store that the configuration names, with time-outs that
-// a machine which stands still for a second does not reach.
-func patientRedis(t testing.TB, cfg config.Config, now func() time.Time) store.Store {
-	t.Helper()
-	r := cfg.Store.Redis
-	critical, tokens := r.Acks()
-	s, err := redisstore.Open(t.Context(), redisstore.Options{
-		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention,
-		Acks:        redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
-		DialTimeout: redisPatience, ReadTimeout: redisPatience, WriteTimeout: redisPatience,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // NewClient makes a client with the scope string and whatever edit adds.

@@ -10,6 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore"
 )
 
 // redisPatience bounds one conversation with Redis.
@@ -113,4 +117,21 @@ func (r *Redis) list(n int) (any, error) {
 		}
 	}
 	return list, nil
+}
+
+// patientRedis is the store that the configuration names, with time-outs that
+// a machine which stands still for a second does not reach.
+func patientRedis(t testing.TB, cfg config.Config, now func() time.Time) store.Store {
+	t.Helper()
+	r := cfg.Store.Redis
+	critical, tokens := r.Acks()
+	s, err := redisstore.Open(t.Context(), redisstore.Options{
+		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention,
+		Acks:        redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
+		DialTimeout: redisPatience, ReadTimeout: redisPatience, WriteTimeout: redisPatience,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
