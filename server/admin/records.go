@@ -33,9 +33,20 @@ func RecordRoutes[V any](path string, s Records[V], version func(V) uint64) []Ro
 	}
 }
 
+// Pager answers up to limit items with ids after the given one, by id, of
+// those that a request asks for.
+type Pager[V any] func(c *gin.Context, after string, limit int) ([]V, error)
+
+// Unfiltered is the Pager of a list that shows everything there is.
+func Unfiltered[V any](list func(ctx context.Context, after string, limit int) ([]V, error)) Pager[V] {
+	return func(c *gin.Context, after string, limit int) ([]V, error) {
+		return list(c.Request.Context(), after, limit)
+	}
+}
+
 // ListRoute is the list of that name: pages of items with ids after the one
 // that the last page ended with.
-func ListRoute[V any](path, name string, page func(c *gin.Context, after string, limit int) ([]V, error), id func(V) string) Route {
+func ListRoute[V any](path, name string, page Pager[V], id func(V) string) Route {
 	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
 		after, limit, err := Page(c)
 		if err != nil {

@@ -13,12 +13,9 @@ import (
 // Routes are the admin endpoints of clients and secrets (contract §4).
 func Routes(s *Service) []admin.Route {
 	h := handler{s}
-	list := func(c *gin.Context, after string, limit int) ([]View, error) {
-		return s.List(c.Request.Context(), after, limit)
-	}
 	version := func(v View) uint64 { return v.Version }
 	return append(admin.RecordRoutes("/clients", s, version),
-		admin.ListRoute("/clients", "clients", list, func(v View) string { return v.ClientID }),
+		admin.ListRoute("/clients", "clients", admin.Unfiltered(s.List), func(v View) string { return v.ClientID }),
 		admin.Route{Method: http.MethodPost, Path: "/clients", Handle: h.create},
 		admin.Route{Method: http.MethodPatch, Path: "/clients/:id", Handle: h.update},
 		admin.Route{Method: http.MethodGet, Path: "/clients/:id/secrets", Handle: h.secrets},

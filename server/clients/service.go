@@ -53,16 +53,6 @@ func New(o Options) *Service {
 	return &Service{records.Manage(keep, show), o, keep}
 }
 
-// List answers up to limit clients with ids after the given one, by id.
-func (s *Service) List(ctx context.Context, after string, limit int) ([]View, error) {
-	records, err := s.o.Store.List(ctx, store.Page{After: after, Limit: limit})
-	views := make([]View, len(records))
-	for i, c := range records {
-		views[i] = view(c)
-	}
-	return views, err
-}
-
 // Create makes a client with one secret, which is shown this once.
 // Errors: fault.InvalidRequest, fault.Conflict.
 func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Created, error) {

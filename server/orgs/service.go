@@ -54,16 +54,6 @@ var (
 	errName = fault.New(fault.InvalidRequest, "name is one line of 1 to 64 characters: customers read it in messages").At("name")
 )
 
-// List answers up to limit orgs with ids after the given one, by id.
-func (s *Service) List(ctx context.Context, after string, limit int) ([]View, error) {
-	list, err := s.store.List(ctx, store.Page{After: after, Limit: limit})
-	views := make([]View, len(list))
-	for i, o := range list {
-		views[i] = view(o)
-	}
-	return views, err
-}
-
 // Put makes the org, or gives it what the spec says. version 0 means whatever
 // is stored, or nothing. Errors: fault.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {

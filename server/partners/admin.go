@@ -13,9 +13,6 @@ import (
 // AdminRoutes are the admin endpoints of partners (contract §4).
 func AdminRoutes(s *Service) []admin.Route {
 	h := adminHandler{s}
-	list := func(c *gin.Context, after string, limit int) ([]View, error) {
-		return s.List(c.Request.Context(), after, limit)
-	}
 	grants := func(c *gin.Context, after string, limit int) ([]GrantView, error) {
 		return s.Grants(c.Request.Context(), c.Param("id"), after, limit)
 	}
@@ -23,7 +20,7 @@ func AdminRoutes(s *Service) []admin.Route {
 	grantVersion := func(v GrantView) uint64 { return v.Version }
 	grantID := func(c *gin.Context) string { return store.GrantID(c.Param("id"), c.Param("org")) }
 	return append(admin.RecordRoutes("/partners", s, version),
-		admin.ListRoute("/partners", "partners", list, func(v View) string { return v.PartnerID }),
+		admin.ListRoute("/partners", "partners", admin.Unfiltered(s.List), func(v View) string { return v.PartnerID }),
 		admin.PutRoute("/partners/:id", admin.ByID, s.Put, version),
 		admin.ListRoute("/partners/:id/orgs", "orgs", grants, func(v GrantView) string { return store.GrantID(v.PartnerID, v.OrgID) }),
 		admin.GetRoute("/partners/:id/orgs/:org", grantID, s.Grant, grantVersion),

@@ -95,16 +95,6 @@ var (
 	errReadOnly = bad("scope", "scope holds a name that no partner may have: partners only read, nothing that needs a customer's code, and none of grantd's own rights")
 )
 
-// List answers up to limit partners with ids after the given one, by id.
-func (s *Service) List(ctx context.Context, after string, limit int) ([]View, error) {
-	list, err := s.o.Store.List(ctx, store.Page{After: after, Limit: limit})
-	views := make([]View, len(list))
-	for i, p := range list {
-		views[i] = view(p)
-	}
-	return views, err
-}
-
 // Put makes the partner, or gives it what the spec says. Taking a scope away
 // voids the tokens that it made. version 0 means whatever is stored, or
 // nothing. Errors: fault.InvalidRequest, PreconditionFailed.

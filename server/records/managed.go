@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/store"
 )
 
 // Managed does with the records of one kind what operators do with every kind,
@@ -23,6 +24,21 @@ func (m Managed[R, V]) shown(ctx context.Context, r R, err error) (V, error) {
 		return *new(V), err
 	}
 	return m.show(ctx, r)
+}
+
+// List answers up to limit records with ids after the given one, by id.
+func (m Managed[R, V]) List(ctx context.Context, after string, limit int) ([]V, error) {
+	list, err := m.keep.kind.Store.List(ctx, store.Page{After: after, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]V, len(list))
+	for i, r := range list {
+		if views[i], err = m.show(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return views, nil
 }
 
 // Get answers one record. Errors: fault.NotFound.

@@ -1,4 +1,4 @@
-// Package records changes what operators manage (clients, orgs, customers):
+// Package records changes what operators manage (clients, orgs, customers, partners, grants):
 // by compare-and-set, told to the feed, awaited on every replica, and audited
 // whatever came of it. What a record holds and what may be changed of it is
 // the features'.
@@ -27,7 +27,7 @@ const (
 
 // Kind is one kind of record: how it is kept and what it is called.
 type Kind[R any] struct {
-	Name      string // client, org, customer: in actions and in what is said
+	Name      string // client, org, grant: in actions and in what is said
 	Principal func(id string) string
 	Valid     func(id string) bool
 
