@@ -109,6 +109,9 @@ func OtherEnvironment(presented, environment string) bool {
 // looksLikeCredential says whether an id has the form of a secret or a token:
 // somebody pasted one, and ids are shown and logged.
 func looksLikeCredential(id string) bool {
+	if len(id) < len("gt_live_")+secretBody { // nearly every id, on every request
+		return false
+	}
 	for _, kind := range [...]string{secretPrefix, "gt_", partnerPrefix} {
 		for _, environment := range [...]string{"sandbox", "live"} {
 			if prefix := kind + environment + "_"; len(id) >= len(prefix)+secretBody && strings.HasPrefix(id, prefix) {
