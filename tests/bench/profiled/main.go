@@ -1,7 +1,7 @@
 // Command profiled is grantd that writes a CPU profile of its whole life to
 // the file that GRANTD_CPUPROFILE names, with the process id behind it. It is
-// how the profile in deploy/ is made (see BENCHMARK.md); grantd itself has no
-// such switch.
+// how a profile under load is made (see BENCHMARK.md); grantd itself has no such
+// switch.
 package main
 
 import (
