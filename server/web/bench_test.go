@@ -40,3 +40,13 @@ func BenchmarkRenderError(b *testing.B) {
 		buffer = appendError(buffer[:0], string(f.Code), f)
 	}
 }
+
+func BenchmarkReadDocument(b *testing.B) {
+	const body = `{"data":{"type":"thing","attributes":{"text":"h5D8B5gyHtk=","maybe":"customers cards","count":3600}}}`
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := read(body, mediaJSONAPI, ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

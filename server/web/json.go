@@ -2,143 +2,21 @@ package web
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"slices"
-	"strings"
-	"unicode/utf8"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
 
 	"github.com/grantd/grantd/server/fault"
 )
 
 var (
-	errObject     = fault.New(fault.InvalidRequest, "the body must be one JSON object whose values are strings, each name once")
-	errJSON       = fault.New(fault.InvalidRequest, "the body must be one JSON object with known members of the right types, each name once")
-	errJSONType   = fault.New(fault.InvalidRequest, "the body must have Content-Type: application/json")
-	errNotASingle = errors.New("not a single JSON value without repeated names")
+	errJSON     = fault.New(fault.InvalidRequest, "the body must be one JSON object with known members of the right types, each name once")
+	errJSONType = fault.New(fault.InvalidRequest, "the body must have Content-Type: application/json")
 )
-
-// maxJSONDepth bounds how deep admin bodies nest.
-const maxJSONDepth = 20
-
-// parseObject reads an object of strings and appends its members to all,
-// strictly: no repeated names, no other types, nothing after it.
-func parseObject(body string, all []param) ([]param, error) {
-	members, ok := plainObject(body, all)
-	if !ok {
-		var err error
-		if members, err = anyObject(body, all); err != nil {
-			return nil, err
-		}
-	}
-	for i, m := range members {
-		if slices.ContainsFunc(members[:i], func(o param) bool { return o.name == m.name }) {
-			return nil, errObject
-		}
-	}
-	return members, nil
-}
-
-// plainObject reads what nearly all callers send: an object of a few strings
-// of printable ASCII without escapes. It takes nothing that anyObject does
-// not take; ok is false for anything else.
-func plainObject(s string, all []param) (members []param, ok bool) {
-	s, ok = after(s, '{')
-	for ok && len(all) < usualParams {
-		var p param
-		if p.name, s, ok = plainString(s); !ok {
-			return nil, false
-		}
-		if s, ok = after(s, ':'); !ok {
-			return nil, false
-		}
-		if p.value, s, ok = plainString(s); !ok {
-			return nil, false
-		}
-		all = append(all, p)
-		rest, more := after(s, ',')
-		if !more {
-			s, ok = after(s, '}')
-			return all, ok && blank(s) == ""
-		}
-		s = rest
-	}
-	return nil, false
-}
-
-// after answers what stands behind the character, which blanks may precede.
-func after(s string, c byte) (rest string, ok bool) {
-	if s = blank(s); s == "" || s[0] != c {
-		return s, false
-	}
-	return s[1:], true
-}
-
-// blank answers s without the white space of RFC 8259 §2 in front.
-func blank(s string) string {
-	for s != "" && (s[0] == ' ' || s[0] == '\n' || s[0] == '\t' || s[0] == '\r') {
-		s = s[1:]
-	}
-	return s
-}
-
-func plainString(s string) (value, rest string, ok bool) {
-	s, ok = after(s, '"')
-	for i := 0; ok && i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			return s[:i], s[i+1:], true
-		case c < ' ' || c == '\\' || c >= utf8.RuneSelf:
-			return "", "", false
-		}
-	}
-	return "", "", false
-}
-
-// anyObject reads every object of strings.
-func anyObject(body string, all []param) ([]param, error) {
-	if !utf8.ValidString(body) { // the decoder would put U+FFFD in its place
-		return nil, errText
-	}
-	d := json.NewDecoder(strings.NewReader(body))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errObject
-	}
-	for d.More() {
-		if len(all) >= MaxParams {
-			return nil, errMany
-		}
-		name, err1 := stringToken(d)
-		value, err2 := stringToken(d)
-		if err1 != nil || err2 != nil {
-			return nil, errObject
-		}
-		all = append(all, param{name, value})
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, errObject
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errObject
-	}
-	return all, nil
-}
-
-func stringToken(d *json.Decoder) (string, error) {
-	t, err := d.Token()
-	if err != nil {
-		return "", err
-	}
-	s, ok := t.(string)
-	if !ok {
-		return "", errObject
-	}
-	return s, nil
-}
 
 // ReadJSON reads the JSON object of an admin request into v: known members
 // only, each name once, nothing after it. An empty body leaves v as it is
@@ -157,76 +35,49 @@ func ReadJSON(c *gin.Context, v any, optional bool) error {
 	if optional && len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	if err := noRepeats(body, snakeCase); err != nil {
-		return errJSON.Because(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			// The path has the names of embedded structs before the member's.
-			return errJSON.At(wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:]).Because(err)
-		}
-		return errJSON.Because(err)
+	if wrong := decode(body, v); wrong != nil {
+		return errJSON.At(wrong.member()).Because(wrong)
 	}
 	return nil
 }
 
-// noRepeats walks one JSON value and refuses names that stand twice, or that
-// spelled does not take. It answers what counts as the same name:
-// encoding/json matches names without case, and by Unicode's folding.
-func noRepeats(body []byte, spelled func(name string) (same string, ok bool)) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	if err := walk(d, 0, spelled); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errNotASingle
-	}
-	return nil
-}
-
-const lowerCase = "abcdefghijklmnopqrstuvwxyz0123456789_"
-
-// snakeCase is how names of the admin API are spelled.
-func snakeCase(name string) (string, bool) { return name, strings.Trim(name, lowerCase) == "" }
-
-// camelCase is how names of JSON:API are spelled.
-func camelCase(name string) (string, bool) {
-	same := strings.ToLower(name)
-	return same, len(same) == len(name) && strings.Trim(same, lowerCase+"-") == ""
-}
-
-func walk(d *json.Decoder, depth int, spelled func(string) (string, bool)) error {
-	t, err := d.Token()
-	if err != nil {
-		return err
-	}
-	open, ok := t.(json.Delim)
-	if !ok {
+// decode reads one JSON value into v: no name twice, or in other letters, or
+// that v has not; only UTF-8, and nothing after it.
+func decode(body []byte, v any) *decodeError {
+	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
+	if err == nil {
 		return nil
 	}
-	if depth >= maxJSONDepth {
-		return errNotASingle
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		if open == '{' {
-			name, err := stringToken(d)
-			if err != nil {
-				return errNotASingle
-			}
-			same, ok := spelled(name)
-			if !ok || seen[same] {
-				return errNotASingle
-			}
-			seen[same] = true
-		}
-		if err := walk(d, depth+1, spelled); err != nil {
-			return err
+	wrong := &decodeError{what: "not JSON, or a name twice"}
+	if semantic := (*json.SemanticError)(nil); errors.As(err, &semantic) {
+		wrong.what, wrong.at = "another type", slices.Collect(semantic.JSONPointer.Tokens())
+		if errors.Is(err, json.ErrUnknownName) {
+			wrong.what, wrong.unknown = "an unknown name", true
 		}
 	}
-	_, err = d.Token()
-	return err
+	return wrong
+}
+
+// decodeError says why a body was not taken, without what it holds: the
+// library's own errors quote it.
+type decodeError struct {
+	what    string
+	at      []string // names and indexes from the outside in; nil: nothing was read
+	unknown bool     // the last of them is not one of ours
+}
+
+func (e *decodeError) Error() string { return e.what }
+
+// member answers the innermost name that is ours and has a value of another
+// type; "" if that is not what is wrong.
+func (e *decodeError) member() string {
+	if e.unknown {
+		return ""
+	}
+	for _, name := range slices.Backward(e.at) {
+		if _, err := strconv.Atoi(name); err != nil { // not an index
+			return name
+		}
+	}
+	return ""
 }

@@ -1,18 +1,14 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/grantd/grantd/server/fault"
 )
@@ -56,26 +52,17 @@ func ReadDocument(c *gin.Context, typ string, into any) error {
 	if err != nil {
 		return err
 	}
-	if !utf8.Valid(body) { // the decoder would put U+FFFD in its place
-		return errDocument
-	}
-	if err := noRepeats(body, camelCase); err != nil {
-		return errDocument.Because(kindOf(err))
-	}
 	attributes, err := attributesOf(body, typ)
 	if err != nil {
 		return err
 	}
-	return readAttributes(attributes, into)
-}
-
-// kindOf keeps what a body holds out of the log: messages of encoding/json
-// quote it.
-func kindOf(err error) error {
-	if errors.Is(err, errNotASingle) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
+	if wrong := decode(attributes, into); wrong != nil {
+		if wrong.unknown && len(wrong.at) == 1 || len(wrong.at) == 0 {
+			return errAttributes
+		}
+		return errOfOtherKind.At(wrong.at[0])
 	}
-	return errors.New("not JSON")
+	return nil
 }
 
 // isJSONAPI takes the media type without extensions, which would change what
@@ -85,57 +72,33 @@ func isJSONAPI(contentType string) bool {
 	return err == nil && name == mediaJSONAPI && params["ext"] == ""
 }
 
-type jsonMembers = map[string]json.RawMessage
-
-func attributesOf(body []byte, typ string) (jsonMembers, error) {
-	var doc, data, attributes jsonMembers
-	if json.Unmarshal(body, &doc) != nil || doc["data"] == nil {
+// attributesOf answers the object with the attributes.
+func attributesOf(body []byte, typ string) (jsontext.Value, error) {
+	var doc struct {
+		Data    jsontext.Value `json:"data"`
+		JSONAPI jsontext.Value `json:"jsonapi"` // like meta, it says nothing here
+		Meta    jsontext.Value `json:"meta"`
+	}
+	if wrong := decode(body, &doc); wrong != nil {
+		return nil, errDocument.Because(wrong)
+	}
+	if doc.Data == nil {
 		return nil, errDocument
 	}
-	for name := range doc { // the others that a document may have say nothing here
-		if name != "data" && name != "jsonapi" && name != "meta" {
-			return nil, errDocument
-		}
+	var data struct {
+		Type       any            `json:"type"`
+		Attributes jsontext.Value `json:"attributes"`
 	}
-	if json.Unmarshal(doc["data"], &data) != nil || data == nil {
+	if doc.Data.Kind() != '{' || decode(doc.Data, &data) != nil {
 		return nil, errData
 	}
-	var given string
-	if json.Unmarshal(data["type"], &given) != nil || given != typ {
+	if data.Type != typ {
 		return nil, fault.New(fault.InvalidRequest, `type must be "`+typ+`"`).At(pointerType)
 	}
-	for name := range data {
-		if name != "type" && name != "attributes" {
-			return nil, errData
-		}
-	}
-	if json.Unmarshal(data["attributes"], &attributes) != nil || attributes == nil {
+	if data.Attributes.Kind() != '{' {
 		return nil, errAttributes
 	}
-	return attributes, nil
-}
-
-// readAttributes decodes each attribute into the field with its name as tag.
-func readAttributes(attributes jsonMembers, into any) error {
-	v := reflect.ValueOf(into).Elem()
-	left := len(attributes)
-	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("json")
-		raw, ok := attributes[name]
-		if !ok {
-			continue
-		}
-		left--
-		d := json.NewDecoder(bytes.NewReader(raw))
-		d.DisallowUnknownFields()
-		if d.Decode(v.Field(i).Addr().Interface()) != nil {
-			return errOfOtherKind.At(name)
-		}
-	}
-	if left > 0 {
-		return errAttributes
-	}
-	return nil
+	return data.Attributes, nil
 }
 
 // resource is one of a document with several.
