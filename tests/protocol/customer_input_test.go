@@ -70,7 +70,7 @@ func (w *world) documents(path, typ, good, token string, client clients.Created)
 		unsound("X_unknown_attribute", with(`"attributes":`+strings.Replace(good, "{", `{"customerId":"10003",`, 1)), "/data/attributes"),
 		unsound("X_attribute_in_capitals", with(`"attributes":`+strings.ToUpper(good)), "/data/attributes"),
 		unsound("X_attribute_twice", with(`"attributes":`+strings.Replace(good, "{", good[:len(good)-1]+",", 1)), ""),
-		unsound("X_attribute_twice_by_case", with(`"attributes":`+strings.Replace(good, "{", strings.ToUpper(good[:len(good)-1])+",", 1)), ""),
+		unsound("X_attribute_twice_by_case", with(`"attributes":`+strings.Replace(good, "{", strings.ToUpper(good[:len(good)-1])+",", 1)), "/data/attributes"),
 		unsound("X_no_type", raw(`{"data":{"attributes":`+good+`}}`), "/data/type"),
 		unsound("X_wrong_type", raw(`{"data":{"type":"customer","attributes":`+good+`}}`), "/data/type"),
 		unsound("X_type_in_capitals", raw(`{"data":{"type":"`+strings.ToUpper(typ)+`","attributes":`+good+`}}`), "/data/type"),
