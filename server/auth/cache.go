@@ -29,7 +29,7 @@ type Cache[R any] struct {
 	principal func(id string) string
 	id        func(*R) string
 	feed      *feed.Feed
-	cache     *otter.Cache[string, cachedRecord[R]]
+	cache     *otter.Cache[string, *cachedRecord[R]] // by pointer: one instance of otter for all kinds
 	again     together.Group[string, Known[R]]
 }
 
@@ -88,7 +88,7 @@ func NewGrantCache(s store.Grants, f *feed.Feed) *GrantCache {
 func newCache[R any](s store.RecordSet[R], kind store.Records[R], principal func(string) string, f *feed.Feed) *Cache[R] {
 	return &Cache[R]{
 		get: s.Get, principal: principal, id: kind.ID, feed: f,
-		cache: otter.Must(&otter.Options[string, cachedRecord[R]]{MaximumSize: maxCached}),
+		cache: otter.Must(&otter.Options[string, *cachedRecord[R]]{MaximumSize: maxCached}),
 	}
 }
 
@@ -139,11 +139,11 @@ func (c *Cache[R]) read(ctx context.Context, id string, view feed.View) (Known[R
 	}
 	// Under the id of the record: the caller's may be a part of its request,
 	// whose secret would stay in memory with it.
-	c.cache.Set(c.id(&r), cachedRecord[R]{record: &r, view: view, read: time.Now()})
+	c.cache.Set(c.id(&r), &cachedRecord[R]{record: &r, view: view, read: time.Now()})
 	return Known[R]{Record: &r, View: view}, nil
 }
 
-func (c *Cache[R]) good(id string, e cachedRecord[R], view feed.View) bool {
+func (c *Cache[R]) good(id string, e *cachedRecord[R], view feed.View) bool {
 	if time.Since(e.read) > cacheAge || e.view.Epoch != view.Epoch {
 		return false
 	}

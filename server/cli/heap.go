@@ -9,7 +9,7 @@ import (
 // the garbage collector decides how far it may grow. A server's own heap is a
 // few MiB; left alone, the collector runs dozens of times a second under
 // load. These bytes are never touched, so they take no memory.
-const heapFloor = 16 << 20
+const heapFloor = 15 << 20
 
 // raiseHeap answers what lets the heap shrink again. Where an operator has
 // set the collector, nothing is changed.
