@@ -16,6 +16,7 @@ var (
 	errAttributes  = fault.New(fault.InvalidRequest, "attributes must be an object, with no other names than those of this type").At(pointerAttributes)
 	errQuery       = fault.New(fault.InvalidRequest, "this path takes no query parameters")
 	errOfOtherKind = fault.New(fault.InvalidRequest, "this attribute is of another JSON type")
+	errNoSuchName  = fault.New(fault.InvalidRequest, "this attribute holds an object with a name that it does not take")
 )
 
 // ReadDocument reads a JSON:API document of the type, and its attributes into
@@ -41,8 +42,11 @@ func ReadDocument(c *gin.Context, typ string, into any) error {
 		return err
 	}
 	if wrong := decode(attributes, into); wrong != nil {
-		if wrong.unknown && len(wrong.at) == 1 || len(wrong.at) == 0 {
+		switch {
+		case wrong.unknown && len(wrong.at) == 1 || len(wrong.at) == 0:
 			return errAttributes
+		case wrong.unknown:
+			return errNoSuchName.At(wrong.at[0])
 		}
 		return errOfOtherKind.At(wrong.at[0])
 	}
