@@ -126,7 +126,7 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.grants.Entry(store.EntryChange, id, by)} },
 	})
-	if created {
+	if err == nil {
 		err = s.stillThere(ctx, by, g)
 	}
 	v := viewGrant(g)
@@ -134,9 +134,11 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 	return v, created, err
 }
 
-// stillThere takes a new grant back if its partner was deleted in the meantime:
+// stillThere takes a grant back if its partner was deleted while it was written:
 // what removes a partner's grants may not have seen this one, and it would be
-// shown as granted to the next partner of the same id.
+// shown as granted to the next partner of the same id. A grant that was only
+// changed is looked at too: the change may have come between the two writes
+// that take it away, and so have undone the first and stopped the second.
 func (s *Service) stillThere(ctx context.Context, by audit.Actor, g store.Grant) error {
 	p, err := s.keep.Get(ctx, g.PartnerID)
 	switch {

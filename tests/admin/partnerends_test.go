@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,6 +200,57 @@ func TestGrantWhileThePartnerGoes(t *testing.T) {
 			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
 		}
 	})
+}
+
+// A grant is taken back, because its partner went, and another call that does
+// not know it yet changes the grant in the midst of that: none is left over.
+func TestGrantChangedWhileItIsTakenBack(t *testing.T) {
+	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty := storetest.NewFaulty(e)
+	s := harness.Start(t, harness.Options{Use: faulty})
+	putOrg(t, s, "acme", "Acme")
+	putPartner(t, s, "hurdlr")
+
+	var second sync.WaitGroup
+	ready, proceed := make(chan struct{}), make(chan struct{})
+	var creates, deletes atomic.Int32
+	faulty.Hook("CreateGrant", func() {
+		switch creates.Add(1) {
+		case 1: // has read the partner; so does the second, and then the partner goes
+			second.Go(func() { putGrantGone(t, s) })
+			<-ready
+			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
+		case 2:
+			close(ready)
+			<-proceed
+		}
+	})
+	faulty.Hook("DeleteGrant", func() {
+		if deletes.Add(1) == 1 { // the first has noted that it is withdrawn, the second finds that
+			close(proceed)
+			second.Wait()
+		}
+	})
+	putGrantGone(t, s)
+	if creates.Load() != 2 || deletes.Load() != 2 {
+		t.Errorf("%d creates, %d deletes", creates.Load(), deletes.Load())
+	}
+	putPartner(t, s, "hurdlr")
+	if r := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil); r.Body != `{"orgs":[]}` {
+		t.Errorf("made anew it was granted %s", r.Body)
+	}
+}
+
+// putGrantGone grants to a partner that goes in the meantime.
+func putGrantGone(t *testing.T, s *harness.Server) {
+	t.Helper()
+	r := s.AdminDo(t, "PUT", "/partners/hurdlr/orgs/acme", object{"scope": "cards"})
+	if r.Status != 404 && r.Status != 409 {
+		t.Errorf("grant: %d %s", r.Status, r.Body)
+	}
 }
 
 // What was written and not announced is made good by the next try.
