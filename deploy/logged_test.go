@@ -73,16 +73,17 @@ func logged(t *testing.T) map[string]string {
 	return names
 }
 
-// kindOf answers the name in a literal of records.Kind, which stands before
-// the verb in an action, client.create, and the type of its records.
+// kindOf answers the name of the records in a literal of records.Kind, such as
+// client of store.ClientRecords, which stands before the verb in an action,
+// client.create, and the type of these records.
 func kindOf(n *ast.CompositeLit) (typ, name string) {
 	typ = generic(n, "Kind")
 	if typ == "" {
 		return "", ""
 	}
 	for _, e := range n.Elts {
-		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Name" {
-			name, _ = strconv.Unquote(pair.Value.(*ast.BasicLit).Value)
+		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Records" {
+			name = strings.ToLower(strings.TrimSuffix(pair.Value.(*ast.SelectorExpr).Sel.Name, "Records"))
 		}
 	}
 	return typ, name

@@ -24,15 +24,7 @@ type Client struct {
 	Resource  string     `json:"resource,omitempty"` // its own identifier
 
 	Secrets []Secret `json:"secrets,omitempty"`
-	// Unannounced: the record was narrowed or deactivated, and the feed may not
-	// have been told to void the client's tokens yet: not since that position,
-	// of before it was written. The next change does it.
-	Unannounced      bool       `json:"unannounced,omitempty"`
-	UnannouncedSince Position   `json:"unannounced_since,omitzero"`
-	DeactivatedAt    *time.Time `json:"deactivated_at,omitempty"`
-	CreatedAt        time.Time  `json:"created_at"`
-	UpdatedAt        time.Time  `json:"updated_at"`
-	Version          uint64     `json:"version"`
+	Head
 }
 
 // Clone answers a copy that shares nothing with c.
@@ -45,16 +37,8 @@ func (c Client) Clone() Client {
 	for i := range c.Secrets {
 		c.Secrets[i].ExpiresAt = cloneTime(c.Secrets[i].ExpiresAt)
 	}
-	c.DeactivatedAt = cloneTime(c.DeactivatedAt)
+	c.Head = c.Head.clone()
 	return c
-}
-
-func cloneTime(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	copied := *t
-	return &copied
 }
 
 // Secret is one secret of a client, as a labelled hash.

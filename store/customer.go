@@ -23,14 +23,9 @@ type Customer struct {
 	AuthorizedUsers []AuthorizedUser `json:"authorized_users,omitempty"` // of a business
 	// PhonesChangedAt is when a number of the customer or of one of its
 	// authorised users last changed: codes that were sent before are void.
-	PhonesChangedAt  time.Time  `json:"phones_changed_at"`
-	Language         string     `json:"language,omitempty"`    // of messages that ask for none: en or es; "": en
-	Unannounced      bool       `json:"unannounced,omitempty"` // see Client
-	UnannouncedSince Position   `json:"unannounced_since,omitzero"`
-	DeactivatedAt    *time.Time `json:"deactivated_at,omitempty"`
-	CreatedAt        time.Time  `json:"created_at"`
-	UpdatedAt        time.Time  `json:"updated_at"`
-	Version          uint64     `json:"version"`
+	PhonesChangedAt time.Time `json:"phones_changed_at"`
+	Language        string    `json:"language,omitempty"` // of messages that ask for none: en or es; "": en
+	Head
 }
 
 // AuthorizedUser is a person who may act for a business.
@@ -42,6 +37,6 @@ type AuthorizedUser struct {
 // Clone answers a copy that shares nothing with c.
 func (c Customer) Clone() Customer {
 	c.AuthorizedUsers = slices.Clone(c.AuthorizedUsers)
-	c.DeactivatedAt = cloneTime(c.DeactivatedAt)
+	c.Head = c.Head.clone()
 	return c
 }

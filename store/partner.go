@@ -14,13 +14,8 @@ type Partner struct {
 	Tokens []PartnerToken `json:"tokens,omitempty"`
 	// Incarnation tells it from others that had its id before: what was
 	// granted to them is not granted to it.
-	Incarnation      uint64     `json:"incarnation"`
-	Unannounced      bool       `json:"unannounced,omitempty"` // see Client
-	UnannouncedSince Position   `json:"unannounced_since,omitzero"`
-	DeactivatedAt    *time.Time `json:"deactivated_at,omitempty"`
-	CreatedAt        time.Time  `json:"created_at"`
-	UpdatedAt        time.Time  `json:"updated_at"`
-	Version          uint64     `json:"version"`
+	Incarnation uint64 `json:"incarnation"`
+	Head
 }
 
 // PartnerToken is a long-lived credential of a partner, as a labelled hash
@@ -48,7 +43,7 @@ func (p Partner) Clone() Partner {
 		p.Tokens[i].SourceIPs = slices.Clone(p.Tokens[i].SourceIPs)
 		p.Tokens[i].RevokedAt = cloneTime(p.Tokens[i].RevokedAt)
 	}
-	p.DeactivatedAt = cloneTime(p.DeactivatedAt)
+	p.Head = p.Head.clone()
 	return p
 }
 
@@ -69,14 +64,9 @@ type Grant struct {
 	Endpoints []string   `json:"endpoints,omitempty"` // patterns, see scopes.ParseEndpoints; none: all
 	Until     *time.Time `json:"until,omitempty"`     // nil: until it is withdrawn
 	// The incarnations that it is about: with another one it means nothing.
-	PartnerIncarnation uint64     `json:"partner_incarnation"`
-	OrgIncarnation     uint64     `json:"org_incarnation"`
-	Unannounced        bool       `json:"unannounced,omitempty"` // see Client
-	UnannouncedSince   Position   `json:"unannounced_since,omitzero"`
-	WithdrawnAt        *time.Time `json:"withdrawn_at,omitempty"` // it is about to be deleted
-	CreatedAt          time.Time  `json:"created_at"`
-	UpdatedAt          time.Time  `json:"updated_at"`
-	Version            uint64     `json:"version"`
+	PartnerIncarnation uint64 `json:"partner_incarnation"`
+	OrgIncarnation     uint64 `json:"org_incarnation"`
+	Head
 }
 
 // GrantID is the id of the grant of an org to a partner.
@@ -88,6 +78,6 @@ func (g Grant) ID() string { return GrantID(g.PartnerID, g.OrgID) }
 // Clone answers a copy that shares nothing with g.
 func (g Grant) Clone() Grant {
 	g.Scopes, g.Endpoints = slices.Clone(g.Scopes), slices.Clone(g.Endpoints)
-	g.Until, g.WithdrawnAt = cloneTime(g.Until), cloneTime(g.WithdrawnAt)
+	g.Until, g.Head = cloneTime(g.Until), g.Head.clone()
 	return g
 }

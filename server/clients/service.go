@@ -40,13 +40,11 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := records.Kind[store.Client]{
-		Name: "client", Principal: store.PrincipalClient, Valid: auth.ValidClientID,
+		Records: store.ClientRecords, Principal: store.PrincipalClient, Valid: auth.ValidClientID,
 		Store: o.Store,
-		Head: func(c *store.Client) records.Head {
-			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt, Unannounced: &c.Unannounced, UnannouncedSince: &c.UnannouncedSince}
-		},
-		View: func(c store.Client) any { return view(c) },
-		Tidy: func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
+		Head:  func(c *store.Client) *store.Head { return &c.Head },
+		View:  func(c store.Client) any { return view(c) },
+		Tidy:  func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
 	}
 	keep := records.NewKeeper(kind, o.Feed, o.Audit, o.Now)
 	show := func(_ context.Context, c store.Client) (View, error) { return view(c), nil }
@@ -75,8 +73,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 }
 
 func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) {
-	now := s.keep.Now()
-	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion()}
+	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, Head: s.keep.NewHead()}
 	if c.ID == "" {
 		c.ID = auth.NewClientID()
 	}
@@ -89,7 +86,7 @@ func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) 
 	if err := spec.apply(&c, s.o.Catalogue()); err != nil {
 		return c, "", err
 	}
-	secret := store.Secret{CreatedAt: now}
+	secret := store.Secret{CreatedAt: c.CreatedAt}
 	if spec.SecretHash != "" {
 		if err := auth.CheckImported(spec.SecretHash); err != nil {
 			return c, "", bad("secret_hash", "secret_hash "+auth.ErrHash.Error())

@@ -45,12 +45,10 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := records.Kind[store.Customer]{
-		Name: "customer", Principal: store.PrincipalCustomer, Valid: auth.ValidID,
+		Records: store.CustomerRecords, Principal: store.PrincipalCustomer, Valid: auth.ValidID,
 		Store: o.Store,
-		Head: func(c *store.Customer) records.Head {
-			return records.Head{ID: c.ID, Version: &c.Version, DeactivatedAt: &c.DeactivatedAt, UpdatedAt: &c.UpdatedAt, Unannounced: &c.Unannounced, UnannouncedSince: &c.UnannouncedSince}
-		},
-		View: func(c store.Customer) any { return view(c) },
+		Head:  func(c *store.Customer) *store.Head { return &c.Head },
+		View:  func(c store.Customer) any { return view(c) },
 	}
 	s := &Service{o: o, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
 	s.Managed = records.Manage(s.keep, s.shown)
@@ -138,8 +136,8 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 // create writes a new record. The feed need not be told: nobody caches
 // customers.
 func (s *Service) create(ctx context.Context, by audit.Actor, c store.Customer) (View, error) {
-	now := s.keep.Now()
-	c.CreatedAt, c.UpdatedAt, c.PhonesChangedAt, c.Version = now, now, now, records.FirstVersion()
+	c.Head = s.keep.NewHead()
+	c.PhonesChangedAt = c.CreatedAt
 	err := s.o.Store.Create(ctx, c)
 	if errors.Is(err, store.ErrExists) {
 		return View{}, errExists

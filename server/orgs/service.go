@@ -37,12 +37,10 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := records.Kind[store.Org]{
-		Name: "org", Principal: store.PrincipalOrg, Valid: auth.ValidID,
+		Records: store.OrgRecords, Principal: store.PrincipalOrg, Valid: auth.ValidID,
 		Store: o.Store,
-		Head: func(o *store.Org) records.Head {
-			return records.Head{ID: o.ID, Version: &o.Version, DeactivatedAt: &o.DeactivatedAt, UpdatedAt: &o.UpdatedAt, Unannounced: &o.Unannounced, UnannouncedSince: &o.UnannouncedSince}
-		},
-		View: func(o store.Org) any { return view(o) },
+		Head:  func(o *store.Org) *store.Head { return &o.Head },
+		View:  func(o store.Org) any { return view(o) },
 	}
 	keep := records.NewKeeper(kind, o.Feed, o.Audit, o.Now)
 	show := func(_ context.Context, o store.Org) (View, error) { return view(o), nil }
@@ -94,8 +92,5 @@ func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
 }
 
 func (s *Service) first(id string, spec Spec) store.Org {
-	now := s.keep.Now()
-	return store.Org{
-		ID: id, Name: spec.Name, Incarnation: records.FirstVersion(), CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion(),
-	}
+	return store.Org{ID: id, Name: spec.Name, Incarnation: records.FirstVersion(), Head: s.keep.NewHead()}
 }

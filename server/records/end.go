@@ -15,8 +15,8 @@ func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (
 		By: by, Action: "deactivate", ID: id,
 		Edit: func(r *R) error {
 			now := k.Now()
-			if at := k.kind.Head(r).DeactivatedAt; *at == nil {
-				*at = &now
+			if h := k.kind.Head(r); h.DeactivatedAt == nil {
+				h.DeactivatedAt = &now
 			}
 			k.end(r, by, now)
 			return nil
@@ -29,7 +29,7 @@ func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (
 func (k *Keeper[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return k.Change(ctx, Step[R]{
 		By: by, Action: "reactivate", ID: id,
-		Edit:    func(r *R) error { *k.kind.Head(r).DeactivatedAt = nil; return nil },
+		Edit:    func(r *R) error { k.kind.Head(r).DeactivatedAt = nil; return nil },
 		Entries: func() []store.Entry { return []store.Entry{k.Entry(store.EntryChange, id, by)} },
 	})
 }
@@ -54,7 +54,7 @@ func (k *Keeper[R]) VoidTokens(ctx context.Context, by audit.Actor, id string) (
 // end ends the tokens that the record keeps, and notes that the feed has to
 // void the others.
 func (k *Keeper[R]) end(r *R, by audit.Actor, now time.Time) {
-	*k.kind.Head(r).Unannounced = true
+	k.kind.Head(r).Unannounced = true
 	if k.kind.End != nil {
 		k.kind.End(r, by.Name, now)
 	}
@@ -66,7 +66,7 @@ func (k *Keeper[R]) Delete(ctx context.Context, by audit.Actor, id string, versi
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	r, err := k.Get(ctx, id)
-	if err == nil && version != 0 && *k.kind.Head(&r).Version != version {
+	if err == nil && version != 0 && k.kind.Head(&r).Version != version {
 		err = k.stale
 	}
 	before := r
@@ -84,15 +84,14 @@ func (k *Keeper[R]) Delete(ctx context.Context, by audit.Actor, id string, versi
 // remove deactivates first, so that a replica that reads the record between
 // void and removal refuses it, and tells the feed again when it is gone.
 func (k *Keeper[R]) remove(ctx context.Context, by audit.Actor, r R) error {
-	h := k.kind.Head(&r)
-	now := k.Now()
-	*h.DeactivatedAt = &now
+	id, h, now := k.kind.ID(&r), k.kind.Head(&r), k.Now()
+	h.DeactivatedAt = &now
 	k.end(&r, by, now)
-	*h.UnannouncedSince = k.feed.Position()
+	h.UnannouncedSince = k.feed.Position()
 	if err := k.kind.Store.Update(ctx, r); err != nil {
 		return k.asFault(err)
 	}
-	if err := k.feed.Append(ctx, k.Entry(store.EntryVoid, h.ID, by)); err != nil {
+	if err := k.feed.Append(ctx, k.Entry(store.EntryVoid, id, by)); err != nil {
 		return err
 	}
 	if k.kind.Remove != nil {
@@ -100,8 +99,8 @@ func (k *Keeper[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 			return err
 		}
 	}
-	if err := k.kind.Store.Delete(ctx, h.ID, *h.Version+1); err != nil {
+	if err := k.kind.Store.Delete(ctx, id, h.Version+1); err != nil {
 		return k.asFault(err)
 	}
-	return k.Announce(ctx, k.Entry(store.EntryVoid, h.ID, by))
+	return k.Announce(ctx, k.Entry(store.EntryVoid, id, by))
 }

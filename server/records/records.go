@@ -27,13 +27,12 @@ const (
 
 // Kind is one kind of record: how it is kept and what it is called.
 type Kind[R any] struct {
-	Name      string // client, org, grant: in actions and in what is said
-	Principal func(id string) string
-	Valid     func(id string) bool
-
-	Store store.RecordSet[R]
-	Head  func(*R) Head
-	View  func(R) any // for the audit: without secrets
+	store.Records[R] // their Name is in actions and in what is said
+	Store            store.RecordSet[R]
+	Principal        func(id string) string
+	Valid            func(id string) bool
+	Head             func(*R) *store.Head
+	View             func(R) any // for the audit: without secrets
 	// Tidy drops from a record that is written what has ended; nil: nothing.
 	Tidy func(r *R, now time.Time)
 	// End ends the tokens that are kept in the record itself, where the feed
@@ -42,19 +41,6 @@ type Kind[R any] struct {
 	// Remove removes what belongs to a record that is about to go, and is
 	// void; nil: there is nothing.
 	Remove func(context.Context, R) error
-}
-
-// Head is what all kinds have, in the record itself.
-type Head struct {
-	ID            string
-	Version       *uint64
-	DeactivatedAt **time.Time
-	UpdatedAt     *time.Time
-	// Unannounced: the record was written so that tokens end, and the feed may
-	// not have been told to void them yet: not since that position, of before
-	// it was written. The next change does it.
-	Unannounced      *bool
-	UnannouncedSince *store.Position
 }
 
 // Keeper changes the records of one kind.
@@ -88,6 +74,12 @@ func NewKeeper[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() tim
 // Now is the time as records have it: whole seconds, UTC.
 func (k *Keeper[R]) Now() time.Time { return k.now().UTC().Truncate(time.Second) }
 
+// NewHead is that of a record that is made now.
+func (k *Keeper[R]) NewHead() store.Head {
+	now := k.Now()
+	return store.Head{CreatedAt: now, UpdatedAt: now, Version: FirstVersion()}
+}
+
 // FirstVersion answers another number each time: a change that was begun for
 // a deleted record must not fit the next one of the same id. It is small
 // enough for every JSON parser.
@@ -112,7 +104,7 @@ func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 	if err != nil {
 		return err
 	}
-	return k.feed.Append(ctx, k.Entry(store.EntryChange, k.kind.Head(&r).ID, by))
+	return k.feed.Append(ctx, k.Entry(store.EntryChange, k.kind.ID(&r), by))
 }
 
 // Put makes the record if there is none, and otherwise takes the step with the
@@ -187,7 +179,7 @@ func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	return after, err
 }
 
-func (k *Keeper[R]) unannounced(r *R) bool { return *k.kind.Head(r).Unannounced }
+func (k *Keeper[R]) unannounced(r *R) bool { return k.kind.Head(r).Unannounced }
 
 // noteAnnounced takes the note off that the feed was not told, if it was after
 // all: only the note that it had been was not written.
@@ -196,8 +188,8 @@ func (k *Keeper[R]) noteAnnounced(r *R) {
 	if h.UnannouncedSince.IsZero() {
 		return
 	}
-	if _, void := k.feed.VoidedKey(k.kind.Principal(h.ID), *h.UnannouncedSince); void {
-		*h.Unannounced = false
+	if _, void := k.feed.VoidedKey(k.kind.Principal(k.kind.ID(r)), h.UnannouncedSince); void {
+		h.Unannounced = false
 	}
 }
 
@@ -206,11 +198,11 @@ func (k *Keeper[R]) noteAnnounced(r *R) {
 func (k *Keeper[R]) announced(ctx context.Context, r R) R {
 	next := r
 	h := k.kind.Head(&next)
-	*h.Unannounced, *h.UnannouncedSince = false, store.Position{}
+	h.Unannounced, h.UnannouncedSince = false, store.Position{}
 	if err := k.kind.Store.Update(ctx, next); err != nil {
 		return r
 	}
-	*k.kind.Head(&next).Version++
+	k.kind.Head(&next).Version++
 	return next
 }
 
@@ -219,7 +211,7 @@ func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err
 		if before, err = k.Get(ctx, st.ID); err != nil {
 			return before, after, err
 		}
-		if st.Version != 0 && *k.kind.Head(&before).Version != st.Version {
+		if st.Version != 0 && k.kind.Head(&before).Version != st.Version {
 			return before, after, k.stale
 		}
 		after = before
@@ -232,16 +224,16 @@ func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err
 			return before, after, err
 		}
 		h := k.kind.Head(&after)
-		*h.UpdatedAt, *h.UnannouncedSince = k.Now(), store.Position{}
-		if *h.Unannounced {
-			*h.UnannouncedSince = k.feed.Position()
+		h.UpdatedAt, h.UnannouncedSince = k.Now(), store.Position{}
+		if h.Unannounced {
+			h.UnannouncedSince = k.feed.Position()
 		}
 		if k.kind.Tidy != nil {
 			k.kind.Tidy(&after, k.now())
 		}
 		err = k.kind.Store.Update(ctx, after)
 		if !errors.Is(err, store.ErrConflict) {
-			*k.kind.Head(&after).Version++
+			k.kind.Head(&after).Version++
 			return before, after, k.asFault(err)
 		}
 	}

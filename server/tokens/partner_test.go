@@ -64,7 +64,7 @@ func (d *desktop) partner(t *testing.T, id string, edit func(*store.PartnerToken
 	if err := d.store.PartnerTokens().Create(t.Context(), store.PartnerTokenOwner{ID: tokenID, PartnerID: id}); err != nil {
 		t.Fatal(err)
 	}
-	p := store.Partner{ID: id, Name: "Hurdlr", Scopes: []string{"cards"}, Tokens: []store.PartnerToken{token}, CreatedAt: now, UpdatedAt: now}
+	p := store.Partner{ID: id, Name: "Hurdlr", Scopes: []string{"cards"}, Tokens: []store.PartnerToken{token}, Head: store.Head{CreatedAt: now, UpdatedAt: now}}
 	if err := d.store.Partners().Create(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func TestOpenOfANewerFile(t *testing.T) {
 func TestOpenOfAnOlderFile(t *testing.T) {
 	folder, clock := t.TempDir(), storetest.NewClock()
 	s := open(t, folder, clock)
-	client := store.Client{ID: "a", Version: 1}
+	client := store.Client{ID: "a", Head: store.Head{Version: 1}}
 	if err := s.Clients().Create(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}

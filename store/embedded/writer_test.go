@@ -77,7 +77,9 @@ func TestRefusalLeavesNeighboursAlone(t *testing.T) {
 		create(t, s, "a"),
 		create(t, s, "a"),
 		create(t, s, "b"),
-		func() error { return s.Clients().Update(t.Context(), store.Client{ID: "b", Version: 1}) },
+		func() error {
+			return s.Clients().Update(t.Context(), store.Client{ID: "b", Head: store.Head{Version: 1}})
+		},
 		func() error { return s.Clients().Delete(t.Context(), "a", 7) },
 		func() error { return s.Clients().Delete(t.Context(), "a", 1) },
 	), nil, store.ErrExists, nil, nil, store.ErrConflict, nil)

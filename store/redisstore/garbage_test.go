@@ -102,7 +102,7 @@ func TestKeysOfAnotherType(t *testing.T) {
 	_, appendErr := s.AppendFeed(ctx, void("a"))
 	for name, err := range map[string]error{
 		"token": tokenErr, "client": clientErr, "read feed": feedErr, "append feed": appendErr,
-		"update client": s.Clients().Update(ctx, store.Client{ID: "a", Version: 1}),
+		"update client": s.Clients().Update(ctx, store.Client{ID: "a", Head: store.Head{Version: 1}}),
 		"try challenge": s.TryChallenge(ctx, digest, digest), "take guess": takeErr, "get guesses": guessesErr,
 	} {
 		if !errors.Is(err, store.ErrUnknownRecord) {

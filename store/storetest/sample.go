@@ -43,9 +43,22 @@ func fullToken(now time.Time, ttl time.Duration) store.Token {
 	return t
 }
 
+// plainHead is that of a record that was just made.
+func plainHead(now time.Time) store.Head {
+	return store.Head{CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+}
+
+// fullHead has every field set.
+func fullHead(now time.Time) store.Head {
+	h := plainHead(now)
+	end := seconds(now).Add(time.Hour)
+	h.DeactivatedAt, h.Unannounced, h.UnannouncedSince = &end, true, store.Position{Time: 1753488000123, Seq: 4}
+	return h
+}
+
 // plainClient has the least a client needs.
 func plainClient(now time.Time, id string) store.Client {
-	return store.Client{ID: id, CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+	return store.Client{ID: id, Head: plainHead(now)}
 }
 
 // fullClient has every field set.
@@ -63,7 +76,7 @@ func fullClient(now time.Time, id string) store.Client {
 		{ID: "Ab3dEf7h", Hash: "sha256$abc", CreatedAt: seconds(now), ExpiresAt: &end},
 		{ID: "Zz3dEf7h", Hash: "$2b$12$abcdefghijklmnopqrstuv", CreatedAt: seconds(now)},
 	}
-	c.DeactivatedAt = &end
+	c.Head = fullHead(now)
 	return c
 }
 
@@ -99,14 +112,13 @@ func event(now time.Time, target string) store.AuditEvent {
 
 // plainOrg has the least an org needs.
 func plainOrg(now time.Time, id string) store.Org {
-	return store.Org{ID: id, CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+	return store.Org{ID: id, Head: plainHead(now)}
 }
 
 // fullOrg has every field set.
 func fullOrg(now time.Time, id string) store.Org {
 	o := plainOrg(now, id)
-	end := seconds(now).Add(time.Hour)
-	o.Name, o.Incarnation, o.DeactivatedAt = "Banco <é>", 1<<32, &end
+	o.Name, o.Incarnation, o.Head = "Banco <é>", 1<<32, fullHead(now)
 	return o
 }
 
@@ -114,29 +126,28 @@ func fullOrg(now time.Time, id string) store.Org {
 func plainCustomer(now time.Time, id string) store.Customer {
 	return store.Customer{
 		ID: id, OrgID: "h5D8B5gyHtk=", Type: store.Individual, Phone: "+15555550136",
-		PhonesChangedAt: seconds(now), CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1,
+		PhonesChangedAt: seconds(now), Head: plainHead(now),
 	}
 }
 
 // fullCustomer has every field set.
 func fullCustomer(now time.Time, id string) store.Customer {
 	c := plainCustomer(now, id)
-	end := seconds(now).Add(time.Hour)
-	c.Type, c.Language, c.DeactivatedAt = store.Business, "es", &end
+	c.Type, c.Language, c.Head = store.Business, "es", fullHead(now)
 	c.AuthorizedUsers = []store.AuthorizedUser{{Name: "Zoë <é>", Phone: "+15555550137"}, {Phone: "+15555550138"}}
 	return c
 }
 
 // plainPartner has the least a partner needs.
 func plainPartner(now time.Time, id string) store.Partner {
-	return store.Partner{ID: id, Scopes: []string{"cards"}, CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+	return store.Partner{ID: id, Scopes: []string{"cards"}, Head: plainHead(now)}
 }
 
 // fullPartner has every field set.
 func fullPartner(now time.Time, id string) store.Partner {
 	p := plainPartner(now, id)
 	end := seconds(now).Add(time.Hour)
-	p.Name, p.Incarnation, p.Unannounced, p.DeactivatedAt = "Hurdlr <é>", 1<<32, true, &end
+	p.Name, p.Incarnation, p.Head = "Hurdlr <é>", 1<<32, fullHead(now)
 	p.Scopes = []string{"customers", "cards"}
 	p.Tokens = []store.PartnerToken{
 		{ID: "Ab3dEf7h", Name: "reporting", Hash: "sha256$abc", CreatedBy: "uid:0", CreatedAt: seconds(now), ExpiresAt: end},
@@ -155,7 +166,7 @@ func plainPartnerToken(_ time.Time, id string) store.PartnerTokenOwner {
 
 // plainGrant has the least that a grant to acme needs.
 func plainGrant(now time.Time, org string) store.Grant {
-	return store.Grant{PartnerID: "acme", OrgID: org, Scopes: []string{"cards"}, CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
+	return store.Grant{PartnerID: "acme", OrgID: org, Scopes: []string{"cards"}, Head: plainHead(now)}
 }
 
 // fullGrant has every field set.
@@ -163,7 +174,7 @@ func fullGrant(now time.Time, org string) store.Grant {
 	g := plainGrant(now, org)
 	end := seconds(now).Add(time.Hour)
 	g.Scopes, g.Endpoints = []string{"customers", "cards"}, []string{"GET /cards", "GET /customers/{id}"}
-	g.Until, g.WithdrawnAt, g.Unannounced = &end, &end, true
+	g.Until, g.Head = &end, fullHead(now)
 	g.PartnerIncarnation, g.OrgIncarnation = 1<<32, 7
 	return g
 }
