@@ -76,6 +76,16 @@ func (c *Catalogue) Unknown(names []string) string {
 	return ""
 }
 
+// Parse is Parse for names that are all in the catalogue; its ErrUnknown says
+// which one is not, as operators want to know.
+func (c *Catalogue) Parse(s string) ([]string, error) {
+	set, err := Parse(s)
+	if name := c.Unknown(set); name != "" {
+		return nil, fmt.Errorf("%w: %s", ErrUnknown, name)
+	}
+	return set, err
+}
+
 // CapTTL answers the shortest of ttl and the caps of the names' scopes.
 func (c *Catalogue) CapTTL(names []string, ttl time.Duration) time.Duration {
 	for _, n := range names {

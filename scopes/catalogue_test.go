@@ -1,6 +1,7 @@
 package scopes
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,12 @@ func TestGoodFile(t *testing.T) {
 	}
 	if got := c.Unknown([]string{"reports", "users:read", "x"}); got != "users:read" {
 		t.Errorf("first unknown: %q", got)
+	}
+	if set, err := c.Parse("reports users:read"); !errors.Is(err, ErrUnknown) || !strings.HasSuffix(err.Error(), "does not have: users:read") {
+		t.Errorf("an unknown one: %v %v", set, err)
+	}
+	if set, err := c.Parse("reports admin:write"); err != nil || len(set) != 2 {
+		t.Errorf("known ones: %v %v", set, err)
 	}
 	if s, ok := c.Find("reports"); !ok || s.TTL != 15*time.Minute {
 		t.Errorf("reports: %v %v", s, ok)

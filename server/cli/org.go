@@ -22,6 +22,7 @@ them; neither ever moves to another org.`,
 	c.AddCommand(
 		a.orgPutCommand(), kind.list(a, "List all orgs", nil), kind.show(a, "Show an org"),
 		kind.delete(a, "End all tokens of an org and delete it"),
+		a.orgPartnersCommand(),
 		kind.action(a, "deactivate", "Refuse an org and end all its tokens, for good", "is deactivated, and its tokens are void"),
 		kind.action(a, "reactivate", "Let a deactivated org work again", "is active again; its old tokens stay void"),
 		kind.action(a, "void-tokens", "End all tokens of an org's clients and customers at once", "has no valid tokens any more"),

@@ -88,23 +88,35 @@ func (a *app) partnerRevokeCommand() *cobra.Command {
 }
 
 func (a *app) partnerOrgsCommand() *cobra.Command {
+	return a.grantsCommand("orgs ID", "List the orgs that granted a partner something, and what", pathPartners, pathGrants,
+		"ORG_ID", func(v partners.GrantView) string { return v.OrgID })
+}
+
+func (a *app) orgPartnersCommand() *cobra.Command {
+	return a.grantsCommand("partners ID", "List the partners that an org granted something, and what", pathOrgs, pathPartners,
+		"PARTNER_ID", func(v partners.GrantView) string { return v.PartnerID })
+}
+
+// grantsCommand lists the grants of one side, with the other's ids: they are
+// below the one in the admin API, under the others' name.
+func (a *app) grantsCommand(use, short, one, others, head string, id func(partners.GrantView) string) *cobra.Command {
 	return &cobra.Command{
-		Use: "orgs ID", Short: "List the orgs that granted a partner something, and what", Args: operands("ID"),
+		Use: use, Short: short, Args: operands("ID"),
 		RunE: func(c *cobra.Command, args []string) error {
 			server, err := a.connect(c)
 			if err != nil {
 				return err
 			}
-			answer, err := server.pages(c.Context(), call{path: path(pathPartners, args[0], pathGrants)}, pathGrants, everything)
+			answer, err := server.pages(c.Context(), call{path: path(one, args[0], others)}, others, everything)
 			if err != nil {
 				return err
 			}
 			return show(a, answer, func(lists map[string][]partners.GrantView) {
 				var rows [][]string
-				for _, v := range lists[pathGrants] {
-					rows = append(rows, []string{text(v.OrgID), text(v.State), stamp(v.Until), text(v.Scope), list(v.Endpoints)})
+				for _, v := range lists[others] {
+					rows = append(rows, []string{text(id(v)), text(v.State), stamp(v.Until), text(v.Scope), list(v.Endpoints)})
 				}
-				a.grid([]string{"ORG_ID", "STATE", "UNTIL", "SCOPE", "ENDPOINTS"}, rows)
+				a.grid([]string{head, "STATE", "UNTIL", "SCOPE", "ENDPOINTS"}, rows)
 			})
 		},
 	}

@@ -98,10 +98,7 @@ func (s Spec) applyScopes(c *store.Client, catalogue *scopes.Catalogue) (err err
 }
 
 func parse(field, scope string, catalogue *scopes.Catalogue) ([]string, error) {
-	set, err := scopes.Parse(scope)
-	if err == nil && catalogue.Unknown(set) != "" {
-		err = scopes.ErrUnknown
-	}
+	set, err := catalogue.Parse(scope)
 	if err != nil {
 		return nil, bad(field, err.Error())
 	}

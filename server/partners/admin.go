@@ -16,6 +16,9 @@ func AdminRoutes(s *Service) []admin.Route {
 	grants := func(c *gin.Context, after string, limit int) ([]GrantView, error) {
 		return s.Grants(c.Request.Context(), c.Param("id"), after, limit)
 	}
+	partners := func(c *gin.Context, after string, limit int) ([]GrantView, error) {
+		return s.GrantsBy(c.Request.Context(), c.Param("id"), after, limit)
+	}
 	version := func(v View) uint64 { return v.Version }
 	grantVersion := func(v GrantView) uint64 { return v.Version }
 	grantID := func(c *gin.Context) string { return store.GrantID(c.Param("id"), c.Param("org")) }
@@ -23,6 +26,7 @@ func AdminRoutes(s *Service) []admin.Route {
 		admin.ListRoute("/partners", "partners", admin.Unfiltered(s.List), func(v View) string { return v.PartnerID }),
 		admin.PutRoute("/partners/:id", admin.ByID, s.Put, version),
 		admin.ListRoute("/partners/:id/orgs", "orgs", grants, func(v GrantView) string { return store.GrantID(v.PartnerID, v.OrgID) }),
+		admin.ListRoute("/orgs/:id/partners", "partners", partners, func(v GrantView) string { return v.PartnerID }),
 		admin.GetRoute("/partners/:id/orgs/:org", grantID, s.Grant, grantVersion),
 		admin.PutRoute("/partners/:id/orgs/:org", grantID, s.PutGrant, grantVersion),
 		admin.DeleteRoute("/partners/:id/orgs/:org", grantID, s.Withdraw),

@@ -3,6 +3,7 @@ package partners
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,10 +18,10 @@ import (
 
 var (
 	errNoOrg     = bad("org_id", "there is no org with this id: make it first (grantd org put)")
-	errNotHis    = bad("scope", "scope holds a name that this partner may not have: give it to the partner first (grantd partner put)")
 	errUntil     = bad("until", "until is a time in the future, such as 2027-01-01T00:00:00Z")
 	errOff       = fault.New(fault.Conflict, "this partner is deactivated: reactivate it first")
 	errNoGrant   = fault.New(fault.NotFound, "this org has granted this partner nothing")
+	errAbsentOrg = fault.New(fault.NotFound, "there is no org with this id")
 	errNoPartner = fault.New(fault.NotFound, "there is no partner with this id")
 )
 
@@ -75,11 +76,52 @@ func (s *Service) Grants(ctx context.Context, partner, after string, limit int) 
 	return views, nil
 }
 
+// GrantsBy answers up to limit grants of the org, to partners after the given
+// one, by partner. Errors: fault.NotFound.
+func (s *Service) GrantsBy(ctx context.Context, org, after string, limit int) ([]GrantView, error) {
+	if !auth.ValidID(org) {
+		return nil, errAbsentOrg
+	}
+	views := []GrantView{}
+	for from := after; len(views) < limit; {
+		list, err := s.o.Store.List(ctx, store.Page{After: from, Limit: page})
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range list {
+			if from = p.ID; len(views) == limit {
+				break
+			}
+			g, err := s.o.Grants.Get(ctx, store.GrantID(p.ID, org))
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			var v GrantView
+			if err == nil {
+				v, err = s.shown(ctx, p, g)
+			}
+			if err != nil {
+				return nil, err
+			}
+			views = append(views, v)
+		}
+		if len(list) < page {
+			break
+		}
+	}
+	if len(views) == 0 && after == "" { // nobody at all: the id may be mistyped
+		if _, err := s.o.Orgs.Get(ctx, org); err != nil {
+			return nil, absentOrg(err)
+		}
+	}
+	return views, nil
+}
+
 // stateOf says whether the partner may act for the org at the time now: both
 // are those that the grant is about, and active, and it has not ended.
 func stateOf(g *store.Grant, p *store.Partner, o *store.Org, c *scopes.Catalogue, now time.Time) State {
 	switch {
-	case g.WithdrawnAt != nil:
+	case g.DeactivatedAt != nil:
 		return Withdrawn
 	case p.ID != g.PartnerID || o.ID != g.OrgID || p.Incarnation != g.PartnerIncarnation || o.Incarnation != g.OrgIncarnation:
 		return MadeAnew
@@ -113,14 +155,14 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 	g, created, err := s.grants.Put(ctx, first, records.Step[store.Grant]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(g *store.Grant) error {
-			same := sameIncarnation(g, first) && g.WithdrawnAt == nil // a withdrawal may have stopped half-way
+			same := sameIncarnation(g, first) && g.DeactivatedAt == nil // a withdrawal may have stopped half-way
 			if same && slices.Equal(g.Scopes, first.Scopes) && slices.Equal(g.Endpoints, first.Endpoints) && sameTime(g.Until, first.Until) {
 				return records.ErrUnchanged
 			}
 			if !same || !scopes.Subset(g.Scopes, first.Scopes) || narrowerEndpoints(g.Endpoints, first.Endpoints) || sooner(g.Until, first.Until) {
 				g.Unannounced = true
 			}
-			g.Scopes, g.Endpoints, g.Until, g.WithdrawnAt = first.Scopes, first.Endpoints, first.Until, nil
+			g.Scopes, g.Endpoints, g.Until, g.DeactivatedAt = first.Scopes, first.Endpoints, first.Until, nil
 			g.PartnerIncarnation, g.OrgIncarnation = first.PartnerIncarnation, first.OrgIncarnation
 			return nil
 		},
@@ -158,8 +200,7 @@ func (s *Service) grantOf(ctx context.Context, id string, spec GrantSpec) (store
 		return store.Grant{}, errNoPartner
 	}
 	partner, org, _ := strings.Cut(id, "/")
-	now := s.keep.Now()
-	g := store.Grant{PartnerID: partner, OrgID: org, Endpoints: spec.Endpoints, CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion()}
+	g := store.Grant{PartnerID: partner, OrgID: org, Endpoints: spec.Endpoints, Head: s.keep.NewHead()}
 	p, err := s.keep.Get(ctx, partner)
 	if err != nil {
 		return g, err
@@ -178,15 +219,17 @@ func (s *Service) grantOf(ctx context.Context, id string, spec GrantSpec) (store
 	if g.Scopes, err = s.scopes(spec.Scope); err != nil {
 		return g, err
 	}
-	if !scopes.Subset(g.Scopes, p.Scopes) {
-		return g, errNotHis
+	for _, n := range g.Scopes {
+		if !slices.Contains(p.Scopes, n) {
+			return g, bad("scope", fmt.Sprintf("scope holds a name that this partner may not have, %s: give it to the partner first (grantd partner put)", n))
+		}
 	}
 	if _, err := scopes.ParseEndpoints(spec.Endpoints); err != nil {
 		return g, bad("endpoints", err.Error())
 	}
 	if spec.Until != nil {
 		until, err := time.Parse(time.RFC3339, *spec.Until)
-		if until = until.UTC().Truncate(time.Second); err != nil || !until.After(now) || until.Year() > 9999 { // JSON has no later year
+		if until = until.UTC().Truncate(time.Second); err != nil || !until.After(g.CreatedAt) || until.Year() > 9999 { // JSON has no later year
 			return g, errUntil
 		}
 		g.Until = &until
@@ -204,6 +247,13 @@ func (s *Service) asNoGrant(err error) error {
 	var f *fault.Error
 	if errors.As(err, &f) && f.Code == fault.NotFound {
 		return errNoGrant
+	}
+	return err
+}
+
+func absentOrg(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return errAbsentOrg
 	}
 	return err
 }

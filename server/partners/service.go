@@ -3,6 +3,7 @@ package partners
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -65,19 +66,15 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{o: o}
 	s.keep = records.NewKeeper(records.Kind[store.Partner]{
-		Name: "partner", Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
-		Head: func(p *store.Partner) records.Head {
-			return records.Head{ID: p.ID, Version: &p.Version, DeactivatedAt: &p.DeactivatedAt, UpdatedAt: &p.UpdatedAt, Unannounced: &p.Unannounced, UnannouncedSince: &p.UnannouncedSince}
-		},
+		Records: store.PartnerRecords, Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
+		Head:   func(p *store.Partner) *store.Head { return &p.Head },
 		View:   func(p store.Partner) any { return view(p) },
 		End:    endTokens,
 		Remove: s.removeWith,
 	}, o.Feed, o.Audit, o.Now)
 	s.grants = records.NewKeeper(records.Kind[store.Grant]{
-		Name: "grant", Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
-		Head: func(g *store.Grant) records.Head {
-			return records.Head{ID: g.ID(), Version: &g.Version, DeactivatedAt: &g.WithdrawnAt, UpdatedAt: &g.UpdatedAt, Unannounced: &g.Unannounced, UnannouncedSince: &g.UnannouncedSince}
-		},
+		Records: store.GrantRecords, Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
+		Head: func(g *store.Grant) *store.Head { return &g.Head },
 		View: func(g store.Grant) any { return viewGrant(g) },
 	}, o.Feed, o.Audit, o.Now)
 	s.Managed = records.Manage(s.keep, func(_ context.Context, p store.Partner) (View, error) { return view(p), nil })
@@ -89,10 +86,9 @@ func bad(field, description string) *fault.Error {
 }
 
 var (
-	errID       = bad("partner_id", "a partner's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
-	errName     = bad("name", "name is one line of 1 to 64 characters")
-	errNoScope  = bad("scope", "scope is missing: name the scopes that orgs may grant, separated by spaces")
-	errReadOnly = bad("scope", "scope holds a name that no partner may have: partners only read, nothing that needs a customer's code, and none of grantd's own rights")
+	errID      = bad("partner_id", "a partner's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	errName    = bad("name", "name is one line of 1 to 64 characters")
+	errNoScope = bad("scope", "scope is missing: name the scopes that orgs may grant, separated by spaces")
 )
 
 // Put makes the partner, or gives it what the spec says. Taking a scope away
@@ -109,10 +105,8 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	if err != nil {
 		return View{}, false, err
 	}
-	now := s.keep.Now()
 	p, created, err := s.keep.Put(ctx, store.Partner{
-		ID: id, Name: spec.Name, Scopes: names, Incarnation: records.FirstVersion(),
-		CreatedAt: now, UpdatedAt: now, Version: records.FirstVersion(),
+		ID: id, Name: spec.Name, Scopes: names, Incarnation: records.FirstVersion(), Head: s.keep.NewHead(),
 	}, records.Step[store.Partner]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(p *store.Partner) error {
@@ -132,17 +126,18 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 
 // scopes reads the scopes of a partner or a grant.
 func (s *Service) scopes(text string) ([]string, error) {
-	names, err := scopes.Parse(text)
-	if err == nil && s.o.Catalogue().Unknown(names) != "" {
-		err = scopes.ErrUnknown
-	}
+	catalogue := s.o.Catalogue()
+	names, err := catalogue.Parse(text)
 	switch {
 	case err != nil:
 		return nil, bad("scope", err.Error())
 	case len(names) == 0:
 		return nil, errNoScope
-	case slices.ContainsFunc(names, func(n string) bool { return !s.o.Catalogue().ForPartners(n) }):
-		return nil, errReadOnly
+	}
+	for _, n := range names {
+		if !catalogue.ForPartners(n) {
+			return nil, bad("scope", fmt.Sprintf("scope holds a name that no partner may have, %s: partners only read, nothing that needs a customer's code, and none of grantd's own rights", n))
+		}
 	}
 	return names, nil
 }

@@ -147,6 +147,54 @@ func TestGrantRejections(t *testing.T) {
 	}
 }
 
+// The partners of one org are the grants of all partners that are its own, also
+// those that do not hold; an id that is nobody's is said to be that.
+func TestPartnersOfAnOrg(t *testing.T) {
+	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		s := start()
+		putOrg(t, s, "acme", "Acme")
+		putOrg(t, s, "other", "Other")
+		do(t, s, "GET", "/orgs/nobody/partners", nil, 404)
+		do(t, s, "GET", "/orgs/a%20b/partners", nil, 404)
+		do(t, s, "GET", "/orgs/acme/partners?limit=0", nil, 400)
+		do(t, s, "POST", "/orgs/acme/partners", nil, 405)
+		if got := s.AdminDo(t, "GET", "/orgs/acme/partners", nil); got.Body != `{"partners":[]}` {
+			t.Errorf("none: %s", got.Body)
+		}
+		var want []string
+		for _, id := range []string{"p0", "p1", "p2", "p3", "p4", "p5"} {
+			putPartner(t, s, id)
+			if id == "p1" {
+				continue
+			}
+			want = append(want, id)
+			putGrant(t, s, id, "acme", object{"scope": "cards"})
+		}
+		putGrant(t, s, "p1", "other", object{"scope": "customers"})
+
+		for limit, pages := range map[int]int{1: 6, 2: 3, 4: 2, 100: 1} {
+			ids, n := paged(t, s, fmt.Sprintf("/orgs/acme/partners?limit=%d", limit), "partners", "partner_id")
+			if d := cmp.Diff(want, ids); d != "" || n != pages {
+				t.Errorf("%d at once, %d pages: %s", limit, n, d)
+			}
+		}
+		one := do(t, s, "GET", "/orgs/other/partners", nil, 200)["partners"]
+		if d := cmp.Diff([]any{do(t, s, "GET", "/partners/p1/orgs/other", nil, 200)}, one); d != "" {
+			t.Error(d)
+		}
+		do(t, s, "POST", "/partners/p1/deactivate", nil, 200)
+		if got := do(t, s, "GET", "/orgs/other/partners", nil, 200)["partners"].([]any); len(got) != 1 || got[0].(object)["state"] != "partner_deactivated" {
+			t.Errorf("of a deactivated partner: %v", got)
+		}
+		do(t, s, "DELETE", "/orgs/other", nil, 204)
+		if got := do(t, s, "GET", "/orgs/other/partners", nil, 200)["partners"].([]any); len(got) != 1 || got[0].(object)["state"] != "org_deleted" {
+			t.Errorf("of a deleted org: %v", got)
+		}
+		do(t, s, "DELETE", "/partners/p1/orgs/other", nil, 204)
+		do(t, s, "GET", "/orgs/other/partners", nil, 404)
+	})
+}
+
 // Granting less ends what was made with more; granting more ends nothing.
 func TestNarrowingAGrant(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
