@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/grantd/grantd/store"
 )
 
 // logged answers the names that stand in the log and in the audit, and which
@@ -83,10 +85,15 @@ func kindOf(n *ast.CompositeLit) (typ, name string) {
 	}
 	for _, e := range n.Elts {
 		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Records" {
-			name = strings.ToLower(strings.TrimSuffix(pair.Value.(*ast.SelectorExpr).Sel.Name, "Records"))
+			name = recordNames[pair.Value.(*ast.SelectorExpr).Sel.Name]
 		}
 	}
 	return typ, name
+}
+
+var recordNames = map[string]string{
+	"ClientRecords": store.ClientRecords.Name, "OrgRecords": store.OrgRecords.Name, "CustomerRecords": store.CustomerRecords.Name,
+	"PartnerRecords": store.PartnerRecords.Name, "GrantRecords": store.GrantRecords.Name,
 }
 
 // noteVerb notes the Action of a literal of records.Step.

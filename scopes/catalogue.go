@@ -76,12 +76,12 @@ func (c *Catalogue) Unknown(names []string) string {
 	return ""
 }
 
-// Parse is Parse for names that are all in the catalogue; its ErrUnknown says
-// which one is not, as operators want to know.
+// Parse is Parse for names that are all in the catalogue.
+// Errors: those of Parse, ErrUnknown.
 func (c *Catalogue) Parse(s string) ([]string, error) {
 	set, err := Parse(s)
-	if name := c.Unknown(set); name != "" {
-		return nil, fmt.Errorf("%w: %s", ErrUnknown, name)
+	if err == nil && c.Unknown(set) != "" {
+		return nil, ErrUnknown
 	}
 	return set, err
 }

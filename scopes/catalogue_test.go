@@ -58,7 +58,7 @@ func TestGoodFile(t *testing.T) {
 	if got := c.Unknown([]string{"reports", "users:read", "x"}); got != "users:read" {
 		t.Errorf("first unknown: %q", got)
 	}
-	if set, err := c.Parse("reports users:read"); !errors.Is(err, ErrUnknown) || !strings.HasSuffix(err.Error(), "does not have: users:read") {
+	if set, err := c.Parse("reports users:read"); !errors.Is(err, ErrUnknown) {
 		t.Errorf("an unknown one: %v %v", set, err)
 	}
 	if set, err := c.Parse("reports admin:write"); err != nil || len(set) != 2 {

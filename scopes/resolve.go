@@ -10,15 +10,12 @@ package scopes
 // A name outside allowed refuses the whole request: nothing is narrowed in
 // silence. Errors: ErrTooLong, ErrSyntax, ErrUnknown, ErrRefused, ErrNone.
 func (c *Catalogue) Resolve(requested string, allowed, defaults []string) ([]string, error) {
-	set, err := Parse(requested)
+	set, err := c.Parse(requested)
 	if err != nil {
 		return nil, err
 	}
 	if len(set) == 0 {
 		return c.defaults(allowed, defaults)
-	}
-	if c.Unknown(set) != "" {
-		return nil, ErrUnknown
 	}
 	if !Subset(set, allowed) {
 		return nil, ErrRefused

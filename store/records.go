@@ -10,7 +10,7 @@ import (
 // version and listed by id: how a store names, writes and reads it. Where it
 // lies is the store's own affair.
 type Records[R any] struct {
-	Name  string // in errors
+	Name  string // in errors, in what is said to people, and in actions: client.create
 	Title string // in the names of operations
 
 	head func(*R) (id string, version *uint64)

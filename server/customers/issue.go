@@ -114,10 +114,7 @@ func (t *Tokens) build(b Bearer, c store.Customer, r TokenRequest) (token store.
 // scopes answers the scopes that an attribute names, if the bearer may pass
 // them on.
 func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
-	names, err := scopes.Parse(text)
-	if err == nil && t.o.Catalogue().Unknown(names) != "" {
-		err = scopes.ErrUnknown
-	}
+	names, err := t.o.Catalogue().Parse(text)
 	if err != nil {
 		return "", fault.New(fault.InvalidScope, err.Error()).At(attribute)
 	}

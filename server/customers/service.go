@@ -64,22 +64,9 @@ func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 // List answers up to limit customers with ids after the given one, by id; of
 // one org, unless that is "".
 func (s *Service) List(ctx context.Context, org, after string, limit int) ([]View, error) {
-	views := []View{}
-	for len(views) < limit {
-		list, err := s.o.Store.List(ctx, store.Page{After: after, Limit: limit})
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range list {
-			if after = c.ID; (org == "" || c.OrgID == org) && len(views) < limit {
-				views = append(views, view(c))
-			}
-		}
-		if len(list) < limit {
-			break
-		}
-	}
-	return views, nil
+	return records.Pick(ctx, s.keep, store.Page{After: after, Limit: limit}, func(c store.Customer) (View, bool, error) {
+		return view(c), org == "" || c.OrgID == org, nil
+	})
 }
 
 // Put makes the customer, or gives it what the spec says. version 0 means

@@ -1,6 +1,7 @@
 package partners
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ var (
 	errUntil     = bad("until", "until is a time in the future, such as 2027-01-01T00:00:00Z")
 	errOff       = fault.New(fault.Conflict, "this partner is deactivated: reactivate it first")
 	errNoGrant   = fault.New(fault.NotFound, "this org has granted this partner nothing")
+	errGone      = fault.New(fault.Conflict, "the partner or the org was deleted in the meantime, and perhaps made anew; look at both and try again")
 	errAbsentOrg = fault.New(fault.NotFound, "there is no org with this id")
 	errNoPartner = fault.New(fault.NotFound, "there is no partner with this id")
 )
@@ -30,30 +32,46 @@ func validGrantID(id string) bool {
 	return ok && auth.ValidID(partner) && auth.ValidID(org)
 }
 
-// Grant answers what the org grants the partner. Errors: fault.NotFound.
+// Grant answers what the org grants the partner. What was granted to one that
+// had the partner's id before is nobody's: here and in the lists there is no
+// such grant. Errors: fault.NotFound.
 func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
 	g, err := s.grants.Get(ctx, id)
 	if err != nil {
 		return GrantView{}, s.asNoGrant(err)
 	}
-	p, err := s.keep.Get(ctx, g.PartnerID)
-	if ignoreNotFound(err) != nil {
-		return GrantView{}, err
+	v, ok, err := s.shown(ctx, g)
+	if err == nil && !ok {
+		err = errNoGrant
 	}
-	return s.shown(ctx, p, g)
+	return v, err
 }
 
-// shown is the grant, and whether it holds.
-func (s *Service) shown(ctx context.Context, p store.Partner, g store.Grant) (GrantView, error) {
-	o, err := s.o.Orgs.Get(ctx, g.OrgID)
-	if ignoreNotFound(err) != nil {
-		return GrantView{}, err
+// shown is the grant, and whether it holds; false: its partner is gone.
+func (s *Service) shown(ctx context.Context, g store.Grant) (GrantView, bool, error) {
+	p, err := s.keep.Get(ctx, g.PartnerID)
+	if err != nil || p.Incarnation != g.PartnerIncarnation {
+		return GrantView{}, false, ignoreNotFound(err)
 	}
-	v := viewGrant(g)
-	if v.State = stateOf(&g, &p, &o, s.o.Catalogue(), s.o.Now()); err != nil {
-		v.State = OrgDeleted
+	o, err := s.org(ctx, g.OrgID)
+	return s.grantOf(&g, &p, o), true, err
+}
+
+// org is the one with this id; nil: there is none.
+func (s *Service) org(ctx context.Context, id string) (*store.Org, error) {
+	o, err := s.o.Orgs.Get(ctx, id)
+	if err != nil {
+		return nil, ignoreNotFound(err)
 	}
-	return v, nil
+	return &o, nil
+}
+
+func (s *Service) grantOf(g *store.Grant, p *store.Partner, o *store.Org) GrantView {
+	v := viewGrant(*g)
+	if v.State = OrgDeleted; o != nil {
+		v.State = stateOf(g, p, o, s.o.Catalogue(), s.o.Now())
+	}
+	return v
 }
 
 // Grants answers up to limit grants to the partner after the one with the given
@@ -63,17 +81,13 @@ func (s *Service) Grants(ctx context.Context, partner, after string, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.o.Grants.List(ctx, store.Page{Of: partner, After: after, Limit: limit})
-	if err != nil {
-		return nil, err
-	}
-	views := make([]GrantView, len(list))
-	for i, g := range list {
-		if views[i], err = s.shown(ctx, p, g); err != nil {
-			return nil, err
+	return records.Pick(ctx, s.grants, store.Page{Of: partner, After: after, Limit: limit}, func(g store.Grant) (GrantView, bool, error) {
+		if g.PartnerIncarnation != p.Incarnation {
+			return GrantView{}, false, nil
 		}
-	}
-	return views, nil
+		o, err := s.org(ctx, g.OrgID)
+		return s.grantOf(&g, &p, o), true, err
+	})
 }
 
 // GrantsBy answers up to limit grants of the org, to partners after the given
@@ -82,39 +96,21 @@ func (s *Service) GrantsBy(ctx context.Context, org, after string, limit int) ([
 	if !auth.ValidID(org) {
 		return nil, errAbsentOrg
 	}
-	views := []GrantView{}
-	for from := after; len(views) < limit; {
-		list, err := s.o.Store.List(ctx, store.Page{After: from, Limit: page})
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range list {
-			if from = p.ID; len(views) == limit {
-				break
-			}
-			g, err := s.o.Grants.Get(ctx, store.GrantID(p.ID, org))
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			var v GrantView
-			if err == nil {
-				v, err = s.shown(ctx, p, g)
-			}
-			if err != nil {
-				return nil, err
-			}
-			views = append(views, v)
-		}
-		if len(list) < page {
-			break
-		}
+	o, err := s.org(ctx, org)
+	if err != nil {
+		return nil, err
 	}
-	if len(views) == 0 && after == "" { // nobody at all: the id may be mistyped
-		if _, err := s.o.Orgs.Get(ctx, org); err != nil {
-			return nil, absentOrg(err)
+	views, err := records.Pick(ctx, s.keep, store.Page{After: after, Limit: limit}, func(p store.Partner) (GrantView, bool, error) {
+		g, err := s.o.Grants.Get(ctx, store.GrantID(p.ID, org))
+		if err != nil || p.Incarnation != g.PartnerIncarnation {
+			return GrantView{}, false, ignoreNotFound(err)
 		}
+		return s.grantOf(&g, &p, o), true, nil
+	})
+	if err == nil && len(views) == 0 && after == "" && o == nil { // a deleted org may have left some
+		err = errAbsentOrg
 	}
-	return views, nil
+	return views, err
 }
 
 // stateOf says whether the partner may act for the org at the time now: both
@@ -147,15 +143,22 @@ func usable(g *store.Grant, p *store.Partner, c *scopes.Catalogue) []string {
 // before. Granting less voids the tokens that were made with more. version 0
 // means whatever is stored, or nothing.
 // Errors: fault.InvalidRequest, NotFound, Conflict, PreconditionFailed.
-func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, version uint64, spec GrantSpec) (GrantView, bool, error) {
-	first, err := s.grantOf(ctx, id, spec)
+func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, version uint64, spec GrantSpec) (v GrantView, created bool, err error) {
+	first, err := s.newGrant(ctx, id, spec)
 	if err != nil {
-		return GrantView{}, false, err
+		return v, false, err
 	}
 	g, created, err := s.grants.Put(ctx, first, records.Step[store.Grant]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(g *store.Grant) error {
-			same := sameIncarnation(g, first) && g.DeactivatedAt == nil // a withdrawal may have stopped half-way
+			same := sameIncarnation(*g, first)
+			if !same {
+				// It may be of a partner or an org that was made since first was.
+				if now, err := s.newGrant(ctx, id, spec); err != nil || !sameIncarnation(now, first) {
+					return cmp.Or(err, error(errGone))
+				}
+			}
+			same = same && g.DeactivatedAt == nil // a withdrawal may have stopped half-way
 			if same && slices.Equal(g.Scopes, first.Scopes) && slices.Equal(g.Endpoints, first.Endpoints) && sameTime(g.Until, first.Until) {
 				return records.ErrUnchanged
 			}
@@ -168,34 +171,18 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.grants.Entry(store.EntryChange, id, by)} },
 	})
-	if err == nil {
-		err = s.stillThere(ctx, by, g)
+	if err != nil {
+		return v, created, err
 	}
-	v := viewGrant(g)
-	v.State = Active
+	v, there, err := s.shown(ctx, g)
+	if err == nil && !there {
+		err = errGone
+	}
 	return v, created, err
 }
 
-// stillThere takes a grant back if its partner was deleted while it was written:
-// what removes a partner's grants may not have seen this one, and it would be
-// shown as granted to the next partner of the same id. A grant that was only
-// changed is looked at too: the change may have come between the two writes
-// that take it away, and so have undone the first and stopped the second.
-func (s *Service) stillThere(ctx context.Context, by audit.Actor, g store.Grant) error {
-	p, err := s.keep.Get(ctx, g.PartnerID)
-	switch {
-	case err == nil && p.DeactivatedAt != nil:
-		err = errOff
-	case err == nil && p.Incarnation != g.PartnerIncarnation:
-		err = errNoPartner
-	case ignoreNotFound(err) != nil || err == nil:
-		return err
-	}
-	return errors.Join(err, ignoreNotFound(s.Withdraw(ctx, by, g.ID(), g.Version)))
-}
-
-// grantOf answers the grant that the spec describes, as a new record.
-func (s *Service) grantOf(ctx context.Context, id string, spec GrantSpec) (store.Grant, error) {
+// newGrant answers the grant that the spec describes, as a new record.
+func (s *Service) newGrant(ctx context.Context, id string, spec GrantSpec) (store.Grant, error) {
 	if !validGrantID(id) {
 		return store.Grant{}, errNoPartner
 	}
@@ -251,16 +238,9 @@ func (s *Service) asNoGrant(err error) error {
 	return err
 }
 
-func absentOrg(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return errAbsentOrg
-	}
-	return err
-}
-
 // sameIncarnation says whether both are of the same partner and org, and not of
 // others that had their ids.
-func sameIncarnation(g *store.Grant, other store.Grant) bool {
+func sameIncarnation(g, other store.Grant) bool {
 	return g.PartnerIncarnation == other.PartnerIncarnation && g.OrgIncarnation == other.OrgIncarnation
 }
 

@@ -64,7 +64,7 @@ const (
 	PartnerDeactivated State = "partner_deactivated"
 	OrgDeactivated     State = "org_deactivated"
 	OrgDeleted         State = "org_deleted"
-	MadeAnew           State = "made_anew" // the org or the partner is another one of the same id: grant again
+	MadeAnew           State = "made_anew" // the org is another one of the same id (or the partner, but that is not shown): grant again
 	NoScope            State = "no_scope"  // nothing that was granted may be used any more
 )
 

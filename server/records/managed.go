@@ -28,17 +28,39 @@ func (m Managed[R, V]) shown(ctx context.Context, r R, err error) (V, error) {
 
 // List answers up to limit records with ids after the given one, by id.
 func (m Managed[R, V]) List(ctx context.Context, after string, limit int) ([]V, error) {
-	list, err := m.keep.kind.Store.List(ctx, store.Page{After: after, Limit: limit})
-	if err != nil {
-		return nil, err
-	}
-	views := make([]V, len(list))
-	for i, r := range list {
-		if views[i], err = m.show(ctx, r); err != nil {
+	return Pick(ctx, m.keep, store.Page{After: after, Limit: limit}, func(r R) (V, bool, error) {
+		v, err := m.show(ctx, r)
+		return v, true, err
+	})
+}
+
+// Pick answers what view makes of the records of the page, and goes on beyond
+// it until it has as many as the page has room for: view answers false for one
+// that does not count.
+func Pick[R, V any](ctx context.Context, k *Keeper[R], p store.Page, view func(R) (V, bool, error)) ([]V, error) {
+	views := []V{}
+	for limit := p.Limit; ; {
+		list, err := k.kind.Store.List(ctx, p)
+		if err != nil {
 			return nil, err
 		}
+		for i := range list {
+			v, ok, err := view(list[i])
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				views = append(views, v)
+			}
+			if len(views) == limit {
+				return views, nil
+			}
+			p.After = k.kind.ID(&list[i])
+		}
+		if len(list) < p.Limit {
+			return views, nil
+		}
 	}
-	return views, nil
 }
 
 // Get answers one record. Errors: fault.NotFound.

@@ -27,12 +27,12 @@ const (
 
 // Kind is one kind of record: how it is kept and what it is called.
 type Kind[R any] struct {
-	store.Records[R] // their Name is in actions and in what is said
-	Store            store.RecordSet[R]
-	Principal        func(id string) string
-	Valid            func(id string) bool
-	Head             func(*R) *store.Head
-	View             func(R) any // for the audit: without secrets
+	store.Records[R]
+	Store     store.RecordSet[R]
+	Principal func(id string) string
+	Valid     func(id string) bool
+	Head      func(*R) *store.Head
+	View      func(R) any // for the audit: without secrets
 	// Tidy drops from a record that is written what has ended; nil: nothing.
 	Tidy func(r *R, now time.Time)
 	// End ends the tokens that are kept in the record itself, where the feed
@@ -112,14 +112,19 @@ func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 // says which it was.
 // Errors: those of Change.
 func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created bool, err error) {
-	if st.Version == 0 {
-		err := k.Create(ctx, st.By, first)
-		if !errors.Is(err, k.exists) {
-			k.Audited(ctx, st.By, st.ID, audit.Change{Action: "create", After: k.kind.View(first)}, err)
-			return first, err == nil, err
+	for range casTries {
+		if st.Version == 0 {
+			err = k.Create(ctx, st.By, first)
+			if !errors.Is(err, k.exists) {
+				k.Audited(ctx, st.By, st.ID, audit.Change{Action: "create", After: k.kind.View(first)}, err)
+				return first, err == nil, err
+			}
 		}
+		r, err = k.Change(ctx, st)
+		if st.Version != 0 || !errors.Is(err, k.absent) {
+			break
+		} // it was there, and was deleted since
 	}
-	r, err = k.Change(ctx, st)
 	return r, false, err
 }
 

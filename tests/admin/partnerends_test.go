@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -202,54 +203,117 @@ func TestGrantWhileThePartnerGoes(t *testing.T) {
 	})
 }
 
-// A grant is taken back, because its partner went, and another call that does
-// not know it yet changes the grant in the midst of that: none is left over.
-func TestGrantChangedWhileItIsTakenBack(t *testing.T) {
-	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	faulty := storetest.NewFaulty(e)
-	s := harness.Start(t, harness.Options{Use: faulty})
-	putOrg(t, s, "acme", "Acme")
-	putPartner(t, s, "hurdlr")
-
-	var second sync.WaitGroup
-	ready, proceed := make(chan struct{}), make(chan struct{})
-	var creates, deletes atomic.Int32
-	faulty.Hook("CreateGrant", func() {
-		switch creates.Add(1) {
-		case 1: // has read the partner; so does the second, and then the partner goes
-			second.Go(func() { putGrantGone(t, s) })
-			<-ready
+// A grant is written by a call that began before the partner or the org went,
+// or was made anew: it means nothing, is not shown, and spoils nothing that was
+// granted since.
+func TestGrantThatComesLate(t *testing.T) {
+	const path = "/partners/hurdlr/orgs/acme"
+	for _, tc := range []struct {
+		name      string
+		before    bool // there is a grant already
+		withdrawn bool
+		meanwhile func(t *testing.T, s *harness.Server)
+		status    int
+		finally   string // its state; "": there is none
+		scope     string
+	}{
+		{"the partner was deactivated", false, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "POST", "/partners/hurdlr/deactivate", nil, 200)
+		}, 201, "partner_deactivated", "customers"},
+		{"the partner was deactivated and had it", true, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "POST", "/partners/hurdlr/deactivate", nil, 200)
+		}, 200, "partner_deactivated", "customers"},
+		{"the org was deactivated", false, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "POST", "/orgs/acme/deactivate", nil, 200)
+		}, 201, "org_deactivated", "customers"},
+		{"the partner was deleted", false, false, func(t *testing.T, s *harness.Server) {
 			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
-		case 2:
-			close(ready)
-			<-proceed
-		}
-	})
-	faulty.Hook("DeleteGrant", func() {
-		if deletes.Add(1) == 1 { // the first has noted that it is withdrawn, the second finds that
-			close(proceed)
-			second.Wait()
-		}
-	})
-	putGrantGone(t, s)
-	if creates.Load() != 2 || deletes.Load() != 2 {
-		t.Errorf("%d creates, %d deletes", creates.Load(), deletes.Load())
-	}
-	putPartner(t, s, "hurdlr")
-	if r := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil); r.Body != `{"orgs":[]}` {
-		t.Errorf("made anew it was granted %s", r.Body)
-	}
-}
-
-// putGrantGone grants to a partner that goes in the meantime.
-func putGrantGone(t *testing.T, s *harness.Server) {
-	t.Helper()
-	r := s.AdminDo(t, "PUT", "/partners/hurdlr/orgs/acme", object{"scope": "cards"})
-	if r.Status != 404 && r.Status != 409 {
-		t.Errorf("grant: %d %s", r.Status, r.Body)
+		}, 409, "", ""},
+		{"the partner was deleted and had it", true, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
+		}, 409, "", ""},
+		{"the partner was made anew", true, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
+			putPartner(t, s, "hurdlr")
+		}, 409, "", ""},
+		{"the partner was made anew and granted again", true, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
+			putPartner(t, s, "hurdlr")
+			putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
+		}, 409, "active", "cards"},
+		{"the org was deleted", false, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "DELETE", "/orgs/acme", nil, 204)
+		}, 201, "org_deleted", "customers"},
+		{"the org was made anew", false, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "DELETE", "/orgs/acme", nil, 204)
+			putOrg(t, s, "acme", "Acme")
+		}, 201, "made_anew", "customers"},
+		{"the org was made anew and granted again", true, false, func(t *testing.T, s *harness.Server) {
+			do(t, s, "DELETE", "/orgs/acme", nil, 204)
+			putOrg(t, s, "acme", "Acme")
+			putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
+		}, 409, "active", "cards"},
+		{"it was withdrawn", true, true, func(t *testing.T, s *harness.Server) {
+			do(t, s, "DELETE", path, nil, 204)
+		}, 201, "active", "customers"},
+	} {
+		t.Run(strings.ReplaceAll(tc.name, " ", "_"), func(t *testing.T) {
+			e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			faulty := storetest.NewFaulty(e)
+			s := harness.Start(t, harness.Options{Use: faulty})
+			putOrg(t, s, "acme", "Acme")
+			putPartner(t, s, "hurdlr")
+			if tc.before {
+				putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
+			}
+			at := "CreateGrant" // the partner and the org were read
+			if tc.withdrawn {
+				at = "GetGrant" // it was found that there is one
+			}
+			var late atomic.Bool
+			faulty.Hook(at, func() {
+				if late.CompareAndSwap(false, true) {
+					tc.meanwhile(t, s)
+				}
+			})
+			r := s.AdminDo(t, "PUT", path, object{"scope": "customers"})
+			if r.Status != tc.status {
+				t.Errorf("PUT: %d %s, want %d", r.Status, r.Body, tc.status)
+			}
+			if r.Status < 300 && !strings.Contains(r.Body, `"state":"`+tc.finally+`"`) {
+				t.Errorf("PUT: %s, want the state %s", r.Body, tc.finally)
+			}
+			if s.AdminDo(t, "GET", "/partners/hurdlr", nil).Status == 404 {
+				putPartner(t, s, "hurdlr") // does it come with it?
+			}
+			got := s.AdminDo(t, "GET", path, nil)
+			if tc.finally == "" {
+				if got.Status != 404 {
+					t.Errorf("it is there: %s", got.Body)
+				}
+				if list := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil).Body; list != `{"orgs":[]}` {
+					t.Errorf("the partner's: %s", list)
+				}
+				if list := s.AdminDo(t, "GET", "/orgs/acme/partners", nil).Body; list != `{"partners":[]}` {
+					t.Errorf("the org's: %s", list)
+				}
+				putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
+				tc.finally, tc.scope = "active", "cards"
+				got = s.AdminDo(t, "GET", path, nil)
+			}
+			if !strings.Contains(got.Body, `"state":"`+tc.finally+`"`) || !strings.Contains(got.Body, `"scope":"`+tc.scope+`"`) {
+				t.Errorf("finally %s, want the state %s and the scope %s", got.Body, tc.finally, tc.scope)
+			}
+			if tc.finally == "active" {
+				token, _ := partnerToken(t, s, "hurdlr")
+				if _, status := onBehalf(t, s, token, "acme", tc.scope); status != 201 {
+					t.Errorf("a token: %d", status)
+				}
+			}
+		})
 	}
 }
 
