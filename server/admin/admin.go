@@ -13,6 +13,7 @@ import (
 
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/records"
 	"github.com/grantd/grantd/server/web"
 )
 
@@ -98,14 +99,18 @@ func ETag(c *gin.Context, version uint64) {
 	c.Header("ETag", `"`+strconv.FormatUint(version, 10)+`"`)
 }
 
-// IfMatch answers the version that the caller read; 0 if it does not say.
+// IfMatch answers the version that the caller wants the record to have, as in
+// records.Step; 0 if it does not say.
 func IfMatch(c *gin.Context) (uint64, error) {
 	h := c.GetHeader("If-Match")
-	if h == "" || h == "*" {
+	switch h {
+	case "":
 		return 0, nil
+	case "*":
+		return records.AnyVersion, nil
 	}
 	v, err := strconv.ParseUint(strings.Trim(h, `"`), 10, 64)
-	if err != nil || v == 0 {
+	if err != nil || v == 0 || v == records.AnyVersion {
 		return 0, errMatch
 	}
 	return v, nil

@@ -104,7 +104,7 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 	}
 	result = Updated
 	c, err := s.keep.Change(ctx, records.Step[store.Customer]{
-		By: by, Action: "update", ID: next.ID, Version: version,
+		By: by, Action: "update", ID: next.ID, Version: version, Makes: true,
 		Edit: func(c *store.Customer) error {
 			err := replace(c, next, s.keep.Now())
 			if errors.Is(err, errSame) {

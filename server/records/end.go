@@ -66,7 +66,7 @@ func (k *Keeper[R]) Delete(ctx context.Context, by audit.Actor, id string, versi
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	r, err := k.Get(ctx, id)
-	if err == nil && version != 0 && k.kind.Head(&r).Version != version {
+	if err == nil && !k.fits(&r, version) {
 		err = k.stale
 	}
 	before := r

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -50,7 +51,7 @@ type Keeper[R any] struct {
 	audit *audit.Log
 	now   func() time.Time
 
-	absent, exists, changed, stale *fault.Error
+	absent, exists, changed, stale, unmet *fault.Error
 }
 
 // NewKeeper makes a Keeper.
@@ -68,6 +69,7 @@ func NewKeeper[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() tim
 		exists:  say(fault.Conflict, "%s %s with this id exists already", article, kind.Name),
 		changed: say(fault.Conflict, "the %s was changed by somebody else in the meantime; try again", kind.Name),
 		stale:   say(fault.PreconditionFailed, "the %s has changed since it was read; read it again", kind.Name),
+		unmet:   say(fault.PreconditionFailed, "there is no %s with this id, and If-Match wants one", kind.Name),
 	}
 }
 
@@ -112,6 +114,7 @@ func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 // says which it was.
 // Errors: those of Change.
 func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created bool, err error) {
+	st.Makes = true
 	for range casTries {
 		if st.Version == 0 {
 			err = k.Create(ctx, st.By, first)
@@ -128,12 +131,17 @@ func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created 
 	return r, false, err
 }
 
+// AnyVersion, where a version is wanted, is whatever is stored, but something
+// (RFC 9110 §13.1.1, If-Match: *).
+const AnyVersion = math.MaxUint64
+
 // Step is one change of a record.
 type Step[R any] struct {
 	By        audit.Actor
 	Action    string // the verb, as in client.update
 	ID        string
-	Version   uint64 // 0: whatever is stored
+	Version   uint64 // the one that is wanted; 0: whatever is stored
+	Makes     bool   // without a wanted version the record is made if there is none
 	Edit      func(*R) error
 	Entries   func() []store.Entry // for the feed, after Edit has run; none: nobody caches it, or it is Unannounced
 	Unsettled bool                 // the caller waits for the other replicas, once for many
@@ -211,13 +219,22 @@ func (k *Keeper[R]) announced(ctx context.Context, r R) R {
 	return next
 }
 
+// fits says whether the record is one of the wanted version.
+func (k *Keeper[R]) fits(r *R, want uint64) bool {
+	return want == 0 || want == AnyVersion || want == k.kind.Head(r).Version
+}
+
 func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err error) {
 	for range casTries {
-		if before, err = k.Get(ctx, st.ID); err != nil {
-			return before, after, err
+		before, err = k.Get(ctx, st.ID)
+		if st.Makes && st.Version != 0 && errors.Is(err, k.absent) {
+			err = k.unmet // to make it is what was not wanted
 		}
-		if st.Version != 0 && k.kind.Head(&before).Version != st.Version {
-			return before, after, k.stale
+		if err == nil && !k.fits(&before, st.Version) {
+			err = k.stale
+		}
+		if err != nil {
+			return before, after, err
 		}
 		after = before
 		k.noteAnnounced(&after)

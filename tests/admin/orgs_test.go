@@ -305,8 +305,13 @@ func TestRecordETags(t *testing.T) {
 				return object{"org_id": "acme", "type": "individual", "phone": fmt.Sprintf("+155555501%02d", n)}
 			},
 		} {
-			if r := changeIf(t, s, "PUT", path, `"1"`, body(1)); r.Status != 404 {
-				t.Errorf("%s that is not there: %d %s", path, r.Status, r.Body)
+			for _, etag := range []string{`"1"`, "*"} { // RFC 9110 §13.1.1: there is none that matches
+				if r := changeIf(t, s, "PUT", path, etag, body(1)); r.Status != 412 {
+					t.Errorf("%s that is not there, with %s: %d %s", path, etag, r.Status, r.Body)
+				}
+				if r := changeIf(t, s, "DELETE", path, etag, nil); r.Status != 404 {
+					t.Errorf("DELETE %s that is not there, with %s: %d %s", path, etag, r.Status, r.Body)
+				}
 			}
 			first := s.AdminDo(t, "PUT", path, body(1)).Header.Get("ETag")
 			if got := s.AdminDo(t, "GET", path, nil).Header.Get("ETag"); got != first || got == "" {
@@ -316,7 +321,7 @@ func TestRecordETags(t *testing.T) {
 			if second.Status != 200 || second.Header.Get("ETag") == first {
 				t.Errorf("%s with its ETag: %d %s", path, second.Status, second.Body)
 			}
-			for etag, status := range map[string]int{first: 412, "junk": 400, `"0"`: 400} {
+			for etag, status := range map[string]int{first: 412, "junk": 400, `"0"`: 400, `"18446744073709551615"`: 400} {
 				for _, method := range []string{"PUT", "DELETE"} {
 					if r := changeIf(t, s, method, path, etag, body(3)); r.Status != status {
 						t.Errorf("%s %s with %s: %d %s, want %d", method, path, etag, r.Status, r.Body, status)
