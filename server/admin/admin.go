@@ -67,7 +67,7 @@ func ActorOf(c *gin.Context) audit.Actor {
 var (
 	errLimit  = fault.New(fault.InvalidRequest, "limit is a number from 1 to 500").At("limit")
 	errCursor = fault.New(fault.InvalidRequest, "cursor is not one that this server gave").At("cursor")
-	errMatch  = fault.New(fault.InvalidRequest, `If-Match is the ETag of a record, such as "3"`)
+	errMatch  = fault.New(fault.InvalidRequest, `If-Match is the ETag of a record, such as "3", or *`)
 )
 
 // Page reads limit and cursor; after is what the last page ended with.

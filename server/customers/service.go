@@ -7,7 +7,6 @@ import (
 
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/records"
 	"github.com/grantd/grantd/store"
@@ -46,9 +45,9 @@ type Service struct {
 func New(o Options) *Service {
 	kind := records.Kind[store.Customer]{
 		Records: store.CustomerRecords, Principal: store.PrincipalCustomer, Valid: auth.ValidID,
-		Store: o.Store,
-		Head:  func(c *store.Customer) *store.Head { return &c.Head },
-		View:  func(c store.Customer) any { return view(c) },
+		Store: o.Store, Uncached: true,
+		Head: func(c *store.Customer) *store.Head { return &c.Head },
+		View: func(c store.Customer) any { return view(c) },
 	}
 	s := &Service{o: o, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
 	s.Managed = records.Manage(s.keep, s.shown)
@@ -92,20 +91,12 @@ func (s *Service) hasOrg(ctx context.Context, id string) error {
 }
 
 func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next store.Customer) (v View, result string, err error) {
-	if version == 0 {
-		v, err = s.create(ctx, by, next)
-		if err == nil {
-			return v, Created, nil
-		}
-		var f *fault.Error
-		if !errors.As(err, &f) || f.Code != fault.Conflict {
-			return v, Refused, err
-		}
-	}
-	result = Updated
-	c, err := s.keep.Change(ctx, records.Step[store.Customer]{
-		By: by, Action: "update", ID: next.ID, Version: version, Makes: true,
+	next.Head = s.keep.NewHead()
+	next.PhonesChangedAt = next.CreatedAt
+	c, created, err := s.keep.Put(ctx, next, records.Step[store.Customer]{
+		By: by, Action: "update", ID: next.ID, Version: version,
 		Edit: func(c *store.Customer) error {
+			result = Updated
 			err := replace(c, next, s.keep.Now())
 			if errors.Is(err, errSame) {
 				result = Unchanged
@@ -114,26 +105,14 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 			return err
 		},
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return View{}, Refused, err
+	case created:
+		result = Created
 	}
 	return view(c), result, nil
 }
-
-// create writes a new record. The feed need not be told: nobody caches
-// customers.
-func (s *Service) create(ctx context.Context, by audit.Actor, c store.Customer) (View, error) {
-	c.Head = s.keep.NewHead()
-	c.PhonesChangedAt = c.CreatedAt
-	err := s.o.Store.Create(ctx, c)
-	if errors.Is(err, store.ErrExists) {
-		return View{}, errExists
-	}
-	s.keep.Audited(ctx, by, c.ID, audit.Change{Action: "create", After: view(c)}, err)
-	return view(c), err
-}
-
-var errExists = fault.New(fault.Conflict, "a customer with this id exists already")
 
 // ResetCodes forgets the customer's wrong codes, and so ends its lock.
 func (s *Service) ResetCodes(ctx context.Context, by audit.Actor, id string) (Shown, error) {

@@ -47,7 +47,7 @@ func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
 	return v, err
 }
 
-// shown is the grant, and whether it holds; false: its partner is gone.
+// shown is the grant with its state; false: it is one of a former partner.
 func (s *Service) shown(ctx context.Context, g store.Grant) (GrantView, bool, error) {
 	p, err := s.keep.Get(ctx, g.PartnerID)
 	if err != nil || p.Incarnation != g.PartnerIncarnation {
@@ -144,7 +144,11 @@ func usable(g *store.Grant, p *store.Partner, c *scopes.Catalogue) []string {
 // means whatever is stored, or nothing.
 // Errors: fault.InvalidRequest, NotFound, Conflict, PreconditionFailed.
 func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, version uint64, spec GrantSpec) (v GrantView, created bool, err error) {
+	ctx = context.WithoutCancel(ctx) // what is written is also shown
 	first, err := s.newGrant(ctx, id, spec)
+	if err == nil {
+		err = s.clearFormer(ctx, by, id)
+	}
 	if err != nil {
 		return v, false, err
 	}
@@ -176,9 +180,34 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 	}
 	v, there, err := s.shown(ctx, g)
 	if err == nil && !there {
-		err = errGone
+		err = cmp.Or(s.clear(ctx, by, g), error(errGone))
 	}
 	return v, created, err
+}
+
+// clearFormer removes the grant of this id if it is one of a former partner: a
+// call that came late may have left it. It means nothing, and is not to be
+// found when the partner of today is granted something.
+func (s *Service) clearFormer(ctx context.Context, by audit.Actor, id string) error {
+	g, err := s.grants.Get(ctx, id)
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	p, err := s.keep.Get(ctx, g.PartnerID) // after the grant: it is not an earlier one
+	if ignoreNotFound(err) != nil || err == nil && p.Incarnation == g.PartnerIncarnation {
+		return err
+	}
+	return s.clear(ctx, by, g)
+}
+
+// clear removes a grant of a former partner, unless somebody else was first.
+func (s *Service) clear(ctx context.Context, by audit.Actor, g store.Grant) error {
+	err := s.o.Grants.Delete(ctx, g.ID(), g.Version)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
+		return nil
+	}
+	s.grants.Audited(ctx, by, g.ID(), audit.Change{Action: "delete", Before: viewGrant(g)}, err)
+	return err
 }
 
 // newGrant answers the grant that the spec describes, as a new record.
@@ -227,6 +256,9 @@ func (s *Service) newGrant(ctx context.Context, id string, spec GrantSpec) (stor
 // Withdraw ends what the org granted the partner, with the tokens that were
 // made for it. Errors: fault.NotFound, PreconditionFailed.
 func (s *Service) Withdraw(ctx context.Context, by audit.Actor, id string, version uint64) error {
+	if err := s.clearFormer(ctx, by, id); err != nil {
+		return err
+	}
 	return s.asNoGrant(s.grants.Delete(ctx, by, id, version))
 }
 

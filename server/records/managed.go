@@ -34,12 +34,15 @@ func (m Managed[R, V]) List(ctx context.Context, after string, limit int) ([]V, 
 	})
 }
 
+// pickPage is how many records are read at once where many do not count.
+const pickPage = 500
+
 // Pick answers what view makes of the records of the page, and goes on beyond
 // it until it has as many as the page has room for: view answers false for one
 // that does not count.
 func Pick[R, V any](ctx context.Context, k *Keeper[R], p store.Page, view func(R) (V, bool, error)) ([]V, error) {
 	views := []V{}
-	for limit := p.Limit; ; {
+	for limit := p.Limit; len(views) < limit; p.Limit = pickPage {
 		list, err := k.kind.Store.List(ctx, p)
 		if err != nil {
 			return nil, err
@@ -58,9 +61,10 @@ func Pick[R, V any](ctx context.Context, k *Keeper[R], p store.Page, view func(R
 			p.After = k.kind.ID(&list[i])
 		}
 		if len(list) < p.Limit {
-			return views, nil
+			break
 		}
 	}
+	return views, nil
 }
 
 // Get answers one record. Errors: fault.NotFound.

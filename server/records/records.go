@@ -34,6 +34,9 @@ type Kind[R any] struct {
 	Valid     func(id string) bool
 	Head      func(*R) *store.Head
 	View      func(R) any // for the audit: without secrets
+	// Uncached: nobody remembers that there is no such record, so the feed is
+	// not told of a new one.
+	Uncached bool
 	// Tidy drops from a record that is written what has ended; nil: nothing.
 	Tidy func(r *R, now time.Time)
 	// End ends the tokens that are kept in the record itself, where the feed
@@ -69,7 +72,7 @@ func NewKeeper[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() tim
 		exists:  say(fault.Conflict, "%s %s with this id exists already", article, kind.Name),
 		changed: say(fault.Conflict, "the %s was changed by somebody else in the meantime; try again", kind.Name),
 		stale:   say(fault.PreconditionFailed, "the %s has changed since it was read; read it again", kind.Name),
-		unmet:   say(fault.PreconditionFailed, "there is no %s with this id, and If-Match wants one", kind.Name),
+		unmet:   say(fault.PreconditionFailed, "there is no %s with this id, and one was wanted", kind.Name),
 	}
 }
 
@@ -103,7 +106,7 @@ func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 	if errors.Is(err, store.ErrExists) {
 		return k.exists
 	}
-	if err != nil {
+	if err != nil || k.kind.Uncached {
 		return err
 	}
 	return k.feed.Append(ctx, k.Entry(store.EntryChange, k.kind.ID(&r), by))
@@ -112,9 +115,11 @@ func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 // Put makes the record if there is none, and otherwise takes the step with the
 // one that is stored. A version other than 0 in the step wants one. created
 // says which it was.
-// Errors: those of Change.
+// Errors: those of Change; fault.PreconditionFailed also if there is none.
 func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created bool, err error) {
-	st.Makes = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	var done *audit.Change
 	for range casTries {
 		if st.Version == 0 {
 			err = k.Create(ctx, st.By, first)
@@ -123,17 +128,26 @@ func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created 
 				return first, err == nil, err
 			}
 		}
-		r, err = k.Change(ctx, st)
-		if st.Version != 0 || !errors.Is(err, k.absent) {
+		// What was there may be gone by now.
+		if r, done, err = k.change(ctx, st); st.Version != 0 || !errors.Is(err, k.absent) {
 			break
-		} // it was there, and was deleted since
+		}
+	}
+	if errors.Is(err, k.absent) {
+		err = k.changed
+		if st.Version != 0 { // RFC 9110 §13.1.1
+			err = k.unmet
+		}
+	}
+	if done != nil {
+		k.Audited(ctx, st.By, st.ID, *done, err)
 	}
 	return r, false, err
 }
 
 // AnyVersion, where a version is wanted, is whatever is stored, but something
 // (RFC 9110 §13.1.1, If-Match: *).
-const AnyVersion = math.MaxUint64
+const AnyVersion uint64 = math.MaxUint64
 
 // Step is one change of a record.
 type Step[R any] struct {
@@ -141,7 +155,6 @@ type Step[R any] struct {
 	Action    string // the verb, as in client.update
 	ID        string
 	Version   uint64 // the one that is wanted; 0: whatever is stored
-	Makes     bool   // without a wanted version the record is made if there is none
 	Edit      func(*R) error
 	Entries   func() []store.Entry // for the feed, after Edit has run; none: nobody caches it, or it is Unannounced
 	Unsettled bool                 // the caller waits for the other replicas, once for many
@@ -160,9 +173,19 @@ var ErrUnchanged = errors.New("unchanged")
 func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
+	r, done, err := k.change(ctx, st)
+	if done != nil {
+		k.Audited(ctx, st.By, st.ID, *done, err)
+	}
+	return r, err
+}
+
+// change does what Change does but for the audit: that is done, unless nothing
+// was.
+func (k *Keeper[R]) change(ctx context.Context, st Step[R]) (after R, done *audit.Change, err error) {
 	before, after, err := k.write(ctx, st)
 	if errors.Is(err, ErrUnchanged) {
-		return before, nil
+		return before, nil, nil
 	}
 	if err == nil {
 		var entries []store.Entry
@@ -181,15 +204,14 @@ func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	if err == nil && k.unannounced(&after) {
 		after = k.announced(ctx, after)
 	}
-	ch := audit.Change{Action: st.Action}
+	done = &audit.Change{Action: st.Action}
 	if err == nil {
-		ch.Before, ch.After = k.kind.View(before), k.kind.View(after)
+		done.Before, done.After = k.kind.View(before), k.kind.View(after)
 		if st.After != nil {
-			ch.Before, ch.After = nil, st.After()
+			done.Before, done.After = nil, st.After()
 		}
 	}
-	k.Audited(ctx, st.By, st.ID, ch, err)
-	return after, err
+	return after, done, err
 }
 
 func (k *Keeper[R]) unannounced(r *R) bool { return k.kind.Head(r).Unannounced }
@@ -226,15 +248,11 @@ func (k *Keeper[R]) fits(r *R, want uint64) bool {
 
 func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err error) {
 	for range casTries {
-		before, err = k.Get(ctx, st.ID)
-		if st.Makes && st.Version != 0 && errors.Is(err, k.absent) {
-			err = k.unmet // to make it is what was not wanted
-		}
-		if err == nil && !k.fits(&before, st.Version) {
-			err = k.stale
-		}
-		if err != nil {
+		if before, err = k.Get(ctx, st.ID); err != nil {
 			return before, after, err
+		}
+		if !k.fits(&before, st.Version) {
+			return before, after, k.stale
 		}
 		after = before
 		k.noteAnnounced(&after)
@@ -254,7 +272,7 @@ func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err
 			k.kind.Tidy(&after, k.now())
 		}
 		err = k.kind.Store.Update(ctx, after)
-		if !errors.Is(err, store.ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
 			k.kind.Head(&after).Version++
 			return before, after, k.asFault(err)
 		}

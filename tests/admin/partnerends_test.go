@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/store/storetest"
@@ -313,6 +315,59 @@ func TestGrantThatComesLate(t *testing.T) {
 					t.Errorf("a token: %d", status)
 				}
 			}
+		})
+	}
+}
+
+// A grant of a former partner, left over because the store failed, is not there
+// for anybody.
+func TestGrantLeftOver(t *testing.T) {
+	const path = "/partners/hurdlr/orgs/acme"
+	for name, look := range map[string]func(t *testing.T, s *harness.Server){
+		"get":      func(t *testing.T, s *harness.Server) { do(t, s, "GET", path, nil, 404) },
+		"withdraw": func(t *testing.T, s *harness.Server) { do(t, s, "DELETE", path, nil, 404) },
+		"change": func(t *testing.T, s *harness.Server) {
+			if r := changeIf(t, s, "PUT", path, "*", object{"scope": "cards"}); r.Status != 412 {
+				t.Errorf("PUT of what is there: %d %s", r.Status, r.Body)
+			}
+		},
+		"grant": func(t *testing.T, s *harness.Server) {
+			if g := do(t, s, "PUT", path, object{"scope": "cards"}, 201); g["state"] != "active" {
+				t.Errorf("granted: %v", g)
+			}
+			done := []string{"grant.create", "grant.delete temporarily_unavailable", "grant.delete", "grant.create"}
+			if d := cmp.Diff(done, actions(t, s, "grant:hurdlr/acme")); d != "" {
+				t.Error(d)
+			}
+			token, _ := partnerToken(t, s, "hurdlr")
+			if _, status := onBehalf(t, s, token, "acme", "cards"); status != 201 {
+				t.Errorf("a token: %d", status)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			faulty := storetest.NewFaulty(e)
+			s := harness.Start(t, harness.Options{Use: faulty})
+			putOrg(t, s, "acme", "Acme")
+			putPartner(t, s, "hurdlr")
+			var late atomic.Bool
+			faulty.Hook("CreateGrant", func() {
+				if late.CompareAndSwap(false, true) {
+					do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
+					putPartner(t, s, "hurdlr")
+					faulty.Fail("DeleteGrant", errors.Join(errors.New("down"), store.ErrUnavailable))
+				}
+			})
+			do(t, s, "PUT", path, object{"scope": "customers"}, 503)
+			faulty.Heal("DeleteGrant")
+			if list := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil).Body; list != `{"orgs":[]}` {
+				t.Errorf("the partner's: %s", list)
+			}
+			look(t, s)
 		})
 	}
 }

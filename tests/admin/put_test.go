@@ -1,0 +1,62 @@
+package admin_test
+
+import (
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grantd/grantd/store/embedded"
+	"github.com/grantd/grantd/store/storetest"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+// A record is deleted while it is put: it is made then, unless one was wanted.
+// The audit has what came of it, once.
+func TestPutWhileItIsDeleted(t *testing.T) {
+	for _, tc := range []struct {
+		kind, title, path, target string
+		first, next               object
+	}{
+		{"org", "Org", "/orgs/other", "org:other", object{"name": "Other"}, object{"name": "Another"}},
+		{
+			"customer", "Customer", "/customers/10001", "customer:10001",
+			object{"org_id": "acme", "type": "individual", "phone": "+15555550137"}, object{"org_id": "acme", "type": "individual", "phone": "+15555550138"},
+		},
+		{"partner", "Partner", "/partners/plaid", "partner:plaid", object{"name": "Plaid", "scope": "cards"}, object{"name": "Plaid", "scope": "customers cards"}},
+		{"grant", "Grant", "/partners/hurdlr/orgs/acme", "grant:hurdlr/acme", object{"scope": "cards"}, object{"scope": "customers cards"}},
+	} {
+		t.Run(tc.kind, func(t *testing.T) {
+			e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			faulty := storetest.NewFaulty(e)
+			s := harness.Start(t, harness.Options{Use: faulty})
+			putOrg(t, s, "acme", "Acme")
+			putPartner(t, s, "hurdlr")
+			goes := func() { // before the next write reaches the store
+				var once atomic.Bool
+				faulty.Hook("Update"+tc.title, func() {
+					if once.CompareAndSwap(false, true) {
+						do(t, s, "DELETE", tc.path, nil, 204)
+					}
+				})
+			}
+			do(t, s, "PUT", tc.path, tc.first, 201)
+			goes()
+			do(t, s, "PUT", tc.path, tc.next, 201)
+			goes()
+			if r := changeIf(t, s, "PUT", tc.path, "*", tc.first); r.Status != 412 {
+				t.Errorf("with If-Match: %d %s", r.Status, r.Body)
+			}
+			do(t, s, "GET", tc.path, nil, 404)
+			want := []string{tc.kind + ".create", tc.kind + ".delete", tc.kind + ".create", tc.kind + ".delete", tc.kind + ".update precondition_failed"}
+			if d := cmp.Diff(want, actions(t, s, tc.target)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
