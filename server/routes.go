@@ -89,7 +89,13 @@ func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Han
 	if name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled() {
 		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes()))
 	}
-	admin.Mount(e, authorize,
+	admin.Mount(e, authorize, s.admin()...)
+	return e, nil
+}
+
+// admin lists the routes of the admin API, of each feature.
+func (s *Server) admin() [][]admin.Route {
+	return [][]admin.Route{
 		clients.Routes(s.client),
 		orgs.Routes(s.orgs),
 		customers.AdminRoutes(s.customers),
@@ -97,8 +103,7 @@ func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Han
 		tokenadmin.Handler{Tokens: s.tokens, Partners: s.partners, Feed: s.feed, Audit: s.audit}.Routes(),
 		leaks.Handler{Secrets: s.client, Partners: s.partners, Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue}.Routes(),
-	)
-	return e, nil
+	}
 }
 
 // documents are the paths of each listener whose errors are JSON:API's.
