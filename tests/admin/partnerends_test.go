@@ -1,10 +1,7 @@
 package admin_test
 
 import (
-	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,9 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/grantd/grantd/store"
-	"github.com/grantd/grantd/store/embedded"
-	"github.com/grantd/grantd/store/storetest"
 	"github.com/grantd/grantd/tests/harness"
 )
 
@@ -260,12 +254,7 @@ func TestGrantThatComesLate(t *testing.T) {
 		}, 201, "active", "customers"},
 	} {
 		t.Run(strings.ReplaceAll(tc.name, " ", "_"), func(t *testing.T) {
-			e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			faulty := storetest.NewFaulty(e)
-			s := harness.Start(t, harness.Options{Use: faulty})
+			s, faulty, _ := faultyServer(t)
 			putOrg(t, s, "acme", "Acme")
 			putPartner(t, s, "hurdlr")
 			if tc.before {
@@ -346,12 +335,7 @@ func TestGrantLeftOver(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			faulty := storetest.NewFaulty(e)
-			s := harness.Start(t, harness.Options{Use: faulty})
+			s, faulty, _ := faultyServer(t)
 			putOrg(t, s, "acme", "Acme")
 			putPartner(t, s, "hurdlr")
 			var late atomic.Bool
@@ -359,7 +343,7 @@ func TestGrantLeftOver(t *testing.T) {
 				if late.CompareAndSwap(false, true) {
 					do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
 					putPartner(t, s, "hurdlr")
-					faulty.Fail("DeleteGrant", errors.Join(errors.New("down"), store.ErrUnavailable))
+					faulty.Fail("DeleteGrant", errDown)
 				}
 			})
 			do(t, s, "PUT", path, object{"scope": "customers"}, 503)
@@ -374,16 +358,11 @@ func TestGrantLeftOver(t *testing.T) {
 
 // What was written and not announced is made good by the next try.
 func TestPartnerChangesThatWereNotAnnounced(t *testing.T) {
-	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	faulty := storetest.NewFaulty(e)
-	s := harness.Start(t, harness.Options{Use: faulty})
+	s, faulty, _ := faultyServer(t)
 	a := newAlliance(t, s)
 	twice := func(method, path string, body any, status int) {
 		t.Helper()
-		faulty.Fail("AppendFeed", errors.Join(errors.New("down"), store.ErrUnavailable))
+		faulty.Fail("AppendFeed", errDown)
 		do(t, s, method, path, body, 503)
 		faulty.Heal("AppendFeed")
 		do(t, s, method, path, body, status)
@@ -406,7 +385,7 @@ func TestPartnerChangesThatWereNotAnnounced(t *testing.T) {
 
 	// Or by granting it anew: half a withdrawal is no grant.
 	token = a.mint("acme")
-	faulty.Fail("AppendFeed", errors.Join(errors.New("down"), store.ErrUnavailable))
+	faulty.Fail("AppendFeed", errDown)
 	do(t, s, "DELETE", "/partners/hurdlr/orgs/acme", nil, 503)
 	faulty.Heal("AppendFeed")
 	putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})

@@ -1,16 +1,10 @@
 package admin_test
 
 import (
-	"log/slog"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/grantd/grantd/store/embedded"
-	"github.com/grantd/grantd/store/storetest"
-	"github.com/grantd/grantd/tests/harness"
 )
 
 // A record is deleted while it is put: it is made then, unless one was wanted.
@@ -29,12 +23,7 @@ func TestPutWhileItIsDeleted(t *testing.T) {
 		{"grant", "Grant", "/partners/hurdlr/orgs/acme", "grant:hurdlr/acme", object{"scope": "cards"}, object{"scope": "customers cards"}},
 	} {
 		t.Run(tc.kind, func(t *testing.T) {
-			e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			faulty := storetest.NewFaulty(e)
-			s := harness.Start(t, harness.Options{Use: faulty})
+			s, faulty, _ := faultyServer(t)
 			putOrg(t, s, "acme", "Acme")
 			putPartner(t, s, "hurdlr")
 			goes := func() { // before the next write reaches the store
