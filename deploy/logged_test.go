@@ -63,7 +63,7 @@ func logged(t *testing.T) map[string]string {
 		typ, verb, _ := strings.Cut(verb, " ")
 		for of, kind := range kinds {
 			folder, record, _ := strings.Cut(of, " ")
-			if typ == "R" || typ == "records" || typ == record || typ == folder { // records does it for all kinds
+			if typ == "R" || typ == "registry" || typ == record || typ == folder { // records does it for all kinds
 				names[kind+"."+verb] = file
 			}
 		}
@@ -75,7 +75,7 @@ func logged(t *testing.T) map[string]string {
 	return names
 }
 
-// kindOf answers the name of the records in a literal of records.Kind, such as
+// kindOf answers the name of the records in a literal of registry.Kind, such as
 // client of store.ClientRecords, which stands before the verb in an action,
 // client.create, and the type of these records.
 func kindOf(n *ast.CompositeLit) (typ, name string) {
@@ -84,7 +84,7 @@ func kindOf(n *ast.CompositeLit) (typ, name string) {
 		return "", ""
 	}
 	for _, e := range n.Elts {
-		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Records" {
+		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Kind" {
 			name = recordNames[pair.Value.(*ast.SelectorExpr).Sel.Name]
 		}
 	}
@@ -96,7 +96,7 @@ var recordNames = map[string]string{
 	"PartnerRecords": store.PartnerRecords.Name, "GrantRecords": store.GrantRecords.Name,
 }
 
-// noteVerb notes the Action of a literal of records.Step.
+// noteVerb notes the Action of a literal of registry.Step.
 func noteVerb(n *ast.CompositeLit, file, typ string, verbs map[string]string) {
 	for _, e := range n.Elts {
 		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Action" {
@@ -112,7 +112,7 @@ func noteVerb(n *ast.CompositeLit, file, typ string, verbs map[string]string) {
 }
 
 // generic answers the type argument of a literal of the generic type of
-// records, such as Client of records.Kind[store.Client]; "": it is none.
+// records, such as Client of registry.Kind[store.Client]; "": it is none.
 func generic(n *ast.CompositeLit, name string) string {
 	g, ok := n.Type.(*ast.IndexExpr)
 	if !ok {

@@ -4,9 +4,9 @@ import (
 	"fmt"
 
 	"github.com/grantd/grantd/config"
-	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
 )
 
@@ -35,7 +35,7 @@ func (s *Server) openSender() (senders.Sender, error) {
 }
 
 // wireCustomers plugs customers and their tokens in.
-func (s *Server) wireCustomers(sender senders.Sender, orgRecords *auth.OrgCache) {
+func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.OrgCache) {
 	cfg, limits := s.cfg.Customers, s.cfg.Limits
 	s.customers = customers.New(customers.Options{
 		Store: s.store.Customers(), Orgs: s.store.Orgs(), Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,

@@ -45,7 +45,7 @@ func (s *Server) startExpiring() {
 // credentials are those that the records of one kind hold.
 type credentials[R any] struct {
 	name    string
-	records store.RecordSet[R]
+	records store.Records[R]
 	id      func(*R) string
 	ends    func(r *R, now time.Time) []time.Time // of those that can be used now
 	tell    func(n int)

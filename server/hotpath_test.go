@@ -13,7 +13,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
-	"github.com/grantd/grantd/server/logs"
+	"github.com/grantd/grantd/server/logbuf"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
@@ -40,7 +40,7 @@ func newHotPath(t testing.TB, edit func(*config.Config)) *hotPath {
 	cfg.Store.Embedded.Path = t.TempDir()
 	cfg.Issuer = "https://auth.example.com"
 	edit(&cfg)
-	lines := logs.New(io.Discard)
+	lines := logbuf.New(io.Discard)
 	s, err := New(t.Context(), Options{Config: cfg, Log: slog.New(slog.NewJSONHandler(lines, nil)), Lines: lines})
 	if err != nil {
 		t.Fatal(err)

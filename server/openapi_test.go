@@ -188,7 +188,7 @@ func TestOpenAPIErrors(t *testing.T) {
 	})
 	for _, code := range codes {
 		if !known[code] {
-			t.Errorf("there is no error %q in server/fault", code)
+			t.Errorf("there is no error %q in server/apierr", code)
 		}
 	}
 	each(doc, func(n node) {
@@ -238,7 +238,7 @@ func TestOpenAPIErrorDocuments(t *testing.T) {
 	codes := list(at(t, doc, doc, "components", "schemas", "ErrorObject", "properties", "code")["enum"])
 	for _, code := range codes {
 		if !known[code] {
-			t.Errorf("there is no error %q in server/fault", code)
+			t.Errorf("there is no error %q in server/apierr", code)
 		}
 	}
 	seen := 0

@@ -1,13 +1,13 @@
 package server
 
 import (
-	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/server/registry"
 )
 
 // wirePartners plugs partners and their tokens in.
-func (s *Server) wirePartners(partnerRecords *auth.PartnerCache, orgRecords *auth.OrgCache) {
+func (s *Server) wirePartners(partnerRecords *registry.PartnerCache, orgRecords *registry.OrgCache) {
 	s.partners = partners.New(partners.Options{
 		Store: s.store.Partners(), Tokens: s.store.PartnerTokens(), Grants: s.store.Grants(), Orgs: s.store.Orgs(), Uses: s.store,
 		Credentials: s.tokens, Catalogue: s.catalogue, Feed: s.feed, Audit: s.audit, Now: s.now,
@@ -19,7 +19,7 @@ func (s *Server) wirePartners(partnerRecords *auth.PartnerCache, orgRecords *aut
 	s.onBehalf = partners.Handler{
 		Environment: s.cfg.Environment,
 		OnBehalf: partners.NewOnBehalf(partners.OnBehalfOptions{
-			Partners: partnerRecords, Grants: auth.NewGrantCache(s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
+			Partners: partnerRecords, Grants: registry.NewGrantCache(s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
 			Catalogue: s.catalogue, Quota: s.onBehalfQuota, Mint: s.tokens, Observe: s.metrics, Now: s.now,
 		}),
 		Find: ownTokens{s}, Uses: s.usage,

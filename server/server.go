@@ -16,15 +16,16 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/feed"
-	"github.com/grantd/grantd/server/logs"
+	"github.com/grantd/grantd/server/lastuse"
+	"github.com/grantd/grantd/server/logbuf"
 	"github.com/grantd/grantd/server/metrics"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
-	"github.com/grantd/grantd/server/usage"
 	"github.com/grantd/grantd/store"
 )
 
@@ -32,7 +33,7 @@ import (
 type Options struct {
 	Config config.Config
 	Log    *slog.Logger
-	Lines  *logs.Writer     // takes access events as JSON; nil: they go through Log
+	Lines  *logbuf.Writer   // takes access events as JSON; nil: they go through Log
 	Level  *slog.LevelVar   // of Log, for reloads; nil: it stays
 	Now    func() time.Time // nil: the clock
 	// Terminal is where customers.sender log shows its codes; nil: nowhere.
@@ -45,12 +46,12 @@ type Options struct {
 type Server struct {
 	cfg    config.Config
 	log    *slog.Logger
-	lines  *logs.Writer
+	lines  *logbuf.Writer
 	now    func() time.Time
 	store  store.Store
 	keys   *tokens.Keyring
 	feed   *feed.Feed
-	usage  *usage.Recorder
+	usage  *lastuse.Recorder
 	quota  *ratelimit.Quota
 	audit  *audit.Log
 	tokens *tokens.Service
@@ -110,7 +111,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 		Now: s.now, Log: s.log, Restore: s.restore,
 	})
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed}
-	s.usage = usage.New(s.store, s.audit, s.now, s.log)
+	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()
 	if err != nil {
 		return err
@@ -125,10 +126,10 @@ func (s *Server) wire(sender senders.Sender) {
 	if s.cfg.Cache.Enabled {
 		cache = s.cfg.Cache.MaxEntries
 	}
-	partnerRecords := auth.NewPartnerCache(s.store.Partners(), s.feed)
+	partnerRecords := registry.NewPartnerCache(s.store.Partners(), s.feed)
 	s.tokens = tokens.New(tokens.Options{
 		Environment: s.cfg.Environment, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
-		Partners: partnerRecords, PartnerTokens: auth.NewPartnerTokenCache(s.store.PartnerTokens(), s.feed),
+		Partners: partnerRecords, PartnerTokens: registry.NewPartnerTokenCache(s.store.PartnerTokens(), s.feed),
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
 	s.orgs = orgs.New(orgs.Options{Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now})
@@ -136,7 +137,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Environment: s.cfg.Environment, Store: s.store.Clients(), Uses: s.store, Feed: s.feed,
 		Audit: s.audit, Orgs: s.orgs, Catalogue: s.catalogue, Now: s.now,
 	})
-	records, orgRecords := auth.NewClientCache(s.store.Clients(), s.feed), auth.NewOrgCache(s.store.Orgs(), s.feed)
+	records, orgRecords := registry.NewClientCache(s.store.Clients(), s.feed), registry.NewOrgCache(s.store.Orgs(), s.feed)
 	s.wireCustomers(sender, orgRecords)
 	s.wirePartners(partnerRecords, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{

@@ -21,7 +21,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	t.Run("grant", func(t *testing.T) { recordRoundTrip(t, GrantRecords) })
 }
 
-func recordRoundTrip[R any](t *testing.T, k Records[R]) {
+func recordRoundTrip[R any](t *testing.T, k Kind[R]) {
 	var want R
 	fill(reflect.ValueOf(&want).Elem())
 	id, version := k.head(&want)
@@ -86,7 +86,7 @@ func TestRecordOfAnotherVersion(t *testing.T) {
 	t.Run("grant", func(t *testing.T) { recordOfAnotherVersion(t, GrantRecords, Grant{OrgID: "a"}) })
 }
 
-func recordOfAnotherVersion[R any](t *testing.T, k Records[R], r R) {
+func recordOfAnotherVersion[R any](t *testing.T, k Kind[R], r R) {
 	record, err := k.Marshal(r)
 	for _, b := range otherVersions(t, record, err) {
 		r, err := k.Unmarshal(b)

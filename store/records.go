@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// Records is one kind of record that is changed by compare-and-set on its
+// Kind is one kind of record that is changed by compare-and-set on its
 // version and listed by id: how a store names, writes and reads it. Where it
 // lies is the store's own affair.
-type Records[R any] struct {
+type Kind[R any] struct {
 	Name  string // in errors, in what is said to people, and in actions: client.create
 	Title string // in the names of operations
 
@@ -18,22 +18,22 @@ type Records[R any] struct {
 
 // The kinds.
 var (
-	ClientRecords = Records[Client]{
+	ClientRecords = Kind[Client]{
 		"client", "Client", func(c *Client) (string, *uint64) { return c.ID, &c.Version },
 	}
-	OrgRecords = Records[Org]{
+	OrgRecords = Kind[Org]{
 		"org", "Org", func(o *Org) (string, *uint64) { return o.ID, &o.Version },
 	}
-	CustomerRecords = Records[Customer]{
+	CustomerRecords = Kind[Customer]{
 		"customer", "Customer", func(c *Customer) (string, *uint64) { return c.ID, &c.Version },
 	}
-	PartnerRecords = Records[Partner]{
+	PartnerRecords = Kind[Partner]{
 		"partner", "Partner", func(p *Partner) (string, *uint64) { return p.ID, &p.Version },
 	}
-	PartnerTokenRecords = Records[PartnerTokenOwner]{
+	PartnerTokenRecords = Kind[PartnerTokenOwner]{
 		"partner token", "PartnerToken", func(o *PartnerTokenOwner) (string, *uint64) { return o.ID, &o.Version },
 	}
-	GrantRecords = Records[Grant]{
+	GrantRecords = Kind[Grant]{
 		"grant", "Grant", func(g *Grant) (string, *uint64) { return g.ID(), &g.Version },
 	}
 )
@@ -47,13 +47,13 @@ type Stored struct {
 }
 
 // ID answers the record's id.
-func (k Records[R]) ID(r *R) string {
+func (k Kind[R]) ID(r *R) string {
 	id, _ := k.head(r)
 	return id
 }
 
 // First is the stored form of a new record: of the version it has, or 1.
-func (k Records[R]) First(r R) (Stored, error) {
+func (k Kind[R]) First(r R) (Stored, error) {
 	id, version := k.head(&r)
 	*version = max(*version, 1)
 	form, err := k.Marshal(r)
@@ -62,7 +62,7 @@ func (k Records[R]) First(r R) (Stored, error) {
 
 // Next is the stored form of a record that replaces the one of its version:
 // of the version after that.
-func (k Records[R]) Next(r R) (Stored, error) {
+func (k Kind[R]) Next(r R) (Stored, error) {
 	id, version := k.head(&r)
 	was := *version
 	*version++
@@ -71,7 +71,7 @@ func (k Records[R]) Next(r R) (Stored, error) {
 }
 
 // Version reads the version from a stored form. Errors: ErrUnknownRecord.
-func (k Records[R]) Version(form []byte) (uint64, error) {
+func (k Kind[R]) Version(form []byte) (uint64, error) {
 	r, err := k.Unmarshal(form)
 	if err != nil {
 		return 0, err
@@ -85,7 +85,7 @@ func (k Records[R]) Version(form []byte) (uint64, error) {
 var formHead = fmt.Appendf(nil, `{"v":%d,`, jsonVersion)
 
 // Marshal answers the stored form of r.
-func (k Records[R]) Marshal(r R) ([]byte, error) {
+func (k Kind[R]) Marshal(r R) ([]byte, error) {
 	form, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s record: %w", k.Name, err)
@@ -94,7 +94,7 @@ func (k Records[R]) Marshal(r R) ([]byte, error) {
 }
 
 // Unmarshal reads what Marshal wrote. Errors: ErrUnknownRecord.
-func (k Records[R]) Unmarshal(form []byte) (R, error) {
+func (k Kind[R]) Unmarshal(form []byte) (R, error) {
 	var r R
 	err := error(nil)
 	if !bytes.HasPrefix(form, formHead) {

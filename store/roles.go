@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// RecordSet keeps the records of one kind. The id of a record that belongs to
+// Records keeps the records of one kind. The id of a record that belongs to
 // another begins with that one's id and a '/'.
-type RecordSet[R any] interface {
+type Records[R any] interface {
 	// Create writes a new record with the Version that r has, or 1. The
 	// caller gives each record another first one, so that a change of a
 	// deleted record never fits its successor of the same id.
@@ -35,12 +35,12 @@ type Page struct {
 
 // The kinds of records there are.
 type (
-	Clients       = RecordSet[Client] // with their secrets inside
-	Orgs          = RecordSet[Org]
-	Customers     = RecordSet[Customer]
-	Partners      = RecordSet[Partner] // with their tokens inside
-	PartnerTokens = RecordSet[PartnerTokenOwner]
-	Grants        = RecordSet[Grant]
+	Clients       = Records[Client] // with their secrets inside
+	Orgs          = Records[Org]
+	Customers     = Records[Customer]
+	Partners      = Records[Partner] // with their tokens inside
+	PartnerTokens = Records[PartnerTokenOwner]
+	Grants        = Records[Grant]
 )
 
 // Tokens keeps access-token records under the digest of the token.

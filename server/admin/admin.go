@@ -11,9 +11,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/fault"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/web"
 )
 
@@ -65,9 +65,9 @@ func ActorOf(c *gin.Context) audit.Actor {
 }
 
 var (
-	errLimit  = fault.New(fault.InvalidRequest, "limit is a number from 1 to 500").At("limit")
-	errCursor = fault.New(fault.InvalidRequest, "cursor is not one that this server gave").At("cursor")
-	errMatch  = fault.New(fault.InvalidRequest, `If-Match is the ETag of a record, such as "3", or *`)
+	errLimit  = apierr.New(apierr.InvalidRequest, "limit is a number from 1 to 500").At("limit")
+	errCursor = apierr.New(apierr.InvalidRequest, "cursor is not one that this server gave").At("cursor")
+	errMatch  = apierr.New(apierr.InvalidRequest, `If-Match is the ETag of a record, such as "3", or *`)
 )
 
 // Page reads limit and cursor; after is what the last page ended with.
@@ -100,17 +100,17 @@ func ETag(c *gin.Context, version uint64) {
 }
 
 // IfMatch answers the version that the caller wants the record to have, as in
-// records.Step; 0 if it does not say.
+// registry.Step; 0 if it does not say.
 func IfMatch(c *gin.Context) (uint64, error) {
 	h := c.GetHeader("If-Match")
 	switch h {
 	case "":
 		return 0, nil
 	case "*":
-		return records.AnyVersion, nil
+		return registry.AnyVersion, nil
 	}
 	v, err := strconv.ParseUint(strings.Trim(h, `"`), 10, 64)
-	if err != nil || v == 0 || v == records.AnyVersion {
+	if err != nil || v == 0 || v == registry.AnyVersion {
 		return 0, errMatch
 	}
 	return v, nil

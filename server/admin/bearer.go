@@ -6,8 +6,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/store"
 )
 
@@ -18,9 +18,9 @@ type Tokens interface {
 }
 
 var (
-	errNoBearer = fault.New(fault.NoToken, "the admin API needs Authorization: Bearer with a token that holds admin:read or admin:write")
-	errBearer   = fault.New(fault.InvalidToken, "the bearer token is not active, or not one of a client")
-	errScope    = fault.New(fault.InsufficientScope, "the bearer token lacks the scope for this")
+	errNoBearer = apierr.New(apierr.NoToken, "the admin API needs Authorization: Bearer with a token that holds admin:read or admin:write")
+	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
+	errScope    = apierr.New(apierr.InsufficientScope, "the bearer token lacks the scope for this")
 )
 
 // ByBearer authorizes grantd's own client tokens: admin:read reads,

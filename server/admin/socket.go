@@ -15,7 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"golang.org/x/sys/unix"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 // peer is who is at the other end of the socket.
@@ -25,7 +25,7 @@ func (p peer) name() string { return "uid:" + strconv.FormatUint(uint64(p.uid), 
 
 func (p peer) allowed() bool { return p.uid == 0 || int(p.uid) == os.Geteuid() }
 
-var errPeer = fault.New(fault.AccessDenied, "only root and the user that grantd runs as may use the admin socket")
+var errPeer = apierr.New(apierr.AccessDenied, "only root and the user that grantd runs as may use the admin socket")
 
 // BySocket authorizes whom the kernel says is at the other end of the socket.
 func BySocket(c *gin.Context, _ bool) (string, error) {

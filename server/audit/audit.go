@@ -10,7 +10,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/store"
 )
 
@@ -72,16 +72,16 @@ func (l *Log) Write(ctx context.Context, changes ...Change) {
 
 // OutcomeOf is the outcome that an error means: its code, or done.
 func OutcomeOf(err error) string {
-	var f *fault.Error
+	var f *apierr.Error
 	switch {
 	case err == nil:
 		return OutcomeDone
 	case errors.As(err, &f):
 		return string(f.Code)
 	case errors.Is(err, store.ErrUnavailable):
-		return string(fault.Unavailable)
+		return string(apierr.Unavailable)
 	}
-	return string(fault.ServerError)
+	return string(apierr.ServerError)
 }
 
 func (l *Log) event(c Change) store.AuditEvent {

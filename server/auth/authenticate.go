@@ -8,15 +8,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
 // Recorder takes note of authentications; it must not block.
 type Recorder interface {
-	Used(clientID, secretID string, from netip.Addr)
-	Failed(clientID string, from netip.Addr)
+	RecordUse(clientID, secretID string, from netip.Addr)
+	RecordFailure(clientID string, from netip.Addr)
 }
 
 // Limiter slows down who guesses; see server/ratelimit.
@@ -37,8 +38,8 @@ const (
 // Options are what an Authenticator needs.
 type Options struct {
 	Environment string
-	Clients     *ClientCache
-	Orgs        *OrgCache
+	Clients     *registry.ClientCache
+	Orgs        *registry.OrgCache
 	Recorder    Recorder
 	Limiter     Limiter
 	Observe     func(result string)
@@ -65,11 +66,11 @@ type Identity struct {
 	Client    *store.Client // shared: not to be changed
 	SecretID  string
 	OldSecret bool // a newer secret exists: it is being rotated away
-	// View is the feed's before anything was read.
-	View feed.View
+	// Mark is the feed's before anything was read.
+	Mark feed.Mark
 }
 
-var errLimited = fault.New(fault.TooManyRequests, "too many failed attempts: wait as long as Retry-After says")
+var errLimited = apierr.New(apierr.TooManyRequests, "too many failed attempts: wait as long as Retry-After says")
 
 // Authenticate checks the credentials of a caller at the address from. A
 // right generated secret passes whatever the limits; what is about to be
@@ -77,39 +78,39 @@ var errLimited = fault.New(fault.TooManyRequests, "too many failed attempts: wai
 // or a secret which another replica has just made works here, and so that
 // unknown and wrong take the same way.
 //
-// Errors: fault.InvalidClient (one answer for unknown, deactivated (it or its org), wrong,
-// ended, pinned to another method, wrong address), fault.TooManyRequests,
+// Errors: apierr.InvalidClient (one answer for unknown, deactivated (it or its org), wrong,
+// ended, pinned to another method, wrong address), apierr.TooManyRequests,
 // store.ErrUnavailable.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from netip.Addr) (Identity, error) {
 	rec, err := a.o.Clients.Get(ctx, c.ClientID)
 	if err != nil {
 		return Identity{}, err
 	}
-	secret := a.cheap(rec.Record, c, from)
+	secret := a.checkFast(rec.Record, c, from)
 	if secret == nil {
 		if wait := a.o.Limiter.Blocked(c.ClientID, from); wait > 0 {
 			return Identity{}, a.limited(wait)
 		}
-		if rec, err = a.o.Clients.Again(ctx, c.ClientID, rec); err != nil {
+		if rec, err = a.o.Clients.Reread(ctx, c.ClientID, rec); err != nil {
 			return Identity{}, err
 		}
-		secret = a.cheap(rec.Record, c, from)
+		secret = a.checkFast(rec.Record, c, from)
 	}
 	if secret == nil && rec.Record != nil {
-		if rec, secret, err = a.imported(ctx, rec, c, from); err != nil {
+		if rec, secret, err = a.checkImported(ctx, rec, c, from); err != nil {
 			return Identity{}, err
 		}
 	}
 	if secret != nil && rec.Record.OrgID != "" {
-		if secret, err = a.ofOrg(ctx, rec.Record.OrgID, secret); err != nil {
+		if secret, err = a.checkOrg(ctx, rec.Record.OrgID, secret); err != nil {
 			return Identity{}, err
 		}
 	}
 	if secret == nil {
 		return Identity{}, a.refuse(ctx, rec.Record, c.ClientID, from)
 	}
-	id := Identity{Client: rec.Record, SecretID: secret.ID, OldSecret: isOld(rec.Record, secret), View: rec.View}
-	a.o.Recorder.Used(id.Client.ID, id.SecretID, from)
+	id := Identity{Client: rec.Record, SecretID: secret.ID, OldSecret: isOld(rec.Record, secret), Mark: rec.Mark}
+	a.o.Recorder.RecordUse(id.Client.ID, id.SecretID, from)
 	if id.OldSecret {
 		a.o.Observe(ResultOldSecret)
 	} else {
@@ -118,16 +119,16 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 	return id, nil
 }
 
-// ofOrg answers the secret if the client's org is there and not deactivated,
+// checkOrg answers the secret if the client's org is there and not deactivated,
 // nil otherwise. What is minted carries the view of the client, an older one
 // than the org's.
-func (a *Authenticator) ofOrg(ctx context.Context, org string, secret *store.Secret) (*store.Secret, error) {
+func (a *Authenticator) checkOrg(ctx context.Context, org string, secret *store.Secret) (*store.Secret, error) {
 	known, err := a.o.Orgs.Get(ctx, org)
 	if err != nil {
 		return nil, err
 	}
 	if known.Record == nil || known.Record.DeactivatedAt != nil {
-		if known, err = a.o.Orgs.Again(ctx, org, known); err != nil {
+		if known, err = a.o.Orgs.Reread(ctx, org, known); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +141,7 @@ func (a *Authenticator) ofOrg(ctx context.Context, org string, secret *store.Sec
 // refuse counts the failure; one too many is told to wait.
 func (a *Authenticator) refuse(ctx context.Context, client *store.Client, id string, from netip.Addr) error {
 	if client != nil {
-		a.o.Recorder.Failed(client.ID, from)
+		a.o.Recorder.RecordFailure(client.ID, from)
 	}
 	if wait := a.o.Limiter.Failed(ctx, id, from); wait > 0 {
 		return a.limited(wait)
@@ -154,9 +155,9 @@ func (a *Authenticator) limited(wait time.Duration) error {
 	return errLimited.After(wait)
 }
 
-// generated answers the live generated secret that was presented, or nil. It
+// checkGenerated answers the live generated secret that was presented, or nil. It
 // names itself, so one hash is compared whatever the client has.
-func (a *Authenticator) generated(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
+func (a *Authenticator) checkGenerated(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
 	id, ours := GeneratedID(c.Secret, a.o.Environment)
 	presented := sumGenerated(c.Secret)
 	stored := a.decoy
@@ -175,20 +176,20 @@ func (a *Authenticator) generated(client *store.Client, c Credentials, from neti
 	return found
 }
 
-// cheap answers the live secret that was presented if that takes no slow
+// checkFast answers the live secret that was presented if that takes no slow
 // hash: a generated one, or an imported one that was right before.
-func (a *Authenticator) cheap(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
-	if secret := a.generated(client, c, from); secret != nil || client == nil || !admitted(client, c.Method, from) {
+func (a *Authenticator) checkFast(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
+	if secret := a.checkGenerated(client, c, from); secret != nil || client == nil || !admitted(client, c.Method, from) {
 		return secret
 	}
 	return a.slow.known(client, a.slow.of(client, a.o.Now()), c.Secret)
 }
 
-// imported answers the live imported secret that was presented, and the
+// checkImported answers the live imported secret that was presented, and the
 // record it was found good in; nil if the client has none. The limits are
 // asked when it is this attempt's turn, and a wrong one is counted before the
 // next has its: a burst gets no more hashes than the limit.
-func (a *Authenticator) imported(ctx context.Context, rec Known[store.Client], c Credentials, from netip.Addr) (Known[store.Client], *store.Secret, error) {
+func (a *Authenticator) checkImported(ctx context.Context, rec registry.Lookup[store.Client], c Credentials, from netip.Addr) (registry.Lookup[store.Client], *store.Secret, error) {
 	client := rec.Record
 	imported := a.slow.of(client, a.o.Now())
 	if len(imported) == 0 || !admitted(client, c.Method, from) {
@@ -200,7 +201,7 @@ func (a *Authenticator) imported(ctx context.Context, rec Known[store.Client], c
 	}
 	defer release()
 	if secret := a.slow.known(client, imported, c.Secret); secret != nil {
-		return a.still(ctx, client.ID, secret, c, from) // who was before found it right
+		return a.recheck(ctx, client.ID, secret, c, from) // who was before found it right
 	}
 	if wait := a.o.Limiter.Full(ctx, client.ID, from); wait > 0 {
 		return rec, nil, a.limited(wait)
@@ -209,12 +210,12 @@ func (a *Authenticator) imported(ctx context.Context, rec Known[store.Client], c
 	if matched == nil {
 		return rec, nil, a.refuse(ctx, client, client.ID, from)
 	}
-	return a.still(ctx, client.ID, matched, c, from)
+	return a.recheck(ctx, client.ID, matched, c, from)
 }
 
-// still reads the client again after a slow check: it may have been waited
+// recheck reads the client again after a slow check: it may have been waited
 // for while the secret was ended or the client deactivated.
-func (a *Authenticator) still(ctx context.Context, id string, matched *store.Secret, c Credentials, from netip.Addr) (Known[store.Client], *store.Secret, error) {
+func (a *Authenticator) recheck(ctx context.Context, id string, matched *store.Secret, c Credentials, from netip.Addr) (registry.Lookup[store.Client], *store.Secret, error) {
 	rec, err := a.o.Clients.Get(ctx, id)
 	if err != nil {
 		return rec, nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
 )
@@ -15,8 +16,8 @@ import (
 // quiet is a Recorder that takes no note.
 type quiet struct{}
 
-func (quiet) Used(string, string, netip.Addr) {}
-func (quiet) Failed(string, netip.Addr)       {}
+func (quiet) RecordUse(string, string, netip.Addr) {}
+func (quiet) RecordFailure(string, netip.Addr)     {}
 
 // BenchmarkAuthenticate is a right secret of a client that is cached.
 func BenchmarkAuthenticate(b *testing.B) {
@@ -39,7 +40,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		b.Fatal(err)
 	}
 	a := New(Options{
-		Environment: "sandbox", Clients: NewClientCache(s.Clients(), f), Recorder: quiet{},
+		Environment: "sandbox", Clients: registry.NewClientCache(s.Clients(), f), Recorder: quiet{},
 		Observe: func(string) {}, Now: time.Now,
 	})
 	p := Presented{ClientID: "billing", ClientSecret: plain}

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 // Client authentication methods (RFC 7591 §2).
@@ -41,13 +41,13 @@ type Credentials struct {
 }
 
 var (
-	errTwoHeaders  = fault.New(fault.InvalidRequest, "more than one Authorization header")
-	errTwoMethods  = fault.New(fault.InvalidRequest, "more than one client authentication method: send the secret either by HTTP Basic or in the body")
-	errIDsDiffer   = fault.New(fault.InvalidRequest, "client_id in the body is not the one in the Authorization header")
-	errAssertType  = fault.New(fault.InvalidRequest, "client_assertion and client_assertion_type must come together")
-	errUnsupported = fault.New(fault.InvalidClient, "client authentication failed: this method is not supported here")
+	errTwoHeaders  = apierr.New(apierr.InvalidRequest, "more than one Authorization header")
+	errTwoMethods  = apierr.New(apierr.InvalidRequest, "more than one client authentication method: send the secret either by HTTP Basic or in the body")
+	errIDsDiffer   = apierr.New(apierr.InvalidRequest, "client_id in the body is not the one in the Authorization header")
+	errAssertType  = apierr.New(apierr.InvalidRequest, "client_assertion and client_assertion_type must come together")
+	errUnsupported = apierr.New(apierr.InvalidClient, "client authentication failed: this method is not supported here")
 	// errFailed is the one answer for no, unknown, deactivated and wrong.
-	errFailed = fault.New(fault.InvalidClient, "client authentication failed")
+	errFailed = apierr.New(apierr.InvalidClient, "client authentication failed")
 )
 
 // Bearer answers the token of an Authorization: Bearer header, and whether
@@ -61,8 +61,8 @@ func (p Presented) Bearer() (token string, ok bool) {
 }
 
 // Credentials reads the client's id and secret by exactly one method.
-// Errors: fault.InvalidRequest for several methods or ids that differ,
-// fault.InvalidClient where they cannot be read.
+// Errors: apierr.InvalidRequest for several methods or ids that differ,
+// apierr.InvalidClient where they cannot be read.
 func (p Presented) Credentials() (Credentials, error) {
 	switch {
 	case len(p.Authorization) > 1:

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 // Whatever is presented: either one readable id and secret by one method, or
@@ -70,8 +70,8 @@ var known = []error{errTwoHeaders, errTwoMethods, errIDsDiffer, errAssertType, e
 
 func checkFault(t *testing.T, err error) {
 	t.Helper()
-	var is *fault.Error
-	if !errors.As(err, &is) || is.Code != fault.InvalidRequest && is.Code != fault.InvalidClient {
+	var is *apierr.Error
+	if !errors.As(err, &is) || is.Code != apierr.InvalidRequest && is.Code != apierr.InvalidClient {
 		t.Fatalf("error %v", err)
 	}
 	if !slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {

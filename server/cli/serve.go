@@ -10,7 +10,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server"
-	"github.com/grantd/grantd/server/logs"
+	"github.com/grantd/grantd/server/logbuf"
 )
 
 // stopTime bounds how long requests that are being answered may hold up the
@@ -104,7 +104,7 @@ func (a *app) serving(cfg config.Config) (o server.Options, flush func()) {
 	level := new(slog.LevelVar)
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
 	level.Set(levels[cfg.Log.Level]) // info is the zero level
-	lines := logs.New(a.err)
+	lines := logbuf.New(a.err)
 	o = server.Options{Config: cfg, Level: level}
 	if cfg.Log.Format == "text" {
 		o.Log = slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: level}))

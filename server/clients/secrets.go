@@ -5,10 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -20,14 +20,14 @@ const (
 )
 
 var (
-	errNoSecret  = fault.New(fault.NotFound, "this client has no secret with this id")
-	errTooMany   = fault.New(fault.Conflict, "this client has five live secrets already: end one first, or rotate with grace 0s")
-	errGrace     = fault.New(fault.InvalidRequest, "grace is a duration from 0s to 30d, such as 24h").At("grace")
-	errNotActive = fault.New(fault.Conflict, "this client is deactivated: reactivate it first")
+	errNoSecret  = apierr.New(apierr.NotFound, "this client has no secret with this id")
+	errTooMany   = apierr.New(apierr.Conflict, "this client has five live secrets already: end one first, or rotate with grace 0s")
+	errGrace     = apierr.New(apierr.InvalidRequest, "grace is a duration from 0s to 30d, such as 24h").At("grace")
+	errNotActive = apierr.New(apierr.Conflict, "this client is deactivated: reactivate it first")
 )
 
 // Secrets lists the client's live secrets, oldest first, with their last use
-// (a few seconds behind). Errors: fault.NotFound.
+// (a few seconds behind). Errors: apierr.NotFound.
 func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) {
 	c, err := s.keep.Get(ctx, id)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 			continue
 		}
 		views = append(views, SecretView{
-			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, LastUse: records.LastUseOf(uses, secret.ID),
+			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, LastUse: registry.LastUseOf(uses, secret.ID),
 		})
 	}
 	return views, nil
@@ -52,10 +52,10 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 // Rotate gives the client a new secret and keeps the live ones for grace at
 // most: 0 ends them at once, and no secret lives longer than it would have.
 // The new secret cannot be read again.
-// Errors: fault.NotFound, fault.InvalidRequest, fault.Conflict.
+// Errors: apierr.NotFound, apierr.InvalidRequest, apierr.Conflict.
 func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace time.Duration) (Rotated, error) {
 	out := Rotated{ClientID: id}
-	_, err := s.keep.Change(ctx, records.Step[store.Client]{
+	_, err := s.keep.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "rotate_secret", ID: id,
 		Edit: func(c *store.Client) error {
 			if grace < 0 || grace > MaxGrace {
@@ -108,9 +108,9 @@ func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) 
 
 // EndSecret ends one secret at once, and with void every token that it
 // minted. Ending one that has ended already is no error, so that voiding can
-// follow. Errors: fault.NotFound.
+// follow. Errors: apierr.NotFound.
 func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID string, void bool) error {
-	_, err := s.keep.Change(ctx, records.Step[store.Client]{
+	_, err := s.keep.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "end_secret", ID: id,
 		Edit: func(c *store.Client) error {
 			now := s.keep.Now()
@@ -146,7 +146,7 @@ func withoutLongEnded(secrets []store.Secret, now time.Time) []store.Secret {
 }
 
 // FindSecret answers whose generated secret this is, live or ended: a search
-// through all clients, for the rare case of a leak. Errors: fault.NotFound.
+// through all clients, for the rare case of a leak. Errors: apierr.NotFound.
 func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secretID string, err error) {
 	secretID, ok := auth.GeneratedID(plain, s.o.Environment)
 	if !ok {

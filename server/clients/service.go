@@ -8,7 +8,7 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/feed"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -32,27 +32,27 @@ type Orgs interface {
 // Service holds the rules of clients and secrets. Every change is audited;
 // one that voids or ends something returns when every replica has it.
 type Service struct {
-	records.Managed[store.Client, View]
+	registry.Managed[store.Client, View]
 	o    Options
-	keep *records.Keeper[store.Client]
+	keep *registry.Keeper[store.Client]
 }
 
 // New makes a Service.
 func New(o Options) *Service {
-	kind := records.Kind[store.Client]{
-		Records: store.ClientRecords, Principal: store.PrincipalClient, Valid: auth.ValidClientID,
+	kind := registry.Kind[store.Client]{
+		Kind: store.ClientRecords, Principal: store.PrincipalClient, Valid: auth.ValidClientID,
 		Store: o.Store,
 		Head:  func(c *store.Client) *store.Head { return &c.Head },
 		View:  func(c store.Client) any { return view(c) },
 		Tidy:  func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
 	}
-	keep := records.NewKeeper(kind, o.Feed, o.Audit, o.Now)
+	keep := registry.NewKeeper(kind, o.Feed, o.Audit, o.Now)
 	show := func(_ context.Context, c store.Client) (View, error) { return view(c), nil }
-	return &Service{records.Manage(keep, show), o, keep}
+	return &Service{registry.Manage(keep, show), o, keep}
 }
 
 // Create makes a client with one secret, which is shown this once.
-// Errors: fault.InvalidRequest, fault.Conflict.
+// Errors: apierr.InvalidRequest, apierr.Conflict.
 func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Created, error) {
 	c, plain, err := s.build(spec)
 	if err == nil && c.OrgID != "" {
@@ -101,9 +101,9 @@ func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) 
 
 // Update changes what the spec gives. Taking away a scope or a resource voids
 // the client's tokens. version 0 means whatever version is stored.
-// Errors: fault.NotFound, InvalidRequest, PreconditionFailed.
+// Errors: apierr.NotFound, InvalidRequest, PreconditionFailed.
 func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (View, error) {
-	c, err := s.keep.Change(ctx, records.Step[store.Client]{
+	c, err := s.keep.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(c *store.Client) error {
 			before := *c

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -49,7 +49,7 @@ type NewSpec struct {
 var uses = []store.TokenUse{store.UseClient, store.UseCustomer, store.UseOnBehalf, store.UsePartner}
 
 func bad(field, description string) error {
-	return fault.New(fault.InvalidRequest, description).At(field)
+	return apierr.New(apierr.InvalidRequest, description).At(field)
 }
 
 // apply puts what is given into the record, checked.

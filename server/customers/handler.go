@@ -8,9 +8,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -39,7 +39,7 @@ type Finder interface {
 
 // Issues notes tokens that were given out; it must not block.
 type Issues interface {
-	Issued(clientID, secretID string, from netip.Addr)
+	RecordIssue(clientID, secretID string, from netip.Addr)
 }
 
 // Handler is the public side of customer tokens.
@@ -61,8 +61,8 @@ type (
 )
 
 var (
-	errNoBearer = fault.New(fault.NoToken, "this needs Authorization: Bearer with a token of a client of the customer's org, or of the customer")
-	errBearer   = fault.New(fault.InvalidToken, "the bearer token is not active, or not one of a client or a customer")
+	errNoBearer = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a token of a client of the customer's org, or of the customer")
+	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client or a customer")
 )
 
 // Verification is POST /customers/{id}/token/verification.
@@ -75,7 +75,7 @@ func (h Handler) Verification(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := h.Tokens.Verify(c.Request.Context(), b, c.Param("id"), v)
+	token, err := h.Tokens.SendCode(c.Request.Context(), b, c.Param("id"), v)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (h Handler) Token(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.Issues.Issued(b.Token.ClientID, b.Token.SecretID, web.Address(c))
+	h.Issues.RecordIssue(b.Token.ClientID, b.Token.SecretID, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
 	web.Document(c, http.StatusCreated, typeBearerToken, tokenAnswer{issued.Token, int64(issued.ExpiresIn / time.Second)})
 	return nil
@@ -124,7 +124,7 @@ func (h Handler) bearer(c *gin.Context) (Bearer, error) {
 		actor = store.PrincipalCustomer(found.Token.CustomerID)
 	}
 	return Bearer{
-		Token: found.Token, Digest: found.Digest, View: found.View,
+		Token: found.Token, Digest: found.Digest, Mark: found.Mark,
 		Actor: audit.Actor{Name: actor, Address: web.AddressString(c), RequestID: ev.RequestID},
 	}, nil
 }

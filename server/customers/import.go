@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/store"
 )
 
@@ -15,7 +15,7 @@ var errImport = bad("customers", "customers is a list of 1 to 100 customers")
 // of it. What is wrong with one is said in its place, and the others go on;
 // each is written whole or not at all. A store that fails ends the call: what
 // was written before is unchanged when the call is repeated.
-// Errors: fault.InvalidRequest, store.ErrUnavailable.
+// Errors: apierr.InvalidRequest, store.ErrUnavailable.
 func (s *Service) Import(ctx context.Context, by audit.Actor, in Import) (Imported, error) {
 	if len(in.Customers) == 0 || len(in.Customers) > MaxImport {
 		return Imported{}, errImport
@@ -26,7 +26,7 @@ func (s *Service) Import(ctx context.Context, by audit.Actor, in Import) (Import
 		result, err := s.importLine(ctx, by, line, orgs, in.Check)
 		r := ImportResult{Result: result}
 		if err != nil {
-			var f *fault.Error
+			var f *apierr.Error
 			if !errors.As(err, &f) {
 				return Imported{}, err
 			}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -33,11 +33,11 @@ type TokenRequest struct {
 }
 
 var (
-	errQuota       = fault.New(fault.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
+	errQuota       = apierr.New(apierr.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
 	errNoScope     = bad("scope", "scope is missing: name the scopes of the token, separated by spaces")
-	errEmptyScope  = fault.New(fault.InvalidScope, "name at least one scope")
-	errPrivileged  = fault.New(fault.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
-	errUpgradeMint = fault.New(fault.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At("upgradableScope")
+	errEmptyScope  = apierr.New(apierr.InvalidScope, "name at least one scope")
+	errPrivileged  = apierr.New(apierr.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
+	errUpgradeMint = apierr.New(apierr.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At("upgradableScope")
 	errHalf        = bad("verificationToken", "verificationToken and verificationCode go together: send both")
 	errExpiresIn   = bad("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
 	errResources   = bad("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
@@ -46,37 +46,37 @@ var (
 
 // Issue makes a customer token. The bearer needs the scope
 // customer-token-write.
-// Errors: fault.InsufficientScope, NotFound, InvalidRequest, InvalidScope,
+// Errors: apierr.InsufficientScope, NotFound, InvalidRequest, InvalidScope,
 // VerificationRequired, InvalidVerification, TooManyRequests, AccessDenied
 // (locked); store.ErrUnavailable.
-func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r TokenRequest) (tokens.Issued, error) {
+func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r TokenRequest) (tokens.IssuedToken, error) {
 	if err := b.holds(scopes.CustomerTokenWrite); err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	c, _, err := t.customer(ctx, b, customerID)
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	token, ttl, err := t.build(b, c, r)
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	// Before the code is looked at: a refusal does not use it up.
 	if wait := t.o.Quota.Take(b.Token.ClientID); wait > 0 {
-		return tokens.Issued{}, errQuota.After(wait)
+		return tokens.IssuedToken{}, errQuota.After(wait)
 	}
-	verified, err := t.verify(ctx, b, c, &token, r)
+	verified, err := t.requireCode(ctx, b, c, &token, r)
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	issued, err := t.o.Mint.Mint(ctx, token, ttl)
 	if verified {
-		t.verified(ctx, b, c, actionToken, map[string]any{"scope": token.Scopes, "token_id": tokens.ID(issued.Digest)}, err)
+		t.auditVerification(ctx, b, c, actionToken, map[string]any{"scope": token.Scopes, "token_id": tokens.ID(issued.Digest)}, err)
 	}
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
-	t.o.Observe.Issued(string(store.UseCustomer))
+	t.o.Observe.CountIssued(string(store.UseCustomer))
 	return issued, nil
 }
 
@@ -85,7 +85,7 @@ func (t *Tokens) build(b Bearer, c store.Customer, r TokenRequest) (token store.
 	token = store.Token{
 		Use: store.UseCustomer, ClientID: b.Token.ClientID, SecretID: b.Token.SecretID, OrgID: c.OrgID, CustomerID: c.ID,
 		Audience: b.Token.Audience, // what is made from a token is for no other resource servers than the token itself
-		Parents:  append([]string{tokens.ID(b.Digest)}, b.Token.Parents...), Position: b.View.Position,
+		Parents:  append([]string{tokens.ID(b.Digest)}, b.Token.Parents...), Position: b.Mark.Position,
 	}
 	if r.Scope == nil {
 		return token, 0, errNoScope
@@ -116,7 +116,7 @@ func (t *Tokens) build(b Bearer, c store.Customer, r TokenRequest) (token store.
 func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 	names, err := t.o.Catalogue().Parse(text)
 	if err != nil {
-		return "", fault.New(fault.InvalidScope, err.Error()).At(attribute)
+		return "", apierr.New(apierr.InvalidScope, err.Error()).At(attribute)
 	}
 	if len(names) == 0 {
 		return "", errEmptyScope.At(attribute)
@@ -130,28 +130,28 @@ func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 	return scopes.Join(names), nil
 }
 
-// verify checks the verification where one is needed or given, and notes it in
+// requireCode checks the verification where one is needed or given, and notes it in
 // the token.
-func (t *Tokens) verify(ctx context.Context, b Bearer, c store.Customer, token *store.Token, r TokenRequest) (bool, error) {
+func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, token *store.Token, r TokenRequest) (bool, error) {
 	if r.VerificationToken == nil && r.VerificationCode == nil {
 		needed := t.needing(b, token.Scopes)
 		if len(needed) == 0 {
 			return false, nil
 		}
-		return false, (&fault.Error{
-			Code: fault.VerificationRequired, Scope: scopes.Join(needed),
+		return false, (&apierr.Error{
+			Code: apierr.VerificationRequired, Scope: scopes.Join(needed),
 			Description: "these scopes need a code that the customer was sent: ask for a verification first",
 		}).At("scope")
 	}
 	if r.VerificationToken == nil || r.VerificationCode == nil {
 		return false, errHalf
 	}
-	err := t.check(ctx, b, c, *r.VerificationToken, *r.VerificationCode)
+	err := t.consumeCode(ctx, b, c, *r.VerificationToken, *r.VerificationCode)
 	if err == nil || isInvalid(err) {
 		t.o.Observe.CodeTried(err == nil)
 	}
 	if isWrong(err) { // nothing else is bounded, and would fill the audit
-		t.verified(ctx, b, c, actionToken, nil, err)
+		t.auditVerification(ctx, b, c, actionToken, nil, err)
 	}
 	if err != nil {
 		return false, err
@@ -203,8 +203,8 @@ func resources(held, asked []store.Resource) ([]store.Resource, error) {
 }
 
 func isInvalid(err error) bool {
-	var f *fault.Error
-	return errors.As(err, &f) && f.Code == fault.InvalidVerification
+	var f *apierr.Error
+	return errors.As(err, &f) && f.Code == apierr.InvalidVerification
 }
 
 func within(held []store.Resource, r store.Resource) bool {

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/phone"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -21,8 +21,8 @@ const (
 	maxUserName        = 200
 )
 
-func bad(field, description string) *fault.Error {
-	return fault.New(fault.InvalidRequest, description).At(field)
+func bad(field, description string) *apierr.Error {
+	return apierr.New(apierr.InvalidRequest, description).At(field)
 }
 
 var (
@@ -36,7 +36,7 @@ var (
 )
 
 // parse answers the record that the spec describes; times and version are the
-// caller's. Errors: fault.InvalidRequest.
+// caller's. Errors: apierr.InvalidRequest.
 func parse(id string, spec Spec) (store.Customer, error) {
 	c := store.Customer{ID: id, OrgID: spec.OrgID, Type: spec.Type, Language: spec.Language}
 	switch {
@@ -60,7 +60,7 @@ func parse(id string, spec Spec) (store.Customer, error) {
 		if err != nil {
 			return c, bad("authorized_users", "the phone of an authorized user "+err.Error())
 		}
-		if !records.OneLine(u.Name, maxUserName) {
+		if !registry.OneLine(u.Name, maxUserName) {
 			return c, errUsers
 		}
 		c.AuthorizedUsers = append(c.AuthorizedUsers, store.AuthorizedUser{Name: u.Name, Phone: number})

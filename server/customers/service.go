@@ -8,7 +8,7 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/feed"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -36,21 +36,21 @@ type Options struct {
 // that voids something returns when every replica has it. Nobody caches a
 // customer, so a change that voids nothing is told to nobody.
 type Service struct {
-	records.Managed[store.Customer, Shown]
+	registry.Managed[store.Customer, Shown]
 	o    Options
-	keep *records.Keeper[store.Customer]
+	keep *registry.Keeper[store.Customer]
 }
 
 // New makes a Service.
 func New(o Options) *Service {
-	kind := records.Kind[store.Customer]{
-		Records: store.CustomerRecords, Principal: store.PrincipalCustomer, Valid: auth.ValidID,
+	kind := registry.Kind[store.Customer]{
+		Kind: store.CustomerRecords, Principal: store.PrincipalCustomer, Valid: auth.ValidID,
 		Store: o.Store, Uncached: true,
 		Head: func(c *store.Customer) *store.Head { return &c.Head },
 		View: func(c store.Customer) any { return view(c) },
 	}
-	s := &Service{o: o, keep: records.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
-	s.Managed = records.Manage(s.keep, s.shown)
+	s := &Service{o: o, keep: registry.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
+	s.Managed = registry.Manage(s.keep, s.shown)
 	return s
 }
 
@@ -63,14 +63,14 @@ func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 // List answers up to limit customers with ids after the given one, by id; of
 // one org, unless that is "".
 func (s *Service) List(ctx context.Context, org, after string, limit int) ([]View, error) {
-	return records.Pick(ctx, s.keep, store.Page{After: after, Limit: limit}, func(c store.Customer) (View, bool, error) {
+	return registry.Pick(ctx, s.keep, store.Page{After: after, Limit: limit}, func(c store.Customer) (View, bool, error) {
 		return view(c), org == "" || c.OrgID == org, nil
 	})
 }
 
 // Put makes the customer, or gives it what the spec says. version 0 means
 // whatever is stored, or nothing.
-// Errors: fault.InvalidRequest, PreconditionFailed.
+// Errors: apierr.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, result string, err error) {
 	next, err := parse(id, spec)
 	if err != nil {
@@ -93,14 +93,14 @@ func (s *Service) hasOrg(ctx context.Context, id string) error {
 func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next store.Customer) (v View, result string, err error) {
 	next.Head = s.keep.NewHead()
 	next.PhonesChangedAt = next.CreatedAt
-	c, created, err := s.keep.Put(ctx, next, records.Step[store.Customer]{
+	c, created, err := s.keep.Put(ctx, next, registry.Step[store.Customer]{
 		By: by, Action: "update", ID: next.ID, Version: version,
 		Edit: func(c *store.Customer) error {
 			result = Updated
 			err := replace(c, next, s.keep.Now())
 			if errors.Is(err, errSame) {
 				result = Unchanged
-				return records.ErrUnchanged
+				return registry.ErrUnchanged
 			}
 			return err
 		},

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
@@ -31,12 +31,12 @@ type Quota interface {
 
 // Minter makes tokens; see server/tokens.
 type Minter interface {
-	Mint(ctx context.Context, t store.Token, ttl time.Duration) (tokens.Issued, error)
+	Mint(ctx context.Context, t store.Token, ttl time.Duration) (tokens.IssuedToken, error)
 }
 
 // Observer counts what happens here, for the metrics.
 type Observer interface {
-	Issued(use string)
+	CountIssued(use string)
 	CodeSent(channel string, sent bool, took time.Duration)
 	CodeTried(right bool)
 }
@@ -49,7 +49,7 @@ type TokensOptions struct {
 	SandboxCode string // that is right in sandbox, with nothing sent; "": none
 
 	Customers  store.Customers
-	Orgs       *auth.OrgCache
+	Orgs       *registry.OrgCache
 	Challenges store.Challenges
 	Guesses    store.GuessCounts
 	Catalogue  func() *scopes.Catalogue
@@ -79,12 +79,12 @@ func NewTokens(o TokensOptions) *Tokens {
 type Bearer struct {
 	Token  *store.Token // shared: not to be changed
 	Digest store.Digest
-	View   feed.View // from before anything else was read
+	Mark   feed.Mark // from before anything else was read
 	Actor  audit.Actor
 }
 
 // holds says whether the bearer has the scope. Errors:
-// fault.InsufficientScope.
+// apierr.InsufficientScope.
 func (b Bearer) holds(scope string) error {
 	if scopes.Holds(b.Token.Scopes, scope) {
 		return nil
@@ -92,11 +92,11 @@ func (b Bearer) holds(scope string) error {
 	return lacks("the bearer token lacks the scope that this needs", scope)
 }
 
-func lacks(description string, names ...string) *fault.Error {
-	return &fault.Error{Code: fault.InsufficientScope, Description: description, Scope: scopes.Join(names)}
+func lacks(description string, names ...string) *apierr.Error {
+	return &apierr.Error{Code: apierr.InsufficientScope, Description: description, Scope: scopes.Join(names)}
 }
 
-var errNoCustomer = fault.New(fault.NotFound, "there is no customer with this id in the org of the bearer token")
+var errNoCustomer = apierr.New(apierr.NotFound, "there is no customer with this id in the org of the bearer token")
 
 // customer answers the customer that the bearer may act for, with its org. One
 // answer for who is unknown, deactivated, or another's.
@@ -127,9 +127,9 @@ const (
 	actionToken = "customer.verified_token"
 )
 
-// verified audits what has to do with a code: one that was asked for, and one
+// auditVerification audits what has to do with a code: one that was asked for, and one
 // that was tried.
-func (t *Tokens) verified(ctx context.Context, b Bearer, c store.Customer, action string, after any, err error) {
+func (t *Tokens) auditVerification(ctx context.Context, b Bearer, c store.Customer, action string, after any, err error) {
 	ch := audit.Change{Actor: b.Actor, Action: action, Target: store.PrincipalCustomer(c.ID), After: after, Outcome: audit.OutcomeOf(err)}
 	if err != nil {
 		ch.After = nil

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/phone"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/senders"
@@ -53,15 +53,15 @@ var (
 	errPhone       = bad("phone", `phone is an object such as {"countryCode":"1","number":"5555550136"}`)
 	errPhoneOnFile = bad("phone", "the phone is not on file: it must be one of the authorized users of a business customer")
 	errAppHash     = bad("appHash", "appHash is 11 characters of A-Z a-z 0-9 + / for an sms; leave it out for a call")
-	errTooMany     = fault.New(fault.TooManyRequests, "too many codes: wait as long as Retry-After says")
-	errNotSent     = fault.New(fault.NotSent, "no code could be sent: try again")
+	errTooMany     = apierr.New(apierr.TooManyRequests, "too many codes: wait as long as Retry-After says")
+	errNotSent     = apierr.New(apierr.NotSent, "no code could be sent: try again")
 )
 
-// Verify sends the customer a code, and answers the verification token that
+// SendCode sends the customer a code, and answers the verification token that
 // has to come back with it. The bearer needs the scope customers.
-// Errors: fault.InsufficientScope, NotFound, InvalidRequest, TooManyRequests,
+// Errors: apierr.InsufficientScope, NotFound, InvalidRequest, TooManyRequests,
 // AccessDenied (locked), NotSent; store.ErrUnavailable.
-func (t *Tokens) Verify(ctx context.Context, b Bearer, customerID string, v Verification) (string, error) {
+func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Verification) (string, error) {
 	if err := b.holds(scopeVerify); err != nil {
 		return "", err
 	}
@@ -84,7 +84,7 @@ func (t *Tokens) Verify(ctx context.Context, b Bearer, customerID string, v Veri
 		return "", errTooMany.After(wait)
 	}
 	token, err := t.challenge(ctx, b, c, m)
-	t.verified(ctx, b, c, actionCode, map[string]any{"channel": m.Channel, "phone": phone.Mask(m.Phone)}, err)
+	t.auditVerification(ctx, b, c, actionCode, map[string]any{"channel": m.Channel, "phone": phone.Mask(m.Phone)}, err)
 	return token, err
 }
 
@@ -189,10 +189,10 @@ func proof(token, clientID string, c store.Customer, code string) store.Digest {
 }
 
 var (
-	errVerification = fault.New(fault.InvalidVerification, "the verification is not good: the code is wrong, used or expired, or the verification is not of this customer and client").At("verificationCode")
+	errVerification = apierr.New(apierr.InvalidVerification, "the verification is not good: the code is wrong, used or expired, or the verification is not of this customer and client").At("verificationCode")
 	errCode         = bad("verificationCode", "verificationCode is six digits from 0 to 9")
-	errWrongToday   = fault.New(fault.TooManyRequests, "too many wrong codes for this customer: wait as long as Retry-After says")
-	errLocked       = fault.New(fault.AccessDenied, "codes are locked for this customer after 100 wrong ones in a row: an operator must reset them")
+	errWrongToday   = apierr.New(apierr.TooManyRequests, "too many wrong codes for this customer: wait as long as Retry-After says")
+	errLocked       = apierr.New(apierr.AccessDenied, "codes are locked for this customer after 100 wrong ones in a row: an operator must reset them")
 )
 
 // mayGuess refuses a code for a customer who may not use it.
@@ -214,10 +214,10 @@ func (t *Tokens) refusal(g store.Guesses) error {
 	return nil
 }
 
-// check uses the verification up. The guess is counted as wrong before anybody
+// consumeCode uses the verification up. The guess is counted as wrong before anybody
 // looks at it, so that no number of callers at once gets more guesses. What
 // fails later has used the code all the same.
-func (t *Tokens) check(ctx context.Context, b Bearer, c store.Customer, token, code string) error {
+func (t *Tokens) consumeCode(ctx context.Context, b Bearer, c store.Customer, token, code string) error {
 	if len(code) != codeDigits || strings.Trim(code, "0123456789") != "" {
 		return errCode
 	}

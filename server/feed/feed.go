@@ -42,7 +42,7 @@ type Feed struct {
 	mu      sync.RWMutex
 	voids   map[string]store.Entry // the latest void of each key
 	changes map[string]store.Entry // the latest entry of either kind of each key
-	applied atomic.Pointer[View]
+	applied atomic.Pointer[Mark]
 
 	confirmed  atomic.Int64 // since start: sending of the last answered read
 	lost       atomic.Bool  // recovering: nothing is fresh
@@ -54,8 +54,8 @@ type Feed struct {
 	done   chan struct{}
 }
 
-// View is how far this replica's copy of the feed has come.
-type View struct {
+// Mark is how far this replica's copy of the feed has come.
+type Mark struct {
 	// Position of the newest entry that is applied here.
 	Position store.Position
 	// Generation changes whenever Position does. What was checked against
@@ -88,7 +88,7 @@ func (f *Feed) Age() time.Duration {
 // Fresh answers the view once the copy is confirmed to be at most
 // MaxStaleness old, reading the tail of the feed first if need be; one read
 // serves all who wait. Errors: ErrStale.
-func (f *Feed) Fresh(ctx context.Context) (View, error) {
+func (f *Feed) Fresh(ctx context.Context) (Mark, error) {
 	fresh := func() bool { return !f.lost.Load() && f.Age() < f.o.MaxStaleness }
 	if fresh() {
 		return *f.applied.Load(), nil
@@ -99,11 +99,11 @@ func (f *Feed) Fresh(ctx context.Context) (View, error) {
 // confirmNow reads the tail until a read that was sent after the call has
 // been answered, or enough says that an earlier one will do: the read that is
 // joined may have been under way for long.
-func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (View, error) {
+func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (Mark, error) {
 	asked := time.Since(f.start)
 	for try := range 2 {
 		if err := f.catchUp(ctx); err != nil {
-			return View{}, errors.Join(ErrStale, err)
+			return Mark{}, errors.Join(ErrStale, err)
 		}
 		// The second read was surely sent after the call; the first one only
 		// if the clock says so.
@@ -113,7 +113,7 @@ func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (View, error)
 			return *f.applied.Load(), nil
 		}
 	}
-	return View{}, ErrStale
+	return Mark{}, ErrStale
 }
 
 // Voided answers the entry that ends the token: a void of one of its

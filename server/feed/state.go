@@ -46,7 +46,7 @@ func (f *Feed) replace(s *state) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.voids, f.changes = s.voids, s.changes
-	next := View{Position: s.tail, Generation: 1}
+	next := Mark{Position: s.tail, Generation: 1}
 	if v := f.applied.Load(); v != nil {
 		next.Generation, next.Epoch = v.Generation+1, v.Epoch+1
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -22,7 +22,7 @@ import (
 // Secrets finds and ends client secrets.
 type Secrets interface {
 	// FindSecret answers whose generated secret this is.
-	// Errors: fault.NotFound.
+	// Errors: apierr.NotFound.
 	FindSecret(ctx context.Context, plain string) (clientID, secretID string, err error)
 	EndSecret(ctx context.Context, by audit.Actor, clientID, secretID string, void bool) error
 }
@@ -60,8 +60,8 @@ type Result struct {
 const maxCredential = 4096
 
 var (
-	errMissing = fault.New(fault.InvalidRequest, "credential is missing: the token or secret that was found").At("credential")
-	errUnknown = fault.New(fault.NotFound, "not a live credential of this server: made up, damaged in copying, expired, or of another environment")
+	errMissing = apierr.New(apierr.InvalidRequest, "credential is missing: the token or secret that was found").At("credential")
+	errUnknown = apierr.New(apierr.NotFound, "not a live credential of this server: made up, damaged in copying, expired, or of another environment")
 )
 
 func (h Handler) report(c *gin.Context) error {
@@ -110,8 +110,8 @@ func (h Handler) end(ctx context.Context, by audit.Actor, credential string) (Re
 		r.Ended = err == nil
 		return r, err
 	}
-	var f *fault.Error
-	if !errors.As(err, &f) || f.Code != fault.NotFound {
+	var f *apierr.Error
+	if !errors.As(err, &f) || f.Code != apierr.NotFound {
 		return Result{}, err
 	}
 	partner, id, ok, err := h.Partners.RevokePresented(ctx, by, credential)

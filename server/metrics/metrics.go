@@ -148,11 +148,11 @@ func (m *Metrics) Requests(listener string) func(route string, code int, took ti
 	}
 }
 
-// Issued notes a token that was given out.
-func (m *Metrics) Issued(use string) { m.byUse.get(use).Inc() }
+// CountIssued notes a token that was given out.
+func (m *Metrics) CountIssued(use string) { m.byUse.get(use).Inc() }
 
-// Introspected notes an introspection; cache says who answered: hit, miss or none.
-func (m *Metrics) Introspected(active bool, cache string) {
+// CountIntrospected notes an introspection; cache says who answered: hit, miss or none.
+func (m *Metrics) CountIntrospected(active bool, cache string) {
 	result := "inactive"
 	if active {
 		result = "active"

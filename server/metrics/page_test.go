@@ -34,8 +34,8 @@ func foreign(name string) bool {
 func touched() *Metrics {
 	m := New(func() time.Duration { return time.Second })
 	m.Requests("public")("/oauth/token", 200, time.Millisecond)
-	m.Issued("client")
-	m.Introspected(true, "hit")
+	m.CountIssued("client")
+	m.CountIntrospected(true, "hit")
 	m.Authenticated("ok")
 	m.LimitHit("issue_per_client")
 	m.Chatty()

@@ -51,7 +51,7 @@ func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 	b = appendList(b, `,"amr":`, t.AMR)
 	b = appendVoidKeys(b, t, jti)
 	b = append(b, `,"feed_position":"`...)
-	b = f.View.Position.Append(b)
+	b = f.Mark.Position.Append(b)
 	return append(b, `"}`...)
 }
 

@@ -64,7 +64,7 @@ func describe(f tokens.Found, issuer string) introspection {
 		Subject: tokens.Subject(t), Issuer: issuer, ID: tokens.ID(f.Digest), Use: t.Use,
 		OrgID: t.OrgID, CustomerID: t.CustomerID, PartnerID: t.PartnerID,
 		SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: t.Resources,
-		AMR: t.AMR, FeedPosition: f.View.Position.String(),
+		AMR: t.AMR, FeedPosition: f.Mark.Position.String(),
 	}
 	if !t.AuthTime.IsZero() {
 		a.AuthTime = t.AuthTime.Unix()
@@ -143,7 +143,7 @@ func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 				OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: resources(r),
 				Upgradable: pick(r, someTexts), AuthTime: pick(r, []time.Time{{}, at}), AMR: list(r), Parents: pick(r, [][]string{nil, {tokens.ID(store.Digest{1})}}),
 			},
-			View: feed.View{Position: store.Position{Time: r.Uint64(), Seq: r.Uint64()}},
+			Mark: feed.Mark{Position: store.Position{Time: r.Uint64(), Seq: r.Uint64()}},
 		}
 		for i := range f.Digest {
 			f.Digest[i] = byte(r.Uint32())
@@ -156,10 +156,10 @@ func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 func TestTokenResponseIsWhatEncodingJSONMakes(t *testing.T) {
 	for _, scope := range someTexts {
 		at := time.Unix(1687436422, 0)
-		issued := tokens.Issued{Token: "gt_sandbox_Ab-_9", Scope: scope, IssuedAt: at, ExpiresIn: 2 * time.Hour}
+		issued := tokens.IssuedToken{Token: "gt_sandbox_Ab-_9", Scope: scope, IssuedAt: at, ExpiresIn: 2 * time.Hour}
 		want := tokenResponse{"gt_sandbox_Ab-_9", "", "Bearer", 7200, scope, at.Unix()}
-		same(t, "token response", appendIssued(nil, &issued, false), want)
+		same(t, "token response", appendTokenResponse(nil, &issued, false), want)
 		want.IssuedType = typeAccessToken
-		same(t, "token response of an exchange", appendIssued(nil, &issued, true), want)
+		same(t, "token response of an exchange", appendTokenResponse(nil, &issued, true), want)
 	}
 }

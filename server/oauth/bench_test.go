@@ -11,10 +11,10 @@ import (
 
 func BenchmarkRenderIssued(b *testing.B) {
 	b.ReportAllocs()
-	issued := tokens.Issued{Token: "gt_sandbox_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXU", Scope: "users:read customers", IssuedAt: time.Unix(1687436422, 0), ExpiresIn: 2 * time.Hour}
+	issued := tokens.IssuedToken{Token: "gt_sandbox_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXU", Scope: "users:read customers", IssuedAt: time.Unix(1687436422, 0), ExpiresIn: 2 * time.Hour}
 	buffer := make([]byte, 0, 1024)
 	for b.Loop() {
-		buffer = appendIssued(buffer[:0], &issued, false)
+		buffer = appendTokenResponse(buffer[:0], &issued, false)
 	}
 }
 
@@ -23,7 +23,7 @@ func BenchmarkRenderActive(b *testing.B) {
 	at := time.Unix(1687436422, 0)
 	f := tokens.Found{
 		Token: &store.Token{Use: store.UseClient, ClientID: "billing", SecretID: "a1B2c3D4", Scopes: "users:read customers", IssuedAt: at, ExpiresAt: at.Add(2 * time.Hour)},
-		View:  feed.View{Position: store.Position{Time: 1753488000123, Seq: 4}},
+		Mark:  feed.Mark{Position: store.Position{Time: 1753488000123, Seq: 4}},
 	}
 	jti := tokens.ID(f.Digest)
 	buffer := make([]byte, 0, 1024)

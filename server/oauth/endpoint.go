@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -17,19 +18,19 @@ import (
 
 // Issues notes tokens that were given out; it must not block.
 type Issues interface {
-	Issued(clientID, secretID string, from netip.Addr)
+	RecordIssue(clientID, secretID string, from netip.Addr)
 }
 
 // Quota bounds how many tokens a client may have; it must not block.
 type Quota interface {
 	Take(clientID string) (wait time.Duration)
-	Issued(clientID string, life time.Duration)
+	RecordIssue(clientID string, life time.Duration)
 }
 
 // Observer counts what happens here, for the metrics.
 type Observer interface {
-	Issued(use string)
-	Introspected(active bool, cache string)
+	CountIssued(use string)
+	CountIntrospected(active bool, cache string)
 }
 
 // Audit notes a revocation by a client, and what came of it.
@@ -42,7 +43,7 @@ type Options struct {
 	Environment string
 	Issuer      func() string // known once the listener is bound
 	Auth        *auth.Authenticator
-	Clients     *auth.ClientCache
+	Clients     *registry.ClientCache
 	Tokens      *tokens.Service
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
@@ -50,9 +51,9 @@ type Options struct {
 	Observe     Observer
 	Audit       Audit
 	// OnBehalf makes a token on behalf of an org for who holds the partner
-	// token. Errors: fault.InvalidToken for the subject token, AccessDenied for
+	// token. Errors: apierr.InvalidToken for the subject token, AccessDenied for
 	// the org, InsufficientScope, and others.
-	OnBehalf func(c *gin.Context, subject, org, scope string) (tokens.Issued, error)
+	OnBehalf func(c *gin.Context, subject, org, scope string) (tokens.IssuedToken, error)
 }
 
 // Endpoints holds the handlers.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/web"
 )
 
@@ -18,15 +18,15 @@ const typeAccessToken = "urn:ietf:params:oauth:token-type:access_token"
 const audienceOrg = "org:"
 
 var (
-	errNoSubject   = fault.New(fault.InvalidRequest, "subject_token is missing: the partner token")
-	errSubjectType = fault.New(fault.InvalidRequest, "subject_token_type must be "+typeAccessToken)
-	errAskedType   = fault.New(fault.InvalidRequest, "requested_token_type must be "+typeAccessToken+" or absent")
-	errActor       = fault.New(fault.InvalidRequest, "actor_token is not taken: the partner of the subject token acts")
-	errNoClient    = fault.New(fault.InvalidClient, "a token exchange takes no client credentials: the subject token authenticates the partner")
-	errSubject     = fault.New(fault.InvalidRequest, "subject_token is not an active partner token, or may not be used from this address")
-	errAudience    = fault.New(fault.InvalidRequest, "audience is missing: org: and the id of the org to act for")
-	errOrg         = fault.New(fault.InvalidTarget, "audience must be one org that has agreed that the partner acts for it, as org: and its id; resource is not taken")
-	errNotGranted  = fault.New(fault.InvalidScope, "scope holds a name that does more than read, that the org did not grant, or that you may not have any more; or nothing is left of what it granted")
+	errNoSubject   = apierr.New(apierr.InvalidRequest, "subject_token is missing: the partner token")
+	errSubjectType = apierr.New(apierr.InvalidRequest, "subject_token_type must be "+typeAccessToken)
+	errAskedType   = apierr.New(apierr.InvalidRequest, "requested_token_type must be "+typeAccessToken+" or absent")
+	errActor       = apierr.New(apierr.InvalidRequest, "actor_token is not taken: the partner of the subject token acts")
+	errNoClient    = apierr.New(apierr.InvalidClient, "a token exchange takes no client credentials: the subject token authenticates the partner")
+	errSubject     = apierr.New(apierr.InvalidRequest, "subject_token is not an active partner token, or may not be used from this address")
+	errAudience    = apierr.New(apierr.InvalidRequest, "audience is missing: org: and the id of the org to act for")
+	errOrg         = apierr.New(apierr.InvalidTarget, "audience must be one org that has agreed that the partner acts for it, as org: and its id; resource is not taken")
+	errNotGranted  = apierr.New(apierr.InvalidScope, "scope holds a name that does more than read, that the org did not grant, or that you may not have any more; or nothing is left of what it granted")
 )
 
 // exchange gives a partner a token on behalf of an org for its own (RFC 8693).
@@ -47,7 +47,7 @@ func (e *Endpoints) exchange(c *gin.Context, p web.Params) error {
 	if err != nil {
 		return exchangeFault(err)
 	}
-	sendIssued(c, &issued, true)
+	sendTokenResponse(c, &issued, true)
 	return nil
 }
 
@@ -72,19 +72,19 @@ func exchangeable(c *gin.Context, p web.Params) error {
 // exchangeFault says in this endpoint's codes what the partners' own path says
 // in its.
 func exchangeFault(err error) error {
-	var f *fault.Error
+	var f *apierr.Error
 	if !errors.As(err, &f) {
 		return err
 	}
 	switch f.Code {
-	case fault.InvalidToken:
+	case apierr.InvalidToken:
 		return errSubject.Because(f.Cause)
-	case fault.AccessDenied:
+	case apierr.AccessDenied:
 		return errOrg
-	case fault.InsufficientScope:
+	case apierr.InsufficientScope:
 		return errNotGranted
-	case fault.InvalidRequest: // of what is left only the scope can be malformed
-		return fault.New(fault.InvalidScope, f.Description)
+	case apierr.InvalidRequest: // of what is left only the scope can be malformed
+		return apierr.New(apierr.InvalidScope, f.Description)
 	}
 	return err
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -21,13 +21,13 @@ var introspectSpec = web.Spec{Params: with(
 )}
 
 var (
-	errNoToken      = fault.New(fault.InvalidRequest, "token is missing")
-	errNotRS        = fault.New(fault.AccessDenied, "this client may not introspect: it needs the scope introspect")
-	errBearer       = fault.New(fault.InvalidToken, "the bearer token is not active, or not one of a client")
-	errSelf         = fault.New(fault.InvalidToken, "a token cannot introspect itself")
-	errBearerAndID  = fault.New(fault.InvalidRequest, "more than one client authentication method: a bearer token and client credentials")
-	errSourceIP     = fault.New(fault.InvalidRequest, "source_ip is not an IP address")
-	errBearerNoSpec = &fault.Error{Code: fault.InsufficientScope, Scope: scopes.Introspect, Description: "the bearer token lacks the scope introspect"}
+	errNoToken      = apierr.New(apierr.InvalidRequest, "token is missing")
+	errNotRS        = apierr.New(apierr.AccessDenied, "this client may not introspect: it needs the scope introspect")
+	errBearer       = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
+	errSelf         = apierr.New(apierr.InvalidToken, "a token cannot introspect itself")
+	errBearerAndID  = apierr.New(apierr.InvalidRequest, "more than one client authentication method: a bearer token and client credentials")
+	errSourceIP     = apierr.New(apierr.InvalidRequest, "source_ip is not an IP address")
+	errBearerNoSpec = &apierr.Error{Code: apierr.InsufficientScope, Scope: scopes.Introspect, Description: "the bearer token lacks the scope introspect"}
 )
 
 // Introspect is POST /oauth/introspect.
@@ -59,7 +59,7 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 		active = hidden == ""
 		ev.Note, ev.TokenID = string(hidden), found.ID()
 	}
-	e.o.Observe.Introspected(active, string(found.Source))
+	e.o.Observe.CountIntrospected(active, string(found.Source))
 	body := web.NewBody()
 	if active {
 		ev.Verdict = web.Active

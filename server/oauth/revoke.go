@@ -5,8 +5,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -17,7 +17,7 @@ var revokeSpec = web.Spec{Params: with(
 	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // a wrong one is ignored (RFC 7009 §2.1)
 )}
 
-var errOtherClients = fault.New(fault.UnauthorizedClient, "the token was not issued to this client")
+var errOtherClients = apierr.New(apierr.UnauthorizedClient, "the token was not issued to this client")
 
 // Revoke is POST /oauth/revoke.
 func (e *Endpoints) Revoke(c *gin.Context) error {

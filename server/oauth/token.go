@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -34,15 +34,15 @@ var tokenSpec = web.Spec{JSON: true, Params: with(
 )}
 
 var (
-	errNoGrantType = fault.New(fault.InvalidRequest, "grant_type is missing: send grant_type=client_credentials")
-	errQuota       = fault.New(fault.TooManyRequests, "this client has had more tokens than its quota: use each until it expires, and wait as long as Retry-After says")
-	errGrantType   = fault.New(fault.UnsupportedGrantType, "this server grants client_credentials and, to partners, token exchange")
-	errTarget      = fault.New(fault.InvalidTarget, "resource must be one of this client's resources: an absolute URI without fragment")
+	errNoGrantType = apierr.New(apierr.InvalidRequest, "grant_type is missing: send grant_type=client_credentials")
+	errQuota       = apierr.New(apierr.TooManyRequests, "this client has had more tokens than its quota: use each until it expires, and wait as long as Retry-After says")
+	errGrantType   = apierr.New(apierr.UnsupportedGrantType, "this server grants client_credentials and, to partners, token exchange")
+	errTarget      = apierr.New(apierr.InvalidTarget, "resource must be one of this client's resources: an absolute URI without fragment")
 )
 
-// appendIssued appends RFC 6749 §5.1 and created_at (seeds/002), of an exchange
+// appendTokenResponse appends RFC 6749 §5.1 and created_at (seeds/002), of an exchange
 // also issued_token_type (RFC 8693 §2.2.1).
-func appendIssued(b []byte, t *tokens.Issued, exchanged bool) []byte {
+func appendTokenResponse(b []byte, t *tokens.IssuedToken, exchanged bool) []byte {
 	b = append(b, `{"access_token":"`...)
 	b = append(b, t.Token...) // its prefix and base64url
 	if exchanged {
@@ -85,22 +85,22 @@ func (e *Endpoints) Token(c *gin.Context) error {
 		return errQuota.After(wait)
 	}
 	issued, err := e.o.Tokens.Issue(c.Request.Context(), tokens.Grant{
-		Client: id.Client, SecretID: id.SecretID, View: id.View, Scopes: granted, Audience: audience,
+		Client: id.Client, SecretID: id.SecretID, Mark: id.Mark, Scopes: granted, Audience: audience,
 	})
 	if err != nil {
 		return err
 	}
-	e.o.Quota.Issued(id.Client.ID, issued.ExpiresIn)
-	e.o.Observe.Issued(string(store.UseClient))
-	e.o.Issues.Issued(id.Client.ID, id.SecretID, web.Address(c))
+	e.o.Quota.RecordIssue(id.Client.ID, issued.ExpiresIn)
+	e.o.Observe.CountIssued(string(store.UseClient))
+	e.o.Issues.RecordIssue(id.Client.ID, id.SecretID, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
-	sendIssued(c, &issued, false)
+	sendTokenResponse(c, &issued, false)
 	return nil
 }
 
-func sendIssued(c *gin.Context, t *tokens.Issued, exchanged bool) {
+func sendTokenResponse(c *gin.Context, t *tokens.IssuedToken, exchanged bool) {
 	body := web.NewBody()
-	body.B = appendIssued(body.B, t, exchanged)
+	body.B = appendTokenResponse(body.B, t, exchanged)
 	web.Send(c, 200, body)
 }
 
@@ -122,7 +122,7 @@ func grantType(p web.Params) (string, error) {
 func scopeFault(err error) error {
 	for _, known := range []error{scopes.ErrTooLong, scopes.ErrSyntax, scopes.ErrUnknown, scopes.ErrRefused, scopes.ErrNone} {
 		if errors.Is(err, known) {
-			return fault.New(fault.InvalidScope, known.Error())
+			return apierr.New(apierr.InvalidScope, known.Error())
 		}
 	}
 	return err

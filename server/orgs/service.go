@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/feed"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -29,43 +29,43 @@ type Options struct {
 // org that is deleted stay, and are refused: there is no org that they belong
 // to.
 type Service struct {
-	records.Managed[store.Org, View]
+	registry.Managed[store.Org, View]
 	store store.Orgs
-	keep  *records.Keeper[store.Org]
+	keep  *registry.Keeper[store.Org]
 }
 
 // New makes a Service.
 func New(o Options) *Service {
-	kind := records.Kind[store.Org]{
-		Records: store.OrgRecords, Principal: store.PrincipalOrg, Valid: auth.ValidID,
+	kind := registry.Kind[store.Org]{
+		Kind: store.OrgRecords, Principal: store.PrincipalOrg, Valid: auth.ValidID,
 		Store: o.Store,
 		Head:  func(o *store.Org) *store.Head { return &o.Head },
 		View:  func(o store.Org) any { return view(o) },
 	}
-	keep := records.NewKeeper(kind, o.Feed, o.Audit, o.Now)
+	keep := registry.NewKeeper(kind, o.Feed, o.Audit, o.Now)
 	show := func(_ context.Context, o store.Org) (View, error) { return view(o), nil }
-	return &Service{records.Manage(keep, show), o.Store, keep}
+	return &Service{registry.Manage(keep, show), o.Store, keep}
 }
 
 var (
-	errID   = fault.New(fault.InvalidRequest, "an org's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -").At("org_id")
-	errName = fault.New(fault.InvalidRequest, "name is one line of 1 to 64 characters: customers read it in messages").At("name")
+	errID   = apierr.New(apierr.InvalidRequest, "an org's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -").At("org_id")
+	errName = apierr.New(apierr.InvalidRequest, "name is one line of 1 to 64 characters: customers read it in messages").At("name")
 )
 
 // Put makes the org, or gives it what the spec says. version 0 means whatever
-// is stored, or nothing. Errors: fault.InvalidRequest, PreconditionFailed.
+// is stored, or nothing. Errors: apierr.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {
 	if !auth.ValidID(id) {
 		return View{}, false, errID
 	}
-	if !records.OneLine(spec.Name, maxName) {
+	if !registry.OneLine(spec.Name, maxName) {
 		return View{}, false, errName
 	}
-	o, created, err := s.keep.Put(ctx, s.first(id, spec), records.Step[store.Org]{
+	o, created, err := s.keep.Put(ctx, s.first(id, spec), registry.Step[store.Org]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(o *store.Org) error {
 			if o.Name == spec.Name {
-				return records.ErrUnchanged
+				return registry.ErrUnchanged
 			}
 			o.Name = spec.Name
 			return nil
@@ -85,12 +85,12 @@ func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
 	if len(name) > maxName {
 		name = name[:maxName]
 	}
-	_, _, err := s.keep.Put(ctx, s.first(id, Spec{Name: name}), records.Step[store.Org]{
-		By: by, ID: id, Edit: func(*store.Org) error { return records.ErrUnchanged }, // somebody else was first
+	_, _, err := s.keep.Put(ctx, s.first(id, Spec{Name: name}), registry.Step[store.Org]{
+		By: by, ID: id, Edit: func(*store.Org) error { return registry.ErrUnchanged }, // somebody else was first
 	})
 	return err
 }
 
 func (s *Service) first(id string, spec Spec) store.Org {
-	return store.Org{ID: id, Name: spec.Name, Incarnation: records.FirstVersion(), Head: s.keep.NewHead()}
+	return store.Org{ID: id, Name: spec.Name, Incarnation: registry.FirstVersion(), Head: s.keep.NewHead()}
 }

@@ -10,21 +10,21 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
 var (
 	errNoOrg     = bad("org_id", "there is no org with this id: make it first (grantd org put)")
 	errUntil     = bad("until", "until is a time in the future, such as 2027-01-01T00:00:00Z")
-	errOff       = fault.New(fault.Conflict, "this partner is deactivated: reactivate it first")
-	errNoGrant   = fault.New(fault.NotFound, "this org has granted this partner nothing")
-	errGone      = fault.New(fault.Conflict, "the partner or the org was deleted in the meantime, and perhaps made anew; look at both and try again")
-	errAbsentOrg = fault.New(fault.NotFound, "there is no org with this id")
-	errNoPartner = fault.New(fault.NotFound, "there is no partner with this id")
+	errOff       = apierr.New(apierr.Conflict, "this partner is deactivated: reactivate it first")
+	errNoGrant   = apierr.New(apierr.NotFound, "this org has granted this partner nothing")
+	errGone      = apierr.New(apierr.Conflict, "the partner or the org was deleted in the meantime, and perhaps made anew; look at both and try again")
+	errAbsentOrg = apierr.New(apierr.NotFound, "there is no org with this id")
+	errNoPartner = apierr.New(apierr.NotFound, "there is no partner with this id")
 )
 
 func validGrantID(id string) bool {
@@ -34,7 +34,7 @@ func validGrantID(id string) bool {
 
 // Grant answers what the org grants the partner. What was granted to one that
 // had the partner's id before is nobody's: here and in the lists there is no
-// such grant. Errors: fault.NotFound.
+// such grant. Errors: apierr.NotFound.
 func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
 	g, err := s.grants.Get(ctx, id)
 	if err != nil {
@@ -75,13 +75,13 @@ func (s *Service) grantOf(g *store.Grant, p *store.Partner, o *store.Org) GrantV
 }
 
 // Grants answers up to limit grants to the partner after the one with the given
-// id, by org. Errors: fault.NotFound.
+// id, by org. Errors: apierr.NotFound.
 func (s *Service) Grants(ctx context.Context, partner, after string, limit int) ([]GrantView, error) {
 	p, err := s.keep.Get(ctx, partner)
 	if err != nil {
 		return nil, err
 	}
-	return records.Pick(ctx, s.grants, store.Page{Of: partner, After: after, Limit: limit}, func(g store.Grant) (GrantView, bool, error) {
+	return registry.Pick(ctx, s.grants, store.Page{Of: partner, After: after, Limit: limit}, func(g store.Grant) (GrantView, bool, error) {
 		if g.PartnerIncarnation != p.Incarnation {
 			return GrantView{}, false, nil
 		}
@@ -91,7 +91,7 @@ func (s *Service) Grants(ctx context.Context, partner, after string, limit int) 
 }
 
 // GrantsBy answers up to limit grants of the org, to partners after the given
-// one, by partner. Errors: fault.NotFound.
+// one, by partner. Errors: apierr.NotFound.
 func (s *Service) GrantsBy(ctx context.Context, org, after string, limit int) ([]GrantView, error) {
 	if !auth.ValidID(org) {
 		return nil, errAbsentOrg
@@ -100,7 +100,7 @@ func (s *Service) GrantsBy(ctx context.Context, org, after string, limit int) ([
 	if err != nil {
 		return nil, err
 	}
-	views, err := records.Pick(ctx, s.keep, store.Page{After: after, Limit: limit}, func(p store.Partner) (GrantView, bool, error) {
+	views, err := registry.Pick(ctx, s.keep, store.Page{After: after, Limit: limit}, func(p store.Partner) (GrantView, bool, error) {
 		g, err := s.o.Grants.Get(ctx, store.GrantID(p.ID, org))
 		if err != nil || p.Incarnation != g.PartnerIncarnation {
 			return GrantView{}, false, ignoreNotFound(err)
@@ -142,7 +142,7 @@ func usable(g *store.Grant, p *store.Partner, c *scopes.Catalogue) []string {
 // PutGrant notes what the org grants the partner, instead of what it granted
 // before. Granting less voids the tokens that were made with more. version 0
 // means whatever is stored, or nothing.
-// Errors: fault.InvalidRequest, NotFound, Conflict, PreconditionFailed.
+// Errors: apierr.InvalidRequest, NotFound, Conflict, PreconditionFailed.
 func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, version uint64, spec GrantSpec) (v GrantView, created bool, err error) {
 	ctx = context.WithoutCancel(ctx) // what is written is also shown
 	first, err := s.newGrant(ctx, id, spec)
@@ -152,7 +152,7 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 	if err != nil {
 		return v, false, err
 	}
-	g, created, err := s.grants.Put(ctx, first, records.Step[store.Grant]{
+	g, created, err := s.grants.Put(ctx, first, registry.Step[store.Grant]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(g *store.Grant) error {
 			same := sameIncarnation(*g, first)
@@ -164,7 +164,7 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 			}
 			same = same && g.DeactivatedAt == nil // a withdrawal may have stopped half-way
 			if same && slices.Equal(g.Scopes, first.Scopes) && slices.Equal(g.Endpoints, first.Endpoints) && sameTime(g.Until, first.Until) {
-				return records.ErrUnchanged
+				return registry.ErrUnchanged
 			}
 			if !same || !scopes.Subset(g.Scopes, first.Scopes) || narrowerEndpoints(g.Endpoints, first.Endpoints) || sooner(g.Until, first.Until) {
 				g.Unannounced = true
@@ -254,7 +254,7 @@ func (s *Service) newGrant(ctx context.Context, id string, spec GrantSpec) (stor
 }
 
 // Withdraw ends what the org granted the partner, with the tokens that were
-// made for it. Errors: fault.NotFound, PreconditionFailed.
+// made for it. Errors: apierr.NotFound, PreconditionFailed.
 func (s *Service) Withdraw(ctx context.Context, by audit.Actor, id string, version uint64) error {
 	if err := s.clearFormer(ctx, by, id); err != nil {
 		return err
@@ -263,8 +263,8 @@ func (s *Service) Withdraw(ctx context.Context, by audit.Actor, id string, versi
 }
 
 func (s *Service) asNoGrant(err error) error {
-	var f *fault.Error
-	if errors.As(err, &f) && f.Code == fault.NotFound {
+	var f *apierr.Error
+	if errors.As(err, &f) && f.Code == apierr.NotFound {
 		return errNoGrant
 	}
 	return err

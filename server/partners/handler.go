@@ -11,8 +11,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 )
@@ -47,8 +47,8 @@ type Finder interface {
 
 // Uses notes what was used and given out; it must not block.
 type Uses interface {
-	PartnerUsed(partnerID, tokenID string, from netip.Addr)
-	PartnerIssued(partnerID, tokenID, orgID string, from netip.Addr)
+	RecordPartnerUse(partnerID, tokenID string, from netip.Addr)
+	RecordPartnerIssue(partnerID, tokenID, orgID string, from netip.Addr)
 }
 
 // Handler is the public side of partners.
@@ -66,9 +66,9 @@ type tokenAnswer struct {
 }
 
 var (
-	errNoBearer = fault.New(fault.NoToken, "this needs Authorization: Bearer with a partner token")
-	errBearer   = fault.New(fault.InvalidToken, "the bearer token is not an active partner token, or may not be used from this address")
-	errPage     = fault.New(fault.InvalidRequest, "this path takes page[size], 1 to 1000, and page[after], as links.next has them, and no other parameters")
+	errNoBearer = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a partner token")
+	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not an active partner token, or may not be used from this address")
+	errPage     = apierr.New(apierr.InvalidRequest, "this path takes page[size], 1 to 1000, and page[after], as links.next has them, and no other parameters")
 )
 
 // Orgs is GET /partners/orgs.
@@ -134,23 +134,23 @@ func (h Handler) Token(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.issued(c, b, *r.OrgID, issued)
+	h.recordIssue(c, b, *r.OrgID, issued)
 	web.Document(c, http.StatusCreated, typeOnBehalf, tokenAnswer{issued.Token, int64(issued.ExpiresIn / time.Second)})
 	return nil
 }
 
 // Exchange makes the token of an exchange (RFC 8693), which server/oauth reads
-// and answers. Errors: those of OnBehalf.Exchange; fault.InvalidToken for the
+// and answers. Errors: those of OnBehalf.Exchange; apierr.InvalidToken for the
 // subject token.
-func (h Handler) Exchange(c *gin.Context, subject, org, scope string) (tokens.Issued, error) {
+func (h Handler) Exchange(c *gin.Context, subject, org, scope string) (tokens.IssuedToken, error) {
 	b, err := h.find(c, subject)
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	noteOrg(c, &org)
 	issued, err := h.OnBehalf.Exchange(c.Request.Context(), b, org, scope)
 	if err == nil {
-		h.issued(c, b, org, issued)
+		h.recordIssue(c, b, org, issued)
 	}
 	return issued, err
 }
@@ -168,8 +168,8 @@ func (h Handler) refused(ev *web.Event, presented string, r *tokens.RefusedToken
 	return errBearer.Because(errors.New(string(r.Why)))
 }
 
-func (h Handler) issued(c *gin.Context, b Bearer, org string, issued tokens.Issued) {
-	h.Uses.PartnerIssued(b.Token.PartnerID, b.Token.PartnerTID, org, web.Address(c))
+func (h Handler) recordIssue(c *gin.Context, b Bearer, org string, issued tokens.IssuedToken) {
+	h.Uses.RecordPartnerIssue(b.Token.PartnerID, b.Token.PartnerTID, org, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
 }
 
@@ -201,6 +201,6 @@ func (h Handler) find(c *gin.Context, presented string) (Bearer, error) {
 		return Bearer{}, h.refused(ev, presented, found.Refused)
 	}
 	ev.PartnerID, ev.PartnerTokenID = found.Token.PartnerID, found.Token.PartnerTID
-	h.Uses.PartnerUsed(found.Token.PartnerID, found.Token.PartnerTID, web.Address(c))
+	h.Uses.RecordPartnerUse(found.Token.PartnerID, found.Token.PartnerTID, web.Address(c))
 	return found, nil
 }

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -30,19 +31,19 @@ type Quota interface {
 
 // Minter makes tokens; see server/tokens.
 type Minter interface {
-	Mint(ctx context.Context, t store.Token, ttl time.Duration) (tokens.Issued, error)
+	Mint(ctx context.Context, t store.Token, ttl time.Duration) (tokens.IssuedToken, error)
 }
 
 // Observer counts what happens here, for the metrics.
 type Observer interface {
-	Issued(use string)
+	CountIssued(use string)
 }
 
 // OnBehalfOptions are what OnBehalf needs.
 type OnBehalfOptions struct {
-	Partners  *auth.PartnerCache
-	Grants    *auth.GrantCache
-	Orgs      *auth.OrgCache
+	Partners  *registry.PartnerCache
+	Grants    *registry.GrantCache
+	Orgs      *registry.OrgCache
 	List      store.Grants // for the list of orgs
 	Catalogue func() *scopes.Catalogue
 	Quota     Quota
@@ -73,34 +74,34 @@ var (
 	errNoScopes   = bad("scopes", "scopes is missing: name at least one, separated by spaces")
 	errNoSource   = bad("sourceIp", "sourceIp is a list of IP addresses or CIDRs, separated by commas without spaces, at most 32")
 	errExpiresIn  = bad("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
-	errNotAgreed  = fault.New(fault.AccessDenied, "this org has not agreed that you act for it, or there is none with this id").At("orgId")
-	errNotGranted = fault.New(fault.InsufficientScope, "on-behalf tokens have only scopes that read, that the org granted you, and that the operator lets you have").At("scopes")
-	errQuota      = fault.New(fault.TooManyRequests, "this partner has made more tokens than its quota: keep each until it expires, and wait as long as Retry-After says")
+	errNotAgreed  = apierr.New(apierr.AccessDenied, "this org has not agreed that you act for it, or there is none with this id").At("orgId")
+	errNotGranted = apierr.New(apierr.InsufficientScope, "on-behalf tokens have only scopes that read, that the org granted you, and that the operator lets you have").At("scopes")
+	errQuota      = apierr.New(apierr.TooManyRequests, "this partner has made more tokens than its quota: keep each until it expires, and wait as long as Retry-After says")
 )
 
 // Issue makes a token on behalf of an org.
-// Errors: fault.InvalidRequest, AccessDenied (one answer for an org that did
+// Errors: apierr.InvalidRequest, AccessDenied (one answer for an org that did
 // not agree and one that is not there), InsufficientScope, TooManyRequests;
 // store.ErrUnavailable.
-func (t *OnBehalf) Issue(ctx context.Context, b Bearer, r Request) (tokens.Issued, error) {
+func (t *OnBehalf) Issue(ctx context.Context, b Bearer, r Request) (tokens.IssuedToken, error) {
 	if r.OrgID == nil {
-		return tokens.Issued{}, errNoOrgID
+		return tokens.IssuedToken{}, errNoOrgID
 	}
 	asked, err := t.asked(r.Scopes)
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	if len(asked) == 0 {
-		return tokens.Issued{}, errNoScopes
+		return tokens.IssuedToken{}, errNoScopes
 	}
 	addresses, err := sourceIPs(r.SourceIP)
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	life := maxLife
 	if r.ExpiresIn != nil {
 		if life = *r.ExpiresIn; life < 1 || life > maxLife {
-			return tokens.Issued{}, errExpiresIn
+			return tokens.IssuedToken{}, errExpiresIn
 		}
 	}
 	return t.issue(ctx, b, *r.OrgID, asked, addresses, time.Duration(life)*time.Second)
@@ -108,34 +109,34 @@ func (t *OnBehalf) Issue(ctx context.Context, b Bearer, r Request) (tokens.Issue
 
 // Exchange makes the same token as RFC 8693 has it: without scopes it gets all
 // that the org granted. Errors: those of Issue.
-func (t *OnBehalf) Exchange(ctx context.Context, b Bearer, org, scope string) (tokens.Issued, error) {
+func (t *OnBehalf) Exchange(ctx context.Context, b Bearer, org, scope string) (tokens.IssuedToken, error) {
 	asked, err := t.asked(&scope)
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	return t.issue(ctx, b, org, asked, nil, time.Duration(maxLife)*time.Second)
 }
 
-func (t *OnBehalf) issue(ctx context.Context, b Bearer, org string, asked, addresses []string, life time.Duration) (tokens.Issued, error) {
+func (t *OnBehalf) issue(ctx context.Context, b Bearer, org string, asked, addresses []string, life time.Duration) (tokens.IssuedToken, error) {
 	partner, err := t.o.Partners.Get(ctx, b.Token.PartnerID)
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	if partner.Record == nil || !auth.ValidID(org) {
-		return tokens.Issued{}, errNotAgreed
+		return tokens.IssuedToken{}, errNotAgreed
 	}
 	grant, err := t.o.Grants.Get(ctx, store.GrantID(b.Token.PartnerID, org))
 	if err != nil {
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	}
 	if grant.Record == nil {
-		return tokens.Issued{}, errNotAgreed
+		return tokens.IssuedToken{}, errNotAgreed
 	}
 	switch _, state, err := t.stateOf(ctx, partner.Record, grant.Record); {
 	case err != nil:
-		return tokens.Issued{}, err
+		return tokens.IssuedToken{}, err
 	case state != Active && state != NoScope: // the latter has agreed, and to nothing
-		return tokens.Issued{}, errNotAgreed
+		return tokens.IssuedToken{}, errNotAgreed
 	}
 	granted := usable(grant.Record, partner.Record, t.o.Catalogue())
 	if len(asked) == 0 {
@@ -144,22 +145,22 @@ func (t *OnBehalf) issue(ctx context.Context, b Bearer, org string, asked, addre
 	if not := without(asked, granted); len(not) > 0 || len(asked) == 0 {
 		refused := *errNotGranted
 		refused.Scope = scopes.Join(not)
-		return tokens.Issued{}, &refused
+		return tokens.IssuedToken{}, &refused
 	}
 	if wait := t.o.Quota.Take(b.Token.PartnerID); wait > 0 {
-		return tokens.Issued{}, errQuota.After(wait)
+		return tokens.IssuedToken{}, errQuota.After(wait)
 	}
 	issued, err := t.o.Mint.Mint(ctx, store.Token{
 		Use: store.UseOnBehalf, PartnerID: b.Token.PartnerID, PartnerTID: b.Token.PartnerTID, OrgID: org,
 		Scopes: scopes.Join(asked), SourceIPs: addresses, Endpoints: grant.Record.Endpoints,
-		Position:  b.View.Position, // the oldest: from before any of the records was read
+		Position:  b.Mark.Position, // the oldest: from before any of the records was read
 		ExpiresAt: endOf(b.Token, grant.Record),
 	}, life)
 	if errors.Is(err, store.ErrExpired) { // the grant or the partner token, a moment ago
-		return tokens.Issued{}, errNotAgreed
+		return tokens.IssuedToken{}, errNotAgreed
 	}
 	if err == nil {
-		t.o.Observe.Issued(string(store.UseOnBehalf))
+		t.o.Observe.CountIssued(string(store.UseOnBehalf))
 	}
 	return issued, err
 }

@@ -8,19 +8,19 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/feed"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
 
 // ignoreNotFound is err unless it says that there is no such record.
 func ignoreNotFound(err error) error {
-	var f *fault.Error
-	if errors.Is(err, store.ErrNotFound) || errors.As(err, &f) && f.Code == fault.NotFound {
+	var f *apierr.Error
+	if errors.Is(err, store.ErrNotFound) || errors.As(err, &f) && f.Code == apierr.NotFound {
 		return nil
 	}
 	return err
@@ -56,33 +56,33 @@ type Options struct {
 // them. Every change is audited; one that ends something returns when every
 // replica has it.
 type Service struct {
-	records.Managed[store.Partner, View]
+	registry.Managed[store.Partner, View]
 	o      Options
-	keep   *records.Keeper[store.Partner]
-	grants *records.Keeper[store.Grant]
+	keep   *registry.Keeper[store.Partner]
+	grants *registry.Keeper[store.Grant]
 }
 
 // New makes a Service.
 func New(o Options) *Service {
 	s := &Service{o: o}
-	s.keep = records.NewKeeper(records.Kind[store.Partner]{
-		Records: store.PartnerRecords, Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
+	s.keep = registry.NewKeeper(registry.Kind[store.Partner]{
+		Kind: store.PartnerRecords, Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
 		Head:   func(p *store.Partner) *store.Head { return &p.Head },
 		View:   func(p store.Partner) any { return view(p) },
 		End:    endTokens,
 		Remove: s.removeWith,
 	}, o.Feed, o.Audit, o.Now)
-	s.grants = records.NewKeeper(records.Kind[store.Grant]{
-		Records: store.GrantRecords, Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
+	s.grants = registry.NewKeeper(registry.Kind[store.Grant]{
+		Kind: store.GrantRecords, Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
 		Head: func(g *store.Grant) *store.Head { return &g.Head },
 		View: func(g store.Grant) any { return viewGrant(g) },
 	}, o.Feed, o.Audit, o.Now)
-	s.Managed = records.Manage(s.keep, func(_ context.Context, p store.Partner) (View, error) { return view(p), nil })
+	s.Managed = registry.Manage(s.keep, func(_ context.Context, p store.Partner) (View, error) { return view(p), nil })
 	return s
 }
 
-func bad(field, description string) *fault.Error {
-	return fault.New(fault.InvalidRequest, description).At(field)
+func bad(field, description string) *apierr.Error {
+	return apierr.New(apierr.InvalidRequest, description).At(field)
 }
 
 var (
@@ -93,12 +93,12 @@ var (
 
 // Put makes the partner, or gives it what the spec says. Taking a scope away
 // voids the tokens that it made. version 0 means whatever is stored, or
-// nothing. Errors: fault.InvalidRequest, PreconditionFailed.
+// nothing. Errors: apierr.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {
 	if !auth.ValidID(id) {
 		return View{}, false, errID
 	}
-	if !records.OneLine(spec.Name, maxName) {
+	if !registry.OneLine(spec.Name, maxName) {
 		return View{}, false, errName
 	}
 	names, err := s.scopes(spec.Scope)
@@ -106,12 +106,12 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 		return View{}, false, err
 	}
 	p, created, err := s.keep.Put(ctx, store.Partner{
-		ID: id, Name: spec.Name, Scopes: names, Incarnation: records.FirstVersion(), Head: s.keep.NewHead(),
-	}, records.Step[store.Partner]{
+		ID: id, Name: spec.Name, Scopes: names, Incarnation: registry.FirstVersion(), Head: s.keep.NewHead(),
+	}, registry.Step[store.Partner]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(p *store.Partner) error {
 			if p.Name == spec.Name && slices.Equal(p.Scopes, names) {
-				return records.ErrUnchanged
+				return registry.ErrUnchanged
 			}
 			if !scopes.Subset(p.Scopes, names) {
 				p.Unannounced = true

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/fault"
-	"github.com/grantd/grantd/server/records"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -31,12 +31,12 @@ var (
 	errTokenName = bad("name", "name is one line of 1 to 64 characters: what the token is for")
 	errLifetime  = bad("lifetime", "lifetime (--expires) is 1m to 365d, such as 90d")
 	errSources   = bad("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
-	errTooMany   = fault.New(fault.Conflict, "this partner has twenty live tokens already: revoke one first")
-	errNoToken   = fault.New(fault.NotFound, "this partner has no token with this id")
+	errTooMany   = apierr.New(apierr.Conflict, "this partner has twenty live tokens already: revoke one first")
+	errNoToken   = apierr.New(apierr.NotFound, "this partner has no token with this id")
 )
 
 // Tokens lists the partner's tokens, oldest first, with their last use (a few
-// seconds behind); those that have ended, for 30 days. Errors: fault.NotFound.
+// seconds behind); those that have ended, for 30 days. Errors: apierr.NotFound.
 func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 	p, err := s.keep.Get(ctx, id)
 	if err != nil {
@@ -53,14 +53,14 @@ func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 			continue
 		}
 		v := viewToken(t, now)
-		v.LastUse = records.LastUseOf(uses, t.ID)
+		v.LastUse = registry.LastUseOf(uses, t.ID)
 		views = append(views, v)
 	}
 	return views, nil
 }
 
 // CreateToken gives the partner a token. It cannot be read again.
-// Errors: fault.InvalidRequest, NotFound, Conflict.
+// Errors: apierr.InvalidRequest, NotFound, Conflict.
 func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, spec TokenSpec) (CreatedToken, error) {
 	now := s.keep.Now()
 	t, err := tokenOf(spec, now)
@@ -81,7 +81,7 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 		return CreatedToken{}, err
 	}
 	var gone []store.PartnerToken
-	_, err = s.keep.Change(ctx, records.Step[store.Partner]{
+	_, err = s.keep.Change(ctx, registry.Step[store.Partner]{
 		By: by, Action: "create_token", ID: id,
 		Edit: func(p *store.Partner) (err error) {
 			if p.DeactivatedAt != nil {
@@ -93,7 +93,7 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
 		After:   func() any { return viewToken(t, now) },
 	})
-	if f := (*fault.Error)(nil); errors.As(err, &f) { // refused: nobody has the token
+	if f := (*apierr.Error)(nil); errors.As(err, &f) { // refused: nobody has the token
 		return CreatedToken{}, errors.Join(err, s.forgetTokens(ctx, []store.PartnerToken{t}))
 	}
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 // tokenOf answers the token that the spec describes, but for its id and hash.
 func tokenOf(spec TokenSpec, now time.Time) (store.PartnerToken, error) {
 	t := store.PartnerToken{Name: spec.Name, CreatedAt: now}
-	if !records.OneLine(spec.Name, maxName) {
+	if !registry.OneLine(spec.Name, maxName) {
 		return t, errTokenName
 	}
 	life := DefaultLifetime
@@ -160,9 +160,9 @@ func longEnded(t store.PartnerToken, now time.Time) bool {
 
 // RevokeToken ends one token of the partner at once, with all that were made
 // with it. Revoking one that has ended already is no error.
-// Errors: fault.NotFound.
+// Errors: apierr.NotFound.
 func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID string) error {
-	_, err := s.keep.Change(ctx, records.Step[store.Partner]{
+	_, err := s.keep.Change(ctx, registry.Step[store.Partner]{
 		By: by, Action: "revoke_token", ID: id,
 		Edit: func(p *store.Partner) error {
 			i := slices.IndexFunc(p.Tokens, func(t store.PartnerToken) bool { return t.ID == tokenID })
@@ -223,7 +223,7 @@ func endTokens(p *store.Partner, by string, now time.Time) {
 // endAll ends every token of the partner, unless it is gone. The caller waits
 // for the other replicas.
 func (s *Service) endAll(ctx context.Context, by audit.Actor, id string) error {
-	_, err := s.keep.Change(ctx, records.Step[store.Partner]{
+	_, err := s.keep.Change(ctx, registry.Step[store.Partner]{
 		By: by, Action: "void_tokens", ID: id, Unsettled: true,
 		Edit: func(p *store.Partner) error {
 			endTokens(p, by.Name, s.keep.Now())

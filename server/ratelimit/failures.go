@@ -19,7 +19,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
-	"github.com/grantd/grantd/server/together"
+	"github.com/grantd/grantd/server/coalesce"
 	"github.com/grantd/grantd/store"
 )
 
@@ -66,7 +66,7 @@ type Failures struct {
 	sums    sync.Pool                       // of *keyedSum
 	// failing and asking share what is counted and what is only asked, by the
 	// one or two counters of an attempt.
-	failing, asking together.Group[[2]string, []store.Count]
+	failing, asking coalesce.Group[[2]string, []store.Count]
 }
 
 // keyedSum is an HMAC under the key, with room for what it takes and gives.

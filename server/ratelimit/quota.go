@@ -109,8 +109,8 @@ func (q *Quota) Take(id string) time.Duration {
 	return c.until.Sub(now)
 }
 
-// Issued tells how long the client's tokens live.
-func (q *Quota) Issued(clientID string, life time.Duration) {
+// RecordIssue tells how long the client's tokens live.
+func (q *Quota) RecordIssue(clientID string, life time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if c, ok := q.clients[clientID]; ok {

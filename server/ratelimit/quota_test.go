@@ -68,10 +68,10 @@ func TestHintForClientsThatDontCache(t *testing.T) {
 	q := w.quota(0, true, &log)
 	for range 412 {
 		q.Take("billing")
-		q.Issued("billing", time.Hour)
+		q.RecordIssue("billing", time.Hour)
 	}
 	q.Take("shipping")
-	q.Issued("shipping", time.Hour)
+	q.RecordIssue("shipping", time.Hour)
 	q.Hint()
 	if log.Len() > 0 {
 		t.Error("hint before the minute is over")

@@ -10,8 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -45,10 +45,10 @@ func (h Handler) Routes() []admin.Route {
 const maxToken = 4096
 
 var (
-	errNoToken = fault.New(fault.InvalidRequest, "token is missing").At("token")
-	errWhich   = fault.New(fault.InvalidRequest, "send either token or jti")
-	errJTI     = fault.New(fault.InvalidRequest, "jti is not one of this server").At("jti")
-	errUnknown = fault.New(fault.NotFound, "there is no such token: it has expired, was made elsewhere, or was damaged in copying")
+	errNoToken = apierr.New(apierr.InvalidRequest, "token is missing").At("token")
+	errWhich   = apierr.New(apierr.InvalidRequest, "send either token or jti")
+	errJTI     = apierr.New(apierr.InvalidRequest, "jti is not one of this server").At("jti")
+	errUnknown = apierr.New(apierr.NotFound, "there is no such token: it has expired, was made elsewhere, or was damaged in copying")
 )
 
 func (h Handler) explain(c *gin.Context) error {

@@ -52,14 +52,14 @@ type Keyring struct {
 }
 
 type checkKey struct {
-	stored store.TokenKey
-	mask   cipher.Block
-	desks  sync.Pool // of *desk
+	stored    store.TokenKey
+	mask      cipher.Block
+	scratches sync.Pool // of *desk
 }
 
-// desk is what making or reading one token needs: an HMAC under the key, and
+// scratch is what making or reading one token needs: an HMAC under the key, and
 // room. Ciphers and hashes would have each piece of it allocated.
-type desk struct {
+type scratch struct {
 	hmac   hash.Hash
 	token  [tokenBytes]byte
 	stream [aes.BlockSize]byte
@@ -96,8 +96,8 @@ func (k *Keyring) Use(keys []store.TokenKey) error {
 		if err != nil {
 			return err
 		}
-		all[key.ID] = &checkKey{stored: key, mask: block, desks: sync.Pool{New: func() any {
-			return &desk{hmac: hmac.New(sha256.New, key.Key)}
+		all[key.ID] = &checkKey{stored: key, mask: block, scratches: sync.Pool{New: func() any {
+			return &scratch{hmac: hmac.New(sha256.New, key.Key)}
 		}}}
 		if key.CreatedAt.After(latest.CreatedAt) {
 			latest = key
@@ -120,8 +120,8 @@ func (k *Keyring) Make(end time.Time) string { return k.make(k.prefix, end) }
 
 func (k *Keyring) make(prefix string, end time.Time) string {
 	key := k.newest.Load()
-	d := key.desks.Get().(*desk)
-	defer key.desks.Put(d)
+	d := key.scratches.Get().(*scratch)
+	defer key.scratches.Put(d)
 	b := &d.token
 	mustRandom(b[:randomBytes])
 	minutes := uint32((end.Sub(epoch) + time.Minute - 1) / time.Minute)
@@ -151,8 +151,8 @@ func (k *Keyring) Read(presented string) (end time.Time, ok bool) {
 	if !known {
 		return time.Time{}, false
 	}
-	d := key.desks.Get().(*desk)
-	defer key.desks.Put(d)
+	d := key.scratches.Get().(*scratch)
+	defer key.scratches.Put(d)
 	d.token = b
 	sum := d.check(prefix)
 	if subtle.ConstantTimeCompare(sum[:], b[checkByte:]) != 1 {
@@ -164,13 +164,13 @@ func (k *Keyring) Read(presented string) (end time.Time, ok bool) {
 }
 
 // maskExpiry hides the end of life, or shows it again.
-func (c *checkKey) maskExpiry(d *desk) {
+func (c *checkKey) maskExpiry(d *scratch) {
 	c.mask.Encrypt(d.stream[:], d.token[:aes.BlockSize])
 	subtle.XORBytes(d.token[expiryByte:checkByte], d.token[expiryByte:checkByte], d.stream[:])
 }
 
 // check answers the keyed check of the token on the desk.
-func (d *desk) check(prefix string) (sum [tokenBytes - checkByte]byte) {
+func (d *scratch) check(prefix string) (sum [tokenBytes - checkByte]byte) {
 	d.hmac.Reset()
 	d.hmac.Write(append(append(d.in[:0], prefix...), d.token[:checkByte]...))
 	copy(sum[:], d.hmac.Sum(d.sum[:0]))

@@ -17,13 +17,13 @@ import (
 type Grant struct {
 	Client   *store.Client
 	SecretID string
-	View     feed.View // from before the client was read
+	Mark     feed.Mark // from before the client was read
 	Scopes   []string
 	Audience []string
 }
 
-// Issued is a token that was stored.
-type Issued struct {
+// IssuedToken is a token that was stored.
+type IssuedToken struct {
 	Token     string
 	Digest    store.Digest
 	Scope     string
@@ -33,7 +33,7 @@ type Issued struct {
 
 // Issue mints a token through go-oauth2's Manager: one write to the store.
 // Errors: store.ErrUnavailable.
-func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
+func (s *Service) Issue(ctx context.Context, g Grant) (IssuedToken, error) {
 	m := &minting{Context: ctx, grant: g}
 	_, err := s.manager.GenerateAccessToken(m, oauth2.ClientCredentials, &oauth2.TokenGenerateRequest{
 		ClientID: g.Client.ID,
@@ -48,7 +48,7 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 type minting struct {
 	context.Context
 	grant  Grant
-	issued Issued
+	issued IssuedToken
 }
 
 type mintingKey struct{}
@@ -144,17 +144,17 @@ func (t tokenStore) Create(ctx context.Context, info oauth2.TokenInfo) error {
 		Audience:  g.Audience,
 		IssuedAt:  iat,
 		ExpiresAt: iat.Add(info.GetAccessExpiresIn()),
-		Position:  g.View.Position,
+		Position:  g.Mark.Position,
 	})
 	return err
 }
 
-func (s *Service) put(ctx context.Context, presented string, t store.Token) (Issued, error) {
+func (s *Service) put(ctx context.Context, presented string, t store.Token) (IssuedToken, error) {
 	d := DigestOf(presented)
 	if err := s.o.Store.PutToken(ctx, d, t); err != nil {
-		return Issued{}, err
+		return IssuedToken{}, err
 	}
-	return Issued{
+	return IssuedToken{
 		Token:     presented,
 		Digest:    d,
 		Scope:     t.Scopes,

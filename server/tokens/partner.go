@@ -22,7 +22,7 @@ func (s *Service) MakePartnerToken(end time.Time) (plain, id, hash string) {
 type PartnerToken struct {
 	Partner *store.Partner      // shared: not to be changed
 	Token   *store.PartnerToken // within Partner
-	View    feed.View           // from before anything was read
+	Mark    feed.Mark           // from before anything was read
 	Void    *store.Entry        // of the feed, that ends the token; nil: none
 	cached  bool
 }
@@ -71,7 +71,7 @@ func (s *Service) PartnerTokenOf(ctx context.Context, presented string) (Partner
 // all is in it at once, and a revocation is that a store which lost its newest
 // writes has no record of.
 func (s *Service) partnerToken(ctx context.Context, presented, id string) (p PartnerToken, err error) {
-	if p.View, err = s.o.Feed.Fresh(ctx); err != nil {
+	if p.Mark, err = s.o.Feed.Fresh(ctx); err != nil {
 		return p, err
 	}
 	owner, err := s.o.PartnerTokens.Get(ctx, id)
@@ -101,7 +101,7 @@ func (s *Service) partnerToken(ctx context.Context, presented, id string) (p Par
 // tokens.
 func (s *Service) findPartner(ctx context.Context, found Found, presented, id string) (Found, error) {
 	p, err := s.partnerToken(ctx, presented, id)
-	found.View, found.Source = p.View, FromStore
+	found.Mark, found.Source = p.Mark, FromStore
 	if p.cached {
 		found.Source = FromCache
 	}
@@ -121,7 +121,7 @@ func (s *Service) findPartner(ctx context.Context, found Found, presented, id st
 func (p PartnerToken) asToken() *store.Token {
 	return &store.Token{
 		Use: store.UsePartner, PartnerID: p.Partner.ID, PartnerTID: p.Token.ID, SourceIPs: p.Token.SourceIPs,
-		IssuedAt: p.Token.CreatedAt, ExpiresAt: p.Token.ExpiresAt, Position: p.View.Position,
+		IssuedAt: p.Token.CreatedAt, ExpiresAt: p.Token.ExpiresAt, Position: p.Mark.Position,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/store/storetest"
@@ -46,7 +47,7 @@ func newDesktop(t *testing.T) *desktop {
 	t.Cleanup(f.Stop)
 	d.Service = New(Options{
 		Environment: "sandbox", Store: d.store, Clients: d.store.Clients(), Feed: f, Keys: ring(t, "gt_sandbox_", key(1, now)), Now: d.clock,
-		Partners: auth.NewPartnerCache(d.store.Partners(), f), PartnerTokens: auth.NewPartnerTokenCache(d.store.PartnerTokens(), f), CacheSize: 100,
+		Partners: registry.NewPartnerCache(d.store.Partners(), f), PartnerTokens: registry.NewPartnerTokenCache(d.store.PartnerTokens(), f), CacheSize: 100,
 	})
 	d.store.Hook("GetPartnerToken", func() { d.reads++ })
 	return d

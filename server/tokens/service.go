@@ -11,6 +11,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -26,8 +27,8 @@ type Options struct {
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
 	// Partner tokens are records, and whose they are too.
-	Partners      *auth.PartnerCache
-	PartnerTokens *auth.PartnerTokenCache
+	Partners      *registry.PartnerCache
+	PartnerTokens *registry.PartnerTokenCache
 	Feed          *feed.Feed
 	Keys          *Keyring
 	Catalogue     func() *scopes.Catalogue
@@ -57,7 +58,7 @@ func New(o Options) *Service {
 type Found struct {
 	Token  *store.Token // nil: not active; shared, not to be changed
 	Digest store.Digest
-	View   feed.View // of the feed, at which it was active
+	Mark   feed.Mark // of the feed, at which it was active
 	Source Source
 	// Refused is a partner token that is known and not active; nil: there is
 	// none.
@@ -109,18 +110,18 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 		}
 	}
 	var err error
-	if found.View, err = s.o.Feed.Fresh(ctx); err != nil {
+	if found.Mark, err = s.o.Feed.Fresh(ctx); err != nil {
 		return found, err
 	}
 	found.Source = FromCache
-	if cached == nil || cached.epoch != found.View.Epoch {
+	if cached == nil || cached.epoch != found.Mark.Epoch {
 		found.Source = FromStore
-		if cached, err = s.load(ctx, found.Digest, found.View); err != nil || cached == nil {
+		if cached, err = s.load(ctx, found.Digest, found.Mark); err != nil || cached == nil {
 			return found, err
 		}
 	}
 	t := cached.token()
-	if !s.active(found.Digest, t, cached, found.View) {
+	if !s.active(found.Digest, t, cached, found.Mark) {
 		s.forget(found.Digest)
 		return found, nil
 	}
@@ -129,7 +130,7 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 }
 
 // load reads a token past the cache, and keeps it there if it is alive.
-func (s *Service) load(ctx context.Context, d store.Digest, view feed.View) (*cachedToken, error) {
+func (s *Service) load(ctx context.Context, d store.Digest, view feed.Mark) (*cachedToken, error) {
 	t, err := s.o.Store.GetToken(ctx, d)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnknownRecord):
@@ -151,7 +152,7 @@ func (s *Service) load(ctx context.Context, d store.Digest, view feed.View) (*ca
 }
 
 // active is the verdict of the clock and the feed.
-func (s *Service) active(d store.Digest, t *store.Token, c *cachedToken, view feed.View) bool {
+func (s *Service) active(d store.Digest, t *store.Token, c *cachedToken, view feed.Mark) bool {
 	if !s.o.Now().Before(t.ExpiresAt) {
 		return false
 	}

@@ -3,7 +3,7 @@ package web
 import (
 	"testing"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 const (
@@ -34,7 +34,7 @@ func BenchmarkParseJSON(b *testing.B) { benchmarkParse(b, jsonBody, parseObject)
 
 func BenchmarkRenderError(b *testing.B) {
 	b.ReportAllocs()
-	f := fault.New(fault.InvalidClient, "client authentication failed")
+	f := apierr.New(apierr.InvalidClient, "client authentication failed")
 	buffer := make([]byte, 0, 256)
 	for b.Loop() {
 		buffer = appendError(buffer[:0], string(f.Code), f)

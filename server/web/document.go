@@ -6,17 +6,17 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 var (
-	errNotJSONAPI  = fault.New(fault.UnsupportedMediaType, "the body must have Content-Type: application/vnd.api+json")
-	errDocument    = fault.New(fault.InvalidRequest, `the body must be one JSON object such as {"data":{"type":"…","attributes":{…}}}, with each name once`)
-	errData        = fault.New(fault.InvalidRequest, "data must be an object with type and attributes, and nothing else").At(pointerData)
-	errAttributes  = fault.New(fault.InvalidRequest, "attributes must be an object, with no other names than those of this type").At(pointerAttributes)
-	errQuery       = fault.New(fault.InvalidRequest, "this path takes no query parameters")
-	errOfOtherKind = fault.New(fault.InvalidRequest, "this attribute is of another JSON type")
-	errNoSuchName  = fault.New(fault.InvalidRequest, "this attribute holds an object with a name that it does not take")
+	errNotJSONAPI  = apierr.New(apierr.UnsupportedMediaType, "the body must have Content-Type: application/vnd.api+json")
+	errDocument    = apierr.New(apierr.InvalidRequest, `the body must be one JSON object such as {"data":{"type":"…","attributes":{…}}}, with each name once`)
+	errData        = apierr.New(apierr.InvalidRequest, "data must be an object with type and attributes, and nothing else").At(pointerData)
+	errAttributes  = apierr.New(apierr.InvalidRequest, "attributes must be an object, with no other names than those of this type").At(pointerAttributes)
+	errQuery       = apierr.New(apierr.InvalidRequest, "this path takes no query parameters")
+	errOfOtherKind = apierr.New(apierr.InvalidRequest, "this attribute is of another JSON type")
+	errNoSuchName  = apierr.New(apierr.InvalidRequest, "this attribute holds an object with a name that it does not take")
 )
 
 // ReadDocument reads a JSON:API document of the type, and its attributes into
@@ -81,7 +81,7 @@ func attributesOf(body []byte, typ string) (jsontext.Value, error) {
 		return nil, errData
 	}
 	if data.Type != typ {
-		return nil, fault.New(fault.InvalidRequest, `type must be "`+typ+`"`).At(pointerType)
+		return nil, apierr.New(apierr.InvalidRequest, `type must be "`+typ+`"`).At(pointerType)
 	}
 	if data.Attributes.Kind() != '{' {
 		return nil, errAttributes

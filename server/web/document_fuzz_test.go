@@ -13,7 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 // attributes has a field of each kind that documents have.
@@ -119,8 +119,8 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, err := read(c.body, mediaJSONAPI, "")
-			var f *fault.Error
-			if !errors.As(err, &f) || f.Code != fault.InvalidRequest || f.Field != c.pointer {
+			var f *apierr.Error
+			if !errors.As(err, &f) || f.Code != apierr.InvalidRequest || f.Field != c.pointer {
 				t.Fatalf("%+v, %v, want %q", a, err, c.pointer)
 			}
 			if c.body != "" && len(c.body) > 8 && strings.Contains(err.Error(), c.body) {
@@ -166,7 +166,7 @@ func FuzzReadDocument(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		got, err := read(body, mediaJSONAPI, "")
 		if err != nil {
-			var f *fault.Error
+			var f *apierr.Error
 			if !errors.As(err, &f) {
 				t.Fatalf("no fault: %v", err)
 			}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/server/fault"
-	"github.com/grantd/grantd/server/logs"
+	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/logbuf"
 )
 
 // Bounds of a request. Bodies: contract §3.
@@ -31,7 +31,7 @@ type Handler func(c *gin.Context) error
 type Options struct {
 	Log *slog.Logger
 	// Lines takes access events as JSON; nil: they go through Log.
-	Lines          *logs.Writer
+	Lines          *logbuf.Writer
 	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For counts
 	// Documents are the prefixes of the paths whose errors are JSON:API
 	// documents.
@@ -56,10 +56,10 @@ func NewEngine(o Options) (*gin.Engine, error) {
 	}
 	e.Use(begin(o), plainPath)
 	e.NoRoute(Handle(func(*gin.Context) error {
-		return fault.New(fault.NotFound, "there is nothing at this path")
+		return apierr.New(apierr.NotFound, "there is nothing at this path")
 	}))
 	e.NoMethod(Handle(func(*gin.Context) error {
-		return fault.New(fault.MethodNotAllowed, "this path does not take this method; see the Allow header")
+		return apierr.New(apierr.MethodNotAllowed, "this path does not take this method; see the Allow header")
 	}))
 	return e, nil
 }
@@ -77,7 +77,7 @@ func Handle(h Handler) gin.HandlerFunc {
 // and an id that somebody escaped well would reach another endpoint.
 func plainPath(c *gin.Context) {
 	if raw := c.Request.URL.RawPath; raw != "" && strings.Contains(strings.ToLower(raw), "%2f") {
-		render(c, fault.New(fault.NotFound, "there is nothing at this path"))
+		render(c, apierr.New(apierr.NotFound, "there is nothing at this path"))
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/server/logs"
+	"github.com/grantd/grantd/server/logbuf"
 )
 
 // Event is the one access event of a request: made at the top, filled on the
@@ -72,7 +72,7 @@ func (l *line) level() slog.Level {
 
 // write logs the line: to lines in the form of slog's JSON handler, or
 // through log if there are no lines.
-func (l *line) write(c *gin.Context, log *slog.Logger, lines *logs.Writer, at time.Time) {
+func (l *line) write(c *gin.Context, log *slog.Logger, lines *logbuf.Writer, at time.Time) {
 	ctx := c.Request.Context()
 	switch {
 	case !log.Enabled(ctx, l.level()):

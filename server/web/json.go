@@ -10,12 +10,12 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 var (
-	errJSON     = fault.New(fault.InvalidRequest, "the body must be one JSON object with known members of the right types, each name once")
-	errJSONType = fault.New(fault.InvalidRequest, "the body must have Content-Type: application/json")
+	errJSON     = apierr.New(apierr.InvalidRequest, "the body must be one JSON object with known members of the right types, each name once")
+	errJSONType = apierr.New(apierr.InvalidRequest, "the body must have Content-Type: application/json")
 )
 
 // ReadJSON reads the JSON object of an admin request into v: known members

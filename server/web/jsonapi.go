@@ -8,7 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 // mediaJSONAPI is the media type of JSON:API documents.
@@ -86,7 +86,7 @@ type errorMeta struct {
 	Scope string `json:"scope"`
 }
 
-func sendErrorDocument(c *gin.Context, w wire, f *fault.Error) {
+func sendErrorDocument(c *gin.Context, w wire, f *apierr.Error) {
 	e := errorObject{
 		Status: strconv.Itoa(w.status), Code: w.name, Title: http.StatusText(w.status), Detail: f.Description,
 	}

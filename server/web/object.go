@@ -8,10 +8,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
-var errObject = fault.New(fault.InvalidRequest, "the body must be one JSON object whose values are strings, each name once")
+var errObject = apierr.New(apierr.InvalidRequest, "the body must be one JSON object whose values are strings, each name once")
 
 // parseObject reads an object of strings and appends its members to all,
 // strictly: no repeated names, no other types, nothing after it.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
 // Kind says how a known parameter is read.
@@ -78,17 +78,17 @@ func (p Params) All(name string) (values []string) {
 }
 
 var (
-	errMediaType  = fault.New(fault.InvalidRequest, "the body must have Content-Type: application/x-www-form-urlencoded")
-	errMediaTypes = fault.New(fault.InvalidRequest, "the body must have Content-Type: application/x-www-form-urlencoded or application/json")
-	errCharset    = fault.New(fault.InvalidRequest, "the body must be UTF-8")
-	errEncoding   = fault.New(fault.UnsupportedMediaType, "the body must not have a Content-Encoding")
-	errTooLarge   = fault.New(fault.TooLarge, "the body is larger than this server reads")
-	errBody       = fault.New(fault.InvalidRequest, "the body could not be read")
-	errForm       = fault.New(fault.InvalidRequest, "the body is not a well-formed form")
-	errMany       = fault.New(fault.InvalidRequest, "more than 100 parameters")
-	errRepeated   = fault.New(fault.InvalidRequest, "a parameter stands more than once")
-	errText       = fault.New(fault.InvalidRequest, "a parameter holds bytes that are not clean UTF-8 text")
-	errInURL      = fault.New(fault.InvalidRequest, "credentials and tokens must not stand in the URL: send them in the body or a header, and replace the one that was exposed")
+	errMediaType  = apierr.New(apierr.InvalidRequest, "the body must have Content-Type: application/x-www-form-urlencoded")
+	errMediaTypes = apierr.New(apierr.InvalidRequest, "the body must have Content-Type: application/x-www-form-urlencoded or application/json")
+	errCharset    = apierr.New(apierr.InvalidRequest, "the body must be UTF-8")
+	errEncoding   = apierr.New(apierr.UnsupportedMediaType, "the body must not have a Content-Encoding")
+	errTooLarge   = apierr.New(apierr.TooLarge, "the body is larger than this server reads")
+	errBody       = apierr.New(apierr.InvalidRequest, "the body could not be read")
+	errForm       = apierr.New(apierr.InvalidRequest, "the body is not a well-formed form")
+	errMany       = apierr.New(apierr.InvalidRequest, "more than 100 parameters")
+	errRepeated   = apierr.New(apierr.InvalidRequest, "a parameter stands more than once")
+	errText       = apierr.New(apierr.InvalidRequest, "a parameter holds bytes that are not clean UTF-8 text")
+	errInURL      = apierr.New(apierr.InvalidRequest, "credentials and tokens must not stand in the URL: send them in the body or a header, and replace the one that was exposed")
 )
 
 // inURL are the names that must never stand in a query (RFC 6749 §2.3.1,

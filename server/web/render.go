@@ -8,7 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/store"
 )
 
@@ -27,28 +27,28 @@ type wire struct {
 	name   string
 }
 
-var wires = map[fault.Code]wire{
-	fault.InvalidClient:        {http.StatusUnauthorized, ""},
-	fault.InvalidToken:         {http.StatusUnauthorized, ""},
-	fault.InsufficientScope:    {http.StatusForbidden, ""},
-	fault.AccessDenied:         {http.StatusForbidden, ""},
-	fault.Unavailable:          {http.StatusServiceUnavailable, ""},
-	fault.ServerError:          {http.StatusInternalServerError, ""},
-	fault.NotFound:             {http.StatusNotFound, ""},
-	fault.MethodNotAllowed:     {http.StatusMethodNotAllowed, string(fault.InvalidRequest)},
-	fault.TooLarge:             {http.StatusRequestEntityTooLarge, string(fault.InvalidRequest)},
-	fault.UnsupportedMediaType: {http.StatusUnsupportedMediaType, string(fault.InvalidRequest)},
-	fault.TooManyRequests:      {http.StatusTooManyRequests, ""},
-	fault.NoToken:              {http.StatusUnauthorized, string(fault.InvalidToken)},
-	fault.Conflict:             {http.StatusConflict, ""},
-	fault.PreconditionFailed:   {http.StatusPreconditionFailed, ""},
-	fault.VerificationRequired: {http.StatusForbidden, ""},
-	fault.NotSent:              {http.StatusServiceUnavailable, string(fault.Unavailable)},
+var wires = map[apierr.Code]wire{
+	apierr.InvalidClient:        {http.StatusUnauthorized, ""},
+	apierr.InvalidToken:         {http.StatusUnauthorized, ""},
+	apierr.InsufficientScope:    {http.StatusForbidden, ""},
+	apierr.AccessDenied:         {http.StatusForbidden, ""},
+	apierr.Unavailable:          {http.StatusServiceUnavailable, ""},
+	apierr.ServerError:          {http.StatusInternalServerError, ""},
+	apierr.NotFound:             {http.StatusNotFound, ""},
+	apierr.MethodNotAllowed:     {http.StatusMethodNotAllowed, string(apierr.InvalidRequest)},
+	apierr.TooLarge:             {http.StatusRequestEntityTooLarge, string(apierr.InvalidRequest)},
+	apierr.UnsupportedMediaType: {http.StatusUnsupportedMediaType, string(apierr.InvalidRequest)},
+	apierr.TooManyRequests:      {http.StatusTooManyRequests, ""},
+	apierr.NoToken:              {http.StatusUnauthorized, string(apierr.InvalidToken)},
+	apierr.Conflict:             {http.StatusConflict, ""},
+	apierr.PreconditionFailed:   {http.StatusPreconditionFailed, ""},
+	apierr.VerificationRequired: {http.StatusForbidden, ""},
+	apierr.NotSent:              {http.StatusServiceUnavailable, string(apierr.Unavailable)},
 }
 
 // appendError appends RFC 6749 §5.2, with the member that is wrong where an
 // admin request has one.
-func appendError(b []byte, name string, f *fault.Error) []byte {
+func appendError(b []byte, name string, f *apierr.Error) []byte {
 	b = AppendString(append(b, `{"error":`...), name)
 	if f.Description != "" {
 		b = AppendString(append(b, `,"error_description":`...), f.Description)
@@ -60,14 +60,14 @@ func appendError(b []byte, name string, f *fault.Error) []byte {
 }
 
 var (
-	faultUnavailable = fault.New(fault.Unavailable, "the store cannot be reached; try again")
-	faultInternal    = fault.New(fault.ServerError, "something went wrong here; the log has it under the request id")
+	faultUnavailable = apierr.New(apierr.Unavailable, "the store cannot be reached; try again")
+	faultInternal    = apierr.New(apierr.ServerError, "something went wrong here; the log has it under the request id")
 )
 
 // asFault answers the fault that err is or stands for: what cannot reach the
-// store is fault.Unavailable, everything unknown fault.ServerError.
-func asFault(err error) *fault.Error {
-	var f *fault.Error
+// store is apierr.Unavailable, everything unknown apierr.ServerError.
+func asFault(err error) *apierr.Error {
+	var f *apierr.Error
 	switch {
 	case errors.As(err, &f):
 		return f
@@ -94,17 +94,17 @@ func render(c *gin.Context, err error) {
 	}
 	h := c.Writer.Header()
 	switch f.Code {
-	case fault.InvalidClient:
+	case apierr.InvalidClient:
 		h.Set("WWW-Authenticate", challengeBasic)
-	case fault.NoToken:
+	case apierr.NoToken:
 		h.Set("WWW-Authenticate", challengeBearer)
-	case fault.InvalidToken:
+	case apierr.InvalidToken:
 		h.Set("WWW-Authenticate", challengeBearer+`, error="invalid_token"`)
-	case fault.InsufficientScope:
+	case apierr.InsufficientScope:
 		h.Set("WWW-Authenticate", challengeBearer+`, error="insufficient_scope", scope="`+f.Scope+`"`)
-	case fault.Unavailable, fault.NotSent:
+	case apierr.Unavailable, apierr.NotSent:
 		h.Set("Retry-After", retryAfter)
-	case fault.TooManyRequests:
+	case apierr.TooManyRequests:
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(f.RetryAfter.Seconds())), 10))
 	}
 	if exchangeOf(c).jsonAPI {

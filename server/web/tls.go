@@ -6,10 +6,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/server/fault"
+	"github.com/grantd/grantd/server/apierr"
 )
 
-var errPlain = fault.New(fault.InvalidRequest, "this server takes requests only over TLS; replace any credential that was just sent in the clear")
+var errPlain = apierr.New(apierr.InvalidRequest, "this server takes requests only over TLS; replace any credential that was just sent in the clear")
 
 // RequireTLS refuses what did not come over TLS to a trusted proxy, for a
 // listener that is behind one (RFC 6749 §3.2). Only the proxies' own

@@ -11,7 +11,7 @@ import (
 
 // records keeps the records of one kind in a bucket: id → stored form.
 type records[R any] struct {
-	store.Records[R]
+	store.Kind[R]
 	s      *Store
 	bucket []byte
 	// decode replaces Unmarshal where a record is read by its id; nil: it does

@@ -137,12 +137,12 @@ type failure struct {
 	at  time.Time
 }
 
-// lately is how long a failure counts as one that lasts.
-const lately = 10 * time.Second
+// failureWindow is how long a failure counts as one that lasts.
+const failureWindow = 10 * time.Second
 
 func (s *Store) failedLately(now time.Time) error {
 	f := s.failed.Load()
-	if f == nil || now.Before(f.at) || now.Sub(f.at) >= lately {
+	if f == nil || now.Before(f.at) || now.Sub(f.at) >= failureWindow {
 		return nil
 	}
 	return f.err

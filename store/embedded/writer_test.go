@@ -119,7 +119,7 @@ func TestFailureFailsTheWholeBatch(t *testing.T) {
 				}
 			}
 			wantErrors(t, []error{s.Ping(t.Context())}, store.ErrUnavailable)
-			clock.Advance(lately)
+			clock.Advance(failureWindow)
 			wantErrors(t, []error{s.Ping(t.Context())}, nil)
 		})
 	}

@@ -14,8 +14,8 @@ const (
 	// maxFlights is how many round trips of one lane are under way at once. A
 	// further one begins when a crowd waits: so commands share round trips
 	// under load, and none waits for longer than one.
-	maxFlights = 2
-	crowd      = 8
+	maxFlights     = 2
+	secondFlightAt = 8
 	// maxLanes bounds what is kept of nodes that a Cluster no longer has.
 	maxLanes = 64
 )
@@ -57,7 +57,7 @@ func (b *batcher) send(ctx context.Context, cmd, then redis.Cmder, asking bool) 
 	c.ctx, c.cmd, c.then, c.asking, c.err = ctx, cmd, then, asking, nil
 	b.mu.Lock()
 	b.waiting = append(b.waiting, c)
-	start := b.flights == 0 || b.flights < maxFlights && len(b.waiting) >= crowd
+	start := b.flights == 0 || b.flights < maxFlights && len(b.waiting) >= secondFlightAt
 	if start {
 		b.flights++
 	}

@@ -120,7 +120,7 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 	}
 	put(0, 1)
 	underWay(1)
-	put(1, 1+redisstore.Crowd)
+	put(1, 1+redisstore.SecondFlightAt)
 	underWay(2)
 	var hasty sync.WaitGroup
 	for i := range 50 {
@@ -140,7 +140,7 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 	hasty.Wait()
 	server.Resume()
 	patient.Wait()
-	for i := range 1 + redisstore.Crowd {
+	for i := range 1 + redisstore.SecondFlightAt {
 		if _, err := s.GetToken(within(t), named(i)); err != nil {
 			t.Errorf("what was waited for: %v", err)
 		}

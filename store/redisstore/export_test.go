@@ -14,8 +14,8 @@ func (s *Store) Age(d time.Duration) {
 	s.auditRetention -= d
 }
 
-// Crowd is how many have to wait for a further round trip to begin.
-const Crowd = crowd
+// SecondFlightAt is how many have to wait for a further round trip to begin.
+const SecondFlightAt = secondFlightAt
 
 // Writes answers how many round trips of writes to the one master are under
 // way, and how many writes wait for the next.

@@ -41,7 +41,7 @@ return 1`)
 // records keeps the records of one kind: a hash for each, and a sorted set
 // of all their ids.
 type records[R any] struct {
-	store.Records[R]
+	store.Kind[R]
 	s     *Store
 	key   func(id string) string
 	index string

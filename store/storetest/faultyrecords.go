@@ -24,11 +24,11 @@ func (f *Faulty) PartnerTokens() store.PartnerTokens {
 // the kind: CreateClient, ListClients.
 type faultyRecords[R any] struct {
 	f    *Faulty
-	of   store.RecordSet[R]
+	of   store.Records[R]
 	kind string
 }
 
-func faultyOf[R any](f *Faulty, of store.RecordSet[R], kind store.Records[R]) faultyRecords[R] {
+func faultyOf[R any](f *Faulty, of store.Records[R], kind store.Kind[R]) faultyRecords[R] {
 	return faultyRecords[R]{f, of, kind.Title}
 }
 

@@ -16,8 +16,8 @@ const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 // records is one kind of versioned record, and its role of the store: the
 // same is asked of all of them.
 type records[R any] struct {
-	store.Records[R]
-	role func(store.Store) store.RecordSet[R]
+	store.Kind[R]
+	role func(store.Store) store.Records[R]
 	of   string // begins the ids of records that belong to another; "": they belong to none
 
 	plain   func(now time.Time, id string) R // has the least it needs

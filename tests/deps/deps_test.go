@@ -39,10 +39,10 @@ var layers = map[string]layer{
 
 	"store/embedded": backends, "store/redisstore": backends,
 
-	"server/fault": shared, "server/logs": shared, "server/together": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
-	"server/usage": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
+	"server/apierr": shared, "server/logbuf": shared, "server/coalesce": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
+	"server/lastuse": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
 	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared,
-	"server/phone": shared, "server/senders": shared, "server/records": shared,
+	"server/phone": shared, "server/senders": shared, "server/registry": shared,
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/leaks": features,
 	"server/orgs": features, "server/customers": features, "server/partners": features,

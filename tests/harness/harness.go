@@ -23,7 +23,7 @@ import (
 	"github.com/grantd/grantd/server"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
-	"github.com/grantd/grantd/server/logs"
+	"github.com/grantd/grantd/server/logbuf"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
@@ -67,7 +67,7 @@ type Options struct {
 
 // Buffer is what a server logged. Safe for concurrent use.
 type Buffer struct {
-	lines *logs.Writer
+	lines *logbuf.Writer
 	b     lockedBuffer
 }
 
@@ -115,7 +115,7 @@ func Start(t testing.TB, options ...Options) *Server {
 		o.Edit(&cfg)
 	}
 	s := &Server{Clock: &Clock{}, Logs: &Buffer{}}
-	s.Logs.lines = logs.New(&s.Logs.b)
+	s.Logs.lines = logbuf.New(&s.Logs.b)
 	log := slog.New(slog.NewJSONHandler(s.Logs.lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if o.patient {
 		o.Use = patientRedis(t, cfg, s.Clock.Now)

@@ -1,4 +1,4 @@
-package records
+package registry
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // Create writes a new record, and tells replicas that may remember that there
-// was none. Errors: fault.Conflict.
+// was none. Errors: apierr.Conflict.
 func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 	err := k.kind.Store.Create(ctx, r)
 	if errors.Is(err, store.ErrExists) {
@@ -25,7 +25,7 @@ func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 // Put makes the record if there is none, and otherwise takes the step with the
 // one that is stored. A version other than 0 in the step wants one. created
 // says which it was.
-// Errors: those of Change; fault.PreconditionFailed also if there is none.
+// Errors: those of Change; apierr.PreconditionFailed also if there is none.
 func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
@@ -79,7 +79,7 @@ var ErrUnchanged = errors.New("unchanged")
 // waits for the other replicas, and audits whatever came of it. Once begun it
 // does not end with the caller: a record that was written and not announced
 // would be used from caches.
-// Errors: fault.NotFound, Conflict, PreconditionFailed, and those of Edit.
+// Errors: apierr.NotFound, Conflict, PreconditionFailed, and those of Edit.
 func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()

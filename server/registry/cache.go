@@ -1,4 +1,4 @@
-package auth
+package registry
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
+	"github.com/grantd/grantd/server/coalesce"
 	"github.com/grantd/grantd/server/feed"
-	"github.com/grantd/grantd/server/together"
 	"github.com/grantd/grantd/store"
 )
 
@@ -30,7 +30,7 @@ type Cache[R any] struct {
 	id        func(*R) string
 	feed      *feed.Feed
 	cache     *otter.Cache[string, *cachedRecord[R]] // by pointer: one instance of otter for all kinds
-	again     together.Group[string, Known[R]]
+	rereads   coalesce.Group[string, Lookup[R]]
 }
 
 // The caches there are.
@@ -46,16 +46,16 @@ type (
 // it was read.
 type cachedRecord[R any] struct {
 	record *R
-	view   feed.View
+	mark   feed.Mark
 	read   time.Time
 }
 
-// Known is what is known of a record.
-type Known[R any] struct {
+// Lookup is what is known of a record.
+type Lookup[R any] struct {
 	Record *R // nil: there is none; shared, not to be changed
-	// View of the feed that the record was good at: what is minted on it must
+	// Mark of the feed that the record was good at: what is minted on it must
 	// carry that position.
-	View   feed.View
+	Mark   feed.Mark
 	Cached bool // the store was not asked
 }
 
@@ -85,7 +85,7 @@ func NewGrantCache(s store.Grants, f *feed.Feed) *GrantCache {
 	return newCache(s, store.GrantRecords, store.PrincipalGrant, f)
 }
 
-func newCache[R any](s store.RecordSet[R], kind store.Records[R], principal func(string) string, f *feed.Feed) *Cache[R] {
+func newCache[R any](s store.Records[R], kind store.Kind[R], principal func(string) string, f *feed.Feed) *Cache[R] {
 	return &Cache[R]{
 		get: s.Get, principal: principal, id: kind.ID, feed: f,
 		cache: otter.Must(&otter.Options[string, *cachedRecord[R]]{MaximumSize: maxCached}),
@@ -93,32 +93,32 @@ func newCache[R any](s store.RecordSet[R], kind store.Records[R], principal func
 }
 
 // Get answers the record. Errors: store.ErrUnavailable.
-func (c *Cache[R]) Get(ctx context.Context, id string) (Known[R], error) {
+func (c *Cache[R]) Get(ctx context.Context, id string) (Lookup[R], error) {
 	view, err := c.feed.Fresh(ctx)
 	if err != nil {
-		return Known[R]{}, err
+		return Lookup[R]{}, err
 	}
-	if e, ok := c.cache.GetIfPresent(id); ok && c.good(id, e, view) {
-		return Known[R]{Record: e.record, View: view, Cached: true}, nil
+	if e, ok := c.cache.GetIfPresent(id); ok && c.valid(id, e, view) {
+		return Lookup[R]{Record: e.record, Mark: view, Cached: true}, nil
 	}
 	return c.read(ctx, id, view)
 }
 
-// Again answers the store's own record, for a caller who is about to be
+// Reread answers the store's own record, for a caller who is about to be
 // refused because of what may have changed a moment ago. A record that was
 // just read is not read twice, and who asks for the same one at the same time
 // shares a read: one that begins after each of them has come.
 // Errors: store.ErrUnavailable.
-func (c *Cache[R]) Again(ctx context.Context, id string, k Known[R]) (Known[R], error) {
+func (c *Cache[R]) Reread(ctx context.Context, id string, k Lookup[R]) (Lookup[R], error) {
 	if !k.Cached {
 		return k, nil
 	}
 	id = strings.Clone(id) // not a part of one caller's request
 	shared := context.WithoutCancel(ctx)
-	k, _, _, err := c.again.Do(ctx, id, func(int) (Known[R], error) {
+	k, _, _, err := c.rereads.Do(ctx, id, func(int) (Lookup[R], error) {
 		view, err := c.feed.Fresh(shared)
 		if err != nil {
-			return Known[R]{}, err
+			return Lookup[R]{}, err
 		}
 		return c.read(shared, id, view)
 	})
@@ -128,24 +128,24 @@ func (c *Cache[R]) Again(ctx context.Context, id string, k Known[R]) (Known[R], 
 	return k, err
 }
 
-func (c *Cache[R]) read(ctx context.Context, id string, view feed.View) (Known[R], error) {
+func (c *Cache[R]) read(ctx context.Context, id string, view feed.Mark) (Lookup[R], error) {
 	r, err := c.get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		c.cache.Invalidate(id)
-		return Known[R]{View: view}, nil
+		return Lookup[R]{Mark: view}, nil
 	}
 	if err != nil {
-		return Known[R]{}, err
+		return Lookup[R]{}, err
 	}
 	// Under the id of the record: the caller's may be a part of its request,
 	// whose secret would stay in memory with it.
-	c.cache.Set(c.id(&r), &cachedRecord[R]{record: &r, view: view, read: time.Now()})
-	return Known[R]{Record: &r, View: view}, nil
+	c.cache.Set(c.id(&r), &cachedRecord[R]{record: &r, mark: view, read: time.Now()})
+	return Lookup[R]{Record: &r, Mark: view}, nil
 }
 
-func (c *Cache[R]) good(id string, e *cachedRecord[R], view feed.View) bool {
-	if time.Since(e.read) > cacheAge || e.view.Epoch != view.Epoch {
+func (c *Cache[R]) valid(id string, e *cachedRecord[R], view feed.Mark) bool {
+	if time.Since(e.read) > cacheAge || e.mark.Epoch != view.Epoch {
 		return false
 	}
-	return e.view.Generation == view.Generation || !c.feed.Changed(c.principal(id), e.view.Position)
+	return e.mark.Generation == view.Generation || !c.feed.Changed(c.principal(id), e.mark.Position)
 }

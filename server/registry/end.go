@@ -1,4 +1,4 @@
-package records
+package registry
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 )
 
 // Deactivate refuses the principal and voids its tokens, for good.
-// Errors: fault.NotFound.
+// Errors: apierr.NotFound.
 func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return k.Change(ctx, Step[R]{
 		By: by, Action: "deactivate", ID: id,
@@ -25,7 +25,7 @@ func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (
 }
 
 // Reactivate takes the principal in again; its old tokens stay void.
-// Errors: fault.NotFound.
+// Errors: apierr.NotFound.
 func (k *Keeper[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return k.Change(ctx, Step[R]{
 		By: by, Action: "reactivate", ID: id,
@@ -35,7 +35,7 @@ func (k *Keeper[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (
 }
 
 // VoidTokens makes every token of the principal inactive, in O(1).
-// Errors: fault.NotFound.
+// Errors: apierr.NotFound.
 func (k *Keeper[R]) VoidTokens(ctx context.Context, by audit.Actor, id string) (R, error) {
 	if k.kind.End != nil {
 		return k.Change(ctx, Step[R]{
@@ -61,7 +61,7 @@ func (k *Keeper[R]) end(r *R, by audit.Actor, now time.Time) {
 }
 
 // Delete voids the principal's tokens, then removes the record. version 0
-// means whatever is stored. Errors: fault.NotFound, fault.PreconditionFailed.
+// means whatever is stored. Errors: apierr.NotFound, apierr.PreconditionFailed.
 func (k *Keeper[R]) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()

@@ -1,4 +1,4 @@
-package records
+package registry
 
 import (
 	"context"
@@ -67,35 +67,35 @@ func Pick[R, V any](ctx context.Context, k *Keeper[R], p store.Page, view func(R
 	return views, nil
 }
 
-// Get answers one record. Errors: fault.NotFound.
+// Get answers one record. Errors: apierr.NotFound.
 func (m Managed[R, V]) Get(ctx context.Context, id string) (V, error) {
 	r, err := m.keep.Get(ctx, id)
 	return m.shown(ctx, r, err)
 }
 
 // Deactivate refuses the principal and voids its tokens, for good.
-// Errors: fault.NotFound.
+// Errors: apierr.NotFound.
 func (m Managed[R, V]) Deactivate(ctx context.Context, by audit.Actor, id string) (V, error) {
 	r, err := m.keep.Deactivate(ctx, by, id)
 	return m.shown(ctx, r, err)
 }
 
 // Reactivate takes the principal in again; its old tokens stay void.
-// Errors: fault.NotFound.
+// Errors: apierr.NotFound.
 func (m Managed[R, V]) Reactivate(ctx context.Context, by audit.Actor, id string) (V, error) {
 	r, err := m.keep.Reactivate(ctx, by, id)
 	return m.shown(ctx, r, err)
 }
 
 // VoidTokens makes every token of the principal inactive, in O(1).
-// Errors: fault.NotFound.
+// Errors: apierr.NotFound.
 func (m Managed[R, V]) VoidTokens(ctx context.Context, by audit.Actor, id string) (V, error) {
 	r, err := m.keep.VoidTokens(ctx, by, id)
 	return m.shown(ctx, r, err)
 }
 
 // Delete voids the principal's tokens, then removes the record. version 0
-// means whatever is stored. Errors: fault.NotFound, fault.PreconditionFailed.
+// means whatever is stored. Errors: apierr.NotFound, apierr.PreconditionFailed.
 func (m Managed[R, V]) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
 	return m.keep.Delete(ctx, by, id, version)
 }

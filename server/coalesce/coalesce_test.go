@@ -1,4 +1,4 @@
-package together
+package coalesce
 
 import (
 	"context"

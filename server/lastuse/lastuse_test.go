@@ -1,4 +1,4 @@
-package usage
+package lastuse
 
 import (
 	"errors"
@@ -35,10 +35,10 @@ var from = netip.MustParseAddr("::ffff:203.0.113.7")
 func TestFlushSumsUses(t *testing.T) {
 	r, s := recorder(t)
 	for range 3 {
-		r.Used("billing", "abcd1234", from)
-		r.Issued("billing", "abcd1234", from)
+		r.RecordUse("billing", "abcd1234", from)
+		r.RecordIssue("billing", "abcd1234", from)
 	}
-	r.Failed("billing", from)
+	r.RecordFailure("billing", from)
 	r.Flush(t.Context())
 	uses, err := s.ListUses(t.Context(), "client:billing")
 	if err != nil || uses["abcd1234"].Count != 3 || uses["abcd1234"].LastIP != "203.0.113.7" {
@@ -60,9 +60,9 @@ func TestFlushSumsUses(t *testing.T) {
 func TestUsesSurviveAStoreThatIsDown(t *testing.T) {
 	r, s := recorder(t)
 	s.Fail("AddUses", errors.Join(errors.New("down"), store.ErrUnavailable))
-	r.Used("billing", "abcd1234", from)
+	r.RecordUse("billing", "abcd1234", from)
 	r.Flush(t.Context())
-	r.Used("billing", "abcd1234", from)
+	r.RecordUse("billing", "abcd1234", from)
 	s.Heal("AddUses")
 	r.Flush(t.Context())
 	uses, err := s.ListUses(t.Context(), "client:billing")
@@ -74,7 +74,7 @@ func TestUsesSurviveAStoreThatIsDown(t *testing.T) {
 func TestGatheringIsBounded(t *testing.T) {
 	r, _ := recorder(t)
 	for i := range maxGathered + 10 {
-		r.Used("billing", string(rune('a'+i%26))+time.Duration(i).String(), from)
+		r.RecordUse("billing", string(rune('a'+i%26))+time.Duration(i).String(), from)
 	}
 	if len(r.used) > maxGathered {
 		t.Errorf("%d things gathered, more than %d", len(r.used), maxGathered)
@@ -84,7 +84,7 @@ func TestGatheringIsBounded(t *testing.T) {
 func TestStopWritesWhatIsLeft(t *testing.T) {
 	r, s := recorder(t)
 	r.Start()
-	r.Used("billing", "abcd1234", from)
+	r.RecordUse("billing", "abcd1234", from)
 	r.Stop()
 	if uses, err := s.ListUses(t.Context(), "client:billing"); err != nil || uses["abcd1234"].Count != 1 {
 		t.Errorf("uses %v, %v", uses, err)

@@ -1,6 +1,6 @@
 // Package together does once for many what they ask for at the same time. It
 // knows nothing of what that is.
-package together
+package coalesce
 
 import (
 	"context"

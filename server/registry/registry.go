@@ -2,7 +2,7 @@
 // by compare-and-set, told to the feed, awaited on every replica, and audited
 // whatever came of it. What a record holds and what may be changed of it is
 // the features'.
-package records
+package registry
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/fault"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/store"
 )
@@ -27,8 +27,8 @@ const (
 
 // Kind is one kind of record: how it is kept and what it is called.
 type Kind[R any] struct {
-	store.Records[R]
-	Store     store.RecordSet[R]
+	store.Kind[R]
+	Store     store.Records[R]
 	Principal func(id string) string
 	Valid     func(id string) bool
 	Head      func(*R) *store.Head
@@ -53,7 +53,7 @@ type Keeper[R any] struct {
 	audit *audit.Log
 	now   func() time.Time
 
-	absent, exists, changed, stale, unmet *fault.Error
+	absent, exists, changed, stale, unmet *apierr.Error
 }
 
 // NewKeeper makes a Keeper.
@@ -62,16 +62,16 @@ func NewKeeper[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() tim
 	if kind.Name == "org" {
 		article = "an"
 	}
-	say := func(code fault.Code, format string, args ...any) *fault.Error {
-		return fault.New(code, fmt.Sprintf(format, args...))
+	say := func(code apierr.Code, format string, args ...any) *apierr.Error {
+		return apierr.New(code, fmt.Sprintf(format, args...))
 	}
 	return &Keeper[R]{
 		kind: kind, feed: f, audit: log, now: now,
-		absent:  say(fault.NotFound, "there is no %s with this id", kind.Name),
-		exists:  say(fault.Conflict, "%s %s with this id exists already", article, kind.Name),
-		changed: say(fault.Conflict, "the %s was changed by somebody else in the meantime; try again", kind.Name),
-		stale:   say(fault.PreconditionFailed, "the %s has changed since it was read; read it again", kind.Name),
-		unmet:   say(fault.PreconditionFailed, "there is no %s with this id, and one was wanted", kind.Name),
+		absent:  say(apierr.NotFound, "there is no %s with this id", kind.Name),
+		exists:  say(apierr.Conflict, "%s %s with this id exists already", article, kind.Name),
+		changed: say(apierr.Conflict, "the %s was changed by somebody else in the meantime; try again", kind.Name),
+		stale:   say(apierr.PreconditionFailed, "the %s has changed since it was read; read it again", kind.Name),
+		unmet:   say(apierr.PreconditionFailed, "there is no %s with this id, and one was wanted", kind.Name),
 	}
 }
 
@@ -89,7 +89,7 @@ func (k *Keeper[R]) NewHead() store.Head {
 // enough for every JSON parser.
 func FirstVersion() uint64 { return 1 + uint64(rand.Uint32()) }
 
-// Get answers one record. Errors: fault.NotFound.
+// Get answers one record. Errors: apierr.NotFound.
 func (k *Keeper[R]) Get(ctx context.Context, id string) (R, error) {
 	if !k.kind.Valid(id) {
 		return *new(R), k.absent

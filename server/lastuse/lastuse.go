@@ -2,7 +2,7 @@
 // where and how often each secret was used, how many tokens were issued, how
 // often authentication was refused. It writes them in batches; a crash loses
 // the last few seconds (design §4).
-package usage
+package lastuse
 
 import (
 	"context"
@@ -63,29 +63,29 @@ func New(uses store.Uses, a *audit.Log, now func() time.Time, log *slog.Logger) 
 	return r
 }
 
-// Used notes a right authentication with the secret.
-func (r *Recorder) Used(clientID, secretID string, from netip.Addr) {
+// RecordUse notes a right authentication with the secret.
+func (r *Recorder) RecordUse(clientID, secretID string, from netip.Addr) {
 	r.note(&r.used, credential{clientID, secretID}, from)
 }
 
-// Failed notes a refused authentication of a known client.
-func (r *Recorder) Failed(clientID string, from netip.Addr) {
+// RecordFailure notes a refused authentication of a known client.
+func (r *Recorder) RecordFailure(clientID string, from netip.Addr) {
 	r.note(&r.refused, credential{owner: clientID}, from)
 }
 
-// Issued notes a token that was given out.
-func (r *Recorder) Issued(clientID, secretID string, from netip.Addr) {
+// RecordIssue notes a token that was given out.
+func (r *Recorder) RecordIssue(clientID, secretID string, from netip.Addr) {
 	r.note(&r.issued, credential{clientID, secretID}, from)
 }
 
-// PartnerUsed notes that a partner's token was used.
-func (r *Recorder) PartnerUsed(partnerID, tokenID string, from netip.Addr) {
+// RecordPartnerUse notes that a partner's token was used.
+func (r *Recorder) RecordPartnerUse(partnerID, tokenID string, from netip.Addr) {
 	r.note(&r.used, credential{store.PrincipalPartner(partnerID), tokenID}, from)
 }
 
-// PartnerIssued notes a token that was given to a partner on behalf of an org,
+// RecordPartnerIssue notes a token that was given to a partner on behalf of an org,
 // for its own token.
-func (r *Recorder) PartnerIssued(partnerID, tokenID, orgID string, from netip.Addr) {
+func (r *Recorder) RecordPartnerIssue(partnerID, tokenID, orgID string, from netip.Addr) {
 	r.note(&r.issued, credential{store.PrincipalPartner(partnerID), orgID + "/" + tokenID}, from)
 }
 

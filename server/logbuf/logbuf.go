@@ -1,7 +1,7 @@
 // Package logs gathers log lines on their way out: a system call for each
 // line would cost more than the request that the line is about. It knows
 // nothing of what stands in a line.
-package logs
+package logbuf
 
 import (
 	"io"

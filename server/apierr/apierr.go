@@ -1,7 +1,7 @@
 // Package fault is the one vocabulary of errors that reach a caller over
 // HTTP: a code, a constant description and a cause that only the log sees.
 // web turns them into responses; nothing here knows HTTP.
-package fault
+package apierr
 
 import "time"
 
