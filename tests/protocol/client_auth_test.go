@@ -139,7 +139,7 @@ func TestFailuresLookAlike(t *testing.T) {
 		{name: "A32_deactivated", call: ask(grant, basic(off))},
 		{name: "A32_deactivated_wrong_secret", call: ask(grant, basicOf("off", wrong))},
 		{name: "A35_ended_by_rotation", call: ask(grant, basic(first))},
-		{name: "A53_outside_its_addresses", call: ask(grant, basic(elsewhere))},
+		{name: "A50_outside_its_addresses", call: ask(grant, basic(elsewhere))},
 		{name: "A36_secret_of_another_client", call: ask(grant, basicOf("app", w.other.ClientSecret))},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -154,8 +154,8 @@ func TestFailuresLookAlike(t *testing.T) {
 		granted("A31_pinned_to_post_by_post", ask(grant+credentials(pinnedPost))),
 		granted("A31_pinned_to_post_by_json", post("/oauth/token",
 			`{"grant_type":"client_credentials","client_id":"pinned-post","client_secret":"`+pinnedPost.ClientSecret+`"}`, jsonType)),
-		granted("A53_inside_its_addresses", ask(grant, basic(here))),
-		granted("A53_inside_a_mapped_address", ask(grant, basic(mapped))),
+		granted("A50_inside_its_addresses", ask(grant, basic(here))),
+		granted("A50_inside_a_mapped_address", ask(grant, basic(mapped))),
 	})
 	t.Run("A32_reactivated", func(t *testing.T) {
 		if _, err := w.Clients().Reactivate(t.Context(), by, off.ClientID); err != nil {

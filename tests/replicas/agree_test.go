@@ -35,7 +35,6 @@ func (p *pair) each(t *testing.T, test func(t *testing.T, at, other *harness.Ser
 	t.Run("at=b", func(t *testing.T) { t.Parallel(); test(t, p.b, p.a) })
 }
 
-// TestTokenIsActiveAtTheOtherAtOnce is case I26.
 func TestTokenIsActiveAtTheOtherAtOnce(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -137,7 +136,6 @@ var endings = []ending{
 	}},
 }
 
-// TestEndedAtOneIsInactiveAtTheOther is case I27.
 func TestEndedAtOneIsInactiveAtTheOther(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
