@@ -14,9 +14,9 @@ import (
 
 const exampleHead = `# grantd configuration: every key with its default.
 # Each key can also be set in the environment, as GRANTD_ and its path in upper
-# case: GRANTD_STORE_REDIS_KEY_PREFIX. Flags win over the environment, the
-# environment over this file. Lists are comma separated there. Durations take
-# d, h, m, s and ms.
+# case: GRANTD_STORE_REDIS_KEY_PREFIX. Lists are comma separated there. Flags
+# override the environment, and the environment overrides this file. Durations
+# have the units d, h, m, s and ms.
 
 `
 

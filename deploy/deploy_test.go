@@ -59,14 +59,14 @@ func TestExamplesAreRead(t *testing.T) {
 	}
 }
 
-const scopesHead = `# grantd scope catalogue: the built-in one. Name a copy of this file in
-# scopes.file of the configuration, and change it there.
+const scopesHead = `# The built-in scope catalogue of grantd. To change it, edit a copy of this file
+# and name the copy in scopes.file of the configuration.
 #
 #   name         what clients ask for (RFC 6749 section 3.3), at most 128 characters
 #   description  for people
-#   read_only    may be given to a partner; left out, it follows from the name
-#   sensitive    a customer token needs a verification code for it; left out, likewise
-#   ttl          no token that holds it lives longer, 1m to 24h; left out, no cap
+#   read_only    may be granted to a partner; the default follows from the name
+#   sensitive    a customer token needs a verification code for it; the default follows from the name
+#   ttl          no token with this scope lives longer, 1m to 24h; the default is no cap
 #
 # introspect, admin:read and admin:write are in every catalogue.
 
@@ -101,13 +101,13 @@ func TestOperatingTellsOfEverything(t *testing.T) {
 	}
 }
 
-// TestGuidesNameKeys: every configuration key that a guide names is one, and
-// every link leads somewhere.
+// TestGuidesNameKeys: every configuration key that a guide names exists, and
+// every link leads to a file and, where it names one, to a heading.
 func TestGuidesNameKeys(t *testing.T) {
 	keys, actions := flatten(t, config.Defaults()), logged(t)
 	span := regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)+)`")
-	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/metrics/METRICS.md", "../server/senders/WEBHOOK.md", "../server/customers/APP_GUIDE.md", "../server/partners/PARTNER_GUIDE.md"} {
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
+	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/metrics/METRICS.md", "../server/senders/WEBHOOK.md", "../server/customers/APP_GUIDE.md", "../server/partners/PARTNER_GUIDE.md", "../server/admin/ADMIN_API.md", "../SECURITY.md", "../CONTRIBUTING.md", "../CHANGELOG.md"} {
 		text := read(t, name)
 		for _, m := range span.FindAllStringSubmatch(text, -1) {
 			section, _, _ := strings.Cut(m[1], ".")
@@ -119,11 +119,33 @@ func TestGuidesNameKeys(t *testing.T) {
 			}
 		}
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+			target := name // of a link to a heading of the same page
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(name), m[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: a link leads nowhere: %v", name, err)
+			} else if m[2] != "" && !hasAnchor(read(t, target), m[2]) {
+				t.Errorf("%s: %s has no heading #%s", name, target, m[2])
 			}
 		}
 	}
+}
+
+// hasAnchor reports whether a page has a heading with this anchor, which is its
+// text in lower case without punctuation and with a hyphen for each space.
+func hasAnchor(page, anchor string) bool {
+	for line := range strings.Lines(page) {
+		heading, ok := strings.CutPrefix(strings.TrimLeft(strings.TrimSpace(line), "#"), " ")
+		if !ok || !strings.HasPrefix(line, "#") {
+			continue
+		}
+		plain := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(heading), "")
+		if strings.ReplaceAll(plain, " ", "-") == anchor {
+			return true
+		}
+	}
+	return false
 }
 
 // TestOperatingIsProved: each line of what happens when Redis fails names

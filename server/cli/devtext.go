@@ -1,9 +1,9 @@
 package cli
 
-// devText is what 'grantd dev' prints of a demo, a text/template. Its lines
-// that begin with curl or TOKEN= run in a shell as they are, in their order;
-// so do those of a customer, but a person types the code in between.
-const devText = `# A grantd sandbox is running. Nothing here is kept: Ctrl-C ends it and removes
+// devText is the text/template that 'grantd dev' prints for a demo. Its lines
+// that begin with curl or TOKEN= run in a shell as they are, in order. So do
+// those about a customer, but a person types the code in between.
+const devText = `# A grantd sandbox is running. Nothing here is kept: Ctrl-C stops it and removes
 # its data. Open another terminal and paste the lines below, one after another.
 #
 #   client            {{.Client.ClientID}}
@@ -26,26 +26,26 @@ curl -sS -w '\n' -H 'Content-Type: application/json' -d '{"client_id": "{{.Clien
 # 2. Keep a token in a variable.
 TOKEN=$(curl -sS -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d grant_type=client_credentials '{{.TokenURL}}' | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p'); echo "$TOKEN"
 
-# 3. The resource server was called with the token and asks whether it is good.
+# 3. The resource server received the token and asks grantd whether it is active.
 curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
 
-# 4. The client needs the token no more and revokes it.
+# 4. The client no longer needs the token and revokes it.
 curl -sS -w '\n' -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d "token=$TOKEN" '{{.RevokeURL}}'
 
-# 5. The same question as in 3: now the answer is {"active":false}.
+# 5. The same question as in 3. The response is now {"active":false}.
 curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
 
-# 6. You are the operator too:
+# 6. You are also the operator:
 '{{.Program}}' client list --socket '{{.AdminSocket}}'
 printf %s "$TOKEN" | '{{.Program}}' token explain --socket '{{.AdminSocket}}'
 
-# 7. The backend of an org has a token made that reaches one customer only. To
-# look takes no code ...
+# 7. The backend of an org makes a token that reaches only one customer. Reading
+# needs no code ...
 BACKEND=$(curl -sS -u '{{.Backend.ClientID}}:{{.Backend.ClientSecret}}' -d grant_type=client_credentials '{{.TokenURL}}' | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p')
 ask() { curl -sS -w '\n' -H 'Content-Type: application/vnd.api+json' -H "Authorization: Bearer $BACKEND" -d "{\"data\":$2}" "{{.CustomerURL}}/$1"; }
 ask token '{"type":"customerToken","attributes":{"scope":"cards"}}'
 
-# ... and to write takes one, which this terminal shows: type it when read waits.
+# ... and writing needs one, which grantd's terminal shows: type it when read waits.
 VERIFICATION=$(ask token/verification '{"type":"customerTokenVerification","attributes":{"channel":"sms"}}' | sed -n 's/.*"verificationToken":"\([^"]*\)".*/\1/p')
 read -r CODE
 ask token '{"type":"customerToken","attributes":{"scope":"cards cards-write","verificationToken":"'"$VERIFICATION"'","verificationCode":"'"$CODE"'"}}'

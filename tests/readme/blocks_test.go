@@ -2,7 +2,7 @@ package readme
 
 import "strings"
 
-// block is a fenced block or a paragraph of the README.
+// block is a fenced block or a paragraph of a page.
 type block struct {
 	line int
 	lang string // "": a paragraph
@@ -38,4 +38,27 @@ func blocks(markdown string) (all []block) {
 	}
 	end()
 	return all
+}
+
+// section returns the part of a page below a heading, up to the next heading
+// of the same or a higher level, and how many lines come before that part. A
+// heading that is not there gives an empty part.
+func section(markdown, heading string) (part string, before int) {
+	above, below, found := strings.Cut("\n"+markdown, "\n"+heading+"\n")
+	if !found {
+		return "", 0
+	}
+	level, fenced := strings.IndexByte(heading, ' '), false
+	var b strings.Builder
+	for line := range strings.Lines(below) {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+		}
+		marks := len(line) - len(strings.TrimLeft(line, "#"))
+		if !fenced && marks > 0 && marks <= level && line[marks] == ' ' {
+			break
+		}
+		b.WriteString(line)
+	}
+	return b.String(), strings.Count(above, "\n") + 1
 }

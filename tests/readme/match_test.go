@@ -18,8 +18,8 @@ var (
 	spaces   = regexp.MustCompile(` {2,}`)
 )
 
-// pattern turns one line of the README into a regular expression: columns
-// may be wider than they are there.
+// pattern turns one line of a page into a regular expression: columns may be
+// wider than they are there.
 func pattern(line string) string {
 	p := regexp.QuoteMeta(strings.TrimRight(line, " "))
 	p = timeText.ReplaceAllLiteralString(p, aTime)
@@ -27,7 +27,7 @@ func pattern(line string) string {
 	return strings.ReplaceAll(p, anything, ".*") + " *"
 }
 
-// matchText says how got differs from what the README says; "" if not.
+// matchText returns how got differs from what the page says; "" if it does not.
 func matchText(want, got string) string {
 	var p strings.Builder
 	for line := range strings.Lines(want) {
@@ -44,25 +44,25 @@ func matchText(want, got string) string {
 	if regexp.MustCompile(`^(?:` + p.String() + `)$`).MatchString(got) {
 		return ""
 	}
-	return fmt.Sprintf("the README says\n%s\nand it printed\n%s", want, got)
+	return fmt.Sprintf("the page says\n%s\nand it printed\n%s", want, got)
 }
 
 // matchJSON compares values: member order and spaces do not count.
 func matchJSON(want, got string) string {
 	var w, g any
 	if err := json.Unmarshal([]byte(want), &w); err != nil {
-		return "the README's JSON: " + err.Error()
+		return "the page's JSON: " + err.Error()
 	}
 	if err := json.Unmarshal([]byte(got), &g); err != nil {
 		return fmt.Sprintf("it printed no JSON: %v\n%s", err, got)
 	}
 	if where := differ(w, g, ""); where != "" {
-		return fmt.Sprintf("at %s: the README says\n%s\nand it printed\n%s", where, want, got)
+		return fmt.Sprintf("at %s: the page says\n%s\nand it printed\n%s", where, want, got)
 	}
 	return ""
 }
 
-// differ answers the path of the first difference.
+// differ returns the path of the first difference.
 func differ(want, got any, path string) string {
 	here := path
 	if here == "" {
@@ -71,10 +71,13 @@ func differ(want, got any, path string) string {
 	switch w := want.(type) {
 	case map[string]any:
 		g, ok := got.(map[string]any)
-		if !ok || len(g) != len(w) {
+		if _, more := w[anything]; !ok || len(g) != len(w) && !more {
 			return here
 		}
 		for name := range w {
+			if name == anything {
+				continue
+			}
 			if _, ok := g[name]; !ok {
 				return path + "." + name
 			}

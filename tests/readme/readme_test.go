@@ -7,38 +7,67 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// ports of the README that are replaced by free ones.
+var root = filepath.Join("..", "..")
+
+// ports of the pages that are replaced by free ones.
 var ports = []string{"8080", "8081", "6379", "9465", "9464"}
 
-func TestREADME(t *testing.T) {
-	root := filepath.Join("..", "..")
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
+// pages are what is run: a whole page, or one section of it, which then finds
+// ./grantd in its folder.
+var pages = []struct{ file, section string }{
+	{"README.md", ""},
+	{"deploy/OPERATING.md", "## Try it: secrets, leaks, audit"},
+	{"deploy/OPERATING.md", "### Try it: two processes on one Redis"},
+	{"server/customers/APP_GUIDE.md", "## Try it"},
+	{"server/partners/PARTNER_GUIDE.md", "## Try it"},
+}
+
+func TestPages(t *testing.T) {
+	program := sync.OnceValues(func() (string, error) { return build(t.TempDir()) })
+	for _, p := range pages {
+		t.Run(p.file+" "+p.section, func(t *testing.T) {
+			t.Parallel()
+			markdown := readFile(t, filepath.Join(root, p.file))
+			if p.section == "" {
+				run(t, p.file, markdown, 0, copyTree(t, root))
+				return
+			}
+			part, before := section(markdown, p.section)
+			built, err := program()
+			if err != nil {
+				t.Fatal(err)
+			}
+			run(t, p.file, part, before, programFolder(t, built))
+		})
 	}
-	markdown := string(text)
+}
+
+// run does in a folder what a page, or a section after so many lines, says.
+func run(t *testing.T, file, markdown string, before int, dir string) {
+	t.Helper()
 	free := freePorts(t, len(ports))
 	for i, p := range ports {
 		markdown = regexp.MustCompile(`\b`+p+`\b`).ReplaceAllString(markdown, free[i])
 	}
 	env := append(os.Environ(), "GRANTD_PUBLIC_LISTEN=127.0.0.1:"+free[0], "GRANTD_METRICS_LISTEN=127.0.0.1:"+free[4],
 		"GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath") // the copy is elsewhere each time; what was compiled is found again
-	r := reader{shell: newShell(t, copyTree(t, root), env), publicPort: free[0]}
+	r := reader{shell: newShell(t, dir, env), publicPort: free[0]}
 	for _, b := range blocks(markdown) {
 		r.read(t, b)
 		if t.Failed() {
-			t.Fatalf("README.md:%d", b.line)
+			t.Fatalf("%s:%d", file, before+b.line)
 		}
 	}
 	if r.commands == 0 {
-		t.Error("no commands in the README")
+		t.Errorf("no commands in %s", file)
 	}
 }
 
-// reader does what the README says, block by block.
+// reader does what a page says, block by block.
 type reader struct {
 	*shell
 	publicPort string
@@ -185,6 +214,8 @@ func TestMatch(t *testing.T) {
 		{"any Unix time", `{"a":1687436422}`, `{"a":1790000000}`, true, true},
 		{"no Unix time", `{"a":7200}`, `{"a":3600}`, true, false},
 		{"part of a string", `{"a":"gt_…"}`, `{"a":"gt_x"}`, true, true},
+		{"any further members", `{"a":1,"…":"…"}`, `{"a":1,"b":2}`, true, true},
+		{"a member less, and any further ones", `{"a":1,"…":"…"}`, `{"b":2}`, true, false},
 	} {
 		match := matchText
 		if c.json {

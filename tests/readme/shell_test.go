@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -24,7 +23,7 @@ const (
 // starts finds the lines that run until Ctrl-C.
 var starts = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:go run \. dev|\./grantd serve|redis-server)\b`)
 
-// ready is what they say when others may go on.
+// ready matches what they print once they serve.
 var ready = regexp.MustCompile(`(?m)^ready public=.*\n|Ready to accept connections`)
 
 // shell is a bash that stays, as in a terminal.
@@ -38,7 +37,7 @@ type shell struct {
 	servers []*process
 }
 
-// output gathers what a process prints.
+// output collects what a process prints.
 type output struct {
 	mu   sync.Mutex
 	b    bytes.Buffer
@@ -97,12 +96,12 @@ func newShell(t *testing.T, dir string, env []string) *shell {
 	return s
 }
 
-// run types a block and answers what it printed. A failing command ends the
+// run types a block and returns what it printed. A failing command ends the
 // shell and fails the test.
 func (s *shell) run(text string) string {
 	s.t.Helper()
 	const mark = "grantd-readme-block-done"
-	// A line break of its own: what came before may end without one.
+	// Starts with a line break: what came before may end without one.
 	fmt.Fprintf(s.in, "%s\nprintf '\\n%%s\\n' %s\n", strings.TrimRight(text, "\n"), mark)
 	timer := time.AfterFunc(blockTime, func() { s.t.Errorf("not done after %s:\n%s", blockTime, text) })
 	defer timer.Stop()
@@ -119,7 +118,7 @@ func (s *shell) run(text string) string {
 	}
 }
 
-// start starts a server and answers what it printed until it was ready.
+// start starts a server and returns what it printed until it was ready.
 func (s *shell) start(line string) string {
 	s.t.Helper()
 	p := &process{line: line, out: newOutput(), stderr: newOutput(), done: make(chan struct{})}
@@ -165,29 +164,4 @@ func (s *shell) said() string {
 		fmt.Fprintf(&all, "%s\n%s%s", p.line, p.out, p.stderr)
 	}
 	return all.String()
-}
-
-// copyTree copies the source, so that nothing is left behind in it.
-func copyTree(t *testing.T, from string) (to string) {
-	t.Helper()
-	to, err := os.MkdirTemp("", "grantd-readme-") // a short path: sockets
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(to) })
-	for _, name := range []string{"main.go", "go.mod", "go.sum"} {
-		b, err := os.ReadFile(from + "/" + name)
-		if err == nil {
-			err = os.WriteFile(to+"/"+name, b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"config", "scopes", "server", "store"} {
-		if err := os.CopyFS(to+"/"+name, os.DirFS(from+"/"+name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return to
 }
