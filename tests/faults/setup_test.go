@@ -3,7 +3,6 @@ package faults_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,15 +31,7 @@ const (
 	pause    = 5 * time.Millisecond
 )
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 256
-	flag.Parse()
-	// Most tests wait for clocks, not for processors.
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(harness.Main(m, 6)) }
 
 // world is one grantd that reaches its Redis through a proxy.
 type world struct {

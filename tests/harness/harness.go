@@ -153,34 +153,51 @@ func OnRedis(addr string) func(*config.Config) {
 const QuickStaleness = 200 * time.Millisecond
 
 // EachStore runs the test on the embedded store and on a fresh Redis. Both
-// runs are parallel to each other and to other tests: an admin request on
-// Redis waits for cache.max_staleness, which takes time but no processor.
+// runs are parallel to each other and to other tests: a change on Redis waits
+// for cache.max_staleness, which takes time but no processor.
 func EachStore(t *testing.T, test func(t *testing.T, start func(...Options) *Server)) {
 	t.Parallel()
-	t.Run("embedded", func(t *testing.T) {
+	eachStore(t, func(t *testing.T, start func(...Options) *Server) {
 		t.Parallel()
+		test(t, start)
+	})
+}
+
+// EachStoreInTurn is EachStore for tests that measure: nothing else runs
+// beside them.
+func EachStoreInTurn(t *testing.T, test func(t *testing.T, start func(...Options) *Server)) {
+	eachStore(t, test)
+}
+
+func eachStore(t *testing.T, test func(t *testing.T, start func(...Options) *Server)) {
+	t.Run("embedded", func(t *testing.T) {
 		test(t, func(o ...Options) *Server { return Start(t, o...) })
 	})
 	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		addr := redistest.Start(t).Addr
-		test(t, func(options ...Options) *Server {
-			var o Options
-			if len(options) > 0 {
-				o = options[0]
-			}
-			edit := o.Edit
-			o.Edit = func(c *config.Config) {
-				OnRedis(addr)(c)
-				c.Cache.MaxStaleness = QuickStaleness
-				if edit != nil {
-					edit(c)
-				}
-			}
-			o.patient = o.Use == nil
-			return Start(t, o)
-		})
+		test(t, onFreshRedis(t))
 	})
+}
+
+// onFreshRedis returns a function that starts servers on a Redis of the test;
+// the Redis starts with the first of them.
+func onFreshRedis(t *testing.T) func(...Options) *Server {
+	redis := sync.OnceValue(func() string { return redistest.Start(t).Addr })
+	return func(options ...Options) *Server {
+		var o Options
+		if len(options) > 0 {
+			o = options[0]
+		}
+		edit := o.Edit
+		o.Edit = func(c *config.Config) {
+			OnRedis(redis())(c)
+			c.Cache.MaxStaleness = QuickStaleness
+			if edit != nil {
+				edit(c)
+			}
+		}
+		o.patient = o.Use == nil
+		return Start(t, o)
+	}
 }
 
 // NewClient makes a client with the scope string and whatever edit adds.

@@ -3,21 +3,22 @@ package harness
 import (
 	"flag"
 	"net/http"
+	"strconv"
 	"testing"
 )
 
 // Main runs the tests of a package, atOnce of those that are parallel at the
-// same time: most of them wait for clocks, not for processors. TestMain calls
-// it. The flag -parallel wins over atOnce.
-func Main(m *testing.M, atOnce string) {
+// same time: most of them wait for clocks, not for processors. It is called by
+// TestMain and returns the exit code. The flag -parallel wins over atOnce.
+func Main(m *testing.M, atOnce int) int {
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 256
 	flag.Parse()
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
 	if !chosen {
-		if err := flag.Set("test.parallel", atOnce); err != nil {
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
 			panic(err)
 		}
 	}
-	m.Run() // the process ends with its code
+	return m.Run()
 }

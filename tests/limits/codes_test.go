@@ -263,6 +263,7 @@ func (p *phone) sent() int {
 
 // C14: of fifty right submissions at once one makes a token.
 func TestC14FiftyRightCodesAtOnce(t *testing.T) {
+	t.Parallel()
 	eachBank(t, nil, func(t *testing.T, b *bank) {
 		for round := range 5 {
 			v := b.verification(t, round%2, round%2)
@@ -281,6 +282,7 @@ func TestC14FiftyRightCodesAtOnce(t *testing.T) {
 
 // C05: five wrong codes end a verification, wherever they are tried.
 func TestC05FiveWrongCodesOverTwoReplicas(t *testing.T) {
+	t.Parallel()
 	eachBank(t, nil, func(t *testing.T, b *bank) {
 		v, spare := b.verification(t, 0, 0), b.verification(t, 1, 0)
 		for i := range 5 {
@@ -301,6 +303,7 @@ func TestC05FiveWrongCodesOverTwoReplicas(t *testing.T) {
 
 // C09: five codes to a telephone in ten minutes, wherever they are asked for.
 func TestC09CodesOverTwoReplicas(t *testing.T) {
+	t.Parallel()
 	five := func(c *config.Config) { c.Limits.CodesPerPhone = config.Limit{Count: 5, Per: 10 * time.Minute} }
 	eachBank(t, five, func(t *testing.T, b *bank) {
 		got := atOnce(20, func(i int) string { return strconv.Itoa(b.ask(t, i%2, i/2%2).Status) })
@@ -342,6 +345,7 @@ func guide(t *testing.T) (day, worst, row int) {
 // C05: who has the tokens of two backends, and as many codes sent as he likes,
 // has as many guesses at a customer as the guide says.
 func TestC05GuessesOfAnAttacker(t *testing.T) {
+	t.Parallel()
 	day, worst, row := guide(t)
 	eachBank(t, nil, func(t *testing.T, b *bank) {
 		// attack guesses n times at once, each time at another verification

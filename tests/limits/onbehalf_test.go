@@ -82,6 +82,7 @@ func wantQuota(t *testing.T, r harness.Response) {
 }
 
 func TestOnBehalfQuota(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(partnerQuota))
 	token, other := newPartner(t, s, "hurdlr"), newPartner(t, s, "other")
 	// What is refused is not counted, and both ways of asking count.
@@ -117,6 +118,7 @@ func TestOnBehalfQuota(t *testing.T) {
 
 // Replicas tell each other twice a second what they gave.
 func TestOnBehalfQuotaIsShared(t *testing.T) {
+	t.Parallel()
 	o := edits(harness.OnRedis(redistest.Start(t).Addr), partnerQuota)
 	a, b := harness.Start(t, o), harness.Start(t, o)
 	token := newPartner(t, a, "hurdlr")
@@ -142,6 +144,7 @@ func TestOnBehalfQuotaIsShared(t *testing.T) {
 }
 
 func TestOnBehalfQuotaOff(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(func(c *config.Config) { c.Limits.OnBehalfTokensPerPartner.Count = 0 }))
 	token := newPartner(t, s, "hurdlr")
 	for i := range 300 {

@@ -21,6 +21,7 @@ func issuing(mode string) func(*config.Config) {
 }
 
 func TestIssueQuota(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(issuing("enforce")))
 	c, other := s.NewClient(t, "billing", "users:read"), s.NewClient(t, "shipping", "users:read")
 	ask := attempt{id: "billing", secret: c.ClientSecret}
@@ -40,6 +41,7 @@ func TestIssueQuota(t *testing.T) {
 }
 
 func TestIssueQuotaThatOnlyLogs(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(issuing("log")))
 	c := s.NewClient(t, "billing", "users:read")
 	for i := range 2 * quota {
@@ -52,6 +54,7 @@ func TestIssueQuotaThatOnlyLogs(t *testing.T) {
 
 // Replicas tell each other twice a second what they issued.
 func TestIssueQuotaIsShared(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t).Addr
 	o := edits(harness.OnRedis(redis), issuing("enforce"))
 	a, b := harness.Start(t, o), harness.Start(t, o)
@@ -77,6 +80,7 @@ func TestIssueQuotaIsShared(t *testing.T) {
 
 // A client that asks for a token each time is named, with what it should do.
 func TestHintForClientsThatDontCache(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	c := s.NewClient(t, "billing", "users:read")
 	const tokens = 40

@@ -31,10 +31,7 @@ const (
 	bystander = "198.51.100.1"
 )
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(harness.Main(m, 8)) }
 
 // limited is the edit that sets the limits on failures, and trusts the
 // loopback to say where requests come from.

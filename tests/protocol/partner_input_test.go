@@ -13,6 +13,7 @@ import (
 
 // What holds for every endpoint that reads documents.
 func TestOnBehalfDocuments(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	good := onBehalfOf(sharedTwo, "cards")
 	a.run(t, a.documents("/partners/token", "createOnBehalfToken", good, a.token, a.app))
@@ -31,6 +32,7 @@ func TestOnBehalfDocuments(t *testing.T) {
 
 // Ways to ask for an on-behalf token that are wrong.
 func TestOnBehalfInput(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	at := func(name, attributes, attribute string) row {
@@ -83,6 +85,7 @@ func TestOnBehalfInput(t *testing.T) {
 
 // C19: partners only read, and only what they were granted.
 func TestOnBehalfScopes(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	refusedScope := func(name, scope, not string) row {
@@ -138,6 +141,7 @@ func TestOnBehalfScopes(t *testing.T) {
 
 // An org that is not there is no different from one that did not agree.
 func TestOnBehalfOrgs(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	var rows []row
 	for why, org := range a.refusedOrgs(t) {
@@ -153,6 +157,7 @@ func TestOnBehalfOrgs(t *testing.T) {
 // One answer to every bearer that is no active partner token, after the form of
 // the request and before everything else.
 func TestPartnerBearers(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	var rows []row
 	for why, token := range a.badBearers(t) {
@@ -188,6 +193,7 @@ func TestPartnerBearers(t *testing.T) {
 
 // Below /partners/ every error is a document.
 func TestPartnerPaths(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	nothing := func(name, method, target string) row {
@@ -212,6 +218,7 @@ func TestPartnerPaths(t *testing.T) {
 
 // The list of orgs, as seeds/000 shows it.
 func TestPartnerOrgs(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	a.grant(t, kard, wayne, grantedTwo)
 	auth := bearer(a.token)
@@ -287,6 +294,7 @@ func TestPartnerOrgs(t *testing.T) {
 // A partner that makes more tokens than its quota is told to wait; the others
 // are not.
 func TestOnBehalfQuota(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t, func(c *config.Config) {
 		c.Limits.OnBehalfTokensPerPartner.Count, c.Limits.OnBehalfTokensPerPartner.Per = 3, time.Minute
 	})

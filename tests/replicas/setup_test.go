@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -31,15 +30,7 @@ const (
 	pause = time.Millisecond
 )
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
-	flag.Parse()
-	// Most tests wait for clocks, not for processors.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(harness.Main(m, 8)) }
 
 func start(t testing.TB, redis string) *harness.Server {
 	t.Helper()

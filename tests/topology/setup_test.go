@@ -2,7 +2,6 @@ package topology_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,15 +32,7 @@ const (
 
 var worlds atomic.Int64
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
-	flag.Parse()
-	// Most tests wait for clocks, not for processors.
-	if err := flag.Set("test.parallel", "16"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(harness.Main(m, 16)) }
 
 // world is two grantd with a store of their own in the topology.
 type world struct {
