@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/tests/poll"
 	"github.com/grantd/grantd/tests/harness"
 )
 
@@ -307,12 +308,16 @@ func TestOnBehalfQuota(t *testing.T) {
 	// What is refused counts for nothing.
 	notAgreed("", call{}).check(t, a.send(t, askOnBehalf(onBehalfOf(wayne, "cards"), bearer(a.token))))
 	made("", call{}).check(t, a.send(t, ask1))
+	told := a.store.Calls("AddHits")
 	a.run(t, []row{
 		{name: "X_quota", call: ask1, status: 429, code: "too_many_requests"},
 		{name: "X_quota_of_the_partner_not_of_the_token", call: ask2, status: 429, code: "too_many_requests"},
 		made("X_quota_of_another_partner", askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(others))),
 		{name: "X_quota_is_not_for_the_list", call: get("/partners/orgs", bearer(a.token)), status: 200},
 	})
+	// The replica tells the store now and then; what it tells after the minute
+	// counts for the next one.
+	poll.Await(t, patience, "the quota is shared", poll.Until(func() bool { return a.store.Calls("AddHits") > told }))
 	a.Clock.Add(time.Minute)
 	a.run(t, []row{made("X_quota_later", ask1)})
 }
