@@ -25,6 +25,7 @@ import (
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 const (
@@ -72,7 +73,7 @@ func cli(t *testing.T, addr, user, password string, command ...string) string {
 func TestStoreUnderACL(t *testing.T) {
 	plain, cluster := withACL(t), withACL(t, "--cluster-enabled", "yes")
 	cli(t, cluster.Addr, "test", adminPass, "cluster", "addslotsrange", "0", "16383")
-	await(t, "the Cluster is whole", func() bool {
+	poll.AwaitTrue(t, patience, "the Cluster is whole", func() bool {
 		return strings.Contains(cli(t, cluster.Addr, "test", adminPass, "cluster", "info"), "cluster_state:ok")
 	})
 	as := func(s *redistest.Server) redisstore.Options {
@@ -223,15 +224,6 @@ func openStore(t *testing.T, o redisstore.Options) *redisstore.Store {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
-}
-
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
 }
 
 // TestACLHoldsWhatScriptsCall: a command that a script of the store calls

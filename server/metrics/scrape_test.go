@@ -19,9 +19,8 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
-
-const patience = 15 * time.Second
 
 // samples are what one scrape says: `name{labels}` → value.
 type samples map[string]float64
@@ -188,15 +187,13 @@ func TestUncachedTokenWarnings(t *testing.T) {
 
 func await(t *testing.T, s *harness.Server, name string, is func(float64) bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	poll.Await(t, poll.Patience, name, func() string {
 		v := scrape(t, s)[name]
 		if is(v) {
-			return
+			return ""
 		}
-		if time.Now().After(end) {
-			t.Fatalf("%s is %v after %v", name, v, patience)
-		}
-	}
+		return fmt.Sprint("it is ", v)
+	})
 }
 
 // A store that fails shows by operation; audit events that it did not take
@@ -244,7 +241,7 @@ func TestFeedAge(t *testing.T) {
 func TestSecretsExpiring(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr
-	quick := func(c *config.Config) { c.Cache.MaxStaleness = 200 * time.Millisecond } // changes wait for it
+	quick := func(c *config.Config) { c.Cache.MaxStaleness = harness.QuickStaleness } // changes wait for it
 	first := harness.Start(t, measured(harness.OnRedis(redis), quick))
 	by := audit.Actor{Name: "test"}
 	rotate := func(id string, grace time.Duration) {
@@ -271,7 +268,7 @@ func TestSecretsExpiring(t *testing.T) {
 func TestPartnerTokensExpiring(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr
-	quick := func(c *config.Config) { c.Cache.MaxStaleness = 200 * time.Millisecond } // changes wait for it
+	quick := func(c *config.Config) { c.Cache.MaxStaleness = harness.QuickStaleness } // changes wait for it
 	first := harness.Start(t, measured(harness.OnRedis(redis), quick))
 	admin := func(method, path string, body any) map[string]any {
 		t.Helper()

@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // trips counts round trips and what they carried.
@@ -113,7 +114,7 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 		}
 	}
 	underWay := func(want int) {
-		await(t, "round trips are under way and nobody waits", func() bool {
+		poll.AwaitTrue(t, patience, "round trips are under way and nobody waits", func() bool {
 			flights, waiting := s.Writes()
 			return flights == want && waiting == 0
 		})
@@ -145,7 +146,7 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 			t.Errorf("what was waited for: %v", err)
 		}
 	}
-	await(t, "nothing is under way", func() bool {
+	poll.AwaitTrue(t, patience, "nothing is under way", func() bool {
 		flights, waiting := s.Writes()
 		return flights == 0 && waiting == 0
 	})

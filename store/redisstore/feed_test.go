@@ -12,6 +12,7 @@ import (
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 func void(id string) store.Entry {
@@ -41,7 +42,7 @@ func blockedRead(t *testing.T, ctx context.Context, s *redisstore.Store, r *redi
 		entries, err := s.ReadFeed(ctx, after, patience)
 		read <- readAnswer{entries, err}
 	}()
-	await(t, "the read blocks", func() bool {
+	poll.AwaitTrue(t, patience, "the read blocks", func() bool {
 		return r.ClientList(ctx).Val() != "" && blocked(ctx, r) > 0
 	})
 	return read
@@ -70,7 +71,7 @@ func TestFeedOfARestartedRedis(t *testing.T) {
 	}
 	server.Restart() // it kept nothing
 	// The pool waits a moment before it dials again.
-	await(t, "the store is back", func() bool { return s.Ping(within(t)) == nil })
+	poll.AwaitTrue(t, patience, "the store is back", func() bool { return s.Ping(within(t)) == nil })
 	if _, err := s.ReadFeed(within(t), last, 0); !errors.Is(err, store.ErrFeedLost) {
 		t.Fatalf("restarted without its data: %v", err)
 	}
@@ -90,7 +91,7 @@ func TestFeedOfARestartedRedisWithItsData(t *testing.T) {
 	}
 	server.Kill()
 	server.Restart()
-	await(t, "the store is back", func() bool { return s.Ping(within(t)) == nil })
+	poll.AwaitTrue(t, patience, "the store is back", func() bool { return s.Ping(within(t)) == nil })
 	// It may have lost something that this reader never saw: who reads has to
 	// look at the incarnation first.
 	if _, err := s.ReadFeed(within(t), last, 0); !errors.Is(err, store.ErrFeedLost) {
@@ -211,7 +212,7 @@ func TestNextEntryDoesNotTrimTheReadersPlace(t *testing.T) {
 	first := appended(t, s, void("a"))
 	place := appended(t, s, void("b"))
 	s.Age(store.FeedRetention - time.Millisecond)
-	await(t, "both are old", func() bool {
+	poll.AwaitTrue(t, patience, "both are old", func() bool {
 		return r.Time(ctx).Val().UnixMilli() > int64(place.Time)+1
 	})
 	appended(t, s, void("c"))

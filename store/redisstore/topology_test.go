@@ -18,6 +18,7 @@ import (
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 func TestCluster(t *testing.T) {
@@ -138,7 +139,7 @@ func failoverKeeps(t *testing.T, o redisstore.Options, master func(key string) (
 	old, promoted := master("keeps:feed")
 	old.Kill()
 	promoted()
-	await(t, "the feed is read again, as another incarnation's", func() bool {
+	poll.AwaitTrue(t, patience, "the feed is read again, as another incarnation's", func() bool {
 		_, err := s.ReadFeed(within(t), last, 0)
 		if err != nil && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrFeedLost) {
 			t.Error(err)
@@ -176,7 +177,7 @@ func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) 
 		r.Mend(t)
 	}
 	top.AwaitPromotion(t, old)
-	await(t, "the store is back", func() bool { return s.Ping(within(t)) == nil && other.Ping(within(t)) == nil })
+	poll.AwaitTrue(t, patience, "the store is back", func() bool { return s.Ping(within(t)) == nil && other.Ping(within(t)) == nil })
 	for range 2 {
 		if _, err := s.FeedLineage(within(t)); err != nil {
 			t.Fatal(err)

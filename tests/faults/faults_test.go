@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // fault is one way in which Redis is not there.
@@ -85,7 +86,7 @@ func TestFaults(t *testing.T) {
 // Redis would have to confirm.
 func (f fault) sets(t *testing.T, x *world) {
 	t.Helper()
-	eventually(t, patience, "the fault is noticed", func() string {
+	poll.Await(t, patience, "the fault is noticed", func() string {
 		x.stays(t, x.live[0], "cached")
 		x.stays(t, x.live[1], "not cached")
 		if a := x.issue(t, x.c.ClientSecret); a.status != 200 && a.down() != "" {
@@ -168,7 +169,7 @@ func (f fault) lasts(t *testing.T, x *world) {
 // nothing that was not.
 func (x *world) recovers(t *testing.T) {
 	t.Helper()
-	eventually(t, recovery, "full service", func() string {
+	poll.Await(t, recovery, "full service", func() string {
 		for _, token := range x.live {
 			if a := x.stays(t, token, "after the fault"); !a.active() {
 				return "introspecting: " + a.String()

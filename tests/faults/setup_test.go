@@ -180,19 +180,3 @@ func (x *world) stays(t testing.TB, token, what string) answer {
 	}
 	return a
 }
-
-// eventually polls until is answers "", and fails the test with the last
-// answer after bound.
-func eventually(t testing.TB, bound time.Duration, what string, is func() string) {
-	t.Helper()
-	for end := time.Now().Add(bound); ; time.Sleep(pause) {
-		sent := time.Now()
-		why := is()
-		if why == "" {
-			return
-		}
-		if sent.After(end) {
-			t.Fatalf("%s: not within %v: %s", what, bound, why)
-		}
-	}
-}

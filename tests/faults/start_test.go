@@ -15,6 +15,7 @@ import (
 	"github.com/grantd/grantd/server"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // TestGoroutines: requests that wait for a Redis which is not there leave
@@ -25,7 +26,7 @@ func TestGoroutines(t *testing.T) {
 			const requests, slack = 200, 40
 			x := newWorld(t)
 			x.link.Set(m)
-			eventually(t, patience, "the fault is noticed", func() string {
+			poll.Await(t, patience, "the fault is noticed", func() string {
 				return x.introspect(t, x.live[0]).down()
 			})
 			settled := func() int {
@@ -55,7 +56,7 @@ func TestGoroutines(t *testing.T) {
 			}
 			all.Wait()
 			// Reads that were given up end by their own time-out.
-			eventually(t, patience, "the goroutines end", func() string {
+			poll.Await(t, patience, "the goroutines end", func() string {
 				if n := settled(); n > before+slack {
 					return fmt.Sprintf("there are %d, before %d", n, before)
 				}

@@ -21,6 +21,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // bank is an org with two backends and one customer, served by two replicas
@@ -83,7 +84,7 @@ func (b *bank) advance(t *testing.T, d time.Duration) {
 		b.replicas[1].Clock.Add(d)
 	}
 	for _, s := range b.replicas {
-		eventually(t, "ready at the new time", func() string {
+		poll.Await(t, poll.Patience, "ready at the new time", func() string {
 			req, err := http.NewRequest(http.MethodGet, s.URL+"/readyz", nil)
 			if err != nil {
 				t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // onBehalfQuota is how many tokens a partner may make in a window here.
@@ -129,7 +130,7 @@ func TestOnBehalfQuotaIsShared(t *testing.T) {
 	}
 	wantQuota(t, onBehalf(t, a, token, "acme"))
 	given := 0
-	eventually(t, "the other replica refuses", func() string {
+	poll.Await(t, poll.Patience, "the other replica refuses", func() string {
 		r := onBehalf(t, b, token, "acme")
 		if r.Status == http.StatusTooManyRequests {
 			wantQuota(t, r)

@@ -9,6 +9,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 const quota = 5
@@ -65,7 +66,7 @@ func TestIssueQuotaIsShared(t *testing.T) {
 	}
 	refused(t, try(t, a, ask), "the replica that issued")
 	given := 0
-	eventually(t, "the other replica refuses", func() string {
+	poll.Await(t, poll.Patience, "the other replica refuses", func() string {
 		r := try(t, b, ask)
 		if r.Status == 429 {
 			return ""
@@ -88,7 +89,7 @@ func TestHintForClientsThatDontCache(t *testing.T) {
 		want(t, s, 200, attempt{id: "billing", secret: c.ClientSecret}, "a token")
 	}
 	s.Clock.Add(61 * time.Second)
-	eventually(t, "the hint", func() string {
+	poll.Await(t, poll.Patience, "the hint", func() string {
 		log := s.Logs.String()
 		if strings.Contains(log, "client asks for tokens instead of caching them") &&
 			strings.Contains(log, fmt.Sprintf(`"client_id":"billing","tokens_last_minute":%d,"token_lives_seconds":3600`, tokens)) {

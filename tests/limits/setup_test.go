@@ -148,20 +148,6 @@ func face(r harness.Response) string {
 	return strings.Join(lines, "\n")
 }
 
-// eventually polls until is answers "".
-func eventually(t testing.TB, what string, is func() string) {
-	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(pause) {
-		why := is()
-		if why == "" {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v: %s", what, patience, why)
-		}
-	}
-}
-
 // auditor is who changes clients here.
 var auditor = audit.Actor{Name: "test"}
 

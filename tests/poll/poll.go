@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// Patience bounds waits that are not themselves the promise of a test: a busy
+// machine does not fail one.
+const Patience = 20 * time.Second
+
 // pause between two polls leaves the processors to what is polled.
 const pause = 2 * time.Millisecond
 
@@ -33,12 +37,13 @@ func LastReason(bound time.Duration, reason func() string) string {
 	}
 }
 
-// Until makes a reason of a condition.
-func Until(condition func() bool) func() string {
-	return func() string {
-		if condition() {
+// AwaitTrue is Await of a condition.
+func AwaitTrue(t testing.TB, bound time.Duration, what string, holds func() bool) {
+	t.Helper()
+	Await(t, bound, what, func() string {
+		if holds() {
 			return ""
 		}
-		return "the condition does not hold"
-	}
+		return "it does not hold"
+	})
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/config"
-	"github.com/grantd/grantd/tests/poll"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // What holds for every endpoint that reads documents.
@@ -317,7 +317,7 @@ func TestOnBehalfQuota(t *testing.T) {
 	})
 	// The replica tells the store now and then; what it tells after the minute
 	// counts for the next one.
-	poll.Await(t, patience, "the quota is shared", poll.Until(func() bool { return a.store.Calls("AddHits") > told }))
+	poll.AwaitTrue(t, poll.Patience, "the quota is shared", func() bool { return a.store.Calls("AddHits") > told })
 	a.Clock.Add(time.Minute)
 	a.run(t, []row{made("X_quota_later", ask1)})
 }

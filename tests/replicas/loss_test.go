@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // fates are tokens with what became of them, each known to both replicas.
@@ -119,8 +120,8 @@ func (f *fates) never(t *testing.T, servers ...*harness.Server) (stop func()) {
 // works wants new clients and tokens to work at both within recovery.
 func works(t *testing.T, a, b *harness.Server) {
 	t.Helper()
-	eventually(t, recovery, "full service at one", ready(t, a))
-	eventually(t, recovery, "full service at the other", ready(t, b))
+	poll.Await(t, recovery, "full service at one", ready(t, a))
+	poll.Await(t, recovery, "full service at the other", ready(t, b))
 	id := fmt.Sprintf("new-%d", time.Now().UnixNano())
 	rs, c := create(t, a, id+"-rs", "introspect"), create(t, b, id, "users:read")
 	for _, s := range []*harness.Server{a, b} {
@@ -133,7 +134,7 @@ func works(t *testing.T, a, b *harness.Server) {
 	token := a.Token(t, c, "")
 	mustBeActive(t, b, rs, token, "a new token")
 	revoke(t, b, c, token)
-	eventually(t, staleness, "a new revocation", func() string {
+	poll.Await(t, staleness, "a new revocation", func() string {
 		if x := introspect(t, a, rs, token); !x.inactive() {
 			return x.String()
 		}
@@ -214,7 +215,7 @@ func TestRedisRestartedWithItsData(t *testing.T) {
 	redis.Stop()
 	// Both have noticed before Redis is back.
 	for _, s := range []*harness.Server{a, b} {
-		eventually(t, patience, "readyz without Redis", func() string {
+		poll.Await(t, patience, "readyz without Redis", func() string {
 			if ready(t, s)() == "" {
 				return "still ready"
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // TestCutOffReplica: a replica that cannot reach Redis says nothing wrong. A
@@ -118,7 +119,7 @@ func (x *cutOff) restored(t *testing.T, ended, live map[string]string) {
 	t.Helper()
 	back := time.Now()
 	x.restore(x.link)
-	eventually(t, recovery, "full service after the cut", func() string {
+	poll.Await(t, recovery, "full service after the cut", func() string {
 		if _, a, err := issue(x.cut, x.c.ClientID, x.c.ClientSecret); err != nil || a.status != 200 {
 			return fmt.Sprint("issuing: ", a, err)
 		}

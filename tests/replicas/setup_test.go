@@ -187,23 +187,6 @@ func revoke(t testing.TB, s *harness.Server, c clients.Created, token string) ti
 	return a.got
 }
 
-// eventually polls until is answers "", and fails the test with the last
-// answer after bound.
-func eventually(t testing.TB, bound time.Duration, what string, is func() string) {
-	t.Helper()
-	for end := time.Now().Add(bound); ; {
-		sent := time.Now()
-		why := is()
-		if why == "" {
-			return
-		}
-		if sent.After(end) {
-			t.Fatalf("%s: not within %v: %s", what, bound, why)
-		}
-		time.Sleep(pause)
-	}
-}
-
 // ready is a poll that wants readyz to answer 200.
 func ready(t testing.TB, s *harness.Server) func() string {
 	return func() string {

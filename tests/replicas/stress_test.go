@@ -16,6 +16,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 const (
@@ -131,7 +132,7 @@ func (s *stress) run(d time.Duration) {
 		s.t.FailNow() // in the middle of something: the rest would fail for that
 	}
 	for _, server := range s.servers {
-		eventually(s.t, recovery, "readiness", ready(s.t, server))
+		poll.Await(s.t, recovery, "readiness", ready(s.t, server))
 	}
 	for _, m := range s.models {
 		all.Go(func() { s.last(m) })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 func TestVersions(t *testing.T) {
@@ -103,7 +104,7 @@ func TestCertificateIsReplacedOnDisk(t *testing.T) {
 	s := start(t, p)
 	p.replace(t, ca.issue(t, 8))
 	for name, url := range listeners(s) {
-		eventually(t, name+" serves the new one", func() string {
+		poll.Await(t, poll.Patience, name+" serves the new one", func() string {
 			if got := serial(t, ca, url); got != "8" {
 				return "serial number " + got
 			}

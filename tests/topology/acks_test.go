@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // acks: replica_acks auto means that voids, revocations and changes of clients
@@ -63,7 +64,7 @@ func acks(t *testing.T, top topology) {
 	}
 	top.heal(t)
 	each(func(name string, write func() answer) {
-		if why := within(recovery, func() string {
+		if why := poll.LastReason(recovery, func() string {
 			if a := write(); a.status >= 300 {
 				return fmt.Sprint(a)
 			}

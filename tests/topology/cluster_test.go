@@ -8,6 +8,7 @@ import (
 
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // slotMoves: the slots of the feed, of a client and of a token move to
@@ -113,7 +114,7 @@ func down(t *testing.T, top cluster) {
 	}
 	top.AwaitDown(t)
 	for _, s := range w.servers() {
-		eventually(t, recovery, "503 while the Cluster is down", func() string {
+		poll.Await(t, recovery, "503 while the Cluster is down", func() string {
 			if a := w.introspect(t, s, live[0]); !a.down() {
 				return "introspect: " + a.String()
 			}
@@ -133,7 +134,7 @@ func down(t *testing.T, top cluster) {
 		m.Resume()
 	}
 	top.AwaitWhole(t)
-	took := eventually(t, recovery, "service after the Cluster is back", func() string { return w.serves(t, c) })
+	took := poll.Await(t, recovery, "service after the Cluster is back", func() string { return w.serves(t, c) })
 	for _, token := range live[1:] {
 		w.active(t, token, "live")
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // masterKilled: the master that holds the feed dies. Every answer is right or
@@ -49,19 +51,19 @@ func masterKilled(t *testing.T, top topology) {
 	})
 	top.promotion(t, w.feed(), old)
 	promoted := time.Since(killed)
-	took := eventually(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
+	took := poll.Await(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
 	for _, token := range live {
 		w.active(t, token, "issued before the kill")
 	}
 	top.heal(t) // a Cluster's critical writes need the replica back
-	healed := eventually(t, recovery, "a client's change after the replica is back", func() string {
+	healed := poll.Await(t, recovery, "a client's change after the replica is back", func() string {
 		if a := admin(t, w.b, "PATCH", "/clients/c", map[string]any{"name": "x"}); a.status != 200 {
 			return a.String()
 		}
 		return ""
 	})
 	last := w.a.Token(t, c, "")
-	eventually(t, recovery, "a revocation after the replica is back", func() string {
+	poll.Await(t, recovery, "a revocation after the replica is back", func() string {
 		if a := revoke(t, w.b, c, last); a.status != 200 {
 			return a.String()
 		}
@@ -109,7 +111,7 @@ func lostTail(t *testing.T, top topology) {
 	})
 	x := w.watch(t, false, live, over)
 	top.promotion(t, w.feed(), old)
-	took := eventually(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
+	took := poll.Await(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
 	if !strings.Contains(w.a.Logs.String()+w.b.Logs.String(), "writing them back") {
 		t.Error("nothing was lost: this tests nothing")
 	}
@@ -155,7 +157,7 @@ func noWitness(t *testing.T, top topology) {
 	for _, token := range append(over, live...) {
 		w.inactive(t, token, "issued before, and nobody watched")
 	}
-	eventually(t, recovery, "service", func() string { return w.serves(t, c) })
+	poll.Await(t, recovery, "service", func() string { return w.serves(t, c) })
 }
 
 // lose has the master of the feed lose what act writes to it, and answers

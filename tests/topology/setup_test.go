@@ -16,6 +16,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 const (
@@ -193,7 +194,7 @@ func (w *world) end(t testing.TB, c clients.Created, tokens []string) {
 
 func (w *world) awaitInactive(t testing.TB, token string) {
 	t.Helper()
-	eventually(t, staleness, "a revocation", func() string {
+	poll.Await(t, staleness, "a revocation", func() string {
 		for _, s := range w.servers() {
 			if a := w.introspect(t, s, token); !a.inactive() {
 				return a.String()
@@ -211,26 +212,6 @@ func (w *world) tokens(t testing.TB, c clients.Created, n int) []string {
 		list[i] = w.servers()[i%2].Token(t, c, "")
 	}
 	return list
-}
-
-// within polls until why answers "", and answers its last word after bound.
-func within(bound time.Duration, why func() string) string {
-	for begun := time.Now(); ; time.Sleep(pause) {
-		last := time.Since(begun) > bound
-		if reason := why(); reason == "" || last {
-			return reason
-		}
-	}
-}
-
-// eventually is within that ends the test, and answers how long it took.
-func eventually(t testing.TB, bound time.Duration, what string, why func() string) time.Duration {
-	t.Helper()
-	begun := time.Now()
-	if reason := within(bound, why); reason != "" {
-		t.Fatalf("%s: not within %v: %s", what, bound, reason)
-	}
-	return time.Since(begun)
 }
 
 // watch asks both servers about tokens until stop, and fails the test at an
