@@ -27,7 +27,7 @@ func TestGoroutines(t *testing.T) {
 			x := newWorld(t)
 			x.link.Set(m)
 			poll.Await(t, patience, "the fault is noticed", func() string {
-				return x.introspect(t, x.live[0]).down()
+				return x.introspect(t, x.live[0]).NotUnavailable()
 			})
 			settled := func() int {
 				http.DefaultTransport.(*http.Transport).CloseIdleConnections()
@@ -38,7 +38,7 @@ func TestGoroutines(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range requests {
 				all.Go(func() {
-					var a answer
+					var a harness.Response
 					switch i % 4 {
 					case 0:
 						a = x.issue(t, x.c.ClientSecret)
@@ -49,8 +49,8 @@ func TestGoroutines(t *testing.T) {
 					default:
 						a = x.admin(t, "GET", "/clients/c", nil)
 					}
-					if a.down() != "" {
-						t.Errorf("%v: %s", a, a.down())
+					if a.NotUnavailable() != "" {
+						t.Errorf("%v: %s", a, a.NotUnavailable())
 					}
 				})
 			}

@@ -57,6 +57,15 @@ func (s *Server) TryForm(path, id, secret string, form url.Values) (Response, er
 	return Send(nil, req)
 }
 
+// TryGet gets a path of the public listener. Goroutines may use it.
+func (s *Server) TryGet(path string) (Response, error) {
+	req, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
+	if err != nil {
+		return Response{}, err
+	}
+	return Send(nil, req)
+}
+
 // Form is TryForm, and ends the test if there is no response.
 func (s *Server) Form(t testing.TB, path, id, secret string, form url.Values) Response {
 	t.Helper()

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -122,17 +121,11 @@ func (b *bank) post(t *testing.T, at, c int, path, typ string, attributes map[st
 	}
 	req.Header.Set("Content-Type", "application/vnd.api+json")
 	req.Header.Set("Authorization", "Bearer "+b.tokens[c])
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Error(err)
-		return harness.Response{}
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	r, err := harness.Send(nil, req)
 	if err != nil {
 		t.Error(err)
 	}
-	return harness.Response{Status: res.StatusCode, Header: res.Header, Body: string(answer)}
+	return r
 }
 
 // ask asks for a code.

@@ -3,7 +3,6 @@ package limits_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -75,13 +74,7 @@ func send(s *harness.Server, a attempt) (harness.Response, error) {
 	if a.from != "" {
 		req.Header.Set("X-Forwarded-For", a.from)
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return harness.Response{}, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	return harness.Response{Status: res.StatusCode, Header: res.Header, Body: string(b)}, err
+	return harness.Send(nil, req)
 }
 
 func try(t testing.TB, s *harness.Server, a attempt) harness.Response {

@@ -42,9 +42,9 @@ func (f *fates) end(t *testing.T, s *harness.Server) {
 	t.Helper()
 	secret := f.ended["secret voided"]
 	jti, _ := s.AdminDo(t, http.MethodPost, "/tokens/explain", map[string]any{"token": f.live["revoked by jti"]}).JSON(t)["jti"].(string)
-	var steps []func() (answer, error)
+	var steps []func() (harness.Response, error)
 	step := func(method, path string, body any) {
-		steps = append(steps, func() (answer, error) { return adminDo(s, method, path, body) })
+		steps = append(steps, func() (harness.Response, error) { return s.TryAdmin(method, path, body) })
 	}
 	step(http.MethodPost, "/tokens/revoke", map[string]any{"token": f.live["revoked"]})
 	step(http.MethodPost, "/tokens/revoke", map[string]any{"jti": jti})
@@ -57,7 +57,7 @@ func (f *fates) end(t *testing.T, s *harness.Server) {
 	for _, do := range steps {
 		go func() {
 			a, err := do()
-			if err == nil && a.status >= 300 {
+			if err == nil && a.Status >= 300 {
 				err = fmt.Errorf("%v", a)
 			}
 			errs <- err
@@ -101,7 +101,7 @@ func (f *fates) never(t *testing.T, servers ...*harness.Server) (stop func()) {
 		for {
 			for id, token := range f.ended {
 				for _, s := range servers {
-					if a := introspect(t, s, f.rs, token); a.active() {
+					if a := introspect(t, s, f.rs, token); a.Active() {
 						t.Errorf("ended: %s: %v", id, a)
 						return
 					}
@@ -135,7 +135,7 @@ func works(t *testing.T, a, b *harness.Server) {
 	mustBeActive(t, b, rs, token, "a new token")
 	revoke(t, b, c, token)
 	poll.Await(t, staleness, "a new revocation", func() string {
-		if x := introspect(t, a, rs, token); !x.inactive() {
+		if x := introspect(t, a, rs, token); !x.Inactive() {
 			return x.String()
 		}
 		return ""

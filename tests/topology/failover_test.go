@@ -33,18 +33,18 @@ func masterKilled(t *testing.T, top topology) {
 			case <-time.After(pause):
 			}
 			s := w.servers()[i%2]
-			if _, a := issue(t, s, c); a.status != 200 && !a.down() {
+			if _, a := issue(t, s, c); a.Status != 200 && !a.Unavailable() {
 				t.Errorf("issuing: %v", a)
 			}
 			if len(ending) == 0 {
 				continue
 			}
 			switch a := revoke(t, s, c, ending[0]); {
-			case a.status == 200:
+			case a.Status == 200:
 				token := ending[0]
 				ending = ending[1:]
 				time.AfterFunc(staleness, func() { x.ended(token) })
-			case !a.down():
+			case !a.Unavailable():
 				t.Errorf("revoking: %v", a)
 			}
 		}
@@ -57,14 +57,14 @@ func masterKilled(t *testing.T, top topology) {
 	}
 	top.heal(t) // a Cluster's critical writes need the replica back
 	healed := poll.Await(t, recovery, "a client's change after the replica is back", func() string {
-		if a := admin(t, w.b, "PATCH", "/clients/c", map[string]any{"name": "x"}); a.status != 200 {
+		if a := admin(t, w.b, "PATCH", "/clients/c", map[string]any{"name": "x"}); a.Status != 200 {
 			return a.String()
 		}
 		return ""
 	})
 	last := w.a.Token(t, c, "")
 	poll.Await(t, recovery, "a revocation after the replica is back", func() string {
-		if a := revoke(t, w.b, c, last); a.status != 200 {
+		if a := revoke(t, w.b, c, last); a.Status != 200 {
 			return a.String()
 		}
 		return ""
@@ -75,7 +75,7 @@ func masterKilled(t *testing.T, top topology) {
 	}
 	third := w.start(t)
 	for _, token := range live {
-		if a := w.introspect(t, third, token); !a.active() {
+		if a := w.introspect(t, third, token); !a.Active() {
 			t.Errorf("at a third that started afterwards: %v", a)
 		}
 	}
@@ -98,11 +98,11 @@ func lostTail(t *testing.T, top topology) {
 	t.Cleanup(func() { top.heal(t) })
 	old := w.lose(t, func() {
 		for i, token := range over[:4] {
-			if a := revoke(t, w.servers()[i%2], c, token); a.status != 200 {
+			if a := revoke(t, w.servers()[i%2], c, token); a.Status != 200 {
 				t.Fatal(a)
 			}
 		}
-		if a := admin(t, w.a, "POST", "/clients/voided/void-tokens", nil); a.status != 200 {
+		if a := admin(t, w.a, "POST", "/clients/voided/void-tokens", nil); a.Status != 200 {
 			t.Fatal(a)
 		}
 		for _, token := range over {
@@ -118,12 +118,12 @@ func lostTail(t *testing.T, top topology) {
 	top.heal(t)
 	third := w.start(t)
 	for _, token := range over {
-		if a := w.introspect(t, third, token); !a.inactive() {
+		if a := w.introspect(t, third, token); !a.Inactive() {
 			t.Errorf("ended, at a third that never saw it: %v", a)
 		}
 	}
 	for _, token := range live {
-		if a := w.introspect(t, third, token); !a.active() {
+		if a := w.introspect(t, third, token); !a.Active() {
 			t.Errorf("live, at a third: %v", a)
 		}
 	}
@@ -141,7 +141,7 @@ func noWitness(t *testing.T, top topology) {
 	t.Cleanup(func() { top.heal(t) })
 	old := w.lose(t, func() {
 		for _, token := range over {
-			if a := revoke(t, w.a, c, token); a.status != 200 {
+			if a := revoke(t, w.a, c, token); a.Status != 200 {
 				t.Fatal(a)
 			}
 		}
