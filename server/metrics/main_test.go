@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m, 8)) }
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 8)) }

@@ -187,6 +187,7 @@ func TestAllLearnThatRedisHangs(t *testing.T) {
 // TestRefusedConnectionAnswersNobody: what Redis says to a new connection
 // (here WRONGPASS) is the error of every command that was to go by it.
 func TestRefusedConnectionAnswersNobody(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	r := raw(t, server.Addr)
 	password := func(p string) {
@@ -213,6 +214,7 @@ func TestRefusedConnectionAnswersNobody(t *testing.T) {
 
 // TestEachKeepsItsError: a record that is of another type fails alone.
 func TestEachKeepsItsError(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server.Addr, func(o *redisstore.Options) { o.ReadTimeout, o.WriteTimeout = patience, patience })
 	r := raw(t, server.Addr)

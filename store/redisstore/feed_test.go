@@ -54,6 +54,7 @@ func blocked(ctx context.Context, r *redis.Client) int {
 }
 
 func TestFeedOfARestartedRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server.Addr)
 	last := appended(t, s, void("a"), void("b"))
@@ -82,6 +83,7 @@ func TestFeedOfARestartedRedis(t *testing.T) {
 }
 
 func TestFeedOfARestartedRedisWithItsData(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s := open(t, server.Addr)
 	last := appended(t, s, void("a"))
@@ -106,6 +108,7 @@ func TestFeedOfARestartedRedisWithItsData(t *testing.T) {
 }
 
 func TestFeedOfAFlushedRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	last := appended(t, s, void("a"))
@@ -125,6 +128,7 @@ func TestFeedOfAFlushedRedis(t *testing.T) {
 }
 
 func TestFeedConnectionKilledDuringARead(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	last := appended(t, s, void("a"))
@@ -144,6 +148,7 @@ func TestFeedConnectionKilledDuringARead(t *testing.T) {
 }
 
 func TestFeedReadCancelled(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr, func(o *redisstore.Options) { o.ReadTimeout = patience }), raw(t, server.Addr)
 	ctx, cancel := context.WithCancel(within(t))
@@ -160,6 +165,7 @@ func TestFeedReadCancelled(t *testing.T) {
 }
 
 func TestReplicaIsRefused(t *testing.T) {
+	t.Parallel()
 	master, server := redistest.Start(t), redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	last := appended(t, s, void("a"))
@@ -183,6 +189,7 @@ func TestReplicaIsRefused(t *testing.T) {
 // A Redis that lost its data and has a clock behind the one before it must
 // not give a position out twice.
 func TestPositionsGrowOverALoss(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -206,6 +213,7 @@ func TestPositionsGrowOverALoss(t *testing.T) {
 // A reader at the newest entry keeps its place when the next one comes,
 // however old the newest was by then.
 func TestNextEntryDoesNotTrimTheReadersPlace(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--stream-node-max-entries", "1") // trimming is exact
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)

@@ -22,6 +22,7 @@ import (
 )
 
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	c := redistest.StartCluster(t)
 	masters := make([]string, 0, 3)
 	for _, n := range c.Masters() {
@@ -112,6 +113,7 @@ func startSentinel(t *testing.T) (master, sentinel *redistest.Server) {
 }
 
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	s := redistest.StartSentinel(t)
 	o := patient(redisstore.Options{Mode: redisstore.ModeSentinel, Addresses: s.Addrs(), MasterName: redistest.MasterName})
 	o.Acks.Critical = 1 // as auto means on Sentinel and Cluster
@@ -301,6 +303,7 @@ func (b before) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 func TestSentinelWithoutReplicas(t *testing.T) {
+	t.Parallel()
 	_, sentinel := startSentinel(t)
 	s := open(t, sentinel.Addr, func(o *redisstore.Options) { o.Mode, o.MasterName = redisstore.ModeSentinel, "main" })
 	last := appended(t, s, void("a"))
@@ -313,6 +316,7 @@ func TestSentinelWithoutReplicas(t *testing.T) {
 // A sentinel that forgot the master answers nil; that is not a token that is
 // gone.
 func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
+	t.Parallel()
 	master, sentinel := startSentinel(t)
 	s := open(t, sentinel.Addr, func(o *redisstore.Options) { o.Mode, o.MasterName = redisstore.ModeSentinel, "main" })
 	if err := raw(t, sentinel.Addr).Do(within(t), "sentinel", "remove", "main").Err(); err != nil {
@@ -329,6 +333,7 @@ func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
 // TestRedirectsReadTheMapOnce: commands on a slot that is on its way are all
 // redirected, and do not each ask every node for the map.
 func TestRedirectsReadTheMapOnce(t *testing.T) {
+	t.Parallel()
 	c := redistest.StartCluster(t)
 	o := patient(redisstore.Options{Mode: redisstore.ModeCluster, Addresses: c.Addrs(), KeyPrefix: "{moves}"})
 	s := open(t, "", func(p *redisstore.Options) { *p = o })

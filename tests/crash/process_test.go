@@ -18,16 +18,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/tests/parallel"
 	"github.com/grantd/grantd/tests/program"
 )
 
 // patience bounds every wait for a process.
 const patience = 30 * time.Second
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 32
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 4)) }
 
 // folder is where one grantd lives: its data, its socket, its configuration.
 type folder struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 	pause    = 5 * time.Millisecond
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m, 6)) }
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 6)) }
 
 // world is one grantd that reaches its Redis through a proxy.
 type world struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 	bystander = "198.51.100.1"
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m, 8)) }
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 8)) }
 
 // limited is the edit that sets the limits on failures, and trusts the
 // loopback to say where requests come from.

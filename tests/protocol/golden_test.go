@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
 // update rewrites the golden files: go test ./tests/protocol -update
@@ -64,7 +65,7 @@ func TestMain(m *testing.M) {
 			golden.want[strings.TrimSuffix(line, "\n")] = true
 		}
 	}
-	code := harness.Main(m, 8)
+	code := parallel.Main(m, 8)
 	whole := true // some tests only: nothing can be said of the rest
 	for _, name := range []string{"test.run", "test.skip", "test.list"} {
 		whole = whole && flag.Lookup(name).Value.String() == ""

@@ -15,6 +15,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
 const (
@@ -28,7 +29,7 @@ const (
 	pause = time.Millisecond
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m, 8)) }
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 8)) }
 
 func start(t testing.TB, redis string) *harness.Server {
 	t.Helper()

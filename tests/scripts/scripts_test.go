@@ -41,6 +41,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/grantd/grantd/tests/parallel"
 	"github.com/grantd/grantd/tests/program"
 )
 
@@ -49,6 +50,8 @@ const (
 	stopTime  = 30 * time.Second
 	saidTime  = 10 * time.Second
 )
+
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 6)) }
 
 func TestScripts(t *testing.T) {
 	t.Parallel()

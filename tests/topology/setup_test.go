@@ -12,6 +12,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 	"github.com/grantd/grantd/tests/poll"
 )
 
@@ -29,7 +30,7 @@ const (
 
 var worlds atomic.Int64
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m, 16)) }
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 16)) }
 
 // world is two grantd with a store of their own in the topology.
 type world struct {

@@ -1,4 +1,7 @@
-package harness
+// Package parallel sets how many tests of a package run at the same time, for
+// packages whose tests mostly wait for clocks and other processes, not for
+// processors.
+package parallel
 
 import (
 	"flag"
@@ -8,8 +11,8 @@ import (
 )
 
 // Main runs the tests of a package, atOnce of those that are parallel at the
-// same time: most of them wait for clocks, not for processors. It is called by
-// TestMain and returns the exit code. The flag -parallel wins over atOnce.
+// same time, and returns the exit code. TestMain calls it. The flag -parallel
+// wins over atOnce.
 func Main(m *testing.M, atOnce int) int {
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 256
 	flag.Parse()
