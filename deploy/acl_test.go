@@ -71,6 +71,10 @@ func cli(t *testing.T, addr, user, password string, command ...string) string {
 // TestStoreUnderACL: the whole contract suite runs as the user of redis.acl,
 // which has no command that goes unused and has none refused.
 func TestStoreUnderACL(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it needs a Redis Cluster")
+	}
 	plain, cluster := withACL(t), withACL(t, "--cluster-enabled", "yes")
 	cli(t, cluster.Addr, "test", adminPass, "cluster", "addslotsrange", "0", "16383")
 	poll.AwaitTrue(t, patience, "the Cluster is whole", func() bool {
@@ -117,6 +121,7 @@ func TestStoreUnderACL(t *testing.T) {
 
 // TestACLRefusesTheRest: what somebody with grantd's password cannot do.
 func TestACLRefusesTheRest(t *testing.T) {
+	t.Parallel()
 	s := withACL(t)
 	for _, command := range [][]string{
 		{"set", "other:key", "1"},
@@ -229,6 +234,7 @@ func openStore(t *testing.T, o redisstore.Options) *redisstore.Store {
 // TestACLHoldsWhatScriptsCall: a command that a script of the store calls
 // needs a grant, also where the suite does not come by.
 func TestACLHoldsWhatScriptsCall(t *testing.T) {
+	t.Parallel()
 	have := map[string]bool{}
 	for _, name := range granted(t) {
 		have[name] = true

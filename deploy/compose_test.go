@@ -107,6 +107,10 @@ func names(depends any) (all []string) {
 // TestComposeRuns: grantd, with the configuration of each compose file, works
 // on Redis servers with theirs. Names and ports are those of this machine.
 func TestComposeRuns(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel and a Redis Cluster")
+	}
 	t.Run("redis", func(t *testing.T) {
 		dir := local(t)
 		s := redistest.Start(t, dir+"/redis.conf")

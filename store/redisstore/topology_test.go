@@ -22,6 +22,9 @@ import (
 )
 
 func TestCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs a Redis Cluster")
+	}
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	masters := make([]string, 0, 3)
@@ -113,6 +116,9 @@ func startSentinel(t *testing.T) (master, sentinel *redistest.Server) {
 }
 
 func TestSentinel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel")
+	}
 	t.Parallel()
 	s := redistest.StartSentinel(t)
 	o := patient(redisstore.Options{Mode: redisstore.ModeSentinel, Addresses: s.Addrs(), MasterName: redistest.MasterName})
@@ -303,6 +309,9 @@ func (b before) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 func TestSentinelWithoutReplicas(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel")
+	}
 	t.Parallel()
 	_, sentinel := startSentinel(t)
 	s := open(t, sentinel.Addr, func(o *redisstore.Options) { o.Mode, o.MasterName = redisstore.ModeSentinel, "main" })
@@ -316,6 +325,9 @@ func TestSentinelWithoutReplicas(t *testing.T) {
 // A sentinel that forgot the master answers nil; that is not a token that is
 // gone.
 func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel")
+	}
 	t.Parallel()
 	master, sentinel := startSentinel(t)
 	s := open(t, sentinel.Addr, func(o *redisstore.Options) { o.Mode, o.MasterName = redisstore.ModeSentinel, "main" })
@@ -333,6 +345,9 @@ func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
 // TestRedirectsReadTheMapOnce: commands on a slot that is on its way are all
 // redirected, and do not each ask every node for the map.
 func TestRedirectsReadTheMapOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs a Redis Cluster")
+	}
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	o := patient(redisstore.Options{Mode: redisstore.ModeCluster, Addresses: c.Addrs(), KeyPrefix: "{moves}"})
