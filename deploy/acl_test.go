@@ -25,6 +25,7 @@ import (
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 const (
@@ -70,9 +71,13 @@ func cli(t *testing.T, addr, user, password string, command ...string) string {
 // TestStoreUnderACL: the whole contract suite runs as the user of redis.acl,
 // which has no command that goes unused and has none refused.
 func TestStoreUnderACL(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it needs a Redis Cluster")
+	}
 	plain, cluster := withACL(t), withACL(t, "--cluster-enabled", "yes")
 	cli(t, cluster.Addr, "test", adminPass, "cluster", "addslotsrange", "0", "16383")
-	await(t, "the Cluster is whole", func() bool {
+	poll.AwaitTrue(t, patience, "the Cluster is whole", func() bool {
 		return strings.Contains(cli(t, cluster.Addr, "test", adminPass, "cluster", "info"), "cluster_state:ok")
 	})
 	as := func(s *redistest.Server) redisstore.Options {
@@ -116,6 +121,7 @@ func TestStoreUnderACL(t *testing.T) {
 
 // TestACLRefusesTheRest: what somebody with grantd's password cannot do.
 func TestACLRefusesTheRest(t *testing.T) {
+	t.Parallel()
 	s := withACL(t)
 	for _, command := range [][]string{
 		{"set", "other:key", "1"},
@@ -225,18 +231,10 @@ func openStore(t *testing.T, o redisstore.Options) *redisstore.Store {
 	return s
 }
 
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
-}
-
 // TestACLHoldsWhatScriptsCall: a command that a script of the store calls
 // needs a grant, also where the suite does not come by.
 func TestACLHoldsWhatScriptsCall(t *testing.T) {
+	t.Parallel()
 	have := map[string]bool{}
 	for _, name := range granted(t) {
 		have[name] = true

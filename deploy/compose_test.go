@@ -16,6 +16,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // prepared answers a copy of compose with what prepare.sh makes.
@@ -106,6 +107,10 @@ func names(depends any) (all []string) {
 // TestComposeRuns: grantd, with the configuration of each compose file, works
 // on Redis servers with theirs. Names and ports are those of this machine.
 func TestComposeRuns(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel and a Redis Cluster")
+	}
 	t.Run("redis", func(t *testing.T) {
 		dir := local(t)
 		s := redistest.Start(t, dir+"/redis.conf")
@@ -125,7 +130,7 @@ func TestComposeRuns(t *testing.T) {
 		conf := read(t, dir+"/run/sentinel.conf")
 		write(t, dir+"/run/sentinel.conf", strings.Replace(conf, "redis-1 6379", "127.0.0.1 "+portOf(t, master), 1))
 		sentinel := redistest.Start(t, dir+"/run/sentinel.conf", "--sentinel")
-		await(t, "the sentinel has logged in", func() bool {
+		poll.AwaitTrue(t, patience, "the sentinel has logged in", func() bool {
 			return strings.Contains(cli(t, sentinel.Addr, "default", "", "sentinel", "master", "grantd"), "num-slaves\n1")
 		})
 		story(t, dir, "sentinel", sentinel.Addr)
@@ -138,7 +143,7 @@ func TestComposeRuns(t *testing.T) {
 			replica := redistest.Start(t, dir+"/redis-cluster.conf")
 			admin(t, dir, replica.Addr, "cluster", "meet", "127.0.0.1", portOf(t, master))
 			id := strings.TrimSpace(admin(t, dir, master.Addr, "cluster", "myid"))
-			await(t, "the nodes know one another", func() bool {
+			poll.AwaitTrue(t, patience, "the nodes know one another", func() bool {
 				return strings.Contains(admin(t, dir, replica.Addr, "cluster", "replicate", id), "OK")
 			})
 		})
@@ -162,7 +167,7 @@ func local(t *testing.T) string {
 func replicate(t *testing.T, dir string, master *redistest.Server, start func()) {
 	t.Helper()
 	start()
-	await(t, "the replica follows", func() bool {
+	poll.AwaitTrue(t, patience, "the replica follows", func() bool {
 		return strings.Contains(admin(t, dir, master.Addr, "info", "replication"), "state=online")
 	})
 }

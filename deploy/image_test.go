@@ -42,6 +42,10 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 // TestImage builds the last stage of the Dockerfile from a program that is
 // built here, since no registry can be asked for the first, and runs it.
 func TestImage(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it builds an image")
+	}
 	base, err := os.MkdirTemp("", "grantd-image-")
 	if err != nil {
 		t.Fatal(err)

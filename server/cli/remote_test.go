@@ -23,6 +23,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // waitTime bounds waits for what happens in the background.
@@ -45,20 +47,6 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-// await polls until is says "".
-func await(t *testing.T, what string, is func() string) {
-	t.Helper()
-	for end := time.Now().Add(waitTime); ; time.Sleep(5 * time.Millisecond) {
-		why := is()
-		if why == "" {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v: %s", what, waitTime, why)
-		}
-	}
 }
 
 // reloadable is `grantd serve` that can be told to reload.
@@ -319,7 +307,7 @@ func follow(t *testing.T, args ...string) following {
 
 func (f following) shows(t *testing.T, text string) {
 	t.Helper()
-	await(t, "the event "+text, func() string {
+	poll.Await(t, waitTime, "the event "+text, func() string {
 		if strings.Contains(f.out.String(), text) {
 			return ""
 		}
@@ -386,7 +374,7 @@ func TestAuditFollowFromNothing(t *testing.T) {
 	}
 	f.shows(t, "client:first")
 	s.stop()
-	await(t, "the end", func() string {
+	poll.Await(t, waitTime, "the end", func() string {
 		if strings.Contains(f.err.String(), "no grantd answers on") {
 			return ""
 		}
@@ -418,7 +406,7 @@ func TestReload(t *testing.T) {
 		t.Helper()
 		before := strings.Count(s.logs.String(), outcome)
 		s.reload <- struct{}{}
-		await(t, "reload", func() string {
+		poll.Await(t, waitTime, "reload", func() string {
 			if strings.Count(s.logs.String(), outcome) > before {
 				return ""
 			}
@@ -452,7 +440,7 @@ func TestReload(t *testing.T) {
 	}
 	put(s.file, strings.Replace(string(config), "level: warn", "level: debug", 1))
 	s.reload <- struct{}{}
-	await(t, "the new catalogue", func() string {
+	poll.Await(t, waitTime, "the new catalogue", func() string {
 		got := s.local(t, "scope", "list")
 		if strings.Contains(got.out, "new:read") {
 			return ""
@@ -460,13 +448,13 @@ func TestReload(t *testing.T) {
 		return "so far: " + got.out
 	})
 	creates("c", "new:read", exitDone)
-	await(t, "the new certificate", func() string {
+	poll.Await(t, waitTime, "the new certificate", func() string {
 		if served(t, address) != first {
 			return ""
 		}
 		return "the old one is served"
 	})
-	await(t, "the new level", func() string {
+	poll.Await(t, waitTime, "the new level", func() string {
 		s.local(t, "client", "list")
 		if strings.Contains(s.logs.String(), `"level":"INFO"`) {
 			return ""

@@ -51,6 +51,7 @@ func touched() *Metrics {
 }
 
 func TestPageTellsOfEveryMetric(t *testing.T) {
+	t.Parallel()
 	want, got := onPage(t), inCode(t)
 	if len(got) < 10 {
 		t.Fatalf("found only %d metrics in the code", len(got))
@@ -114,6 +115,7 @@ func onPage(t *testing.T) map[string]metric {
 // TestPageNamesValues: the values of labels that the code fixes in this
 // package, and the names in the alerts.
 func TestPageNamesValues(t *testing.T) {
+	t.Parallel()
 	text := page(t)
 	kinds := []string{
 		store.ClientRecords.Title, store.OrgRecords.Title, store.CustomerRecords.Title,
@@ -134,6 +136,7 @@ func TestPageNamesValues(t *testing.T) {
 
 // TestStoreResults: which failures count as the store's.
 func TestStoreResults(t *testing.T) {
+	t.Parallel()
 	m := New(func() time.Duration { return 0 })
 	s := m.Measure(&embedded.Store{})
 	for _, err := range []error{nil, store.ErrNotFound, store.ErrConflict, fmt.Errorf("x: %w", store.ErrUnavailable)} {

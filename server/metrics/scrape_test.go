@@ -19,9 +19,8 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
-
-const patience = 15 * time.Second
 
 // samples are what one scrape says: `name{labels}` → value.
 type samples map[string]float64
@@ -75,6 +74,7 @@ func request(listener, route string, code int) string {
 }
 
 func TestEachMetricChanges(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, measured(func(c *config.Config) {
 		c.Limits.AuthFailuresPerClientAndAddress = config.Limit{Count: 1, Per: time.Minute}
 		c.Limits.IssuePerClient.Limit = config.Limit{Count: 3, Per: time.Minute}
@@ -175,6 +175,7 @@ func TestEachMetricChanges(t *testing.T) {
 
 // The hint for clients that don't cache is counted.
 func TestUncachedTokenWarnings(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, measured())
 	c := s.NewClient(t, "billing", "users:read")
 	for range 40 {
@@ -186,20 +187,19 @@ func TestUncachedTokenWarnings(t *testing.T) {
 
 func await(t *testing.T, s *harness.Server, name string, is func(float64) bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	poll.Await(t, poll.Patience, name, func() string {
 		v := scrape(t, s)[name]
 		if is(v) {
-			return
+			return ""
 		}
-		if time.Now().After(end) {
-			t.Fatalf("%s is %v after %v", name, v, patience)
-		}
-	}
+		return fmt.Sprint("it is ", v)
+	})
 }
 
 // A store that fails shows by operation; audit events that it did not take
 // are counted.
 func TestStoreFailures(t *testing.T) {
+	t.Parallel()
 	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -227,6 +227,7 @@ func TestStoreFailures(t *testing.T) {
 
 // The age of a feed that cannot be confirmed grows.
 func TestFeedAge(t *testing.T) {
+	t.Parallel()
 	link := harness.StartProxy(t, redistest.Start(t).Addr)
 	s := harness.Start(t, measured(harness.OnRedis(link.Addr)))
 	await(t, s, "grantd_feed_age_seconds", func(v float64) bool { return v > 0 && v < 1 })
@@ -238,8 +239,9 @@ func TestFeedAge(t *testing.T) {
 
 // A server counts at its start which live secrets end within 7 days.
 func TestSecretsExpiring(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t).Addr
-	quick := func(c *config.Config) { c.Cache.MaxStaleness = 200 * time.Millisecond } // changes wait for it
+	quick := func(c *config.Config) { c.Cache.MaxStaleness = harness.QuickStaleness } // changes wait for it
 	first := harness.Start(t, measured(harness.OnRedis(redis), quick))
 	by := audit.Actor{Name: "test"}
 	rotate := func(id string, grace time.Duration) {
@@ -264,8 +266,9 @@ func TestSecretsExpiring(t *testing.T) {
 
 // The same for partner tokens.
 func TestPartnerTokensExpiring(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t).Addr
-	quick := func(c *config.Config) { c.Cache.MaxStaleness = 200 * time.Millisecond } // changes wait for it
+	quick := func(c *config.Config) { c.Cache.MaxStaleness = harness.QuickStaleness } // changes wait for it
 	first := harness.Start(t, measured(harness.OnRedis(redis), quick))
 	admin := func(method, path string, body any) map[string]any {
 		t.Helper()
@@ -302,6 +305,7 @@ func TestPartnerTokensExpiring(t *testing.T) {
 
 // More clients than one page are counted.
 func TestSecretsExpiringOverPages(t *testing.T) {
+	t.Parallel()
 	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -326,6 +330,7 @@ func TestSecretsExpiringOverPages(t *testing.T) {
 
 // Nothing but the metrics is on their listener, and no metrics elsewhere.
 func TestListener(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, measured())
 	for at, status := range map[string]int{
 		s.Server.URL("metrics") + "/": 404, s.Server.URL("metrics") + "/healthz": 404, s.Server.URL("metrics") + "/admin/v1/clients": 404,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/storetest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // hoursOnDisk counts the buckets of hours.
@@ -61,10 +62,10 @@ func TestExpiredHoursAreDropped(t *testing.T) {
 		}
 		clock.Advance(3 * time.Hour) // the first two lives are over, and their hours
 		drop(s)
-		await(t, "hours to go", func() bool { return hoursOnDisk(t, s) == 2 && s.index.indexed() == stored/2 })
+		poll.AwaitTrue(t, poll.Patience, "hours to go", func() bool { return hoursOnDisk(t, s) == 2 && s.index.indexed() == stored/2 })
 		clock.Advance(3 * time.Hour)
 		drop(s)
-		await(t, "the last hours to go", func() bool { return hoursOnDisk(t, s) == 0 && s.index.indexed() == 0 })
+		poll.AwaitTrue(t, poll.Patience, "the last hours to go", func() bool { return hoursOnDisk(t, s) == 0 && s.index.indexed() == 0 })
 	}
 	t.Run("with the next write", func(t *testing.T) {
 		clock := storetest.NewClock()
@@ -93,7 +94,7 @@ func TestExpiredHoursAreDropped(t *testing.T) {
 		closeStore(t, s)
 		clock.Advance(6 * time.Hour)
 		s = open(t, folder, clock)
-		await(t, "hours to go", func() bool { return hoursOnDisk(t, s) == 0 && s.index.indexed() == 0 })
+		poll.AwaitTrue(t, poll.Patience, "hours to go", func() bool { return hoursOnDisk(t, s) == 0 && s.index.indexed() == 0 })
 	})
 }
 

@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/storetest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // oneBatch has all calls wait while the writer is busy, so that they end up
@@ -39,23 +39,13 @@ func oneBatch(t *testing.T, s *Store, calls ...func() error) []error {
 			err := call()
 			results <- func() { errs[i] = err }
 		}()
-		await(t, "the call to be queued", func() bool { return len(s.queue) == i+1 })
+		poll.AwaitTrue(t, poll.Patience, "the call to be queued", func() bool { return len(s.queue) == i+1 })
 	}
 	close(release)
 	for range len(calls) + 1 {
 		(<-results)()
 	}
 	return errs
-}
-
-// await waits until the condition holds.
-func await(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !condition(); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 func create(t *testing.T, s *Store, id string) func() error {

@@ -13,6 +13,7 @@ import (
 
 // With replica_acks, a write that no replica has is not called done.
 func TestWritesWaitForReplicas(t *testing.T) {
+	t.Parallel()
 	master := redistest.Start(t)
 	s := open(t, master.Addr, func(o *redisstore.Options) {
 		o.Acks = redisstore.Acks{Critical: 1, Tokens: 1, Timeout: 100 * time.Millisecond}

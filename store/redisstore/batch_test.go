@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // trips counts round trips and what they carried.
@@ -113,7 +114,7 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 		}
 	}
 	underWay := func(want int) {
-		await(t, "round trips are under way and nobody waits", func() bool {
+		poll.AwaitTrue(t, patience, "round trips are under way and nobody waits", func() bool {
 			flights, waiting := s.Writes()
 			return flights == want && waiting == 0
 		})
@@ -145,7 +146,7 @@ func TestEachKeepsItsDeadline(t *testing.T) {
 			t.Errorf("what was waited for: %v", err)
 		}
 	}
-	await(t, "nothing is under way", func() bool {
+	poll.AwaitTrue(t, patience, "nothing is under way", func() bool {
 		flights, waiting := s.Writes()
 		return flights == 0 && waiting == 0
 	})
@@ -186,6 +187,7 @@ func TestAllLearnThatRedisHangs(t *testing.T) {
 // TestRefusedConnectionAnswersNobody: what Redis says to a new connection
 // (here WRONGPASS) is the error of every command that was to go by it.
 func TestRefusedConnectionAnswersNobody(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	r := raw(t, server.Addr)
 	password := func(p string) {
@@ -212,6 +214,7 @@ func TestRefusedConnectionAnswersNobody(t *testing.T) {
 
 // TestEachKeepsItsError: a record that is of another type fails alone.
 func TestEachKeepsItsError(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server.Addr, func(o *redisstore.Options) { o.ReadTimeout, o.WriteTimeout = patience, patience })
 	r := raw(t, server.Addr)

@@ -78,6 +78,7 @@ func TestHotPathsAreOneCommand(t *testing.T) {
 }
 
 func TestTokenEndsInRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -101,6 +102,7 @@ func TestTokenEndsInRedis(t *testing.T) {
 // TestVerificationsEndInRedis: a challenge ends by itself, and so do the
 // counts of a customer who is in no row.
 func TestVerificationsEndInRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -161,6 +163,7 @@ func make32(first byte) []byte { return append([]byte{first}, make([]byte, 31)..
 // Connections that died while idle cost a read or the write of a token
 // nothing; other writes say that they do not know.
 func TestBrokenConnections(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -177,6 +180,7 @@ func TestBrokenConnections(t *testing.T) {
 }
 
 func TestScriptsSurviveAFlushedCache(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -191,6 +195,7 @@ func TestScriptsSurviveAFlushedCache(t *testing.T) {
 }
 
 func TestFullRedisIsUnavailable(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -218,6 +223,7 @@ func TestFullRedisIsUnavailable(t *testing.T) {
 }
 
 func TestAuditRetentionHasADefault(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server.Addr, func(o *redisstore.Options) { o.AuditRetention = 0 })
 	if err := s.AppendAudit(within(t), store.AuditEvent{Action: "a"}, store.AuditEvent{Action: "b"}); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 func void(id string) store.Entry {
@@ -41,7 +42,7 @@ func blockedRead(t *testing.T, ctx context.Context, s *redisstore.Store, r *redi
 		entries, err := s.ReadFeed(ctx, after, patience)
 		read <- readAnswer{entries, err}
 	}()
-	await(t, "the read blocks", func() bool {
+	poll.AwaitTrue(t, patience, "the read blocks", func() bool {
 		return r.ClientList(ctx).Val() != "" && blocked(ctx, r) > 0
 	})
 	return read
@@ -53,6 +54,7 @@ func blocked(ctx context.Context, r *redis.Client) int {
 }
 
 func TestFeedOfARestartedRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server.Addr)
 	last := appended(t, s, void("a"), void("b"))
@@ -70,7 +72,7 @@ func TestFeedOfARestartedRedis(t *testing.T) {
 	}
 	server.Restart() // it kept nothing
 	// The pool waits a moment before it dials again.
-	await(t, "the store is back", func() bool { return s.Ping(within(t)) == nil })
+	poll.AwaitTrue(t, patience, "the store is back", func() bool { return s.Ping(within(t)) == nil })
 	if _, err := s.ReadFeed(within(t), last, 0); !errors.Is(err, store.ErrFeedLost) {
 		t.Fatalf("restarted without its data: %v", err)
 	}
@@ -81,6 +83,7 @@ func TestFeedOfARestartedRedis(t *testing.T) {
 }
 
 func TestFeedOfARestartedRedisWithItsData(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s := open(t, server.Addr)
 	last := appended(t, s, void("a"))
@@ -90,7 +93,7 @@ func TestFeedOfARestartedRedisWithItsData(t *testing.T) {
 	}
 	server.Kill()
 	server.Restart()
-	await(t, "the store is back", func() bool { return s.Ping(within(t)) == nil })
+	poll.AwaitTrue(t, patience, "the store is back", func() bool { return s.Ping(within(t)) == nil })
 	// It may have lost something that this reader never saw: who reads has to
 	// look at the incarnation first.
 	if _, err := s.ReadFeed(within(t), last, 0); !errors.Is(err, store.ErrFeedLost) {
@@ -105,6 +108,7 @@ func TestFeedOfARestartedRedisWithItsData(t *testing.T) {
 }
 
 func TestFeedOfAFlushedRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	last := appended(t, s, void("a"))
@@ -124,6 +128,7 @@ func TestFeedOfAFlushedRedis(t *testing.T) {
 }
 
 func TestFeedConnectionKilledDuringARead(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	last := appended(t, s, void("a"))
@@ -143,6 +148,7 @@ func TestFeedConnectionKilledDuringARead(t *testing.T) {
 }
 
 func TestFeedReadCancelled(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr, func(o *redisstore.Options) { o.ReadTimeout = patience }), raw(t, server.Addr)
 	ctx, cancel := context.WithCancel(within(t))
@@ -159,6 +165,7 @@ func TestFeedReadCancelled(t *testing.T) {
 }
 
 func TestReplicaIsRefused(t *testing.T) {
+	t.Parallel()
 	master, server := redistest.Start(t), redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	last := appended(t, s, void("a"))
@@ -182,6 +189,7 @@ func TestReplicaIsRefused(t *testing.T) {
 // A Redis that lost its data and has a clock behind the one before it must
 // not give a position out twice.
 func TestPositionsGrowOverALoss(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -205,13 +213,14 @@ func TestPositionsGrowOverALoss(t *testing.T) {
 // A reader at the newest entry keeps its place when the next one comes,
 // however old the newest was by then.
 func TestNextEntryDoesNotTrimTheReadersPlace(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--stream-node-max-entries", "1") // trimming is exact
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
 	first := appended(t, s, void("a"))
 	place := appended(t, s, void("b"))
 	s.Age(store.FeedRetention - time.Millisecond)
-	await(t, "both are old", func() bool {
+	poll.AwaitTrue(t, patience, "both are old", func() bool {
 		return r.Time(ctx).Val().UnixMilli() > int64(place.Time)+1
 	})
 	appended(t, s, void("c"))

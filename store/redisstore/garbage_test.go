@@ -13,6 +13,7 @@ import (
 
 // Whatever lies in Redis under our keys, it is never half read.
 func TestGarbageIsAnUnknownRecord(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -85,6 +86,7 @@ func TestGarbageIsAnUnknownRecord(t *testing.T) {
 }
 
 func TestKeysOfAnotherType(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -113,6 +115,7 @@ func TestKeysOfAnotherType(t *testing.T) {
 
 // An unreadable token can be revoked all the same.
 func TestUnreadableTokenIsReplaced(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -130,6 +133,7 @@ func TestUnreadableTokenIsReplaced(t *testing.T) {
 
 // An entry whose form is not known voids everything before it.
 func TestGarbageInTheFeedVoidsAll(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)
@@ -142,6 +146,7 @@ func TestGarbageInTheFeedVoidsAll(t *testing.T) {
 
 // A list skips index entries without a record, and still fills its page.
 func TestListSkipsOrphans(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
 	ctx := within(t)

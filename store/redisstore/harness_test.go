@@ -122,6 +122,7 @@ func (b *bench) shiftEnds(master *redis.Client, by time.Duration) error {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	addr := redistest.Start(t).Addr
 	storetest.Run(t, newHarness(redisstore.Options{Addresses: []string{addr}}, addr))
 }

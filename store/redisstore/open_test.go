@@ -31,6 +31,7 @@ func refuses(t *testing.T, o redisstore.Options, want error, words ...string) {
 }
 
 func TestOpenRefusesOptions(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		o     redisstore.Options
 		words string
@@ -47,6 +48,7 @@ func TestOpenRefusesOptions(t *testing.T) {
 }
 
 func TestOpenRefusesEviction(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	for _, policy := range []string{"allkeys-lru", "volatile-ttl"} {
 		if err := raw(t, server.Addr).ConfigSet(within(t), "maxmemory-policy", policy).Err(); err != nil {
@@ -58,12 +60,14 @@ func TestOpenRefusesEviction(t *testing.T) {
 }
 
 func TestOpenRefusesTheOtherTopology(t *testing.T) {
+	t.Parallel()
 	plain, cluster := redistest.Start(t), redistest.Start(t, "--cluster-enabled", "yes")
 	refuses(t, redisstore.Options{Addresses: []string{cluster.Addr}}, store.ErrUnsuitable, "store.redis.mode to cluster")
 	refuses(t, redisstore.Options{Addresses: []string{plain.Addr}, Mode: redisstore.ModeCluster}, store.ErrUnsuitable, "store.redis.mode to standalone")
 }
 
 func TestOpenCredentials(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--requirepass", "right")
 	addr := []string{server.Addr}
 	says := []string{"store.redis.username", "store.redis.password_file"}
@@ -79,18 +83,21 @@ func TestOpenCredentials(t *testing.T) {
 }
 
 func TestOpenRefusesAnAccountThatMayNotWrite(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--user", "reader", "on", ">right", "~*", "+@all", "-@write")
 	refuses(t, redisstore.Options{Addresses: []string{server.Addr}, Username: "reader", Password: "right"},
 		store.ErrUnavailable, "ACL")
 }
 
 func TestOpenRefusesAReplica(t *testing.T) {
+	t.Parallel()
 	master := redistest.Start(t)
 	replica := redistest.Start(t, "--replicaof", "127.0.0.1", port(t, master))
 	refuses(t, redisstore.Options{Addresses: []string{replica.Addr}}, store.ErrUnavailable, "READONLY")
 }
 
 func TestOpenWithoutRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	server.Stop()
 	refuses(t, redisstore.Options{Addresses: []string{server.Addr}}, store.ErrUnavailable)
@@ -104,6 +111,7 @@ func TestOpenWithoutRedis(t *testing.T) {
 }
 
 func TestDeadlineReachesTheSocket(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr, func(o *redisstore.Options) { o.ReadTimeout = patience }), raw(t, server.Addr)
 	if err := r.Do(within(t), "client", "pause", int(patience.Milliseconds()), "all").Err(); err != nil {

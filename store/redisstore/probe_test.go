@@ -5,22 +5,11 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
-
-// await returns once the condition holds.
-func await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for give := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(give) {
-			t.Fatalf("%s: not within %v", what, patience)
-		}
-	}
-}
 
 // infoOf answers one section of INFO.
 func infoOf(ctx context.Context, r *redis.Client, section string) map[string]string {

@@ -18,9 +18,14 @@ import (
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 func TestCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs a Redis Cluster")
+	}
+	t.Parallel()
 	c := redistest.StartCluster(t)
 	masters := make([]string, 0, 3)
 	for _, n := range c.Masters() {
@@ -111,6 +116,10 @@ func startSentinel(t *testing.T) (master, sentinel *redistest.Server) {
 }
 
 func TestSentinel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel")
+	}
+	t.Parallel()
 	s := redistest.StartSentinel(t)
 	o := patient(redisstore.Options{Mode: redisstore.ModeSentinel, Addresses: s.Addrs(), MasterName: redistest.MasterName})
 	o.Acks.Critical = 1 // as auto means on Sentinel and Cluster
@@ -138,7 +147,7 @@ func failoverKeeps(t *testing.T, o redisstore.Options, master func(key string) (
 	old, promoted := master("keeps:feed")
 	old.Kill()
 	promoted()
-	await(t, "the feed is read again, as another incarnation's", func() bool {
+	poll.AwaitTrue(t, patience, "the feed is read again, as another incarnation's", func() bool {
 		_, err := s.ReadFeed(within(t), last, 0)
 		if err != nil && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrFeedLost) {
 			t.Error(err)
@@ -176,7 +185,7 @@ func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) 
 		r.Mend(t)
 	}
 	top.AwaitPromotion(t, old)
-	await(t, "the store is back", func() bool { return s.Ping(within(t)) == nil && other.Ping(within(t)) == nil })
+	poll.AwaitTrue(t, patience, "the store is back", func() bool { return s.Ping(within(t)) == nil && other.Ping(within(t)) == nil })
 	for range 2 {
 		if _, err := s.FeedLineage(within(t)); err != nil {
 			t.Fatal(err)
@@ -300,6 +309,10 @@ func (b before) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 func TestSentinelWithoutReplicas(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel")
+	}
+	t.Parallel()
 	_, sentinel := startSentinel(t)
 	s := open(t, sentinel.Addr, func(o *redisstore.Options) { o.Mode, o.MasterName = redisstore.ModeSentinel, "main" })
 	last := appended(t, s, void("a"))
@@ -312,6 +325,10 @@ func TestSentinelWithoutReplicas(t *testing.T) {
 // A sentinel that forgot the master answers nil; that is not a token that is
 // gone.
 func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel")
+	}
+	t.Parallel()
 	master, sentinel := startSentinel(t)
 	s := open(t, sentinel.Addr, func(o *redisstore.Options) { o.Mode, o.MasterName = redisstore.ModeSentinel, "main" })
 	if err := raw(t, sentinel.Addr).Do(within(t), "sentinel", "remove", "main").Err(); err != nil {
@@ -328,6 +345,10 @@ func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
 // TestRedirectsReadTheMapOnce: commands on a slot that is on its way are all
 // redirected, and do not each ask every node for the map.
 func TestRedirectsReadTheMapOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs a Redis Cluster")
+	}
+	t.Parallel()
 	c := redistest.StartCluster(t)
 	o := patient(redisstore.Options{Mode: redisstore.ModeCluster, Addresses: c.Addrs(), KeyPrefix: "{moves}"})
 	s := open(t, "", func(p *redisstore.Options) { *p = o })

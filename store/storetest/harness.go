@@ -25,7 +25,8 @@ const trimSlack = 100
 
 // Harness makes stores for the suite.
 type Harness struct {
-	// New opens an empty store and sees to its end with t.Cleanup.
+	// New opens an empty store and closes it with t.Cleanup. The subtests that
+	// call it are parallel.
 	New func(t *testing.T) Opened
 }
 
@@ -100,7 +101,10 @@ func Run(t *testing.T, h Harness) {
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for _, c := range part.checks {
-				t.Run(c.name, func(t *testing.T) { c.run(t, h.New(t)) })
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel() // many wait, for replicas or for an entry
+					c.run(t, h.New(t))
+				})
 			}
 		})
 	}

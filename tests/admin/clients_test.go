@@ -202,6 +202,7 @@ func TestSecrets(t *testing.T) {
 }
 
 func TestClientRejections(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	create(t, s, object{"client_id": "billing", "scope": "users:read"})
 	long := strings.Repeat("x", 129)
@@ -264,6 +265,7 @@ func TestClientRejections(t *testing.T) {
 }
 
 func TestBodiesAreStrict(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	for name, body := range map[string]string{
 		"repeated member": `{"name":"a","name":"b"}`,
@@ -287,6 +289,7 @@ func TestBodiesAreStrict(t *testing.T) {
 }
 
 func TestETag(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	create(t, s, object{"client_id": "billing", "scope": "users:read"})
 	etag := s.AdminDo(t, "GET", "/clients/billing", nil).Header.Get("ETag")

@@ -104,6 +104,7 @@ func TestResetCodes(t *testing.T) {
 
 // After 100 wrong codes in a row only an operator helps, not time.
 func TestLockedCodes(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, harness.Options{Edit: withCodes})
 	putOrg(t, s, "acme", "Acme")
 	do(t, s, "PUT", "/customers/10001", person("acme"), 201)

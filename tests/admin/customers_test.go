@@ -183,6 +183,7 @@ func TestCustomerEnds(t *testing.T) {
 }
 
 func TestCustomerRejections(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	putOrg(t, s, "acme", "Acme")
 	putOrg(t, s, "other", "Other")

@@ -66,6 +66,7 @@ func TestGrantLife(t *testing.T) {
 }
 
 func TestGrantRejections(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	putPartner(t, s, "hurdlr")
 	putPartner(t, s, "idle")

@@ -110,6 +110,7 @@ func TestImport(t *testing.T) {
 // The same customer twice in one call is put twice, the last one stays. The
 // command line refuses such a file.
 func TestImportTwice(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	putOrg(t, s, "acme", "Acme")
 	got := importAll(t, s, false, line("10001", "acme"), line("10001", "acme", object{"phone": phoneTwo}))
@@ -122,6 +123,7 @@ func TestImportTwice(t *testing.T) {
 }
 
 func TestImportRejections(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	putOrg(t, s, "acme", "Acme")
 	var most []object
@@ -164,6 +166,7 @@ func TestImportRejections(t *testing.T) {
 // A store that fails in the middle ends the call: what was written before is
 // whole, and unchanged when the call is made again.
 func TestImportWithoutTheStore(t *testing.T) {
+	t.Parallel()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

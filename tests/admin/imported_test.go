@@ -13,6 +13,7 @@ import (
 // A secret that is ended while its slow check waits for its turn mints
 // nothing that lives.
 func TestSecretEndedInTheQueue(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	hash, err := bcrypt.GenerateFromPassword([]byte("right"), 8)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 // A narrowing that was written but could not be announced is made good by the
 // next try, although that finds nothing more to narrow.
 func TestNarrowingThatWasNotAnnounced(t *testing.T) {
+	t.Parallel()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +44,7 @@ func TestNarrowingThatWasNotAnnounced(t *testing.T) {
 
 // Narrowing must not turn a client's few defaults into everything it may have.
 func TestNarrowingTheLastDefault(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	create(t, s, object{"client_id": "billing", "scope": "users:read cards-sensitive payments-write", "default_scope": "users:read"})
 	got := do(t, s, "PATCH", "/clients/billing", object{"scope": "cards-sensitive payments-write"}, 400)
@@ -54,6 +56,7 @@ func TestNarrowingTheLastDefault(t *testing.T) {
 
 // What a path or a body can be made to look like by whom it passes through.
 func TestOneSpelling(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	c := create(t, s, object{"client_id": "victim", "scope": "users:read"})
 	do(t, s, "DELETE", "/clients/victim%2Fsecrets%2F"+c["secret_id"].(string), nil, 404)

@@ -215,6 +215,7 @@ func TestOrgEnds(t *testing.T) {
 
 // The first client of an org makes it; the next ones find it.
 func TestOrgOfAClient(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	long := strings.Repeat("o", 128)
 	for i, org := range []string{"acme", "acme", long} {
@@ -238,6 +239,7 @@ func TestOrgOfAClient(t *testing.T) {
 }
 
 func TestOrgRejections(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	putOrg(t, s, "acme", "Acme")
 	named := object{"name": "A"}

@@ -203,6 +203,7 @@ func TestGrantWhileThePartnerGoes(t *testing.T) {
 // or was made anew: it means nothing, is not shown, and spoils nothing that was
 // granted since.
 func TestGrantThatComesLate(t *testing.T) {
+	t.Parallel()
 	const path = "/partners/hurdlr/orgs/acme"
 	for _, tc := range []struct {
 		name      string
@@ -311,6 +312,7 @@ func TestGrantThatComesLate(t *testing.T) {
 // A grant of a former partner, left over because the store failed, is not there
 // for anybody.
 func TestGrantLeftOver(t *testing.T) {
+	t.Parallel()
 	const path = "/partners/hurdlr/orgs/acme"
 	for name, look := range map[string]func(t *testing.T, s *harness.Server){
 		"get":      func(t *testing.T, s *harness.Server) { do(t, s, "GET", path, nil, 404) },
@@ -358,6 +360,7 @@ func TestGrantLeftOver(t *testing.T) {
 
 // What was written and not announced is made good by the next try.
 func TestPartnerChangesThatWereNotAnnounced(t *testing.T) {
+	t.Parallel()
 	s, faulty, _ := faultyServer(t)
 	a := newAlliance(t, s)
 	twice := func(method, path string, body any, status int) {

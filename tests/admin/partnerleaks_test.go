@@ -130,6 +130,7 @@ func TestExplainOnBehalfTokens(t *testing.T) {
 }
 
 func TestExpiredOnBehalfToken(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	a := newAlliance(t, s)
 	token := a.mint("acme")
@@ -232,6 +233,7 @@ func TestLeakedPartnerTokens(t *testing.T) {
 
 // What ends tokens costs the same with one of them and with two hundred.
 func TestEndsOfOneSize(t *testing.T) {
+	t.Parallel()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

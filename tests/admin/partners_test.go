@@ -169,6 +169,7 @@ func TestPartnerLife(t *testing.T) {
 }
 
 func TestPartnerRejections(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	putPartner(t, s, "hurdlr")
 	of := func(member string, value any) object {

@@ -32,6 +32,7 @@ var errDown = errors.Join(errors.New("down"), store.ErrUnavailable)
 // A deactivation that was written and not announced is made good by whatever
 // comes next: reactivating restores the principal, never its tokens.
 func TestHalfADeactivation(t *testing.T) {
+	t.Parallel()
 	s, faulty, _ := faultyServer(t)
 	a := newAlliance(t, s)
 	create(t, s, object{"client_id": "billing", "scope": "users:read", "org_id": "acme"})
@@ -62,6 +63,7 @@ func TestHalfADeactivation(t *testing.T) {
 // A void of all ends the tokens that partners hold at once, whatever can be
 // written into their records; and says so until it is written.
 func TestVoidAllWhereARecordCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{"UpdatePartner", "ListPartners", "AppendFeed"} {
 		t.Run(method, func(t *testing.T) {
 			s, faulty, _ := faultyServer(t)
@@ -86,6 +88,7 @@ func TestVoidAllWhereARecordCannotBeWritten(t *testing.T) {
 // The store may lose its newest writes in a failover. What the feed knows of a
 // revoked partner token counts then.
 func TestRevokedPartnerTokenWhoseRecordIsOldAgain(t *testing.T) {
+	t.Parallel()
 	s, _, under := faultyServer(t)
 	a := newAlliance(t, s)
 	before, err := under.Partners().Get(t.Context(), "hurdlr")
@@ -108,6 +111,7 @@ func TestRevokedPartnerTokenWhoseRecordIsOldAgain(t *testing.T) {
 
 // A credential that somebody pasted where an id belongs is not kept.
 func TestCredentialInPlaceOfAnID(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	a := newAlliance(t, s)
 	for _, path := range []string{"/partners/", "/clients/", "/orgs/", "/customers/", "/partners/hurdlr/orgs/"} {
@@ -130,6 +134,7 @@ func TestCredentialInPlaceOfAnID(t *testing.T) {
 
 // A page of orgs names only those that agreed, also where it ends.
 func TestOrgsThatAgreedNoMore(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	a := newAlliance(t, s)
 	for _, org := range []string{"secret-1", "secret-2", "zeta"} {
@@ -174,6 +179,7 @@ func TestOrgsThatAgreedNoMore(t *testing.T) {
 
 // The end of a grant is a year that JSON can say.
 func TestGrantUntilTheEndOfTime(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	newAlliance(t, s)
 	r := s.AdminDo(t, "PUT", "/partners/hurdlr/orgs/acme", object{"scope": "cards", "until": "9999-12-31T23:59:59-02:00"})

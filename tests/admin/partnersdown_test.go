@@ -18,6 +18,7 @@ import (
 
 // A store that does not answer is never a partner that may not.
 func TestPartnersWithoutTheStore(t *testing.T) {
+	t.Parallel()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -139,6 +139,7 @@ func TestPartnerTokenLife(t *testing.T) {
 }
 
 func TestPartnerTokenRejections(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	putPartner(t, s, "hurdlr")
 	putPartner(t, s, "idle")

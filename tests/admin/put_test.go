@@ -10,6 +10,7 @@ import (
 // A record is deleted while it is put: it is made then, unless one was wanted.
 // The audit has what came of it, once.
 func TestPutWhileItIsDeleted(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		kind, title, path, target string
 		first, next               object

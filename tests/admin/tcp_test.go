@@ -146,6 +146,7 @@ func refusedFor(t *testing.T, r harness.Response, scope, what string) {
 }
 
 func TestAdminTokens(t *testing.T) {
+	t.Parallel()
 	kept, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -248,6 +249,7 @@ func (r *replacing) PutToken(ctx context.Context, d store.Digest, t store.Token)
 
 // The audit names the client and its address; nobody can state either.
 func TestAdminActor(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, overTCP(func(c *config.Config) { c.Public.TrustedProxies = []string{"127.0.0.1"} }))
 	_, writer := operators(t, s)
 	writer.header = map[string]string{"X-Forwarded-For": "192.0.2.1", "X-Request-Id": "0123456789abcdef"}
@@ -291,6 +293,7 @@ func TestAdminActor(t *testing.T) {
 // A writer has no more than the scopes it was given: admin:write does not
 // make it a resource server, and the public listener has no admin API.
 func TestAdminIsWhereItBelongs(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, overTCP())
 	_, writer := operators(t, s)
 	for name, at := range map[string]string{"public": s.URL, "admin": s.Server.URL("admin")} {
@@ -316,6 +319,7 @@ func TestAdminIsWhereItBelongs(t *testing.T) {
 
 // Everything issued before is void on every replica when void-all answers.
 func TestVoidAllOnTwoReplicas(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t).Addr
 	o := overTCP(harness.OnRedis(redis), func(c *config.Config) { c.Cache.MaxStaleness = 500 * time.Millisecond })
 	a, b := harness.Start(t, o), harness.Start(t, o)

@@ -137,6 +137,7 @@ func TestAudit(t *testing.T) {
 }
 
 func TestScopes(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	list := do(t, s, "GET", "/scopes", nil, 200)["scopes"].([]any)
 	first := list[0].(object)

@@ -7,13 +7,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grantd/grantd/tests/program"
 )
 
 // TestRun is a short run of the yardstick itself: real programs, every answer
 // checked. What it measures is of no interest here.
 func TestRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it puts a load on three servers")
+	}
 	dir := t.TempDir()
-	o, err := parseFlags([]string{"-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong|customer-issue|on-behalf-issue", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
+	o, err := parseFlags([]string{"-grantd", program.Path(t), "-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong|customer-issue|on-behalf-issue", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

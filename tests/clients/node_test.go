@@ -21,6 +21,9 @@ const (
 // TestNodeClients runs tests/clients/node: openid-client, oauth4webapi and
 // simple-oauth2, at the versions of its package-lock.json.
 func TestNodeClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it installs from the npm registry")
+	}
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%s is missing: install Node 20 or later to run the tests of Node's OAuth clients: %v", program, err)

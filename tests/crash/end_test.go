@@ -35,6 +35,7 @@ func refused(t *testing.T, p *process, words ...string) {
 }
 
 func TestSecondGrantdOnTheSameFolder(t *testing.T) {
+	t.Parallel()
 	f := newFolder(t)
 	first := serve(t, f, "first")
 	second := launch(t, f, "second")
@@ -53,6 +54,7 @@ func TestSecondGrantdOnTheSameFolder(t *testing.T) {
 }
 
 func TestPortInUse(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +66,7 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestSocketInUse(t *testing.T) {
+	t.Parallel()
 	f := newFolder(t)
 	serve(t, f, "g")
 	other := newFolder(t)
@@ -74,6 +77,7 @@ func TestSocketInUse(t *testing.T) {
 }
 
 func TestStoreOfAnotherEnvironment(t *testing.T) {
+	t.Parallel()
 	f := newFolder(t)
 	p := serve(t, f, "sandbox")
 	p.terminate(t)
@@ -97,6 +101,7 @@ customers: {sender: webhook, webhook: {url: "https://sms.example", secret_file: 
 // TestTerminationAnswersWhatIsUnderWay: SIGTERM closes the door, and whoever
 // is inside is served.
 func TestTerminationAnswersWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	f := newFolder(t)
 	p := serve(t, f, "g")
 	c := client{ID: "c", Scope: "users:read"}

@@ -43,6 +43,7 @@ type owned struct {
 // TestKilledUnderLoad: every client, secret, token and revocation that was
 // acknowledged is there after a kill -9 in the middle of work.
 func TestKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	f := newFolder(t)
 	all := make([]*books, workers)
 	for i := range all {

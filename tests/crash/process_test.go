@@ -17,32 +17,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/grantd/grantd/tests/parallel"
+	"github.com/grantd/grantd/tests/program"
 )
 
 // patience bounds every wait for a process.
 const patience = 30 * time.Second
 
-// program is the grantd that all tests run.
-var program string
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "grantd-crash-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "grantd")
-		build := exec.Command("go", "build", "-o", program, "../..")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v: %v\n%s", build.Args, err, out)
-			return 1
-		}
-		http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 32
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 4)) }
 
 // folder is where one grantd lives: its data, its socket, its configuration.
 type folder struct {
@@ -62,7 +45,7 @@ func newFolder(t *testing.T) folder {
 }
 
 // config writes the configuration, with another socket for every name, and
-// answers its path.
+// returns its path.
 func (f folder) config(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(f.path, name+".yaml")
@@ -95,7 +78,7 @@ type process struct {
 func launch(t *testing.T, f folder, name string) *process {
 	t.Helper()
 	p := &process{ready: make(chan string, 1), done: make(chan struct{})}
-	p.cmd = exec.Command(program, "serve", "--config", f.config(t, name))
+	p.cmd = exec.Command(program.Path(t), "serve", "--config", f.config(t, name))
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.path}
 	p.cmd.Dir = f.path
 	p.cmd.Stderr = &p.stderr
@@ -155,7 +138,7 @@ func (p *process) terminate(t *testing.T) {
 	}
 }
 
-// wait answers the exit code.
+// wait returns the exit code.
 func (p *process) wait(t *testing.T) int {
 	t.Helper()
 	select {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // fault is one way in which Redis is not there.
@@ -85,16 +86,16 @@ func TestFaults(t *testing.T) {
 // Redis would have to confirm.
 func (f fault) sets(t *testing.T, x *world) {
 	t.Helper()
-	eventually(t, patience, "the fault is noticed", func() string {
+	poll.Await(t, patience, "the fault is noticed", func() string {
 		x.stays(t, x.live[0], "cached")
 		x.stays(t, x.live[1], "not cached")
-		if a := x.issue(t, x.c.ClientSecret); a.status != 200 && a.down() != "" {
+		if a := x.issue(t, x.c.ClientSecret); a.Status != 200 && a.NotUnavailable() != "" {
 			t.Fatalf("issuing: %v", a)
 		}
-		if a := x.get(t, "/readyz"); a.status != 503 {
+		if a := x.get(t, "/readyz"); a.Status != 503 {
 			return a.String()
 		}
-		if a := x.introspect(t, x.live[0]); !f.readable && a.down() != "" {
+		if a := x.introspect(t, x.live[0]); !f.readable && a.NotUnavailable() != "" {
 			return a.String()
 		}
 		return ""
@@ -106,20 +107,20 @@ func (f fault) lasts(t *testing.T, x *world) {
 	t.Helper()
 	const each = 4
 	var all sync.WaitGroup
-	down := func(what string, ask func() answer) {
+	down := func(what string, ask func() harness.Response) {
 		for range each {
 			all.Go(func() {
-				if a := ask(); a.down() != "" {
-					t.Errorf("%s: %v: %s", what, a, a.down())
+				if a := ask(); a.NotUnavailable() != "" {
+					t.Errorf("%s: %v: %s", what, a, a.NotUnavailable())
 				}
 			})
 		}
 	}
 	// lenient: an answer is fine where Redis gives one.
-	lenient := func(what string, ask func() answer) {
+	lenient := func(what string, ask func() harness.Response) {
 		for range each {
 			all.Go(func() {
-				if a := ask(); a.status != 200 && a.down() != "" {
+				if a := ask(); a.Status != 200 && a.NotUnavailable() != "" {
 					t.Errorf("%s: %v", what, a)
 				}
 			})
@@ -129,34 +130,38 @@ func (f fault) lasts(t *testing.T, x *world) {
 	if f.readable {
 		reads = lenient
 	}
-	down("issuing", func() answer { return x.issue(t, x.c.ClientSecret) })
+	down("issuing", func() harness.Response { return x.issue(t, x.c.ClientSecret) })
 	if !f.readable { // where the secret can be read, wrong is wrong
-		down("issuing with a wrong secret", func() answer { return x.issue(t, "wrong") })
+		down("issuing with a wrong secret", func() harness.Response { return x.issue(t, "wrong") })
 	}
-	down("revoking", func() answer { return x.revoke(t, x.live[2]) })
-	down("voiding", func() answer { return x.admin(t, "POST", "/clients/c/void-tokens", nil) })
-	down("voiding all", func() answer { return x.admin(t, "POST", "/tokens/void-all", nil) })
-	down("creating a client", func() answer {
+	down("revoking", func() harness.Response { return x.revoke(t, x.live[2]) })
+	down("voiding", func() harness.Response { return x.admin(t, "POST", "/clients/c/void-tokens", nil) })
+	down("voiding all", func() harness.Response { return x.admin(t, "POST", "/tokens/void-all", nil) })
+	down("creating a client", func() harness.Response {
 		return x.admin(t, "POST", "/clients", map[string]any{"client_id": x.newID(), "scope": "users:read"})
 	})
-	down("rotating", func() answer { return x.admin(t, "POST", "/clients/c/secrets", map[string]any{"grace": "0s"}) })
-	down("reporting a leak", func() answer { return x.admin(t, "POST", "/leaks", map[string]any{"credential": x.live[0]}) })
-	lenient("showing a client", func() answer { return x.admin(t, "GET", "/clients/c", nil) })
-	reads("explaining", func() answer { return x.admin(t, "POST", "/tokens/explain", map[string]any{"token": x.live[1]}) })
+	down("rotating", func() harness.Response {
+		return x.admin(t, "POST", "/clients/c/secrets", map[string]any{"grace": "0s"})
+	})
+	down("reporting a leak", func() harness.Response { return x.admin(t, "POST", "/leaks", map[string]any{"credential": x.live[0]}) })
+	lenient("showing a client", func() harness.Response { return x.admin(t, "GET", "/clients/c", nil) })
+	reads("explaining", func() harness.Response {
+		return x.admin(t, "POST", "/tokens/explain", map[string]any{"token": x.live[1]})
+	})
 	for _, token := range x.live {
-		reads("introspecting", func() answer { return x.stays(t, token, "in the fault") })
+		reads("introspecting", func() harness.Response { return x.stays(t, token, "in the fault") })
 	}
 	for range each {
 		all.Go(func() {
-			if a := x.introspect(t, "made-up-0123456789"); !a.inactive() && a.down() != "" {
+			if a := x.introspect(t, "made-up-0123456789"); !a.Inactive() && a.NotUnavailable() != "" {
 				t.Errorf("garbage: %v", a)
 			}
 		})
 		all.Go(func() {
-			if a := x.get(t, "/healthz"); a.status != 200 {
+			if a := x.get(t, "/healthz"); a.Status != 200 {
 				t.Errorf("healthz: %v", a)
 			}
-			if a := x.get(t, "/readyz"); a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, `"reason":"the `) {
+			if a := x.get(t, "/readyz"); a.Status != 503 || a.Header.Get("Retry-After") == "" || !strings.Contains(a.Body, `"reason":"the `) {
 				t.Errorf("readyz: %v", a)
 			}
 		})
@@ -168,31 +173,31 @@ func (f fault) lasts(t *testing.T, x *world) {
 // nothing that was not.
 func (x *world) recovers(t *testing.T) {
 	t.Helper()
-	eventually(t, recovery, "full service", func() string {
+	poll.Await(t, recovery, "full service", func() string {
 		for _, token := range x.live {
-			if a := x.stays(t, token, "after the fault"); !a.active() {
+			if a := x.stays(t, token, "after the fault"); !a.Active() {
 				return "introspecting: " + a.String()
 			}
 		}
-		for what, a := range map[string]answer{
+		for what, a := range map[string]harness.Response{
 			"readyz":            x.get(t, "/readyz"),
 			"issuing":           x.issue(t, x.c.ClientSecret),
 			"creating a client": x.admin(t, "POST", "/clients", map[string]any{"client_id": x.newID(), "scope": "users:read"}),
 		} {
-			if a.status/100 != 2 {
+			if a.Status/100 != 2 {
 				return what + ": " + a.String()
 			}
 		}
 		return ""
 	})
 	fresh := x.s.Token(t, x.c, "")
-	if a := x.introspect(t, fresh); !a.active() {
+	if a := x.introspect(t, fresh); !a.Active() {
 		t.Errorf("a token issued after the fault: %v", a)
 	}
-	if a := x.revoke(t, fresh); a.status != 200 {
+	if a := x.revoke(t, fresh); a.Status != 200 {
 		t.Errorf("revoking after the fault: %v", a)
 	}
-	if a := x.introspect(t, fresh); !a.inactive() {
+	if a := x.introspect(t, fresh); !a.Inactive() {
 		t.Errorf("a token revoked after the fault: %v", a)
 	}
 }
@@ -204,14 +209,14 @@ func TestSlow(t *testing.T) {
 	x.link.Delay = 50 * time.Millisecond
 	x.link.Set(harness.Slow)
 	for range 5 {
-		if a := x.issue(t, x.c.ClientSecret); a.status != 200 {
+		if a := x.issue(t, x.c.ClientSecret); a.Status != 200 {
 			t.Errorf("issuing: %v", a)
 		}
-		if a := x.introspect(t, x.live[1]); !a.active() {
+		if a := x.introspect(t, x.live[1]); !a.Active() {
 			t.Errorf("introspecting: %v", a)
 		}
 	}
-	if a := x.get(t, "/readyz"); a.status != 200 {
+	if a := x.get(t, "/readyz"); a.Status != 200 {
 		t.Errorf("readyz: %v", a)
 	}
 }

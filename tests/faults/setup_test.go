@@ -1,15 +1,9 @@
 package faults_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"flag"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +12,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
 const (
@@ -32,15 +27,7 @@ const (
 	pause    = 5 * time.Millisecond
 )
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 256
-	flag.Parse()
-	// Most tests wait for clocks, not for processors.
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 6)) }
 
 // world is one grantd that reaches its Redis through a proxy.
 type world struct {
@@ -74,103 +61,39 @@ func newWorld(t *testing.T) *world {
 	return x
 }
 
-// answer is one answer and how long it took.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-	took   time.Duration
-}
-
-func (a answer) String() string { return fmt.Sprintf("%d %s after %v", a.status, a.body, a.took) }
-
-func (a answer) active() bool { return a.status == 200 && strings.Contains(a.body, `"active":true`) }
-
-func (a answer) inactive() bool { return a.status == 200 && a.body == `{"active":false}` }
-
-// down says what is wrong with it as a refusal for want of a store; "" if
-// nothing.
-func (a answer) down() string {
-	var body map[string]string
-	switch {
-	case a.status != 503:
-		return "want 503"
-	case a.header.Get("Retry-After") != "1":
-		return "Retry-After is " + a.header.Get("Retry-After")
-	case json.Unmarshal([]byte(a.body), &body) != nil || body["error"] != "temporarily_unavailable":
-		return "want the error temporarily_unavailable"
-	}
-	return ""
-}
-
-// do sends a request; it may be used by several goroutines.
-func do(t testing.TB, c *http.Client, req *http.Request) answer {
-	began := time.Now()
-	res, err := c.Do(req)
+// do sends a request; several goroutines may use it.
+func do(t testing.TB, what string, send func() (harness.Response, error)) harness.Response {
+	r, err := send()
 	if err != nil {
-		t.Errorf("%s %s: %v", req.Method, req.URL, err)
-		return answer{}
+		t.Errorf("%s: %v", what, err)
+	} else if r.Took() > answerTime {
+		t.Errorf("%s: %v", what, r)
 	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Errorf("%s %s: %v", req.Method, req.URL, err)
-	}
-	a := answer{res.StatusCode, res.Header, string(b), time.Since(began)}
-	if a.took > answerTime {
-		t.Errorf("%s %s: %v", req.Method, req.URL, a)
-	}
-	return a
+	return r
 }
 
-func (x *world) form(t testing.TB, path, id, secret string, form url.Values) answer {
-	req, err := http.NewRequest(http.MethodPost, x.s.URL+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Error(err)
-		return answer{}
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(id, secret)
-	return do(t, http.DefaultClient, req)
+func (x *world) form(t testing.TB, path, id, secret string, form url.Values) harness.Response {
+	return do(t, path, func() (harness.Response, error) { return x.s.TryForm(path, id, secret, form) })
 }
 
-func (x *world) issue(t testing.TB, secret string) answer {
+func (x *world) issue(t testing.TB, secret string) harness.Response {
 	return x.form(t, "/oauth/token", "c", secret, url.Values{"grant_type": {"client_credentials"}})
 }
 
-func (x *world) introspect(t testing.TB, token string) answer {
+func (x *world) introspect(t testing.TB, token string) harness.Response {
 	return x.form(t, "/oauth/introspect", "rs", x.rs.ClientSecret, url.Values{"token": {token}})
 }
 
-func (x *world) revoke(t testing.TB, token string) answer {
+func (x *world) revoke(t testing.TB, token string) harness.Response {
 	return x.form(t, "/oauth/revoke", "c", x.c.ClientSecret, url.Values{"token": {token}})
 }
 
-func (x *world) admin(t testing.TB, method, path string, body any) answer {
-	b, err := json.Marshal(body)
-	if err != nil {
-		t.Error(err)
-	}
-	req, err := http.NewRequest(method, "http://grantd/admin/v1"+path, bytes.NewReader(b))
-	if err != nil {
-		t.Error(err)
-		return answer{}
-	}
-	if body == nil {
-		req.Body = http.NoBody
-	} else {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	return do(t, x.s.Admin, req)
+func (x *world) admin(t testing.TB, method, path string, body any) harness.Response {
+	return do(t, method+" "+path, func() (harness.Response, error) { return x.s.TryAdmin(method, path, body) })
 }
 
-func (x *world) get(t testing.TB, path string) answer {
-	req, err := http.NewRequest(http.MethodGet, x.s.URL+path, nil)
-	if err != nil {
-		t.Error(err)
-		return answer{}
-	}
-	return do(t, http.DefaultClient, req)
+func (x *world) get(t testing.TB, path string) harness.Response {
+	return do(t, path, func() (harness.Response, error) { return x.s.TryGet(path) })
 }
 
 // newID is a client id that was not used yet.
@@ -182,26 +105,10 @@ func (x *world) newID() string {
 }
 
 // stays checks that a live token is active, or not answered.
-func (x *world) stays(t testing.TB, token, what string) answer {
+func (x *world) stays(t testing.TB, token, what string) harness.Response {
 	a := x.introspect(t, token)
-	if !a.active() && a.down() != "" {
+	if !a.Active() && a.NotUnavailable() != "" {
 		t.Errorf("a live token, %s: %v", what, a)
 	}
 	return a
-}
-
-// eventually polls until is answers "", and fails the test with the last
-// answer after bound.
-func eventually(t testing.TB, bound time.Duration, what string, is func() string) {
-	t.Helper()
-	for end := time.Now().Add(bound); ; time.Sleep(pause) {
-		sent := time.Now()
-		why := is()
-		if why == "" {
-			return
-		}
-		if sent.After(end) {
-			t.Fatalf("%s: not within %v: %s", what, bound, why)
-		}
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/grantd/grantd/server"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // TestGoroutines: requests that wait for a Redis which is not there leave
@@ -25,8 +26,8 @@ func TestGoroutines(t *testing.T) {
 			const requests, slack = 200, 40
 			x := newWorld(t)
 			x.link.Set(m)
-			eventually(t, patience, "the fault is noticed", func() string {
-				return x.introspect(t, x.live[0]).down()
+			poll.Await(t, patience, "the fault is noticed", func() string {
+				return x.introspect(t, x.live[0]).NotUnavailable()
 			})
 			settled := func() int {
 				http.DefaultTransport.(*http.Transport).CloseIdleConnections()
@@ -37,7 +38,7 @@ func TestGoroutines(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range requests {
 				all.Go(func() {
-					var a answer
+					var a harness.Response
 					switch i % 4 {
 					case 0:
 						a = x.issue(t, x.c.ClientSecret)
@@ -48,14 +49,14 @@ func TestGoroutines(t *testing.T) {
 					default:
 						a = x.admin(t, "GET", "/clients/c", nil)
 					}
-					if a.down() != "" {
-						t.Errorf("%v: %s", a, a.down())
+					if a.NotUnavailable() != "" {
+						t.Errorf("%v: %s", a, a.NotUnavailable())
 					}
 				})
 			}
 			all.Wait()
 			// Reads that were given up end by their own time-out.
-			eventually(t, patience, "the goroutines end", func() string {
+			poll.Await(t, patience, "the goroutines end", func() string {
 				if n := settled(); n > before+slack {
 					return fmt.Sprintf("there are %d, before %d", n, before)
 				}

@@ -6,15 +6,11 @@ package harness
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -151,30 +147,57 @@ func OnRedis(addr string) func(*config.Config) {
 	}
 }
 
-// EachStore runs the test on the embedded store and on a fresh Redis.
+// QuickStaleness is cache.max_staleness for tests that are not about it: each
+// change of a client waits that long on Redis. Configuration files cannot go
+// so low.
+const QuickStaleness = 200 * time.Millisecond
+
+// EachStore runs the test on the embedded store and on a fresh Redis. Both
+// runs are parallel to each other and to other tests: a change on Redis waits
+// for cache.max_staleness, which takes time but no processor.
 func EachStore(t *testing.T, test func(t *testing.T, start func(...Options) *Server)) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, start func(...Options) *Server) {
+		t.Parallel()
+		test(t, start)
+	})
+}
+
+// EachStoreInTurn is EachStore for tests that measure: nothing else runs
+// beside them.
+func EachStoreInTurn(t *testing.T, test func(t *testing.T, start func(...Options) *Server)) {
+	eachStore(t, test)
+}
+
+func eachStore(t *testing.T, test func(t *testing.T, start func(...Options) *Server)) {
 	t.Run("embedded", func(t *testing.T) {
 		test(t, func(o ...Options) *Server { return Start(t, o...) })
 	})
 	t.Run("redis", func(t *testing.T) {
-		addr := redistest.Start(t).Addr
-		test(t, func(options ...Options) *Server {
-			var o Options
-			if len(options) > 0 {
-				o = options[0]
-			}
-			edit := o.Edit
-			o.Edit = func(c *config.Config) {
-				OnRedis(addr)(c)
-				c.Cache.MaxStaleness = 500 * time.Millisecond // admin calls wait for it
-				if edit != nil {
-					edit(c)
-				}
-			}
-			o.patient = o.Use == nil
-			return Start(t, o)
-		})
+		test(t, onFreshRedis(t))
 	})
+}
+
+// onFreshRedis returns a function that starts servers on a Redis of the test;
+// the Redis starts with the first of them.
+func onFreshRedis(t *testing.T) func(...Options) *Server {
+	redis := sync.OnceValue(func() string { return redistest.Start(t).Addr })
+	return func(options ...Options) *Server {
+		var o Options
+		if len(options) > 0 {
+			o = options[0]
+		}
+		edit := o.Edit
+		o.Edit = func(c *config.Config) {
+			OnRedis(redis())(c)
+			c.Cache.MaxStaleness = QuickStaleness
+			if edit != nil {
+				edit(c)
+			}
+		}
+		o.patient = o.Use == nil
+		return Start(t, o)
+	}
 }
 
 // NewClient makes a client with the scope string and whatever edit adds.
@@ -189,96 +212,4 @@ func (s *Server) NewClient(t testing.TB, id, scope string, edit ...func(*clients
 		t.Fatal(err)
 	}
 	return c
-}
-
-// Response is a response, read whole.
-type Response struct {
-	Status int
-	Header http.Header
-	Body   string
-}
-
-// JSON answers the body as an object; a body that is none fails the test.
-func (r Response) JSON(t testing.TB) map[string]any {
-	t.Helper()
-	var m map[string]any
-	if err := json.Unmarshal([]byte(r.Body), &m); err != nil {
-		t.Fatalf("body is not a JSON object: %q", r.Body)
-	}
-	return m
-}
-
-// Do sends the request without following redirects.
-func Do(t testing.TB, c *http.Client, req *http.Request) Response {
-	t.Helper()
-	if c == nil {
-		c = http.DefaultClient
-	}
-	once := *c
-	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := once.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Response{res.StatusCode, res.Header, string(b)}
-}
-
-// Form posts a form with HTTP Basic credentials; an empty id sends none.
-func (s *Server) Form(t testing.TB, path, id, secret string, form url.Values) Response {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if id != "" {
-		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
-	}
-	return Do(t, nil, req)
-}
-
-// Token gets a token for the client; scope "" is its default.
-func (s *Server) Token(t testing.TB, c clients.Created, scope string) string {
-	t.Helper()
-	form := url.Values{"grant_type": {"client_credentials"}}
-	if scope != "" {
-		form.Set("scope", scope)
-	}
-	r := s.Form(t, "/oauth/token", c.ClientID, c.ClientSecret, form)
-	if r.Status != http.StatusOK {
-		t.Fatalf("token: %d %s", r.Status, r.Body)
-	}
-	return r.JSON(t)["access_token"].(string)
-}
-
-// Introspect asks, as the resource server rs, about the token.
-func (s *Server) Introspect(t testing.TB, rs clients.Created, token string) Response {
-	t.Helper()
-	return s.Form(t, "/oauth/introspect", rs.ClientID, rs.ClientSecret, url.Values{"token": {token}})
-}
-
-// AdminDo sends a request to the admin API; body nil sends none.
-func (s *Server) AdminDo(t testing.TB, method, path string, body any) Response {
-	t.Helper()
-	var r io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://grantd/admin/v1"+path, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	return Do(t, s.Admin, req)
 }

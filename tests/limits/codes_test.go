@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // bank is an org with two backends and one customer, served by two replicas
@@ -83,7 +83,7 @@ func (b *bank) advance(t *testing.T, d time.Duration) {
 		b.replicas[1].Clock.Add(d)
 	}
 	for _, s := range b.replicas {
-		eventually(t, "ready at the new time", func() string {
+		poll.Await(t, poll.Patience, "ready at the new time", func() string {
 			req, err := http.NewRequest(http.MethodGet, s.URL+"/readyz", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -121,17 +121,11 @@ func (b *bank) post(t *testing.T, at, c int, path, typ string, attributes map[st
 	}
 	req.Header.Set("Content-Type", "application/vnd.api+json")
 	req.Header.Set("Authorization", "Bearer "+b.tokens[c])
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Error(err)
-		return harness.Response{}
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	r, err := harness.Send(nil, req)
 	if err != nil {
 		t.Error(err)
 	}
-	return harness.Response{Status: res.StatusCode, Header: res.Header, Body: string(answer)}
+	return r
 }
 
 // ask asks for a code.
@@ -263,6 +257,7 @@ func (p *phone) sent() int {
 
 // C14: of fifty right submissions at once one makes a token.
 func TestC14FiftyRightCodesAtOnce(t *testing.T) {
+	t.Parallel()
 	eachBank(t, nil, func(t *testing.T, b *bank) {
 		for round := range 5 {
 			v := b.verification(t, round%2, round%2)
@@ -281,6 +276,7 @@ func TestC14FiftyRightCodesAtOnce(t *testing.T) {
 
 // C05: five wrong codes end a verification, wherever they are tried.
 func TestC05FiveWrongCodesOverTwoReplicas(t *testing.T) {
+	t.Parallel()
 	eachBank(t, nil, func(t *testing.T, b *bank) {
 		v, spare := b.verification(t, 0, 0), b.verification(t, 1, 0)
 		for i := range 5 {
@@ -301,6 +297,7 @@ func TestC05FiveWrongCodesOverTwoReplicas(t *testing.T) {
 
 // C09: five codes to a telephone in ten minutes, wherever they are asked for.
 func TestC09CodesOverTwoReplicas(t *testing.T) {
+	t.Parallel()
 	five := func(c *config.Config) { c.Limits.CodesPerPhone = config.Limit{Count: 5, Per: 10 * time.Minute} }
 	eachBank(t, five, func(t *testing.T, b *bank) {
 		got := atOnce(20, func(i int) string { return strconv.Itoa(b.ask(t, i%2, i/2%2).Status) })
@@ -342,6 +339,7 @@ func guide(t *testing.T) (day, worst, row int) {
 // C05: who has the tokens of two backends, and as many codes sent as he likes,
 // has as many guesses at a customer as the guide says.
 func TestC05GuessesOfAnAttacker(t *testing.T) {
+	t.Parallel()
 	day, worst, row := guide(t)
 	eachBank(t, nil, func(t *testing.T, b *bank) {
 		// attack guesses n times at once, each time at another verification

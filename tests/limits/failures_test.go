@@ -51,6 +51,7 @@ func TestA39FailuresOfOneClient(t *testing.T) {
 }
 
 func TestTheWindowEnds(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(limited(perClient, 0)))
 	s.NewClient(t, "billing", "users:read")
 	guess := attempt{from: attacker, id: "billing", secret: "wrong"}
@@ -63,6 +64,7 @@ func TestTheWindowEnds(t *testing.T) {
 
 // A40: replicas count together, and one that starts later knows.
 func TestA40ReplicasShareTheCount(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t).Addr
 	o := edits(harness.OnRedis(redis), limited(perClient, 0))
 	a, b := harness.Start(t, o), harness.Start(t, o)
@@ -98,6 +100,7 @@ func TestFailuresOfOneAddress(t *testing.T) {
 
 // TestWhatIsOneAddress fails from one address, and looks who is refused.
 func TestWhatIsOneAddress(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name, from string
 		same       []string
@@ -122,6 +125,7 @@ func TestWhatIsOneAddress(t *testing.T) {
 
 // Who is no trusted proxy cannot say where a request comes from.
 func TestForwardedForOfAStranger(t *testing.T) {
+	t.Parallel()
 	for name, proxies := range map[string][]string{"no proxies": {}, "another proxy": {"10.0.0.0/8", "::1"}} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			o := edits(limited(perClient, 0))
@@ -138,6 +142,7 @@ func TestForwardedForOfAStranger(t *testing.T) {
 
 // A proxy that adds a line of its own behind the caller's is understood too.
 func TestForwardedForInTwoLines(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(limited(perClient, 0)))
 	guess := func(lines ...string) harness.Response {
 		req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/oauth/token", strings.NewReader(grant.Encode()))
@@ -160,6 +165,7 @@ func TestForwardedForInTwoLines(t *testing.T) {
 // Unknown, deactivated, wrong, ended and not admitted are one answer, also at
 // the limit.
 func TestAlikeUpToTheLimit(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(limited(perClient, 0)))
 	kinds := map[string]attempt{}
 	add := func(name, id, secret string) { kinds[name] = attempt{from: attacker, id: id, secret: secret} }
@@ -208,6 +214,7 @@ func TestAlikeUpToTheLimit(t *testing.T) {
 
 // Imported secrets cost a slow hash: not for who is to be refused anyhow.
 func TestImportedSecretsAreRefusedBeforeHashing(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t).Addr
 	o := edits(harness.OnRedis(redis), limited(perClient, 0))
 	a, b := harness.Start(t, o), harness.Start(t, o)
@@ -243,6 +250,7 @@ func TestImportedSecretsAreRefusedBeforeHashing(t *testing.T) {
 // A limiter that cannot count refuses nobody: generated secrets cannot be
 // guessed.
 func TestStoreFailureOfTheLimiter(t *testing.T) {
+	t.Parallel()
 	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -264,6 +272,7 @@ func TestStoreFailureOfTheLimiter(t *testing.T) {
 // I23: callers of introspection are limited alike, and learn nothing of the
 // token.
 func TestI23Introspection(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(limited(perClient, 0)))
 	rs := s.NewClient(t, "rs", "introspect")
 	c := s.NewClient(t, "billing", "users:read")

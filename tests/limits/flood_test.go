@@ -15,6 +15,7 @@ import (
 // Who was refused stands in Redis only as a number of a bounded set, and for
 // no longer than the window.
 func TestIdentitiesInRedis(t *testing.T) {
+	t.Parallel()
 	addr := redistest.Start(t).Addr
 	s := harness.Start(t, edits(harness.OnRedis(addr), limited(perClient, 1000)))
 	s.NewClient(t, "billing-service", "users:read")

@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // onBehalfQuota is how many tokens a partner may make in a window here.
@@ -82,6 +83,7 @@ func wantQuota(t *testing.T, r harness.Response) {
 }
 
 func TestOnBehalfQuota(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(partnerQuota))
 	token, other := newPartner(t, s, "hurdlr"), newPartner(t, s, "other")
 	// What is refused is not counted, and both ways of asking count.
@@ -117,6 +119,7 @@ func TestOnBehalfQuota(t *testing.T) {
 
 // Replicas tell each other twice a second what they gave.
 func TestOnBehalfQuotaIsShared(t *testing.T) {
+	t.Parallel()
 	o := edits(harness.OnRedis(redistest.Start(t).Addr), partnerQuota)
 	a, b := harness.Start(t, o), harness.Start(t, o)
 	token := newPartner(t, a, "hurdlr")
@@ -127,7 +130,7 @@ func TestOnBehalfQuotaIsShared(t *testing.T) {
 	}
 	wantQuota(t, onBehalf(t, a, token, "acme"))
 	given := 0
-	eventually(t, "the other replica refuses", func() string {
+	poll.Await(t, poll.Patience, "the other replica refuses", func() string {
 		r := onBehalf(t, b, token, "acme")
 		if r.Status == http.StatusTooManyRequests {
 			wantQuota(t, r)
@@ -142,6 +145,7 @@ func TestOnBehalfQuotaIsShared(t *testing.T) {
 }
 
 func TestOnBehalfQuotaOff(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(func(c *config.Config) { c.Limits.OnBehalfTokensPerPartner.Count = 0 }))
 	token := newPartner(t, s, "hurdlr")
 	for i := range 300 {

@@ -9,6 +9,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 const quota = 5
@@ -21,6 +22,7 @@ func issuing(mode string) func(*config.Config) {
 }
 
 func TestIssueQuota(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(issuing("enforce")))
 	c, other := s.NewClient(t, "billing", "users:read"), s.NewClient(t, "shipping", "users:read")
 	ask := attempt{id: "billing", secret: c.ClientSecret}
@@ -40,6 +42,7 @@ func TestIssueQuota(t *testing.T) {
 }
 
 func TestIssueQuotaThatOnlyLogs(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, edits(issuing("log")))
 	c := s.NewClient(t, "billing", "users:read")
 	for i := range 2 * quota {
@@ -52,6 +55,7 @@ func TestIssueQuotaThatOnlyLogs(t *testing.T) {
 
 // Replicas tell each other twice a second what they issued.
 func TestIssueQuotaIsShared(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t).Addr
 	o := edits(harness.OnRedis(redis), issuing("enforce"))
 	a, b := harness.Start(t, o), harness.Start(t, o)
@@ -62,7 +66,7 @@ func TestIssueQuotaIsShared(t *testing.T) {
 	}
 	refused(t, try(t, a, ask), "the replica that issued")
 	given := 0
-	eventually(t, "the other replica refuses", func() string {
+	poll.Await(t, poll.Patience, "the other replica refuses", func() string {
 		r := try(t, b, ask)
 		if r.Status == 429 {
 			return ""
@@ -77,6 +81,7 @@ func TestIssueQuotaIsShared(t *testing.T) {
 
 // A client that asks for a token each time is named, with what it should do.
 func TestHintForClientsThatDontCache(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	c := s.NewClient(t, "billing", "users:read")
 	const tokens = 40
@@ -84,7 +89,7 @@ func TestHintForClientsThatDontCache(t *testing.T) {
 		want(t, s, 200, attempt{id: "billing", secret: c.ClientSecret}, "a token")
 	}
 	s.Clock.Add(61 * time.Second)
-	eventually(t, "the hint", func() string {
+	poll.Await(t, poll.Patience, "the hint", func() string {
 		log := s.Logs.String()
 		if strings.Contains(log, "client asks for tokens instead of caching them") &&
 			strings.Contains(log, fmt.Sprintf(`"client_id":"billing","tokens_last_minute":%d,"token_lives_seconds":3600`, tokens)) {

@@ -3,7 +3,6 @@ package limits_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
 const (
@@ -31,10 +31,7 @@ const (
 	bystander = "198.51.100.1"
 )
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 8)) }
 
 // limited is the edit that sets the limits on failures, and trusts the
 // loopback to say where requests come from.
@@ -78,13 +75,7 @@ func send(s *harness.Server, a attempt) (harness.Response, error) {
 	if a.from != "" {
 		req.Header.Set("X-Forwarded-For", a.from)
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return harness.Response{}, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	return harness.Response{Status: res.StatusCode, Header: res.Header, Body: string(b)}, err
+	return harness.Send(nil, req)
 }
 
 func try(t testing.TB, s *harness.Server, a attempt) harness.Response {
@@ -149,20 +140,6 @@ func face(r harness.Response) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
-}
-
-// eventually polls until is answers "".
-func eventually(t testing.TB, what string, is func() string) {
-	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(pause) {
-		why := is()
-		if why == "" {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v: %s", what, patience, why)
-		}
-	}
 }
 
 // auditor is who changes clients here.

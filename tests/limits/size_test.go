@@ -34,6 +34,7 @@ func raw(t *testing.T, s *harness.Server, request string) (*http.Response, error
 }
 
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	form := func(headers, body string) string {
 		return fmt.Sprintf("POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n%s\r\n%s", len(body), headers, body)
@@ -90,6 +91,7 @@ func TestSlowHeaders(t *testing.T) {
 
 // One connection of HTTP/2 has a bounded number of requests at once.
 func TestStreamsOfOneConnection(t *testing.T) {
+	t.Parallel()
 	cert, key := certificate(t)
 	o := edits(withTLS(cert, key))
 	s := harness.Start(t, o)

@@ -54,7 +54,7 @@ func compare(t *testing.T, kinds map[string]func()) {
 // A11, A52: an unknown client, a wrong secret, a nearly right one, a
 // deactivated client and an ended secret take the same time.
 func TestA11A52TimeOfARefusal(t *testing.T) {
-	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+	harness.EachStoreInTurn(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
 		c := s.NewClient(t, "billing", "users:read")
 		off := s.NewClient(t, "off", "users:read")

@@ -22,6 +22,7 @@ const (
 )
 
 func TestClientAuthentication(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	secret := w.app.ClientSecret
 	w.run(t, []row{
@@ -89,6 +90,7 @@ func flipped(secret string) string {
 
 // Credentials in the URL: 400, and the operator is told (contract §3).
 func TestCredentialsInURL(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const exposed = "must not stand in the URL"
 	body := grant + credentials(w.app)
@@ -114,6 +116,7 @@ func TestCredentialsInURL(t *testing.T) {
 // and outside its addresses: nothing but date and request id may differ. Time
 // is not measured: each compares one hash, a decoy where there is none.
 func TestFailuresLookAlike(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	by := audit.Actor{Name: "test"}
 	off := w.client(t, "off", appScope)
@@ -177,6 +180,7 @@ func comparable(h http.Header) http.Header {
 }
 
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	old := w.app
 	renewed := w.rotate(t, old, time.Hour)
@@ -198,6 +202,7 @@ func TestRotation(t *testing.T) {
 // How the parts of HTTP Basic are read (RFC 6749 §2.3.1, appendix B). Client
 // ids of grantd hold no colon, so A21 is about the decoding alone.
 func TestBasicEncoding(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const special, spaced, colons = "p%25+q&r s=é:ü/0123", "with space 0123", "a:b:c:0123456789"
 	w.keep(special, spaced, colons)
@@ -267,6 +272,7 @@ func percent(s string) string {
 
 // Secrets that come from elsewhere as hashes (contract §2).
 func TestImportedHashes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, kind := range []struct {
 		name string
@@ -318,6 +324,7 @@ func TestImportedHashes(t *testing.T) {
 
 // Credentials of the other environment never work, and an operator sees it.
 func TestOtherEnvironment(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	live, _, _ := auth.NewSecret("live")
 	renamed := strings.Replace(w.app.ClientSecret, "gs_sandbox_", "gs_live_", 1)
@@ -355,6 +362,7 @@ func TestOtherEnvironment(t *testing.T) {
 // One answer, whatever becomes of the record: what was remembered of a slow
 // hash does not outlive it.
 func TestImportedSecretEnds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const secret = "imported-0123456789"
 	c := w.client(t, "imported", appScope, func(s *clients.NewSpec) { s.SecretHash = bcryptOf(t, secret) })

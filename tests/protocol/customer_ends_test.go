@@ -17,6 +17,7 @@ const base = `{"scope":"cards customers customer-token-write","upgradableScope":
 // C16: a token is upgraded by its customer's code, and no further than it was
 // made for.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	token := b.issue(t, b.token, peter, base)
 	auth := bearer(token)
@@ -77,6 +78,7 @@ func TestUpgrade(t *testing.T) {
 
 // C17: what a token is restricted to.
 func TestResources(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	token := b.issue(t, b.token, peter, `{"scope":"cards","resources":[{"type":"card","ids":["12","13"]},{"type":"account","ids":["a.b_c~d=e+f:g-h"]}]}`)
 	t.Run("C17_shown", func(t *testing.T) {
@@ -128,6 +130,7 @@ func (b *bank) active(t *testing.T, f family) map[string]bool {
 
 // C18: customers' tokens end with who they were made for, by, and from.
 func TestCustomerTokensEnd(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	all := map[string]bool{"client": true, "base": true, "verified": true, "upgraded": true}
 	none := map[string]bool{"client": false, "base": false, "verified": false, "upgraded": false}
@@ -226,6 +229,7 @@ func TestCustomerTokensEnd(t *testing.T) {
 
 // C18: what is ended while a token is being made ends that token too.
 func TestEndWhileATokenIsMade(t *testing.T) {
+	t.Parallel()
 	for i, c := range []struct {
 		name string
 		end  func(b *bank, t *testing.T, f family)
@@ -267,6 +271,7 @@ func TestEndWhileATokenIsMade(t *testing.T) {
 // What the store does not do fails the call, and never makes a code good
 // twice or a token without one.
 func TestCustomersStoreUnavailable(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	use := func(v verification) call { return askToken(peter, verified("cards-write", v), bearer(b.token)) }
 	ask := askCode(peter, `{"channel":"sms"}`, bearer(b.token))
@@ -317,6 +322,7 @@ func TestCustomersStoreUnavailable(t *testing.T) {
 
 // C09: a code that cannot be counted is not sent.
 func TestCodesThatCannotBeCounted(t *testing.T) {
+	t.Parallel()
 	b := newBank(t, limitedPhones(5))
 	b.store.Fail("AddHits", store.ErrUnavailable)
 	b.run(t, []row{down("C09_not_counted", askCode(peter, `{"channel":"sms"}`, bearer(b.token)))})
@@ -327,6 +333,7 @@ func TestCodesThatCannotBeCounted(t *testing.T) {
 
 // A code that was not sent is cancelled, and counts as sent.
 func TestSenderDown(t *testing.T) {
+	t.Parallel()
 	b := newBank(t, limitedPhones(3))
 	b.phone.answers(400) // which is not tried again
 	ask := askCode(peter, `{"channel":"sms"}`, bearer(b.token))

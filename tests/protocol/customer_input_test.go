@@ -14,6 +14,7 @@ import (
 
 // Both endpoints read documents alike.
 func TestCustomerDocuments(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	auth := bearer(b.token)
 	for _, e := range []struct{ name, path, typ, good string }{
@@ -96,6 +97,7 @@ func (w *world) documents(path, typ, good, token string, client clients.Created)
 
 // Ways to ask for a code that are wrong; none of them sends one.
 func TestVerificationInput(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	auth := bearer(b.token)
 	at := func(name, attributes, attribute string) row {
@@ -175,6 +177,7 @@ func (b *bank) absentees(t *testing.T, ask func(customer string, headers ...stri
 
 // Ways to ask for a token that are wrong.
 func TestCustomerTokenInput(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	auth := bearer(b.token)
 	less := bearer(b.world.token(t, b.backend, "cards customers customer-token-write"))
@@ -249,6 +252,7 @@ func TestCustomerTokenInput(t *testing.T) {
 // A body that is wrong is told before a bearer that is, and a bearer that lacks
 // the right before the customer: who may not ask learns nothing of customers.
 func TestCustomerPrecedence(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	few := bearer(b.world.token(t, b.backend, "cards"))
 	b.run(t, []row{
@@ -272,6 +276,7 @@ func TestCustomerPrecedence(t *testing.T) {
 
 // A client's own restrictions hold for its customers' tokens.
 func TestBearerForThisServer(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	c := b.client(t, "apart", bankScope, of(acme), func(s *clients.NewSpec) { s.Resources = &[]string{"https://cards.example.com"} })
 	b.run(t, []row{notActive("X_audience", askToken(peter, `{"scope":"cards"}`, bearer(b.world.token(t, c, ""))))})

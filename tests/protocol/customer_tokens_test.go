@@ -16,6 +16,7 @@ import (
 )
 
 func TestCustomerTokens(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	auth := bearer(b.token)
 	b.run(t, []row{
@@ -139,6 +140,7 @@ func TestCustomerTokens(t *testing.T) {
 
 // C05: 20 wrong codes a day, whoever asked for them.
 func TestWrongCodesOfADay(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	auth := bearer(b.token)
 	second := b.world.token(t, b.second, "")
@@ -179,6 +181,7 @@ func TestWrongCodesOfADay(t *testing.T) {
 // C05: 100 wrong codes in a row lock the customer, until an operator says
 // otherwise.
 func TestLockedCustomer(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	for range 99 {
 		if _, taken, err := b.store.TakeGuess(t.Context(), peter, store.GuessBounds{Window: time.Second, Today: 1000, InRow: 1000}); !taken || err != nil {
@@ -225,6 +228,7 @@ func TestLockedCustomer(t *testing.T) {
 
 // C08: the code is six digits, as sent.
 func TestCodeForms(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	auth := bearer(b.token)
 	v := b.verify(t, b.token, peter)
@@ -252,6 +256,7 @@ func fullWidth(code string) string {
 }
 
 func TestSandboxCode(t *testing.T) {
+	t.Parallel()
 	for _, code := range []string{"000001", "012345", "000000"} {
 		b := newBank(t, func(c *config.Config) { c.Customers.SandboxCode = code })
 		auth := bearer(b.token)
@@ -290,6 +295,7 @@ func TestSandboxCode(t *testing.T) {
 }
 
 func TestCodesSent(t *testing.T) {
+	t.Parallel()
 	b := newBank(t)
 	auth := bearer(b.token)
 	for _, c := range []struct {
@@ -352,6 +358,7 @@ func TestCodesSent(t *testing.T) {
 
 // C09: codes are limited per telephone, customer, client and org.
 func TestCodeLimits(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		limit func(*config.Limits) *config.Limit

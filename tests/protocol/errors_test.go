@@ -16,6 +16,7 @@ import (
 // What holds for every error is checked on every row of every test, by
 // checkError; these rows name it.
 func TestErrorResponse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	auth := basic(w.app)
 	noURI := func(t *testing.T, r harness.Response) {
@@ -71,6 +72,7 @@ func TestErrorResponse(t *testing.T) {
 // The order of checks (contract §3): of two faults the earlier one is told.
 // Credentials in the URL are told before the body is looked at.
 func TestPrecedence(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.client(t, "limited", "users:read", func(s *clients.NewSpec) { s.SecretHash = bcryptOf(t, "right-0123456789") })
 	w.keep("right-0123456789")
@@ -117,6 +119,7 @@ func TestPrecedence(t *testing.T) {
 
 // A panic is a plain 500; what was wrong is in the log only.
 func TestPanic(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	inner, err := embedded.Open(embedded.Options{Path: dir})
 	if err != nil {
@@ -150,6 +153,7 @@ func (panickingClients) Get(context.Context, string) (store.Client, error) {
 // What the store says when it fails in an unknown way reaches nobody but the
 // operator.
 func TestUnknownFailure(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.store.Fail("PutToken", errors.New("disk on fire"))
 	t.Run("E09_unknown_failure", func(t *testing.T) {

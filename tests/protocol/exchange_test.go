@@ -15,6 +15,7 @@ const badTarget = "invalid_target"
 
 // The exchange of a partner token for one on behalf of an org (RFC 8693).
 func TestExchange(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	subject := "&subject_token=" + a.token
 	const typ, audience = "&subject_token_type=" + accessToken, "&audience=org:" + sharedTwo
@@ -97,6 +98,7 @@ func TestExchange(t *testing.T) {
 
 // X11: neither more than was granted, nor for whom it was not, nor by whom.
 func TestExchangeRefused(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	orgs := a.refusedOrgs(t)
 	bad := a.badBearers(t)
@@ -129,6 +131,7 @@ func TestExchangeRefused(t *testing.T) {
 
 // X12: a token lives as long as what it was made with and of, at most.
 func TestOnBehalfLife(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	short, _ := a.partnerToken(t, hurdlr, map[string]any{"lifetime": "1h"})
 	a.org(t, "soon", "Soon Over")
@@ -190,6 +193,7 @@ func second[A, B any](_ A, b B) B { return b }
 
 // X12: what ends a partner's right ends what was made with it.
 func TestOnBehalfTokensEnd(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	for i, c := range []struct {
 		name string
@@ -286,6 +290,7 @@ func TestOnBehalfTokensEnd(t *testing.T) {
 
 // X12: what is ended while a token is being made ends that token too.
 func TestEndWhileAnOnBehalfTokenIsMade(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(a *alliance, t *testing.T){
 		"X12_grant_withdrawn":     func(a *alliance, t *testing.T) { a.admin(t, "DELETE", "/partners/hurdlr/orgs/"+sharedTwo, nil) },
 		"X12_grant_narrowed":      func(a *alliance, t *testing.T) { a.grant(t, hurdlr, sharedTwo, "customers") },
@@ -313,6 +318,7 @@ func TestEndWhileAnOnBehalfTokenIsMade(t *testing.T) {
 
 // Nobody is told that something is wrong with a partner when it is the store.
 func TestPartnersStoreUnavailable(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{"GetPartnerToken", "GetPartner", "GetGrant", "GetOrg", "PutToken", "ListGrants"} {
 		t.Run("R14_"+method, func(t *testing.T) {
 			a := newAlliance(t)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
 // update rewrites the golden files: go test ./tests/protocol -update
@@ -38,7 +39,8 @@ func (g *goldenLines) check(t *testing.T, r harness.Response) {
 	}
 }
 
-// finish writes the file, or answers the lines that no row met.
+// finish writes the file, or returns an error with the first line that no row
+// met.
 func (g *goldenLines) finish() error {
 	seen := make([]string, 0, len(g.seen))
 	for line := range g.seen {
@@ -57,14 +59,13 @@ func (g *goldenLines) finish() error {
 }
 
 func TestMain(m *testing.M) {
-	flag.Parse()
 	golden = goldenLines{want: map[string]bool{}, seen: map[string]bool{}}
 	if b, err := os.ReadFile(goldenErrors); err == nil {
 		for line := range strings.Lines(string(b)) {
 			golden.want[strings.TrimSuffix(line, "\n")] = true
 		}
 	}
-	code := m.Run()
+	code := parallel.Main(m, 8)
 	whole := true // some tests only: nothing can be said of the rest
 	for _, name := range []string{"test.run", "test.skip", "test.list"} {
 		whole = whole && flag.Lookup(name).Value.String() == ""

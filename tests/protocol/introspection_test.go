@@ -33,6 +33,7 @@ func wantInactive(name string, c call) row {
 }
 
 func TestIntrospection(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token, auth := w.token(t, w.app, ""), basic(w.rs)
 	revoked := w.token(t, w.app, "")
@@ -109,6 +110,7 @@ func TestIntrospection(t *testing.T) {
 }
 
 func TestIntrospectionFields(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	org := w.client(t, "org-client", appScope, func(s *clients.NewSpec) { s.OrgID = "h5D8B5gyHtk=" })
 	token := w.token(t, org, "users:read")
@@ -179,6 +181,7 @@ func TestIntrospectionFields(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cached, uncached := w.token(t, w.app, ""), w.token(t, w.app, "")
 	exp := int64(w.send(t, about(cached, basic(w.rs))).JSON(t)["exp"].(float64))
@@ -204,6 +207,7 @@ func TestExpiry(t *testing.T) {
 
 // A token ends with its principal (contract §4).
 func TestIntrospectionAfterVoid(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	by := audit.Actor{Name: "test"}
 	for name, end := range map[string]func(c clients.Created) error{
@@ -265,6 +269,7 @@ func TestIntrospectionAfterVoid(t *testing.T) {
 // takes is not measured: unknown and known tokens differ by one look-up in
 // the store, made-up ones never reach it.
 func TestInactiveLooksAlike(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	revoked := w.token(t, w.app, "")
 	granted("", call{}).check(t, w.send(t, form("/oauth/revoke", "token="+revoked, basic(w.app))))
@@ -288,6 +293,7 @@ func TestInactiveLooksAlike(t *testing.T) {
 // A resource server may show a bearer token instead of its secret (RFC 7662
 // §2.1, RFC 6750 §3).
 func TestBearerIntrospection(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	by := audit.Actor{Name: "test"}
 	mixed := w.client(t, "mixed", "introspect users:read", func(s *clients.NewSpec) {

@@ -17,6 +17,7 @@ func get(target string, headers ...string) call {
 }
 
 func TestMetadata(t *testing.T) {
+	t.Parallel()
 	const issuer = "https://auth.example"
 	w := newWorld(t, func(c *config.Config) { c.Issuer = issuer })
 	r := w.send(t, get(metadataPath))
@@ -85,6 +86,7 @@ func TestMetadata(t *testing.T) {
 
 // What the document lists works, and what it does not list does not.
 func TestMetadataIsTrue(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	doc := w.send(t, get(metadataPath)).JSON(t)
 	requests := map[string]string{
@@ -144,6 +146,7 @@ func TestMetadataIsTrue(t *testing.T) {
 }
 
 func TestMetadataOfAnIssuerWithAPath(t *testing.T) {
+	t.Parallel()
 	const issuer = "https://auth.example/tenant/a"
 	w := newWorld(t, func(c *config.Config) { c.Issuer = issuer })
 	w.run(t, []row{

@@ -14,6 +14,7 @@ import (
 
 // C20: the addresses that an on-behalf token may be used from.
 func TestOnBehalfAddresses(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	generic := a.server(t, "generic", []store.TokenUse{store.UseOnBehalf}, "")
@@ -85,6 +86,7 @@ func TestOnBehalfAddresses(t *testing.T) {
 // C20: a partner token that is bound to addresses is judged by the address of
 // the connection, or by what a trusted proxy says of it.
 func TestPartnerTokenAddresses(t *testing.T) {
+	t.Parallel()
 	calls := func(token string, headers ...string) map[string]call {
 		return map[string]call{
 			"token": askOnBehalf(onBehalfOf(sharedTwo, "cards"), append(headers, bearer(token))...), "orgs": get("/partners/orgs", append(headers, bearer(token))...),
@@ -150,6 +152,7 @@ func TestPartnerTokenAddresses(t *testing.T) {
 // What resource servers see of tokens that partners made: not what they did not
 // say they can handle (contract §3).
 func TestPartnerVisibility(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	a.grant(t, hurdlr, sharedOne, grantedOne, map[string]any{"endpoints": []string{"GET /accounts"}})
 	tokens := map[string]string{
@@ -222,6 +225,7 @@ func TestPartnerVisibility(t *testing.T) {
 
 // What is not a client's is good for nothing but what it is for.
 func TestPartnerTokensElsewhere(t *testing.T) {
+	t.Parallel()
 	b := newBank(t, func(c *config.Config) { c.Admin.Listen = "127.0.0.1:0" })
 	a := &alliance{world: b.world}
 	a.partner(t, hurdlr)

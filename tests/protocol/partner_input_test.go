@@ -9,10 +9,12 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // What holds for every endpoint that reads documents.
 func TestOnBehalfDocuments(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	good := onBehalfOf(sharedTwo, "cards")
 	a.run(t, a.documents("/partners/token", "createOnBehalfToken", good, a.token, a.app))
@@ -31,6 +33,7 @@ func TestOnBehalfDocuments(t *testing.T) {
 
 // Ways to ask for an on-behalf token that are wrong.
 func TestOnBehalfInput(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	at := func(name, attributes, attribute string) row {
@@ -83,6 +86,7 @@ func TestOnBehalfInput(t *testing.T) {
 
 // C19: partners only read, and only what they were granted.
 func TestOnBehalfScopes(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	refusedScope := func(name, scope, not string) row {
@@ -138,6 +142,7 @@ func TestOnBehalfScopes(t *testing.T) {
 
 // An org that is not there is no different from one that did not agree.
 func TestOnBehalfOrgs(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	var rows []row
 	for why, org := range a.refusedOrgs(t) {
@@ -153,6 +158,7 @@ func TestOnBehalfOrgs(t *testing.T) {
 // One answer to every bearer that is no active partner token, after the form of
 // the request and before everything else.
 func TestPartnerBearers(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	var rows []row
 	for why, token := range a.badBearers(t) {
@@ -188,6 +194,7 @@ func TestPartnerBearers(t *testing.T) {
 
 // Below /partners/ every error is a document.
 func TestPartnerPaths(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	nothing := func(name, method, target string) row {
@@ -212,6 +219,7 @@ func TestPartnerPaths(t *testing.T) {
 
 // The list of orgs, as seeds/000 shows it.
 func TestPartnerOrgs(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t)
 	a.grant(t, kard, wayne, grantedTwo)
 	auth := bearer(a.token)
@@ -287,6 +295,7 @@ func TestPartnerOrgs(t *testing.T) {
 // A partner that makes more tokens than its quota is told to wait; the others
 // are not.
 func TestOnBehalfQuota(t *testing.T) {
+	t.Parallel()
 	a := newAlliance(t, func(c *config.Config) {
 		c.Limits.OnBehalfTokensPerPartner.Count, c.Limits.OnBehalfTokensPerPartner.Per = 3, time.Minute
 	})
@@ -299,12 +308,16 @@ func TestOnBehalfQuota(t *testing.T) {
 	// What is refused counts for nothing.
 	notAgreed("", call{}).check(t, a.send(t, askOnBehalf(onBehalfOf(wayne, "cards"), bearer(a.token))))
 	made("", call{}).check(t, a.send(t, ask1))
+	told := a.store.Calls("AddHits")
 	a.run(t, []row{
 		{name: "X_quota", call: ask1, status: 429, code: "too_many_requests"},
 		{name: "X_quota_of_the_partner_not_of_the_token", call: ask2, status: 429, code: "too_many_requests"},
 		made("X_quota_of_another_partner", askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(others))),
 		{name: "X_quota_is_not_for_the_list", call: get("/partners/orgs", bearer(a.token)), status: 200},
 	})
+	// The replica tells the store now and then; what it tells after the minute
+	// counts for the next one.
+	poll.AwaitTrue(t, poll.Patience, "the quota is shared", func() bool { return a.store.Calls("AddHits") > told })
 	a.Clock.Add(time.Minute)
 	a.run(t, []row{made("X_quota_later", ask1)})
 }

@@ -47,6 +47,7 @@ func TestPartnersOnEachStore(t *testing.T) {
 
 // R13: no partner token is in Redis, only what is kept of it.
 func TestPartnerTokensInRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	a := &alliance{world: startWorld(t, func(o ...harness.Options) *harness.Server { return harness.Start(t, o...) },
 		harness.Options{Edit: func(c *config.Config) { harness.OnRedis(server.Addr)(c) }})}

@@ -25,6 +25,7 @@ func done(name string, c call) row {
 }
 
 func TestRevocation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	auth := basic(w.app)
 	token, others := w.token(t, w.app, ""), w.token(t, w.other, "")
@@ -110,6 +111,7 @@ func TestRevocation(t *testing.T) {
 }
 
 func TestRevocationInParallel(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := w.token(t, w.app, "")
 	t.Run("V14_100_at_once", func(t *testing.T) {
@@ -154,6 +156,7 @@ func TestVoid(t *testing.T) {
 // A customer token and the token of the client that asked for it end apart;
 // tokens without a client cannot be revoked by one.
 func TestRevocationOfOtherUses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	rs := w.client(t, "customers", "introspect", func(s *clients.NewSpec) {
 		s.TokenUses = &[]store.TokenUse{store.UseClient, store.UseCustomer, store.UseOnBehalf}
@@ -185,6 +188,7 @@ func TestRevocationOfOtherUses(t *testing.T) {
 // What was made from a token ends with it, and its end is not forgotten with
 // the token: what was made from it may live longer.
 func TestRevocationOfAParent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	backend := w.client(t, "backend", "users:read "+scopes.CustomerTokenWrite)
 	rs := w.client(t, "customers", "introspect", func(s *clients.NewSpec) {

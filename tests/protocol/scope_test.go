@@ -14,6 +14,7 @@ import (
 
 // Scope requests are strict: all that is asked for, or nothing (contract §3).
 func TestScope(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	auth := basic(w.app)
 	narrow := w.client(t, "narrow", appScope, func(s *clients.NewSpec) { d := "users:read"; s.DefaultScope = &d })
@@ -65,6 +66,7 @@ func TestScope(t *testing.T) {
 
 // The registry decides about every name the grammar allows.
 func TestScopeOfACatalogue(t *testing.T) {
+	t.Parallel()
 	const names = "! # [ ] ~ a:b/c?d=e&f"
 	file := filepath.Join(t.TempDir(), "scopes.yaml")
 	var list strings.Builder
@@ -91,6 +93,7 @@ func TestScopeOfACatalogue(t *testing.T) {
 // Taking a scope from a client ends its tokens (contract §4); giving one does
 // not.
 func TestNarrowing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	change := func(scope string) {
 		t.Helper()

@@ -11,6 +11,7 @@ import (
 const badGrant = "unsupported_grant_type"
 
 func TestTokenParameters(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	auth := basic(w.app)
 	unsupported := func(name, body string) row {
@@ -63,6 +64,7 @@ func TestTokenParameters(t *testing.T) {
 // response_type stands in for an absent grant_type (contract §3, seeds/002's
 // table); nowhere else does it mean anything.
 func TestResponseTypeStandsIn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	auth := basic(w.app)
 	w.run(t, []row{
@@ -78,6 +80,7 @@ func TestResponseTypeStandsIn(t *testing.T) {
 
 // The examples of the documents that this server is made for, word for word.
 func TestSeeds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const secret = "rXDV5m_XkOI9XpEou_w-yW5A_Dby_EwHNg-5sHLnqnE"
 	w.keep(secret)
@@ -108,6 +111,7 @@ func TestSeeds(t *testing.T) {
 
 // RFC 8707; contract §3.
 func TestResource(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const cards = "https://cards.example/api"
 	with := w.client(t, "with", appScope, func(s *clients.NewSpec) { s.Resources = &[]string{cards, accounts} })

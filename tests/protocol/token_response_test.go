@@ -17,6 +17,7 @@ import (
 )
 
 func TestTokenResponse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	before := time.Now().Unix()
 	r := w.send(t, ask(grant, basic(w.app)))
@@ -92,6 +93,7 @@ func wantHeader(t *testing.T, r harness.Response, name, want string) {
 // In 160 random bits each bit is sometimes 0 and sometimes 1, and no two
 // tokens agree in them. That they are random is for review: see keyring.go.
 func TestTokenEntropy(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	t.Run("R08_160_random_bits", func(t *testing.T) {
 		const n = 64
@@ -116,6 +118,7 @@ func TestTokenEntropy(t *testing.T) {
 }
 
 func TestLifetime(t *testing.T) {
+	t.Parallel()
 	ttl := int64(90)
 	w := newWorld(t, func(c *config.Config) { c.Token.TTL = 7200 * time.Second })
 	short := w.client(t, "short", appScope, func(s *clients.NewSpec) { s.TokenTTL = &ttl })
@@ -208,6 +211,7 @@ func TestTokenAtRest(t *testing.T) {
 
 // A token that may not be stored is not given out.
 func TestTokenNotStored(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	unavailable := row{status: 503, code: "temporarily_unavailable"}
 	for name, fail := range map[string]func(string, error){
@@ -230,6 +234,7 @@ func TestTokenNotStored(t *testing.T) {
 // With Redis gone every answer is 503, never 401 and never inactive; what the
 // cache knows may be told for as long as the feed counts as fresh.
 func TestRedisDown(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	w := startWorld(t, func(o ...harness.Options) *harness.Server { return harness.Start(t, o...) },
 		harness.Options{Edit: harness.OnRedis(server.Addr)})
@@ -270,6 +275,7 @@ func TestRedisDown(t *testing.T) {
 // A client that goes away takes nothing with it: what was stored ends by
 // itself, and the server goes on.
 func TestClientDisconnects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	t.Run("R15_client_disconnects_after_store", func(t *testing.T) {
 		conn := w.dial(t)

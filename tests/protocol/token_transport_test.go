@@ -24,6 +24,7 @@ import (
 )
 
 func TestTokenMethods(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	notAllowed := func(name, method, target string) row {
 		return row{name: name, status: 405, code: badRequest, header: map[string]string{"Allow": "POST"},
@@ -46,6 +47,7 @@ func TestTokenMethods(t *testing.T) {
 }
 
 func TestTokenMediaType(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	body, auth := grant+credentials(w.app), basic(w.app)
 	typed := func(contentType string) call {
@@ -74,6 +76,7 @@ func TestTokenMediaType(t *testing.T) {
 
 // JSON is accepted at the token endpoint (contract §3), so T10 falls.
 func TestTokenJSON(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	send := func(body string) call { return post("/oauth/token", body, jsonType, basic(w.app)) }
 	object := func(name, body string) row {
@@ -112,6 +115,7 @@ func TestTokenJSON(t *testing.T) {
 }
 
 func TestTokenBody(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	auth := basic(w.app)
 	filled := func(n int) string { return grant + "&pad=" + strings.Repeat("x", n-len(grant)-len("&pad=")) }
@@ -166,6 +170,7 @@ func TestTokenBody(t *testing.T) {
 }
 
 func TestTokenPaths(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	nothing := func(name, path string) row {
 		return row{name: name, call: form(path, grant, basic(w.app)), status: 404, code: "not_found"}
@@ -185,6 +190,7 @@ func TestTokenPaths(t *testing.T) {
 
 // Without TLS only loopback is listened on, unless a proxy in front ends it.
 func TestTransportSecurity(t *testing.T) {
+	t.Parallel()
 	t.Run("T05_plain_http_beyond_loopback_is_refused", func(t *testing.T) {
 		c := config.Defaults()
 		c.Public.Listen = "0.0.0.0:8080"

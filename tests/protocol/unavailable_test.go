@@ -12,6 +12,7 @@ import (
 // With the store unreachable: 503 with Retry-After, never 401, never
 // inactive (contract §3). Only what is garbage by its form is told so.
 func TestStoreUnavailable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	token := func() string { return w.token(t, w.app, "") }
 	bearerRS := w.token(t, w.rs, "introspect")

@@ -24,6 +24,7 @@ var everyUse = []store.TokenUse{store.UseClient, store.UseCustomer, store.UseOnB
 // A resource server sees as active only what it said it can handle (contract
 // §3): each column is a resource server, each row a token.
 func TestVisibility(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	servers := map[string]clients.Created{
 		"plain":     w.rs,
@@ -83,6 +84,7 @@ func TestVisibility(t *testing.T) {
 // The caller's address, as the resource server saw it, stands in for
 // enforcing source_ips.
 func TestSourceIP(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	enforcing := w.server(t, "enforcing", everyUse, "", "source_ip")
 	token := w.planted(t, func(r *store.Token) {
@@ -133,6 +135,7 @@ func TestSourceIP(t *testing.T) {
 
 // What is told of tokens of the other uses.
 func TestFieldsOfOtherUses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	all := w.server(t, "all", everyUse, cards, "source_ip", "endpoints", "resources")
 	for _, use := range []struct {

@@ -1,9 +1,7 @@
 package readme
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -27,20 +25,6 @@ func copyTree(t *testing.T, from string) (to string) {
 		}
 	}
 	return to
-}
-
-// build builds grantd as the README does, into a folder.
-func build(folder string) (program string, err error) {
-	program, err = filepath.Abs(filepath.Join(folder, "grantd"))
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nomsgpack", "-o", program, ".")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", cmd, err, out)
-	}
-	return program, nil
 }
 
 // programFolder makes a folder that holds the program.

@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/grantd/grantd/tests/program"
 )
 
 var root = filepath.Join("..", "..")
@@ -27,21 +28,19 @@ var pages = []struct{ file, section string }{
 }
 
 func TestPages(t *testing.T) {
-	program := sync.OnceValues(func() (string, error) { return build(t.TempDir()) })
 	for _, p := range pages {
 		t.Run(p.file+" "+p.section, func(t *testing.T) {
 			t.Parallel()
 			markdown := readFile(t, filepath.Join(root, p.file))
 			if p.section == "" {
+				if testing.Short() {
+					t.Skip("it builds a copy of the source")
+				}
 				run(t, p.file, markdown, 0, copyTree(t, root))
 				return
 			}
 			part, before := section(markdown, p.section)
-			built, err := program()
-			if err != nil {
-				t.Fatal(err)
-			}
-			run(t, p.file, part, before, programFolder(t, built))
+			run(t, p.file, part, before, programFolder(t, program.Path(t)))
 		})
 	}
 }
@@ -54,7 +53,8 @@ func run(t *testing.T, file, markdown string, before int, dir string) {
 		markdown = regexp.MustCompile(`\b`+p+`\b`).ReplaceAllString(markdown, free[i])
 	}
 	env := append(os.Environ(), "GRANTD_PUBLIC_LISTEN=127.0.0.1:"+free[0], "GRANTD_METRICS_LISTEN=127.0.0.1:"+free[4],
-		"GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath") // the copy is elsewhere each time; what was compiled is found again
+		// As `make build` compiles, so that what it compiled is found again.
+		"CGO_ENABLED=0", "GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath -tags=nomsgpack")
 	r := reader{shell: newShell(t, dir, env), publicPort: free[0]}
 	for _, b := range blocks(markdown) {
 		r.read(t, b)

@@ -55,12 +55,12 @@ func TestNewSecretWorksAtTheOtherAtOnce(t *testing.T) {
 	p.each(t, func(t *testing.T, at, other *harness.Server) {
 		for i := range 50 {
 			id := fmt.Sprintf("new-%p-%d", at, i)
-			if _, a, err := issue(other, id, "guess"); err != nil || a.status != 401 {
+			if _, a, err := issue(other, id, "guess"); err != nil || a.Status != 401 {
 				t.Fatalf("unknown client: %v %v", a, err)
 			}
 			c := create(t, at, id, "users:read")
 			token, a, err := issue(other, id, c.ClientSecret)
-			if err != nil || a.status != 200 {
+			if err != nil || a.Status != 200 {
 				t.Fatalf("client %d, created at the other: %v %v", i, a, err)
 			}
 			mustBeActive(t, at, p.rs, token, "its token")
@@ -71,7 +71,7 @@ func TestNewSecretWorksAtTheOtherAtOnce(t *testing.T) {
 		old := other.Token(t, c, "") // the record is cached there
 		r := rotate(t, at, c.ClientID, "24h")
 		for _, secret := range []string{r.ClientSecret, c.ClientSecret} {
-			if _, a, err := issue(other, c.ClientID, secret); err != nil || a.status != 200 {
+			if _, a, err := issue(other, c.ClientID, secret); err != nil || a.Status != 200 {
 				t.Errorf("a live secret after rotation: %v %v", a, err)
 			}
 		}
@@ -104,7 +104,7 @@ func adminRevoke(t *testing.T, s *harness.Server, member string, values []string
 	var done sync.WaitGroup
 	for _, v := range values {
 		done.Go(func() {
-			if a, err := adminDo(s, http.MethodPost, "/tokens/revoke", map[string]any{member: v}); err != nil || a.status != 200 {
+			if a, err := s.TryAdmin(http.MethodPost, "/tokens/revoke", map[string]any{member: v}); err != nil || a.Status != 200 {
 				t.Errorf("revoke by %s: %v %v", member, a, err)
 			}
 		})
@@ -177,11 +177,11 @@ func (p *pair) ends(t *testing.T, e ending, at, other *harness.Server) {
 		mustBeInactive(t, at, p.rs, token, "where it ended, "+names[i])
 		for {
 			a := introspect(t, other, p.rs, token)
-			if a.inactive() {
+			if a.Inactive() {
 				break
 			}
-			if !a.active() || a.sent.After(ack.Add(e.within)) {
-				t.Errorf("%s: %v after the acknowledgement: %v", names[i], a.sent.Sub(ack), a)
+			if !a.Active() || a.Sent.After(ack.Add(e.within)) {
+				t.Errorf("%s: %v after the acknowledgement: %v", names[i], a.Sent.Sub(ack), a)
 				break
 			}
 		}
@@ -194,9 +194,9 @@ func (p *pair) ends(t *testing.T, e ending, at, other *harness.Server) {
 		switch {
 		case err != nil:
 			t.Error(err)
-		case e.refused && a.status != 401:
+		case e.refused && a.Status != 401:
 			t.Errorf("authentication afterwards: %v, want 401", a)
-		case !e.refused && a.status != 200:
+		case !e.refused && a.Status != 200:
 			t.Errorf("authentication afterwards: %v, want 200", a)
 		case !e.refused:
 			mustBeActive(t, at, p.rs, token, "a token issued afterwards")
@@ -214,10 +214,10 @@ func TestEndedSecretCannotAuthenticateAtTheOther(t *testing.T) {
 		token := other.Token(t, c, "")
 		admin(t, at, 204, http.MethodDelete, "/clients/"+c.ClientID+"/secrets/"+c.SecretID, nil)
 		for _, s := range []*harness.Server{other, at} {
-			if _, a, err := issue(s, c.ClientID, c.ClientSecret); err != nil || a.status != 401 {
+			if _, a, err := issue(s, c.ClientID, c.ClientSecret); err != nil || a.Status != 401 {
 				t.Errorf("the ended secret: %v %v, want 401", a, err)
 			}
-			if _, a, err := issue(s, c.ClientID, r.ClientSecret); err != nil || a.status != 200 {
+			if _, a, err := issue(s, c.ClientID, r.ClientSecret); err != nil || a.Status != 200 {
 				t.Errorf("the other secret: %v %v, want 200", a, err)
 			}
 			mustBeActive(t, s, p.rs, token, "a token of the ended secret, which was not voided")
@@ -228,7 +228,7 @@ func TestEndedSecretCannotAuthenticateAtTheOther(t *testing.T) {
 		other.Token(t, c, "")
 		rotate(t, at, c.ClientID, "0s")
 		for _, s := range []*harness.Server{other, at} {
-			if _, a, err := issue(s, c.ClientID, c.ClientSecret); err != nil || a.status != 401 {
+			if _, a, err := issue(s, c.ClientID, c.ClientSecret); err != nil || a.Status != 401 {
 				t.Errorf("a secret rotated away without grace: %v %v, want 401", a, err)
 			}
 		}
@@ -278,7 +278,7 @@ func TestRecreatedClientRevivesNoToken(t *testing.T) {
 		admin(t, at, 204, http.MethodDelete, "/clients/"+c.ClientID, nil)
 		again := create(t, other, c.ClientID, "users:read")
 		for _, s := range []*harness.Server{at, other} {
-			if _, a, err := issue(s, c.ClientID, c.ClientSecret); err != nil || a.status != 401 {
+			if _, a, err := issue(s, c.ClientID, c.ClientSecret); err != nil || a.Status != 401 {
 				t.Errorf("the deleted client's secret: %v %v, want 401", a, err)
 			}
 		}

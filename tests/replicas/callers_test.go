@@ -35,13 +35,13 @@ func (s *stress) tryIssue(m *model, server *harness.Server, secret string, want,
 	if !s.answered("issue", a, err, 200, 401) {
 		return false
 	}
-	if a.status != want && m.stable(changes) {
-		s.t.Errorf("issue for %s with secret %s at %s: %v, want %d", m.id, secretID(secret), at(a.sent), a, want)
+	if a.Status != want && m.stable(changes) {
+		s.t.Errorf("issue for %s with secret %s at %s: %v, want %d", m.id, secretID(secret), at(a.Sent), a, want)
 	}
-	if a.status == 200 {
+	if a.Status == 200 {
 		s.ops.add("issue")
 		m.note(func(time.Time) {
-			m.tokens = append(m.tokens, &issued{token: token, secret: secretID(secret), sent: a.sent, got: a.got})
+			m.tokens = append(m.tokens, &issued{token: token, secret: secretID(secret), sent: a.Sent, got: a.Got})
 		})
 	}
 	return true
@@ -76,17 +76,17 @@ func (s *stress) ask(m *model, tok *issued, server *harness.Server) bool {
 	if !s.answered("introspect", a, err, 200) {
 		return false
 	}
-	want := m.judge(tok, a.sent, a.got)
+	want := m.judge(tok, a.Sent, a.Got)
 	replica := slices.Index(s.servers, server)
 	s.verdicts.add(want.String())
 	if s.cuts != nil && s.cuts.off(replica) {
 		s.verdicts.add(want.String() + ", by a replica that is cut off")
 	}
-	if want == mustLive && !a.active() || want == mustDie && !a.inactive() || !a.active() && !a.inactive() {
-		s.t.Errorf("replica %d, asked at %s, answered at %s: %v; it %v: %s", replica, at(a.sent), at(a.got), a, want, m.story(tok))
+	if want == mustLive && !a.Active() || want == mustDie && !a.Inactive() || !a.Active() && !a.Inactive() {
+		s.t.Errorf("replica %d, asked at %s, answered at %s: %v; it %v: %s", replica, at(a.Sent), at(a.Got), a, want, m.story(tok))
 	}
-	if a.inactive() {
-		m.inactive(tok, a.got)
+	if a.Inactive() {
+		m.inactive(tok, a.Got)
 	}
 	return true
 }
@@ -111,12 +111,12 @@ func (s *stress) revoke(m *model) {
 	switch {
 	case !s.answered("revoke", a, err, 200, 401):
 		s.unknown(m, e)
-	case a.status == 200:
+	case a.Status == 200:
 		m.done(e, stressStaleness)
 		m.note(func(time.Time) { m.revoked = append(m.revoked, tok) })
 		s.acknowledged("revocation", "revoke")
 	case m.stable(changes):
-		s.t.Errorf("revoke for %s with secret %s at %s: %v", m.id, secretID(secret), at(a.sent), a)
+		s.t.Errorf("revoke for %s with secret %s at %s: %v", m.id, secretID(secret), at(a.Sent), a)
 	}
 }
 

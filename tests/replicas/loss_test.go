@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // fates are tokens with what became of them, each known to both replicas.
@@ -41,9 +42,9 @@ func (f *fates) end(t *testing.T, s *harness.Server) {
 	t.Helper()
 	secret := f.ended["secret voided"]
 	jti, _ := s.AdminDo(t, http.MethodPost, "/tokens/explain", map[string]any{"token": f.live["revoked by jti"]}).JSON(t)["jti"].(string)
-	var steps []func() (answer, error)
+	var steps []func() (harness.Response, error)
 	step := func(method, path string, body any) {
-		steps = append(steps, func() (answer, error) { return adminDo(s, method, path, body) })
+		steps = append(steps, func() (harness.Response, error) { return s.TryAdmin(method, path, body) })
 	}
 	step(http.MethodPost, "/tokens/revoke", map[string]any{"token": f.live["revoked"]})
 	step(http.MethodPost, "/tokens/revoke", map[string]any{"jti": jti})
@@ -56,7 +57,7 @@ func (f *fates) end(t *testing.T, s *harness.Server) {
 	for _, do := range steps {
 		go func() {
 			a, err := do()
-			if err == nil && a.status >= 300 {
+			if err == nil && a.Status >= 300 {
 				err = fmt.Errorf("%v", a)
 			}
 			errs <- err
@@ -100,7 +101,7 @@ func (f *fates) never(t *testing.T, servers ...*harness.Server) (stop func()) {
 		for {
 			for id, token := range f.ended {
 				for _, s := range servers {
-					if a := introspect(t, s, f.rs, token); a.active() {
+					if a := introspect(t, s, f.rs, token); a.Active() {
 						t.Errorf("ended: %s: %v", id, a)
 						return
 					}
@@ -119,8 +120,8 @@ func (f *fates) never(t *testing.T, servers ...*harness.Server) (stop func()) {
 // works wants new clients and tokens to work at both within recovery.
 func works(t *testing.T, a, b *harness.Server) {
 	t.Helper()
-	eventually(t, recovery, "full service at one", ready(t, a))
-	eventually(t, recovery, "full service at the other", ready(t, b))
+	poll.Await(t, recovery, "full service at one", ready(t, a))
+	poll.Await(t, recovery, "full service at the other", ready(t, b))
 	id := fmt.Sprintf("new-%d", time.Now().UnixNano())
 	rs, c := create(t, a, id+"-rs", "introspect"), create(t, b, id, "users:read")
 	for _, s := range []*harness.Server{a, b} {
@@ -133,8 +134,8 @@ func works(t *testing.T, a, b *harness.Server) {
 	token := a.Token(t, c, "")
 	mustBeActive(t, b, rs, token, "a new token")
 	revoke(t, b, c, token)
-	eventually(t, staleness, "a new revocation", func() string {
-		if x := introspect(t, a, rs, token); !x.inactive() {
+	poll.Await(t, staleness, "a new revocation", func() string {
+		if x := introspect(t, a, rs, token); !x.Inactive() {
 			return x.String()
 		}
 		return ""
@@ -214,7 +215,7 @@ func TestRedisRestartedWithItsData(t *testing.T) {
 	redis.Stop()
 	// Both have noticed before Redis is back.
 	for _, s := range []*harness.Server{a, b} {
-		eventually(t, patience, "readyz without Redis", func() string {
+		poll.Await(t, patience, "readyz without Redis", func() string {
 			if ready(t, s)() == "" {
 				return "still ready"
 			}

@@ -24,14 +24,14 @@ type call struct {
 // settled sends the request, to any replica, and again until one has
 // acknowledged it. Each try is an event of its own. repeated: it took more
 // than one.
-func (s *stress) settled(m *model, c call) (a answer, repeated bool) {
+func (s *stress) settled(m *model, c call) (a harness.Response, repeated bool) {
 	s.until(func() bool {
 		e := m.begin(c.what, c.ends)
 		var err error
-		a, err = adminDo(s.any(), c.method, c.path, c.body)
+		a, err = s.any().TryAdmin(c.method, c.path, c.body)
 		if s.answered(c.what, a, err, c.want...) {
 			within := time.Duration(0)
-			if a.status == 404 { // gone already: that waits for nobody
+			if a.Status == 404 { // gone already: that waits for nobody
 				within = stressStaleness
 			}
 			m.done(e, within)
@@ -132,7 +132,7 @@ func (s *stress) recreate(m *model) {
 	s.until(func() bool {
 		s.settled(m, remove)
 		a, _ := s.settled(m, create)
-		if a.status != 201 {
+		if a.Status != 201 {
 			return false
 		}
 		var c clients.Created
@@ -144,11 +144,11 @@ func (s *stress) recreate(m *model) {
 }
 
 // read reads the answer; false if the test has failed.
-func (s *stress) read(a answer, into any) bool {
+func (s *stress) read(a harness.Response, into any) bool {
 	if s.t.Failed() {
 		return false
 	}
-	err := json.Unmarshal([]byte(a.body), into)
+	err := json.Unmarshal([]byte(a.Body), into)
 	if err != nil {
 		s.t.Errorf("%v: %v", a, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // TestCutOffReplica: a replica that cannot reach Redis says nothing wrong. A
@@ -69,12 +70,12 @@ func (x *cutOff) run(t *testing.T) {
 				a := introspect(t, x.cut, x.rs, token)
 				ack := acked.Load()
 				switch {
-				case a.inactive() || a.down():
-				case !a.active():
+				case a.Inactive() || a.Unavailable():
+				case !a.Active():
 					t.Errorf("a revoked token, %s: %v", name, a)
 					return
-				case ack != nil && a.sent.After(ack.Add(staleness)):
-					t.Errorf("a revoked token, %s, is active %v after the acknowledgement", name, a.sent.Sub(*ack))
+				case ack != nil && a.Sent.After(ack.Add(staleness)):
+					t.Errorf("a revoked token, %s, is active %v after the acknowledgement", name, a.Sent.Sub(*ack))
 					return
 				}
 			}
@@ -83,7 +84,7 @@ func (x *cutOff) run(t *testing.T) {
 	for name, token := range live {
 		polls.Go(func() {
 			for ; time.Now().Before(end); time.Sleep(pause) {
-				if a := introspect(t, x.cut, x.rs, token); !a.active() && !a.down() {
+				if a := introspect(t, x.cut, x.rs, token); !a.Active() && !a.Unavailable() {
 					t.Errorf("a live token, %s: %v", name, a)
 					return
 				}
@@ -92,7 +93,7 @@ func (x *cutOff) run(t *testing.T) {
 	}
 	polls.Go(func() {
 		for ; time.Now().Before(end); time.Sleep(pause) {
-			if _, a, err := issue(x.cut, x.c.ClientID, x.c.ClientSecret); err != nil || a.status != 200 && !a.down() {
+			if _, a, err := issue(x.cut, x.c.ClientID, x.c.ClientSecret); err != nil || a.Status != 200 && !a.Unavailable() {
 				t.Errorf("issuing: %v %v", a, err)
 				return
 			}
@@ -103,7 +104,7 @@ func (x *cutOff) run(t *testing.T) {
 		acks[name].Store(&at)
 	}
 	polls.Wait()
-	if a := introspect(t, x.cut, x.rs, live["cached"]); !a.down() {
+	if a := introspect(t, x.cut, x.rs, live["cached"]); !a.Unavailable() {
 		t.Errorf("long after the cut: %v, want 503", a)
 	}
 	if why := ready(t, x.cut)(); why == "" {
@@ -118,16 +119,16 @@ func (x *cutOff) restored(t *testing.T, ended, live map[string]string) {
 	t.Helper()
 	back := time.Now()
 	x.restore(x.link)
-	eventually(t, recovery, "full service after the cut", func() string {
-		if _, a, err := issue(x.cut, x.c.ClientID, x.c.ClientSecret); err != nil || a.status != 200 {
+	poll.Await(t, recovery, "full service after the cut", func() string {
+		if _, a, err := issue(x.cut, x.c.ClientID, x.c.ClientSecret); err != nil || a.Status != 200 {
 			return fmt.Sprint("issuing: ", a, err)
 		}
 		for name, token := range live {
 			a := introspect(t, x.cut, x.rs, token)
-			if a.status == 200 && !a.active() {
+			if a.Status == 200 && !a.Active() {
 				t.Fatalf("a live token, %s: %v", name, a)
 			}
-			if !a.active() {
+			if !a.Active() {
 				return fmt.Sprint("a live token, ", name, ": ", a)
 			}
 		}
@@ -170,7 +171,7 @@ func TestCutOffReplicaTakesNoChange(t *testing.T) {
 		{"POST", "/tokens/revoke", map[string]any{"token": token}},
 		{"POST", "/clients", map[string]any{"client_id": "d", "scope": "users:read"}},
 	} {
-		if a, err := adminDo(cut, r.method, r.path, r.body); err != nil || !a.down() {
+		if a, err := cut.TryAdmin(r.method, r.path, r.body); err != nil || !a.Unavailable() {
 			t.Errorf("%s %s: %v %v, want 503", r.method, r.path, a, err)
 		}
 	}

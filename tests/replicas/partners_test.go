@@ -3,11 +3,9 @@ package replicas_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
@@ -62,7 +60,7 @@ func (p *partner) renew(t testing.TB, s *harness.Server) {
 }
 
 // ask asks s for a token on behalf of the org.
-func (p *partner) ask(t testing.TB, s *harness.Server, org string) (token string, a answer) {
+func (p *partner) ask(t testing.TB, s *harness.Server, org string) (token string, a harness.Response) {
 	t.Helper()
 	document := fmt.Sprintf(`{"data":{"type":"createOnBehalfToken","attributes":{"orgId":%q,"scopes":"cards"}}}`, org)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/partners/token", strings.NewReader(document))
@@ -70,22 +68,12 @@ func (p *partner) ask(t testing.TB, s *harness.Server, org string) (token string
 		t.Fatal(err)
 	}
 	req.Header = http.Header{"Content-Type": {"application/vnd.api+json"}, "Authorization": {"Bearer " + p.token}}
-	a.sent = time.Now()
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.got, a.status, a.body = time.Now(), res.StatusCode, string(text)
+	a = harness.Do(t, nil, req)
 	var made struct {
 		Data struct{ Attributes struct{ Token string } }
 	}
-	if a.status == http.StatusCreated {
-		if err := json.Unmarshal(text, &made); err != nil {
+	if a.Status == http.StatusCreated {
+		if err := json.Unmarshal([]byte(a.Body), &made); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,7 +83,7 @@ func (p *partner) ask(t testing.TB, s *harness.Server, org string) (token string
 func (p *partner) mint(t testing.TB, s *harness.Server, org string) string {
 	t.Helper()
 	token, a := p.ask(t, s, org)
-	if a.status != http.StatusCreated {
+	if a.Status != http.StatusCreated {
 		t.Fatalf("a token on behalf of %s: %v", org, a)
 	}
 	return token
@@ -176,7 +164,7 @@ func parts(t *testing.T, p *pair, who *partner, e parting, at, other *harness.Se
 	admin(t, at, e.want, e.method, is.Replace(e.path), sent)
 
 	for _, s := range []*harness.Server{other, at} {
-		if _, a := who.ask(t, s, org); a.status != e.then {
+		if _, a := who.ask(t, s, org); a.Status != e.then {
 			t.Errorf("a token on behalf of the org: %v, want %d", a, e.then)
 		}
 		for i, token := range tokens {
@@ -204,7 +192,7 @@ func TestPartnersBeginAtTheOther(t *testing.T) {
 		for i := range 4 {
 			org := fmt.Sprintf("o-%p-%d", at, i)
 			admin(t, at, 201, http.MethodPut, "/orgs/"+org, body{"name": org})
-			if _, a := who.ask(t, other, org); a.status != 403 {
+			if _, a := who.ask(t, other, org); a.Status != 403 {
 				t.Fatalf("an org that did not agree: %v", a)
 			}
 			who.granted(t, at, org)

@@ -2,11 +2,8 @@ package replicas_test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +15,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
 )
 
 const (
@@ -31,15 +29,7 @@ const (
 	pause = time.Millisecond
 )
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
-	flag.Parse()
-	// Most tests wait for clocks, not for processors.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 8)) }
 
 func start(t testing.TB, redis string) *harness.Server {
 	t.Helper()
@@ -49,49 +39,17 @@ func start(t testing.TB, redis string) *harness.Server {
 	}})
 }
 
-// answer is one answer about a token.
-type answer struct {
-	sent, got time.Time
-	status    int
-	body      string
-}
-
-func (a answer) active() bool { return a.status == 200 && strings.Contains(a.body, `"active":true`) }
-
-// inactive is the one body that an ended token may have.
-func (a answer) inactive() bool { return a.status == 200 && a.body == `{"active":false}` }
-
-// down is the one refusal that a caller may see while the store is away.
-func (a answer) down() bool {
-	return a.status == 503 && strings.Contains(a.body, `"error":"temporarily_unavailable"`)
-}
-
-func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
-
 // post is harness's Form for goroutines: it does not end the test.
-func post(s *harness.Server, path, id, secret string, form url.Values) (answer, error) {
-	req, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return answer{}, err
+func post(s *harness.Server, path, id, secret string, form url.Values) (harness.Response, error) {
+	r, err := s.TryForm(path, id, secret, form)
+	if err == nil && r.Status == 503 && r.Header.Get("Retry-After") == "" {
+		err = fmt.Errorf("503 without Retry-After: %s", r.Body)
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
-	a := answer{sent: time.Now()}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return a, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	a.got, a.status, a.body = time.Now(), res.StatusCode, string(b)
-	if err == nil && a.status == 503 && res.Header.Get("Retry-After") == "" {
-		err = fmt.Errorf("503 without Retry-After: %s", a.body)
-	}
-	return a, err
+	return r, err
 }
 
 // introspect asks s about the token as rs.
-func introspect(t testing.TB, s *harness.Server, rs clients.Created, token string) answer {
+func introspect(t testing.TB, s *harness.Server, rs clients.Created, token string) harness.Response {
 	t.Helper()
 	a, err := post(s, "/oauth/introspect", rs.ClientID, rs.ClientSecret, url.Values{"token": {token}})
 	if err != nil {
@@ -102,59 +60,28 @@ func introspect(t testing.TB, s *harness.Server, rs clients.Created, token strin
 
 func mustBeActive(t testing.TB, s *harness.Server, rs clients.Created, token, what string) {
 	t.Helper()
-	if a := introspect(t, s, rs, token); !a.active() {
+	if a := introspect(t, s, rs, token); !a.Active() {
 		t.Errorf("%s: %v, want active", what, a)
 	}
 }
 
 func mustBeInactive(t testing.TB, s *harness.Server, rs clients.Created, token, what string) {
 	t.Helper()
-	if a := introspect(t, s, rs, token); !a.inactive() {
+	if a := introspect(t, s, rs, token); !a.Inactive() {
 		t.Errorf("%s: %v, want inactive", what, a)
 	}
 }
 
-// issue asks for a token with the secret.
-func issue(s *harness.Server, id, secret string) (token string, a answer, err error) {
-	a, err = post(s, "/oauth/token", id, secret, url.Values{"grant_type": {"client_credentials"}})
-	if err != nil || a.status != 200 {
-		return "", a, err
+// issue requests a token with the secret.
+func issue(s *harness.Server, id, secret string) (token string, r harness.Response, err error) {
+	token, r, err = s.TryToken(id, secret)
+	if err == nil && r.Status == 503 && r.Header.Get("Retry-After") == "" {
+		err = fmt.Errorf("503 without Retry-After: %s", r.Body)
 	}
-	var body struct {
-		AccessToken string `json:"access_token"`
-	}
-	err = json.Unmarshal([]byte(a.body), &body)
-	return body.AccessToken, a, err
+	return token, r, err
 }
 
-// adminDo is harness's AdminDo for goroutines: it does not end the test.
-func adminDo(s *harness.Server, method, path string, body any) (answer, error) {
-	var b []byte
-	if body != nil {
-		var err error
-		if b, err = json.Marshal(body); err != nil {
-			return answer{}, err
-		}
-	}
-	req, err := http.NewRequest(method, "http://grantd/admin/v1"+path, bytes.NewReader(b))
-	if err != nil {
-		return answer{}, err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	a := answer{sent: time.Now()}
-	res, err := s.Admin.Do(req)
-	if err != nil {
-		return a, err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	a.got, a.status, a.body = time.Now(), res.StatusCode, string(text)
-	return a, err
-}
-
-// admin sends an admin request, wants the status, and answers the body.
+// admin sends an admin request, wants the status, and returns the response.
 func admin(t testing.TB, s *harness.Server, status int, method, path string, body any) harness.Response {
 	t.Helper()
 	r := s.AdminDo(t, method, path, body)
@@ -190,27 +117,10 @@ func rotate(t testing.TB, s *harness.Server, id, grace string) clients.Rotated {
 func revoke(t testing.TB, s *harness.Server, c clients.Created, token string) time.Time {
 	t.Helper()
 	a, err := post(s, "/oauth/revoke", c.ClientID, c.ClientSecret, url.Values{"token": {token}})
-	if err != nil || a.status != 200 {
+	if err != nil || a.Status != 200 {
 		t.Fatalf("revoke: %v %v", a, err)
 	}
-	return a.got
-}
-
-// eventually polls until is answers "", and fails the test with the last
-// answer after bound.
-func eventually(t testing.TB, bound time.Duration, what string, is func() string) {
-	t.Helper()
-	for end := time.Now().Add(bound); ; {
-		sent := time.Now()
-		why := is()
-		if why == "" {
-			return
-		}
-		if sent.After(end) {
-			t.Fatalf("%s: not within %v: %s", what, bound, why)
-		}
-		time.Sleep(pause)
-	}
+	return a.Got
 }
 
 // ready is a poll that wants readyz to answer 200.

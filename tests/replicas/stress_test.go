@@ -16,6 +16,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 const (
@@ -131,7 +132,7 @@ func (s *stress) run(d time.Duration) {
 		s.t.FailNow() // in the middle of something: the rest would fail for that
 	}
 	for _, server := range s.servers {
-		eventually(s.t, recovery, "readiness", ready(s.t, server))
+		poll.Await(s.t, recovery, "readiness", ready(s.t, server))
 	}
 	for _, m := range s.models {
 		all.Go(func() { s.last(m) })
@@ -193,13 +194,13 @@ func (s *stress) until(do func() bool) {
 // answered says whether a request was answered, by one of the wanted
 // statuses. Anything but these fails the test, unless it is a 503 before the
 // calm.
-func (s *stress) answered(what string, a answer, err error, want ...int) bool {
-	if err == nil && slices.Contains(want, a.status) {
+func (s *stress) answered(what string, a harness.Response, err error, want ...int) bool {
+	if err == nil && slices.Contains(want, a.Status) {
 		return true
 	}
 	calm := s.calm.Load()
-	if err != nil || !a.down() || calm != nil && a.sent.After(*calm) {
-		s.t.Errorf("%s at %s: %v %v, want %v", what, at(a.sent), a, err, want)
+	if err != nil || !a.Unavailable() || calm != nil && a.Sent.After(*calm) {
+		s.t.Errorf("%s at %s: %v %v, want %v", what, at(a.Sent), a, err, want)
 		return false
 	}
 	s.ops.add("503 to " + what)

@@ -27,23 +27,22 @@ package scripts
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
-	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/grantd/grantd/server/cli"
+	"github.com/grantd/grantd/tests/parallel"
+	"github.com/grantd/grantd/tests/program"
 )
 
 const (
@@ -52,21 +51,17 @@ const (
 	saidTime  = 10 * time.Second
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"grantd": func() {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := cli.Run(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ})
-		stop()
-		os.Exit(code)
-	}})
-}
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 6)) }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Dir(program.Path(t))
 	testscript.Run(t, testscript.Params{
 		Dir:                 ".",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", folder+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("GRANTD_PUBLIC_LISTEN", "127.0.0.1:0")
 			e.Setenv("GRANTD_METRICS_LISTEN", "127.0.0.1:0")
 			e.Values[serversKey{}] = map[string]*running{}
@@ -246,7 +241,7 @@ func servers(ts *testscript.TestScript) map[string]*running {
 // command is a program in the story's folder. Of its environment it gets
 // what is named here; a story adds more by up NAME env A=B grantd ...
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {
-	path, err := exec.LookPath(args[0]) // testscript put ours into PATH
+	path, err := lookPath(ts, args[0])
 	ts.Check(err)
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Args[0] = args[0]
@@ -257,4 +252,15 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 		}
 	}
 	return cmd
+}
+
+// lookPath finds a program as the story's own commands do: grantd is in its
+// PATH, not in ours.
+func lookPath(ts *testscript.TestScript, name string) (string, error) {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", &exec.Error{Name: name, Err: exec.ErrNotFound}
 }

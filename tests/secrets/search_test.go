@@ -85,6 +85,7 @@ func everything(t *testing.T, dir string) []byte {
 
 // TestSearch: each form is found where it is planted.
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	secret := "gs_sandbox_Ab3dEf7h_" + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xa5, 0x17}, 16))
 	c := credentials{"it": secret}
 	raw, err := base64.RawURLEncoding.DecodeString(secret[len(secret)-random:])

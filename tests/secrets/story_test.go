@@ -24,6 +24,7 @@ import (
 type object map[string]any
 
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	tell(t, func(c *config.Config) { c.Store.Embedded.Path = dir }, func() []byte { return everything(t, dir) })
 }
@@ -31,6 +32,7 @@ func TestEmbedded(t *testing.T) {
 // Redis keeps every write in its append-only file, also those of records that
 // are gone, and everything that is there in its dump; neither is compressed.
 func TestRedis(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := redistest.Start(t, "--dir", dir, "--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--rdbcompression", "no")
 	onRedis := func(c *config.Config) {

@@ -34,6 +34,7 @@ func behind(proxies ...string) harness.Options {
 // T05, T06: behind a proxy that ends TLS, a request counts as TLS if the
 // proxy itself says so, and is refused otherwise; never redirected.
 func TestBehindAProxy(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		proxies []string
@@ -85,6 +86,7 @@ func TestBehindAProxy(t *testing.T) {
 // Without behind_tls_proxy the header means nothing; on the loopback plain
 // HTTP is fine.
 func TestForwardedProtoWithoutAProxy(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t)
 	c := s.NewClient(t, "billing", "users:read")
 	for _, proto := range []string{"http", "https"} {
@@ -96,6 +98,7 @@ func TestForwardedProtoWithoutAProxy(t *testing.T) {
 
 // Beyond the loopback grantd does not even start without TLS.
 func TestPlainBeyondLoopbackIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, edit := range map[string]func(*config.Config){
 		"public.listen": func(c *config.Config) { c.Public.Listen = "0.0.0.0:0" },
 		"admin.listen":  func(c *config.Config) { c.Admin.Listen = "[::]:0" },
@@ -114,6 +117,7 @@ func TestPlainBeyondLoopbackIsRefused(t *testing.T) {
 
 // The admin listener without TLS of its own is behind the same proxies.
 func TestAdminBehindAProxy(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) {
 		c.Public.BehindTLSProxy, c.Public.TrustedProxies = true, []string{"127.0.0.1"}
 		c.Admin.Listen = "127.0.0.1:0"

@@ -152,17 +152,3 @@ func address(url string) string {
 	host, _, _ := strings.Cut(strings.TrimPrefix(url, "https://"), "/")
 	return host
 }
-
-// eventually polls until is answers "".
-func eventually(t testing.TB, what string, is func() string) {
-	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(pause) {
-		why := is()
-		if why == "" {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v: %s", what, patience, why)
-		}
-	}
-}

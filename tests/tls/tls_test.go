@@ -10,9 +10,11 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	s := start(t, ca.issue(t, 7))
 	for name, url := range listeners(s) {
@@ -46,6 +48,7 @@ func TestVersions(t *testing.T) {
 
 // The whole of it over HTTP/2: a token, and the issuer says https.
 func TestTokenOverTLS(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	s := start(t, ca.issue(t, 7))
 	c := s.NewClient(t, "billing", "users:read")
@@ -70,6 +73,7 @@ func TestTokenOverTLS(t *testing.T) {
 // Plain HTTP on the TLS port is refused, and not redirected: a redirect would
 // have the credentials sent again.
 func TestPlainHTTPToTLS(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	s := start(t, ca.issue(t, 7))
 	for name, url := range listeners(s) {
@@ -94,12 +98,13 @@ func serial(t *testing.T, ca *authority, url string) string {
 }
 
 func TestCertificateIsReplacedOnDisk(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	p := ca.issue(t, 7)
 	s := start(t, p)
 	p.replace(t, ca.issue(t, 8))
 	for name, url := range listeners(s) {
-		eventually(t, name+" serves the new one", func() string {
+		poll.Await(t, poll.Patience, name+" serves the new one", func() string {
 			if got := serial(t, ca, url); got != "8" {
 				return "serial number " + got
 			}
@@ -109,6 +114,7 @@ func TestCertificateIsReplacedOnDisk(t *testing.T) {
 }
 
 func TestCertificateIsReloaded(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	p := ca.issue(t, 7)
 	s := start(t, p)
@@ -167,6 +173,7 @@ func TestCertificateIsReloaded(t *testing.T) {
 }
 
 func TestClientCertificates(t *testing.T) {
+	t.Parallel()
 	ca, clients, strangers := newAuthority(t), newAuthority(t), newAuthority(t)
 	s := start(t, ca.issue(t, 7), func(c *config.Config) {
 		c.Public.TLS.ClientCAFile, c.Admin.TLS.ClientCAFile = clients.file, clients.file

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // acks: replica_acks auto means that voids, revocations and changes of clients
@@ -18,31 +20,33 @@ func acks(t *testing.T, top topology) {
 	strict.a = strict.start(t)
 	c := w.a.NewClient(t, "c", "users:read")
 	token := w.a.Token(t, c, "")
-	writes := map[string]func(id string) answer{
-		"revoke": func(string) answer { return revoke(t, w.a, c, token) },
-		"void":   func(id string) answer { return admin(t, w.b, "POST", "/clients/"+id+"/void-tokens", nil) },
-		"change": func(id string) answer {
+	writes := map[string]func(id string) harness.Response{
+		"revoke": func(string) harness.Response { return revoke(t, w.a, c, token) },
+		"void":   func(id string) harness.Response { return admin(t, w.b, "POST", "/clients/"+id+"/void-tokens", nil) },
+		"change": func(id string) harness.Response {
 			return admin(t, w.a, "PATCH", "/clients/"+id, map[string]any{"name": time.Now().String()})
 		},
-		"secret": func(id string) answer {
+		"secret": func(id string) harness.Response {
 			return admin(t, w.a, "POST", "/clients/"+id+"/secrets", map[string]any{"grace": "0s"})
 		},
-		"create": func(string) answer { return admin(t, w.a, "POST", "/clients", map[string]any{"scope": "users:read"}) },
-		"issue":  func(string) answer { _, a := issue(t, strict.a, c); return a },
+		"create": func(string) harness.Response {
+			return admin(t, w.a, "POST", "/clients", map[string]any{"scope": "users:read"})
+		},
+		"issue": func(string) harness.Response { _, a := issue(t, strict.a, c); return a },
 	}
 	own := map[string]clients.Created{}
 	for name := range writes {
 		own[name] = w.a.NewClient(t, "client-of-"+name, "users:read")
 	}
-	each := func(check func(name string, write func() answer)) {
+	each := func(check func(name string, write func() harness.Response)) {
 		var done sync.WaitGroup
 		for name, write := range writes {
-			done.Go(func() { check(name, func() answer { return write(own[name].ClientID) }) })
+			done.Go(func() { check(name, func() harness.Response { return write(own[name].ClientID) }) })
 		}
 		done.Wait()
 	}
-	each(func(name string, write func() answer) {
-		if a := write(); a.status >= 300 {
+	each(func(name string, write func() harness.Response) {
+		if a := write(); a.Status >= 300 {
 			t.Errorf("%s with replicas: %v", name, a)
 		}
 	})
@@ -51,20 +55,20 @@ func acks(t *testing.T, top topology) {
 		r.Pause()
 	}
 	token = w.a.Token(t, c, "") // auto: tokens do not wait
-	each(func(name string, write func() answer) {
-		if a := write(); !a.down() || a.got.Sub(a.sent) > longest {
-			t.Errorf("%s without a replica: %v after %v, want 503", name, a, a.got.Sub(a.sent))
+	each(func(name string, write func() harness.Response) {
+		if a := write(); !a.Unavailable() || a.Got.Sub(a.Sent) > longest {
+			t.Errorf("%s without a replica: %v after %v, want 503", name, a, a.Got.Sub(a.Sent))
 		}
 	})
-	if fresh, a := issue(t, w.b, c); a.status != 200 {
+	if fresh, a := issue(t, w.b, c); a.Status != 200 {
 		t.Errorf("issue with auto: %v", a)
-	} else if a := w.introspect(t, w.a, fresh); !a.active() {
+	} else if a := w.introspect(t, w.a, fresh); !a.Active() {
 		t.Errorf("introspect with auto: %v", a)
 	}
 	top.heal(t)
-	each(func(name string, write func() answer) {
-		if why := within(recovery, func() string {
-			if a := write(); a.status >= 300 {
+	each(func(name string, write func() harness.Response) {
+		if why := poll.LastReason(recovery, func() string {
+			if a := write(); a.Status >= 300 {
 				return fmt.Sprint(a)
 			}
 			return ""

@@ -8,6 +8,7 @@ import (
 
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // slotMoves: the slots of the feed, of a client and of a token move to
@@ -38,7 +39,7 @@ func slotMoves(t *testing.T, top cluster) {
 	x.stop(t)
 	third := w.start(t)
 	for _, token := range live {
-		if a := w.introspect(t, third, token); !a.active() {
+		if a := w.introspect(t, third, token); !a.Active() {
 			t.Errorf("at a third that started afterwards: %v", a)
 		}
 	}
@@ -52,7 +53,7 @@ func (w *world) use(t *testing.T, c clients.Created, change bool, when string) {
 		if !change {
 			return // it takes max_staleness
 		}
-		if a := admin(t, w.a, "PATCH", "/clients/c", map[string]any{"name": when}); a.status != 200 {
+		if a := admin(t, w.a, "PATCH", "/clients/c", map[string]any{"name": when}); a.Status != 200 {
 			t.Errorf("%s: change: %v", when, a)
 		}
 	})
@@ -60,23 +61,23 @@ func (w *world) use(t *testing.T, c clients.Created, change bool, when string) {
 		other := w.servers()[1-i]
 		done.Go(func() {
 			token, a := issue(t, at, c)
-			if a.status != 200 {
+			if a.Status != 200 {
 				t.Errorf("%s: issue: %v", when, a)
 				return
 			}
-			if a := w.introspect(t, other, token); !a.active() {
+			if a := w.introspect(t, other, token); !a.Active() {
 				t.Errorf("%s: introspect: %v", when, a)
 			}
 			ack := revoke(t, other, c, token)
-			if ack.status != 200 {
+			if ack.Status != 200 {
 				t.Errorf("%s: revoke: %v", when, ack)
 				return
 			}
 			a = w.introspect(t, at, token)
-			for a.active() && a.sent.Before(ack.got.Add(staleness)) {
+			for a.Active() && a.Sent.Before(ack.Got.Add(staleness)) {
 				a = w.introspect(t, at, token)
 			}
-			if !a.inactive() {
+			if !a.Inactive() {
 				t.Errorf("%s: revoked: %v", when, a)
 			}
 		})
@@ -113,14 +114,14 @@ func down(t *testing.T, top cluster) {
 	}
 	top.AwaitDown(t)
 	for _, s := range w.servers() {
-		eventually(t, recovery, "503 while the Cluster is down", func() string {
-			if a := w.introspect(t, s, live[0]); !a.down() {
+		poll.Await(t, recovery, "503 while the Cluster is down", func() string {
+			if a := w.introspect(t, s, live[0]); !a.Unavailable() {
 				return "introspect: " + a.String()
 			}
-			if _, a := issue(t, s, c); !a.down() {
+			if _, a := issue(t, s, c); !a.Unavailable() {
 				return "issue: " + a.String()
 			}
-			if a := revoke(t, s, c, live[0]); !a.down() {
+			if a := revoke(t, s, c, live[0]); !a.Unavailable() {
 				return "revoke: " + a.String()
 			}
 			if ready(t, s) == "" {
@@ -133,7 +134,7 @@ func down(t *testing.T, top cluster) {
 		m.Resume()
 	}
 	top.AwaitWhole(t)
-	took := eventually(t, recovery, "service after the Cluster is back", func() string { return w.serves(t, c) })
+	took := poll.Await(t, recovery, "service after the Cluster is back", func() string { return w.serves(t, c) })
 	for _, token := range live[1:] {
 		w.active(t, token, "live")
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // masterKilled: the master that holds the feed dies. Every answer is right or
@@ -31,38 +33,38 @@ func masterKilled(t *testing.T, top topology) {
 			case <-time.After(pause):
 			}
 			s := w.servers()[i%2]
-			if _, a := issue(t, s, c); a.status != 200 && !a.down() {
+			if _, a := issue(t, s, c); a.Status != 200 && !a.Unavailable() {
 				t.Errorf("issuing: %v", a)
 			}
 			if len(ending) == 0 {
 				continue
 			}
 			switch a := revoke(t, s, c, ending[0]); {
-			case a.status == 200:
+			case a.Status == 200:
 				token := ending[0]
 				ending = ending[1:]
 				time.AfterFunc(staleness, func() { x.ended(token) })
-			case !a.down():
+			case !a.Unavailable():
 				t.Errorf("revoking: %v", a)
 			}
 		}
 	})
 	top.promotion(t, w.feed(), old)
 	promoted := time.Since(killed)
-	took := eventually(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
+	took := poll.Await(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
 	for _, token := range live {
 		w.active(t, token, "issued before the kill")
 	}
 	top.heal(t) // a Cluster's critical writes need the replica back
-	healed := eventually(t, recovery, "a client's change after the replica is back", func() string {
-		if a := admin(t, w.b, "PATCH", "/clients/c", map[string]any{"name": "x"}); a.status != 200 {
+	healed := poll.Await(t, recovery, "a client's change after the replica is back", func() string {
+		if a := admin(t, w.b, "PATCH", "/clients/c", map[string]any{"name": "x"}); a.Status != 200 {
 			return a.String()
 		}
 		return ""
 	})
 	last := w.a.Token(t, c, "")
-	eventually(t, recovery, "a revocation after the replica is back", func() string {
-		if a := revoke(t, w.b, c, last); a.status != 200 {
+	poll.Await(t, recovery, "a revocation after the replica is back", func() string {
+		if a := revoke(t, w.b, c, last); a.Status != 200 {
 			return a.String()
 		}
 		return ""
@@ -73,7 +75,7 @@ func masterKilled(t *testing.T, top topology) {
 	}
 	third := w.start(t)
 	for _, token := range live {
-		if a := w.introspect(t, third, token); !a.active() {
+		if a := w.introspect(t, third, token); !a.Active() {
 			t.Errorf("at a third that started afterwards: %v", a)
 		}
 	}
@@ -96,11 +98,11 @@ func lostTail(t *testing.T, top topology) {
 	t.Cleanup(func() { top.heal(t) })
 	old := w.lose(t, func() {
 		for i, token := range over[:4] {
-			if a := revoke(t, w.servers()[i%2], c, token); a.status != 200 {
+			if a := revoke(t, w.servers()[i%2], c, token); a.Status != 200 {
 				t.Fatal(a)
 			}
 		}
-		if a := admin(t, w.a, "POST", "/clients/voided/void-tokens", nil); a.status != 200 {
+		if a := admin(t, w.a, "POST", "/clients/voided/void-tokens", nil); a.Status != 200 {
 			t.Fatal(a)
 		}
 		for _, token := range over {
@@ -109,19 +111,19 @@ func lostTail(t *testing.T, top topology) {
 	})
 	x := w.watch(t, false, live, over)
 	top.promotion(t, w.feed(), old)
-	took := eventually(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
+	took := poll.Await(t, recovery, "service after the promotion", func() string { return w.serves(t, c) })
 	if !strings.Contains(w.a.Logs.String()+w.b.Logs.String(), "writing them back") {
 		t.Error("nothing was lost: this tests nothing")
 	}
 	top.heal(t)
 	third := w.start(t)
 	for _, token := range over {
-		if a := w.introspect(t, third, token); !a.inactive() {
+		if a := w.introspect(t, third, token); !a.Inactive() {
 			t.Errorf("ended, at a third that never saw it: %v", a)
 		}
 	}
 	for _, token := range live {
-		if a := w.introspect(t, third, token); !a.active() {
+		if a := w.introspect(t, third, token); !a.Active() {
 			t.Errorf("live, at a third: %v", a)
 		}
 	}
@@ -139,7 +141,7 @@ func noWitness(t *testing.T, top topology) {
 	t.Cleanup(func() { top.heal(t) })
 	old := w.lose(t, func() {
 		for _, token := range over {
-			if a := revoke(t, w.a, c, token); a.status != 200 {
+			if a := revoke(t, w.a, c, token); a.Status != 200 {
 				t.Fatal(a)
 			}
 		}
@@ -155,7 +157,7 @@ func noWitness(t *testing.T, top topology) {
 	for _, token := range append(over, live...) {
 		w.inactive(t, token, "issued before, and nobody watched")
 	}
-	eventually(t, recovery, "service", func() string { return w.serves(t, c) })
+	poll.Await(t, recovery, "service", func() string { return w.serves(t, c) })
 }
 
 // lose has the master of the feed lose what act writes to it, and answers

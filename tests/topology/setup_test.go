@@ -1,14 +1,9 @@
 package topology_test
 
 import (
-	"encoding/json"
-	"flag"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +12,8 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/parallel"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 const (
@@ -33,15 +30,7 @@ const (
 
 var worlds atomic.Int64
 
-func TestMain(m *testing.M) {
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
-	flag.Parse()
-	// Most tests wait for clocks, not for processors.
-	if err := flag.Set("test.parallel", "16"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 16)) }
 
 // world is two grantd with a store of their own in the topology.
 type world struct {
@@ -77,101 +66,45 @@ func (w *world) feed() string { return w.prefix + "feed" }
 
 func (w *world) servers() []*harness.Server { return []*harness.Server{w.a, w.b} }
 
-// answer is one answer.
-type answer struct {
-	sent, got time.Time
-	status    int
-	body      string
-}
-
-func (a answer) active() bool   { return a.status == 200 && strings.Contains(a.body, `"active":true`) }
-func (a answer) inactive() bool { return a.status == 200 && a.body == `{"active":false}` }
-
-// down is the one refusal that a caller may see while the store is away.
-func (a answer) down() bool {
-	return a.status == 503 && strings.Contains(a.body, `"error":"temporarily_unavailable"`)
-}
-
-func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
-
-// send reads the answer whole; it does not end the test, so that goroutines
-// may use it.
-func send(t testing.TB, c *http.Client, req *http.Request) answer {
-	a := answer{sent: time.Now()}
-	res, err := c.Do(req)
+// checked reports what is wrong with a response, but does not end the test, so
+// that goroutines may use it.
+func checked(t testing.TB, r harness.Response, err error) harness.Response {
 	if err != nil {
 		t.Error(err)
-		return a
+	} else if r.Status == 503 && r.Header.Get("Retry-After") == "" {
+		t.Errorf("503 without Retry-After: %s", r.Body)
 	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Error(err)
-	}
-	a.got, a.status, a.body = time.Now(), res.StatusCode, string(b)
-	if a.status == 503 && res.Header.Get("Retry-After") == "" {
-		t.Errorf("503 without Retry-After: %s", a.body)
-	}
-	return a
+	return r
 }
 
-func post(t testing.TB, s *harness.Server, path, id, secret string, form url.Values) answer {
-	req, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Error(err)
-		return answer{}
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
-	return send(t, http.DefaultClient, req)
+func post(t testing.TB, s *harness.Server, path, id, secret string, form url.Values) harness.Response {
+	r, err := s.TryForm(path, id, secret, form)
+	return checked(t, r, err)
 }
 
-func (w *world) introspect(t testing.TB, s *harness.Server, token string) answer {
+func (w *world) introspect(t testing.TB, s *harness.Server, token string) harness.Response {
 	return post(t, s, "/oauth/introspect", w.rs.ClientID, w.rs.ClientSecret, url.Values{"token": {token}})
 }
 
-func issue(t testing.TB, s *harness.Server, c clients.Created) (string, answer) {
-	a := post(t, s, "/oauth/token", c.ClientID, c.ClientSecret, url.Values{"grant_type": {"client_credentials"}})
-	var body struct {
-		AccessToken string `json:"access_token"`
-	}
-	if a.status == 200 {
-		if err := json.Unmarshal([]byte(a.body), &body); err != nil {
-			t.Error(err)
-		}
-	}
-	return body.AccessToken, a
+func issue(t testing.TB, s *harness.Server, c clients.Created) (string, harness.Response) {
+	token, r, err := s.TryToken(c.ClientID, c.ClientSecret)
+	return token, checked(t, r, err)
 }
 
-func revoke(t testing.TB, s *harness.Server, c clients.Created, token string) answer {
+func revoke(t testing.TB, s *harness.Server, c clients.Created, token string) harness.Response {
 	return post(t, s, "/oauth/revoke", c.ClientID, c.ClientSecret, url.Values{"token": {token}})
 }
 
-func admin(t testing.TB, s *harness.Server, method, path string, body any) answer {
-	var b []byte
-	if body != nil {
-		var err error
-		if b, err = json.Marshal(body); err != nil {
-			t.Error(err)
-			return answer{}
-		}
-	}
-	req, err := http.NewRequest(method, "http://grantd/admin/v1"+path, strings.NewReader(string(b)))
-	if err != nil {
-		t.Error(err)
-		return answer{}
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	return send(t, s.Admin, req)
+func admin(t testing.TB, s *harness.Server, method, path string, body any) harness.Response {
+	r, err := s.TryAdmin(method, path, body)
+	return checked(t, r, err)
 }
 
 // active wants the token active at both.
 func (w *world) active(t testing.TB, token, what string) {
 	t.Helper()
 	for _, s := range w.servers() {
-		if a := w.introspect(t, s, token); !a.active() {
+		if a := w.introspect(t, s, token); !a.Active() {
 			t.Errorf("%s: %v, want active", what, a)
 		}
 	}
@@ -181,7 +114,7 @@ func (w *world) active(t testing.TB, token, what string) {
 func (w *world) inactive(t testing.TB, token, what string) {
 	t.Helper()
 	for _, s := range w.servers() {
-		if a := w.introspect(t, s, token); !a.inactive() {
+		if a := w.introspect(t, s, token); !a.Inactive() {
 			t.Errorf("%s: %v, want inactive", what, a)
 		}
 	}
@@ -191,7 +124,7 @@ func (w *world) inactive(t testing.TB, token, what string) {
 func (w *world) end(t testing.TB, c clients.Created, tokens []string) {
 	t.Helper()
 	for i, token := range tokens {
-		if a := revoke(t, w.servers()[i%2], c, token); a.status != 200 {
+		if a := revoke(t, w.servers()[i%2], c, token); a.Status != 200 {
 			t.Fatalf("revoke: %v", a)
 		}
 	}
@@ -202,9 +135,9 @@ func (w *world) end(t testing.TB, c clients.Created, tokens []string) {
 
 func (w *world) awaitInactive(t testing.TB, token string) {
 	t.Helper()
-	eventually(t, staleness, "a revocation", func() string {
+	poll.Await(t, staleness, "a revocation", func() string {
 		for _, s := range w.servers() {
-			if a := w.introspect(t, s, token); !a.inactive() {
+			if a := w.introspect(t, s, token); !a.Inactive() {
 				return a.String()
 			}
 		}
@@ -220,26 +153,6 @@ func (w *world) tokens(t testing.TB, c clients.Created, n int) []string {
 		list[i] = w.servers()[i%2].Token(t, c, "")
 	}
 	return list
-}
-
-// within polls until why answers "", and answers its last word after bound.
-func within(bound time.Duration, why func() string) string {
-	for begun := time.Now(); ; time.Sleep(pause) {
-		last := time.Since(begun) > bound
-		if reason := why(); reason == "" || last {
-			return reason
-		}
-	}
-}
-
-// eventually is within that ends the test, and answers how long it took.
-func eventually(t testing.TB, bound time.Duration, what string, why func() string) time.Duration {
-	t.Helper()
-	begun := time.Now()
-	if reason := within(bound, why); reason != "" {
-		t.Fatalf("%s: not within %v: %s", what, bound, reason)
-	}
-	return time.Since(begun)
 }
 
 // watch asks both servers about tokens until stop, and fails the test at an
@@ -280,29 +193,29 @@ func (x *watch) run(t testing.TB, s *harness.Server) {
 		x.mu.Lock()
 		live, over := x.live, x.over
 		x.mu.Unlock()
-		x.judge(t, s, "live", live, i, answer.active)
-		x.judge(t, s, "ended", over, i, answer.inactive)
+		x.judge(t, s, "live", live, i, harness.Response.Active)
+		x.judge(t, s, "ended", over, i, harness.Response.Inactive)
 		time.Sleep(pause)
 	}
 }
 
 // judge asks about one of the tokens.
-func (x *watch) judge(t testing.TB, s *harness.Server, what string, tokens []string, i int, right func(answer) bool) {
+func (x *watch) judge(t testing.TB, s *harness.Server, what string, tokens []string, i int, right func(harness.Response) bool) {
 	if len(tokens) == 0 {
 		return
 	}
 	a := x.w.introspect(t, s, tokens[i%len(tokens)])
-	took := a.got.Sub(a.sent)
+	took := a.Got.Sub(a.Sent)
 	if took > longest {
 		t.Errorf("%v after %v", a, took)
 	}
 	for old := x.slowest.Load(); int64(took) > old && !x.slowest.CompareAndSwap(old, int64(took)); old = x.slowest.Load() {
 	}
 	switch {
-	case a.status == 0: // an error, which is reported
+	case a.Status == 0: // an error, which is reported
 	case right(a):
 		x.right.Add(1)
-	case a.down() && !x.quiet:
+	case a.Unavailable() && !x.quiet:
 		x.refused.Add(1)
 	default:
 		t.Errorf("a token that is %s: %v", what, a)
@@ -325,20 +238,16 @@ func (x *watch) stop(t testing.TB) {
 	})
 }
 
-// ready answers "" if readyz does 200.
+// ready returns "" if readyz responds with 200.
 func ready(t testing.TB, s *harness.Server) string {
-	req, err := http.NewRequest(http.MethodGet, s.URL+"/readyz", nil)
-	if err != nil {
-		t.Error(err)
-		return err.Error()
-	}
-	if a := send(t, http.DefaultClient, req); a.status != 200 {
-		return a.body
+	r, err := s.TryGet("/readyz")
+	if r = checked(t, r, err); r.Status != 200 {
+		return r.Body
 	}
 	return ""
 }
 
-// serves answers "" if both issue, and call their own and each other's tokens
+// serves returns "" if both issue, and call their own and each other's tokens
 // active.
 func (w *world) serves(t testing.TB, c clients.Created) string {
 	for _, s := range w.servers() {
@@ -350,7 +259,7 @@ func (w *world) serves(t testing.TB, c clients.Created) string {
 			return a.String()
 		}
 		for _, other := range w.servers() {
-			if a := w.introspect(t, other, token); !a.active() {
+			if a := w.introspect(t, other, token); !a.Active() {
 				return a.String()
 			}
 		}

@@ -11,26 +11,26 @@ import (
 // endings are the ways to end tokens of a client.
 var endings = []struct {
 	name string
-	end  func(t testing.TB, s *harness.Server, c clients.Created, token string) answer
+	end  func(t testing.TB, s *harness.Server, c clients.Created, token string) harness.Response
 	// others: the client's other tokens end too.
 	others bool
 	// refused: the client cannot authenticate afterwards.
 	refused bool
 }{
 	{name: "RFC 7009", end: revoke},
-	{name: "revoke", end: func(t testing.TB, s *harness.Server, _ clients.Created, token string) answer {
+	{name: "revoke", end: func(t testing.TB, s *harness.Server, _ clients.Created, token string) harness.Response {
 		return admin(t, s, http.MethodPost, "/tokens/revoke", map[string]any{"token": token})
 	}},
 	{name: "void", others: true, end: onClient(http.MethodPost, "/void-tokens")},
 	{name: "deactivate", others: true, refused: true, end: onClient(http.MethodPost, "/deactivate")},
 	{name: "delete", others: true, refused: true, end: onClient(http.MethodDelete, "")},
-	{name: "end secret", others: true, refused: true, end: func(t testing.TB, s *harness.Server, c clients.Created, _ string) answer {
+	{name: "end secret", others: true, refused: true, end: func(t testing.TB, s *harness.Server, c clients.Created, _ string) harness.Response {
 		return admin(t, s, http.MethodDelete, "/clients/"+c.ClientID+"/secrets/"+c.SecretID+"?void_tokens=true", nil)
 	}},
 }
 
-func onClient(method, path string) func(testing.TB, *harness.Server, clients.Created, string) answer {
-	return func(t testing.TB, s *harness.Server, c clients.Created, _ string) answer {
+func onClient(method, path string) func(testing.TB, *harness.Server, clients.Created, string) harness.Response {
+	return func(t testing.TB, s *harness.Server, c clients.Created, _ string) harness.Response {
 		return admin(t, s, method, "/clients/"+c.ClientID+path, nil)
 	}
 }
@@ -55,17 +55,17 @@ func story(t *testing.T, top topology) {
 						over, kept = tokens[3:], tokens[:3]
 					}
 					ack := e.end(t, at, c, tokens[3])
-					if ack.status >= 300 {
+					if ack.Status >= 300 {
 						t.Fatalf("not acknowledged: %v", ack)
 					}
 					other := w.servers()[1-i]
 					for _, token := range over {
 						a := w.introspect(t, other, token)
-						for a.active() && a.sent.Before(ack.got.Add(staleness)) {
+						for a.Active() && a.Sent.Before(ack.Got.Add(staleness)) {
 							a = w.introspect(t, other, token)
 						}
-						if !a.inactive() {
-							t.Errorf("%v after the acknowledgement: %v", a.sent.Sub(ack.got), a)
+						if !a.Inactive() {
+							t.Errorf("%v after the acknowledgement: %v", a.Sent.Sub(ack.Got), a)
 						}
 						w.inactive(t, token, "for good")
 					}
@@ -73,7 +73,7 @@ func story(t *testing.T, top topology) {
 						w.active(t, token, "not ended")
 					}
 					for _, s := range w.servers() {
-						if _, a := issue(t, s, c); a.status == 200 == e.refused {
+						if _, a := issue(t, s, c); a.Status == 200 == e.refused {
 							t.Errorf("issuing afterwards: %v", a)
 						}
 					}

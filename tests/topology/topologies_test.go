@@ -91,11 +91,17 @@ func both(t *testing.T, top topology) {
 }
 
 func TestSentinel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel")
+	}
 	t.Parallel()
 	both(t, sentinel{redistest.StartSentinel(t)})
 }
 
 func TestCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs a Redis Cluster")
+	}
 	t.Parallel()
 	c := cluster{redistest.StartCluster(t)}
 	both(t, c)

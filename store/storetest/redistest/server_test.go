@@ -7,6 +7,7 @@ import (
 )
 
 func TestServerLife(t *testing.T) {
+	t.Parallel()
 	s := Start(t)
 	addr := s.Addr
 	s.Stop()
@@ -28,6 +29,7 @@ func TestServerLife(t *testing.T) {
 }
 
 func TestPersistenceIsOffByDefault(t *testing.T) {
+	t.Parallel()
 	s := Start(t)
 	s.Stop()
 	for _, name := range []string{"dump.rdb", "appendonlydir"} {
@@ -42,6 +44,7 @@ func TestPersistenceIsOffByDefault(t *testing.T) {
 }
 
 func TestServerWithPasswordIsReady(t *testing.T) {
+	t.Parallel()
 	s := Start(t, "--requirepass", "wanted")
 	if err := ping(s.Addr); err != nil {
 		t.Fatal(err)

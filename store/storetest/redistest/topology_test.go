@@ -7,6 +7,10 @@ import (
 )
 
 func TestSentinel(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it needs Redis Sentinel")
+	}
 	s := redistest.StartSentinel(t)
 	old := s.Master()
 	old.Must(t, "set", "a", "1")
@@ -19,6 +23,10 @@ func TestSentinel(t *testing.T) {
 }
 
 func TestCluster(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it needs a Redis Cluster")
+	}
 	c := redistest.StartCluster(t)
 	slot := c.Slot(t, "a")
 	old := c.Master(slot)
