@@ -85,7 +85,7 @@ func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.D
 			return store.Guesses{}, fmt.Errorf("get guesses of %s: %w", customerID, store.ErrUnknownRecord)
 		}
 	}
-	return guesses(counts[0], counts[1], counts[2]).At(s.now(), window), nil
+	return guesses(counts[0], counts[1], counts[2]).Current(s.now(), window), nil
 }
 
 // ResetGuesses is one script.

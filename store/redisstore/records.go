@@ -62,7 +62,7 @@ func (s *Store) Grants() store.Grants               { return &s.grants }
 // Create puts the id into the index, then writes the record.
 func (k *records[R]) Create(ctx context.Context, r R) error {
 	op := "create " + k.Name
-	first, err := k.First(r)
+	first, err := k.EncodeNew(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
@@ -116,11 +116,11 @@ func (k *records[R]) read(ctx context.Context, id string) (string, error) {
 // Update compares the version and replaces the record in one script.
 func (k *records[R]) Update(ctx context.Context, r R) error {
 	op := "update " + k.Name
-	next, err := k.Next(r)
+	next, err := k.EncodeNext(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	return k.change(ctx, op, updateRecord, next.ID, next.Was, next.Version, next.Form)
+	return k.change(ctx, op, updateRecord, next.ID, next.Replaces, next.Version, next.Form)
 }
 
 // Delete removes the record, with all else that its hash holds, in one

@@ -80,12 +80,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		lanes:          map[*redis.Client]*lanes{},
 		onTrip:         o.OnTrip,
 	}
-	s.clients = records[store.Client]{store.ClientRecords, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
-	s.orgs = records[store.Org]{store.OrgRecords, s, s.keys.org, s.keys.orgIndex(), nil}
-	s.customers = records[store.Customer]{store.CustomerRecords, s, s.keys.customer, s.keys.customerIndex(), nil}
-	s.partners = records[store.Partner]{store.PartnerRecords, s, s.keys.partner, s.keys.partnerIndex(), nil}
-	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenRecords, s, s.keys.partnerToken, s.keys.partnerTokenIndex(), nil}
-	s.grants = records[store.Grant]{store.GrantRecords, s, s.keys.grant, s.keys.grantIndex(), nil}
+	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
+	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil}
+	s.customers = records[store.Customer]{store.CustomerKind, s, s.keys.customer, s.keys.customerIndex(), nil}
+	s.partners = records[store.Partner]{store.PartnerKind, s, s.keys.partner, s.keys.partnerIndex(), nil}
+	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, s.keys.partnerToken, s.keys.partnerTokenIndex(), nil}
+	s.grants = records[store.Grant]{store.GrantKind, s, s.keys.grant, s.keys.grantIndex(), nil}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more
 		return nil, err
