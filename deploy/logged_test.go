@@ -76,7 +76,7 @@ func logged(t *testing.T) map[string]string {
 }
 
 // kindOf answers the name of the records in a literal of registry.Kind, such as
-// client of store.ClientRecords, which stands before the verb in an action,
+// client of store.ClientKind, which stands before the verb in an action,
 // client.create, and the type of these records.
 func kindOf(n *ast.CompositeLit) (typ, name string) {
 	typ = generic(n, "Kind")
@@ -92,8 +92,8 @@ func kindOf(n *ast.CompositeLit) (typ, name string) {
 }
 
 var recordNames = map[string]string{
-	"ClientRecords": store.ClientRecords.Name, "OrgRecords": store.OrgRecords.Name, "CustomerRecords": store.CustomerRecords.Name,
-	"PartnerRecords": store.PartnerRecords.Name, "GrantRecords": store.GrantRecords.Name,
+	"ClientKind": store.ClientKind.Name, "OrgKind": store.OrgKind.Name, "CustomerKind": store.CustomerKind.Name,
+	"PartnerKind": store.PartnerKind.Name, "GrantKind": store.GrantKind.Name,
 }
 
 // noteVerb notes the Action of a literal of registry.Step.

@@ -19,8 +19,8 @@ const (
 func (s *Server) startExpiring() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	secrets := credentials[store.Client]{"secrets", s.store.Clients(), store.ClientRecords.ID, secretEnds, s.metrics.SecretsExpiring}
-	partners := credentials[store.Partner]{"partner tokens", s.store.Partners(), store.PartnerRecords.ID, partnerTokenEnds, s.metrics.PartnerTokensExpiring}
+	secrets := credentials[store.Client]{"secrets", s.store.Clients(), store.ClientKind.ID, secretEnds, s.metrics.SecretsExpiring}
+	partners := credentials[store.Partner]{"partner tokens", s.store.Partners(), store.PartnerKind.ID, partnerTokenEnds, s.metrics.PartnerTokensExpiring}
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(expiringEvery)

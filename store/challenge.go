@@ -21,7 +21,7 @@ type Guesses struct {
 
 // At answers where the counts stand at the time now: what was wrong in a
 // window that has passed is not counted.
-func (g Guesses) At(now time.Time, window time.Duration) Guesses {
+func (g Guesses) Current(now time.Time, window time.Duration) Guesses {
 	if g.Today == 0 || now.Sub(g.Since) >= window {
 		g.Today, g.Since = 0, time.Time{}
 	}

@@ -19,7 +19,7 @@ type decodedClient struct {
 	client Client
 }
 
-// Decode is ClientRecords.Unmarshal for the record that was found under the id. The
+// Decode is ClientKind.Unmarshal for the record that was found under the id. The
 // client is the caller's own.
 func (m *ClientMemo) Decode(id, record string) (Client, error) {
 	m.mu.Lock()
@@ -28,7 +28,7 @@ func (m *ClientMemo) Decode(id, record string) (Client, error) {
 	if ok && d.record == record {
 		return d.client.Clone(), nil
 	}
-	c, err := ClientRecords.Unmarshal([]byte(record))
+	c, err := ClientKind.Unmarshal([]byte(record))
 	if err != nil {
 		return Client{}, err
 	}

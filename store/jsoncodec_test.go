@@ -13,29 +13,29 @@ import (
 
 // TestRecordRoundTrip: whatever field a record has, it is stored.
 func TestRecordRoundTrip(t *testing.T) {
-	t.Run("client", func(t *testing.T) { recordRoundTrip(t, ClientRecords) })
-	t.Run("org", func(t *testing.T) { recordRoundTrip(t, OrgRecords) })
-	t.Run("customer", func(t *testing.T) { recordRoundTrip(t, CustomerRecords) })
-	t.Run("partner", func(t *testing.T) { recordRoundTrip(t, PartnerRecords) })
-	t.Run("partner token", func(t *testing.T) { recordRoundTrip(t, PartnerTokenRecords) })
-	t.Run("grant", func(t *testing.T) { recordRoundTrip(t, GrantRecords) })
+	t.Run("client", func(t *testing.T) { recordRoundTrip(t, ClientKind) })
+	t.Run("org", func(t *testing.T) { recordRoundTrip(t, OrgKind) })
+	t.Run("customer", func(t *testing.T) { recordRoundTrip(t, CustomerKind) })
+	t.Run("partner", func(t *testing.T) { recordRoundTrip(t, PartnerKind) })
+	t.Run("partner token", func(t *testing.T) { recordRoundTrip(t, PartnerTokenKind) })
+	t.Run("grant", func(t *testing.T) { recordRoundTrip(t, GrantKind) })
 }
 
 func recordRoundTrip[R any](t *testing.T, k Kind[R]) {
 	var want R
 	fill(reflect.ValueOf(&want).Elem())
-	id, version := k.head(&want)
+	id, version := k.identify(&want)
 	for given, first := range map[uint64]uint64{0: 1, 1: 1, 7: 7} {
 		*version = given
-		stored, err := k.First(want)
-		if err != nil || stored.Version != first || stored.Was != 0 || stored.ID != id {
-			t.Fatalf("first of version %d: %d after %d, error %v", given, stored.Version, stored.Was, err)
+		stored, err := k.EncodeNew(want)
+		if err != nil || stored.Version != first || stored.Replaces != 0 || stored.ID != id {
+			t.Fatalf("first of version %d: %d after %d, error %v", given, stored.Version, stored.Replaces, err)
 		}
 	}
 	*version = 7
-	stored, err := k.Next(want)
-	if err != nil || stored.Version != 8 || stored.Was != 7 || stored.ID != id {
-		t.Fatalf("next: version %d after %d, error %v", stored.Version, stored.Was, err)
+	stored, err := k.EncodeNext(want)
+	if err != nil || stored.Version != 8 || stored.Replaces != 7 || stored.ID != id {
+		t.Fatalf("next: version %d after %d, error %v", stored.Version, stored.Replaces, err)
 	}
 	if *version != 7 {
 		t.Errorf("the caller's own record has version %d", *version)
@@ -78,12 +78,12 @@ func otherVersions(t *testing.T, record []byte, err error) [][]byte {
 }
 
 func TestRecordOfAnotherVersion(t *testing.T) {
-	t.Run("client", func(t *testing.T) { recordOfAnotherVersion(t, ClientRecords, Client{ID: "a"}) })
-	t.Run("org", func(t *testing.T) { recordOfAnotherVersion(t, OrgRecords, Org{ID: "a"}) })
-	t.Run("customer", func(t *testing.T) { recordOfAnotherVersion(t, CustomerRecords, Customer{ID: "a"}) })
-	t.Run("partner", func(t *testing.T) { recordOfAnotherVersion(t, PartnerRecords, Partner{ID: "a"}) })
-	t.Run("partner token", func(t *testing.T) { recordOfAnotherVersion(t, PartnerTokenRecords, PartnerTokenOwner{ID: "a"}) })
-	t.Run("grant", func(t *testing.T) { recordOfAnotherVersion(t, GrantRecords, Grant{OrgID: "a"}) })
+	t.Run("client", func(t *testing.T) { recordOfAnotherVersion(t, ClientKind, Client{ID: "a"}) })
+	t.Run("org", func(t *testing.T) { recordOfAnotherVersion(t, OrgKind, Org{ID: "a"}) })
+	t.Run("customer", func(t *testing.T) { recordOfAnotherVersion(t, CustomerKind, Customer{ID: "a"}) })
+	t.Run("partner", func(t *testing.T) { recordOfAnotherVersion(t, PartnerKind, Partner{ID: "a"}) })
+	t.Run("partner token", func(t *testing.T) { recordOfAnotherVersion(t, PartnerTokenKind, PartnerTokenOwner{ID: "a"}) })
+	t.Run("grant", func(t *testing.T) { recordOfAnotherVersion(t, GrantKind, Grant{OrgID: "a"}) })
 }
 
 func recordOfAnotherVersion[R any](t *testing.T, k Kind[R], r R) {

@@ -79,13 +79,13 @@ func (p Principal) Append(b []byte) []byte {
 
 // Room for the principals of a token, and for the key of any of them.
 type (
-	PrincipalRoom [10]Principal
-	KeyRoom       [288]byte
+	PrincipalBuffer [10]Principal
+	KeyBuffer       [288]byte
 )
 
 // Principals answers every principal whose void ends the token, the tokens that
 // it was made from included, but for the token itself.
-func (t *Token) Principals(room *PrincipalRoom) []Principal {
+func (t *Token) Principals(room *PrincipalBuffer) []Principal {
 	list := append(room[:0], Principal{kind: PrincipalAll})
 	for _, p := range [...]Principal{
 		{kindClient, t.ClientID, ""}, {kindOrg, t.OrgID, ""}, {kindCustomer, t.CustomerID, ""},

@@ -22,7 +22,7 @@ func TestPrincipalsOfAToken(t *testing.T) {
 		{Token{}, []string{"all"}},
 	} {
 		var got []string
-		for _, p := range c.token.Principals(new(PrincipalRoom)) {
+		for _, p := range c.token.Principals(new(PrincipalBuffer)) {
 			got = append(got, string(p.Append(nil)))
 		}
 		slices.Sort(got)

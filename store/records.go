@@ -13,61 +13,61 @@ type Kind[R any] struct {
 	Name  string // in errors, in what is said to people, and in actions: client.create
 	Title string // in the names of operations
 
-	head func(*R) (id string, version *uint64)
+	identify func(*R) (id string, version *uint64)
 }
 
 // The kinds.
 var (
-	ClientRecords = Kind[Client]{
+	ClientKind = Kind[Client]{
 		"client", "Client", func(c *Client) (string, *uint64) { return c.ID, &c.Version },
 	}
-	OrgRecords = Kind[Org]{
+	OrgKind = Kind[Org]{
 		"org", "Org", func(o *Org) (string, *uint64) { return o.ID, &o.Version },
 	}
-	CustomerRecords = Kind[Customer]{
+	CustomerKind = Kind[Customer]{
 		"customer", "Customer", func(c *Customer) (string, *uint64) { return c.ID, &c.Version },
 	}
-	PartnerRecords = Kind[Partner]{
+	PartnerKind = Kind[Partner]{
 		"partner", "Partner", func(p *Partner) (string, *uint64) { return p.ID, &p.Version },
 	}
-	PartnerTokenRecords = Kind[PartnerTokenOwner]{
+	PartnerTokenKind = Kind[PartnerTokenOwner]{
 		"partner token", "PartnerToken", func(o *PartnerTokenOwner) (string, *uint64) { return o.ID, &o.Version },
 	}
-	GrantRecords = Kind[Grant]{
+	GrantKind = Kind[Grant]{
 		"grant", "Grant", func(g *Grant) (string, *uint64) { return g.ID(), &g.Version },
 	}
 )
 
-// Stored is a record as it is to be stored.
-type Stored struct {
-	ID      string
-	Was     uint64 // the version that it replaces; 0: it is new
-	Version uint64
-	Form    []byte
+// Encoded is a record as it is to be stored.
+type Encoded struct {
+	ID       string
+	Replaces uint64 // the version that it replaces; 0: it is new
+	Version  uint64
+	Form     []byte
 }
 
 // ID answers the record's id.
 func (k Kind[R]) ID(r *R) string {
-	id, _ := k.head(r)
+	id, _ := k.identify(r)
 	return id
 }
 
 // First is the stored form of a new record: of the version it has, or 1.
-func (k Kind[R]) First(r R) (Stored, error) {
-	id, version := k.head(&r)
+func (k Kind[R]) EncodeNew(r R) (Encoded, error) {
+	id, version := k.identify(&r)
 	*version = max(*version, 1)
 	form, err := k.Marshal(r)
-	return Stored{ID: id, Version: *version, Form: form}, err
+	return Encoded{ID: id, Version: *version, Form: form}, err
 }
 
 // Next is the stored form of a record that replaces the one of its version:
 // of the version after that.
-func (k Kind[R]) Next(r R) (Stored, error) {
-	id, version := k.head(&r)
+func (k Kind[R]) EncodeNext(r R) (Encoded, error) {
+	id, version := k.identify(&r)
 	was := *version
 	*version++
 	form, err := k.Marshal(r)
-	return Stored{ID: id, Was: was, Version: *version, Form: form}, err
+	return Encoded{ID: id, Replaces: was, Version: *version, Form: form}, err
 }
 
 // Version reads the version from a stored form. Errors: ErrUnknownRecord.
@@ -76,7 +76,7 @@ func (k Kind[R]) Version(form []byte) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, version := k.head(&r)
+	_, version := k.identify(&r)
 	return *version, nil
 }
 
@@ -116,8 +116,8 @@ func (k Kind[R]) Unmarshal(form []byte) (R, error) {
 // Bounds answers the ids between which those of the page are; below is "" if
 // there is no upper one.
 func (p Page) Bounds() (after, below string) {
-	if p.Of == "" {
+	if p.Owner == "" {
 		return p.After, ""
 	}
-	return max(p.After, p.Of+"/"), p.Of + "0" // the character after '/'
+	return max(p.After, p.Owner+"/"), p.Owner + "0" // the character after '/'
 }

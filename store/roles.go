@@ -28,7 +28,7 @@ type Records[R any] interface {
 
 // Page is a part of a list.
 type Page struct {
-	Of    string // only records that belong to the one of this id; "": all
+	Owner string // only records that belong to the one with this id; "": all
 	After string // only those with a greater id, which is a whole one
 	Limit int    // at most so many
 }

@@ -40,7 +40,7 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Client]{
-		Kind: store.ClientRecords, Principal: store.PrincipalClient, Valid: auth.ValidClientID,
+		Kind: store.ClientKind, Principal: store.PrincipalClient, Valid: auth.ValidClientID,
 		Store: o.Store,
 		Head:  func(c *store.Client) *store.Head { return &c.Head },
 		View:  func(c store.Client) any { return view(c) },

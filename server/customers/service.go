@@ -44,7 +44,7 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Customer]{
-		Kind: store.CustomerRecords, Principal: store.PrincipalCustomer, Valid: auth.ValidID,
+		Kind: store.CustomerKind, Principal: store.PrincipalCustomer, Valid: auth.ValidID,
 		Store: o.Store, Uncached: true,
 		Head: func(c *store.Customer) *store.Head { return &c.Head },
 		View: func(c store.Customer) any { return view(c) },

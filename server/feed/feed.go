@@ -119,8 +119,8 @@ func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (Mark, error)
 // Voided answers the entry that ends the token: a void of one of its
 // principals, or of the token itself, later than its position.
 func (f *Feed) Voided(d store.Digest, t *store.Token) (store.Entry, bool) {
-	var principals store.PrincipalRoom
-	var key store.KeyRoom
+	var principals store.PrincipalBuffer
+	var key store.KeyBuffer
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, p := range t.Principals(&principals) {

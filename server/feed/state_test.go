@@ -47,7 +47,7 @@ func TestVerdicts(t *testing.T) {
 		PartnerID: "p", PartnerTID: "t", Parents: []string{strings.TrimPrefix(store.PrincipalToken(store.Digest{2}), "token:")}, Position: store.Position{Seq: 5},
 	}
 	keys := []string{store.PrincipalToken(digest)}
-	for _, p := range token.Principals(new(store.PrincipalRoom)) {
+	for _, p := range token.Principals(new(store.PrincipalBuffer)) {
 		keys = append(keys, string(p.Append(nil)))
 	}
 	for _, key := range keys {

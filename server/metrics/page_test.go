@@ -118,8 +118,8 @@ func TestPageNamesValues(t *testing.T) {
 	t.Parallel()
 	text := page(t)
 	kinds := []string{
-		store.ClientRecords.Title, store.OrgRecords.Title, store.CustomerRecords.Title,
-		store.PartnerRecords.Title, store.PartnerTokenRecords.Title, store.GrantRecords.Title,
+		store.ClientKind.Title, store.OrgKind.Title, store.CustomerKind.Title,
+		store.PartnerKind.Title, store.PartnerTokenKind.Title, store.GrantKind.Title,
 	}
 	for _, value := range slices.Concat(operations, families, kinds) {
 		if !strings.Contains(text, "`"+value+"`") {

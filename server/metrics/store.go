@@ -51,12 +51,12 @@ func (m *Metrics) Measure(s store.Store) *Store {
 	w := &Store{
 		Store:         s,
 		ops:           make(map[string]*operation, len(operations)),
-		clients:       measureRecords(m, s.Clients(), store.ClientRecords.Title),
-		orgs:          measureRecords(m, s.Orgs(), store.OrgRecords.Title),
-		customers:     measureRecords(m, s.Customers(), store.CustomerRecords.Title),
-		partners:      measureRecords(m, s.Partners(), store.PartnerRecords.Title),
-		partnerTokens: measureRecords(m, s.PartnerTokens(), store.PartnerTokenRecords.Title),
-		grants:        measureRecords(m, s.Grants(), store.GrantRecords.Title),
+		clients:       measureRecords(m, s.Clients(), store.ClientKind.Title),
+		orgs:          measureRecords(m, s.Orgs(), store.OrgKind.Title),
+		customers:     measureRecords(m, s.Customers(), store.CustomerKind.Title),
+		partners:      measureRecords(m, s.Partners(), store.PartnerKind.Title),
+		partnerTokens: measureRecords(m, s.PartnerTokens(), store.PartnerTokenKind.Title),
+		grants:        measureRecords(m, s.Grants(), store.GrantKind.Title),
 	}
 	for _, name := range operations {
 		w.ops[name] = m.operation(name)

@@ -101,7 +101,7 @@ func appendResources(b []byte, resources []store.Resource) []byte {
 // ids, which need no escape (contract §2).
 func appendVoidKeys(b []byte, t *store.Token, jti string) []byte {
 	b = append(b, `,"void_keys":[`...)
-	var principals store.PrincipalRoom
+	var principals store.PrincipalBuffer
 	for _, p := range t.Principals(&principals) {
 		b = append(b, '"')
 		b = p.Append(b)

@@ -69,7 +69,7 @@ func describe(f tokens.Found, issuer string) introspection {
 	if !t.AuthTime.IsZero() {
 		a.AuthTime = t.AuthTime.Unix()
 	}
-	for _, p := range t.Principals(new(store.PrincipalRoom)) {
+	for _, p := range t.Principals(new(store.PrincipalBuffer)) {
 		a.VoidKeys = append(a.VoidKeys, string(p.Append(nil)))
 	}
 	if t.Use != store.UsePartner { // a record, not a token of the store's

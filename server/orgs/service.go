@@ -37,7 +37,7 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Org]{
-		Kind: store.OrgRecords, Principal: store.PrincipalOrg, Valid: auth.ValidID,
+		Kind: store.OrgKind, Principal: store.PrincipalOrg, Valid: auth.ValidID,
 		Store: o.Store,
 		Head:  func(o *store.Org) *store.Head { return &o.Head },
 		View:  func(o store.Org) any { return view(o) },

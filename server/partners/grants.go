@@ -81,7 +81,7 @@ func (s *Service) Grants(ctx context.Context, partner, after string, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	return registry.Pick(ctx, s.grants, store.Page{Of: partner, After: after, Limit: limit}, func(g store.Grant) (GrantView, bool, error) {
+	return registry.Pick(ctx, s.grants, store.Page{Owner: partner, After: after, Limit: limit}, func(g store.Grant) (GrantView, bool, error) {
 		if g.PartnerIncarnation != p.Incarnation {
 			return GrantView{}, false, nil
 		}

@@ -225,9 +225,9 @@ func (t *OnBehalf) Orgs(ctx context.Context, b Bearer, after string, limit int) 
 	if err != nil || partner.Record == nil {
 		return orgs, false, err
 	}
-	p := store.Page{Of: partner.Record.ID, Limit: limit}
+	p := store.Page{Owner: partner.Record.ID, Limit: limit}
 	if after != "" {
-		p.After = store.GrantID(p.Of, after)
+		p.After = store.GrantID(p.Owner, after)
 	}
 	for {
 		grants, err := t.o.List.List(ctx, p)

@@ -66,14 +66,14 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{o: o}
 	s.keep = registry.NewKeeper(registry.Kind[store.Partner]{
-		Kind: store.PartnerRecords, Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
+		Kind: store.PartnerKind, Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
 		Head:   func(p *store.Partner) *store.Head { return &p.Head },
 		View:   func(p store.Partner) any { return view(p) },
 		End:    endTokens,
 		Remove: s.removeWith,
 	}, o.Feed, o.Audit, o.Now)
 	s.grants = registry.NewKeeper(registry.Kind[store.Grant]{
-		Kind: store.GrantRecords, Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
+		Kind: store.GrantKind, Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
 		Head: func(g *store.Grant) *store.Head { return &g.Head },
 		View: func(g store.Grant) any { return viewGrant(g) },
 	}, o.Feed, o.Audit, o.Now)
@@ -146,7 +146,7 @@ func (s *Service) scopes(text string) ([]string, error) {
 // granted it, and whose its tokens are.
 func (s *Service) removeWith(ctx context.Context, p store.Partner) error {
 	for {
-		grants, err := s.o.Grants.List(ctx, store.Page{Of: p.ID, Limit: page})
+		grants, err := s.o.Grants.List(ctx, store.Page{Owner: p.ID, Limit: page})
 		if err != nil {
 			return err
 		}

@@ -61,28 +61,28 @@ type Lookup[R any] struct {
 
 // NewClientCache makes an empty cache over s.
 func NewClientCache(s store.Clients, f *feed.Feed) *ClientCache {
-	return newCache(s, store.ClientRecords, store.PrincipalClient, f)
+	return newCache(s, store.ClientKind, store.PrincipalClient, f)
 }
 
 // NewOrgCache makes an empty cache over s.
 func NewOrgCache(s store.Orgs, f *feed.Feed) *OrgCache {
-	return newCache(s, store.OrgRecords, store.PrincipalOrg, f)
+	return newCache(s, store.OrgKind, store.PrincipalOrg, f)
 }
 
 // NewPartnerCache makes an empty cache over s.
 func NewPartnerCache(s store.Partners, f *feed.Feed) *PartnerCache {
-	return newCache(s, store.PartnerRecords, store.PrincipalPartner, f)
+	return newCache(s, store.PartnerKind, store.PrincipalPartner, f)
 }
 
 // NewPartnerTokenCache makes an empty cache over s.
 func NewPartnerTokenCache(s store.PartnerTokens, f *feed.Feed) *PartnerTokenCache {
-	return newCache(s, store.PartnerTokenRecords, store.PrincipalPartnerToken, f)
+	return newCache(s, store.PartnerTokenKind, store.PrincipalPartnerToken, f)
 }
 
 // NewGrantCache makes an empty cache over s; its ids are those of
 // store.GrantID.
 func NewGrantCache(s store.Grants, f *feed.Feed) *GrantCache {
-	return newCache(s, store.GrantRecords, store.PrincipalGrant, f)
+	return newCache(s, store.GrantKind, store.PrincipalGrant, f)
 }
 
 func newCache[R any](s store.Records[R], kind store.Kind[R], principal func(string) string, f *feed.Feed) *Cache[R] {

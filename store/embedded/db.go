@@ -98,12 +98,12 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 		closing:        make(chan struct{}),
 		stopped:        make(chan struct{}),
 	}
-	s.clients = records[store.Client]{store.ClientRecords, s, bucketClients, s.decoded.Decode, store.PrincipalClient}
-	s.orgs = records[store.Org]{store.OrgRecords, s, bucketOrgs, nil, nil}
-	s.customers = records[store.Customer]{store.CustomerRecords, s, bucketCustomers, nil, nil}
-	s.partners = records[store.Partner]{store.PartnerRecords, s, bucketPartners, nil, store.PrincipalPartner}
-	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenRecords, s, bucketPartnerTokens, nil, nil}
-	s.grants = records[store.Grant]{store.GrantRecords, s, bucketGrants, nil, nil}
+	s.clients = records[store.Client]{store.ClientKind, s, bucketClients, s.decoded.Decode, store.PrincipalClient}
+	s.orgs = records[store.Org]{store.OrgKind, s, bucketOrgs, nil, nil}
+	s.customers = records[store.Customer]{store.CustomerKind, s, bucketCustomers, nil, nil}
+	s.partners = records[store.Partner]{store.PartnerKind, s, bucketPartners, nil, store.PrincipalPartner}
+	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, bucketPartnerTokens, nil, nil}
+	s.grants = records[store.Grant]{store.GrantKind, s, bucketGrants, nil, nil}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
 	}

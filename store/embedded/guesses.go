@@ -28,7 +28,7 @@ func (s *Store) TakeGuess(ctx context.Context, customerID string, b store.GuessB
 	var g store.Guesses
 	var taken bool
 	err := s.changeGuesses(ctx, "take guess", customerID, func(was store.Guesses, now time.Time) (store.Guesses, bool) {
-		g = was.At(now, b.Window)
+		g = was.Current(now, b.Window)
 		if taken = g.Today < b.Today && g.InRow < b.InRow; !taken {
 			return g, false
 		}
@@ -68,7 +68,7 @@ func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.D
 		g, err = guessesOf(tx, customerID)
 		return err
 	})
-	return g.At(s.now(), window), err
+	return g.Current(s.now(), window), err
 }
 
 // ResetGuesses forgets the counts, also those that cannot be read.

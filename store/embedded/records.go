@@ -42,7 +42,7 @@ func (s *Store) Grants() store.Grants { return &s.grants }
 
 // Create writes a new record. Errors: store.ErrExists.
 func (k *records[R]) Create(ctx context.Context, r R) error {
-	first, err := k.First(r)
+	first, err := k.EncodeNew(r)
 	if err != nil {
 		return err
 	}
@@ -91,12 +91,12 @@ func (k *records[R]) Get(ctx context.Context, id string) (R, error) {
 // Update replaces a record if its version is that of r.
 // Errors: store.ErrNotFound, store.ErrConflict.
 func (k *records[R]) Update(ctx context.Context, r R) error {
-	next, err := k.Next(r)
+	next, err := k.EncodeNext(r)
 	if err != nil {
 		return err
 	}
 	return k.s.write(ctx, "update "+k.Name, func(b *batch) error {
-		if err := k.check(b.tx, next.ID, next.Was); err != nil {
+		if err := k.check(b.tx, next.ID, next.Replaces); err != nil {
 			return err
 		}
 		return b.tx.Bucket(k.bucket).Put([]byte(next.ID), next.Form)

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // AppendAudit appends the events in one atomic step, and lets Redis drop
@@ -23,8 +24,8 @@ func (s *Store) AppendAudit(ctx context.Context, events ...store.AuditEvent) err
 			return fmt.Errorf("append audit: %w", err)
 		}
 	}
-	_, err := appendTo(ctx, s.run, s.keys.audit(), s.auditRetention, store.Position{}, values)
-	return failed(ctx, "append audit", err)
+	_, err := appendTo(ctx, s.redis.Run, s.keys.audit(), s.auditRetention, store.Position{}, values)
+	return wire.StoreError(ctx, "append audit", err)
 }
 
 // ListAudit reads the stream backwards. It starts with the event named
@@ -41,12 +42,12 @@ func (s *Store) ListAudit(ctx context.Context, before string, limit int) ([]stor
 		from, count = before, count+1
 	}
 	var messages []redis.XMessage
-	err := retry(ctx, func() (err error) {
-		messages, err = s.client.XRevRangeN(ctx, s.keys.audit(), from, "-", count).Result()
+	err := wire.Retry(ctx, func() (err error) {
+		messages, err = s.redis.XRevRangeN(ctx, s.keys.audit(), from, "-", count).Result()
 		return err
 	})
 	if err != nil {
-		return nil, failed(ctx, "list audit", err)
+		return nil, wire.StoreError(ctx, "list audit", err)
 	}
 	if before != "" {
 		if len(messages) == 0 || messages[0].ID != before {

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -9,11 +10,39 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// callers is how many use the store at once, for each core.
+// trips counts round trips and the commands that they carried.
+type trips struct {
+	mu             sync.Mutex
+	count, carried int
+}
+
+func (n *trips) add(commands int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.count++
+	n.carried += commands
+}
+
+func (n *trips) reset() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.count, n.carried = 0, 0
+}
+
+func (n *trips) get() (count, carried int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.count, n.carried
+}
+
+func named(i int) store.Digest { return store.Digest{byte(i), byte(i >> 8), 1} }
+
+// callers is how many goroutines use the store at once, for each core.
 const callers = 16
 
 // cpu answers the time that this process has spent.

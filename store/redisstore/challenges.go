@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // putChallenge takes the proof, the tries, the end and what is left until
 // then, both in ms. The life is given in the same step: nothing here lives
 // for ever.
-var putChallenge = newScript(`
+var putChallenge = wire.NewScript(`
 redis.call('HSET', KEYS[1], 'p', ARGV[1], 'n', ARGV[2], 'e', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`)
@@ -23,7 +24,7 @@ return 1`)
 // compares hashes under a nonce that nobody knew before: how long that takes
 // says nothing of the stored proof. SHA-1 is the one hash that a script has,
 // and enough for it.
-var tryChallenge = newScript(`
+var tryChallenge = wire.NewScript(`
 local held = redis.call('HMGET', KEYS[1], 'p', 'n', 'e')
 if not (held[1] or held[2] or held[3]) then return 0 end
 local tries, ends = tonumber(held[2] or ''), tonumber(held[3] or '')
@@ -41,7 +42,7 @@ end
 return -1`)
 
 // dropKey is DEL as a script, for runAcked.
-var dropKey = newScript(`return redis.call('DEL', KEYS[1])`)
+var dropKey = wire.NewScript(`return redis.call('DEL', KEYS[1])`)
 
 // nonceBytes is the length of the nonce of tryChallenge.
 const nonceBytes = 16
@@ -53,7 +54,7 @@ func (s *Store) PutChallenge(ctx context.Context, d store.Digest, c store.Challe
 	if left <= 0 {
 		return fmt.Errorf("put challenge: %w", store.ErrExpired)
 	}
-	return failed(ctx, "put challenge", s.runAcked(ctx, putChallenge, s.keys.challenge(d), c.Proof[:], c.Tries, end, left).Err())
+	return wire.StoreError(ctx, "put challenge", s.runCritical(ctx, putChallenge, s.keys.challenge(d), c.Proof[:], c.Tries, end, left).Err())
 }
 
 // TryChallenge is one script.
@@ -62,9 +63,9 @@ func (s *Store) TryChallenge(ctx context.Context, d, proof store.Digest) error {
 	const wrong = -1
 	nonce := make([]byte, nonceBytes)
 	_, _ = rand.Read(nonce) // it cannot fail
-	answer, err := s.runAcked(ctx, tryChallenge, s.keys.challenge(d), proof[:], nonce, s.now().UnixMilli()).Int()
+	answer, err := s.runCritical(ctx, tryChallenge, s.keys.challenge(d), proof[:], nonce, s.now().UnixMilli()).Int()
 	if err != nil {
-		return failed(ctx, op, err)
+		return wire.StoreError(ctx, op, err)
 	}
 	switch answer {
 	case done:
@@ -79,5 +80,5 @@ func (s *Store) TryChallenge(ctx context.Context, d, proof store.Digest) error {
 
 // DropChallenge is one script.
 func (s *Store) DropChallenge(ctx context.Context, d store.Digest) error {
-	return failed(ctx, "drop challenge", s.runAcked(ctx, dropKey, s.keys.challenge(d)).Err())
+	return wire.StoreError(ctx, "drop challenge", s.runCritical(ctx, dropKey, s.keys.challenge(d)).Err())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // The oldest Redis with what is used here: XADD MINID and exclusive ranges.
@@ -39,12 +40,12 @@ func checkNode(ctx context.Context, node *redis.Client, mode Mode) error {
 // nodeInfo answers what INFO says of one node.
 func nodeInfo(ctx context.Context, node *redis.Client) (map[string]string, error) {
 	var text string
-	err := retry(ctx, func() (err error) {
+	err := wire.Retry(ctx, func() (err error) {
 		text, err = node.Info(ctx).Result()
 		return err
 	})
 	if err != nil {
-		return nil, failed(ctx, "info", err)
+		return nil, wire.StoreError(ctx, "info", err)
 	}
 	return parseInfo(text), nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // AppendFeed appends the entries in one atomic step.
@@ -23,9 +24,9 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 			return store.Position{}, fmt.Errorf("append feed: %w", err)
 		}
 	}
-	id, err := appendTo(ctx, s.runAcked, s.keys.feed(), s.feedRetention, s.newestSeen(), values)
+	id, err := appendTo(ctx, s.runCritical, s.keys.feed(), s.feedRetention, s.newestSeen(), values)
 	if err != nil {
-		return store.Position{}, failed(ctx, "append feed", err)
+		return store.Position{}, wire.StoreError(ctx, "append feed", err)
 	}
 	p, err := store.ParsePosition(id)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *Store) ReadFeed(ctx context.Context, after store.Position, wait time.Du
 	end := time.Now().Add(wait)
 	entries, err := s.readFeed(ctx, after, noBlock)
 	for err == nil && len(entries) == 0 {
-		block := min(time.Until(end), s.maxBlock)
+		block := min(time.Until(end), s.redis.MaxBlock())
 		if block < time.Millisecond { // BLOCK 0 would be for ever
 			break
 		}
@@ -76,7 +77,7 @@ func (s *Store) awaitFeed(ctx context.Context, after store.Position, block time.
 	case a := <-read:
 		return a.entries, a.err
 	case <-ctx.Done():
-		return nil, failed(ctx, "read feed", ctx.Err())
+		return nil, wire.StoreError(ctx, "read feed", ctx.Err())
 	}
 }
 
@@ -97,20 +98,20 @@ func (s *Store) readFeed(ctx context.Context, after store.Position, block time.D
 	var read *redis.XStreamSliceCmd
 	var here *redis.XMessageSliceCmd
 	var info incarnation
-	err := s.onMaster(ctx, key, func(node *redis.Client, asking bool) error {
+	err := s.redis.OnMaster(ctx, key, func(node *redis.Client, asking bool) error {
 		pipe := node.Pipeline()
-		read = asked(ctx, pipe, asking).XRead(ctx, &redis.XReadArgs{Streams: []string{key, from}, Count: store.FeedPage, Block: block})
-		here = asked(ctx, pipe, asking).XRangeN(ctx, key, from, from, 1)
+		read = wire.Ask(ctx, pipe, asking).XRead(ctx, &redis.XReadArgs{Streams: []string{key, from}, Count: store.FeedPage, Block: block})
+		here = wire.Ask(ctx, pipe, asking).XRangeN(ctx, key, from, from, 1)
 		info.ask(ctx, pipe)
 		_, _ = pipe.Exec(ctx) // each command keeps its own error
-		if isNil(read.Err()) {
+		if wire.IsNil(read.Err()) {
 			read.SetErr(nil)
 		}
 		block = noBlock // elsewhere: it has waited already
 		return cmp.Or(read.Err(), here.Err(), info.err())
 	})
 	if err != nil {
-		return nil, failed(ctx, "read feed", err)
+		return nil, wire.StoreError(ctx, "read feed", err)
 	}
 	run, err := info.run("read feed")
 	if err != nil {

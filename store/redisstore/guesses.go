@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // The counts of a customer are a hash (keys.go). Where t is 0 or the window
@@ -14,7 +15,7 @@ import (
 
 // takeGuess takes the time and the window in ms, and the two bounds. It
 // answers whether it counted, and where the counts stand.
-var takeGuess = newScript(`
+var takeGuess = wire.NewScript(`
 local held = redis.call('HMGET', KEYS[1], 't', 's', 'r')
 local today, since, row = tonumber(held[1] or 0), tonumber(held[2] or 0), tonumber(held[3] or 0)
 if not (today and since and row) then return redis.error_reply('WRONGTYPE not counts') end
@@ -30,7 +31,7 @@ return {1, today, since, row}`)
 // returnGuess takes the time in ms, 1 if the guess was right, and when the
 // window began that it was counted in. A customer who is in no row may be
 // forgotten with the window.
-var returnGuess = newScript(`
+var returnGuess = wire.NewScript(`
 local held = redis.call('HMGET', KEYS[1], 't', 'e', 'r', 's')
 local today, ends, row = tonumber(held[1] or 0), tonumber(held[2] or 0), tonumber(held[3] or 0)
 if not (today and ends and row) then return redis.error_reply('WRONGTYPE not counts') end
@@ -44,10 +45,10 @@ return 1`)
 
 // TakeGuess is one script. Times are cut to milliseconds.
 func (s *Store) TakeGuess(ctx context.Context, customerID string, b store.GuessBounds) (store.Guesses, bool, error) {
-	answer, err := s.runAcked(ctx, takeGuess, s.keys.guesses(customerID),
+	answer, err := s.runCritical(ctx, takeGuess, s.keys.guesses(customerID),
 		s.now().UnixMilli(), b.Window.Milliseconds(), b.Today, b.InRow).Int64Slice()
 	if err != nil {
-		return store.Guesses{}, false, failed(ctx, "take guess", err)
+		return store.Guesses{}, false, wire.StoreError(ctx, "take guess", err)
 	}
 	if len(answer) != 4 {
 		return store.Guesses{}, false, fmt.Errorf("redis: take guess: script answered %d numbers", len(answer))
@@ -61,19 +62,19 @@ func (s *Store) ReturnGuess(ctx context.Context, customerID string, g store.Gues
 	if right {
 		was = "1"
 	}
-	return failed(ctx, "return guess", s.runAcked(ctx, returnGuess, s.keys.guesses(customerID),
+	return wire.StoreError(ctx, "return guess", s.runCritical(ctx, returnGuess, s.keys.guesses(customerID),
 		s.now().UnixMilli(), was, g.Since.UnixMilli()).Err())
 }
 
 // GetGuesses is one HMGET.
 func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.Duration) (store.Guesses, error) {
 	var held []any
-	err := retry(ctx, func() (err error) {
-		held, err = s.client.HMGet(ctx, s.keys.guesses(customerID), "t", "s", "r").Result()
+	err := wire.Retry(ctx, func() (err error) {
+		held, err = s.redis.HMGet(ctx, s.keys.guesses(customerID), "t", "s", "r").Result()
 		return err
 	})
 	if err != nil {
-		return store.Guesses{}, failed(ctx, "get guesses", err)
+		return store.Guesses{}, wire.StoreError(ctx, "get guesses", err)
 	}
 	var counts [3]int64
 	for i := range min(len(held), len(counts)) {
@@ -85,12 +86,12 @@ func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.D
 			return store.Guesses{}, fmt.Errorf("get guesses of %s: %w", customerID, store.ErrUnknownRecord)
 		}
 	}
-	return guesses(counts[0], counts[1], counts[2]).At(s.now(), window), nil
+	return guesses(counts[0], counts[1], counts[2]).Current(s.now(), window), nil
 }
 
 // ResetGuesses is one script.
 func (s *Store) ResetGuesses(ctx context.Context, customerID string) error {
-	return failed(ctx, "reset guesses", s.runAcked(ctx, dropKey, s.keys.guesses(customerID)).Err())
+	return wire.StoreError(ctx, "reset guesses", s.runCritical(ctx, dropKey, s.keys.guesses(customerID)).Err())
 }
 
 // guesses reads the counts; since is in Unix ms.

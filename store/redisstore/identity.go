@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // stampRecord is the stored form of a stamp. Every later version keeps the
@@ -27,11 +28,11 @@ func (s *Store) Stamp(ctx context.Context, st store.Stamp) error {
 	if err != nil {
 		return fmt.Errorf("stamp: %w", err)
 	}
-	pipe := s.client.Pipeline()
+	pipe := s.redis.Pipeline()
 	pipe.SetNX(ctx, s.keys.stamp(), record, 0)
 	stored := pipe.Get(ctx, s.keys.stamp())
 	if _, err := pipe.Exec(ctx); err != nil {
-		return failed(ctx, "stamp", err)
+		return wire.StoreError(ctx, "stamp", err)
 	}
 	var have stampRecord
 	if err := json.Unmarshal([]byte(stored.Val()), &have); err != nil {
@@ -53,7 +54,7 @@ type keyRecord struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-var ensureKey = newScript(`
+var ensureKey = wire.NewScript(`
 if redis.call('HLEN', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return redis.call('HGETALL', KEYS[1])`)
 
@@ -63,9 +64,9 @@ func (s *Store) EnsureTokenKey(ctx context.Context, candidate store.TokenKey) ([
 	if err != nil {
 		return nil, fmt.Errorf("ensure token key: %w", err)
 	}
-	fields, err := s.run(ctx, ensureKey, s.keys.tokenKeys(), candidate.ID, record).StringSlice()
+	fields, err := s.redis.Run(ctx, ensureKey, s.keys.tokenKeys(), candidate.ID, record).StringSlice()
 	if err != nil {
-		return nil, failed(ctx, "ensure token key", err)
+		return nil, wire.StoreError(ctx, "ensure token key", err)
 	}
 	var list []store.TokenKey
 	for pair := range slices.Chunk(fields, 2) {

@@ -8,29 +8,30 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// AddHits adds to each counter and asks what is left of its life, all at
-// once. Only a counter that has no end yet costs a second round trip; one
-// whose writer died before that is given its end by the next hit. A script
-// would do both at once, and cost Redis several times as much each time.
+// AddHits adds to each counter and reads its remaining life, all at once. Only
+// a counter that has no end yet costs a second round trip. If its writer dies
+// before that, the next hit sets the end. A script would do both at once, but
+// cost Redis several times as much for each hit.
 func (s *Store) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, error) {
-	pairs := make([]pair, len(hits))
+	pairs := make([]wire.Pair, len(hits))
 	for i, h := range hits {
 		pairs[i] = countPair(ctx, s.keys.limit(h.Key), h.N)
 	}
 	counts := make([]store.Count, len(hits))
-	for i, err := range s.doPairs(ctx, pairs) {
+	for i, err := range s.redis.SendPairs(ctx, pairs) {
 		left := time.Duration(0)
-		if h := hits[i]; h.N == 0 && isNil(err) {
-			err = nil // asking makes no key
+		if h := hits[i]; h.N == 0 && wire.IsNil(err) {
+			err = nil // reading creates no key
 		} else if err == nil {
 			left, err = s.left(ctx, pairs[i], h.Window)
 		}
 		if err != nil {
-			return nil, failed(ctx, "add hits", err)
+			return nil, wire.StoreError(ctx, "add hits", err)
 		}
-		if counts[i].N, err = counted(pairs[i].cmd); err != nil {
+		if counts[i].N, err = counted(pairs[i].Cmd); err != nil {
 			return nil, err
 		}
 		counts[i].Left = left
@@ -38,18 +39,18 @@ func (s *Store) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, 
 	return counts, nil
 }
 
-// countPair is what is sent for one counter.
-func countPair(ctx context.Context, key string, n int64) pair {
-	p := pair{key: key, then: redis.NewIntCmd(ctx, "pttl", key)}
+// countPair returns the commands for one counter.
+func countPair(ctx context.Context, key string, n int64) wire.Pair {
+	p := wire.Pair{Key: key, Then: redis.NewIntCmd(ctx, "pttl", key)}
 	if n == 0 {
-		p.cmd = redis.NewStringCmd(ctx, "get", key)
+		p.Cmd = redis.NewStringCmd(ctx, "get", key)
 	} else {
-		p.cmd = redis.NewIntCmd(ctx, "incrby", key, n)
+		p.Cmd = redis.NewIntCmd(ctx, "incrby", key, n)
 	}
 	return p
 }
 
-// counted answers what the counter's own command said.
+// counted returns the count from the reply.
 func counted(cmd redis.Cmder) (int64, error) {
 	switch cmd := cmd.(type) {
 	case *redis.IntCmd:
@@ -67,14 +68,14 @@ func counted(cmd redis.Cmder) (int64, error) {
 	return 0, fmt.Errorf("redis: add hits: unexpected command %q", cmd.Name())
 }
 
-// left answers what is left of the counter's life, and begins it if it has
-// not begun.
-func (s *Store) left(ctx context.Context, p pair, window time.Duration) (time.Duration, error) {
+// left returns the remaining life of the counter. It sets the end of a counter
+// that has none.
+func (s *Store) left(ctx context.Context, p wire.Pair, window time.Duration) (time.Duration, error) {
 	const noEnd = -1
-	switch left := p.then.(*redis.IntCmd).Val(); {
+	switch left := p.Then.(*redis.IntCmd).Val(); {
 	case left == noEnd:
-		return window, s.do(ctx, p.key, redis.NewBoolCmd(ctx, "pexpire", p.key, window.Milliseconds()))
-	case left < 0: // it has ended in between
+		return window, s.redis.Send(ctx, p.Key, redis.NewBoolCmd(ctx, "pexpire", p.Key, window.Milliseconds()))
+	case left < 0: // it ended in between
 		return 0, nil
 	default:
 		return time.Duration(left) * time.Millisecond, nil

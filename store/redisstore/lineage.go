@@ -8,33 +8,34 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // FeedLineage names an incarnation by the run id of the master that holds
 // the feed: Redis makes a new one at every start.
 func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	var info incarnation
-	err := s.onMaster(ctx, s.keys.feed(), func(node *redis.Client, asking bool) error {
+	err := s.redis.OnMaster(ctx, s.keys.feed(), func(node *redis.Client, asking bool) error {
 		pipe := node.Pipeline()
-		here := asked(ctx, pipe, asking).Exists(ctx, s.keys.feed()) // so that it is redirected
+		here := wire.Ask(ctx, pipe, asking).Exists(ctx, s.keys.feed()) // so that it is redirected
 		info.ask(ctx, pipe)
 		_, _ = pipe.Exec(ctx) // each command keeps its own error
 		return cmp.Or(here.Err(), info.err())
 	})
 	if err != nil {
-		return store.Lineage{}, failed(ctx, "feed lineage", err)
+		return store.Lineage{}, wire.StoreError(ctx, "feed lineage", err)
 	}
 	run, err := info.run("feed lineage")
 	if err != nil {
 		return store.Lineage{}, err
 	}
 	var witnessed string
-	err = retry(ctx, func() (err error) {
-		witnessed, err = s.client.Get(ctx, s.keys.lineage()).Result()
+	err = wire.Retry(ctx, func() (err error) {
+		witnessed, err = s.redis.Get(ctx, s.keys.lineage()).Result()
 		return err
 	})
-	if err != nil && !isNil(err) {
-		return store.Lineage{}, failed(ctx, "feed lineage", err)
+	if err != nil && !wire.IsNil(err) {
+		return store.Lineage{}, wire.StoreError(ctx, "feed lineage", err)
 	}
 	s.mu.Lock()
 	s.feedRun = run
@@ -44,7 +45,7 @@ func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 
 // WitnessFeed is one SET.
 func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
-	return failed(ctx, "witness feed", s.client.Set(ctx, s.keys.lineage(), lineage, 0).Err())
+	return wire.StoreError(ctx, "witness feed", s.redis.Set(ctx, s.keys.lineage(), lineage, 0).Err())
 }
 
 // isIncarnation says whether run is what FeedLineage last answered, if it was

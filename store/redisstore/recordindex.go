@@ -7,21 +7,22 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 func (k *records[R]) enlist(ctx context.Context, id string) error {
-	return failed(ctx, "index "+k.Name, k.s.client.ZAdd(ctx, k.index, redis.Z{Member: id}).Err())
+	return wire.StoreError(ctx, "index "+k.Name, k.s.redis.ZAdd(ctx, k.index, redis.Z{Member: id}).Err())
 }
 
 // unlist takes the id out of the index, and puts it back if a record of this
 // id was created meanwhile.
 func (k *records[R]) unlist(ctx context.Context, id string) error {
-	if err := k.s.client.ZRem(ctx, k.index, id).Err(); err != nil {
-		return failed(ctx, "unindex "+k.Name, err)
+	if err := k.s.redis.ZRem(ctx, k.index, id).Err(); err != nil {
+		return wire.StoreError(ctx, "unindex "+k.Name, err)
 	}
-	there, err := k.s.client.Exists(ctx, k.key(id)).Result()
+	there, err := k.s.redis.Exists(ctx, k.key(id)).Result()
 	if err != nil {
-		return failed(ctx, "unindex "+k.Name, err)
+		return wire.StoreError(ctx, "unindex "+k.Name, err)
 	}
 	if there == 0 {
 		return nil
@@ -63,11 +64,11 @@ func (k *records[R]) ids(ctx context.Context, after, below string, limit int) ([
 		by.Max = "(" + below
 	}
 	var ids []string
-	err := retry(ctx, func() (err error) {
-		ids, err = k.s.client.ZRangeByLex(ctx, k.index, &by).Result()
+	err := wire.Retry(ctx, func() (err error) {
+		ids, err = k.s.redis.ZRangeByLex(ctx, k.index, &by).Result()
 		return err
 	})
-	return ids, failed(ctx, k.listing(), err)
+	return ids, wire.StoreError(ctx, k.listing(), err)
 }
 
 // appendOf appends the records of the ids that have one.
@@ -75,7 +76,7 @@ func (k *records[R]) appendOf(ctx context.Context, list []R, ids []string) ([]R,
 	if len(ids) == 0 {
 		return list, nil
 	}
-	pipe := k.s.client.Pipeline()
+	pipe := k.s.redis.Pipeline()
 	forms := make([]*redis.StringCmd, len(ids))
 	for i, id := range ids {
 		forms[i] = pipe.HGet(ctx, k.key(id), fieldRecord)
@@ -83,11 +84,11 @@ func (k *records[R]) appendOf(ctx context.Context, list []R, ids []string) ([]R,
 	_, _ = pipe.Exec(ctx) // each command keeps its own error
 	for i, cmd := range forms {
 		form, err := cmd.Bytes()
-		if isNil(err) {
+		if wire.IsNil(err) {
 			continue
 		}
 		if err != nil {
-			return nil, failed(ctx, k.listing(), err)
+			return nil, wire.StoreError(ctx, k.listing(), err)
 		}
 		r, err := k.Unmarshal(form)
 		if err != nil {

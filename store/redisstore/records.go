@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // What the scripts on a record's key answer.
@@ -19,19 +20,19 @@ const (
 	existing = -2
 )
 
-var createRecord = newScript(`
+var createRecord = wire.NewScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return -2 end
 redis.call('HSET', KEYS[1], 'v', ARGV[1], 'd', ARGV[2])
 return 1`)
 
-var updateRecord = newScript(`
+var updateRecord = wire.NewScript(`
 local v = redis.call('HGET', KEYS[1], 'v')
 if not v then return 0 end
 if v ~= ARGV[1] then return -1 end
 redis.call('HSET', KEYS[1], 'v', ARGV[2], 'd', ARGV[3])
 return 1`)
 
-var deleteRecord = newScript(`
+var deleteRecord = wire.NewScript(`
 local v = redis.call('HGET', KEYS[1], 'v')
 if not v then return 0 end
 if v ~= ARGV[1] then return -1 end
@@ -62,7 +63,7 @@ func (s *Store) Grants() store.Grants               { return &s.grants }
 // Create puts the id into the index, then writes the record.
 func (k *records[R]) Create(ctx context.Context, r R) error {
 	op := "create " + k.Name
-	first, err := k.First(r)
+	first, err := k.EncodeNew(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
@@ -99,28 +100,28 @@ func (k *records[R]) Get(ctx context.Context, id string) (R, error) {
 func (k *records[R]) read(ctx context.Context, id string) (string, error) {
 	var form string
 	key := k.key(id)
-	err := retry(ctx, func() error {
+	err := wire.Retry(ctx, func() error {
 		cmd := redis.NewStringCmd(ctx, "hget", key, fieldRecord)
-		if err := k.s.do(ctx, key, cmd); err != nil {
+		if err := k.s.redis.Send(ctx, key, cmd); err != nil {
 			return err
 		}
 		form = cmd.Val()
 		return nil
 	})
-	if isNil(err) {
+	if wire.IsNil(err) {
 		return "", fmt.Errorf("get %s: %w", k.Name, store.ErrNotFound)
 	}
-	return form, failed(ctx, "get "+k.Name, err)
+	return form, wire.StoreError(ctx, "get "+k.Name, err)
 }
 
 // Update compares the version and replaces the record in one script.
 func (k *records[R]) Update(ctx context.Context, r R) error {
 	op := "update " + k.Name
-	next, err := k.Next(r)
+	next, err := k.EncodeNext(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	return k.change(ctx, op, updateRecord, next.ID, next.Was, next.Version, next.Form)
+	return k.change(ctx, op, updateRecord, next.ID, next.Replaces, next.Version, next.Form)
 }
 
 // Delete removes the record, with all else that its hash holds, in one
@@ -136,15 +137,15 @@ func (k *records[R]) Delete(ctx context.Context, id string, version uint64) erro
 
 // change runs one of the scripts on a record's key. Versions are decimal text
 // in Redis: Lua's numbers would not hold all of them.
-func (k *records[R]) change(ctx context.Context, op string, sc script, id string, args ...any) error {
+func (k *records[R]) change(ctx context.Context, op string, sc wire.Script, id string, args ...any) error {
 	for i, arg := range args {
 		if v, ok := arg.(uint64); ok {
 			args[i] = strconv.FormatUint(v, 10)
 		}
 	}
-	answer, err := k.s.runAcked(ctx, sc, k.key(id), args...).Int()
+	answer, err := k.s.runCritical(ctx, sc, k.key(id), args...).Int()
 	if err != nil {
-		return failed(ctx, op, err)
+		return wire.StoreError(ctx, op, err)
 	}
 	switch answer {
 	case done:

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // appendStream appends values to a stream and drops old entries, in one
@@ -22,7 +23,7 @@ import (
 //
 // The floor is the newest position that this process has seen. A Redis that
 // lost its data, and whose clock is behind, goes on after it.
-var appendStream = newScript(`
+var appendStream = wire.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local floor_ms, floor_seq = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -41,7 +42,7 @@ if old then redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1]) end
 return id`)
 
 // runner is run or runAcked.
-type runner func(ctx context.Context, sc script, key string, args ...any) *redis.Cmd
+type runner func(ctx context.Context, sc wire.Script, key string, args ...any) *redis.Cmd
 
 // appendTo answers the id of the last value.
 func appendTo(ctx context.Context, run runner, stream string, keep time.Duration, floor store.Position, values [][]byte) (string, error) {

@@ -9,36 +9,30 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// usualRecord is more than the record of an ordinary token takes, in bytes.
+// usualRecord is a capacity that the record of an ordinary token fits in, in bytes.
 const usualRecord = 112
 
 // PutToken is one SET with EX.
 func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) error {
 	key, value := s.keys.token(d), store.AppendToken(make([]byte, 0, usualRecord), &t)
-	return retry(ctx, func() error {
-		// Redis takes no end of zero or below for what it is, and would keep
-		// the record for ever.
+	return wire.Retry(ctx, func() error {
+		// Redis refuses EX 0 and below, and without EX it would keep the record
+		// forever.
 		left := t.ExpiresAt.Sub(s.now())
 		if left <= 0 {
 			return fmt.Errorf("put token: %w", store.ErrExpired)
 		}
-		return failed(ctx, "put token", s.set(ctx, key, value, wholeSeconds(left)))
+		life := int64(wholeSeconds(left) / time.Second)
+		cmd := redis.NewStatusCmd(ctx, "set", key, value, "ex", life)
+		return wire.StoreError(ctx, "put token", s.redis.SendAcked(ctx, key, s.acks.Tokens, cmd))
 	})
 }
 
-// set is SET with EX, acknowledged by replicas if tokens are to be.
-func (s *Store) set(ctx context.Context, key string, value []byte, life time.Duration) error {
-	cmd := redis.NewStatusCmd(ctx, "set", key, value, "ex", int64(life/time.Second))
-	if s.acks.Tokens == 0 {
-		return s.do(ctx, key, cmd)
-	}
-	return s.acked(ctx, key, s.acks.Tokens, cmd)
-}
-
-// wholeSeconds rounds up: Redis must not end a token before its time;
-// GetToken holds it to the end it has.
+// wholeSeconds rounds up: Redis must not end a token early. GetToken checks
+// the exact end.
 func wholeSeconds(d time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
 }
@@ -47,19 +41,19 @@ func wholeSeconds(d time.Duration) time.Duration {
 func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, error) {
 	key := s.keys.token(d)
 	var value []byte
-	err := retry(ctx, func() error {
+	err := wire.Retry(ctx, func() error {
 		cmd := redis.NewStringCmd(ctx, "get", key)
-		if err := s.do(ctx, key, cmd); err != nil {
+		if err := s.redis.Send(ctx, key, cmd); err != nil {
 			return err
 		}
 		value = []byte(cmd.Val())
 		return nil
 	})
-	if isNil(err) {
+	if wire.IsNil(err) {
 		return store.Token{}, fmt.Errorf("get token: %w", store.ErrNotFound)
 	}
 	if err != nil {
-		return store.Token{}, failed(ctx, "get token", err)
+		return store.Token{}, wire.StoreError(ctx, "get token", err)
 	}
 	t, err := store.DecodeToken(value)
 	if err != nil {
@@ -73,7 +67,7 @@ func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, erro
 
 // ReplaceToken is a GET for the end of the stored record, and a SET with XX
 // and KEEPTTL. A record that cannot be read is replaced too: a token of a
-// newer version must be as easy to revoke as any.
+// newer version must be as easy to revoke as any other.
 func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token) error {
 	stored, err := s.GetToken(ctx, d)
 	if err == nil {
@@ -81,14 +75,11 @@ func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token)
 	} else if !errors.Is(err, store.ErrUnknownRecord) {
 		return fmt.Errorf("replace token: %w", err)
 	}
-	cmd := redis.NewStatusCmd(ctx, "set", s.keys.token(d), store.AppendToken(nil, &t), "xx", "keepttl")
-	if s.acks.Tokens == 0 {
-		err = s.client.Process(ctx, cmd)
-	} else {
-		err = s.acked(ctx, s.keys.token(d), s.acks.Tokens, cmd)
-	}
-	if isNil(err) {
+	key := s.keys.token(d)
+	cmd := redis.NewStatusCmd(ctx, "set", key, store.AppendToken(nil, &t), "xx", "keepttl")
+	err = s.redis.SendAcked(ctx, key, s.acks.Tokens, cmd)
+	if wire.IsNil(err) {
 		return fmt.Errorf("replace token: %w", store.ErrNotFound)
 	}
-	return failed(ctx, "replace token", err)
+	return wire.StoreError(ctx, "replace token", err)
 }

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 // addUses takes four arguments for each credential: id, count, time, address.
 // It writes nothing for an owner that is gone, and the latest use only forward
 // in time: replicas of grantd flush what they gathered in any order.
-var addUses = newScript(`
+var addUses = wire.NewScript(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 for i = 1, #ARGV, 4 do
   redis.call('HINCRBY', KEYS[1], ARGV[i] .. ':n', ARGV[i+1])
@@ -36,25 +37,23 @@ func (s *Store) AddUses(ctx context.Context, uses []store.Use) error {
 	for _, u := range uses {
 		byOwner[u.Owner] = append(byOwner[u.Owner], u.ID, u.Count, u.LastAt.UnixMilli(), u.LastIP)
 	}
-	pipe := s.client.Pipeline()
+	pipe := s.redis.Pipeline()
 	for owner, args := range byOwner {
-		// By source: in a pipeline there is no second try for a Redis that
-		// does not know the hash.
-		_ = pipe.Process(ctx, addUses.call(ctx, "eval", addUses.source, s.keys.owner(owner), args))
+		_ = pipe.Process(ctx, addUses.Command(ctx, s.keys.owner(owner), args...))
 	}
 	_, err := pipe.Exec(ctx)
-	return failed(ctx, "add uses", err)
+	return wire.StoreError(ctx, "add uses", err)
 }
 
 // ListUses reads the owner's hash.
 func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Use, error) {
 	var fields map[string]string
-	err := retry(ctx, func() (err error) {
-		fields, err = s.client.HGetAll(ctx, s.keys.owner(owner)).Result()
+	err := wire.Retry(ctx, func() (err error) {
+		fields, err = s.redis.HGetAll(ctx, s.keys.owner(owner)).Result()
 		return err
 	})
 	if err != nil {
-		return nil, failed(ctx, "list uses", err)
+		return nil, wire.StoreError(ctx, "list uses", err)
 	}
 	uses := make(map[string]store.Use)
 	for field, value := range fields {

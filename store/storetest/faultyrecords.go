@@ -7,17 +7,17 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-func (f *Faulty) Clients() store.Clients { return faultyOf(f, f.Store.Clients(), store.ClientRecords) }
-func (f *Faulty) Orgs() store.Orgs       { return faultyOf(f, f.Store.Orgs(), store.OrgRecords) }
+func (f *Faulty) Clients() store.Clients { return faultyOf(f, f.Store.Clients(), store.ClientKind) }
+func (f *Faulty) Orgs() store.Orgs       { return faultyOf(f, f.Store.Orgs(), store.OrgKind) }
 func (f *Faulty) Customers() store.Customers {
-	return faultyOf(f, f.Store.Customers(), store.CustomerRecords)
+	return faultyOf(f, f.Store.Customers(), store.CustomerKind)
 }
 func (f *Faulty) Partners() store.Partners {
-	return faultyOf(f, f.Store.Partners(), store.PartnerRecords)
+	return faultyOf(f, f.Store.Partners(), store.PartnerKind)
 }
-func (f *Faulty) Grants() store.Grants { return faultyOf(f, f.Store.Grants(), store.GrantRecords) }
+func (f *Faulty) Grants() store.Grants { return faultyOf(f, f.Store.Grants(), store.GrantKind) }
 func (f *Faulty) PartnerTokens() store.PartnerTokens {
-	return faultyOf(f, f.Store.PartnerTokens(), store.PartnerTokenRecords)
+	return faultyOf(f, f.Store.PartnerTokens(), store.PartnerTokenKind)
 }
 
 // faultyRecords passes calls on through the faults. Its methods are named with
@@ -63,8 +63,8 @@ func methods() map[string]bool {
 		}
 	}
 	for _, kind := range []string{
-		store.ClientRecords.Title, store.OrgRecords.Title, store.CustomerRecords.Title,
-		store.PartnerRecords.Title, store.PartnerTokenRecords.Title, store.GrantRecords.Title,
+		store.ClientKind.Title, store.OrgKind.Title, store.CustomerKind.Title,
+		store.PartnerKind.Title, store.PartnerTokenKind.Title, store.GrantKind.Title,
 	} {
 		for _, name := range []string{"Create" + kind, "Get" + kind, "Update" + kind, "Delete" + kind, "List" + kind + "s"} {
 			names[name] = true

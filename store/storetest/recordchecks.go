@@ -228,7 +228,7 @@ func listOfOwner(t *testing.T, o Opened) {
 		}
 	}
 	listed := func(of string, page int) (ids []string) {
-		for p := (store.Page{Of: of, Limit: page}); ; {
+		for p := (store.Page{Owner: of, Limit: page}); ; {
 			list := must[[]store.Grant](t)(o.Store.Grants().List(within(t), p))
 			for _, g := range list {
 				p.After = g.ID()

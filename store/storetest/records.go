@@ -34,7 +34,7 @@ type parts struct {
 }
 
 var clientRecords = records[store.Client]{
-	store.ClientRecords, store.Store.Clients, "",
+	store.ClientKind, store.Store.Clients, "",
 	plainClient, fullClient,
 	func(c *store.Client) {
 		for i := range 5000 {
@@ -45,14 +45,14 @@ var clientRecords = records[store.Client]{
 }
 
 var orgRecords = records[store.Org]{
-	store.OrgRecords, store.Store.Orgs, "",
+	store.OrgKind, store.Store.Orgs, "",
 	plainOrg, fullOrg,
 	func(o *store.Org) { o.Name = strings.Repeat("Ünion ", 30_000) },
 	func(o *store.Org) parts { return parts{o.ID, &o.Version, &o.Name} },
 }
 
 var customerRecords = records[store.Customer]{
-	store.CustomerRecords, store.Store.Customers, "",
+	store.CustomerKind, store.Store.Customers, "",
 	plainCustomer, fullCustomer,
 	func(c *store.Customer) {
 		for i := range 4000 {
@@ -63,7 +63,7 @@ var customerRecords = records[store.Customer]{
 }
 
 var partnerRecords = records[store.Partner]{
-	store.PartnerRecords, store.Store.Partners, "",
+	store.PartnerKind, store.Store.Partners, "",
 	plainPartner, fullPartner,
 	func(p *store.Partner) {
 		for i := range 800 {
@@ -74,14 +74,14 @@ var partnerRecords = records[store.Partner]{
 }
 
 var partnerTokenRecords = records[store.PartnerTokenOwner]{
-	store.PartnerTokenRecords, store.Store.PartnerTokens, "",
+	store.PartnerTokenKind, store.Store.PartnerTokens, "",
 	plainPartnerToken, plainPartnerToken,
 	func(o *store.PartnerTokenOwner) { o.PartnerID = strings.Repeat("acme", 50_000) },
 	func(o *store.PartnerTokenOwner) parts { return parts{o.ID, &o.Version, &o.PartnerID} },
 }
 
 var grantRecords = records[store.Grant]{
-	store.GrantRecords, store.Store.Grants, "acme/",
+	store.GrantKind, store.Store.Grants, "acme/",
 	plainGrant, fullGrant,
 	func(g *store.Grant) {
 		for i := range 4000 {
@@ -109,7 +109,7 @@ func (k records[R]) remove(s store.Store, ctx context.Context, id string, versio
 
 // list answers up to limit records after the one of that id.
 func (k records[R]) list(s store.Store, ctx context.Context, after string, limit int) ([]R, error) {
-	p := store.Page{Of: strings.TrimSuffix(k.of, "/"), Limit: limit}
+	p := store.Page{Owner: strings.TrimSuffix(k.of, "/"), Limit: limit}
 	if after != "" {
 		p.After = k.of + after
 	}

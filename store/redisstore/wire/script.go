@@ -1,0 +1,54 @@
+package wire
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Script is a Lua script that touches one key.
+type Script struct {
+	source string
+	hash   string
+}
+
+// NewScript returns the script of the source.
+func NewScript(source string) Script {
+	return Script{source: source, hash: redis.NewScript(source).Hash()}
+}
+
+// Command returns the command that runs the script by its source, for a
+// pipeline: there is no second try there for a Redis that does not know the
+// hash.
+func (s Script) Command(ctx context.Context, key string, args ...any) *redis.Cmd {
+	return s.call(ctx, "eval", s.source, key, args)
+}
+
+func (s Script) call(ctx context.Context, name, what, key string, args []any) *redis.Cmd {
+	return redis.NewCmd(ctx, append([]any{name, what, 1, key}, args...)...)
+}
+
+// Run runs the script on the key, at most once. The command that it returns
+// holds the error.
+func (c *Client) Run(ctx context.Context, s Script, key string, args ...any) *redis.Cmd {
+	cmd := s.call(ctx, "evalsha", s.hash, key, args)
+	if err := c.Process(ctx, cmd); hasCode(err, "NOSCRIPT") {
+		// Redis was restarted or failed over since, and has lost the source.
+		cmd = s.Command(ctx, key, args...)
+		_ = c.Process(ctx, cmd) // cmd keeps its error
+	}
+	return cmd
+}
+
+// RunAcked is Run for a write that must reach the given number of replicas; 0:
+// it is Run. WAIT follows on the same connection, in the same round trip.
+func (c *Client) RunAcked(ctx context.Context, replicas int, s Script, key string, args ...any) *redis.Cmd {
+	if replicas == 0 {
+		return c.Run(ctx, s, key, args...)
+	}
+	cmd := s.Command(ctx, key, args...)
+	if err := c.SendAcked(ctx, key, replicas, cmd); err != nil && cmd.Err() == nil {
+		cmd.SetErr(err)
+	}
+	return cmd
+}
