@@ -8,6 +8,7 @@ import (
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
+	"github.com/grantd/grantd/store"
 )
 
 // openSender makes the configured sender of codes.
@@ -35,7 +36,7 @@ func (s *Server) openSender() (senders.Sender, error) {
 }
 
 // wireCustomers plugs customers and their tokens in.
-func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.OrgCache) {
+func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.Cache[store.Org]) {
 	cfg, limits := s.cfg.Customers, s.cfg.Limits
 	s.customers = customers.New(customers.Options{
 		Store: s.store.Customers(), Orgs: s.store.Orgs(), Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,

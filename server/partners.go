@@ -4,10 +4,11 @@ import (
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
+	"github.com/grantd/grantd/store"
 )
 
 // wirePartners plugs partners and their tokens in.
-func (s *Server) wirePartners(partnerRecords *registry.PartnerCache, orgRecords *registry.OrgCache) {
+func (s *Server) wirePartners(partnerRecords *registry.Cache[store.Partner], orgRecords *registry.Cache[store.Org]) {
 	s.partners = partners.New(partners.Options{
 		Store: s.store.Partners(), Tokens: s.store.PartnerTokens(), Grants: s.store.Grants(), Orgs: s.store.Orgs(), Uses: s.store,
 		Credentials: s.tokens, Catalogue: s.catalogue, Feed: s.feed, Audit: s.audit, Now: s.now,
@@ -19,7 +20,7 @@ func (s *Server) wirePartners(partnerRecords *registry.PartnerCache, orgRecords 
 	s.onBehalf = partners.Handler{
 		Environment: s.cfg.Environment,
 		OnBehalf: partners.NewOnBehalf(partners.OnBehalfOptions{
-			Partners: partnerRecords, Grants: registry.NewGrantCache(s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
+			Partners: partnerRecords, Grants: registry.NewCache(store.GrantKind, s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
 			Catalogue: s.catalogue, Quota: s.onBehalfQuota, Mint: s.tokens, Observe: s.metrics, Now: s.now,
 		}),
 		Find: ownTokens{s}, Uses: s.usage,

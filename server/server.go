@@ -126,10 +126,10 @@ func (s *Server) wire(sender senders.Sender) {
 	if s.cfg.Cache.Enabled {
 		cache = s.cfg.Cache.MaxEntries
 	}
-	partnerRecords := registry.NewPartnerCache(s.store.Partners(), s.feed)
+	partnerRecords := registry.NewCache(store.PartnerKind, s.store.Partners(), s.feed)
 	s.tokens = tokens.New(tokens.Options{
 		Environment: s.cfg.Environment, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
-		Partners: partnerRecords, PartnerTokens: registry.NewPartnerTokenCache(s.store.PartnerTokens(), s.feed),
+		Partners: partnerRecords, PartnerTokens: registry.NewCache(store.PartnerTokenKind, s.store.PartnerTokens(), s.feed),
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
 	s.orgs = orgs.New(orgs.Options{Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now})
@@ -137,7 +137,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Environment: s.cfg.Environment, Store: s.store.Clients(), Uses: s.store, Feed: s.feed,
 		Audit: s.audit, Orgs: s.orgs, Catalogue: s.catalogue, Now: s.now,
 	})
-	records, orgRecords := registry.NewClientCache(s.store.Clients(), s.feed), registry.NewOrgCache(s.store.Orgs(), s.feed)
+	records, orgRecords := registry.NewCache(store.ClientKind, s.store.Clients(), s.feed), registry.NewCache(store.OrgKind, s.store.Orgs(), s.feed)
 	s.wireCustomers(sender, orgRecords)
 	s.wirePartners(partnerRecords, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{

@@ -12,6 +12,8 @@ import (
 type Kind[R any] struct {
 	Name  string // in errors, in what is said to people, and in actions: client.create
 	Title string // in the names of operations
+	// Principal returns the key that names a record in the feed.
+	Principal func(id string) string
 
 	identify func(*R) (id string, version *uint64)
 }
@@ -19,22 +21,22 @@ type Kind[R any] struct {
 // The kinds.
 var (
 	ClientKind = Kind[Client]{
-		"client", "Client", func(c *Client) (string, *uint64) { return c.ID, &c.Version },
+		"client", "Client", PrincipalClient, func(c *Client) (string, *uint64) { return c.ID, &c.Version },
 	}
 	OrgKind = Kind[Org]{
-		"org", "Org", func(o *Org) (string, *uint64) { return o.ID, &o.Version },
+		"org", "Org", PrincipalOrg, func(o *Org) (string, *uint64) { return o.ID, &o.Version },
 	}
 	CustomerKind = Kind[Customer]{
-		"customer", "Customer", func(c *Customer) (string, *uint64) { return c.ID, &c.Version },
+		"customer", "Customer", PrincipalCustomer, func(c *Customer) (string, *uint64) { return c.ID, &c.Version },
 	}
 	PartnerKind = Kind[Partner]{
-		"partner", "Partner", func(p *Partner) (string, *uint64) { return p.ID, &p.Version },
+		"partner", "Partner", PrincipalPartner, func(p *Partner) (string, *uint64) { return p.ID, &p.Version },
 	}
 	PartnerTokenKind = Kind[PartnerTokenOwner]{
-		"partner token", "PartnerToken", func(o *PartnerTokenOwner) (string, *uint64) { return o.ID, &o.Version },
+		"partner token", "PartnerToken", PrincipalPartnerToken, func(o *PartnerTokenOwner) (string, *uint64) { return o.ID, &o.Version },
 	}
 	GrantKind = Kind[Grant]{
-		"grant", "Grant", func(g *Grant) (string, *uint64) { return g.ID(), &g.Version },
+		"grant", "Grant", PrincipalGrant, func(g *Grant) (string, *uint64) { return g.ID(), &g.Version },
 	}
 )
 

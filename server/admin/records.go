@@ -7,40 +7,60 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
 )
 
-// Records is what the admin API does with every kind of record. V is how one
-// is shown.
-type Records[V any] interface {
-	Get(ctx context.Context, id string) (V, error)
-	Deactivate(ctx context.Context, by audit.Actor, id string) (V, error)
-	Reactivate(ctx context.Context, by audit.Actor, id string) (V, error)
-	VoidTokens(ctx context.Context, by audit.Actor, id string) (V, error)
-	Delete(ctx context.Context, by audit.Actor, id string, version uint64) error
-}
+// Show returns what the admin API shows of a record R.
+type Show[R, V any] func(ctx context.Context, record R) (V, error)
 
-// RecordRoutes are the endpoints that every kind of record has, below path.
-func RecordRoutes[V any](path string, s Records[V], version func(V) uint64) []Route {
-	r := recordRoutes[V]{version}
+// RecordRoutes returns the endpoints that every kind of record has, below path.
+func RecordRoutes[R, V any](path string, g *registry.Registry[R], show Show[R, V]) []Route {
 	one := path + "/:id"
 	return []Route{
-		GetRoute(one, ByID, s.Get, version),
-		DeleteRoute(one, ByID, s.Delete),
-		{Method: http.MethodPost, Path: one + "/deactivate", Handle: r.act(s.Deactivate)},
-		{Method: http.MethodPost, Path: one + "/reactivate", Handle: r.act(s.Reactivate)},
-		{Method: http.MethodPost, Path: one + "/void-tokens", Handle: r.act(s.VoidTokens)},
+		{Method: http.MethodGet, Path: one, Handle: func(c *gin.Context) error {
+			record, err := g.Get(c.Request.Context(), c.Param("id"))
+			return respond(c, g, show, record, err)
+		}},
+		DeleteRoute(one, ByID, g.Delete),
+		{Method: http.MethodPost, Path: one + "/deactivate", Handle: act(g, show, g.Deactivate)},
+		{Method: http.MethodPost, Path: one + "/reactivate", Handle: act(g, show, g.Reactivate)},
+		{Method: http.MethodPost, Path: one + "/void-tokens", Handle: act(g, show, g.VoidTokens)},
 	}
 }
 
-// Pager answers up to limit items with ids after the given one, by id, of
-// those that a request asks for.
+func act[R, V any](g *registry.Registry[R], show Show[R, V], do func(context.Context, audit.Actor, string) (R, error)) web.Handler {
+	return func(c *gin.Context) error {
+		record, err := do(c.Request.Context(), ActorOf(c), c.Param("id"))
+		return respond(c, g, show, record, err)
+	}
+}
+
+func respond[R, V any](c *gin.Context, g *registry.Registry[R], show Show[R, V], record R, err error) error {
+	if err != nil {
+		return err
+	}
+	v, err := show(c.Request.Context(), record)
+	if err != nil {
+		return err
+	}
+	SendRecord(c, http.StatusOK, g.Version(record), v)
+	return nil
+}
+
+// Pager returns up to limit items with ids after the given one, in the order
+// of their ids.
 type Pager[V any] func(c *gin.Context, after string, limit int) ([]V, error)
 
-// Unfiltered is the Pager of a list that shows everything there is.
-func Unfiltered[V any](list func(ctx context.Context, after string, limit int) ([]V, error)) Pager[V] {
+// AllRecords returns a Pager of all records of the registry.
+func AllRecords[R, V any](g *registry.Registry[R], show Show[R, V]) Pager[V] {
 	return func(c *gin.Context, after string, limit int) ([]V, error) {
-		return list(c.Request.Context(), after, limit)
+		ctx := c.Request.Context()
+		return registry.List(ctx, g, store.Page{After: after, Limit: limit}, func(record R) (V, bool, error) {
+			v, err := show(ctx, record)
+			return v, true, err
+		})
 	}
 }
 
@@ -79,7 +99,11 @@ func ByID(c *gin.Context) string { return c.Param("id") }
 func GetRoute[V any](path string, id IDOf, get func(ctx context.Context, id string) (V, error), version func(V) uint64) Route {
 	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
 		v, err := get(c.Request.Context(), id(c))
-		return recordRoutes[V]{version}.answer(c, v, err)
+		if err != nil {
+			return err
+		}
+		SendRecord(c, http.StatusOK, version(v), v)
+		return nil
 	}}
 }
 
@@ -120,30 +144,13 @@ func PutRoute[S, V any](path string, id IDOf, put Putter[S, V], version func(V) 
 		if created {
 			status = http.StatusCreated
 		}
-		Answer(c, status, version(v), v)
+		SendRecord(c, status, version(v), v)
 		return nil
 	}}
 }
 
-type recordRoutes[V any] struct{ version func(V) uint64 }
-
-func (r recordRoutes[V]) act(do func(context.Context, audit.Actor, string) (V, error)) web.Handler {
-	return func(c *gin.Context) error {
-		v, err := do(c.Request.Context(), ActorOf(c), c.Param("id"))
-		return r.answer(c, v, err)
-	}
-}
-
-func (r recordRoutes[V]) answer(c *gin.Context, v V, err error) error {
-	if err != nil {
-		return err
-	}
-	Answer(c, http.StatusOK, r.version(v), v)
-	return nil
-}
-
-// Answer sends a record with the ETag of its version.
-func Answer(c *gin.Context, status int, version uint64, v any) {
+// SendRecord sends a record with the ETag of its version.
+func SendRecord(c *gin.Context, status int, version uint64, v any) {
 	ETag(c, version)
 	web.JSON(c, status, v)
 }

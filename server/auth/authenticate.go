@@ -38,8 +38,8 @@ const (
 // Options are what an Authenticator needs.
 type Options struct {
 	Environment string
-	Clients     *registry.ClientCache
-	Orgs        *registry.OrgCache
+	Clients     *registry.Cache[store.Client]
+	Orgs        *registry.Cache[store.Org]
 	Recorder    Recorder
 	Limiter     Limiter
 	Observe     func(result string)

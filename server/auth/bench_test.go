@@ -40,7 +40,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		b.Fatal(err)
 	}
 	a := New(Options{
-		Environment: "sandbox", Clients: registry.NewClientCache(s.Clients(), f), Recorder: quiet{},
+		Environment: "sandbox", Clients: registry.NewCache(store.ClientKind, s.Clients(), f), Recorder: quiet{},
 		Observe: func(string) {}, Now: time.Now,
 	})
 	p := Presented{ClientID: "billing", ClientSecret: plain}

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -8,14 +9,15 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
 )
 
 // Routes are the admin endpoints of clients and secrets (contract §4).
 func Routes(s *Service) []admin.Route {
 	h := handler{s}
-	version := func(v View) uint64 { return v.Version }
-	return append(admin.RecordRoutes("/clients", s, version),
-		admin.ListRoute("/clients", "clients", admin.Unfiltered(s.List), func(v View) string { return v.ClientID }),
+	show := func(_ context.Context, c store.Client) (View, error) { return view(c), nil }
+	return append(admin.RecordRoutes("/clients", s.Registry, show),
+		admin.ListRoute("/clients", "clients", admin.AllRecords(s.Registry, show), func(v View) string { return v.ClientID }),
 		admin.Route{Method: http.MethodPost, Path: "/clients", Handle: h.create},
 		admin.Route{Method: http.MethodPatch, Path: "/clients/:id", Handle: h.update},
 		admin.Route{Method: http.MethodGet, Path: "/clients/:id/secrets", Handle: h.secrets},
@@ -35,7 +37,7 @@ func (h handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	admin.Answer(c, http.StatusCreated, created.Version, created)
+	admin.SendRecord(c, http.StatusCreated, created.Version, created)
 	return nil
 }
 
@@ -52,7 +54,7 @@ func (h handler) update(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	admin.Answer(c, http.StatusOK, v.Version, v)
+	admin.SendRecord(c, http.StatusOK, v.Version, v)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -29,7 +30,7 @@ var (
 // Secrets lists the client's live secrets, oldest first, with their last use
 // (a few seconds behind). Errors: apierr.NotFound.
 func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) {
-	c, err := s.keep.Get(ctx, id)
+	c, err := s.Registry.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 			continue
 		}
 		views = append(views, SecretView{
-			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, LastUse: registry.LastUseOf(uses, secret.ID),
+			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, View: lastuse.ViewOf(uses, secret.ID),
 		})
 	}
 	return views, nil
@@ -55,7 +56,7 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 // Errors: apierr.NotFound, apierr.InvalidRequest, apierr.Conflict.
 func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace time.Duration) (Rotated, error) {
 	out := Rotated{ClientID: id}
-	_, err := s.keep.Change(ctx, registry.Step[store.Client]{
+	_, err := s.Registry.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "rotate_secret", ID: id,
 		Edit: func(c *store.Client) error {
 			if grace < 0 || grace > MaxGrace {
@@ -66,7 +67,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 			}
 			return s.addSecret(c, grace, &out)
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 		After: func() any {
 			return map[string]any{"secret_id": out.SecretID, "previous_expires_at": out.PreviousExpiresAt}
 		},
@@ -78,7 +79,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 }
 
 func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) error {
-	now := s.keep.Now()
+	now := s.Registry.Now()
 	end := now.Add(grace)
 	secrets := slices.Clone(c.Secrets)
 	live := 1
@@ -110,10 +111,10 @@ func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) 
 // minted. Ending one that has ended already is no error, so that voiding can
 // follow. Errors: apierr.NotFound.
 func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID string, void bool) error {
-	_, err := s.keep.Change(ctx, registry.Step[store.Client]{
+	_, err := s.Registry.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "end_secret", ID: id,
 		Edit: func(c *store.Client) error {
-			now := s.keep.Now()
+			now := s.Registry.Now()
 			c.Secrets = slices.Clone(c.Secrets)
 			for i := range c.Secrets {
 				if c.Secrets[i].ID == secretID {
@@ -126,7 +127,7 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 			return errNoSecret
 		},
 		Entries: func() []store.Entry {
-			entries := []store.Entry{s.keep.Entry(store.EntryChange, id, by)}
+			entries := []store.Entry{s.Registry.Entry(store.EntryChange, id, by)}
 			if void {
 				entries = append(entries, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalSecret(id, secretID), By: by.Name})
 			}

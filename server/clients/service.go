@@ -32,23 +32,20 @@ type Orgs interface {
 // Service holds the rules of clients and secrets. Every change is audited;
 // one that voids or ends something returns when every replica has it.
 type Service struct {
-	registry.Managed[store.Client, View]
-	o    Options
-	keep *registry.Keeper[store.Client]
+	*registry.Registry[store.Client]
+	o Options
 }
 
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Client]{
-		Kind: store.ClientKind, Principal: store.PrincipalClient, Valid: auth.ValidClientID,
+		Kind: store.ClientKind, Valid: auth.ValidClientID,
 		Store: o.Store,
 		Head:  func(c *store.Client) *store.Head { return &c.Head },
 		View:  func(c store.Client) any { return view(c) },
 		Tidy:  func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
 	}
-	keep := registry.NewKeeper(kind, o.Feed, o.Audit, o.Now)
-	show := func(_ context.Context, c store.Client) (View, error) { return view(c), nil }
-	return &Service{registry.Manage(keep, show), o, keep}
+	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
 }
 
 // Create makes a client with one secret, which is shown this once.
@@ -59,13 +56,13 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 		err = s.o.Orgs.Ensure(ctx, by, c.OrgID)
 	}
 	if err == nil {
-		err = s.keep.Create(ctx, by, c)
+		err = s.Registry.Create(ctx, by, c)
 	}
 	created := Created{View: view(c), ClientSecret: plain}
 	if len(c.Secrets) > 0 {
 		created.SecretID = c.Secrets[0].ID
 	}
-	s.keep.Audited(ctx, by, c.ID, audit.Change{Action: "create", After: created.View}, err)
+	s.Registry.Audit(ctx, by, c.ID, audit.Change{Action: "create", After: created.View}, err)
 	if err != nil {
 		return Created{}, err
 	}
@@ -73,7 +70,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 }
 
 func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) {
-	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, Head: s.keep.NewHead()}
+	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, Head: s.Registry.NewHead()}
 	if c.ID == "" {
 		c.ID = auth.NewClientID()
 	}
@@ -103,7 +100,7 @@ func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) 
 // the client's tokens. version 0 means whatever version is stored.
 // Errors: apierr.NotFound, InvalidRequest, PreconditionFailed.
 func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (View, error) {
-	c, err := s.keep.Change(ctx, registry.Step[store.Client]{
+	c, err := s.Registry.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(c *store.Client) error {
 			before := *c
@@ -115,7 +112,7 @@ func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version
 			}
 			return nil
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
 	return view(c), err
 }

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/registry"
+	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/store"
 )
 
@@ -59,7 +59,7 @@ type SecretView struct {
 	ID        string     `json:"id"`
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at"`
-	registry.LastUse
+	lastuse.View
 }
 
 // Created is a new secret: the only time it is shown.

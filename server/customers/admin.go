@@ -21,8 +21,7 @@ func AdminRoutes(s *Service) []admin.Route {
 		v, result, err := s.Put(ctx, by, id, version, spec)
 		return v, result == Created, err
 	}
-	version := func(v Shown) uint64 { return v.Version }
-	return append(admin.RecordRoutes("/customers", s, version),
+	return append(admin.RecordRoutes("/customers", s.Registry, s.shown),
 		admin.ListRoute("/customers", "customers", list, func(v View) string { return v.CustomerID }),
 		admin.PutRoute("/customers/:id", admin.ByID, put, func(v View) uint64 { return v.Version }),
 		admin.Route{Method: http.MethodPost, Path: "/customers/import", Handle: h.importAll},
@@ -50,6 +49,6 @@ func (h adminHandler) resetCodes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	admin.Answer(c, http.StatusOK, v.Version, v)
+	admin.SendRecord(c, http.StatusOK, v.Version, v)
 	return nil
 }

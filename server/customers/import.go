@@ -69,7 +69,7 @@ func (s *Service) would(ctx context.Context, next store.Customer) (string, error
 	if err != nil {
 		return Refused, err
 	}
-	switch err := replace(&c, next, s.keep.Now()); {
+	switch err := replace(&c, next, s.Registry.Now()); {
 	case err == nil:
 		return Updated, nil
 	case errors.Is(err, errSame):

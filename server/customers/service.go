@@ -36,22 +36,19 @@ type Options struct {
 // that voids something returns when every replica has it. Nobody caches a
 // customer, so a change that voids nothing is told to nobody.
 type Service struct {
-	registry.Managed[store.Customer, Shown]
-	o    Options
-	keep *registry.Keeper[store.Customer]
+	*registry.Registry[store.Customer]
+	o Options
 }
 
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Customer]{
-		Kind: store.CustomerKind, Principal: store.PrincipalCustomer, Valid: auth.ValidID,
+		Kind: store.CustomerKind, Valid: auth.ValidID,
 		Store: o.Store, Uncached: true,
 		Head: func(c *store.Customer) *store.Head { return &c.Head },
 		View: func(c store.Customer) any { return view(c) },
 	}
-	s := &Service{o: o, keep: registry.NewKeeper(kind, o.Feed, o.Audit, o.Now)}
-	s.Managed = registry.Manage(s.keep, s.shown)
-	return s
+	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
 }
 
 // shown is the customer with its wrong codes.
@@ -63,7 +60,7 @@ func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 // List answers up to limit customers with ids after the given one, by id; of
 // one org, unless that is "".
 func (s *Service) List(ctx context.Context, org, after string, limit int) ([]View, error) {
-	return registry.Pick(ctx, s.keep, store.Page{After: after, Limit: limit}, func(c store.Customer) (View, bool, error) {
+	return registry.List(ctx, s.Registry, store.Page{After: after, Limit: limit}, func(c store.Customer) (View, bool, error) {
 		return view(c), org == "" || c.OrgID == org, nil
 	})
 }
@@ -91,13 +88,13 @@ func (s *Service) hasOrg(ctx context.Context, id string) error {
 }
 
 func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next store.Customer) (v View, result string, err error) {
-	next.Head = s.keep.NewHead()
+	next.Head = s.Registry.NewHead()
 	next.PhonesChangedAt = next.CreatedAt
-	c, created, err := s.keep.Put(ctx, next, registry.Step[store.Customer]{
+	c, created, err := s.Registry.Put(ctx, next, registry.Step[store.Customer]{
 		By: by, Action: "update", ID: next.ID, Version: version,
 		Edit: func(c *store.Customer) error {
 			result = Updated
-			err := replace(c, next, s.keep.Now())
+			err := replace(c, next, s.Registry.Now())
 			if errors.Is(err, errSame) {
 				result = Unchanged
 				return registry.ErrUnchanged
@@ -116,11 +113,11 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 
 // ResetCodes forgets the customer's wrong codes, and so ends its lock.
 func (s *Service) ResetCodes(ctx context.Context, by audit.Actor, id string) (Shown, error) {
-	c, err := s.keep.Get(ctx, id)
+	c, err := s.Registry.Get(ctx, id)
 	if err == nil {
 		err = s.o.Guesses.ResetGuesses(ctx, id)
 	}
-	s.keep.Audited(ctx, by, id, audit.Change{Action: "reset_codes"}, err)
+	s.Registry.Audit(ctx, by, id, audit.Change{Action: "reset_codes"}, err)
 	if err != nil {
 		return Shown{}, err
 	}

@@ -49,7 +49,7 @@ type TokensOptions struct {
 	SandboxCode string // that is right in sandbox, with nothing sent; "": none
 
 	Customers  store.Customers
-	Orgs       *registry.OrgCache
+	Orgs       *registry.Cache[store.Org]
 	Challenges store.Challenges
 	Guesses    store.GuessCounts
 	Catalogue  func() *scopes.Catalogue

@@ -43,7 +43,7 @@ type Options struct {
 	Environment string
 	Issuer      func() string // known once the listener is bound
 	Auth        *auth.Authenticator
-	Clients     *registry.ClientCache
+	Clients     *registry.Cache[store.Client]
 	Tokens      *tokens.Service
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues

@@ -1,11 +1,16 @@
 package orgs
 
-import "github.com/grantd/grantd/server/admin"
+import (
+	"context"
+
+	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/store"
+)
 
 // Routes are the admin endpoints of orgs (contract §4).
 func Routes(s *Service) []admin.Route {
-	version := func(v View) uint64 { return v.Version }
-	return append(admin.RecordRoutes("/orgs", s, version),
-		admin.ListRoute("/orgs", "orgs", admin.Unfiltered(s.List), func(v View) string { return v.OrgID }),
-		admin.PutRoute("/orgs/:id", admin.ByID, s.Put, version))
+	show := func(_ context.Context, o store.Org) (View, error) { return view(o), nil }
+	return append(admin.RecordRoutes("/orgs", s.Registry, show),
+		admin.ListRoute("/orgs", "orgs", admin.AllRecords(s.Registry, show), func(v View) string { return v.OrgID }),
+		admin.PutRoute("/orgs/:id", admin.ByID, s.Put, func(v View) uint64 { return v.Version }))
 }

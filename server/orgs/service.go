@@ -29,22 +29,19 @@ type Options struct {
 // org that is deleted stay, and are refused: there is no org that they belong
 // to.
 type Service struct {
-	registry.Managed[store.Org, View]
+	*registry.Registry[store.Org]
 	store store.Orgs
-	keep  *registry.Keeper[store.Org]
 }
 
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Org]{
-		Kind: store.OrgKind, Principal: store.PrincipalOrg, Valid: auth.ValidID,
+		Kind: store.OrgKind, Valid: auth.ValidID,
 		Store: o.Store,
 		Head:  func(o *store.Org) *store.Head { return &o.Head },
 		View:  func(o store.Org) any { return view(o) },
 	}
-	keep := registry.NewKeeper(kind, o.Feed, o.Audit, o.Now)
-	show := func(_ context.Context, o store.Org) (View, error) { return view(o), nil }
-	return &Service{registry.Manage(keep, show), o.Store, keep}
+	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o.Store}
 }
 
 var (
@@ -61,7 +58,7 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	if !registry.OneLine(spec.Name, maxName) {
 		return View{}, false, errName
 	}
-	o, created, err := s.keep.Put(ctx, s.first(id, spec), registry.Step[store.Org]{
+	o, created, err := s.Registry.Put(ctx, s.first(id, spec), registry.Step[store.Org]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(o *store.Org) error {
 			if o.Name == spec.Name {
@@ -70,7 +67,7 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 			o.Name = spec.Name
 			return nil
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
 	return view(o), created, err
 }
@@ -85,12 +82,12 @@ func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
 	if len(name) > maxName {
 		name = name[:maxName]
 	}
-	_, _, err := s.keep.Put(ctx, s.first(id, Spec{Name: name}), registry.Step[store.Org]{
+	_, _, err := s.Registry.Put(ctx, s.first(id, Spec{Name: name}), registry.Step[store.Org]{
 		By: by, ID: id, Edit: func(*store.Org) error { return registry.ErrUnchanged }, // somebody else was first
 	})
 	return err
 }
 
 func (s *Service) first(id string, spec Spec) store.Org {
-	return store.Org{ID: id, Name: spec.Name, Incarnation: registry.FirstVersion(), Head: s.keep.NewHead()}
+	return store.Org{ID: id, Name: spec.Name, Incarnation: registry.FirstVersion(), Head: s.Registry.NewHead()}
 }

@@ -1,6 +1,7 @@
 package partners
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -19,11 +20,12 @@ func AdminRoutes(s *Service) []admin.Route {
 	partners := func(c *gin.Context, after string, limit int) ([]GrantView, error) {
 		return s.GrantsBy(c.Request.Context(), c.Param("id"), after, limit)
 	}
+	show := func(_ context.Context, p store.Partner) (View, error) { return view(p), nil }
 	version := func(v View) uint64 { return v.Version }
 	grantVersion := func(v GrantView) uint64 { return v.Version }
 	grantID := func(c *gin.Context) string { return store.GrantID(c.Param("id"), c.Param("org")) }
-	return append(admin.RecordRoutes("/partners", s, version),
-		admin.ListRoute("/partners", "partners", admin.Unfiltered(s.List), func(v View) string { return v.PartnerID }),
+	return append(admin.RecordRoutes("/partners", s.Registry, show),
+		admin.ListRoute("/partners", "partners", admin.AllRecords(s.Registry, show), func(v View) string { return v.PartnerID }),
 		admin.PutRoute("/partners/:id", admin.ByID, s.Put, version),
 		admin.ListRoute("/partners/:id/orgs", "orgs", grants, func(v GrantView) string { return store.GrantID(v.PartnerID, v.OrgID) }),
 		admin.ListRoute("/orgs/:id/partners", "partners", partners, func(v GrantView) string { return v.PartnerID }),

@@ -49,7 +49,7 @@ func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
 
 // shown is the grant with its state; false: it is one of a former partner.
 func (s *Service) shown(ctx context.Context, g store.Grant) (GrantView, bool, error) {
-	p, err := s.keep.Get(ctx, g.PartnerID)
+	p, err := s.Registry.Get(ctx, g.PartnerID)
 	if err != nil || p.Incarnation != g.PartnerIncarnation {
 		return GrantView{}, false, ignoreNotFound(err)
 	}
@@ -77,11 +77,11 @@ func (s *Service) grantOf(g *store.Grant, p *store.Partner, o *store.Org) GrantV
 // Grants answers up to limit grants to the partner after the one with the given
 // id, by org. Errors: apierr.NotFound.
 func (s *Service) Grants(ctx context.Context, partner, after string, limit int) ([]GrantView, error) {
-	p, err := s.keep.Get(ctx, partner)
+	p, err := s.Registry.Get(ctx, partner)
 	if err != nil {
 		return nil, err
 	}
-	return registry.Pick(ctx, s.grants, store.Page{Owner: partner, After: after, Limit: limit}, func(g store.Grant) (GrantView, bool, error) {
+	return registry.List(ctx, s.grants, store.Page{Owner: partner, After: after, Limit: limit}, func(g store.Grant) (GrantView, bool, error) {
 		if g.PartnerIncarnation != p.Incarnation {
 			return GrantView{}, false, nil
 		}
@@ -100,7 +100,7 @@ func (s *Service) GrantsBy(ctx context.Context, org, after string, limit int) ([
 	if err != nil {
 		return nil, err
 	}
-	views, err := registry.Pick(ctx, s.keep, store.Page{After: after, Limit: limit}, func(p store.Partner) (GrantView, bool, error) {
+	views, err := registry.List(ctx, s.Registry, store.Page{After: after, Limit: limit}, func(p store.Partner) (GrantView, bool, error) {
 		g, err := s.o.Grants.Get(ctx, store.GrantID(p.ID, org))
 		if err != nil || p.Incarnation != g.PartnerIncarnation {
 			return GrantView{}, false, ignoreNotFound(err)
@@ -193,7 +193,7 @@ func (s *Service) clearFormer(ctx context.Context, by audit.Actor, id string) er
 	if err != nil {
 		return ignoreNotFound(err)
 	}
-	p, err := s.keep.Get(ctx, g.PartnerID) // after the grant: it is not an earlier one
+	p, err := s.Registry.Get(ctx, g.PartnerID) // after the grant: it is not an earlier one
 	if ignoreNotFound(err) != nil || err == nil && p.Incarnation == g.PartnerIncarnation {
 		return err
 	}
@@ -206,7 +206,7 @@ func (s *Service) clear(ctx context.Context, by audit.Actor, g store.Grant) erro
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
 		return nil
 	}
-	s.grants.Audited(ctx, by, g.ID(), audit.Change{Action: "delete", Before: viewGrant(g)}, err)
+	s.grants.Audit(ctx, by, g.ID(), audit.Change{Action: "delete", Before: viewGrant(g)}, err)
 	return err
 }
 
@@ -216,8 +216,8 @@ func (s *Service) newGrant(ctx context.Context, id string, spec GrantSpec) (stor
 		return store.Grant{}, errNoPartner
 	}
 	partner, org, _ := strings.Cut(id, "/")
-	g := store.Grant{PartnerID: partner, OrgID: org, Endpoints: spec.Endpoints, Head: s.keep.NewHead()}
-	p, err := s.keep.Get(ctx, partner)
+	g := store.Grant{PartnerID: partner, OrgID: org, Endpoints: spec.Endpoints, Head: s.Registry.NewHead()}
+	p, err := s.Registry.Get(ctx, partner)
 	if err != nil {
 		return g, err
 	}

@@ -41,9 +41,9 @@ type Observer interface {
 
 // OnBehalfOptions are what OnBehalf needs.
 type OnBehalfOptions struct {
-	Partners  *registry.PartnerCache
-	Grants    *registry.GrantCache
-	Orgs      *registry.OrgCache
+	Partners  *registry.Cache[store.Partner]
+	Grants    *registry.Cache[store.Grant]
+	Orgs      *registry.Cache[store.Org]
 	List      store.Grants // for the list of orgs
 	Catalogue func() *scopes.Catalogue
 	Quota     Quota

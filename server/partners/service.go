@@ -56,28 +56,26 @@ type Options struct {
 // them. Every change is audited; one that ends something returns when every
 // replica has it.
 type Service struct {
-	registry.Managed[store.Partner, View]
+	*registry.Registry[store.Partner]
 	o      Options
-	keep   *registry.Keeper[store.Partner]
-	grants *registry.Keeper[store.Grant]
+	grants *registry.Registry[store.Grant]
 }
 
 // New makes a Service.
 func New(o Options) *Service {
 	s := &Service{o: o}
-	s.keep = registry.NewKeeper(registry.Kind[store.Partner]{
-		Kind: store.PartnerKind, Principal: store.PrincipalPartner, Valid: auth.ValidID, Store: o.Store,
+	s.Registry = registry.New(registry.Kind[store.Partner]{
+		Kind: store.PartnerKind, Valid: auth.ValidID, Store: o.Store,
 		Head:   func(p *store.Partner) *store.Head { return &p.Head },
 		View:   func(p store.Partner) any { return view(p) },
 		End:    endTokens,
 		Remove: s.removeWith,
 	}, o.Feed, o.Audit, o.Now)
-	s.grants = registry.NewKeeper(registry.Kind[store.Grant]{
-		Kind: store.GrantKind, Principal: store.PrincipalGrant, Valid: validGrantID, Store: o.Grants,
+	s.grants = registry.New(registry.Kind[store.Grant]{
+		Kind: store.GrantKind, Valid: validGrantID, Store: o.Grants,
 		Head: func(g *store.Grant) *store.Head { return &g.Head },
 		View: func(g store.Grant) any { return viewGrant(g) },
 	}, o.Feed, o.Audit, o.Now)
-	s.Managed = registry.Manage(s.keep, func(_ context.Context, p store.Partner) (View, error) { return view(p), nil })
 	return s
 }
 
@@ -105,8 +103,8 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	if err != nil {
 		return View{}, false, err
 	}
-	p, created, err := s.keep.Put(ctx, store.Partner{
-		ID: id, Name: spec.Name, Scopes: names, Incarnation: registry.FirstVersion(), Head: s.keep.NewHead(),
+	p, created, err := s.Registry.Put(ctx, store.Partner{
+		ID: id, Name: spec.Name, Scopes: names, Incarnation: registry.FirstVersion(), Head: s.Registry.NewHead(),
 	}, registry.Step[store.Partner]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(p *store.Partner) error {
@@ -119,7 +117,7 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 			p.Name, p.Scopes = spec.Name, names
 			return nil
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
 	return view(p), created, err
 }

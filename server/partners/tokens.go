@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -38,7 +39,7 @@ var (
 // Tokens lists the partner's tokens, oldest first, with their last use (a few
 // seconds behind); those that have ended, for 30 days. Errors: apierr.NotFound.
 func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
-	p, err := s.keep.Get(ctx, id)
+	p, err := s.Registry.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 			continue
 		}
 		v := viewToken(t, now)
-		v.LastUse = registry.LastUseOf(uses, t.ID)
+		v.View = lastuse.ViewOf(uses, t.ID)
 		views = append(views, v)
 	}
 	return views, nil
@@ -62,12 +63,12 @@ func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 // CreateToken gives the partner a token. It cannot be read again.
 // Errors: apierr.InvalidRequest, NotFound, Conflict.
 func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, spec TokenSpec) (CreatedToken, error) {
-	now := s.keep.Now()
+	now := s.Registry.Now()
 	t, err := tokenOf(spec, now)
 	if err != nil {
 		return CreatedToken{}, err
 	}
-	if _, err := s.keep.Get(ctx, id); err != nil {
+	if _, err := s.Registry.Get(ctx, id); err != nil {
 		return CreatedToken{}, err
 	}
 	view, err := s.o.Feed.Fresh(ctx)
@@ -81,7 +82,7 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 		return CreatedToken{}, err
 	}
 	var gone []store.PartnerToken
-	_, err = s.keep.Change(ctx, registry.Step[store.Partner]{
+	_, err = s.Registry.Change(ctx, registry.Step[store.Partner]{
 		By: by, Action: "create_token", ID: id,
 		Edit: func(p *store.Partner) (err error) {
 			if p.DeactivatedAt != nil {
@@ -90,7 +91,7 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 			p.Tokens, gone, err = withToken(p.Tokens, t, now)
 			return err
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.keep.Entry(store.EntryChange, id, by)} },
+		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 		After:   func() any { return viewToken(t, now) },
 	})
 	if f := (*apierr.Error)(nil); errors.As(err, &f) { // refused: nobody has the token
@@ -162,7 +163,7 @@ func longEnded(t store.PartnerToken, now time.Time) bool {
 // with it. Revoking one that has ended already is no error.
 // Errors: apierr.NotFound.
 func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID string) error {
-	_, err := s.keep.Change(ctx, registry.Step[store.Partner]{
+	_, err := s.Registry.Change(ctx, registry.Step[store.Partner]{
 		By: by, Action: "revoke_token", ID: id,
 		Edit: func(p *store.Partner) error {
 			i := slices.IndexFunc(p.Tokens, func(t store.PartnerToken) bool { return t.ID == tokenID })
@@ -170,12 +171,12 @@ func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID s
 				return errNoToken
 			}
 			p.Tokens = slices.Clone(p.Tokens)
-			revoke(&p.Tokens[i], by.Name, s.keep.Now())
+			revoke(&p.Tokens[i], by.Name, s.Registry.Now())
 			return nil
 		},
 		Entries: func() []store.Entry {
 			return []store.Entry{
-				s.keep.Entry(store.EntryChange, id, by),
+				s.Registry.Entry(store.EntryChange, id, by),
 				{Kind: store.EntryVoid, Key: store.PrincipalPartnerToken(tokenID), By: by.Name},
 			}
 		},
@@ -223,10 +224,10 @@ func endTokens(p *store.Partner, by string, now time.Time) {
 // endAll ends every token of the partner, unless it is gone. The caller waits
 // for the other replicas.
 func (s *Service) endAll(ctx context.Context, by audit.Actor, id string) error {
-	_, err := s.keep.Change(ctx, registry.Step[store.Partner]{
+	_, err := s.Registry.Change(ctx, registry.Step[store.Partner]{
 		By: by, Action: "void_tokens", ID: id, Unsettled: true,
 		Edit: func(p *store.Partner) error {
-			endTokens(p, by.Name, s.keep.Now())
+			endTokens(p, by.Name, s.Registry.Now())
 			p.Unannounced = true
 			return nil
 		},

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/registry"
+	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/store"
 )
 
@@ -86,7 +86,7 @@ type TokenView struct {
 	ExpiresAt time.Time  `json:"expires_at"`
 	RevokedAt *time.Time `json:"revoked_at"`
 	RevokedBy *string    `json:"revoked_by"`
-	registry.LastUse
+	lastuse.View
 }
 
 func viewToken(t store.PartnerToken, now time.Time) TokenView {

@@ -33,15 +33,6 @@ type Cache[R any] struct {
 	rereads   coalesce.Group[string, Lookup[R]]
 }
 
-// The caches there are.
-type (
-	ClientCache       = Cache[store.Client]
-	OrgCache          = Cache[store.Org]
-	PartnerCache      = Cache[store.Partner]
-	PartnerTokenCache = Cache[store.PartnerTokenOwner]
-	GrantCache        = Cache[store.Grant]
-)
-
 // cachedRecord is a record with the view of the feed that was current before
 // it was read.
 type cachedRecord[R any] struct {
@@ -59,35 +50,10 @@ type Lookup[R any] struct {
 	Cached bool // the store was not asked
 }
 
-// NewClientCache makes an empty cache over s.
-func NewClientCache(s store.Clients, f *feed.Feed) *ClientCache {
-	return newCache(s, store.ClientKind, store.PrincipalClient, f)
-}
-
-// NewOrgCache makes an empty cache over s.
-func NewOrgCache(s store.Orgs, f *feed.Feed) *OrgCache {
-	return newCache(s, store.OrgKind, store.PrincipalOrg, f)
-}
-
-// NewPartnerCache makes an empty cache over s.
-func NewPartnerCache(s store.Partners, f *feed.Feed) *PartnerCache {
-	return newCache(s, store.PartnerKind, store.PrincipalPartner, f)
-}
-
-// NewPartnerTokenCache makes an empty cache over s.
-func NewPartnerTokenCache(s store.PartnerTokens, f *feed.Feed) *PartnerTokenCache {
-	return newCache(s, store.PartnerTokenKind, store.PrincipalPartnerToken, f)
-}
-
-// NewGrantCache makes an empty cache over s; its ids are those of
-// store.GrantID.
-func NewGrantCache(s store.Grants, f *feed.Feed) *GrantCache {
-	return newCache(s, store.GrantKind, store.PrincipalGrant, f)
-}
-
-func newCache[R any](s store.Records[R], kind store.Kind[R], principal func(string) string, f *feed.Feed) *Cache[R] {
+// NewCache makes an empty cache of the records that s keeps.
+func NewCache[R any](kind store.Kind[R], s store.Records[R], f *feed.Feed) *Cache[R] {
 	return &Cache[R]{
-		get: s.Get, principal: principal, id: kind.ID, feed: f,
+		get: s.Get, principal: kind.Principal, id: kind.ID, feed: f,
 		cache: otter.Must(&otter.Options[string, *cachedRecord[R]]{MaximumSize: maxCached}),
 	}
 }

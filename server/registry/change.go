@@ -11,46 +11,46 @@ import (
 
 // Create writes a new record, and tells replicas that may remember that there
 // was none. Errors: apierr.Conflict.
-func (k *Keeper[R]) Create(ctx context.Context, by audit.Actor, r R) error {
-	err := k.kind.Store.Create(ctx, r)
+func (g *Registry[R]) Create(ctx context.Context, by audit.Actor, r R) error {
+	err := g.kind.Store.Create(ctx, r)
 	if errors.Is(err, store.ErrExists) {
-		return k.exists
+		return g.exists
 	}
-	if err != nil || k.kind.Uncached {
+	if err != nil || g.kind.Uncached {
 		return err
 	}
-	return k.feed.Append(ctx, k.Entry(store.EntryChange, k.kind.ID(&r), by))
+	return g.feed.Append(ctx, g.Entry(store.EntryChange, g.kind.ID(&r), by))
 }
 
 // Put makes the record if there is none, and otherwise takes the step with the
 // one that is stored. A version other than 0 in the step wants one. created
 // says which it was.
 // Errors: those of Change; apierr.PreconditionFailed also if there is none.
-func (k *Keeper[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created bool, err error) {
+func (g *Registry[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	var done *audit.Change
 	for range casTries {
 		if st.Version == 0 {
-			err = k.Create(ctx, st.By, first)
-			if !errors.Is(err, k.exists) {
-				k.Audited(ctx, st.By, st.ID, audit.Change{Action: "create", After: k.kind.View(first)}, err)
+			err = g.Create(ctx, st.By, first)
+			if !errors.Is(err, g.exists) {
+				g.Audit(ctx, st.By, st.ID, audit.Change{Action: "create", After: g.kind.View(first)}, err)
 				return first, err == nil, err
 			}
 		}
 		// What was there may be gone by now.
-		if r, done, err = k.change(ctx, st); st.Version != 0 || !errors.Is(err, k.absent) {
+		if r, done, err = g.change(ctx, st); st.Version != 0 || !errors.Is(err, g.absent) {
 			break
 		}
 	}
-	if errors.Is(err, k.absent) {
-		err = k.changed
+	if errors.Is(err, g.absent) {
+		err = g.changed
 		if st.Version != 0 { // RFC 9110 §13.1.1
-			err = k.unmet
+			err = g.unmet
 		}
 	}
 	if done != nil {
-		k.Audited(ctx, st.By, st.ID, *done, err)
+		g.Audit(ctx, st.By, st.ID, *done, err)
 	}
 	return r, false, err
 }
@@ -80,20 +80,20 @@ var ErrUnchanged = errors.New("unchanged")
 // does not end with the caller: a record that was written and not announced
 // would be used from caches.
 // Errors: apierr.NotFound, Conflict, PreconditionFailed, and those of Edit.
-func (k *Keeper[R]) Change(ctx context.Context, st Step[R]) (R, error) {
+func (g *Registry[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
-	r, done, err := k.change(ctx, st)
+	r, done, err := g.change(ctx, st)
 	if done != nil {
-		k.Audited(ctx, st.By, st.ID, *done, err)
+		g.Audit(ctx, st.By, st.ID, *done, err)
 	}
 	return r, err
 }
 
 // change does what Change does but for the audit: that is done, unless nothing
 // was.
-func (k *Keeper[R]) change(ctx context.Context, st Step[R]) (after R, done *audit.Change, err error) {
-	before, after, err := k.write(ctx, st)
+func (g *Registry[R]) change(ctx context.Context, st Step[R]) (after R, done *audit.Change, err error) {
+	before, after, err := g.write(ctx, st)
 	if errors.Is(err, ErrUnchanged) {
 		return before, nil, nil
 	}
@@ -102,21 +102,21 @@ func (k *Keeper[R]) change(ctx context.Context, st Step[R]) (after R, done *audi
 		if st.Entries != nil {
 			entries = st.Entries()
 		}
-		if k.unannounced(&after) {
-			entries = append(entries, k.Entry(store.EntryVoid, st.ID, st.By))
+		if g.unannounced(&after) {
+			entries = append(entries, g.Entry(store.EntryVoid, st.ID, st.By))
 		}
 		if st.Unsettled {
-			err = k.feed.Append(ctx, entries...)
+			err = g.feed.Append(ctx, entries...)
 		} else {
-			err = k.Announce(ctx, entries...)
+			err = g.Announce(ctx, entries...)
 		}
 	}
-	if err == nil && k.unannounced(&after) {
-		after = k.announced(ctx, after)
+	if err == nil && g.unannounced(&after) {
+		after = g.announced(ctx, after)
 	}
 	done = &audit.Change{Action: st.Action}
 	if err == nil {
-		done.Before, done.After = k.kind.View(before), k.kind.View(after)
+		done.Before, done.After = g.kind.View(before), g.kind.View(after)
 		if st.After != nil {
 			done.Before, done.After = nil, st.After()
 		}
@@ -124,68 +124,68 @@ func (k *Keeper[R]) change(ctx context.Context, st Step[R]) (after R, done *audi
 	return after, done, err
 }
 
-func (k *Keeper[R]) unannounced(r *R) bool { return k.kind.Head(r).Unannounced }
+func (g *Registry[R]) unannounced(r *R) bool { return g.kind.Head(r).Unannounced }
 
 // noteAnnounced takes the note off that the feed was not told, if it was after
 // all: only the note that it had been was not written.
-func (k *Keeper[R]) noteAnnounced(r *R) {
-	h := k.kind.Head(r)
+func (g *Registry[R]) noteAnnounced(r *R) {
+	h := g.kind.Head(r)
 	if h.UnannouncedSince.IsZero() {
 		return
 	}
-	if _, void := k.feed.VoidedKey(k.kind.Principal(k.kind.ID(r)), h.UnannouncedSince); void {
+	if _, void := g.feed.VoidedKey(g.kind.Principal(g.kind.ID(r)), h.UnannouncedSince); void {
 		h.Unannounced = false
 	}
 }
 
 // announced notes that the feed has been told. If that fails, or somebody
 // else has changed the record since, the next change voids once more.
-func (k *Keeper[R]) announced(ctx context.Context, r R) R {
+func (g *Registry[R]) announced(ctx context.Context, r R) R {
 	next := r
-	h := k.kind.Head(&next)
+	h := g.kind.Head(&next)
 	h.Unannounced, h.UnannouncedSince = false, store.Position{}
-	if err := k.kind.Store.Update(ctx, next); err != nil {
+	if err := g.kind.Store.Update(ctx, next); err != nil {
 		return r
 	}
-	k.kind.Head(&next).Version++
+	g.kind.Head(&next).Version++
 	return next
 }
 
 // fits says whether the record is one of the wanted version.
-func (k *Keeper[R]) fits(r *R, want uint64) bool {
-	return want == 0 || want == AnyVersion || want == k.kind.Head(r).Version
+func (g *Registry[R]) fits(r *R, want uint64) bool {
+	return want == 0 || want == AnyVersion || want == g.kind.Head(r).Version
 }
 
-func (k *Keeper[R]) write(ctx context.Context, st Step[R]) (before, after R, err error) {
+func (g *Registry[R]) write(ctx context.Context, st Step[R]) (before, after R, err error) {
 	for range casTries {
-		if before, err = k.Get(ctx, st.ID); err != nil {
+		if before, err = g.Get(ctx, st.ID); err != nil {
 			return before, after, err
 		}
-		if !k.fits(&before, st.Version) {
-			return before, after, k.stale
+		if !g.fits(&before, st.Version) {
+			return before, after, g.stale
 		}
 		after = before
-		k.noteAnnounced(&after)
+		g.noteAnnounced(&after)
 		err = st.Edit(&after)
-		if errors.Is(err, ErrUnchanged) && k.unannounced(&after) {
+		if errors.Is(err, ErrUnchanged) && g.unannounced(&after) {
 			err = nil // the try before this one changed it, and told nobody
 		}
 		if err != nil {
 			return before, after, err
 		}
-		h := k.kind.Head(&after)
-		h.UpdatedAt, h.UnannouncedSince = k.Now(), store.Position{}
+		h := g.kind.Head(&after)
+		h.UpdatedAt, h.UnannouncedSince = g.Now(), store.Position{}
 		if h.Unannounced {
-			h.UnannouncedSince = k.feed.Position()
+			h.UnannouncedSince = g.feed.Position()
 		}
-		if k.kind.Tidy != nil {
-			k.kind.Tidy(&after, k.now())
+		if g.kind.Tidy != nil {
+			g.kind.Tidy(&after, g.now())
 		}
-		err = k.kind.Store.Update(ctx, after)
+		err = g.kind.Store.Update(ctx, after)
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
-			k.kind.Head(&after).Version++
-			return before, after, k.asFault(err)
+			g.kind.Head(&after).Version++
+			return before, after, g.asFault(err)
 		}
 	}
-	return before, after, k.changed
+	return before, after, g.changed
 }

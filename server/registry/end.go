@@ -10,15 +10,15 @@ import (
 
 // Deactivate refuses the principal and voids its tokens, for good.
 // Errors: apierr.NotFound.
-func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
-	return k.Change(ctx, Step[R]{
+func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
+	return g.Change(ctx, Step[R]{
 		By: by, Action: "deactivate", ID: id,
 		Edit: func(r *R) error {
-			now := k.Now()
-			if h := k.kind.Head(r); h.DeactivatedAt == nil {
+			now := g.Now()
+			if h := g.kind.Head(r); h.DeactivatedAt == nil {
 				h.DeactivatedAt = &now
 			}
-			k.end(r, by, now)
+			g.end(r, by, now)
 			return nil
 		},
 	})
@@ -26,81 +26,81 @@ func (k *Keeper[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (
 
 // Reactivate takes the principal in again; its old tokens stay void.
 // Errors: apierr.NotFound.
-func (k *Keeper[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
-	return k.Change(ctx, Step[R]{
+func (g *Registry[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
+	return g.Change(ctx, Step[R]{
 		By: by, Action: "reactivate", ID: id,
-		Edit:    func(r *R) error { k.kind.Head(r).DeactivatedAt = nil; return nil },
-		Entries: func() []store.Entry { return []store.Entry{k.Entry(store.EntryChange, id, by)} },
+		Edit:    func(r *R) error { g.kind.Head(r).DeactivatedAt = nil; return nil },
+		Entries: func() []store.Entry { return []store.Entry{g.Entry(store.EntryChange, id, by)} },
 	})
 }
 
 // VoidTokens makes every token of the principal inactive, in O(1).
 // Errors: apierr.NotFound.
-func (k *Keeper[R]) VoidTokens(ctx context.Context, by audit.Actor, id string) (R, error) {
-	if k.kind.End != nil {
-		return k.Change(ctx, Step[R]{
+func (g *Registry[R]) VoidTokens(ctx context.Context, by audit.Actor, id string) (R, error) {
+	if g.kind.End != nil {
+		return g.Change(ctx, Step[R]{
 			By: by, Action: "void_tokens", ID: id,
-			Edit: func(r *R) error { k.end(r, by, k.Now()); return nil },
+			Edit: func(r *R) error { g.end(r, by, g.Now()); return nil },
 		})
 	}
-	r, err := k.Get(ctx, id)
+	r, err := g.Get(ctx, id)
 	if err == nil {
-		err = k.Announce(ctx, k.Entry(store.EntryVoid, id, by))
+		err = g.Announce(ctx, g.Entry(store.EntryVoid, id, by))
 	}
-	k.Audited(ctx, by, id, audit.Change{Action: "void_tokens"}, err)
+	g.Audit(ctx, by, id, audit.Change{Action: "void_tokens"}, err)
 	return r, err
 }
 
 // end ends the tokens that the record keeps, and notes that the feed has to
 // void the others.
-func (k *Keeper[R]) end(r *R, by audit.Actor, now time.Time) {
-	k.kind.Head(r).Unannounced = true
-	if k.kind.End != nil {
-		k.kind.End(r, by.Name, now)
+func (g *Registry[R]) end(r *R, by audit.Actor, now time.Time) {
+	g.kind.Head(r).Unannounced = true
+	if g.kind.End != nil {
+		g.kind.End(r, by.Name, now)
 	}
 }
 
 // Delete voids the principal's tokens, then removes the record. version 0
 // means whatever is stored. Errors: apierr.NotFound, apierr.PreconditionFailed.
-func (k *Keeper[R]) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
+func (g *Registry[R]) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
-	r, err := k.Get(ctx, id)
-	if err == nil && !k.fits(&r, version) {
-		err = k.stale
+	r, err := g.Get(ctx, id)
+	if err == nil && !g.fits(&r, version) {
+		err = g.stale
 	}
 	before := r
 	if err == nil {
-		err = k.remove(ctx, by, r)
+		err = g.remove(ctx, by, r)
 	}
 	ch := audit.Change{Action: "delete"}
 	if err == nil {
-		ch.Before = k.kind.View(before)
+		ch.Before = g.kind.View(before)
 	}
-	k.Audited(ctx, by, id, ch, err)
+	g.Audit(ctx, by, id, ch, err)
 	return err
 }
 
 // remove deactivates first, so that a replica that reads the record between
 // void and removal refuses it, and tells the feed again when it is gone.
-func (k *Keeper[R]) remove(ctx context.Context, by audit.Actor, r R) error {
-	id, h, now := k.kind.ID(&r), k.kind.Head(&r), k.Now()
+func (g *Registry[R]) remove(ctx context.Context, by audit.Actor, r R) error {
+	id, h, now := g.kind.ID(&r), g.kind.Head(&r), g.Now()
 	h.DeactivatedAt = &now
-	k.end(&r, by, now)
-	h.UnannouncedSince = k.feed.Position()
-	if err := k.kind.Store.Update(ctx, r); err != nil {
-		return k.asFault(err)
+	g.end(&r, by, now)
+	h.UnannouncedSince = g.feed.Position()
+	if err := g.kind.Store.Update(ctx, r); err != nil {
+		return g.asFault(err)
 	}
-	if err := k.feed.Append(ctx, k.Entry(store.EntryVoid, id, by)); err != nil {
+	if err := g.feed.Append(ctx, g.Entry(store.EntryVoid, id, by)); err != nil {
 		return err
 	}
-	if k.kind.Remove != nil {
-		if err := k.kind.Remove(ctx, r); err != nil {
+	if g.kind.Remove != nil {
+		if err := g.kind.Remove(ctx, r); err != nil {
 			return err
 		}
 	}
-	if err := k.kind.Store.Delete(ctx, id, h.Version+1); err != nil {
-		return k.asFault(err)
+	if err := g.kind.Store.Delete(ctx, id, h.Version+1); err != nil {
+		return g.asFault(err)
 	}
-	return k.Announce(ctx, k.Entry(store.EntryVoid, id, by))
+	return g.Announce(ctx, g.Entry(store.EntryVoid, id, by))
 }

@@ -28,11 +28,10 @@ const (
 // Kind is one kind of record: how it is kept and what it is called.
 type Kind[R any] struct {
 	store.Kind[R]
-	Store     store.Records[R]
-	Principal func(id string) string
-	Valid     func(id string) bool
-	Head      func(*R) *store.Head
-	View      func(R) any // for the audit: without secrets
+	Store store.Records[R]
+	Valid func(id string) bool
+	Head  func(*R) *store.Head
+	View  func(R) any // for the audit: without secrets
 	// Uncached: nobody remembers that there is no such record, so the feed is
 	// not told of a new one.
 	Uncached bool
@@ -46,8 +45,8 @@ type Kind[R any] struct {
 	Remove func(context.Context, R) error
 }
 
-// Keeper changes the records of one kind.
-type Keeper[R any] struct {
+// Registry changes the records of one kind.
+type Registry[R any] struct {
 	kind  Kind[R]
 	feed  *feed.Feed
 	audit *audit.Log
@@ -56,8 +55,8 @@ type Keeper[R any] struct {
 	absent, exists, changed, stale, unmet *apierr.Error
 }
 
-// NewKeeper makes a Keeper.
-func NewKeeper[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() time.Time) *Keeper[R] {
+// New makes a Registry.
+func New[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() time.Time) *Registry[R] {
 	article := "a"
 	if kind.Name == "org" {
 		article = "an"
@@ -65,7 +64,7 @@ func NewKeeper[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() tim
 	say := func(code apierr.Code, format string, args ...any) *apierr.Error {
 		return apierr.New(code, fmt.Sprintf(format, args...))
 	}
-	return &Keeper[R]{
+	return &Registry[R]{
 		kind: kind, feed: f, audit: log, now: now,
 		absent:  say(apierr.NotFound, "there is no %s with this id", kind.Name),
 		exists:  say(apierr.Conflict, "%s %s with this id exists already", article, kind.Name),
@@ -76,11 +75,11 @@ func NewKeeper[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() tim
 }
 
 // Now is the time as records have it: whole seconds, UTC.
-func (k *Keeper[R]) Now() time.Time { return k.now().UTC().Truncate(time.Second) }
+func (g *Registry[R]) Now() time.Time { return g.now().UTC().Truncate(time.Second) }
 
 // NewHead is that of a record that is made now.
-func (k *Keeper[R]) NewHead() store.Head {
-	now := k.Now()
+func (g *Registry[R]) NewHead() store.Head {
+	now := g.Now()
 	return store.Head{CreatedAt: now, UpdatedAt: now, Version: FirstVersion()}
 }
 
@@ -89,51 +88,54 @@ func (k *Keeper[R]) NewHead() store.Head {
 // enough for every JSON parser.
 func FirstVersion() uint64 { return 1 + uint64(rand.Uint32()) }
 
+// Version returns the version of the record.
+func (g *Registry[R]) Version(r R) uint64 { return g.kind.Head(&r).Version }
+
 // Get answers one record. Errors: apierr.NotFound.
-func (k *Keeper[R]) Get(ctx context.Context, id string) (R, error) {
-	if !k.kind.Valid(id) {
-		return *new(R), k.absent
+func (g *Registry[R]) Get(ctx context.Context, id string) (R, error) {
+	if !g.kind.Valid(id) {
+		return *new(R), g.absent
 	}
-	r, err := k.kind.Store.Get(ctx, id)
-	return r, k.asFault(err)
+	r, err := g.kind.Store.Get(ctx, id)
+	return r, g.asFault(err)
 }
 
 // Announce tells the feed and waits for every replica; with no entry it does
 // neither.
-func (k *Keeper[R]) Announce(ctx context.Context, entries ...store.Entry) error {
+func (g *Registry[R]) Announce(ctx context.Context, entries ...store.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := k.feed.Append(ctx, entries...); err != nil {
+	if err := g.feed.Append(ctx, entries...); err != nil {
 		return err
 	}
-	return k.feed.Settle(ctx)
+	return g.feed.Settle(ctx)
 }
 
-// Audited writes what came of a change of the record; actor, target and the
+// Audit writes what came of a change of the record; actor, target and the
 // kind's name before the action are added.
-func (k *Keeper[R]) Audited(ctx context.Context, by audit.Actor, id string, c audit.Change, err error) {
-	c.Actor, c.Action, c.Target = by, k.kind.Name+"."+c.Action, k.kind.Principal(id)
-	if !k.kind.Valid(id) {
-		c.Target = k.kind.Principal("?") // it may be a credential that somebody pasted
+func (g *Registry[R]) Audit(ctx context.Context, by audit.Actor, id string, c audit.Change, err error) {
+	c.Actor, c.Action, c.Target = by, g.kind.Name+"."+c.Action, g.kind.Principal(id)
+	if !g.kind.Valid(id) {
+		c.Target = g.kind.Principal("?") // it may be a credential that somebody pasted
 	}
 	c.Outcome = audit.OutcomeOf(err)
-	k.audit.Write(ctx, c)
+	g.audit.Write(ctx, c)
 }
 
 // Entry is the feed's entry that tells of the record, or voids its tokens.
-func (k *Keeper[R]) Entry(kind store.EntryKind, id string, by audit.Actor) store.Entry {
-	return store.Entry{Kind: kind, Key: k.kind.Principal(id), By: by.Name}
+func (g *Registry[R]) Entry(kind store.EntryKind, id string, by audit.Actor) store.Entry {
+	return store.Entry{Kind: kind, Key: g.kind.Principal(id), By: by.Name}
 }
 
-func (k *Keeper[R]) asFault(err error) error {
+func (g *Registry[R]) asFault(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, store.ErrNotFound):
-		return k.absent
+		return g.absent
 	case errors.Is(err, store.ErrConflict):
-		return k.changed
+		return g.changed
 	}
-	return fmt.Errorf("%s: %w", k.kind.Name, err)
+	return fmt.Errorf("%s: %w", g.kind.Name, err)
 }

@@ -47,7 +47,7 @@ func newDesktop(t *testing.T) *desktop {
 	t.Cleanup(f.Stop)
 	d.Service = New(Options{
 		Environment: "sandbox", Store: d.store, Clients: d.store.Clients(), Feed: f, Keys: ring(t, "gt_sandbox_", key(1, now)), Now: d.clock,
-		Partners: registry.NewPartnerCache(d.store.Partners(), f), PartnerTokens: registry.NewPartnerTokenCache(d.store.PartnerTokens(), f), CacheSize: 100,
+		Partners: registry.NewCache(store.PartnerKind, d.store.Partners(), f), PartnerTokens: registry.NewCache(store.PartnerTokenKind, d.store.PartnerTokens(), f), CacheSize: 100,
 	})
 	d.store.Hook("GetPartnerToken", func() { d.reads++ })
 	return d

@@ -27,8 +27,8 @@ type Options struct {
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
 	// Partner tokens are records, and whose they are too.
-	Partners      *registry.PartnerCache
-	PartnerTokens *registry.PartnerTokenCache
+	Partners      *registry.Cache[store.Partner]
+	PartnerTokens *registry.Cache[store.PartnerTokenOwner]
 	Feed          *feed.Feed
 	Keys          *Keyring
 	Catalogue     func() *scopes.Catalogue
