@@ -5,8 +5,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/web"
 )
 
@@ -77,7 +77,7 @@ func (h handler) rotate(c *gin.Context) error {
 	grace := DefaultGrace
 	if body.Grace != nil {
 		var err error
-		if grace, err = config.ParseDuration(*body.Grace); err != nil {
+		if grace, err = field.ParseDuration(*body.Grace); err != nil {
 			return errGrace
 		}
 	}

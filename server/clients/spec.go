@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -148,7 +149,7 @@ func (s Spec) applyLists(c *store.Client) error {
 const maxResources = 16
 
 func validRange(s string) bool {
-	_, err := auth.ParseRange(s)
+	_, err := field.ParseRange(s)
 	return err == nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -66,7 +67,7 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 		body.B = appendActive(body.B, found, ev.TokenID, e.o.Issuer())
 	} else {
 		ev.Verdict = web.Inactive
-		if found.Token == nil && auth.OtherEnvironment(token, e.o.Environment) {
+		if found.Token == nil && credential.OtherEnvironment(token, e.o.Environment) {
 			ev.Note = "token of the other environment presented"
 		}
 		body.B = append(body.B, inactive...)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 )
@@ -110,7 +112,7 @@ func pageOf(u *url.URL) (after string, size int, err error) {
 			if size, err = strconv.Atoi(values[0]); err != nil || size < 1 || size > maxOrgs {
 				return "", 0, errPage
 			}
-		case name == paramAfter && auth.ValidID(values[0]):
+		case name == paramAfter && field.ValidID(values[0]):
 			after = values[0]
 		default:
 			return "", 0, errPage
@@ -158,7 +160,7 @@ func (h Handler) Exchange(c *gin.Context, subject, org, scope string) (tokens.Is
 // refused notes what the log may know of a token that is refused; the caller
 // is told one thing whatever it is.
 func (h Handler) refused(ev *web.Event, presented string, r *tokens.RefusedToken) error {
-	if auth.OtherEnvironment(presented, h.Environment) {
+	if credential.OtherEnvironment(presented, h.Environment) {
 		ev.Note = "token of the other environment presented"
 	}
 	if r == nil {
@@ -176,7 +178,7 @@ func (h Handler) recordIssue(c *gin.Context, b Bearer, org string, issued tokens
 // noteOrg notes the org that is asked for, if it can be one: the log is not to
 // keep what else a caller may put there.
 func noteOrg(c *gin.Context, org *string) {
-	if org != nil && auth.ValidID(*org) {
+	if org != nil && field.ValidID(*org) {
 		web.EventOf(c).OrgID = *org
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
@@ -105,7 +105,7 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 		if end, ok := s.o.Keys.Read(presented); !ok || !s.o.Now().Before(end) {
 			return found, nil
 		}
-		if id, ok := auth.PartnerTokenID(presented, s.o.Environment); ok {
+		if id, ok := credential.PartnerTokenID(presented, s.o.Environment); ok {
 			return s.findPartner(ctx, found, presented, id)
 		}
 	}

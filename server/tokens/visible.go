@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/store"
 )
 
@@ -53,7 +53,7 @@ func HiddenBy(t *store.Token, rs *store.Client, sourceIP netip.Addr) Hidden {
 	case len(t.Resources) > 0 && !enforces(EnforceResources):
 		return HiddenResources
 	case len(t.SourceIPs) > 0 && !enforces(EnforceSourceIP):
-		if !sourceIP.IsValid() || !auth.Contains(t.SourceIPs, sourceIP) {
+		if !sourceIP.IsValid() || !field.RangesContain(t.SourceIPs, sourceIP) {
 			return HiddenAddress
 		}
 	}
