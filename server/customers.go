@@ -55,6 +55,6 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.OrgCa
 			}),
 			Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
 		}),
-		Find: ownTokens{s}, Issues: s.usage,
+		Find: s.tokens, Issues: s.usage,
 	}
 }

@@ -22,6 +22,6 @@ func (s *Server) wirePartners(partnerRecords *registry.PartnerCache, orgRecords 
 			Partners: partnerRecords, Grants: registry.NewGrantCache(s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
 			Catalogue: s.catalogue, Quota: s.onBehalfQuota, Mint: s.tokens, Observe: s.metrics, Now: s.now,
 		}),
-		Find: ownTokens{s}, Uses: s.usage,
+		Find: s.tokens, Uses: s.usage,
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
 )
 
 // Paths of the public endpoints (contract §3). Below PathPrefix everything is
@@ -41,10 +42,9 @@ const (
 	maxOrgs    = 1000
 )
 
-// Finder answers the active partner token that was presented, unless it may
-// not be used from that address.
+// Finder finds the token of a caller; see tokens.Service.
 type Finder interface {
-	PartnerToken(ctx context.Context, presented string, from netip.Addr) (tokens.Found, error)
+	FindBearer(ctx context.Context, presented string, from netip.Addr, uses ...store.TokenUse) (tokens.Found, error)
 }
 
 // Uses notes what was used and given out; it must not block.
@@ -194,7 +194,7 @@ func (h Handler) bearer(c *gin.Context) (Bearer, error) {
 }
 
 func (h Handler) find(c *gin.Context, presented string) (Bearer, error) {
-	found, err := h.Find.PartnerToken(c.Request.Context(), presented, web.Address(c))
+	found, err := h.Find.FindBearer(c.Request.Context(), presented, web.Address(c), store.UsePartner)
 	if err != nil {
 		return Bearer{}, err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // maxLife is the longest and the usual life of an on-behalf token, in seconds.
-const maxLife = int64(24 * time.Hour / time.Second)
+const maxLife = int64(scopes.MaxTokenLife / time.Second)
 
 // Bounds of sourceIp: a token's record has room for them.
 const (

@@ -46,7 +46,7 @@ func newDesktop(t *testing.T) *desktop {
 	}
 	t.Cleanup(f.Stop)
 	d.Service = New(Options{
-		Environment: "sandbox", Store: d.store, Clients: d.store.Clients(), Feed: f, Keys: ring(t, "gt_sandbox_", key(1, now)), Now: d.clock,
+		Environment: "sandbox", Issuer: func() string { return "https://grantd.example.com" }, Store: d.store, Clients: d.store.Clients(), Feed: f, Keys: ring(t, "gt_sandbox_", key(1, now)), Now: d.clock,
 		Partners: registry.NewPartnerCache(d.store.Partners(), f), PartnerTokens: registry.NewPartnerTokenCache(d.store.PartnerTokens(), f), CacheSize: 100,
 	})
 	d.store.Hook("GetPartnerToken", func() { d.reads++ })

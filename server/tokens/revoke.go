@@ -73,10 +73,7 @@ func (s *Service) RevokePresented(ctx context.Context, presented, by string) (st
 		return t, err
 	}
 	end, ours := s.o.Keys.Read(presented)
-	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
-		ours = false // one that is gone is not in any feed: its record was what made it good
-	}
-	if !ours || s.o.Now().After(end.Add(descent*MaxTTL)) {
+	if !ours || s.o.Now().After(end.Add(descent*scopes.MaxTokenLife)) {
 		return t, err
 	}
 	return t, s.announce(ctx, d, time.Time{}, by)

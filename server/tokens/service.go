@@ -15,15 +15,10 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Hard bounds of a token's life.
-const (
-	MinTTL = time.Minute
-	MaxTTL = 24 * time.Hour
-)
-
 // Options are what a Service needs.
 type Options struct {
 	Environment string
+	Issuer      func() string // known once the listener is bound
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
 	// Partner tokens are records, and whose they are too.
