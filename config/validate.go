@@ -5,11 +5,11 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/grantd/grantd/scopes"
 )
 
 const (
-	minTTL, maxTTL = time.Minute, day
-
 	// The replicas' blocking read of the feed lasts up to 400 ms: a lower
 	// staleness would be exceeded by an idle feed.
 	minStaleness, maxStaleness   = 500 * time.Millisecond, 10 * time.Second
@@ -66,7 +66,7 @@ func (v *validator) issuer(c Config) {
 }
 
 func (v *validator) tokens(c Config) {
-	v.within("token.ttl", c.Token.TTL, minTTL, maxTTL)
+	v.within("token.ttl", c.Token.TTL, scopes.MinTokenLife, scopes.MaxTokenLife)
 	if !tokenPrefix.MatchString(c.Token.Prefix) {
 		v.add("token.prefix", "must be default, empty, or at most 32 of A-Z a-z 0-9 _ -")
 	}

@@ -178,7 +178,7 @@ func (f fileScope) scope() (Scope, error) {
 	}
 	if f.TTL != "" {
 		ttl, err := time.ParseDuration(f.TTL)
-		if err != nil || ttl < time.Minute || ttl > 24*time.Hour || ttl%time.Second != 0 {
+		if err != nil || ttl < MinTokenLife || ttl > MaxTokenLife || ttl%time.Second != 0 {
 			return Scope{}, fmt.Errorf("%s: ttl %q: must be 1m to 24h in whole seconds, such as 15m", f.Name, f.TTL)
 		}
 		s.TTL = ttl

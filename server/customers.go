@@ -56,6 +56,6 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.Cache
 			}),
 			Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
 		}),
-		Find: ownTokens{s}, Issues: s.usage,
+		Find: s.tokens, Issues: s.usage,
 	}
 }

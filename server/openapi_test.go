@@ -178,7 +178,7 @@ func TestOpenAPIErrors(t *testing.T) {
 	doc := openAPI(t)
 	codes := list(at(t, doc, doc, "components", "schemas", "Error", "properties", "error")["enum"])
 	known := map[string]bool{}
-	inspect(t, "fault", func(n ast.Node) {
+	inspect(t, "apierr", func(n ast.Node) {
 		if v, ok := n.(*ast.ValueSpec); ok && len(v.Values) == 1 {
 			if text, ok := v.Values[0].(*ast.BasicLit); ok {
 				name, _ := strconv.Unquote(text.Value)
@@ -231,7 +231,7 @@ func TestOpenAPITypes(t *testing.T) {
 func TestOpenAPIErrorDocuments(t *testing.T) {
 	doc := openAPI(t)
 	known, said := map[string]bool{}, map[string]bool{}
-	inspect(t, "fault", func(n ast.Node) { maps.Copy(known, literals(n)) })
+	inspect(t, "apierr", func(n ast.Node) { maps.Copy(known, literals(n)) })
 	for _, folder := range []string{"customers", "partners", "web", "../scopes"} {
 		inspect(t, folder, func(n ast.Node) { maps.Copy(said, literals(n)) })
 	}

@@ -23,6 +23,6 @@ func (s *Server) wirePartners(partnerRecords *registry.Cache[store.Partner], org
 			Partners: partnerRecords, Grants: registry.NewCache(store.GrantKind, s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
 			Catalogue: s.catalogue, Quota: s.onBehalfQuota, Mint: s.tokens, Observe: s.metrics, Now: s.now,
 		}),
-		Find: ownTokens{s}, Uses: s.usage,
+		Find: s.tokens, Uses: s.usage,
 	}
 }

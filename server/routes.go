@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"net/netip"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/tokenadmin"
-	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
@@ -59,7 +57,7 @@ func (s *Server) handler(name string) (http.Handler, error) {
 	case listenerSocket:
 		return s.adminHandler(name, admin.BySocket)
 	case listenerAdmin:
-		return s.adminHandler(name, admin.ByBearer(ownTokens{s}))
+		return s.adminHandler(name, admin.ByBearer(s.tokens))
 	}
 	return s.metrics.Handler(), nil
 }
@@ -114,44 +112,6 @@ func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
 		Log: s.log, Lines: s.lines, TrustedProxies: proxies,
 		Observe: s.metrics.Requests(name), Documents: documents[name],
 	})
-}
-
-// ownTokens answers tokens as grantd itself may see them: meant for it, and
-// without the restrictions that only a resource server can enforce.
-type ownTokens struct{ s *Server }
-
-// OwnToken answers a client's token.
-func (o ownTokens) OwnToken(ctx context.Context, presented string) (*store.Token, error) {
-	f, err := o.BearerToken(ctx, presented, store.UseClient)
-	return f.Token, err
-}
-
-// BearerToken answers a token of one of the uses. Restrictions to resources
-// are the caller's to keep.
-func (o ownTokens) BearerToken(ctx context.Context, presented string, uses ...store.TokenUse) (tokens.Found, error) {
-	return o.find(ctx, presented, netip.Addr{}, store.Client{TokenUses: uses, Enforces: []string{tokens.EnforceResources}})
-}
-
-// PartnerToken answers a partner token, if it may be used from the address.
-func (o ownTokens) PartnerToken(ctx context.Context, presented string, from netip.Addr) (tokens.Found, error) {
-	return o.find(ctx, presented, from, store.Client{TokenUses: []store.TokenUse{store.UsePartner}})
-}
-
-// find answers the token if grantd, as the resource server that it is then, may
-// see it.
-func (o ownTokens) find(ctx context.Context, presented string, from netip.Addr, grantd store.Client) (tokens.Found, error) {
-	f, err := o.s.tokens.Find(ctx, presented)
-	if err != nil || f.Token == nil {
-		return f, err
-	}
-	grantd.Resource = o.s.issuer
-	if hidden := tokens.HiddenBy(f.Token, &grantd, from); hidden != "" {
-		if hidden == tokens.HiddenAddress {
-			f.Refused = &tokens.RefusedToken{PartnerID: f.Token.PartnerID, TokenID: f.Token.PartnerTID, Why: tokens.RefusedAddress}
-		}
-		f.Token = nil
-	}
-	return f, nil
 }
 
 // revocations lets oauth audit without knowing how.

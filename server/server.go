@@ -128,7 +128,7 @@ func (s *Server) wire(sender senders.Sender) {
 	}
 	partnerRecords := registry.NewCache(store.PartnerKind, s.store.Partners(), s.feed)
 	s.tokens = tokens.New(tokens.Options{
-		Environment: s.cfg.Environment, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
+		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
 		Partners: partnerRecords, PartnerTokens: registry.NewCache(store.PartnerTokenKind, s.store.PartnerTokens(), s.feed),
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})

@@ -6,11 +6,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/grantd/grantd/scopes"
 )
 
-// FeedRetention is how long feed entries are kept: the hard ceiling of a
-// token's life, 24 h, and 5 minutes for clocks that differ (design §3).
-const FeedRetention = 24*time.Hour + 5*time.Minute
+// FeedRetention is how long feed entries are kept: as long as any token lives,
+// and 5 minutes for clocks that differ.
+const FeedRetention = scopes.MaxTokenLife + 5*time.Minute
 
 // FeedPage is how many entries one ReadFeed answers at most.
 const FeedPage = 1000

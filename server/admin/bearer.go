@@ -2,19 +2,21 @@ package admin
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
 
-// Tokens answers the active token that was presented, as grantd itself may
-// see it, or nil.
+// Tokens finds the token of a caller; see tokens.Service.
 type Tokens interface {
-	OwnToken(ctx context.Context, presented string) (*store.Token, error)
+	FindBearer(ctx context.Context, presented string, from netip.Addr, uses ...store.TokenUse) (tokens.Found, error)
 }
 
 var (
@@ -25,18 +27,19 @@ var (
 
 // ByBearer authorizes grantd's own client tokens: admin:read reads,
 // admin:write does everything.
-func ByBearer(tokens Tokens) Authorizer {
+func ByBearer(find Tokens) Authorizer {
 	return func(c *gin.Context, reads bool) (string, error) {
 		p := auth.Presented{Authorization: c.Request.Header.Values("Authorization")}
 		presented, ok := p.Bearer()
 		if !ok || presented == "" {
 			return "", errNoBearer
 		}
-		t, err := tokens.OwnToken(c.Request.Context(), presented)
+		found, err := find.FindBearer(c.Request.Context(), presented, web.Address(c), store.UseClient)
 		if err != nil {
 			return "", err
 		}
-		if t == nil || t.Use != store.UseClient {
+		t := found.Token
+		if t == nil {
 			return "", errBearer
 		}
 		if scopes.Holds(t.Scopes, scopes.AdminWrite) || reads && scopes.Holds(t.Scopes, scopes.AdminRead) {

@@ -2,14 +2,14 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -57,8 +57,8 @@ type Authenticator struct {
 
 // New makes an Authenticator.
 func New(o Options) *Authenticator {
-	plain, _, _ := NewSecret(o.Environment)
-	return &Authenticator{o: o, slow: newSlowHashes(), decoy: HashGenerated(plain)}
+	_, _, decoy := credential.NewSecret(o.Environment)
+	return &Authenticator{o: o, slow: newSlowHashes(), decoy: decoy}
 }
 
 // Identity is an authenticated client.
@@ -158,19 +158,18 @@ func (a *Authenticator) limited(wait time.Duration) error {
 // checkGenerated answers the live generated secret that was presented, or nil. It
 // names itself, so one hash is compared whatever the client has.
 func (a *Authenticator) checkGenerated(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
-	id, ours := GeneratedID(c.Secret, a.o.Environment)
-	presented := sumGenerated(c.Secret)
-	stored := a.decoy
+	id, ours := credential.SecretID(c.Secret, a.o.Environment)
+	hash := a.decoy
 	var found *store.Secret
 	if client != nil && ours {
 		for i := range client.Secrets {
 			if client.Secrets[i].ID == id {
 				found = &client.Secrets[i]
-				stored = found.Hash
+				hash = found.Hash
 			}
 		}
 	}
-	if !presented.equals(stored) || found == nil || !found.Live(a.o.Now()) || !admitted(client, c.Method, from) {
+	if !credential.Matches(hash, c.Secret) || found == nil || !found.Live(a.o.Now()) || !admitted(client, c.Method, from) {
 		return nil
 	}
 	return found
@@ -238,57 +237,7 @@ func admitted(c *store.Client, method string, from netip.Addr) bool {
 	if len(c.AuthMethods) > 0 && !slices.Contains(c.AuthMethods, method) {
 		return false
 	}
-	return len(c.SourceIPs) == 0 || Contains(c.SourceIPs, from)
-}
-
-// Contains says whether one of the addresses or CIDRs covers addr. IPv4
-// addresses that are mapped into IPv6 count as IPv4.
-func Contains(list []string, addr netip.Addr) bool {
-	addr = addr.Unmap()
-	return slices.ContainsFunc(list, func(s string) bool {
-		p, err := ParseRange(s)
-		return err == nil && p.Contains(addr)
-	})
-}
-
-var errMapped = errors.New("a range of IPv4-mapped addresses has at least 96 bits")
-
-// ParseRange reads an address or a CIDR; an address is a range of one.
-func ParseRange(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		a = a.Unmap().WithZone("")
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		return p, err
-	}
-	if p.Addr().Is4In6() {
-		if p.Bits() < 96 { // it would be a range of IPv6, which nobody means who writes this
-			return p, errMapped
-		}
-		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-	}
-	return p.Masked(), nil
-}
-
-// CleanRanges answers the addresses and CIDRs in one form each, and each once.
-// ok is false if one of them is neither or has a zone.
-func CleanRanges(list []string) (clean []string, ok bool) {
-	for _, s := range list {
-		p, err := ParseRange(s)
-		if err != nil || strings.Contains(s, "%") {
-			return nil, false
-		}
-		text := p.String()
-		if p.IsSingleIP() {
-			text = p.Addr().String()
-		}
-		if !slices.Contains(clean, text) {
-			clean = append(clean, text)
-		}
-	}
-	return clean, true
+	return len(c.SourceIPs) == 0 || field.RangesContain(c.SourceIPs, from)
 }
 
 // isOld goes by the order of the list, in which new secrets come last: their

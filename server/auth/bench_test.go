@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
@@ -34,7 +35,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer f.Stop()
-	plain, id, hash := NewSecret("sandbox")
+	plain, id, hash := credential.NewSecret("sandbox")
 	err = s.Clients().Create(b.Context(), store.Client{ID: "billing", Secrets: []store.Secret{{ID: id, Hash: hash}}})
 	if err != nil {
 		b.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/credential"
+	"github.com/grantd/grantd/server/field"
 )
 
 // Client authentication methods (RFC 7591 §2).
@@ -17,11 +19,9 @@ const (
 // Methods lists what this server supports.
 var Methods = []string{MethodBasic, MethodPost}
 
-// Longest id and secret that are looked at.
-const (
-	maxClientID = 128
-	maxSecret   = 1024
-)
+// maxBasic is the length of the longest pair of id and secret in an HTTP Basic
+// header: each byte may take three.
+const maxBasic = 3*(field.MaxID+credential.MaxLength) + 1
 
 // Presented is what a request carries for client authentication. Empty
 // parameters count as absent (RFC 6749 §3.2).
@@ -95,7 +95,7 @@ func (p Presented) basic() (Credentials, error) {
 		return Credentials{}, errUnsupported
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimLeft(encoded, " "))
-	if err != nil || len(raw) > 3*(maxClientID+maxSecret)+1 {
+	if err != nil || len(raw) > maxBasic {
 		return Credentials{}, errFailed
 	}
 	id, secret, ok := strings.Cut(string(raw), ":")
@@ -116,31 +116,8 @@ func (p Presented) basic() (Credentials, error) {
 }
 
 func (c Credentials) check() error {
-	if !ValidClientID(c.ClientID) || c.Secret == "" || len(c.Secret) > maxSecret {
+	if !field.ValidClientID(c.ClientID) || c.Secret == "" || len(c.Secret) > credential.MaxLength {
 		return errFailed
 	}
 	return nil
-}
-
-// ValidClientID says whether id is [A-Za-z0-9._~-]{1,128} (contract §2), and
-// neither a path segment that URL libraries take away nor what a credential
-// looks like.
-func ValidClientID(id string) bool { return validID(id, "._~-") }
-
-// ValidID is ValidClientID for the id of an org, customer or partner:
-// [A-Za-z0-9._~=+-]{1,128} (contract §2).
-func ValidID(id string) bool { return validID(id, "._~=+-") }
-
-func validID(id, more string) bool {
-	return len(id) >= 1 && len(id) <= maxClientID && only(id, more) && id != "." && id != ".." && !looksLikeCredential(id)
-}
-
-func only(s, more string) bool {
-	for _, c := range []byte(s) {
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !letter && strings.IndexByte(more, c) < 0 {
-			return false
-		}
-	}
-	return true
 }

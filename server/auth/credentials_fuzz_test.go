@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/credential"
+	"github.com/grantd/grantd/server/field"
 )
 
 // Whatever is presented: either one readable id and secret by one method, or
@@ -42,7 +44,7 @@ func FuzzCredentials(f *testing.F) {
 		if twice && header != "" || assertion != "" || assertionType != "" {
 			t.Fatal("several methods are one")
 		}
-		if !ValidClientID(c.ClientID) || c.Secret == "" || len(c.Secret) > maxSecret {
+		if !field.ValidClientID(c.ClientID) || c.Secret == "" || len(c.Secret) > credential.MaxLength {
 			t.Fatalf("unusable credentials: id %q, %d bytes of secret", c.ClientID, len(c.Secret))
 		}
 		again := Presented{ClientID: c.ClientID, ClientSecret: c.Secret}

@@ -1,5 +1,5 @@
-// Package auth makes and checks credentials: client secrets and their hashes,
-// client authentication (RFC 6749 §2.3), and the cache of client records that
-// it rests on. It does not know tokens, routes or rendering; it answers
-// apierr.InvalidClient alike for unknown, deactivated and wrong.
+// Package auth authenticates clients (RFC 6749 §2.3): it reads the credentials
+// of a request and checks them against the client's record. It does not know
+// tokens, routes or rendering. It returns the same apierr.InvalidClient for an
+// unknown client, a deactivated one and a wrong secret.
 package auth

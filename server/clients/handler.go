@@ -6,8 +6,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
@@ -79,7 +79,7 @@ func (h handler) rotate(c *gin.Context) error {
 	grace := DefaultGrace
 	if body.Grace != nil {
 		var err error
-		if grace, err = config.ParseDuration(*body.Grace); err != nil {
+		if grace, err = field.ParseDuration(*body.Grace); err != nil {
 			return errGrace
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
@@ -101,7 +101,7 @@ func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) 
 		return errTooMany
 	}
 	secret := store.Secret{CreatedAt: now}
-	out.ClientSecret, secret.ID, secret.Hash = auth.NewSecret(s.o.Environment)
+	out.ClientSecret, secret.ID, secret.Hash = credential.NewSecret(s.o.Environment)
 	out.SecretID = secret.ID
 	c.Secrets = append(secrets, secret)
 	return nil
@@ -149,7 +149,7 @@ func withoutLongEnded(secrets []store.Secret, now time.Time) []store.Secret {
 // FindSecret answers whose generated secret this is, live or ended: a search
 // through all clients, for the rare case of a leak. Errors: apierr.NotFound.
 func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secretID string, err error) {
-	secretID, ok := auth.GeneratedID(plain, s.o.Environment)
+	secretID, ok := credential.SecretID(plain, s.o.Environment)
 	if !ok {
 		return "", "", errNoSecret
 	}
@@ -161,7 +161,7 @@ func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secre
 		}
 		for _, c := range clients {
 			for _, secret := range c.Secrets {
-				if secret.ID == secretID && auth.MatchesGenerated(secret.Hash, plain) {
+				if secret.ID == secretID && credential.Matches(secret.Hash, plain) {
 					return c.ID, secret.ID, nil
 				}
 			}

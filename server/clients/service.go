@@ -6,8 +6,9 @@ import (
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -39,7 +40,7 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Client]{
-		Kind: store.ClientKind, Valid: auth.ValidClientID,
+		Kind: store.ClientKind, Valid: field.ValidClientID,
 		Store: o.Store,
 		Head:  func(c *store.Client) *store.Head { return &c.Head },
 		View:  func(c store.Client) any { return view(c) },
@@ -72,12 +73,12 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) {
 	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, Head: s.Registry.NewHead()}
 	if c.ID == "" {
-		c.ID = auth.NewClientID()
+		c.ID = credential.NewClientID()
 	}
-	if !auth.ValidClientID(c.ID) {
+	if !field.ValidClientID(c.ID) {
 		return store.Client{}, "", bad("client_id", "client_id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
 	}
-	if c.OrgID != "" && !auth.ValidID(c.OrgID) {
+	if c.OrgID != "" && !field.ValidID(c.OrgID) {
 		return c, "", bad("org_id", "org_id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
 	}
 	if err := spec.apply(&c, s.o.Catalogue()); err != nil {
@@ -85,12 +86,12 @@ func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) 
 	}
 	secret := store.Secret{CreatedAt: c.CreatedAt}
 	if spec.SecretHash != "" {
-		if err := auth.CheckImported(spec.SecretHash); err != nil {
-			return c, "", bad("secret_hash", "secret_hash "+auth.ErrHash.Error())
+		if err := credential.CheckImported(spec.SecretHash); err != nil {
+			return c, "", bad("secret_hash", "secret_hash "+credential.ErrHash.Error())
 		}
-		secret.ID, secret.Hash = auth.NewSecretID(), spec.SecretHash
+		secret.ID, secret.Hash = credential.NewID(), spec.SecretHash
 	} else {
-		plain, secret.ID, secret.Hash = auth.NewSecret(s.o.Environment)
+		plain, secret.ID, secret.Hash = credential.NewSecret(s.o.Environment)
 	}
 	c.Secrets = []store.Secret{secret}
 	return c, plain, nil

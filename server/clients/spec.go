@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -62,7 +63,7 @@ func (s Spec) apply(c *store.Client, catalogue *scopes.Catalogue) error {
 	}
 	if s.TokenTTL != nil {
 		c.TokenTTL = time.Duration(*s.TokenTTL) * time.Second
-		if *s.TokenTTL != 0 && (*s.TokenTTL > int64(tokens.MaxTTL/time.Second) || c.TokenTTL < tokens.MinTTL) {
+		if *s.TokenTTL != 0 && (*s.TokenTTL > int64(scopes.MaxTokenLife/time.Second) || c.TokenTTL < scopes.MinTokenLife) {
 			return bad("token_ttl", "token_ttl is 60 to 86400 seconds, or 0 for the server's")
 		}
 	}
@@ -148,7 +149,7 @@ func (s Spec) applyLists(c *store.Client) error {
 const maxResources = 16
 
 func validRange(s string) bool {
-	_, err := auth.ParseRange(s)
+	_, err := field.ParseRange(s)
 	return err == nil
 }
 

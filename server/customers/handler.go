@@ -31,10 +31,9 @@ const (
 	typeBearerToken  = "customerBearerToken"
 )
 
-// Finder answers the active token that was presented, as grantd itself may see
-// it: one of the uses, and with no restriction that grantd does not enforce.
+// Finder finds the token of a caller; see tokens.Service.
 type Finder interface {
-	BearerToken(ctx context.Context, presented string, uses ...store.TokenUse) (tokens.Found, error)
+	FindBearer(ctx context.Context, presented string, from netip.Addr, uses ...store.TokenUse) (tokens.Found, error)
 }
 
 // Issues notes tokens that were given out; it must not block.
@@ -110,7 +109,7 @@ func (h Handler) bearer(c *gin.Context) (Bearer, error) {
 	if !ok || presented == "" {
 		return Bearer{}, errNoBearer
 	}
-	found, err := h.Find.BearerToken(c.Request.Context(), presented, store.UseClient, store.UseCustomer)
+	found, err := h.Find.FindBearer(c.Request.Context(), presented, web.Address(c), store.UseClient, store.UseCustomer)
 	if err != nil {
 		return Bearer{}, err
 	}

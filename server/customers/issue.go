@@ -14,7 +14,7 @@ import (
 )
 
 // maxLife is the longest and the usual life of a customer token, in seconds.
-const maxLife = int64(24 * time.Hour / time.Second)
+const maxLife = int64(scopes.MaxTokenLife / time.Second)
 
 // Bounds of resources: a token's record has room for them.
 const (

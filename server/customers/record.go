@@ -6,9 +6,8 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/phone"
-	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -40,9 +39,9 @@ var (
 func parse(id string, spec Spec) (store.Customer, error) {
 	c := store.Customer{ID: id, OrgID: spec.OrgID, Type: spec.Type, Language: spec.Language}
 	switch {
-	case !auth.ValidID(id):
+	case !field.ValidID(id):
 		return c, errID
-	case !auth.ValidID(spec.OrgID):
+	case !field.ValidID(spec.OrgID):
 		return c, errOrgID
 	case spec.Type != store.Individual && spec.Type != store.Business:
 		return c, errType
@@ -60,7 +59,7 @@ func parse(id string, spec Spec) (store.Customer, error) {
 		if err != nil {
 			return c, bad("authorized_users", "the phone of an authorized user "+err.Error())
 		}
-		if !registry.OneLine(u.Name, maxUserName) {
+		if !field.OneLine(u.Name, maxUserName) {
 			return c, errUsers
 		}
 		c.AuthorizedUsers = append(c.AuthorizedUsers, store.AuthorizedUser{Name: u.Name, Phone: number})

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -43,7 +43,7 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Customer]{
-		Kind: store.CustomerKind, Valid: auth.ValidID,
+		Kind: store.CustomerKind, Valid: field.ValidID,
 		Store: o.Store, Uncached: true,
 		Head: func(c *store.Customer) *store.Head { return &c.Head },
 		View: func(c store.Customer) any { return view(c) },

@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"math/big"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/phone"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/senders"
@@ -23,11 +23,10 @@ import (
 
 // Bounds of a code (contract §3).
 const (
-	codeDigits  = 6
-	codeLife    = 10 * time.Minute
-	codeTries   = 5
-	appHashLen  = 11
-	secretBytes = 32
+	codeDigits = 6
+	codeLife   = 10 * time.Minute
+	codeTries  = 5
+	appHashLen = 11
 )
 
 // scopeVerify is what asking for a code needs.
@@ -91,7 +90,7 @@ func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Ve
 // challenge keeps the challenge, then sends its code. One whose code was not
 // sent is taken back.
 func (t *Tokens) challenge(ctx context.Context, b Bearer, c store.Customer, m senders.Message) (string, error) {
-	token := newVerificationToken(t.o.Environment)
+	token := credential.NewVerificationToken(t.o.Environment)
 	digest := sha256.Sum256([]byte(token))
 	m.ExpiresAt = t.o.Now().UTC().Add(codeLife)
 	m.ID = hex.EncodeToString(digest[:16])
@@ -159,13 +158,6 @@ func (t *Tokens) message(c store.Customer, org store.Org, v Verification) (sende
 func validAppHash(h string) bool {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	return len(h) == appHashLen && strings.Trim(h, alphabet) == ""
-}
-
-// newVerificationToken answers gv_<env>_ and 43 base64url of 256 random bits.
-func newVerificationToken(environment string) string {
-	var b [secretBytes]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	return "gv_" + environment + "_" + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // newCode answers six digits, each as likely as any other.

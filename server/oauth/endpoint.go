@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -87,7 +88,7 @@ func (e *Endpoints) client(c *gin.Context, p auth.Presented) (auth.Identity, err
 		return auth.Identity{}, err
 	}
 	ev := web.EventOf(c)
-	if auth.OtherEnvironment(cred.Secret, e.o.Environment) {
+	if credential.OtherEnvironment(cred.Secret, e.o.Environment) {
 		ev.Note = "secret of the other environment presented"
 	}
 	id, err := e.o.Auth.Authenticate(c.Request.Context(), cred, web.Address(c))

@@ -9,6 +9,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -55,7 +56,7 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	}
 	active := false
 	if found.Token != nil {
-		hidden := tokens.HiddenBy(found.Token, rs, source)
+		hidden := tokens.HiddenReason(found.Token, rs, source)
 		active = hidden == ""
 		ev.Note, ev.TokenID = string(hidden), found.ID()
 	}
@@ -66,7 +67,7 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 		body.B = appendActive(body.B, found, ev.TokenID, e.o.Issuer())
 	} else {
 		ev.Verdict = web.Inactive
-		if found.Token == nil && auth.OtherEnvironment(token, e.o.Environment) {
+		if found.Token == nil && credential.OtherEnvironment(token, e.o.Environment) {
 			ev.Note = "token of the other environment presented"
 		}
 		body.B = append(body.B, inactive...)
@@ -110,14 +111,11 @@ func (e *Endpoints) bearerServer(c *gin.Context, who auth.Presented, bearer, tok
 	case bearer == token:
 		return nil, errSelf
 	}
-	found, err := e.o.Tokens.Find(c.Request.Context(), bearer)
+	found, err := e.o.Tokens.FindBearer(c.Request.Context(), bearer, web.Address(c), store.UseClient)
 	if err != nil {
 		return nil, err
 	}
-	// A token that is meant for another audience, or that carries what only a
-	// resource server can enforce, is not good here.
-	grantd := &store.Client{Resource: e.o.Issuer()}
-	if found.Token == nil || !tokens.Visible(found.Token, grantd, web.Address(c)) {
+	if found.Token == nil {
 		return nil, errBearer
 	}
 	web.EventOf(c).ClientID = found.Token.ClientID

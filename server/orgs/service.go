@@ -7,8 +7,8 @@ import (
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -36,7 +36,7 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Org]{
-		Kind: store.OrgKind, Valid: auth.ValidID,
+		Kind: store.OrgKind, Valid: field.ValidID,
 		Store: o.Store,
 		Head:  func(o *store.Org) *store.Head { return &o.Head },
 		View:  func(o store.Org) any { return view(o) },
@@ -52,10 +52,10 @@ var (
 // Put makes the org, or gives it what the spec says. version 0 means whatever
 // is stored, or nothing. Errors: apierr.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {
-	if !auth.ValidID(id) {
+	if !field.ValidID(id) {
 		return View{}, false, errID
 	}
-	if !registry.OneLine(spec.Name, maxName) {
+	if !field.OneLine(spec.Name, maxName) {
 		return View{}, false, errName
 	}
 	o, created, err := s.Registry.Put(ctx, s.first(id, spec), registry.Step[store.Org]{

@@ -12,7 +12,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -29,7 +29,7 @@ var (
 
 func validGrantID(id string) bool {
 	partner, org, ok := strings.Cut(id, "/")
-	return ok && auth.ValidID(partner) && auth.ValidID(org)
+	return ok && field.ValidID(partner) && field.ValidID(org)
 }
 
 // Grant answers what the org grants the partner. What was granted to one that
@@ -93,7 +93,7 @@ func (s *Service) Grants(ctx context.Context, partner, after string, limit int) 
 // GrantsBy answers up to limit grants of the org, to partners after the given
 // one, by partner. Errors: apierr.NotFound.
 func (s *Service) GrantsBy(ctx context.Context, org, after string, limit int) ([]GrantView, error) {
-	if !auth.ValidID(org) {
+	if !field.ValidID(org) {
 		return nil, errAbsentOrg
 	}
 	o, err := s.org(ctx, org)

@@ -13,8 +13,11 @@ import (
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
 )
 
 // Paths of the public endpoints (contract §3). Below PathPrefix everything is
@@ -39,10 +42,9 @@ const (
 	maxOrgs    = 1000
 )
 
-// Finder answers the active partner token that was presented, unless it may
-// not be used from that address.
+// Finder finds the token of a caller; see tokens.Service.
 type Finder interface {
-	PartnerToken(ctx context.Context, presented string, from netip.Addr) (tokens.Found, error)
+	FindBearer(ctx context.Context, presented string, from netip.Addr, uses ...store.TokenUse) (tokens.Found, error)
 }
 
 // Uses notes what was used and given out; it must not block.
@@ -110,7 +112,7 @@ func pageOf(u *url.URL) (after string, size int, err error) {
 			if size, err = strconv.Atoi(values[0]); err != nil || size < 1 || size > maxOrgs {
 				return "", 0, errPage
 			}
-		case name == paramAfter && auth.ValidID(values[0]):
+		case name == paramAfter && field.ValidID(values[0]):
 			after = values[0]
 		default:
 			return "", 0, errPage
@@ -158,7 +160,7 @@ func (h Handler) Exchange(c *gin.Context, subject, org, scope string) (tokens.Is
 // refused notes what the log may know of a token that is refused; the caller
 // is told one thing whatever it is.
 func (h Handler) refused(ev *web.Event, presented string, r *tokens.RefusedToken) error {
-	if auth.OtherEnvironment(presented, h.Environment) {
+	if credential.OtherEnvironment(presented, h.Environment) {
 		ev.Note = "token of the other environment presented"
 	}
 	if r == nil {
@@ -176,7 +178,7 @@ func (h Handler) recordIssue(c *gin.Context, b Bearer, org string, issued tokens
 // noteOrg notes the org that is asked for, if it can be one: the log is not to
 // keep what else a caller may put there.
 func noteOrg(c *gin.Context, org *string) {
-	if org != nil && auth.ValidID(*org) {
+	if org != nil && field.ValidID(*org) {
 		web.EventOf(c).OrgID = *org
 	}
 }
@@ -192,7 +194,7 @@ func (h Handler) bearer(c *gin.Context) (Bearer, error) {
 }
 
 func (h Handler) find(c *gin.Context, presented string) (Bearer, error) {
-	found, err := h.Find.PartnerToken(c.Request.Context(), presented, web.Address(c))
+	found, err := h.Find.FindBearer(c.Request.Context(), presented, web.Address(c), store.UsePartner)
 	if err != nil {
 		return Bearer{}, err
 	}

@@ -9,14 +9,14 @@ import (
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
 
 // maxLife is the longest and the usual life of an on-behalf token, in seconds.
-const maxLife = int64(24 * time.Hour / time.Second)
+const maxLife = int64(scopes.MaxTokenLife / time.Second)
 
 // Bounds of sourceIp: a token's record has room for them.
 const (
@@ -122,7 +122,7 @@ func (t *OnBehalf) issue(ctx context.Context, b Bearer, org string, asked, addre
 	if err != nil {
 		return tokens.IssuedToken{}, err
 	}
-	if partner.Record == nil || !auth.ValidID(org) {
+	if partner.Record == nil || !field.ValidID(org) {
 		return tokens.IssuedToken{}, errNotAgreed
 	}
 	grant, err := t.o.Grants.Get(ctx, store.GrantID(b.Token.PartnerID, org))
@@ -204,7 +204,7 @@ func sourceIPs(text *string) ([]string, error) {
 	if len(*text) > maxSourceIPLen || strings.Count(*text, ",") >= maxSourceIPs {
 		return nil, errNoSource
 	}
-	clean, ok := auth.CleanRanges(strings.Split(*text, ","))
+	clean, ok := field.CleanRanges(strings.Split(*text, ","))
 	if !ok {
 		return nil, errNoSource
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
@@ -65,7 +65,7 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{o: o}
 	s.Registry = registry.New(registry.Kind[store.Partner]{
-		Kind: store.PartnerKind, Valid: auth.ValidID, Store: o.Store,
+		Kind: store.PartnerKind, Valid: field.ValidID, Store: o.Store,
 		Head:   func(p *store.Partner) *store.Head { return &p.Head },
 		View:   func(p store.Partner) any { return view(p) },
 		End:    endTokens,
@@ -93,10 +93,10 @@ var (
 // voids the tokens that it made. version 0 means whatever is stored, or
 // nothing. Errors: apierr.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {
-	if !auth.ValidID(id) {
+	if !field.ValidID(id) {
 		return View{}, false, errID
 	}
-	if !registry.OneLine(spec.Name, maxName) {
+	if !field.OneLine(spec.Name, maxName) {
 		return View{}, false, errName
 	}
 	names, err := s.scopes(spec.Scope)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 )
 
 // FuzzSourceIP: what is taken is a short list of ranges in one form, which
@@ -33,7 +34,7 @@ func FuzzSourceIP(f *testing.F) {
 			t.Fatalf("%q: %q", text, list)
 		}
 		for i, s := range list {
-			p, err := auth.ParseRange(s)
+			p, err := field.ParseRange(s)
 			if err != nil || p != p.Masked() || p.Addr().Is4In6() || p.Addr().Zone() != "" || slices.Contains(list[:i], s) {
 				t.Errorf("%q: %q is in no form of its own: %v", text, s, err)
 			}
@@ -46,10 +47,10 @@ func FuzzSourceIP(f *testing.F) {
 				address, _, _ = strings.Cut(s, "/")
 			}
 			a, err := netip.ParseAddr(address)
-			if err != nil || !auth.Contains(list, a) || !auth.Contains(list, a.Unmap()) {
+			if err != nil || !field.RangesContain(list, a) || !field.RangesContain(list, a.Unmap()) {
 				t.Errorf("%q is not in %q: %v", s, list, err)
 			}
-			if bits > 0 && len(written) == 1 && auth.Contains(list, a.Next()) {
+			if bits > 0 && len(written) == 1 && field.RangesContain(list, a.Next()) {
 				t.Errorf("%q is more than one address: %q", s, list)
 			}
 		}

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
@@ -107,19 +106,19 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 // tokenOf answers the token that the spec describes, but for its id and hash.
 func tokenOf(spec TokenSpec, now time.Time) (store.PartnerToken, error) {
 	t := store.PartnerToken{Name: spec.Name, CreatedAt: now}
-	if !registry.OneLine(spec.Name, maxName) {
+	if !field.OneLine(spec.Name, maxName) {
 		return t, errTokenName
 	}
 	life := DefaultLifetime
 	if spec.Lifetime != nil {
 		var err error
-		if life, err = config.ParseDuration(*spec.Lifetime); err != nil || life < minLifetime || life > maxLifetime {
+		if life, err = field.ParseDuration(*spec.Lifetime); err != nil || life < minLifetime || life > maxLifetime {
 			return t, errLifetime
 		}
 	}
 	t.ExpiresAt = now.Add(life.Truncate(time.Second))
 	var ok bool
-	if t.SourceIPs, ok = auth.CleanRanges(spec.SourceIPs); !ok || len(spec.SourceIPs) > maxTokenRanges {
+	if t.SourceIPs, ok = field.CleanRanges(spec.SourceIPs); !ok || len(spec.SourceIPs) > maxTokenRanges {
 		return t, errSources
 	}
 	return t, nil

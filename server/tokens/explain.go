@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/store"
 )
 
@@ -61,7 +61,7 @@ type Explanation struct {
 func (s *Service) Explain(ctx context.Context, presented string) (Explanation, error) {
 	end, ok := s.o.Keys.Read(presented)
 	if !ok {
-		if auth.OtherEnvironment(presented, s.o.Environment) {
+		if credential.OtherEnvironment(presented, s.o.Environment) {
 			return Explanation{State: StateForeign, Detail: "a token of the other environment: this server is " + s.o.Environment}, nil
 		}
 		return Explanation{State: StateMalformed, Detail: "not a token of this server: made up, damaged in copying, or of another deployment"}, nil
@@ -69,7 +69,7 @@ func (s *Service) Explain(ctx context.Context, presented string) (Explanation, e
 	if _, err := s.o.Feed.Fresh(ctx); err != nil {
 		return Explanation{}, err
 	}
-	if _, partners := auth.PartnerTokenID(presented, s.o.Environment); partners {
+	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
 		return s.explainPartner(ctx, presented, end)
 	}
 	d := DigestOf(presented)

@@ -121,7 +121,7 @@ func (s *Service) lifetime(g Grant) time.Duration {
 		ttl = s.o.DefaultTTL
 	}
 	ttl = s.o.Catalogue().CapTTL(g.Scopes, ttl)
-	return min(max(ttl.Truncate(time.Second), MinTTL), MaxTTL)
+	return min(max(ttl.Truncate(time.Second), scopes.MinTokenLife), scopes.MaxTokenLife)
 }
 
 // tokenStore stores the record. Manager only creates here: look-ups and

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/store"
 )
 
@@ -13,7 +14,7 @@ import (
 // set here: it lives for ttl, or for as long as its scopes may, but not beyond
 // its ExpiresAt if it has one. Errors: store.ErrExpired, store.ErrUnavailable.
 func (s *Service) Mint(ctx context.Context, t store.Token, ttl time.Duration) (IssuedToken, error) {
-	ttl = min(s.o.Catalogue().CapTTL(strings.Fields(t.Scopes), ttl), MaxTTL).Truncate(time.Second)
+	ttl = min(s.o.Catalogue().CapTTL(strings.Fields(t.Scopes), ttl), scopes.MaxTokenLife).Truncate(time.Second)
 	t.IssuedAt = s.o.Now().UTC().Truncate(time.Second)
 	if end := t.IssuedAt.Add(ttl); t.ExpiresAt.IsZero() || end.Before(t.ExpiresAt) {
 		t.ExpiresAt = end

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/store"
 )
@@ -13,9 +13,9 @@ import (
 // MakePartnerToken answers a new partner token that ends at the given time,
 // its id, and the hash to keep. It has the keyed check that all tokens have.
 func (s *Service) MakePartnerToken(end time.Time) (plain, id, hash string) {
-	prefix, id := auth.NewPartnerTokenPrefix(s.o.Environment)
+	prefix, id := credential.NewPartnerTokenPrefix(s.o.Environment)
 	plain = s.o.Keys.make(prefix, end)
-	return plain, id, auth.HashGenerated(plain)
+	return plain, id, credential.Hash(plain)
 }
 
 // PartnerToken is what is kept of a partner token, with its partner.
@@ -59,7 +59,7 @@ func (p PartnerToken) Refused(now time.Time) Refused {
 // zero Token means that there is none: it was made up, or has ended long ago.
 // Errors: store.ErrUnavailable, feed.ErrStale.
 func (s *Service) PartnerTokenOf(ctx context.Context, presented string) (PartnerToken, error) {
-	id, ok := auth.PartnerTokenID(presented, s.o.Environment)
+	id, ok := credential.PartnerTokenID(presented, s.o.Environment)
 	if _, ours := s.o.Keys.Read(presented); !ok || !ours {
 		return PartnerToken{}, nil
 	}
@@ -84,7 +84,7 @@ func (s *Service) partnerToken(ctx context.Context, presented, id string) (p Par
 	}
 	p.cached = owner.Cached && partner.Cached
 	i := slices.IndexFunc(partner.Record.Tokens, func(t store.PartnerToken) bool { return t.ID == id })
-	if i < 0 || !auth.MatchesGenerated(partner.Record.Tokens[i].Hash, presented) {
+	if i < 0 || !credential.Matches(partner.Record.Tokens[i].Hash, presented) {
 		return p, nil
 	}
 	p.Partner, p.Token = partner.Record, &partner.Record.Tokens[i]

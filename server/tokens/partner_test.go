@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
@@ -46,7 +46,7 @@ func newDesktop(t *testing.T) *desktop {
 	}
 	t.Cleanup(f.Stop)
 	d.Service = New(Options{
-		Environment: "sandbox", Store: d.store, Clients: d.store.Clients(), Feed: f, Keys: ring(t, "gt_sandbox_", key(1, now)), Now: d.clock,
+		Environment: "sandbox", Issuer: func() string { return "https://grantd.example.com" }, Store: d.store, Clients: d.store.Clients(), Feed: f, Keys: ring(t, "gt_sandbox_", key(1, now)), Now: d.clock,
 		Partners: registry.NewCache(store.PartnerKind, d.store.Partners(), f), PartnerTokens: registry.NewCache(store.PartnerTokenKind, d.store.PartnerTokens(), f), CacheSize: 100,
 	})
 	d.store.Hook("GetPartnerToken", func() { d.reads++ })
@@ -88,13 +88,13 @@ func TestPartnerTokenForm(t *testing.T) {
 	if !strings.HasPrefix(plain, "gp_sandbox_"+id+"_") || len(plain) != len("gp_sandbox_")+8+1+43 {
 		t.Errorf("form of the token with id %q", id)
 	}
-	if got, ok := auth.PartnerTokenID(plain, "sandbox"); !ok || got != id {
+	if got, ok := credential.PartnerTokenID(plain, "sandbox"); !ok || got != id {
 		t.Errorf("id %q %v, want %q", got, ok, id)
 	}
 	if got, ok := d.o.Keys.Read(plain); !ok || got.Before(end) || got.Sub(end) >= time.Minute {
 		t.Errorf("its end is read as %v %v", got, ok)
 	}
-	if !auth.MatchesGenerated(hash, plain) || strings.Contains(hash, plain[20:]) {
+	if !credential.Matches(hash, plain) || strings.Contains(hash, plain[20:]) {
 		t.Error("the hash is not the token's")
 	}
 	again, other, _ := d.MakePartnerToken(end)

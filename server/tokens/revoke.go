@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/store"
 )
 
@@ -24,7 +24,7 @@ func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*s
 	if _, ok := s.o.Keys.Read(presented); !ok {
 		return nil, nil
 	}
-	if _, partners := auth.PartnerTokenID(presented, s.o.Environment); partners {
+	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
 		return nil, ErrNotYours // whatever has become of it: nobody is to think that this ended it
 	}
 	d := DigestOf(presented)
@@ -64,7 +64,7 @@ func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.
 // is ended, and the record that is answered is empty. Errors:
 // store.ErrNotFound, store.ErrUnavailable.
 func (s *Service) RevokePresented(ctx context.Context, presented, by string) (store.Token, error) {
-	if _, partners := auth.PartnerTokenID(presented, s.o.Environment); partners {
+	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
 		return store.Token{}, store.ErrNotFound // a record; when it is gone, so is all that was made with it
 	}
 	d := DigestOf(presented)
@@ -73,10 +73,7 @@ func (s *Service) RevokePresented(ctx context.Context, presented, by string) (st
 		return t, err
 	}
 	end, ours := s.o.Keys.Read(presented)
-	if _, partners := auth.PartnerTokenID(presented, s.o.Environment); partners {
-		ours = false // one that is gone is not in any feed: its record was what made it good
-	}
-	if !ours || s.o.Now().After(end.Add(descent*MaxTTL)) {
+	if !ours || s.o.Now().After(end.Add(descent*scopes.MaxTokenLife)) {
 		return t, err
 	}
 	return t, s.announce(ctx, d, time.Time{}, by)

@@ -9,21 +9,16 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
-// Hard bounds of a token's life.
-const (
-	MinTTL = time.Minute
-	MaxTTL = 24 * time.Hour
-)
-
 // Options are what a Service needs.
 type Options struct {
 	Environment string
+	Issuer      func() string // known once the listener is bound
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
 	// Partner tokens are records, and whose they are too.
@@ -105,7 +100,7 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 		if end, ok := s.o.Keys.Read(presented); !ok || !s.o.Now().Before(end) {
 			return found, nil
 		}
-		if id, ok := auth.PartnerTokenID(presented, s.o.Environment); ok {
+		if id, ok := credential.PartnerTokenID(presented, s.o.Environment); ok {
 			return s.findPartner(ctx, found, presented, id)
 		}
 	}

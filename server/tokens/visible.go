@@ -4,11 +4,11 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/store"
 )
 
-// What a resource server may say that it enforces (contract §3).
+// Restrictions that a resource server can be registered as enforcing.
 const (
 	EnforceSourceIP  = "source_ip"
 	EnforceEndpoints = "endpoints"
@@ -18,8 +18,8 @@ const (
 // Enforcements lists them.
 var Enforcements = []string{EnforceSourceIP, EnforceEndpoints, EnforceResources}
 
-// Hidden is why a resource server may not take a token that is active; "":
-// it may. They are notes of the log.
+// Hidden is why an active token is hidden from a resource server; "": it is
+// not. The log has it as a note.
 type Hidden string
 
 // The reasons.
@@ -31,20 +31,15 @@ const (
 	HiddenAddress   Hidden = "not shown: the caller's address is not one of the token's"
 )
 
-// Visible says whether a resource server may take the token as active.
-func Visible(t *store.Token, rs *store.Client, sourceIP netip.Addr) bool {
-	return HiddenBy(t, rs, sourceIP) == ""
-}
-
-// HiddenBy says why a resource server may not take the token as active. It
-// fails closed: a use, an audience or a restriction that the resource server
-// did not say it can handle makes the token invisible to it. sourceIP is the
-// caller's address as the resource server saw it; the zero Addr if it sent
-// none.
-func HiddenBy(t *store.Token, rs *store.Client, sourceIP netip.Addr) Hidden {
+// HiddenReason returns why a resource server must not accept the token, which is
+// active; "" if it may. It fails closed: a use, an audience or a restriction
+// that the resource server did not say it can handle hides the token from it.
+// sourceIP is the caller's address as the resource server saw it, and the zero
+// Addr if it sent none.
+func HiddenReason(t *store.Token, rs *store.Client, sourceIP netip.Addr) Hidden {
 	enforces := func(what string) bool { return slices.Contains(rs.Enforces, what) }
 	switch {
-	case !sees(rs, t.Use):
+	case !acceptsUse(rs, t.Use):
 		return HiddenUse
 	case len(t.Audience) > 0 && !slices.Contains(t.Audience, rs.Resource):
 		return HiddenAudience
@@ -53,25 +48,25 @@ func HiddenBy(t *store.Token, rs *store.Client, sourceIP netip.Addr) Hidden {
 	case len(t.Resources) > 0 && !enforces(EnforceResources):
 		return HiddenResources
 	case len(t.SourceIPs) > 0 && !enforces(EnforceSourceIP):
-		if !sourceIP.IsValid() || !auth.Contains(t.SourceIPs, sourceIP) {
+		if !sourceIP.IsValid() || !field.RangesContain(t.SourceIPs, sourceIP) {
 			return HiddenAddress
 		}
 	}
 	return ""
 }
 
-// sees says whether the resource server takes tokens of that use.
-func sees(rs *store.Client, use store.TokenUse) bool {
+// acceptsUse reports whether the resource server accepts tokens of the use.
+func acceptsUse(rs *store.Client, use store.TokenUse) bool {
 	if len(rs.TokenUses) == 0 {
 		return use == store.UseClient
 	}
 	return slices.Contains(rs.TokenUses, use)
 }
 
-// Subject answers the sub of introspection, with its namespace.
+// Subject returns the sub of the token, with its namespace.
 func Subject(t *store.Token) string { return string(AppendSubject(nil, t)) }
 
-// AppendSubject appends what Subject answers.
+// AppendSubject appends what Subject returns.
 func AppendSubject(b []byte, t *store.Token) []byte {
 	switch t.Use {
 	case store.UseCustomer:

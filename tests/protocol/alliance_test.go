@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/config"
-	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/tests/harness"
 )
@@ -95,7 +95,7 @@ func (a *alliance) partnerToken(t *testing.T, partner string, spec map[string]an
 	r := a.admin(t, "POST", "/partners/"+partner+"/tokens", body).JSON(t)
 	token, _ = r["token"].(string)
 	id, _ = r["token_id"].(string)
-	if _, ok := auth.PartnerTokenID(token, "sandbox"); !ok {
+	if _, ok := credential.PartnerTokenID(token, "sandbox"); !ok {
 		t.Fatalf("a partner token of another form: %q", token)
 	}
 	a.keep(token)

@@ -12,6 +12,7 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/credential"
 )
 
 const wrong = "wrong-secret-0123456789"
@@ -326,7 +327,7 @@ func TestImportedHashes(t *testing.T) {
 func TestOtherEnvironment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	live, _, _ := auth.NewSecret("live")
+	live, _, _ := credential.NewSecret("live")
 	renamed := strings.Replace(w.app.ClientSecret, "gs_sandbox_", "gs_live_", 1)
 	w.keep(live, renamed)
 	w.run(t, []row{

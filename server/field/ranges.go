@@ -1,0 +1,58 @@
+package field
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+var errMapped = errors.New("a range of IPv4-mapped addresses has at least 96 bits")
+
+// ParseRange reads an address or a CIDR. An address is a range of one.
+func ParseRange(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, err
+	}
+	if p.Addr().Is4In6() {
+		if p.Bits() < 96 { // a range of IPv6, which nobody means by an IPv4 address
+			return p, errMapped
+		}
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), nil
+}
+
+// CleanRanges returns the addresses and CIDRs in their canonical form, without
+// repeats. ok is false if one of them is neither, or has a zone.
+func CleanRanges(list []string) (clean []string, ok bool) {
+	for _, s := range list {
+		p, err := ParseRange(s)
+		if err != nil || strings.Contains(s, "%") {
+			return nil, false
+		}
+		text := p.String()
+		if p.IsSingleIP() {
+			text = p.Addr().String()
+		}
+		if !slices.Contains(clean, text) {
+			clean = append(clean, text)
+		}
+	}
+	return clean, true
+}
+
+// RangesContain reports whether one of the addresses or CIDRs covers addr. IPv4
+// addresses that are mapped into IPv6 count as IPv4.
+func RangesContain(list []string, addr netip.Addr) bool {
+	addr = addr.Unmap()
+	return slices.ContainsFunc(list, func(s string) bool {
+		p, err := ParseRange(s)
+		return err == nil && p.Contains(addr)
+	})
+}
