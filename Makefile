@@ -11,7 +11,7 @@ GO       := CGO_ENABLED=0 go
 PLAIN    := -trimpath -tags $(TAGS)
 # Tests that run grantd as a process run the one that `make build` made.
 PROGRAM  := TEST_GRANTD=$(CURDIR)/bin/grantd
-LONG     := ./tests/topology ./tests/replicas ./store/redisstore
+LONG     := ./tests/topology ./tests/redis ./store/redisstore
 SHELL    := /bin/bash -o pipefail
 
 .DEFAULT_GOAL := help

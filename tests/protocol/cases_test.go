@@ -30,11 +30,11 @@ var agreed = map[string]string{
 
 // elsewhere are the other cases of those sections, and why they are not here.
 var elsewhere = map[string]string{
-	"A39": "tests/limits", "A40": "tests/limits",
+	"A39": "tests/service", "A40": "tests/service",
 	"A43": "private_key_jwt is not in this version", "A44": "as A43", "A45": "as A43", "A46": "as A43", "A47": "as A43", "A49": "as A43",
-	"A50": "mutual TLS is not in this version", "A51": "falls: subjects have namespaces", "A52": "tests/limits measures it, with A11 and I34",
-	"E08": "tests/limits", "I23": "tests/limits",
-	"I26": "tests/replicas", "I27": "tests/replicas",
+	"A50": "mutual TLS is not in this version", "A51": "falls: subjects have namespaces", "A52": "tests/service measures it, with A11 and I34",
+	"E08": "tests/service", "I23": "tests/service",
+	"I26": "tests/redis", "I27": "tests/redis",
 	"X04": "authorization_details are not in this version", "X05": "DPoP is not in this version", "X06": "as X05", "X07": "as X05", "X08": "as X05",
 }
 

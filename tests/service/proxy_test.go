@@ -1,0 +1,137 @@
+package service_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+// post asks for a token as a client does, behind a proxy that sent the
+// headers.
+func post(t *testing.T, s *harness.Server, id, secret string, header http.Header) harness.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/oauth/token", strings.NewReader("grant_type=client_credentials"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(id, secret)
+	return harness.Do(t, nil, req)
+}
+
+func behind(proxies ...string) harness.Options {
+	return harness.Options{Edit: func(c *config.Config) {
+		c.Public.BehindTLSProxy, c.Public.TrustedProxies = true, proxies
+	}}
+}
+
+// T05, T06: behind a proxy that ends TLS, a request counts as TLS if the
+// proxy itself says so, and is refused otherwise; never redirected.
+func TestBehindAProxy(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		proxies []string
+		proto   []string
+		ok      bool
+	}{
+		{"T05_https_at_the_proxy", []string{"127.0.0.1"}, []string{"https"}, true},
+		{"T05_proxy_by_range", []string{"10.0.0.0/8", "127.0.0.0/8"}, []string{"https"}, true},
+		{"T05_proxy_by_mapped_address", []string{"::ffff:127.0.0.1"}, []string{"https"}, true},
+		{"T05_http_at_the_proxy", []string{"127.0.0.1"}, []string{"http"}, false},
+		{"T05_nothing_said", []string{"127.0.0.1"}, nil, false},
+		{"T05_said_twice", []string{"127.0.0.1"}, []string{"https", "http"}, false},
+		{"T05_said_twice_in_a_line", []string{"127.0.0.1"}, []string{"https, http"}, false},
+		{"T05_upper_case", []string{"127.0.0.1"}, []string{"HTTPS "}, false},
+		{"T06_untrusted_peer", []string{"10.0.0.0/8"}, []string{"https"}, false},
+		{"T06_other_header_of_an_untrusted_peer", []string{"10.0.0.0/8"}, nil, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := harness.Start(t, behind(tc.proxies...))
+			c := s.NewClient(t, "billing", "users:read")
+			header := http.Header{"X-Forwarded-For": {"192.0.2.1"}, "X-Forwarded-Ssl": {"on"}, "Forwarded": {"proto=https"}}
+			if tc.proto != nil {
+				header["X-Forwarded-Proto"] = tc.proto
+			}
+			r := post(t, s, c.ClientID, c.ClientSecret, header)
+			if tc.ok {
+				if r.Status != 200 {
+					t.Errorf("%d %s", r.Status, r.Body)
+				}
+				return
+			}
+			if r.Status != 400 || r.JSON(t)["error"] != "invalid_request" || r.Header.Get("Location") != "" || r.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%d %s %v", r.Status, r.Body, r.Header)
+			}
+			// Health checks carry no credentials, and come from elsewhere.
+			for path, status := range map[string]int{"/healthz": 200, "/readyz": 200, "/.well-known/oauth-authorization-server": 400, "/nothing": 400} {
+				req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r := harness.Do(t, nil, req); r.Status != status || r.Header.Get("Location") != "" {
+					t.Errorf("%s: %d %s, want %d", path, r.Status, r.Body, status)
+				}
+			}
+		})
+	}
+}
+
+// Without behind_tls_proxy the header means nothing; on the loopback plain
+// HTTP is fine.
+func TestForwardedProtoWithoutAProxy(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t)
+	c := s.NewClient(t, "billing", "users:read")
+	for _, proto := range []string{"http", "https"} {
+		if r := post(t, s, c.ClientID, c.ClientSecret, http.Header{"X-Forwarded-Proto": {proto}}); r.Status != 200 {
+			t.Errorf("%s: %d %s", proto, r.Status, r.Body)
+		}
+	}
+}
+
+// Beyond the loopback grantd does not even start without TLS.
+func TestPlainBeyondLoopbackIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*config.Config){
+		"public.listen": func(c *config.Config) { c.Public.Listen = "0.0.0.0:0" },
+		"admin.listen":  func(c *config.Config) { c.Admin.Listen = "[::]:0" },
+	} {
+		c := config.Defaults()
+		edit(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), name+": is beyond loopback without TLS") {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.Public.BehindTLSProxy = true
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s behind a proxy: %v", name, err)
+		}
+	}
+}
+
+// The admin listener without TLS of its own is behind the same proxies.
+func TestAdminBehindAProxy(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) {
+		c.Public.BehindTLSProxy, c.Public.TrustedProxies = true, []string{"127.0.0.1"}
+		c.Admin.Listen = "127.0.0.1:0"
+	}})
+	for proto, want := range map[string]int{"https": http.StatusUnauthorized, "http": http.StatusBadRequest, "": http.StatusBadRequest} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.Server.URL("admin")+"/admin/v1/clients", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if proto != "" {
+			req.Header.Set("X-Forwarded-Proto", proto)
+		}
+		if r := harness.Do(t, nil, req); r.Status != want {
+			t.Errorf("X-Forwarded-Proto %q: %d %s, want %d", proto, r.Status, r.Body, want)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package service_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/harness"
+)
+
+const (
+	// alike is how far medians may be apart, as a ratio. What is looked for
+	// is a slow hash or a store call that one kind has and another has not;
+	// a busy machine must not fail the test.
+	alike = 1.6
+	// samples of each kind in one round, and rounds until one is alike: noise
+	// that hits one kind does not hit it in every round.
+	samples = 150
+	rounds  = 4
+)
+
+// compare takes interleaved samples of each kind, and wants the medians of
+// all kinds alike in one of the rounds.
+func compare(t *testing.T, kinds map[string]func()) {
+	t.Helper()
+	var said string
+	for range rounds {
+		took := map[string][]time.Duration{}
+		for range samples {
+			for name, do := range kinds { // in another order each time
+				began := time.Now()
+				do()
+				took[name] = append(took[name], time.Since(began))
+			}
+		}
+		low, high := time.Duration(1<<62), time.Duration(0)
+		said = ""
+		for name, all := range took {
+			m := median(all)
+			low, high = min(low, m), max(high, m)
+			said += fmt.Sprintf("%s %v; ", name, m)
+		}
+		if float64(high) <= alike*float64(low) {
+			t.Log(said)
+			return
+		}
+	}
+	t.Errorf("a caller can tell them by their time: %s", said)
+}
+
+// A11, A52: an unknown client, a wrong secret, a nearly right one, a
+// deactivated client and an ended secret take the same time.
+func TestA11A52TimeOfARefusal(t *testing.T) {
+	harness.EachStoreInTurn(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		s := start()
+		c := s.NewClient(t, "billing", "users:read")
+		off := s.NewClient(t, "off", "users:read")
+		if _, err := s.Clients().Deactivate(t.Context(), auditor, "off"); err != nil {
+			t.Fatal(err)
+		}
+		end := s.NewClient(t, "end", "users:read")
+		if _, err := s.Clients().Rotate(t.Context(), auditor, "end", 0); err != nil {
+			t.Fatal(err)
+		}
+		last, first := []byte(c.ClientSecret), []byte(c.ClientSecret)
+		last[len(last)-2] ^= 1
+		first[len(first)-42] ^= 1
+		kind := func(id, secret string) func() {
+			return func() { want(t, s, 401, attempt{id: id, secret: secret}, id) }
+		}
+		compare(t, map[string]func(){
+			"unknown client":                   kind("nobody", c.ClientSecret),
+			"unknown client, secret of a form": kind("nobody", "wrong"),
+			"wrong secret":                     kind("billing", "wrong"),
+			"another client's secret":          kind("billing", off.ClientSecret),
+			"first bits wrong":                 kind("billing", string(first)),
+			"last bits wrong":                  kind("billing", string(last)),
+			"deactivated client":               kind("off", off.ClientSecret),
+			"ended secret":                     kind("end", end.ClientSecret),
+		})
+	})
+}
+
+// I34: a caller of introspection cannot tell by time why a token is not
+// active. What was never made here is refused by the keyed check and costs no
+// store read (contract §2), which is a kind of its own: among what was made
+// here, ended and unknown to the store are alike, and so are all sorts of
+// garbage.
+func TestI34TimeOfInactive(t *testing.T) {
+	addr := redistest.Start(t).Addr
+	s := harness.Start(t, edits(harness.OnRedis(addr)))
+	redis := harness.DialRedis(t, addr)
+	rs := s.NewClient(t, "rs", "introspect")
+	c := s.NewClient(t, "billing", "users:read")
+	gone := s.NewClient(t, "gone", "users:read")
+	lost := s.Token(t, c, "")
+	for _, key := range redis.Keys(t, "grantd:t:*") {
+		redis.Do(t, "DEL", key)
+	}
+	revoked, void, live := s.Token(t, c, ""), s.Token(t, gone, ""), s.Token(t, c, "")
+	if r := s.Form(t, "/oauth/revoke", c.ClientID, c.ClientSecret, url.Values{"token": {revoked}}); r.Status != 200 {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if err := s.Clients().Delete(t.Context(), auditor, "gone", 0); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(token string) func() {
+		return func() {
+			if r := s.Introspect(t, rs, token); r.Body != `{"active":false}` {
+				t.Errorf("%d %s", r.Status, r.Body)
+			}
+		}
+	}
+	t.Run("made_here", func(t *testing.T) {
+		compare(t, map[string]func(){"unknown to the store": ask(lost), "revoked": ask(revoked), "void": ask(void)})
+	})
+	t.Run("garbage", func(t *testing.T) {
+		off := func(token string) string {
+			b := []byte(token)
+			b[len(b)-5] ^= 1
+			return string(b)
+		}
+		compare(t, map[string]func(){
+			"made up":                         ask("gt_sandbox_" + strings.Repeat("0", 43)),
+			"one character off a live one":    ask(off(live)),
+			"one character off a revoked one": ask(off(revoked)),
+			"of no form":                      ask("x"),
+			"of the other environment":        ask("gt_live_" + live[len("gt_sandbox_"):]),
+		})
+	})
+}
