@@ -216,7 +216,7 @@ func TestTokenNotStored(t *testing.T) {
 	w := newWorld(t)
 	unavailable := row{status: 503, code: "temporarily_unavailable"}
 	for name, fail := range map[string]func(string, error){
-		"no_token_without_store/not_stored":             w.store.Fail,
+		"no_token_without_store/not_stored":               w.store.Fail,
 		"no_token_without_store/stored_but_response_lost": w.store.FailAfter,
 	} {
 		t.Run(name, func(t *testing.T) {
