@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// client is a client of grantd and what the test knows of it.
+// client is a client of grantd and what the test knows about it.
 type client struct {
 	ID, Scope        string
 	Secret, SecretID string
 }
 
-// refusal is an answer that is no success. Any other error means that the
+// refusal is a response that is not a success. Any other error means that the
 // outcome is unknown.
 type refusal struct {
 	status int
@@ -40,7 +40,7 @@ func answer(res *http.Response, into any) error {
 	return json.Unmarshal(b, into)
 }
 
-// change is one admin request.
+// change sends one admin request.
 func change(p *process, method, path string, body, into any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *client) create(p *process) error {
 	return err
 }
 
-// rotate answers the secret that it replaces.
+// rotate returns the secret that was replaced.
 func (c *client) rotate(p *process, grace string) (old string, err error) {
 	var rotated struct {
 		Secret   string `json:"client_secret"`
@@ -95,7 +95,7 @@ func (c *client) form(p *process, path, secret string, form url.Values) (*http.R
 	return http.DefaultClient.Do(req)
 }
 
-// issue answers a token.
+// issue requests a token.
 func (c *client) issue(p *process, secret string) (token string, status int, err error) {
 	res, err := c.form(p, "/oauth/token", secret, url.Values{"grant_type": {"client_credentials"}}) //nolint:bodyclose // answer closes it
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *client) revoke(p *process, token string) error {
 	return answer(res, nil)
 }
 
-// introspect asks about the token as c.
+// introspect introspects the token as c.
 func (c *client) introspect(p *process, token string) (active bool, err error) {
 	res, err := c.form(p, "/oauth/introspect", c.Secret, url.Values{"token": {token}})
 	if err != nil {
