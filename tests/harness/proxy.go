@@ -126,7 +126,7 @@ func (p *Proxy) serve(c net.Conn) {
 		return
 	}
 	if p.modeOf(c) == Replying {
-		p.replies(c)
+		p.sendReplies(c)
 		return
 	}
 	up, err := net.Dial("tcp", p.to)
@@ -138,7 +138,7 @@ func (p *Proxy) serve(c net.Conn) {
 		return
 	}
 	var back sync.WaitGroup
-	back.Go(func() { p.answers(c, up); c.Close() })
+	back.Go(func() { p.forwardReplies(c, up); c.Close() })
 	p.copy(up, c)
 	up.Close()
 	back.Wait()
@@ -160,8 +160,8 @@ func (p *Proxy) copy(to, from net.Conn) {
 	}
 }
 
-// answers forwards the replies of Redis as the mode demands.
-func (p *Proxy) answers(to, from net.Conn) {
+// forwardReplies forwards the replies of Redis as the mode demands.
+func (p *Proxy) forwardReplies(to, from net.Conn) {
 	b := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(b)
@@ -191,8 +191,8 @@ func (p *Proxy) answers(to, from net.Conn) {
 	}
 }
 
-// replies sends the Reply to each command.
-func (p *Proxy) replies(c net.Conn) {
+// sendReplies sends the Reply to each command.
+func (p *Proxy) sendReplies(c net.Conn) {
 	b := make([]byte, 32<<10)
 	var unread []byte
 	for {

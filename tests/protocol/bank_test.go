@@ -20,7 +20,7 @@ import (
 )
 
 // Orgs and customers. Of acme's customers daily is a business and gone is
-// deactivated; foreign belongs to wayne, and nobody exists nowhere.
+// deactivated; foreign belongs to wayne, and nobody does not exist.
 const (
 	acme, wayne = "h5D8B5gyHtk=", "wayne"
 
@@ -45,7 +45,7 @@ type bank struct {
 	backend clients.Created // of acme
 	second  clients.Created // of acme too
 	wayne   clients.Created // of the other org
-	api     clients.Created // takes tokens of clients and customers
+	api     clients.Created // accepts tokens of clients and customers
 	strict  clients.Created // api that enforces resources
 
 	token string // of backend

@@ -36,7 +36,7 @@ func (row row) check(t *testing.T, r harness.Response) {
 		t.Fatalf("status %d, want %d: %s", r.Status, row.status, r.Body)
 	}
 	if row.call.method != "HEAD" {
-		code, says := row.told(t, r)
+		code, says := row.errorIn(t, r)
 		if code != row.code || !strings.Contains(says, row.says) {
 			t.Errorf("error %q %q, want %q %q", code, says, row.code, row.says)
 		}
@@ -54,8 +54,8 @@ func (row row) check(t *testing.T, r harness.Response) {
 	}
 }
 
-// told returns the code and description of an error in either form.
-func (row row) told(t *testing.T, r harness.Response) (code, says string) {
+// errorIn returns the code and description of an error in either form.
+func (row row) errorIn(t *testing.T, r harness.Response) (code, says string) {
 	t.Helper()
 	if r.Status < 400 || r.Header.Get("Content-Type") != "application/vnd.api+json" {
 		code, _ = r.JSON(t)["error"].(string)

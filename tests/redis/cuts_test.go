@@ -26,12 +26,12 @@ func turn(m harness.Mode) func(*harness.Proxy) { return func(p *harness.Proxy) {
 var ways = []way{
 	{"refused", set(harness.Refusing), set(harness.Passing)},
 	{"hanging", set(harness.Hanging), set(harness.Passing)},
-	{"hanging for ever, new connections pass", set(harness.Hanging), turn(harness.Passing)},
+	{"hanging forever, new connections pass", set(harness.Hanging), turn(harness.Passing)},
 	// Every connection that exists at the cut runs one more command, whose reply
 	// is lost; new connections do not get that far.
 	{"replies lost", set(harness.Resetting), set(harness.Passing)},
 	{"one reply of each connection lost", lostOnce, set(harness.Passing)},
-	{"answers late", set(harness.Slow), set(harness.Passing)},
+	{"late replies", set(harness.Slow), set(harness.Passing)},
 }
 
 func lostOnce(p *harness.Proxy) { p.Set(harness.Resetting); p.Turn(harness.Passing) }

@@ -26,7 +26,7 @@ func TestCutOffReplica(t *testing.T) {
 	}{
 		{"refused", harness.Refusing, func(p *harness.Proxy) { p.Set(harness.Passing) }},
 		{"hanging, then broken", harness.Hanging, func(p *harness.Proxy) { p.Set(harness.Passing) }},
-		{"hanging for ever, new connections pass", harness.Hanging, func(p *harness.Proxy) { p.Turn(harness.Passing) }},
+		{"hanging forever, new connections pass", harness.Hanging, func(p *harness.Proxy) { p.Turn(harness.Passing) }},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()

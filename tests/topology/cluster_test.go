@@ -124,7 +124,7 @@ func down(t *testing.T, top cluster) {
 				return "revoke: " + a.String()
 			}
 			if ready(t, s) == "" {
-				return "readyz answers 200"
+				return "readyz returns 200"
 			}
 			return ""
 		})

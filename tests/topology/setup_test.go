@@ -234,7 +234,7 @@ func (x *watch) stop(t testing.TB) {
 	x.once.Do(func() {
 		close(x.quit)
 		x.done.Wait()
-		t.Logf("%d right answers, %d refused, the slowest after %v", x.right.Load(), x.refused.Load(), time.Duration(x.slowest.Load()).Round(time.Millisecond))
+		t.Logf("%d right responses, %d refused, the slowest after %v", x.right.Load(), x.refused.Load(), time.Duration(x.slowest.Load()).Round(time.Millisecond))
 	})
 }
 
