@@ -41,16 +41,16 @@ func TestBehindAProxy(t *testing.T) {
 		proto   []string
 		ok      bool
 	}{
-		{"T05_https_at_the_proxy", []string{"127.0.0.1"}, []string{"https"}, true},
-		{"T05_proxy_by_range", []string{"10.0.0.0/8", "127.0.0.0/8"}, []string{"https"}, true},
-		{"T05_proxy_by_mapped_address", []string{"::ffff:127.0.0.1"}, []string{"https"}, true},
-		{"T05_http_at_the_proxy", []string{"127.0.0.1"}, []string{"http"}, false},
-		{"T05_nothing_said", []string{"127.0.0.1"}, nil, false},
-		{"T05_said_twice", []string{"127.0.0.1"}, []string{"https", "http"}, false},
-		{"T05_said_twice_in_a_line", []string{"127.0.0.1"}, []string{"https, http"}, false},
-		{"T05_upper_case", []string{"127.0.0.1"}, []string{"HTTPS "}, false},
-		{"T06_untrusted_peer", []string{"10.0.0.0/8"}, []string{"https"}, false},
-		{"T06_other_header_of_an_untrusted_peer", []string{"10.0.0.0/8"}, nil, false},
+		{"https_at_the_proxy", []string{"127.0.0.1"}, []string{"https"}, true},
+		{"proxy_by_range", []string{"10.0.0.0/8", "127.0.0.0/8"}, []string{"https"}, true},
+		{"proxy_by_mapped_address", []string{"::ffff:127.0.0.1"}, []string{"https"}, true},
+		{"http_at_the_proxy", []string{"127.0.0.1"}, []string{"http"}, false},
+		{"header_missing", []string{"127.0.0.1"}, nil, false},
+		{"header_twice", []string{"127.0.0.1"}, []string{"https", "http"}, false},
+		{"header_with_two_values", []string{"127.0.0.1"}, []string{"https, http"}, false},
+		{"upper_case", []string{"127.0.0.1"}, []string{"HTTPS "}, false},
+		{"untrusted_peer", []string{"10.0.0.0/8"}, []string{"https"}, false},
+		{"other_header_of_an_untrusted_peer", []string{"10.0.0.0/8"}, nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := harness.Start(t, behind(tc.proxies...))
