@@ -1,5 +1,6 @@
-// Package admin_test tells what the admin API of clients, secrets, orgs,
-// customers, tokens, audit and scopes does (contract §4), on both stores.
+// Package admin_test tests the admin API (server/admin/ADMIN_API.md) from
+// outside, on both stores: clients, secrets, orgs, customers, partners, tokens,
+// audit and scopes.
 package admin_test
 
 import (
@@ -37,7 +38,8 @@ func do(t *testing.T, s *harness.Server, method, path string, body any, want int
 	return r.JSON(t)
 }
 
-// tokenFor gets a token with an id and secret; "" and the status if refused.
+// tokenFor requests a token with an id and secret. It returns "" and the status
+// if the request is refused.
 func tokenFor(t *testing.T, s *harness.Server, id, secret string) (string, int) {
 	t.Helper()
 	r := s.Form(t, "/oauth/token", id, secret, url.Values{"grant_type": {"client_credentials"}})
@@ -87,7 +89,7 @@ func TestClientLife(t *testing.T) {
 			}
 		}
 
-		// Widening keeps tokens, narrowing voids them.
+		// Widening the scopes keeps tokens, narrowing them voids them.
 		do(t, s, "PATCH", "/clients/billing", object{"scope": "users:read users:write cards"}, 200)
 		if !active(t, s, rs, token) {
 			t.Error("widening the scopes voided a token")
@@ -125,7 +127,7 @@ func TestClientLife(t *testing.T) {
 			t.Error("deleting left a token active")
 		}
 		do(t, s, "GET", "/clients/billing", nil, 404)
-		// The id can be used again; its old tokens and secrets stay dead.
+		// The id can be used again; the old tokens and secrets stay ended.
 		again := create(t, s, object{"client_id": "billing", "scope": "users:read users:write"})
 		if active(t, s, rs, fresh) {
 			t.Error("recreating revived a token")
@@ -150,13 +152,13 @@ func TestSecrets(t *testing.T) {
 		r := do(t, s, "POST", "/clients/billing/secrets", object{"grace": "1h"}, 201)
 		second := r["client_secret"].(string)
 		if r["previous_expires_at"] == nil {
-			t.Error("previous_expires_at is null")
+			t.Error("previous_expires_at is null after a rotation with grace")
 		}
 		newToken, _ := tokenFor(t, s, "billing", second)
 		if _, status := tokenFor(t, s, "billing", first); status != 200 {
 			t.Errorf("old secret inside its grace: %d", status)
 		}
-		// Rotating again with a longer grace does not lengthen the first one's life.
+		// Rotating again with a longer grace does not extend the first secret.
 		before := do(t, s, "GET", "/clients/billing/secrets", nil, 200)["secrets"].([]any)[0].(object)["expires_at"]
 		do(t, s, "POST", "/clients/billing/secrets", object{"grace": "30d"}, 201)
 		list := do(t, s, "GET", "/clients/billing/secrets", nil, 200)["secrets"].([]any)
@@ -169,12 +171,12 @@ func TestSecrets(t *testing.T) {
 			}
 		}
 
-		// Five live secrets at most.
+		// A client has at most five live secrets.
 		do(t, s, "POST", "/clients/billing/secrets", nil, 201)
 		do(t, s, "POST", "/clients/billing/secrets", nil, 201)
 		do(t, s, "POST", "/clients/billing/secrets", nil, 409)
 
-		// Ending one with its tokens ends no other secret's.
+		// Ending a secret with its tokens leaves the tokens of other secrets.
 		do(t, s, "DELETE", "/clients/billing/secrets/"+c["secret_id"].(string)+"?void_tokens=true", nil, 204)
 		if active(t, s, rs, oldToken) {
 			t.Error("a token of the ended secret is active")
@@ -186,7 +188,7 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("ended secret: %d", status)
 		}
 
-		// After its grace an old secret ends by itself; its tokens live on.
+		// An old secret ends by itself after its grace; its tokens live on.
 		s.Clock.Add(2 * 3600e9)
 		if _, status := tokenFor(t, s, "billing", second); status != 200 {
 			t.Errorf("second secret, 30 days of grace: %d", status)

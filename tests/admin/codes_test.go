@@ -9,7 +9,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// caller is a backend that asks for a customer's tokens with codes.
+// caller is a backend that requests customer tokens with codes.
 type caller struct {
 	s      *harness.Server
 	bearer func() string
@@ -27,8 +27,8 @@ func newCaller(t *testing.T, s *harness.Server) caller {
 	}}
 }
 
-// try asks for a verification and submits the code as often as it says; the
-// answer is that of the last.
+// try requests a verification and submits the code as often as times says. It
+// returns the last response.
 func (c caller) try(t *testing.T, code string, times int) harness.Response {
 	t.Helper()
 	bearer := c.bearer()
@@ -59,7 +59,7 @@ func code(t *testing.T, r harness.Response) string {
 	return r.JSON(t)["errors"].([]any)[0].(object)["code"].(string)
 }
 
-// An operator sees how many codes were wrong, and may forget them.
+// An operator sees how many codes were wrong, and can reset them.
 func TestResetCodes(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start(harness.Options{Edit: withCodes})
@@ -80,7 +80,7 @@ func TestResetCodes(t *testing.T) {
 		}
 		got := do(t, s, "POST", "/customers/10001/reset-codes", nil, 200)
 		if got["wrong_codes_today"] != 0.0 || got["wrong_codes_in_row"] != 0.0 || got["codes_locked"] != false {
-			t.Errorf("reset it is %v", got)
+			t.Errorf("after the reset the customer is %v", got)
 		}
 		if got := code(t, c.try(t, sandboxCode, 1)); got != "made" {
 			t.Errorf("after the reset a right code: %s", got)
@@ -102,7 +102,7 @@ func TestResetCodes(t *testing.T) {
 	})
 }
 
-// After 100 wrong codes in a row only an operator helps, not time.
+// After 100 wrong codes in a row only an operator can unlock the customer.
 func TestLockedCodes(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{Edit: withCodes})
@@ -122,13 +122,13 @@ func TestLockedCodes(t *testing.T) {
 	if r.Status != 403 || code(t, r) != "access_denied" || r.Header.Get("Retry-After") != "" {
 		t.Errorf("a right code: %d %s", r.Status, r.Body)
 	}
-	// Nothing else that an operator does to it unlocks it.
+	// Nothing else that an operator does to the customer unlocks it.
 	do(t, s, "POST", "/customers/10001/deactivate", nil, 200)
 	do(t, s, "POST", "/customers/10001/reactivate", nil, 200)
 	do(t, s, "DELETE", "/customers/10001", nil, 204)
 	do(t, s, "PUT", "/customers/10001", person("acme"), 201)
 	if _, _, locked := codes(t, s); !locked {
-		t.Error("deleting and making it anew unlocked it")
+		t.Error("deleting and creating the customer again unlocked it")
 	}
 	do(t, s, "POST", "/customers/10001/reset-codes", nil, 200)
 	if got := code(t, c.try(t, sandboxCode, 1)); got != "made" {

@@ -11,24 +11,25 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// Numbers that the tests put: no answer, no log and no audit has one whole.
+// Phone numbers of the tests. No response, log or audit event holds one whole.
 const (
 	phoneOne   = "+1 (555) 555-0142"
 	phoneTwo   = "+15555550137"
 	phoneThree = "+34 600 123 456"
 )
 
-// person is a customer of the org that is a person.
+// person returns an individual customer of the org.
 func person(org string) object {
 	return object{"org_id": org, "type": "individual", "phone": phoneOne}
 }
 
-// unmasked fails if one of the numbers above is in the text in any form.
+// unmasked fails the test if the text holds one of the numbers above in any
+// form.
 func unmasked(t *testing.T, where, text string) {
 	t.Helper()
 	for _, digits := range []string{"555-0142", "5555550142", "5555550137", "600123456", "600 123 456"} {
 		if strings.Contains(text, digits) {
-			t.Errorf("%s has a whole number: %s", where, text)
+			t.Errorf("%s holds a whole phone number: %s", where, text)
 		}
 	}
 }
@@ -48,22 +49,22 @@ func TestCustomerLife(t *testing.T) {
 			t.Errorf("%d with ETag %s: %s", r.Status, r.Header.Get("ETag"), d)
 		}
 
-		// The same number written otherwise is the same: nothing changes.
+		// The same number in another spelling changes nothing.
 		again := person("h5D8B5gyHtk=")
 		again["phone"] = "+1 555.555.0142"
 		if same := do(t, s, "PUT", "/customers/10001", again, 200); same["version"] != made["version"] {
-			t.Errorf("put twice it has the version %v, before %v", same["version"], made["version"])
+			t.Errorf("a second PUT changed the version: %v, before %v", same["version"], made["version"])
 		}
 
-		// A language alone does not change when the numbers did.
+		// A new language does not change phones_changed_at.
 		s.Clock.Add(5e9)
 		spanish := person("h5D8B5gyHtk=")
 		spanish["language"] = "es"
 		got := do(t, s, "PUT", "/customers/10001", spanish, 200)
 		if got["language"] != "es" || got["phones_changed_at"] != made["created_at"] || got["updated_at"] == made["created_at"] {
-			t.Errorf("in Spanish it is %v", got)
+			t.Errorf("with the language es the customer is %v", got)
 		}
-		// It becomes a business, with people who may act for it.
+		// The customer becomes a business with authorized users.
 		business := object{
 			"org_id": "h5D8B5gyHtk=", "type": "business", "phone": phoneTwo,
 			"authorized_users": []any{object{"name": "Jane Doe", "phone": phoneOne}, object{"name": "Juan Pérez", "phone": phoneThree}},
@@ -71,7 +72,7 @@ func TestCustomerLife(t *testing.T) {
 		got = do(t, s, "PUT", "/customers/10001", business, 200)
 		users := []any{object{"name": "Jane Doe", "phone": "+*******0142"}, object{"name": "Juan Pérez", "phone": "+*******3456"}}
 		if d := cmp.Diff(users, got["authorized_users"]); d != "" || got["phone"] != "+*******0137" || got["language"] != "en" || got["phones_changed_at"] == made["created_at"] {
-			t.Errorf("as a business it is %v; %s", got, d)
+			t.Errorf("as a business the customer is %v; %s", got, d)
 		}
 
 		shown := do(t, s, "GET", "/customers/10001", nil, 200)
@@ -82,13 +83,13 @@ func TestCustomerLife(t *testing.T) {
 			delete(shown, member)
 		}
 		if d := cmp.Diff(got, shown); d != "" {
-			t.Errorf("put and read differ: %s", d)
+			t.Errorf("PUT and GET differ: %s", d)
 		}
 		if off := do(t, s, "POST", "/customers/10001/deactivate", nil, 200); off["active"] != false || off["deactivated_at"] == nil {
-			t.Errorf("deactivated it is %v", off)
+			t.Errorf("the deactivated customer is %v", off)
 		}
 		if on := do(t, s, "POST", "/customers/10001/reactivate", nil, 200); on["active"] != true || on["deactivated_at"] != nil {
-			t.Errorf("reactivated it is %v", on)
+			t.Errorf("the reactivated customer is %v", on)
 		}
 		do(t, s, "POST", "/customers/10001/void-tokens", nil, 200)
 		do(t, s, "POST", "/customers/10001/reset-codes", nil, 200)
@@ -105,16 +106,16 @@ func TestCustomerLife(t *testing.T) {
 		}
 		for _, e := range events(t, s, "customer:10001") {
 			if name, _ := e["actor"].(string); !strings.HasPrefix(name, "uid:") || e["request_id"] == "" {
-				t.Errorf("nobody is named: %v", e)
+				t.Errorf("the event has no actor or no request id: %v", e)
 			}
 			if e["action"] == "customer.delete" && e["outcome"] == "done" {
 				if d := cmp.Diff(users, e["before"].(object)["authorized_users"]); d != "" || e["after"] != nil {
-					t.Errorf("what was deleted: %v", e)
+					t.Errorf("the event of the deletion: %v", e)
 				}
 			}
 		}
 		if e := events(t, s, "customer:10001")[6]; e["before"].(object)["phone"] != "+*******0142" || e["after"].(object)["phone"] != "+*******0137" {
-			t.Errorf("from what to what: %v", e)
+			t.Errorf("before and after in the event: %v", e)
 		}
 		unmasked(t, "the audit", s.AdminDo(t, "GET", "/audit?limit=500", nil).Body)
 		unmasked(t, "the log", s.Logs.String())
@@ -152,7 +153,7 @@ func TestCustomerEnds(t *testing.T) {
 		changed["phone"] = phoneTwo
 		do(t, s, "PUT", "/customers/10001", changed, 200)
 		if !active(t, s, rs, token) {
-			t.Error("another number ended a token")
+			t.Error("a new phone number ended a token")
 		}
 		for _, verb := range []string{"void-tokens", "deactivate"} {
 			do(t, s, "POST", "/customers/10001/"+verb, nil, 200)
@@ -188,7 +189,7 @@ func TestCustomerRejections(t *testing.T) {
 	putOrg(t, s, "acme", "Acme")
 	putOrg(t, s, "other", "Other")
 	do(t, s, "PUT", "/customers/10001", person("acme"), 201)
-	// with is a person of acme but for one member; nil takes it away.
+	// with returns a person of acme with one other member; nil removes it.
 	with := func(member string, value any) object {
 		o := person("acme")
 		o[member] = value
@@ -236,7 +237,7 @@ func TestCustomerRejections(t *testing.T) {
 		{"a name of two lines", "/customers/1", of(object{"name": "Jane\nDoe", "phone": phoneThree}), "authorized_users"},
 		{"a name too long", "/customers/1", of(object{"name": strings.Repeat("é", 201), "phone": phoneThree}), "authorized_users"},
 		{"someone without a phone", "/customers/1", of(jane, object{"name": "Juan"}), "authorized_users"},
-		{"someone's phone is none", "/customers/1", of(object{"name": "Juan", "phone": "+1 call me"}), "authorized_users"},
+		{"someone's phone is not one", "/customers/1", of(object{"name": "Juan", "phone": "+1 call me"}), "authorized_users"},
 		{"someone's unknown member", "/customers/1", of(object{"name": "Juan", "phone": phoneThree, "mail": "x"}), ""},
 		{"unknown member", "/customers/1", with("status", "active"), ""},
 		{"its id in the body", "/customers/1", with("customer_id", "1"), ""},
@@ -247,7 +248,7 @@ func TestCustomerRejections(t *testing.T) {
 			if got["error"] != "invalid_request" || (tc.field != "" && got["field"] != tc.field) {
 				t.Errorf("got %v, want an error at %q", got, tc.field)
 			}
-			unmasked(t, "the answer", mustJSON(t, got))
+			unmasked(t, "the response", mustJSON(t, got))
 		})
 	}
 	for _, tc := range []struct {
@@ -262,7 +263,7 @@ func TestCustomerRejections(t *testing.T) {
 		do(t, s, tc.method, tc.path, nil, tc.status)
 	}
 	if list := do(t, s, "GET", "/customers", nil, 200)["customers"].([]any); len(list) != 1 {
-		t.Errorf("what was refused made %d customers", len(list)-1)
+		t.Errorf("refused requests created %d customers", len(list)-1)
 	}
 	unmasked(t, "the log", s.Logs.String())
 }
@@ -271,10 +272,10 @@ func TestCustomerPages(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
 		if got := s.AdminDo(t, "GET", "/customers", nil); got.Body != `{"customers":[]}` {
-			t.Errorf("none: %s", got.Body)
+			t.Errorf("empty list: %s", got.Body)
 		}
 		of := map[string][]string{}
-		for i := range 11 { // one in four is of the other org
+		for i := range 11 { // every fourth belongs to the other org
 			id, org := fmt.Sprintf("c%02d", i), "acme"
 			if i%4 == 1 {
 				org = "other"
@@ -292,7 +293,7 @@ func TestCustomerPages(t *testing.T) {
 			}
 		}
 		if got := s.AdminDo(t, "GET", "/customers?org_id=nobody", nil); got.Body != `{"customers":[]}` {
-			t.Errorf("of an org that is none: %s", got.Body)
+			t.Errorf("list of an unknown org: %s", got.Body)
 		}
 		unmasked(t, "the list", s.AdminDo(t, "GET", "/customers", nil).Body)
 	})

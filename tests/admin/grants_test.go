@@ -33,12 +33,12 @@ func TestGrantLife(t *testing.T) {
 			t.Error(d)
 		}
 		if same := do(t, s, "PUT", path, spec, 200); same["version"] != made["version"] {
-			t.Errorf("put twice it has the version %v, before %v", same["version"], made["version"])
+			t.Errorf("a second PUT changed the version: %v, before %v", same["version"], made["version"])
 		}
-		// What is not said is not restricted: it replaces all that there was.
+		// PUT replaces the whole grant. What it omits is not restricted.
 		bare := do(t, s, "PUT", path, object{"scope": "cards"}, 200)
 		if d := cmp.Diff([]any{"cards", []any{}, nil}, []any{bare["scope"], bare["endpoints"], bare["until"]}); d != "" || bare["created_at"] != made["created_at"] {
-			t.Errorf("replaced it is %v", bare)
+			t.Errorf("the replaced grant is %v", bare)
 		}
 		if d := cmp.Diff(bare, do(t, s, "GET", path, nil, 200)); d != "" {
 			t.Error(d)
@@ -56,10 +56,10 @@ func TestGrantLife(t *testing.T) {
 		}
 		for _, e := range events(t, s, "grant:hurdlr/acme") {
 			if e["action"] == "grant.update" && (e["before"].(object)["until"] != until || e["after"].(object)["scope"] != "cards") {
-				t.Errorf("from what to what: %v", e)
+				t.Errorf("before and after in the event: %v", e)
 			}
 			if e["action"] == "grant.delete" && e["outcome"] == "done" && e["before"].(object)["scope"] != "cards" {
-				t.Errorf("what was withdrawn: %v", e)
+				t.Errorf("the event of the withdrawal: %v", e)
 			}
 		}
 	})
@@ -89,8 +89,8 @@ func TestGrantRejections(t *testing.T) {
 		field      string
 	}{
 		{"unknown partner", "/partners/nobody/orgs/acme", good, 404, ""},
-		{"a partner's id that none can have", "/partners/a%20b/orgs/acme", good, 404, ""},
-		{"an org's id that none can have", "/partners/hurdlr/orgs/a%20b", good, 404, ""},
+		{"an impossible partner id", "/partners/a%20b/orgs/acme", good, 404, ""},
+		{"an impossible org id", "/partners/hurdlr/orgs/a%20b", good, 404, ""},
 		{"unknown org", "/partners/hurdlr/orgs/nobody", good, 400, "org_id"},
 		{"deactivated partner", "/partners/idle/orgs/acme", good, 409, ""},
 		{"no scope", "/partners/hurdlr/orgs/acme", object{}, 400, "scope"},
@@ -112,7 +112,7 @@ func TestGrantRejections(t *testing.T) {
 		{"endpoint with one name twice", "/partners/hurdlr/orgs/acme", at("GET /a/{id}/b/{id}"), 400, "endpoints"},
 		{"the same endpoint twice", "/partners/hurdlr/orgs/acme", at("GET /cards/{id}", "GET /cards/{card}"), 400, "endpoints"},
 		{"endpoints that conflict", "/partners/hurdlr/orgs/acme", at("GET /{kind}/mine", "GET /cards/{id}"), 400, "endpoints"},
-		{"endpoints of which GET takes HEAD too", "/partners/hurdlr/orgs/acme", at("GET /cards/mine", "HEAD /cards/{id}", "GET /{kind}/{id}", "HEAD /{kind}/mine"), 400, "endpoints"},
+		{"endpoints that conflict because GET includes HEAD", "/partners/hurdlr/orgs/acme", at("GET /cards/mine", "HEAD /cards/{id}", "GET /{kind}/{id}", "HEAD /{kind}/mine"), 400, "endpoints"},
 		{"65 endpoints", "/partners/hurdlr/orgs/acme", at(many...), 400, "endpoints"},
 		{"endpoint too long", "/partners/hurdlr/orgs/acme", at("GET /" + strings.Repeat("x", 252)), 400, "endpoints"},
 		{"endpoints too long together", "/partners/hurdlr/orgs/acme", at(long...), 400, "endpoints"},
@@ -144,12 +144,12 @@ func TestGrantRejections(t *testing.T) {
 		do(t, s, tc.method, tc.path, nil, tc.status)
 	}
 	if got := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil); got.Body != `{"orgs":[]}` {
-		t.Errorf("what was refused is granted: %s", got.Body)
+		t.Errorf("refused requests created grants: %s", got.Body)
 	}
 }
 
-// The partners of one org are the grants of all partners that are its own, also
-// those that do not hold; an id that is nobody's is said to be that.
+// The list of an org's partners holds all grants of that org, even those that
+// are not in force. An unknown org is 404.
 func TestPartnersOfAnOrg(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -160,7 +160,7 @@ func TestPartnersOfAnOrg(t *testing.T) {
 		do(t, s, "GET", "/orgs/acme/partners?limit=0", nil, 400)
 		do(t, s, "POST", "/orgs/acme/partners", nil, 405)
 		if got := s.AdminDo(t, "GET", "/orgs/acme/partners", nil); got.Body != `{"partners":[]}` {
-			t.Errorf("none: %s", got.Body)
+			t.Errorf("empty list: %s", got.Body)
 		}
 		var want []string
 		for _, id := range []string{"p0", "p1", "p2", "p3", "p4", "p5"} {
@@ -196,7 +196,7 @@ func TestPartnersOfAnOrg(t *testing.T) {
 	})
 }
 
-// Granting less ends what was made with more; granting more ends nothing.
+// Narrowing a grant ends its tokens; widening it does not.
 func TestNarrowingAGrant(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -227,9 +227,9 @@ func TestNarrowingAGrant(t *testing.T) {
 			a.wants(step.what, !step.ends, before)
 			a.mint("acme")
 		}
-		a.wants("what another org did", true, spared, a.token)
+		a.wants("tokens of another org", true, spared, a.token)
 
-		// What the partner may have at all is narrowed for all orgs.
+		// Narrowing the partner's scopes narrows its grants of all orgs.
 		before := a.mint("acme")
 		do(t, s, "PUT", "/partners/hurdlr", object{"name": "Hurdlr", "scope": partnerScope + " transactions"}, 200)
 		a.wants("the partner may have more", true, before, spared)
@@ -238,12 +238,12 @@ func TestNarrowingAGrant(t *testing.T) {
 		a.wants("the partner may have less", true, a.token)
 		a.refused("the partner may have less", "acme", 403)
 		if _, status := onBehalf(t, s, a.token, "other", "customers"); status != 201 {
-			t.Errorf("what it may still have: %d", status)
+			t.Errorf("a scope that the partner still has: %d", status)
 		}
 	})
 }
 
-// A grant ends by itself, with what was made with it.
+// A grant ends by itself, and its tokens end with it.
 func TestGrantUntil(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()

@@ -17,7 +17,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// line is a customer of an import: that of person with an id.
+// line returns a customer of an import: person with an id.
 func line(id, org string, more ...object) object {
 	o := person(org)
 	o["customer_id"] = id
@@ -87,14 +87,14 @@ func TestImport(t *testing.T) {
 		if got["type"] != "business" || got["language"] != "es" || len(got["authorized_users"].([]any)) != 1 {
 			t.Errorf("imported is %v", got)
 		}
-		// Again: what is done is done.
+		// Importing the same lines again changes nothing.
 		for i, r := range importAll(t, s, false, lines[:3]...) {
 			if r.(object)["result"] != "unchanged" {
 				t.Errorf("line %d again: %v", i, r)
 			}
 		}
 		for id, done := range map[string][]string{
-			"10001": {"customer.create", "customer.update invalid_request"}, // it was to get another org
+			"10001": {"customer.create", "customer.update invalid_request"}, // refused: the line names another org
 			"10002": {"customer.create", "customer.update"},
 			"10003": {"customer.create"},
 		} {
@@ -107,7 +107,7 @@ func TestImport(t *testing.T) {
 	})
 }
 
-// The same customer twice in one call is put twice, the last one stays. The
+// A customer that is twice in one call is put twice, and the last line wins. The
 // command line refuses such a file.
 func TestImportTwice(t *testing.T) {
 	t.Parallel()
@@ -118,7 +118,7 @@ func TestImportTwice(t *testing.T) {
 		t.Error(d)
 	}
 	if c := do(t, s, "GET", "/customers/10001", nil, 200); c["phone"] != "+*******0137" {
-		t.Errorf("it has the phone %v", c["phone"])
+		t.Errorf("the customer has the phone %v", c["phone"])
 	}
 }
 
@@ -150,11 +150,11 @@ func TestImportRejections(t *testing.T) {
 			if got["error"] != "invalid_request" || (tc.field != "" && got["field"] != tc.field) {
 				t.Errorf("got %v, want an error at %q", got, tc.field)
 			}
-			unmasked(t, "the answer", mustJSON(t, got))
+			unmasked(t, "the response", mustJSON(t, got))
 		})
 	}
 	if got := s.AdminDo(t, "GET", "/customers", nil).Body; got != `{"customers":[]}` {
-		t.Errorf("what was refused made %s", got)
+		t.Errorf("refused requests created %s", got)
 	}
 	for i, r := range importAll(t, s, false, most...) {
 		if r.(object)["result"] != "created" {
@@ -163,8 +163,8 @@ func TestImportRejections(t *testing.T) {
 	}
 }
 
-// A store that fails in the middle ends the call: what was written before is
-// whole, and unchanged when the call is made again.
+// If the store fails in the middle, the call ends with 503. The customers written
+// before are complete, and the next call reports them as unchanged.
 func TestImportWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
@@ -187,7 +187,7 @@ func TestImportWithoutTheStore(t *testing.T) {
 	if d := cmp.Diff(want, importAll(t, s, false, both["customers"].([]object)...)); d != "" {
 		t.Error(d)
 	}
-	for _, method := range []string{"GetOrg", "GetCustomer"} { // a check must not call them good
+	for _, method := range []string{"GetOrg", "GetCustomer"} { // a check must not call the lines valid
 		faulty.Fail(method, down)
 		do(t, s, "POST", "/customers/import", object{"check": true, "customers": both["customers"]}, 503)
 		faulty.Heal(method)

@@ -10,8 +10,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// A secret that is ended while its slow check waits for its turn mints
-// nothing that lives.
+// A secret that is ended while its slow check waits in the queue issues no token
+// that stays active.
 func TestSecretEndedInTheQueue(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)

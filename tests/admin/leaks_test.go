@@ -26,7 +26,7 @@ func TestLeaks(t *testing.T) {
 				t.Fatalf("%d %s, want %d", r.Status, r.Body, status)
 			}
 			if strings.Contains(r.Body, credential) {
-				t.Error("the answer repeats the credential")
+				t.Error("the response repeats the credential")
 			}
 			return r.JSON(t)
 		}
@@ -39,7 +39,8 @@ func TestLeaks(t *testing.T) {
 			}
 		}
 
-		// A secret ends with the tokens it made; the client's others live.
+		// A leaked secret ends with its tokens; the client's other secrets and
+		// tokens live on.
 		wants(report(leaked, 200), object{"kind": "client_secret", "client_id": "billing", "secret_id": leakedID, "ended": true})
 		if active(t, s, rs, stolen) {
 			t.Error("a token of the leaked secret is active")
@@ -52,8 +53,8 @@ func TestLeaks(t *testing.T) {
 		}
 		wants(do(t, s, "POST", "/tokens/explain", object{"token": stolen}, 200), object{"state": "void", "void_of": "secret:billing/" + leakedID, "ended_by": "client:terraform"})
 
-		// Reported again, or ended before by its grace: still recognised, so
-		// that its tokens end too.
+		// A secret that has already ended is still recognized, so that its
+		// tokens end too.
 		wants(report(leaked, 200), object{"kind": "client_secret", "secret_id": leakedID, "ended": true})
 		do(t, s, "POST", "/clients/billing/secrets", object{"grace": "0s"}, 201)
 		wants(report(good, 200), object{"kind": "client_secret", "secret_id": rotated["secret_id"], "ended": true})
@@ -61,7 +62,7 @@ func TestLeaks(t *testing.T) {
 			t.Error("a token of an ended secret that leaked is active")
 		}
 
-		// A token ends alone.
+		// A leaked token ends alone.
 		d := create(t, s, object{"client_id": "shipping", "scope": "users:read"})
 		found, _ := tokenFor(t, s, "shipping", d["client_secret"].(string))
 		kept, _ := tokenFor(t, s, "shipping", d["client_secret"].(string))
@@ -72,7 +73,7 @@ func TestLeaks(t *testing.T) {
 		}
 		wants(report(found, 200), object{"kind": "token", "ended": true})
 
-		// What is not ours is said to be so.
+		// A credential that is not one of this server is 404.
 		damaged := []byte(d["client_secret"].(string))
 		damaged[len(damaged)-10] ^= 1
 		unknown := []string{
@@ -92,7 +93,7 @@ func TestLeaks(t *testing.T) {
 			t.Error("a wrong report ended a token")
 		}
 
-		// Each report is audited, and none with what was reported.
+		// Every report is audited, without the credential.
 		text := mustJSON(t, do(t, s, "GET", "/audit?limit=500", nil, 200))
 		done, missed := 0, 0
 		for _, e := range do(t, s, "GET", "/audit?limit=500", nil, 200)["events"].([]any) {

@@ -14,8 +14,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// A narrowing that was written but could not be announced is made good by the
-// next try, although that finds nothing more to narrow.
+// If a narrowing was written but could not be announced, the next try announces
+// it, although that finds nothing to narrow.
 func TestNarrowingThatWasNotAnnounced(t *testing.T) {
 	t.Parallel()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
@@ -33,7 +33,7 @@ func TestNarrowingThatWasNotAnnounced(t *testing.T) {
 	faulty.Heal("AppendFeed")
 	do(t, s, "PATCH", "/clients/billing", object{"scope": "users:read"}, 200)
 	if active(t, s, rs, token) {
-		t.Error("the token with the scope that was taken away is active")
+		t.Error("a token with the removed scope is active")
 	}
 	token, _ = tokenFor(t, s, "billing", c["client_secret"].(string))
 	do(t, s, "PATCH", "/clients/billing", object{"scope": "users:read"}, 200)
@@ -42,7 +42,8 @@ func TestNarrowingThatWasNotAnnounced(t *testing.T) {
 	}
 }
 
-// Narrowing must not turn a client's few defaults into everything it may have.
+// Narrowing must not leave a client without default scopes, because then its
+// default would be every scope that it may have.
 func TestNarrowingTheLastDefault(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
@@ -54,7 +55,8 @@ func TestNarrowingTheLastDefault(t *testing.T) {
 	do(t, s, "PATCH", "/clients/billing", object{"scope": "cards-sensitive payments-write", "default_scope": ""}, 200)
 }
 
-// What a path or a body can be made to look like by whom it passes through.
+// Other spellings of a path or a member's name, which a proxy might pass on, are
+// refused.
 func TestOneSpelling(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
@@ -73,7 +75,7 @@ func TestOneSpelling(t *testing.T) {
 			t.Errorf("%s: %d %s", body, r.Status, r.Body)
 		}
 	}
-	// On the socket there is no address, whatever a header says.
+	// A caller on the socket has no address, whatever a header says.
 	req, _ := http.NewRequest("POST", "http://grantd/admin/v1/clients/victim/deactivate", nil)
 	req.Header.Set("X-Forwarded-For", "6.6.6.6")
 	harness.Do(t, s.Admin, req)

@@ -13,10 +13,10 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// sandboxCode is right in the tests that need a code, and nothing is sent.
+// sandboxCode is the right code in tests that need one; nothing is sent.
 const sandboxCode = "000001"
 
-// withCodes lets a test have as many codes as it likes.
+// withCodes switches the limits on codes off.
 func withCodes(c *config.Config) {
 	c.Customers.SandboxCode = sandboxCode
 	for _, l := range []*config.Limit{&c.Limits.CodesPerPhone, &c.Limits.CodesPerCustomer, &c.Limits.CodesPerClient, &c.Limits.CodesPerOrg} {
@@ -29,7 +29,7 @@ func putOrg(t *testing.T, s *harness.Server, id, name string) object {
 	return do(t, s, "PUT", "/orgs/"+id, object{"name": name}, http.StatusCreated)
 }
 
-// events are those of the audit with the target, newest first.
+// events returns the audit events with the target, newest first.
 func events(t *testing.T, s *harness.Server, target string) (all []object) {
 	t.Helper()
 	for _, e := range do(t, s, "GET", "/audit?limit=500", nil, 200)["events"].([]any) {
@@ -40,8 +40,8 @@ func events(t *testing.T, s *harness.Server, target string) (all []object) {
 	return all
 }
 
-// actions are what the audit says was done to the target, oldest first, with
-// the outcome of what was refused.
+// actions returns the actions of those events, oldest first, each followed by
+// its outcome if that is not done.
 func actions(t *testing.T, s *harness.Server, target string) (all []string) {
 	t.Helper()
 	for _, e := range events(t, s, target) {
@@ -54,7 +54,7 @@ func actions(t *testing.T, s *harness.Server, target string) (all []string) {
 	return all
 }
 
-// document posts the attributes to a public endpoint, in JSON:API.
+// document posts the attributes to a public endpoint as a JSON:API document.
 func document(t *testing.T, s *harness.Server, bearer, path, typ string, attributes object) harness.Response {
 	t.Helper()
 	body := mustJSON(t, object{"data": object{"type": typ, "attributes": attributes}})
@@ -66,7 +66,8 @@ func document(t *testing.T, s *harness.Server, bearer, path, typ string, attribu
 	return harness.Do(t, nil, req)
 }
 
-// customerToken gets one without a code; "" and the status if it is refused.
+// customerToken requests a customer token without a code. It returns "" and the
+// status if the request is refused.
 func customerToken(t *testing.T, s *harness.Server, bearer, id, scope string) (string, int) {
 	t.Helper()
 	r := document(t, s, bearer, "/customers/"+id+"/token", "customerToken", object{"scope": scope})
@@ -78,7 +79,7 @@ func customerToken(t *testing.T, s *harness.Server, bearer, id, scope string) (s
 
 const backendScope = "customers cards cards-write customer-token-write"
 
-// newRS is a resource server that sees customers' tokens too.
+// newRS creates a resource server that also accepts customer tokens.
 func newRS(t *testing.T, s *harness.Server) object {
 	t.Helper()
 	return create(t, s, object{"client_id": "cards-api", "scope": "introspect", "token_uses": []string{"client", "customer"}})
@@ -96,7 +97,7 @@ func TestOrgLife(t *testing.T) {
 			t.Error(d)
 		}
 		if same := do(t, s, "PUT", "/orgs/h5D8B5gyHtk=", object{"name": "Acme"}, 200); same["version"] != made["version"] {
-			t.Errorf("put twice it has the version %v, before %v", same["version"], made["version"])
+			t.Errorf("a second PUT changed the version: %v, before %v", same["version"], made["version"])
 		}
 		named := do(t, s, "PUT", "/orgs/h5D8B5gyHtk=", object{"name": "Acme Bank"}, 200)
 		if named["name"] != "Acme Bank" || named["version"] == made["version"] || named["created_at"] != made["created_at"] {
@@ -116,23 +117,24 @@ func TestOrgLife(t *testing.T) {
 		do(t, s, "GET", "/orgs/h5D8B5gyHtk=", nil, 404)
 		do(t, s, "DELETE", "/orgs/h5D8B5gyHtk=", nil, 404)
 
-		// Each change is in the audit; that nothing changed is not.
+		// The audit has every change, and no event if nothing changed.
 		done := []string{"org.create", "org.update", "org.deactivate", "org.reactivate", "org.void_tokens", "org.delete", "org.delete not_found"}
 		if d := cmp.Diff(done, actions(t, s, "org:h5D8B5gyHtk=")); d != "" {
 			t.Error(d)
 		}
 		for _, e := range events(t, s, "org:h5D8B5gyHtk=") {
 			if name, _ := e["actor"].(string); !strings.HasPrefix(name, "uid:") || e["request_id"] == "" {
-				t.Errorf("nobody is named: %v", e)
+				t.Errorf("the event has no actor or no request id: %v", e)
 			}
 			if e["action"] == "org.update" && (e["before"].(object)["name"] != "Acme" || e["after"].(object)["name"] != "Acme Bank") {
-				t.Errorf("from what to what: %v", e)
+				t.Errorf("before and after in the event: %v", e)
 			}
 		}
 	})
 }
 
-// What ends with an org, and what comes back with it.
+// The tokens of an org's clients and customers end with it. Reactivating the org
+// restores clients and customers, but not their tokens.
 func TestOrgEnds(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -173,7 +175,7 @@ func TestOrgEnds(t *testing.T) {
 			t.Helper()
 			r := s.Form(t, "/oauth/token", "backend", backend, url.Values{"grant_type": {"client_credentials"}})
 			if r.Status != 401 || r.JSON(t)["error"] != "invalid_client" {
-				t.Errorf("%s: its client gets %d %s", after, r.Status, r.Body)
+				t.Errorf("%s: the org's client gets %d %s", after, r.Status, r.Body)
 			}
 			if _, status := customerToken(t, s, old[len(old)-1][0], "10001", "cards"); status != 401 {
 				t.Errorf("%s: with an ended token a customer token gets %d", after, status)
@@ -191,7 +193,7 @@ func TestOrgEnds(t *testing.T) {
 		mint()
 		do(t, s, "POST", "/orgs/acme/void-tokens", nil, 200)
 		check("void-tokens")
-		mint() // only what there was has ended
+		mint() // only the earlier tokens have ended
 
 		do(t, s, "POST", "/orgs/acme/deactivate", nil, 200)
 		check("deactivate")
@@ -203,17 +205,17 @@ func TestOrgEnds(t *testing.T) {
 		do(t, s, "DELETE", "/orgs/acme", nil, 204)
 		check("delete")
 		refused("delete")
-		// Its client and its customer are still there, and belong to nobody.
+		// Its client and its customer still exist, but have no org.
 		do(t, s, "GET", "/clients/backend", nil, 200)
 		do(t, s, "GET", "/customers/10001", nil, 200)
 		do(t, s, "PUT", "/customers/10001", object{"org_id": "acme", "type": "individual", "phone": "+15555550136"}, 400)
 		putOrg(t, s, "acme", "Acme again")
-		check("made anew")
+		check("created again")
 		mint()
 	})
 }
 
-// The first client of an org makes it; the next ones find it.
+// Creating the first client of an org creates the org; later clients find it.
 func TestOrgOfAClient(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
@@ -223,14 +225,14 @@ func TestOrgOfAClient(t *testing.T) {
 	}
 	for org, name := range map[string]string{"acme": "acme", long: long[:64]} {
 		if got := do(t, s, "GET", "/orgs/"+org, nil, 200); got["name"] != name {
-			t.Errorf("its name is %v", got["name"])
+			t.Errorf("the org's name is %v, want %v", got["name"], name)
 		}
 		made := events(t, s, "org:"+org)
 		if len(made) != 1 || made[0]["action"] != "org.create" || made[0]["after"].(object)["name"] != name || made[0]["request_id"] == "" {
-			t.Errorf("audited is %v", made)
+			t.Errorf("the audit has %v", made)
 		}
 	}
-	// Without an org there is none, and what is refused makes none.
+	// A client without an org creates none, nor does a refused one.
 	create(t, s, object{"client_id": "alone"})
 	do(t, s, "POST", "/clients", object{"client_id": "bad", "org_id": "never", "scope": "no:such"}, 400)
 	if list := do(t, s, "GET", "/orgs", nil, 200)["orgs"].([]any); len(list) != 2 {
@@ -280,12 +282,11 @@ func TestOrgRejections(t *testing.T) {
 		})
 	}
 	if list := do(t, s, "GET", "/orgs", nil, 200)["orgs"].([]any); len(list) != 1 {
-		t.Errorf("what was refused made %d orgs", len(list)-1)
+		t.Errorf("refused requests created %d orgs", len(list)-1)
 	}
 }
 
-// changeIf sends the body on the condition that the record is still the one
-// that had the ETag.
+// changeIf sends the body with If-Match: etag.
 func changeIf(t *testing.T, s *harness.Server, method, path, etag string, body any) harness.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://grantd/admin/v1"+path, strings.NewReader(mustJSON(t, body)))
@@ -296,7 +297,7 @@ func changeIf(t *testing.T, s *harness.Server, method, path, etag string, body a
 	return harness.Do(t, s.Admin, req)
 }
 
-// A change that was begun for one record never meets another.
+// A change that was begun for one version of a record never changes another.
 func TestRecordETags(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -307,17 +308,17 @@ func TestRecordETags(t *testing.T) {
 				return object{"org_id": "acme", "type": "individual", "phone": fmt.Sprintf("+155555501%02d", n)}
 			},
 		} {
-			for _, etag := range []string{`"1"`, "*"} { // RFC 9110 §13.1.1: there is none that matches
+			for _, etag := range []string{`"1"`, "*"} { // neither matches a record that does not exist (RFC 9110 §13.1.1)
 				if r := changeIf(t, s, "PUT", path, etag, body(1)); r.Status != 412 {
-					t.Errorf("%s that is not there, with %s: %d %s", path, etag, r.Status, r.Body)
+					t.Errorf("%s that does not exist, with %s: %d %s", path, etag, r.Status, r.Body)
 				}
 				if r := changeIf(t, s, "DELETE", path, etag, nil); r.Status != 404 {
-					t.Errorf("DELETE %s that is not there, with %s: %d %s", path, etag, r.Status, r.Body)
+					t.Errorf("DELETE %s that does not exist, with %s: %d %s", path, etag, r.Status, r.Body)
 				}
 			}
 			first := s.AdminDo(t, "PUT", path, body(1)).Header.Get("ETag")
 			if got := s.AdminDo(t, "GET", path, nil).Header.Get("ETag"); got != first || got == "" {
-				t.Errorf("%s: made with the ETag %q, read with %q", path, first, got)
+				t.Errorf("%s: created with the ETag %q, read with %q", path, first, got)
 			}
 			second := changeIf(t, s, "PUT", path, first, body(2))
 			if second.Status != 200 || second.Header.Get("ETag") == first {
@@ -367,7 +368,7 @@ func TestOrgPages(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
 		if got := s.AdminDo(t, "GET", "/orgs", nil); got.Body != `{"orgs":[]}` {
-			t.Errorf("none: %s", got.Body)
+			t.Errorf("empty list: %s", got.Body)
 		}
 		want := []string{"o0", "o1", "o2", "o3", "o4", "o5", "o6"}
 		for _, id := range want {

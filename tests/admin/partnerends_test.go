@@ -13,11 +13,11 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// afterTheFeed is when the feed has forgotten what happened before.
+// afterTheFeed is how long the feed keeps its entries, and a little more.
 const afterTheFeed = 24*time.Hour + 6*time.Minute
 
-// What ends for good stays so when the feed has forgotten it: partner tokens
-// live longer.
+// A partner token that has ended stays ended after the feed has dropped its
+// entry, although partner tokens live longer than the feed's entries.
 func TestPartnerTokensEndForGood(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -28,7 +28,7 @@ func TestPartnerTokensEndForGood(t *testing.T) {
 		for _, step := range []struct {
 			what, method, path string
 			status             int
-			refused            int // of a token that is asked for then
+			refused            int // status of a later request for a token
 		}{
 			{"void-tokens", "POST", "/partners/hurdlr/void-tokens", 200, 401},
 			{"deactivate", "POST", "/partners/hurdlr/deactivate", 200, 401},
@@ -59,7 +59,8 @@ func TestPartnerTokensEndForGood(t *testing.T) {
 	})
 }
 
-// Each partner's end waits for the other replicas, but not one after the other.
+// Voiding the tokens of many partners waits for the other replicas once, not
+// once for each partner.
 func TestVoidAllOfManyPartners(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -77,20 +78,19 @@ func TestVoidAllOfManyPartners(t *testing.T) {
 		made.Wait()
 		began := time.Now()
 		do(t, s, "POST", "/tokens/void-all", nil, 200)
-		if took := time.Since(began); took > 10*time.Second { // one after the other: 20 s and more
+		if took := time.Since(began); took > 10*time.Second { // one after the other would take 20 s or more
 			t.Errorf("it took %v", took)
 		}
 		for i, token := range tokens {
 			if token == "" || active(t, s, rs, token) {
-				t.Errorf("the token of partner %d is active, or was never made", i)
+				t.Errorf("the token of partner %d is active, or was never issued", i)
 			}
 		}
 	})
 }
 
-// A partner and an org that are made anew are others: nothing that the old ones
-// had is theirs.
-func TestPartnersAndOrgsMadeAnew(t *testing.T) {
+// A partner or org that is deleted and created again has nothing of the old one.
+func TestPartnersAndOrgsCreatedAgain(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
 		a := newAlliance(t, s)
@@ -109,9 +109,9 @@ func TestPartnersAndOrgsMadeAnew(t *testing.T) {
 		a.wants("an org that is deleted", false, token)
 		a.refused("an org that is deleted", "acme", 403)
 		putOrg(t, s, "acme", "Another")
-		a.wants("an org that is made anew", false, token)
-		a.refused("an org that is made anew", "acme", 403)
-		a.wants("what another org does", true, spared, a.token)
+		a.wants("an org that is created again", false, token)
+		a.refused("an org that is created again", "acme", 403)
+		a.wants("tokens of another org", true, spared, a.token)
 		putGrant(t, s, "hurdlr", "acme", object{"scope": "customers cards"})
 		a.wants("granted again", false, token)
 		token = a.mint("acme")
@@ -122,17 +122,17 @@ func TestPartnersAndOrgsMadeAnew(t *testing.T) {
 		a.refused("a partner that is deleted", "acme", 401)
 		do(t, s, "GET", "/partners/hurdlr/orgs/acme", nil, 404)
 		putPartner(t, s, "hurdlr")
-		a.wants("a partner that is made anew", false, token, spared, old)
-		a.refused("a partner that is made anew", "acme", 401)
+		a.wants("a partner that is created again", false, token, spared, old)
+		a.refused("a partner that is created again", "acme", 401)
 		if n := len(listed(t, s, "hurdlr")); n != 0 {
-			t.Errorf("made anew it has %d tokens", n)
+			t.Errorf("created again it has %d tokens", n)
 		}
 		if r := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil); r.Body != `{"orgs":[]}` {
-			t.Errorf("made anew it was granted %s", r.Body)
+			t.Errorf("created again it was granted %s", r.Body)
 		}
 		a.renew()
-		a.refused("a partner that is made anew", "acme", 403)
-		a.refused("a partner that is made anew", "other", 403)
+		a.refused("a partner that is created again", "acme", 403)
+		a.refused("a partner that is created again", "other", 403)
 		do(t, s, "POST", "/tokens/revoke", object{"token": old}, 404)
 		putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
 		a.wants("granted again", false, token, old)
@@ -140,7 +140,7 @@ func TestPartnersAndOrgsMadeAnew(t *testing.T) {
 	})
 }
 
-// A withdrawn grant ends its tokens, and only these.
+// Withdrawing a grant ends its tokens, and only these.
 func TestWithdrawnGrant(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -156,8 +156,9 @@ func TestWithdrawnGrant(t *testing.T) {
 	})
 }
 
-// Whoever is first, a partner that is made anew has no grants.
-func TestGrantWhileThePartnerGoes(t *testing.T) {
+// A partner that is deleted while it gets a grant, and created again, has no
+// grants, whichever request was first.
+func TestGrantWhileThePartnerIsDeleted(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
 		putOrg(t, s, "acme", "Acme")
@@ -185,33 +186,33 @@ func TestGrantWhileThePartnerGoes(t *testing.T) {
 			putPartner(t, s, "hurdlr")
 			token, _ := partnerToken(t, s, "hurdlr")
 			if _, status := onBehalf(t, s, token, "acme", "cards"); status != 403 {
-				t.Fatalf("made anew it gets %d for an org that granted it nothing", status)
+				t.Fatalf("created again it gets %d for an org that has granted it nothing", status)
 			}
 			if r := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil); r.Body != `{"orgs":[]}` {
-				t.Errorf("made anew it was granted %s", r.Body)
+				t.Errorf("created again it was granted %s", r.Body)
 			}
 			putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
 			if _, status := onBehalf(t, s, token, "acme", "cards"); status != 201 {
-				t.Errorf("granted it gets %d", status)
+				t.Errorf("with a grant it gets %d", status)
 			}
 			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
 		}
 	})
 }
 
-// A grant is written by a call that began before the partner or the org went,
-// or was made anew: it means nothing, is not shown, and spoils nothing that was
-// granted since.
-func TestGrantThatComesLate(t *testing.T) {
+// A call that began before the partner or the org was deleted, or created again,
+// may write a grant late. That grant is not in force and not listed, and does
+// not replace a grant made since.
+func TestGrantWrittenLate(t *testing.T) {
 	t.Parallel()
 	const path = "/partners/hurdlr/orgs/acme"
 	for _, tc := range []struct {
 		name      string
-		before    bool // there is a grant already
+		before    bool // a grant exists already
 		withdrawn bool
 		meanwhile func(t *testing.T, s *harness.Server)
 		status    int
-		finally   string // its state; "": there is none
+		finally   string // the state of the grant; "" if there is none
 		scope     string
 	}{
 		{"the partner was deactivated", false, false, func(t *testing.T, s *harness.Server) {
@@ -229,11 +230,11 @@ func TestGrantThatComesLate(t *testing.T) {
 		{"the partner was deleted and had it", true, false, func(t *testing.T, s *harness.Server) {
 			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
 		}, 409, "", ""},
-		{"the partner was made anew", true, false, func(t *testing.T, s *harness.Server) {
+		{"the partner was created again", true, false, func(t *testing.T, s *harness.Server) {
 			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
 			putPartner(t, s, "hurdlr")
 		}, 409, "", ""},
-		{"the partner was made anew and granted again", true, false, func(t *testing.T, s *harness.Server) {
+		{"the partner was created again and granted again", true, false, func(t *testing.T, s *harness.Server) {
 			do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
 			putPartner(t, s, "hurdlr")
 			putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
@@ -241,11 +242,11 @@ func TestGrantThatComesLate(t *testing.T) {
 		{"the org was deleted", false, false, func(t *testing.T, s *harness.Server) {
 			do(t, s, "DELETE", "/orgs/acme", nil, 204)
 		}, 201, "org_deleted", "customers"},
-		{"the org was made anew", false, false, func(t *testing.T, s *harness.Server) {
+		{"the org was created again", false, false, func(t *testing.T, s *harness.Server) {
 			do(t, s, "DELETE", "/orgs/acme", nil, 204)
 			putOrg(t, s, "acme", "Acme")
 		}, 201, "made_anew", "customers"},
-		{"the org was made anew and granted again", true, false, func(t *testing.T, s *harness.Server) {
+		{"the org was created again and granted again", true, false, func(t *testing.T, s *harness.Server) {
 			do(t, s, "DELETE", "/orgs/acme", nil, 204)
 			putOrg(t, s, "acme", "Acme")
 			putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
@@ -261,9 +262,9 @@ func TestGrantThatComesLate(t *testing.T) {
 			if tc.before {
 				putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
 			}
-			at := "CreateGrant" // the partner and the org were read
+			at := "CreateGrant" // after the partner and the org were read
 			if tc.withdrawn {
-				at = "GetGrant" // it was found that there is one
+				at = "GetGrant" // after the grant was found
 			}
 			var late atomic.Bool
 			faulty.Hook(at, func() {
@@ -279,12 +280,12 @@ func TestGrantThatComesLate(t *testing.T) {
 				t.Errorf("PUT: %s, want the state %s", r.Body, tc.finally)
 			}
 			if s.AdminDo(t, "GET", "/partners/hurdlr", nil).Status == 404 {
-				putPartner(t, s, "hurdlr") // does it come with it?
+				putPartner(t, s, "hurdlr") // the late grant must not come back with it
 			}
 			got := s.AdminDo(t, "GET", path, nil)
 			if tc.finally == "" {
 				if got.Status != 404 {
-					t.Errorf("it is there: %s", got.Body)
+					t.Errorf("the grant exists: %s", got.Body)
 				}
 				if list := s.AdminDo(t, "GET", "/partners/hurdlr/orgs", nil).Body; list != `{"orgs":[]}` {
 					t.Errorf("the partner's: %s", list)
@@ -309,8 +310,8 @@ func TestGrantThatComesLate(t *testing.T) {
 	}
 }
 
-// A grant of a former partner, left over because the store failed, is not there
-// for anybody.
+// A grant of a deleted partner that is left over because the store failed does
+// not exist for any caller.
 func TestGrantLeftOver(t *testing.T) {
 	t.Parallel()
 	const path = "/partners/hurdlr/orgs/acme"
@@ -319,7 +320,7 @@ func TestGrantLeftOver(t *testing.T) {
 		"withdraw": func(t *testing.T, s *harness.Server) { do(t, s, "DELETE", path, nil, 404) },
 		"change": func(t *testing.T, s *harness.Server) {
 			if r := changeIf(t, s, "PUT", path, "*", object{"scope": "cards"}); r.Status != 412 {
-				t.Errorf("PUT of what is there: %d %s", r.Status, r.Body)
+				t.Errorf("PUT with If-Match: *: %d %s", r.Status, r.Body)
 			}
 		},
 		"grant": func(t *testing.T, s *harness.Server) {
@@ -358,7 +359,7 @@ func TestGrantLeftOver(t *testing.T) {
 	}
 }
 
-// What was written and not announced is made good by the next try.
+// If a change was written but could not be announced, the next try announces it.
 func TestPartnerChangesThatWereNotAnnounced(t *testing.T) {
 	t.Parallel()
 	s, faulty, _ := faultyServer(t)
@@ -386,7 +387,7 @@ func TestPartnerChangesThatWereNotAnnounced(t *testing.T) {
 	a.wants("a withdrawn grant", false, token)
 	putGrant(t, s, "hurdlr", "acme", object{"scope": "cards"})
 
-	// Or by granting it anew: half a withdrawal is no grant.
+	// So does granting again after a withdrawal that was not announced.
 	token = a.mint("acme")
 	faulty.Fail("AppendFeed", errDown)
 	do(t, s, "DELETE", "/partners/hurdlr/orgs/acme", nil, 503)

@@ -16,7 +16,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// explained wants the members in what is said of the token.
+// explained checks members of the explanation of the token.
 func explained(t *testing.T, s *harness.Server, what, token string, want object) {
 	t.Helper()
 	got := explain(t, s, token)
@@ -26,11 +26,11 @@ func explained(t *testing.T, s *harness.Server, what, token string, want object)
 		}
 	}
 	if got["detail"] == "" || strings.Contains(mustJSON(t, got), token) || strings.Contains(mustJSON(t, got), "hash") {
-		t.Errorf("%s: nothing is said of it, or too much: %v", what, got)
+		t.Errorf("%s: the explanation lacks a detail, or holds the token or a hash: %v", what, got)
 	}
 }
 
-// damaged is the token with a wrong character.
+// damaged returns the token with one wrong character.
 func damaged(token string) string {
 	b := []byte(token)
 	if b[len(b)-10] ^= 1; b[len(b)-10] == '_' || b[len(b)-10] == '-' {
@@ -39,7 +39,7 @@ func damaged(token string) string {
 	return string(b)
 }
 
-// live is the token as one of the other environment would be.
+// live returns the token in the form of the other environment.
 func live(token string) string { return strings.Replace(token, "_sandbox_", "_live_", 1) }
 
 func TestExplainPartnerTokens(t *testing.T) {
@@ -71,7 +71,7 @@ func TestExplainPartnerTokens(t *testing.T) {
 		do(t, s, "DELETE", "/partners/hurdlr", nil, 204)
 		explained(t, s, "partner deleted", a.token, object{"state": "lost", "token_use": "partner", "partner_id": nil})
 		putPartner(t, s, "hurdlr")
-		explained(t, s, "partner made anew", a.token, object{"state": "lost", "token_use": "partner"})
+		explained(t, s, "partner created again", a.token, object{"state": "lost", "token_use": "partner"})
 		s.Clock.Add(91 * day)
 		explained(t, s, "expired, without a record", a.token, object{"state": "expired", "token_use": "partner"})
 	})
@@ -140,7 +140,7 @@ func TestExpiredOnBehalfToken(t *testing.T) {
 	do(t, s, "POST", "/leaks", object{"credential": damaged(token)}, 404)
 }
 
-// A partner token is ended by whoever has it in hand, or knows its id.
+// An operator can revoke a partner token by the token or by its id.
 func TestRevokePartnerTokens(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -151,7 +151,7 @@ func TestRevokePartnerTokens(t *testing.T) {
 		} {
 			a.renew()
 			short := a.mint("acme")
-			for range 2 { // again is no error
+			for range 2 { // the second time is no error
 				if got := do(t, s, "POST", "/tokens/revoke", sent(), 200); got["revoked"] != a.tokenID {
 					t.Errorf("by %s: %v", what, got)
 				}
@@ -173,7 +173,7 @@ func TestRevokePartnerTokens(t *testing.T) {
 		}
 		do(t, s, "POST", "/tokens/revoke", object{"token": damaged(a.token)}, 404)
 		do(t, s, "POST", "/tokens/revoke", object{"token": live(a.token)}, 404)
-		a.wants("what was not revoked", true, a.token)
+		a.wants("tokens that were not revoked", true, a.token)
 		for action, n := range map[string]int{"partner.revoke_token": 4, "partner.create_token": 4} {
 			if got := strings.Count(strings.Join(actions(t, s, "partner:hurdlr"), " "), action); got != n {
 				t.Errorf("%s is audited %d times, want %d", action, got, n)
@@ -193,16 +193,16 @@ func TestLeakedPartnerTokens(t *testing.T) {
 				t.Error(d)
 			}
 			if strings.Contains(mustJSON(t, got), credential) {
-				t.Error("the answer repeats the credential")
+				t.Error("the response repeats the credential")
 			}
 		}
-		// A token on behalf of an org ends alone.
+		// A leaked on-behalf token ends alone.
 		found, kept := a.mint("acme"), a.mint("acme")
 		report(found, object{"kind": "token", "partner_id": "hurdlr", "jti": explain(t, s, found)["jti"], "ended": true})
 		a.wants("leaked", false, found)
 		a.wants("not leaked", true, kept, a.token)
 
-		// A partner token ends with what was made with it.
+		// A leaked partner token ends with the tokens made from it.
 		first, firstID := a.token, a.tokenID
 		a.renew()
 		spared := a.mint("acme")
@@ -231,8 +231,8 @@ func TestLeakedPartnerTokens(t *testing.T) {
 	})
 }
 
-// What ends tokens costs the same with one of them and with two hundred.
-func TestEndsOfOneSize(t *testing.T) {
+// Ending two hundred tokens costs as many writes as ending one.
+func TestEndingCostsTheSame(t *testing.T) {
 	t.Parallel()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -13,20 +13,20 @@ import (
 
 const partnerScope = "customers accounts cards"
 
-// putPartner makes a partner that orgs may grant partnerScope.
+// putPartner creates a partner to which orgs may grant partnerScope.
 func putPartner(t *testing.T, s *harness.Server, id string) object {
 	t.Helper()
 	return do(t, s, "PUT", "/partners/"+id, object{"name": "Hurdlr", "scope": partnerScope}, http.StatusCreated)
 }
 
-// partnerToken makes one, and answers it and its id.
+// partnerToken creates a partner token and returns it and its id.
 func partnerToken(t *testing.T, s *harness.Server, partner string) (token, id string) {
 	t.Helper()
 	made := do(t, s, "POST", "/partners/"+partner+"/tokens", object{"name": "reporting"}, http.StatusCreated)
 	return made["token"].(string), made["token_id"].(string)
 }
 
-// put grants: it answers the grant, made or changed.
+// putGrant creates or changes a grant and returns it.
 func putGrant(t *testing.T, s *harness.Server, partner, org string, spec object) object {
 	t.Helper()
 	r := s.AdminDo(t, "PUT", "/partners/"+partner+"/orgs/"+org, spec)
@@ -36,8 +36,8 @@ func putGrant(t *testing.T, s *harness.Server, partner, org string, spec object)
 	return r.JSON(t)
 }
 
-// onBehalf turns a partner token into one for the org; "" and the status if
-// that is refused.
+// onBehalf requests an on-behalf token for the org. It returns "" and the status
+// if the request is refused.
 func onBehalf(t *testing.T, s *harness.Server, partnerToken, org, scope string) (string, int) {
 	t.Helper()
 	r := document(t, s, partnerToken, "/partners/token", "createOnBehalfToken", object{"orgId": org, "scopes": scope})
@@ -47,8 +47,7 @@ func onBehalf(t *testing.T, s *harness.Server, partnerToken, org, scope string) 
 	return r.JSON(t)["data"].(object)["attributes"].(object)["token"].(string), r.Status
 }
 
-// newPartnersRS is a resource server that sees all that has to do with
-// partners.
+// newPartnersRS creates a resource server that accepts the tokens of partners.
 func newPartnersRS(t *testing.T, s *harness.Server) object {
 	t.Helper()
 	return create(t, s, object{
@@ -57,7 +56,7 @@ func newPartnersRS(t *testing.T, s *harness.Server) object {
 	})
 }
 
-// alliance is a partner that two orgs have granted something.
+// alliance is a server with a partner that has grants of two orgs.
 type alliance struct {
 	*harness.Server
 	t       *testing.T
@@ -78,13 +77,13 @@ func newAlliance(t *testing.T, s *harness.Server) *alliance {
 	return a
 }
 
-// renew gives the partner another token, which is used from now on.
+// renew gives the partner a new token, which the other methods use.
 func (a *alliance) renew() {
 	a.t.Helper()
 	a.token, a.tokenID = partnerToken(a.t, a.Server, "hurdlr")
 }
 
-// mint makes a token for the org, which is active.
+// mint returns a new, active token on behalf of the org.
 func (a *alliance) mint(org string) string {
 	a.t.Helper()
 	token, status := onBehalf(a.t, a.Server, a.token, org, "cards")
@@ -94,11 +93,12 @@ func (a *alliance) mint(org string) string {
 	return token
 }
 
-// refused wants the status instead of a token for the org.
+// refused checks that a request for a token on behalf of the org gets the
+// status.
 func (a *alliance) refused(after, org string, status int) {
 	a.t.Helper()
 	if _, got := onBehalf(a.t, a.Server, a.token, org, "cards"); got != status {
-		a.t.Errorf("%s: a token on behalf of %s gets %d, want %d", after, org, got, status)
+		a.t.Errorf("%s: request for a token on behalf of %s: %d, want %d", after, org, got, status)
 	}
 }
 
@@ -107,7 +107,8 @@ func (a *alliance) active(token string) bool {
 	return active(a.t, a.Server, a.rs, token)
 }
 
-// wants wants each of the tokens active, or none.
+// wants checks whether the tokens are active: all of them if live, none
+// otherwise.
 func (a *alliance) wants(after string, live bool, tokens ...string) {
 	a.t.Helper()
 	for i, token := range tokens {
@@ -129,7 +130,7 @@ func TestPartnerLife(t *testing.T) {
 			t.Error(d)
 		}
 		if same := do(t, s, "PUT", "/partners/h5D8B5gyHtk=", object{"name": "Hurdlr", "scope": partnerScope}, 200); same["version"] != made["version"] {
-			t.Errorf("put twice it has the version %v, before %v", same["version"], made["version"])
+			t.Errorf("a second PUT changed the version: %v, before %v", same["version"], made["version"])
 		}
 		changed := do(t, s, "PUT", "/partners/h5D8B5gyHtk=", object{"name": "Hurdlr Inc.", "scope": "cards"}, 200)
 		if changed["name"] != "Hurdlr Inc." || changed["scope"] != "cards" || changed["version"] == made["version"] || changed["created_at"] != made["created_at"] {
@@ -149,7 +150,7 @@ func TestPartnerLife(t *testing.T) {
 		do(t, s, "GET", "/partners/h5D8B5gyHtk=", nil, 404)
 		do(t, s, "DELETE", "/partners/h5D8B5gyHtk=", nil, 404)
 
-		// Each change is in the audit; that nothing changed is not.
+		// The audit has every change, and no event if nothing changed.
 		done := []string{
 			"partner.create", "partner.update", "partner.deactivate", "partner.reactivate", "partner.void_tokens",
 			"partner.delete", "partner.delete not_found",
@@ -159,10 +160,10 @@ func TestPartnerLife(t *testing.T) {
 		}
 		for _, e := range events(t, s, "partner:h5D8B5gyHtk=") {
 			if name, _ := e["actor"].(string); !strings.HasPrefix(name, "uid:") || e["request_id"] == "" {
-				t.Errorf("nobody is named: %v", e)
+				t.Errorf("the event has no actor or no request id: %v", e)
 			}
 			if e["action"] == "partner.update" && (e["before"].(object)["scope"] != partnerScope || e["after"].(object)["scope"] != "cards") {
-				t.Errorf("from what to what: %v", e)
+				t.Errorf("before and after in the event: %v", e)
 			}
 		}
 	})
@@ -234,11 +235,11 @@ func TestPartnerRejections(t *testing.T) {
 		})
 	}
 	if list := do(t, s, "GET", "/partners", nil, 200)["partners"].([]any); len(list) != 1 {
-		t.Errorf("what was refused made %d partners", len(list)-1)
+		t.Errorf("refused requests created %d partners", len(list)-1)
 	}
 }
 
-// A change that was begun for one record never meets another.
+// A change that was begun for one version of a record never changes another.
 func TestPartnerETags(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -250,24 +251,24 @@ func TestPartnerETags(t *testing.T) {
 				return object{"scope": "cards", "endpoints": []string{fmt.Sprint("GET /cards/", n)}}
 			},
 		} {
-			for _, etag := range []string{`"1"`, "*"} { // RFC 9110 §13.1.1: there is none that matches
+			for _, etag := range []string{`"1"`, "*"} { // neither matches a record that does not exist (RFC 9110 §13.1.1)
 				if r := changeIf(t, s, "PUT", path, etag, body(1)); r.Status != 412 {
-					t.Errorf("%s that is not there, with %s: %d %s", path, etag, r.Status, r.Body)
+					t.Errorf("%s that does not exist, with %s: %d %s", path, etag, r.Status, r.Body)
 				}
 				if r := changeIf(t, s, "DELETE", path, etag, nil); r.Status != 404 {
-					t.Errorf("DELETE %s that is not there, with %s: %d %s", path, etag, r.Status, r.Body)
+					t.Errorf("DELETE %s that does not exist, with %s: %d %s", path, etag, r.Status, r.Body)
 				}
 			}
 			first := s.AdminDo(t, "PUT", path, body(1)).Header.Get("ETag")
 			if got := s.AdminDo(t, "GET", path, nil).Header.Get("ETag"); got != first || got == "" {
-				t.Errorf("%s: made with the ETag %q, read with %q", path, first, got)
+				t.Errorf("%s: created with the ETag %q, read with %q", path, first, got)
 			}
 			second := changeIf(t, s, "PUT", path, first, body(2))
 			if second.Status != 200 || second.Header.Get("ETag") == first {
 				t.Errorf("%s with its ETag: %d %s", path, second.Status, second.Body)
 			}
 			if got := s.AdminDo(t, "GET", path, nil).Header.Get("ETag"); got != second.Header.Get("ETag") {
-				t.Errorf("%s: changed it has the ETag %q, read %q", path, second.Header.Get("ETag"), got)
+				t.Errorf("%s: read with the ETag %[3]q, changed to %[2]q", path, second.Header.Get("ETag"), got)
 			}
 			for etag, status := range map[string]int{first: 412, "junk": 400, `"0"`: 400, `"18446744073709551615"`: 400} {
 				for _, method := range []string{"PUT", "DELETE"} {
@@ -296,7 +297,7 @@ func TestPartnerPages(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
 		if got := s.AdminDo(t, "GET", "/partners", nil); got.Body != `{"partners":[]}` {
-			t.Errorf("none: %s", got.Body)
+			t.Errorf("empty list: %s", got.Body)
 		}
 		want := []string{"+a", "-a", "10", "9", "A", "a", "a0", "a=", "b"}
 		for _, id := range want {
@@ -307,9 +308,10 @@ func TestPartnerPages(t *testing.T) {
 		if d := cmp.Diff(want, ids); d != "" || pages != 3 {
 			t.Errorf("%d pages: %s", pages, d)
 		}
-		// The grants of one partner, and not those of one whose id begins alike.
+		// The list has the grants of one partner, not those of partners whose
+		// ids begin with the same characters.
 		if got := s.AdminDo(t, "GET", "/partners/a/orgs", nil); got.Body != `{"orgs":[]}` {
-			t.Errorf("none: %s", got.Body)
+			t.Errorf("empty list: %s", got.Body)
 		}
 		for _, org := range want {
 			putGrant(t, s, "a", org, object{"scope": "cards"})

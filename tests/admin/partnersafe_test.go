@@ -16,7 +16,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// faultyServer is a server whose store fails on request, and what is under it.
+// faultyServer starts a server whose store can be made to fail. It also returns
+// the store underneath.
 func faultyServer(t *testing.T) (*harness.Server, *storetest.Faulty, *embedded.Store) {
 	t.Helper()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
@@ -29,9 +30,9 @@ func faultyServer(t *testing.T) (*harness.Server, *storetest.Faulty, *embedded.S
 
 var errDown = errors.Join(errors.New("down"), store.ErrUnavailable)
 
-// A deactivation that was written and not announced is made good by whatever
-// comes next: reactivating restores the principal, never its tokens.
-func TestHalfADeactivation(t *testing.T) {
+// If a deactivation was written but could not be announced, reactivating still
+// ends the tokens: it restores the principal, never its tokens.
+func TestDeactivationThatWasNotAnnounced(t *testing.T) {
 	t.Parallel()
 	s, faulty, _ := faultyServer(t)
 	a := newAlliance(t, s)
@@ -60,9 +61,9 @@ func TestHalfADeactivation(t *testing.T) {
 	}
 }
 
-// A void of all ends the tokens that partners hold at once, whatever can be
-// written into their records; and says so until it is written.
-func TestVoidAllWhereARecordCannotBeWritten(t *testing.T) {
+// void-all ends partner tokens at once, even if their records cannot be written.
+// It returns 503 until they are.
+func TestVoidAllWithAFailingStore(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"UpdatePartner", "ListPartners", "AppendFeed"} {
 		t.Run(method, func(t *testing.T) {
@@ -80,14 +81,14 @@ func TestVoidAllWhereARecordCannotBeWritten(t *testing.T) {
 			a.wants("again", false, a.token, token)
 			s.Clock.Add(afterTheFeed)
 			a.rs = create(t, s, object{"client_id": "later", "scope": "introspect", "token_uses": []string{"partner"}})
-			a.wants("when the feed has forgotten it", false, a.token)
+			a.wants("after the feed has dropped the entry", false, a.token)
 		})
 	}
 }
 
-// The store may lose its newest writes in a failover. What the feed knows of a
-// revoked partner token counts then.
-func TestRevokedPartnerTokenWhoseRecordIsOldAgain(t *testing.T) {
+// The store may lose its newest writes in a failover. Then the feed's entry still
+// ends a revoked partner token.
+func TestRevokedPartnerTokenWithAnOldRecord(t *testing.T) {
 	t.Parallel()
 	s, _, under := faultyServer(t)
 	a := newAlliance(t, s)
@@ -104,12 +105,12 @@ func TestRevokedPartnerTokenWhoseRecordIsOldAgain(t *testing.T) {
 	if err := under.Partners().Update(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
-	do(t, s, "PUT", "/partners/hurdlr", object{"name": "Hurdlr Inc.", "scope": partnerScope}, 200) // nobody has it cached now
-	a.wants("its record is old again", false, a.token)
-	a.refused("its record is old again", "acme", 401)
+	do(t, s, "PUT", "/partners/hurdlr", object{"name": "Hurdlr Inc.", "scope": partnerScope}, 200) // removes the record from the cache
+	a.wants("with an old record", false, a.token)
+	a.refused("with an old record", "acme", 401)
 }
 
-// A credential that somebody pasted where an id belongs is not kept.
+// A credential that an operator pasted in place of an id is not kept.
 func TestCredentialInPlaceOfAnID(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
@@ -125,14 +126,14 @@ func TestCredentialInPlaceOfAnID(t *testing.T) {
 	}
 	audit := s.AdminDo(t, "GET", "/audit?limit=500", nil).Body
 	if strings.Contains(audit, a.token) || strings.Contains(s.Logs.String(), a.token) {
-		t.Error("the audit or the log has it")
+		t.Error("the audit or the log holds the credential")
 	}
 	if !strings.Contains(audit, `"partner:?"`) {
-		t.Errorf("the try is not in the audit: %s", audit)
+		t.Errorf("the audit has no event of the request: %s", audit)
 	}
 }
 
-// A page of orgs names only those that agreed, also where it ends.
+// A page of orgs names only those that agree, even in the link to the next page.
 func TestOrgsThatAgreedNoMore(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
@@ -177,7 +178,7 @@ func TestOrgsThatAgreedNoMore(t *testing.T) {
 	}
 }
 
-// The end of a grant is a year that JSON can say.
+// The end of a grant must be a time that JSON can hold: years have four digits.
 func TestGrantUntilTheEndOfTime(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)

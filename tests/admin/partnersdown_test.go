@@ -16,7 +16,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// A store that does not answer is never a partner that may not.
+// If the store does not respond, the partner gets 503, never a refusal.
 func TestPartnersWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
@@ -58,13 +58,13 @@ func TestPartnersWithoutTheStore(t *testing.T) {
 	unavailable := errors.Join(errors.New("down"), store.ErrUnavailable)
 	for i, tc := range []struct {
 		method       string // of the store
-		list, mint   bool   // need it
+		list, mint   bool   // whether these requests need the method
 		introspected bool
 	}{
 		{"GetPartnerToken", true, true, true}, {"GetPartner", true, true, true}, {"GetGrant", false, true, false}, {"GetOrg", true, true, false},
 		{"ListGrants", true, false, false}, {"PutToken", false, true, false}, {storetest.EveryMethod, true, true, true},
 	} {
-		// Nothing of this partner is in a cache yet.
+		// Each run creates a partner that is in no cache.
 		t.Run(tc.method, func(t *testing.T) {
 			next := fmt.Sprint("p", i)
 			putPartner(t, s, next)

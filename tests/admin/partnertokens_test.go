@@ -12,10 +12,10 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// day is how long what is counted in days takes here.
+// day is how long a day of a token's life is.
 const day = 24 * time.Hour
 
-// listed are the partner's tokens, by id.
+// listed returns the partner's tokens by id.
 func listed(t *testing.T, s *harness.Server, partner string) map[string]object {
 	t.Helper()
 	all := map[string]object{}
@@ -45,7 +45,7 @@ func TestPartnerTokenLife(t *testing.T) {
 			t.Errorf("the token %q does not name its environment and id", token)
 		}
 		if end := parsed(t, made["expires_at"]); end.Before(before.Add(90*day)) || end.After(s.Clock.Now().Add(90*day)) {
-			t.Errorf("it ends at %v, want 90 days from now", end)
+			t.Errorf("the token ends at %v, want 90 days from now", end)
 		}
 		want := object{
 			"token_id": id, "partner_id": "hurdlr", "name": "reporting", "source_ips": []any{"127.0.0.1", "2001:db8::/32"},
@@ -67,7 +67,7 @@ func TestPartnerTokenLife(t *testing.T) {
 			t.Errorf("%v: %s", got["created_by"], d)
 		}
 
-		// Its use is noted with the next batch.
+		// Its use is written with the next batch.
 		first := a.tokenID
 		a.token, a.tokenID = token, id
 		made1, made2 := a.mint("acme"), a.mint("other")
@@ -77,22 +77,23 @@ func TestPartnerTokenLife(t *testing.T) {
 			}
 		}
 		if got := listed(t, s, "hurdlr")[id]; got["last_used_ip"] != "127.0.0.1" || parsed(t, got["last_used_at"]).Before(before) {
-			t.Errorf("used it is %v", got)
+			t.Errorf("after its use the token is %v", got)
 		}
 
-		// Revoked once or twice it is revoked, and what was made with it.
+		// Revoking it ends it and the tokens made from it. Revoking it twice
+		// changes nothing.
 		path := "/partners/hurdlr/tokens/" + id
 		do(t, s, "DELETE", path, nil, 204)
 		a.wants("revoked", false, token, made1, made2)
 		a.refused("revoked", "acme", 401)
 		revoked := listed(t, s, "hurdlr")[id]
 		if revoked["active"] != false || revoked["revoked_at"] == nil || revoked["revoked_by"] != revoked["created_by"] {
-			t.Errorf("revoked it is %v", revoked)
+			t.Errorf("the revoked token is %v", revoked)
 		}
 		s.Clock.Add(time.Hour)
 		do(t, s, "DELETE", path, nil, 204)
 		if again := listed(t, s, "hurdlr")[id]; again["revoked_at"] != revoked["revoked_at"] {
-			t.Errorf("revoked again it is %v", again)
+			t.Errorf("after the second revocation the token is %v", again)
 		}
 		do(t, s, "DELETE", "/partners/hurdlr/tokens/AAAAAAAA", nil, 404)
 		do(t, s, "DELETE", "/partners/hurdlr/tokens/%20", nil, 404)
@@ -100,7 +101,7 @@ func TestPartnerTokenLife(t *testing.T) {
 		do(t, s, "DELETE", "/partners/nobody/tokens", nil, 404)
 		do(t, s, "GET", "/partners/nobody/tokens", nil, 404)
 
-		// Each of them at once.
+		// All of the partner's tokens end at once.
 		if !listed(t, s, "hurdlr")[first]["active"].(bool) {
 			t.Error("another token has ended")
 		}
@@ -196,21 +197,22 @@ func TestPartnerTokenRejections(t *testing.T) {
 		})
 	}
 	if n := len(listed(t, s, "hurdlr")); n != 0 {
-		t.Errorf("what was refused made %d tokens", n)
+		t.Errorf("refused requests created %d tokens", n)
 	}
 	for lifetime, want := range map[string]time.Duration{"1m": time.Minute, "365d": 365 * day, "90m": 90 * time.Minute} {
 		before := s.Clock.Now().Truncate(time.Second)
 		made := do(t, s, "POST", "/partners/hurdlr/tokens", of("lifetime", lifetime), 201)
 		if end := parsed(t, made["expires_at"]); end.Before(before.Add(want)) || end.After(s.Clock.Now().Add(want)) {
-			t.Errorf("of %s it ends at %v", lifetime, end)
+			t.Errorf("with the lifetime %s the token ends at %v", lifetime, end)
 		}
 	}
 	if made := do(t, s, "POST", "/partners/hurdlr/tokens", of("source_ips", many[:32]), 201); len(made["source_ips"].([]any)) != 32 {
-		t.Errorf("of 32 addresses it has %v", made["source_ips"])
+		t.Errorf("with 32 addresses the token has %v", made["source_ips"])
 	}
 }
 
-// Twenty may live; what has ended does not count, and is listed for 30 days.
+// A partner has at most twenty live tokens. Ended ones do not count, and are
+// listed for 30 days.
 func TestPartnerTokensThatEnded(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
@@ -246,14 +248,14 @@ func TestPartnerTokensThatEnded(t *testing.T) {
 		if n := len(listed(t, s, "hurdlr")); n != 20 {
 			t.Errorf("%d tokens when 30 days have passed", n)
 		}
-		// Then they go for good, with the next one that is made.
+		// After that, creating the next token removes them for good.
 		do(t, s, "DELETE", "/partners/hurdlr/tokens/"+ids[2], nil, 204)
 		do(t, s, "POST", "/partners/hurdlr/tokens", more, 201)
 		do(t, s, "DELETE", "/partners/hurdlr/tokens/"+ids[0], nil, 404)
 		do(t, s, "POST", "/tokens/revoke", object{"jti": ids[1]}, 400)
 		do(t, s, "POST", "/tokens/revoke", object{"jti": ids[2]}, 200)
 		if n := len(listed(t, s, "hurdlr")); n != 21 {
-			t.Errorf("%d tokens after they have gone", n)
+			t.Errorf("%d tokens after the ended ones were removed", n)
 		}
 	})
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A record is deleted while it is put: it is made then, unless one was wanted.
-// The audit has what came of it, once.
+// If a record is deleted during a PUT, the PUT creates it, unless If-Match
+// demands that it exists. The audit has the outcome once.
 func TestPutWhileItIsDeleted(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -27,7 +27,7 @@ func TestPutWhileItIsDeleted(t *testing.T) {
 			s, faulty, _ := faultyServer(t)
 			putOrg(t, s, "acme", "Acme")
 			putPartner(t, s, "hurdlr")
-			goes := func() { // before the next write reaches the store
+			deleteMeanwhile := func() { // before the next write reaches the store
 				var once atomic.Bool
 				faulty.Hook("Update"+tc.title, func() {
 					if once.CompareAndSwap(false, true) {
@@ -36,9 +36,9 @@ func TestPutWhileItIsDeleted(t *testing.T) {
 				})
 			}
 			do(t, s, "PUT", tc.path, tc.first, 201)
-			goes()
+			deleteMeanwhile()
 			do(t, s, "PUT", tc.path, tc.next, 201)
-			goes()
+			deleteMeanwhile()
 			if r := changeIf(t, s, "PUT", tc.path, "*", tc.first); r.Status != 412 {
 				t.Errorf("with If-Match: %d %s", r.Status, r.Body)
 			}

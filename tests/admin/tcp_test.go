@@ -19,7 +19,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// overTCP switches the TCP listener of the admin API on.
+// overTCP switches on the TCP listener of the admin API.
 func overTCP(more ...func(*config.Config)) harness.Options {
 	return harness.Options{Edit: func(c *config.Config) {
 		c.Admin.Listen = "127.0.0.1:0"
@@ -29,7 +29,7 @@ func overTCP(more ...func(*config.Config)) harness.Options {
 	}}
 }
 
-// remote is one caller of the admin API over TCP.
+// remote is a caller of the admin API over TCP.
 type remote struct {
 	s             *harness.Server
 	authorization []string
@@ -62,7 +62,7 @@ func (r remote) do(t *testing.T, method, path string, body any) harness.Response
 	return harness.Do(t, nil, req)
 }
 
-// operators are a client that may read and one that may do all.
+// operators creates a client that may read and one that may also write.
 func operators(t *testing.T, s *harness.Server) (reader, writer remote) {
 	t.Helper()
 	r := s.NewClient(t, "dashboard", "admin:read users:read")
@@ -109,14 +109,14 @@ func TestAdminOverTCP(t *testing.T) {
 			{"GET", "/customers/nobody", nil, true, 404},
 			{"PUT", "/customers/10001", person("acme"), false, 201},
 			{"POST", "/customers/import", one, false, 200},
-			{"POST", "/customers/import", object{"check": true, "customers": one["customers"]}, false, 200}, // says what is stored
+			{"POST", "/customers/import", object{"check": true, "customers": one["customers"]}, false, 200}, // tells what is stored, so it needs admin:write
 			{"POST", "/customers/10001/reset-codes", nil, false, 200},
 			{"POST", "/customers/10001/void-tokens", nil, false, 200},
 			{"POST", "/customers/10001/deactivate", nil, false, 200},
 			{"POST", "/customers/10001/reactivate", nil, false, 200},
 			{"DELETE", "/customers/10001", nil, false, 204},
 			{"DELETE", "/orgs/acme", nil, false, 204},
-			{"POST", "/tokens/void-all", nil, false, 200}, // its own token too: the last one
+			{"POST", "/tokens/void-all", nil, false, 200}, // ends the writer's own token too, so it comes last
 		} {
 			name := tc.method + " " + tc.path
 			r := reader.do(t, tc.method, tc.path, tc.body)
@@ -136,7 +136,7 @@ func TestAdminOverTCP(t *testing.T) {
 	})
 }
 
-// refusedFor checks 403 with what is needed (RFC 6750 §3.1).
+// refusedFor checks for a 403 that names the needed scope (RFC 6750 §3.1).
 func refusedFor(t *testing.T, r harness.Response, scope, what string) {
 	t.Helper()
 	challenge := `Bearer realm="grantd", error="insufficient_scope", scope="` + scope + `"`
@@ -175,7 +175,7 @@ func TestAdminTokens(t *testing.T) {
 		}
 		return r.JSON(t)["access_token"].(string)
 	}
-	// as mints a token whose record is changed before it is stored.
+	// as returns a token whose record was changed before it was stored.
 	as := func(change func(*store.Token)) string {
 		forged.change = change
 		defer func() { forged.change = nil }()
@@ -234,7 +234,7 @@ func TestAdminTokens(t *testing.T) {
 	})
 }
 
-// replacing is a store that changes tokens before it keeps them.
+// replacing is a store that changes tokens before it stores them.
 type replacing struct {
 	store.Store
 	change func(*store.Token)
@@ -247,7 +247,7 @@ func (r *replacing) PutToken(ctx context.Context, d store.Digest, t store.Token)
 	return r.Store.PutToken(ctx, d, t)
 }
 
-// The audit names the client and its address; nobody can state either.
+// The audit names the client and its address; a caller can forge neither.
 func TestAdminActor(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, overTCP(func(c *config.Config) { c.Public.TrustedProxies = []string{"127.0.0.1"} }))
@@ -262,14 +262,15 @@ func TestAdminActor(t *testing.T) {
 				return ev
 			}
 		}
-		t.Fatalf("no event %s of %s", action, target)
+		t.Fatalf("the audit has no event %s of %s", action, target)
 		return nil
 	}
 	if e := event("client.create", "client:a"); e["actor"] != "client:terraform" || e["address"] != "127.0.0.1" || e["request_id"] != "0123456789abcdef" {
 		t.Errorf("%v", e)
 	}
 
-	// The socket goes by who the kernel says is there: no token, no address.
+	// On the socket the actor is the uid that the kernel reports; tokens and
+	// forwarded addresses are ignored.
 	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://grantd/admin/v1/clients", strings.NewReader(`{"client_id":"b","scope":"users:read"}`))
 	if err != nil {
 		t.Fatal(err)
@@ -283,15 +284,15 @@ func TestAdminActor(t *testing.T) {
 		t.Errorf("actor %v", e["actor"])
 	}
 	if a, _ := e["address"].(string); a != "" {
-		t.Errorf("the caller stated its address: %q", a)
+		t.Errorf("the event has the address that the caller sent: %q", a)
 	}
 	if strings.Contains(s.Logs.String(), "192.0.2.1") {
-		t.Error("an address that nobody vouches for is in the log")
+		t.Error("the log holds the address that the caller sent")
 	}
 }
 
-// A writer has no more than the scopes it was given: admin:write does not
-// make it a resource server, and the public listener has no admin API.
+// The admin API is only on the admin listener, and the public endpoints are only
+// on the public one.
 func TestAdminIsWhereItBelongs(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, overTCP())
@@ -317,7 +318,7 @@ func TestAdminIsWhereItBelongs(t *testing.T) {
 	}
 }
 
-// Everything issued before is void on every replica when void-all answers.
+// When void-all returns, every earlier token is void on every replica.
 func TestVoidAllOnTwoReplicas(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr

@@ -105,7 +105,7 @@ func TestAudit(t *testing.T) {
 			"token.revoke": "done", "client.deactivate": "done", "client.delete": "done",
 		}
 		seen := map[string]object{}
-		deadline := time.Now().Add(10 * time.Second) // what is gathered comes with the next batch
+		deadline := time.Now().Add(10 * time.Second) // events are written in batches
 		for len(seen) < len(want)+2 && time.Now().Before(deadline) {
 			seen = map[string]object{}
 			for _, e := range do(t, s, "GET", "/audit?limit=100", nil, 200)["events"].([]any) {
@@ -116,7 +116,7 @@ func TestAudit(t *testing.T) {
 		}
 		for action, outcome := range want {
 			if seen[action+" "+outcome] == nil {
-				t.Errorf("no event %s with outcome %s", action, outcome)
+				t.Errorf("the audit has no event %s with outcome %s", action, outcome)
 			}
 		}
 		if seen["client.update invalid_request"] == nil {

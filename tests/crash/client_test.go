@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// client is a client of grantd and what the test knows of it.
+// client is a client of grantd and what the test knows about it.
 type client struct {
 	ID, Scope        string
 	Secret, SecretID string
 }
 
-// refusal is an answer that is no success. Any other error means that the
+// refusal is a response that is not a success. Any other error means that the
 // outcome is unknown.
 type refusal struct {
 	status int
@@ -25,7 +25,8 @@ type refusal struct {
 
 func (r refusal) Error() string { return fmt.Sprintf("%d %s", r.status, r.body) }
 
-func answer(res *http.Response, into any) error {
+// decode decodes the body of a response, or returns a refusal.
+func decode(res *http.Response, into any) error {
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -40,7 +41,7 @@ func answer(res *http.Response, into any) error {
 	return json.Unmarshal(b, into)
 }
 
-// change is one admin request.
+// change sends one admin request.
 func change(p *process, method, path string, body, into any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -59,7 +60,7 @@ func change(p *process, method, path string, body, into any) error {
 	if err != nil {
 		return err
 	}
-	return answer(res, into)
+	return decode(res, into)
 }
 
 func (c *client) create(p *process) error {
@@ -72,7 +73,7 @@ func (c *client) create(p *process) error {
 	return err
 }
 
-// rotate answers the secret that it replaces.
+// rotate returns the secret that was replaced.
 func (c *client) rotate(p *process, grace string) (old string, err error) {
 	var rotated struct {
 		Secret   string `json:"client_secret"`
@@ -95,9 +96,9 @@ func (c *client) form(p *process, path, secret string, form url.Values) (*http.R
 	return http.DefaultClient.Do(req)
 }
 
-// issue answers a token.
+// issue requests a token.
 func (c *client) issue(p *process, secret string) (token string, status int, err error) {
-	res, err := c.form(p, "/oauth/token", secret, url.Values{"grant_type": {"client_credentials"}}) //nolint:bodyclose // answer closes it
+	res, err := c.form(p, "/oauth/token", secret, url.Values{"grant_type": {"client_credentials"}}) //nolint:bodyclose // decode closes it
 	if err != nil {
 		return "", 0, err
 	}
@@ -109,7 +110,7 @@ func accessToken(res *http.Response) (string, error) {
 	var body struct {
 		Token string `json:"access_token"`
 	}
-	err := answer(res, &body)
+	err := decode(res, &body)
 	return body.Token, err
 }
 
@@ -118,10 +119,10 @@ func (c *client) revoke(p *process, token string) error {
 	if err != nil {
 		return err
 	}
-	return answer(res, nil)
+	return decode(res, nil)
 }
 
-// introspect asks about the token as c.
+// introspect introspects the token as c.
 func (c *client) introspect(p *process, token string) (active bool, err error) {
 	res, err := c.form(p, "/oauth/introspect", c.Secret, url.Values{"token": {token}})
 	if err != nil {
@@ -130,7 +131,7 @@ func (c *client) introspect(p *process, token string) (active bool, err error) {
 	var body struct {
 		Active *bool `json:"active"`
 	}
-	if err := answer(res, &body); err != nil {
+	if err := decode(res, &body); err != nil {
 		return false, err
 	}
 	if body.Active == nil {

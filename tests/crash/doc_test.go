@@ -1,4 +1,4 @@
-// Package crash_test runs the grantd program itself on the embedded store and
-// ends it in every way a process ends: what it acknowledged is there at the
-// next start.
+// Package crash_test runs the grantd program on the embedded store and ends it in
+// every way in which a process can end. Everything that it has acknowledged must
+// be there at the next start.
 package crash_test

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// refused wants the process to end with exit code 1, nothing on standard
-// output, and one line that holds the words.
+// refused checks that the process ends with exit code 1, prints nothing on
+// standard output, and prints one line with the words on standard error.
 func refused(t *testing.T, p *process, words ...string) {
 	t.Helper()
 	if code := p.wait(t); code != 1 {
@@ -25,7 +25,7 @@ func refused(t *testing.T, p *process, words ...string) {
 	}
 	said := p.stderr.String()
 	if !strings.HasPrefix(said, "grantd: ") || strings.Count(said, "\n") != 1 || !strings.HasSuffix(said, "\n") {
-		t.Errorf("standard error is not one line of grantd's: %q", said)
+		t.Errorf("standard error is not one line that begins with grantd: %q", said)
 	}
 	for _, w := range words {
 		if !strings.Contains(said, w) {
@@ -49,7 +49,7 @@ func TestSecondGrantdOnTheSameFolder(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if _, _, err := c.issue(serve(t, f, "second"), c.Secret); err != nil {
-		t.Errorf("once the first one has ended: %v", err)
+		t.Errorf("after the first process has ended: %v", err)
 	}
 }
 
@@ -98,9 +98,9 @@ customers: {sender: webhook, webhook: {url: "https://sms.example", secret_file: 
 	serve(t, f, "sandbox")
 }
 
-// TestTerminationAnswersWhatIsUnderWay: SIGTERM closes the door, and whoever
-// is inside is served.
-func TestTerminationAnswersWhatIsUnderWay(t *testing.T) {
+// TestTerminationFinishesRequests checks that after SIGTERM the server accepts no
+// new connections and finishes the running requests.
+func TestTerminationFinishesRequests(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
 	p := serve(t, f, "g")
@@ -136,7 +136,7 @@ func TestTerminationAnswersWhatIsUnderWay(t *testing.T) {
 		}
 		probe.Close()
 		if time.Now().After(end) {
-			t.Fatal("it still takes connections")
+			t.Fatal("the server still accepts connections")
 		}
 	}
 	if _, err := io.WriteString(conn, body); err != nil {
@@ -144,11 +144,11 @@ func TestTerminationAnswersWhatIsUnderWay(t *testing.T) {
 	}
 	res, err := http.ReadResponse(in, nil) //nolint:bodyclose // accessToken closes it
 	if err != nil {
-		t.Fatalf("the request that was under way: %v", err)
+		t.Fatalf("the running request: %v", err)
 	}
 	token, err := accessToken(res)
 	if err != nil {
-		t.Fatalf("the request that was under way: %v", err)
+		t.Fatalf("the running request: %v", err)
 	}
 	if code := p.wait(t); code != 0 || strings.Contains(p.stderr.String(), "grantd: ") {
 		t.Errorf("exit code %d, want 0\n%s", code, p.stderr.String())
@@ -159,6 +159,6 @@ func TestTerminationAnswersWhatIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if active, err := rs.introspect(p, token); err != nil || !active {
-		t.Errorf("its token after the restart: active %v, %v", active, err)
+		t.Errorf("the token after the restart: active %v, %v", active, err)
 	}
 }

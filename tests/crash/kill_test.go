@@ -12,21 +12,21 @@ import (
 const (
 	rounds  = 5
 	workers = 6
-	// opsBeforeKill is how many acknowledgements a round waits for, spread so
-	// that the kill comes at any moment.
+	// opsBeforeKill is about how many acknowledgements a round waits for before
+	// the kill.
 	opsBeforeKill = 150
 )
 
-// state is what must be true of a token or a secret.
+// state is what must hold for a token or a secret.
 type state int
 
 const (
-	unknown state = iota // a change was under way when grantd was killed
+	unknown state = iota // a change was running when grantd was killed
 	live
 	ended
 )
 
-// books are what one worker has been told. Its clients are its own.
+// books is what one worker knows. No other worker uses its clients.
 type books struct {
 	worker  int
 	made    int
@@ -40,8 +40,8 @@ type owned struct {
 	tokens  map[string]state
 }
 
-// TestKilledUnderLoad: every client, secret, token and revocation that was
-// acknowledged is there after a kill -9 in the middle of work.
+// TestKilledUnderLoad checks that every client, secret, token and revocation that
+// was acknowledged is there after a kill -9 in the middle of work.
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -72,7 +72,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		p.kill()
 		<-stop
 		if code := p.wait(t); code != -1 {
-			t.Fatalf("it ended by itself, with code %d\n%s", code, p.stderr.String())
+			t.Fatalf("grantd ended by itself, with exit code %d\n%s", code, p.stderr.String())
 		}
 		if acked.Load() < want {
 			t.Fatalf("round %d: only %d acknowledgements", round, acked.Load())
@@ -92,7 +92,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	t.Logf("%d clients, %d secrets, %d tokens over %d kills", clients, secrets, tokens, rounds)
 }
 
-// work does one thing, and answers false once grantd does not answer.
+// work runs one random operation, and returns false if grantd does not respond.
 func (b *books) work(t *testing.T, p *process) bool {
 	if len(b.clients) == 0 || rand.IntN(12) == 0 {
 		return b.done(t, "create", b.create(p))
@@ -119,7 +119,8 @@ func (b *books) work(t *testing.T, p *process) bool {
 	return b.done(t, "issue", err)
 }
 
-// done says whether to go on: a refusal is a defect, anything else the kill.
+// done reports whether to go on. A refusal is a defect; any other error means
+// that grantd was killed.
 func (b *books) done(t *testing.T, what string, err error) bool {
 	var r refusal
 	if errors.As(err, &r) {
@@ -173,7 +174,7 @@ func (o *owned) void(p *process) error {
 	return err
 }
 
-// all turns every token of one state into another.
+// all moves every token from one state to another.
 func (o *owned) all(from, to state) {
 	for token, s := range o.tokens {
 		if s == from {
@@ -197,7 +198,7 @@ func (o *owned) revokeOne(p *process) error {
 	return nil
 }
 
-// check asks for everything that is known.
+// check checks everything that is known.
 func (b *books) check(t *testing.T, p *process, rs *client) {
 	for _, o := range b.clients {
 		for token, want := range o.tokens {

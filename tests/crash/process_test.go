@@ -27,11 +27,11 @@ const patience = 30 * time.Second
 
 func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 4)) }
 
-// folder is where one grantd lives: its data, its socket, its configuration.
+// folder holds the data, the socket and the configuration of one grantd.
 type folder struct {
 	path   string
 	listen string
-	extra  string // lines of configuration
+	extra  string // more lines of configuration
 }
 
 func newFolder(t *testing.T) folder {
@@ -44,7 +44,7 @@ func newFolder(t *testing.T) folder {
 	return folder{path: path, listen: "127.0.0.1:0"}
 }
 
-// config writes the configuration, with another socket for every name, and
+// config writes the configuration, with a different socket for every name, and
 // returns its path.
 func (f folder) config(t *testing.T, name string) string {
 	t.Helper()
@@ -66,7 +66,7 @@ type process struct {
 	cmd    *exec.Cmd
 	URL    string
 	admin  *http.Client
-	stdout bytes.Buffer // whole after wait
+	stdout bytes.Buffer // complete after wait
 	stderr bytes.Buffer
 
 	ready chan string
@@ -128,7 +128,7 @@ func serve(t *testing.T, f folder, name string) *process {
 	return p
 }
 
-// kill is SIGKILL: the process gets no chance to do anything.
+// kill sends SIGKILL, which gives the process no chance to do anything.
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
 
 func (p *process) terminate(t *testing.T) {
@@ -153,7 +153,7 @@ func (p *process) wait(t *testing.T) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// atOnce runs n calls of f at once and waits for all.
+// atOnce runs n calls of f at the same time and waits for all of them.
 func atOnce(n int, f func(i int)) {
 	var all sync.WaitGroup
 	for i := range n {

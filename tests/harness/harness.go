@@ -1,6 +1,5 @@
-// Package harness starts grantd for the black-box tests: whole servers in
-// this process on port 0, on either store, and requests as raw as a test
-// needs them. It knows no rules.
+// Package harness starts whole servers for the black-box tests, in this process,
+// on port 0 and on either store, and sends requests to them. It checks no rules.
 package harness
 
 import (
@@ -24,20 +23,20 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// Clock is a clock that tests move on.
+// Clock is a clock that tests move forward.
 type Clock struct {
 	mu     sync.Mutex
 	offset time.Duration
 }
 
-// Now is the real time and what was added.
+// Now returns the real time plus what was added.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now().Add(c.offset)
 }
 
-// Add moves the clock on.
+// Add moves the clock forward.
 func (c *Clock) Add(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,8 +48,8 @@ type Server struct {
 	*server.Server
 	URL   string
 	Clock *Clock
-	Admin *http.Client // speaks to the admin socket; any host name
-	Logs  *Buffer      // everything it logged
+	Admin *http.Client // calls the admin socket, with any host name
+	Logs  *Buffer      // everything that the server logged
 }
 
 // Options change how a Server starts.
@@ -58,16 +57,16 @@ type Options struct {
 	Edit func(*config.Config)
 	Use  store.Store // instead of the configured store
 
-	patient bool // Redis may take its time: the test is not about its failures
+	patient bool // Redis may be slow: the test is not about its failures
 }
 
-// Buffer is what a server logged. Safe for concurrent use.
+// Buffer is what a server logged. It is safe for concurrent use.
 type Buffer struct {
 	lines *logbuf.Writer
 	b     lockedBuffer
 }
 
-// String answers everything so far.
+// String returns everything so far.
 func (b *Buffer) String() string {
 	b.lines.Flush()
 	b.b.mu.Lock()
@@ -87,7 +86,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 }
 
 // Start starts a server on the embedded store in a temporary folder, and
-// stops it with the test.
+// stops it when the test ends.
 func Start(t testing.TB, options ...Options) *Server {
 	t.Helper()
 	var o Options
@@ -102,7 +101,8 @@ func Start(t testing.TB, options ...Options) *Server {
 	cfg := config.Defaults()
 	cfg.Public.Listen = "127.0.0.1:0"
 	cfg.Metrics.Listen = ""
-	// Tests fail on purpose, all from one address; those of the limits set them.
+	// Tests fail authentication on purpose, all from one address. Tests of the
+	// limits set them again.
 	cfg.Limits.AuthFailuresPerClientAndAddress.Count = 0
 	cfg.Limits.AuthFailuresPerAddress.Count = 0
 	cfg.Admin.Socket = filepath.Join(dir, "admin.sock")
@@ -132,14 +132,14 @@ func Start(t testing.TB, options ...Options) *Server {
 	return s
 }
 
-// Close stops the server; Start does it with the test.
+// Close stops the server. Start calls it when the test ends.
 func (s *Server) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_ = s.Stop(ctx)
 }
 
-// OnRedis is the edit that puts a server on the Redis at addr.
+// OnRedis returns the edit that makes a server use the Redis at addr.
 func OnRedis(addr string) func(*config.Config) {
 	return func(c *config.Config) {
 		c.Store.Backend = "redis"
@@ -163,8 +163,8 @@ func EachStore(t *testing.T, test func(t *testing.T, start func(...Options) *Ser
 	})
 }
 
-// EachStoreInTurn is EachStore for tests that measure: nothing else runs
-// beside them.
+// EachStoreInTurn is EachStore for tests that measure time: nothing else runs at
+// the same time.
 func EachStoreInTurn(t *testing.T, test func(t *testing.T, start func(...Options) *Server)) {
 	eachStore(t, test)
 }
@@ -200,7 +200,7 @@ func onFreshRedis(t *testing.T) func(...Options) *Server {
 	}
 }
 
-// NewClient makes a client with the scope string and whatever edit adds.
+// NewClient creates a client with the scope and with what edit sets.
 func (s *Server) NewClient(t testing.TB, id, scope string, edit ...func(*clients.NewSpec)) clients.Created {
 	t.Helper()
 	spec := clients.NewSpec{ClientID: id, Spec: clients.Spec{Scope: &scope}}

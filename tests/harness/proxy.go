@@ -16,16 +16,15 @@ type Mode int
 const (
 	// Passing forwards everything.
 	Passing Mode = iota
-	// Refusing closes connections, new ones at once.
+	// Refusing closes all connections, new ones at once.
 	Refusing
-	// Hanging takes and reads connections, and nothing comes back.
+	// Hanging accepts and reads connections, and never replies.
 	Hanging
-	// Slow forwards each piece of an answer after the Proxy's Delay.
+	// Slow forwards each part of a reply after the Proxy's Delay.
 	Slow
-	// Resetting breaks every connection in the middle of an answer (RST).
+	// Resetting breaks every connection in the middle of a reply (RST).
 	Resetting
-	// Replying answers every command with the Proxy's Reply, and forwards
-	// nothing.
+	// Replying sends the Proxy's Reply to every command, and forwards nothing.
 	Replying
 )
 
@@ -33,7 +32,7 @@ func (m Mode) String() string {
 	return [...]string{"passing", "refusing", "hanging", "slow", "resetting", "replying"}[m]
 }
 
-// Proxy stands between one grantd and Redis.
+// Proxy forwards between one grantd and Redis.
 type Proxy struct {
 	Addr  string
 	Delay time.Duration // of Slow; set before Set
@@ -45,7 +44,7 @@ type Proxy struct {
 	conns map[net.Conn]Mode // how each is treated
 }
 
-// StartProxy starts a proxy to the address; it ends with the test.
+// StartProxy starts a proxy to the address and stops it when the test ends.
 func StartProxy(t testing.TB, to string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -71,8 +70,8 @@ func StartProxy(t testing.TB, to string) *Proxy {
 	return p
 }
 
-// Set changes the mode, and breaks all connections but those that the new
-// mode treats worse than that.
+// Set changes the mode. It also closes existing connections, unless the mode is
+// Hanging, Slow or Resetting, which applies to them too.
 func (p *Proxy) Set(m Mode) {
 	p.Turn(m)
 	if m == Hanging || m == Slow || m == Resetting {
@@ -85,8 +84,9 @@ func (p *Proxy) Set(m Mode) {
 	}
 }
 
-// Turn changes the mode for new connections only; those that hang do so for
-// ever, as after a firewall has lost its state.
+// Turn changes the mode and closes no connection. Existing connections are not
+// changed to Passing, and hanging ones hang forever, as after a firewall has lost
+// its state.
 func (p *Proxy) Turn(m Mode) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,7 +104,8 @@ func (p *Proxy) modeOf(c net.Conn) Mode {
 	return p.conns[c]
 }
 
-// hold keeps a connection to be closed by Set; false if the mode refuses it.
+// hold keeps a connection so that Set can close it. It returns false if the mode
+// refuses the connection.
 func (p *Proxy) hold(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,7 +126,7 @@ func (p *Proxy) serve(c net.Conn) {
 		return
 	}
 	if p.modeOf(c) == Replying {
-		p.replies(c)
+		p.sendReplies(c)
 		return
 	}
 	up, err := net.Dial("tcp", p.to)
@@ -137,13 +138,13 @@ func (p *Proxy) serve(c net.Conn) {
 		return
 	}
 	var back sync.WaitGroup
-	back.Go(func() { p.answers(c, up); c.Close() })
+	back.Go(func() { p.forwardReplies(c, up); c.Close() })
 	p.copy(up, c)
 	up.Close()
 	back.Wait()
 }
 
-// copy forwards commands; while the connection hangs, it only reads.
+// copy forwards commands. While the connection hangs, it only reads.
 func (p *Proxy) copy(to, from net.Conn) {
 	b := make([]byte, 32<<10)
 	for {
@@ -159,8 +160,8 @@ func (p *Proxy) copy(to, from net.Conn) {
 	}
 }
 
-// answers forwards what Redis answers, as the mode has it.
-func (p *Proxy) answers(to, from net.Conn) {
+// forwardReplies forwards the replies of Redis as the mode demands.
+func (p *Proxy) forwardReplies(to, from net.Conn) {
 	b := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(b)
@@ -169,7 +170,7 @@ func (p *Proxy) answers(to, from net.Conn) {
 		case Hanging:
 			out = nil
 		case Slow:
-			time.Sleep(p.Delay) // that is the fault
+			time.Sleep(p.Delay) // simulates the fault
 		case Resetting:
 			if n > 0 {
 				_, _ = to.Write(b[:n/2])
@@ -190,8 +191,8 @@ func (p *Proxy) answers(to, from net.Conn) {
 	}
 }
 
-// replies answers the Reply to each command that comes.
-func (p *Proxy) replies(c net.Conn) {
+// sendReplies sends the Reply to each command.
+func (p *Proxy) sendReplies(c net.Conn) {
 	b := make([]byte, 32<<10)
 	var unread []byte
 	for {
@@ -213,8 +214,8 @@ func (p *Proxy) replies(c net.Conn) {
 	}
 }
 
-// command answers how long the command is that b begins with; 0 if it is not
-// there yet.
+// command returns the length of the command that b begins with, or 0 if it is
+// incomplete.
 func command(b []byte) int {
 	at, args := 0, 1
 	for i := 0; i <= args; i++ {

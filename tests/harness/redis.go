@@ -16,17 +16,17 @@ import (
 	"github.com/grantd/grantd/store/redisstore"
 )
 
-// redisPatience bounds one conversation with Redis.
+// redisPatience bounds one command and its reply.
 const redisPatience = 30 * time.Second
 
-// Redis is one connection to a redis-server, to look at what grantd keeps
-// there and to change how it behaves.
+// Redis is one connection to a redis-server, to read what grantd stores there and
+// to change the server's behavior.
 type Redis struct {
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-// DialRedis connects; the connection ends with the test.
+// DialRedis connects, and closes the connection when the test ends.
 func DialRedis(t testing.TB, addr string) *Redis {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", addr, redisPatience)
@@ -37,7 +37,7 @@ func DialRedis(t testing.TB, addr string) *Redis {
 	return &Redis{conn, bufio.NewReader(conn)}
 }
 
-// Try sends a command and answers its reply: string, int64, nil or []any.
+// Try sends a command and returns its reply: string, int64, nil or []any.
 func (r *Redis) Try(args ...string) (any, error) {
 	if err := r.conn.SetDeadline(time.Now().Add(redisPatience)); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (r *Redis) Do(t testing.TB, args ...string) any {
 	return reply
 }
 
-// Keys answers every key that matches the pattern.
+// Keys returns every key that matches the pattern.
 func (r *Redis) Keys(t testing.TB, pattern string) []string {
 	t.Helper()
 	var all []string
@@ -119,8 +119,8 @@ func (r *Redis) list(n int) (any, error) {
 	return list, nil
 }
 
-// patientRedis is the store that the configuration names, with time-outs that
-// a machine which stands still for a second does not reach.
+// patientRedis opens the configured store with time-outs that a machine does not
+// reach if it stalls for a second.
 func patientRedis(t testing.TB, cfg config.Config, now func() time.Time) store.Store {
 	t.Helper()
 	r := cfg.Store.Redis

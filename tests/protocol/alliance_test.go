@@ -14,12 +14,13 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// The shared clients of seeds/000; wayne is an org that has agreed to nothing.
+// Two orgs that share their data with partners; wayne is one that has agreed to
+// nothing.
 const (
 	sharedOne = "ipF58vfdszo="
 	sharedTwo = acme
 
-	// hurdlr does the accounts of small businesses, kard gives rewards.
+	// hurdlr does bookkeeping for small businesses, kard runs rewards programs.
 	hurdlr, kard = "hurdlr", "kard"
 )
 
@@ -29,12 +30,12 @@ const (
 	grantedTwo   = "customers cards transactions"
 )
 
-// alliance is a world of partners and of orgs that agreed with them.
+// alliance is a world of partners and of orgs that have granted them access.
 type alliance struct {
 	*world
 	token string          // hurdlr's partner token
 	id    string          // its id
-	api   clients.Created // takes tokens of every use and enforces all there is
+	api   clients.Created // accepts tokens of every use and enforces every restriction
 }
 
 func newAlliance(t *testing.T, edit ...func(*config.Config)) *alliance {
@@ -44,7 +45,7 @@ func newAlliance(t *testing.T, edit ...func(*config.Config)) *alliance {
 	return a
 }
 
-// agree makes the orgs and partners, and has them agree.
+// agree creates the orgs, the partners and the grants.
 func (a *alliance) agree(t *testing.T) {
 	t.Helper()
 	for id, name := range map[string]string{sharedOne: "Shared Client 1", sharedTwo: "Shared Client 2", wayne: "Wayne Enterprises"} {
@@ -68,7 +69,8 @@ func (a *alliance) partner(t *testing.T, id string) {
 	a.admin(t, "PUT", "/partners/"+id, map[string]any{"name": "Partner " + id, "scope": partnerScope})
 }
 
-// grant has the org agree; more are members of the grant.
+// grant makes the org grant scope to the partner; more holds other members of
+// the grant.
 func (a *alliance) grant(t *testing.T, partner, org, scope string, more ...map[string]any) {
 	t.Helper()
 	body := map[string]any{"scope": scope}
@@ -80,12 +82,12 @@ func (a *alliance) grant(t *testing.T, partner, org, scope string, more ...map[s
 	a.admin(t, "PUT", "/partners/"+partner+"/orgs/"+org, body)
 }
 
-// until is a grant that ends so long from now.
+// until returns the member of a grant that ends it after d.
 func (a *alliance) until(d time.Duration) map[string]any {
 	return map[string]any{"until": a.Clock.Now().UTC().Add(d).Truncate(time.Second).Format(time.RFC3339)}
 }
 
-// partnerToken makes a token of the partner; spec may be nil.
+// partnerToken creates a partner token; spec may be nil.
 func (a *alliance) partnerToken(t *testing.T, partner string, spec map[string]any) (token, id string) {
 	t.Helper()
 	body := map[string]any{"name": "backend"}
@@ -96,7 +98,7 @@ func (a *alliance) partnerToken(t *testing.T, partner string, spec map[string]an
 	token, _ = r["token"].(string)
 	id, _ = r["token_id"].(string)
 	if _, ok := credential.PartnerTokenID(token, "sandbox"); !ok {
-		t.Fatalf("a partner token of another form: %q", token)
+		t.Fatalf("not the form of a partner token: %q", token)
 	}
 	a.keep(token)
 	return token, id
@@ -107,12 +109,12 @@ func askOnBehalf(attributes string, headers ...string) call {
 	return document("/partners/token", "createOnBehalfToken", attributes, headers...)
 }
 
-// onBehalfOf are attributes of askOnBehalf; more are further ones.
+// onBehalfOf returns attributes of askOnBehalf; more holds others.
 func onBehalfOf(org, scope string, more ...string) string {
 	return `{"orgId":"` + org + `","scopes":"` + scope + `"` + strings.Join(more, "") + `}`
 }
 
-// onBehalf makes a token that is to be made.
+// onBehalf requests an on-behalf token, which must succeed.
 func (a *alliance) onBehalf(t *testing.T, token, org, scope string, more ...string) string {
 	t.Helper()
 	r := a.send(t, askOnBehalf(onBehalfOf(org, scope, more...), bearer(token)))
@@ -128,13 +130,14 @@ const (
 	accessToken   = "urn:ietf:params:oauth:token-type:access_token"
 )
 
-// trade is the body of an exchange; more are further parameters.
+// trade returns the body of a token exchange; more holds other parameters.
 func trade(subject, org string, more ...string) string {
 	return tokenExchange + "&subject_token_type=" + accessToken + "&subject_token=" + url.QueryEscape(subject) +
 		"&audience=" + url.QueryEscape("org:"+org) + strings.Join(more, "")
 }
 
-// badBearers are tokens that are no active partner token of this server.
+// badBearers returns tokens that are not active partner tokens of this server,
+// by what is wrong with them.
 func (a *alliance) badBearers(t *testing.T) map[string]string {
 	t.Helper()
 	bad := map[string]string{
@@ -191,20 +194,22 @@ func damaged(token string, at int) string {
 	return token[:at] + string(other) + token[at+1:]
 }
 
-// notPartners is the one answer to a bearer that is no active partner token.
+// notPartners makes the row of a bearer that is not an active partner token: all
+// of them get one response.
 func notPartners(name string, c call) row {
 	r := notActive(name, c)
 	r.body = `{"errors":[{"status":"401","code":"invalid_token","title":"Unauthorized","detail":"the bearer token is not an active partner token, or may not be used from this address"}]}`
 	return r
 }
 
-// notAgreed is the one answer about an org that is not the partner's to act for.
+// notAgreed makes the row of an org for which the partner must not act: all of
+// them get one response.
 func notAgreed(name string, c call) row {
 	return row{name: name, call: c, status: http.StatusForbidden, code: "access_denied", pointer: "/data/attributes/orgId",
 		body: `{"errors":[{"status":"403","code":"access_denied","title":"Forbidden","detail":"this org has not agreed that you act for it, or there is none with this id","source":{"pointer":"/data/attributes/orgId"}}]}`}
 }
 
-// refusedOrgs are orgs for which hurdlr may not act, by why.
+// refusedOrgs returns orgs for which hurdlr must not act, by the reason.
 func (a *alliance) refusedOrgs(t *testing.T) map[string]string {
 	t.Helper()
 	orgs := map[string]string{
@@ -220,17 +225,17 @@ func (a *alliance) refusedOrgs(t *testing.T) map[string]string {
 	a.Clock.Add(time.Minute)
 	for _, why := range []string{"withdrawn", "deactivated", "deleted", "made_again"} {
 		a.grant(t, hurdlr, orgs[why], grantedTwo)
-		a.onBehalf(t, a.token, orgs[why], "cards") // so that caches have it
+		a.onBehalf(t, a.token, orgs[why], "cards") // puts the grant into caches
 	}
 	a.admin(t, "DELETE", "/partners/"+hurdlr+"/orgs/withdrawn", nil)
 	a.admin(t, "POST", "/orgs/deactivated/deactivate", nil)
 	a.admin(t, "DELETE", "/orgs/deleted", nil)
 	a.admin(t, "DELETE", "/orgs/made-again", nil)
-	a.org(t, "made-again", "Another org by the same id")
+	a.org(t, "made-again", "Another org with the same id")
 	return orgs
 }
 
-// number answers a number of the document that r is.
+// number returns a numeric attribute of the document in r.
 func number(t *testing.T, r harness.Response, name string) float64 {
 	t.Helper()
 	data, _ := r.JSON(t)["data"].(map[string]any)

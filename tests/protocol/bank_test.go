@@ -19,8 +19,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// Orgs and customers of seeds/001: one of acme's is a business, one belongs to
-// another org, one is deactivated.
+// Orgs and customers. Of acme's customers daily is a business and gone is
+// deactivated; foreign belongs to wayne, and nobody does not exist.
 const (
 	acme, wayne = "h5D8B5gyHtk=", "wayne"
 
@@ -34,18 +34,18 @@ const (
 	petersPhone = "5555550136"
 )
 
-// bankScope is what backends may have: all that customers' tokens are about.
+// bankScope is what backends may have: everything that customer tokens need.
 const bankScope = "customers accounts cards cards-write cards-sensitive payments payments-write customer-token-write"
 
-// bank is a world of two orgs with customers, and the telephone to which their
-// codes go.
+// bank is a world of two orgs with customers, and the telephone that gets their
+// codes.
 type bank struct {
 	*world
 	phone   *telephone
 	backend clients.Created // of acme
 	second  clients.Created // of acme too
 	wayne   clients.Created // of the other org
-	api     clients.Created // takes tokens of clients and customers
+	api     clients.Created // accepts tokens of clients and customers
 	strict  clients.Created // api that enforces resources
 
 	token string // of backend
@@ -97,7 +97,7 @@ func (b *bank) customer(t *testing.T, id, org, typ, phone string, users ...strin
 	b.admin(t, "PUT", "/customers/"+id, spec)
 }
 
-// admin sends an admin request that is to be done.
+// admin sends an admin request that must succeed.
 func (w *world) admin(t *testing.T, method, path string, body any) harness.Response {
 	t.Helper()
 	r := w.AdminDo(t, method, path, body)
@@ -107,21 +107,21 @@ func (w *world) admin(t *testing.T, method, path string, body any) harness.Respo
 	return r
 }
 
-// forgive forgets the customer's wrong codes, so that rows do not meet a limit
-// that they are not about.
+// forgive resets the customer's wrong codes, so that rows do not reach a limit
+// that they do not test.
 func (b *bank) forgive(t *testing.T, customer string) {
 	t.Helper()
 	b.admin(t, "POST", "/customers/"+customer+"/reset-codes", nil)
 }
 
-// telephone receives what grantd posts for its customers.
+// telephone is the receiver to which grantd posts the codes.
 type telephone struct {
 	*httptest.Server
 	key string // file with the key that signs
 
 	mu     sync.Mutex
 	got    []text
-	status int // that it answers
+	status int // of its responses
 }
 
 // text is what grantd posted (server/senders/WEBHOOK.md).
@@ -161,15 +161,15 @@ func newTelephone(t *testing.T) *telephone {
 	return p
 }
 
-// configure makes grantd post codes here, and as many as it is asked for.
+// configure makes grantd post codes here, without limits.
 func (p *telephone) configure(c *config.Config) {
 	c.Customers.Sender = "webhook"
 	c.Customers.Webhook.URL, c.Customers.Webhook.SecretFile, c.Customers.Webhook.AllowPrivateAddresses = p.URL, p.key, true
 	c.Limits.CodesPerPhone.Count, c.Limits.CodesPerCustomer.Count, c.Limits.CodesPerClient.Count, c.Limits.CodesPerOrg.Count = 0, 0, 0, 0
 }
 
-// answers makes it answer the status from now on.
-func (p *telephone) answers(status int) {
+// respondWith sets the status of all later responses.
+func (p *telephone) respondWith(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = status
@@ -190,11 +190,11 @@ func (p *telephone) last(t *testing.T) text {
 	return all[len(all)-1]
 }
 
-// durations are the numbers of the log that may look like a code.
+// durations matches the numbers in the log that may look like a code.
 var durations = regexp.MustCompile(`"duration_us":[0-9]+`)
 
-// holdsNoCode fails the test if text holds a code that was sent, or a number
-// that it was sent to.
+// holdsNoCode fails the test if text holds a code that was sent, or the phone
+// number that it was sent to.
 func (p *telephone) holdsNoCode(t *testing.T, where, text string) {
 	t.Helper()
 	text = durations.ReplaceAllString(text, "")
@@ -215,32 +215,32 @@ func document(target, typ, attributes string, headers ...string) call {
 	return post(target, `{"data":{"type":"`+typ+`","attributes":`+attributes+`}}`, append([]string{apiType}, headers...)...)
 }
 
-// askCode asks for a code for the customer.
+// askCode requests a code for the customer.
 func askCode(customer, attributes string, headers ...string) call {
 	return document("/customers/"+customer+"/token/verification", "customerTokenVerification", attributes, headers...)
 }
 
-// askToken asks for a token of the customer.
+// askToken requests a token of the customer.
 func askToken(customer, attributes string, headers ...string) call {
 	return document("/customers/"+customer+"/token", "customerToken", attributes, headers...)
 }
 
-// verified are attributes of askToken with a verification.
+// verified returns attributes of askToken with a verification.
 func verified(scope string, v verification, more ...string) string {
 	return `{"scope":"` + scope + `","verificationToken":"` + v.token + `","verificationCode":"` + v.code + `"` + strings.Join(more, "") + `}`
 }
 
-// verification is one that a customer was sent the code of.
+// verification is a verification token and the code that the customer got.
 type verification struct{ token, code string }
 
-// wrong is v with a code that was not sent, another for each n.
+// wrong returns v with a code that was not sent, a different one for each n.
 func (v verification) wrong(n int) verification {
 	var sent int
 	_, _ = fmt.Sscanf(v.code, "%d", &sent)
 	return verification{v.token, fmt.Sprintf("%06d", (sent+1+n)%1_000_000)}
 }
 
-// verify has the customer sent a code.
+// verify sends the customer a code.
 func (b *bank) verify(t *testing.T, token, customer string) verification {
 	t.Helper()
 	r := b.send(t, askCode(customer, `{"channel":"sms"}`, bearer(token)))
@@ -252,7 +252,7 @@ func (b *bank) verify(t *testing.T, token, customer string) verification {
 	return verification{v, b.phone.last(t).Code}
 }
 
-// attribute answers a text of the document that r is.
+// attribute returns a string attribute of the document in r.
 func attribute(t *testing.T, r harness.Response, name string) string {
 	t.Helper()
 	data, _ := r.JSON(t)["data"].(map[string]any)
@@ -264,7 +264,7 @@ func attribute(t *testing.T, r harness.Response, name string) string {
 	return value
 }
 
-// issue asks for a customer's token that is to be made.
+// issue requests a customer token, which must succeed.
 func (b *bank) issue(t *testing.T, token, customer, attributes string) string {
 	t.Helper()
 	r := b.send(t, askToken(customer, attributes, bearer(token)))
@@ -274,7 +274,7 @@ func (b *bank) issue(t *testing.T, token, customer, attributes string) string {
 	return attribute(t, r, "token")
 }
 
-// shown is what introspection says to rs.
+// shown returns what introspection returns to rs.
 func (w *world) shown(t *testing.T, rs clients.Created, token string) map[string]any {
 	t.Helper()
 	r := w.send(t, about(token, basic(rs)))
@@ -284,41 +284,44 @@ func (w *world) shown(t *testing.T, rs clients.Created, token string) map[string
 	return r.JSON(t)
 }
 
-// made is a document that was created.
+// made makes the row of a successful creation.
 func made(name string, c call) row {
 	return row{name: name, call: c, status: http.StatusCreated, header: map[string]string{"Content-Type": "application/vnd.api+json"}}
 }
 
-// unsound is a document with something wrong at the pointer; "": nowhere in it.
+// unsound makes the row of a document that is wrong at the pointer; "" means no
+// place in it.
 func unsound(name string, c call, pointer string) row {
 	return row{name: name, call: c, status: http.StatusBadRequest, code: badRequest, pointer: pointer}
 }
 
-// unverified is the one answer to a verification that is not good.
+// unverified makes the row of a refused verification: all of them get one
+// response.
 func unverified(name string, c call) row {
 	return row{name: name, call: c, status: http.StatusBadRequest, code: "invalid_verification", pointer: "/data/attributes/verificationCode",
 		body: `{"errors":[{"status":"400","code":"invalid_verification","title":"Bad Request","detail":"the verification is not good: the code is wrong, used or expired, or the verification is not of this customer and client","source":{"pointer":"/data/attributes/verificationCode"}}]}`}
 }
 
-// unknown is the one answer about a customer who is not the org's.
+// unknown makes the row of a customer that is not the org's: all of them get
+// one response.
 func unknown(name string, c call) row {
 	return row{name: name, call: c, status: http.StatusNotFound, code: "not_found",
 		body: `{"errors":[{"status":"404","code":"not_found","title":"Not Found","detail":"there is no customer with this id in the org of the bearer token"}]}`}
 }
 
-// lacking is a bearer that lacks scopes.
+// lacking makes the row of a bearer token without the needed scopes.
 func lacking(name string, c call, scope, pointer string) row {
 	return row{name: name, call: c, status: http.StatusForbidden, code: "insufficient_scope", pointer: pointer, needs: scope,
 		header: map[string]string{"WWW-Authenticate": `Bearer realm="grantd", error="insufficient_scope", scope="` + scope + `"`}}
 }
 
-// notActive is a bearer that is none.
+// notActive makes the row of a bearer token that is not active.
 func notActive(name string, c call) row {
 	return row{name: name, call: c, status: http.StatusUnauthorized, code: "invalid_token",
 		header: map[string]string{"WWW-Authenticate": `Bearer realm="grantd", error="invalid_token"`}}
 }
 
-// down is a 503.
+// down makes the row of a 503.
 func down(name string, c call) row {
 	return row{name: name, call: c, status: http.StatusServiceUnavailable, code: "temporarily_unavailable", header: map[string]string{"Retry-After": "1"}}
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// call is one request, written byte for byte as it stands here.
+// call is one request, sent byte for byte as it is written here.
 type call struct {
 	method  string
 	target  string   // path and query
-	headers []string // lines, in order, repeated ones too
+	headers []string // lines, in order; may repeat
 	body    string
 	chunked bool
 }
@@ -48,27 +48,28 @@ func ask(body string, headers ...string) call { return form("/oauth/token", body
 // grant is the body of a plain token request.
 const grant = "grant_type=client_credentials"
 
-// basic is the header of HTTP Basic, its parts form-encoded (RFC 6749 §2.3.1).
+// basic returns the header line of HTTP Basic with form-encoded parts (RFC 6749
+// §2.3.1).
 func basic(c clients.Created) string { return basicOf(c.ClientID, c.ClientSecret) }
 
 func basicOf(id, secret string) string {
 	return rawBasic(url.QueryEscape(id) + ":" + url.QueryEscape(secret))
 }
 
-// rawBasic encodes what stands there and nothing more.
+// rawBasic is basic without form-encoding.
 func rawBasic(pair string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 }
 
 func bearer(token string) string { return "Authorization: Bearer " + token }
 
-// credentials are the client's in the body.
+// credentials returns the client's credentials as parameters of the body.
 func credentials(c clients.Created) string {
 	return "&client_id=" + url.QueryEscape(c.ClientID) + "&client_secret=" + url.QueryEscape(c.ClientSecret)
 }
 
-// send writes the request and reads the response; what every response must
-// have is checked here.
+// send writes the request, reads the response and checks what every response
+// must have.
 func (w *world) send(t *testing.T, c call) harness.Response {
 	t.Helper()
 	w.keep(sensitive(c)...)
@@ -77,7 +78,7 @@ func (w *world) send(t *testing.T, c call) harness.Response {
 	return r
 }
 
-// bytes is the request on the wire.
+// bytes returns the request as it is sent.
 func (c call) bytes() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: grantd.test\r\nConnection: close\r\n", c.method, c.target)
@@ -101,8 +102,8 @@ func (c call) bytes() string {
 	return b.String()
 }
 
-// exchange sends raw bytes and reads one response. A server may answer and
-// close before it has read everything, so a failed write is not the end.
+// exchange sends raw bytes and reads one response. A server may respond and
+// close before it has read everything, so a failed write is not an error.
 func (w *world) exchange(t *testing.T, method, raw string) harness.Response {
 	t.Helper()
 	conn := w.dial(t)
@@ -139,9 +140,9 @@ func (w *world) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// sensitive answers what of a request must never be seen again: what stands
-// after the scheme in Authorization, the secret in it, and the parameters
-// that carry secrets and tokens, as sent and decoded.
+// sensitive returns what must not appear outside the request: the value of
+// Authorization after the scheme, the secret in it, and the parameters that
+// carry secrets and tokens, as sent and decoded.
 func sensitive(c call) []string {
 	var found []string
 	both := func(v string) {

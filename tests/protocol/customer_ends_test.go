@@ -11,17 +11,18 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// base is a token as an app keeps it: with a code it becomes one that writes.
+// base makes the token that an app keeps: a code upgrades it to one that may
+// write.
 const base = `{"scope":"cards customers customer-token-write","upgradableScope":"cards-write"}`
 
-// C16: a token is upgraded by its customer's code, and no further than it was
-// made for.
+// A token is upgraded only with a code of its customer, and only to its
+// upgradable scope.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
 	token := b.issue(t, b.token, peter, base)
 	auth := bearer(token)
-	t.Run("C16_base_holds_nothing_sensitive", func(t *testing.T) {
+	t.Run("upgrade/base_holds_nothing_sensitive", func(t *testing.T) {
 		if got := b.shown(t, b.api, token); got["scope"] != "cards customers customer-token-write" || got["auth_time"] != nil || strings.Contains(fmt.Sprint(got), "cards-write") {
 			t.Errorf("introspection says %v", got)
 		}
@@ -30,36 +31,36 @@ func TestUpgrade(t *testing.T) {
 		return row{name: name, call: askToken(peter, `{"scope":"`+scope+`"}`, auth), status: 403, code: "verification_required", pointer: "/data/attributes/scope", needs: scope}
 	}
 	b.run(t, []row{
-		needsCode("C16_always_a_code", "cards-write"),
-		needsCode("C16_for_what_it_holds_too", "cards"),
-		needsCode("C16_for_the_right_to_ask_for_codes_too", "customers"),
-		lacking("C16_not_beyond", askToken(peter, `{"scope":"cards payments-write"}`, auth), "payments-write", "/data/attributes/scope"),
-		lacking("C16_never_to_make_tokens", askToken(peter, `{"scope":"cards customer-token-write"}`, auth), "customer-token-write", "/data/attributes/scope"),
-		lacking("C16_never_upgradable_beyond", askToken(peter, `{"scope":"cards","upgradableScope":"payments-write"}`, auth), "payments-write", "/data/attributes/upgradableScope"),
-		lacking("C16_never_upgradable_to_make_tokens", askToken(peter, `{"scope":"cards","upgradableScope":"customer-token-write"}`, auth), "customer-token-write", "/data/attributes/upgradableScope"),
-		unknown("C16_another_customer", askToken(ana, `{"scope":"cards"}`, auth)),
-		unknown("C16_code_for_another_customer", askCode(ana, `{"channel":"sms"}`, auth)),
-		unknown("C16_customer_of_another_org", askToken(foreign, `{"scope":"cards"}`, auth)),
+		needsCode("upgrade/always_a_code", "cards-write"),
+		needsCode("upgrade/for_what_it_holds_too", "cards"),
+		needsCode("upgrade/for_the_right_to_ask_for_codes_too", "customers"),
+		lacking("upgrade/not_beyond", askToken(peter, `{"scope":"cards payments-write"}`, auth), "payments-write", "/data/attributes/scope"),
+		lacking("upgrade/never_to_make_tokens", askToken(peter, `{"scope":"cards customer-token-write"}`, auth), "customer-token-write", "/data/attributes/scope"),
+		lacking("upgrade/never_upgradable_beyond", askToken(peter, `{"scope":"cards","upgradableScope":"payments-write"}`, auth), "payments-write", "/data/attributes/upgradableScope"),
+		lacking("upgrade/never_upgradable_to_make_tokens", askToken(peter, `{"scope":"cards","upgradableScope":"customer-token-write"}`, auth), "customer-token-write", "/data/attributes/upgradableScope"),
+		unknown("upgrade/another_customer", askToken(ana, `{"scope":"cards"}`, auth)),
+		unknown("upgrade/code_for_another_customer", askCode(ana, `{"channel":"sms"}`, auth)),
+		unknown("upgrade/customer_of_another_org", askToken(foreign, `{"scope":"cards"}`, auth)),
 	})
 	upgraded := b.issue(t, token, peter, verified("cards cards-write customers", b.verify(t, token, peter), `,"upgradableScope":"cards-write"`))
-	t.Run("C16_upgraded", func(t *testing.T) {
+	t.Run("upgrade/upgraded", func(t *testing.T) {
 		got := b.shown(t, b.api, upgraded)
 		if got["scope"] != "cards cards-write customers" || got["client_id"] != "backend" || got["customer_id"] != peter || got["org_id"] != acme || !equal(got["amr"], []any{"otp"}) {
 			t.Errorf("introspection says %v", got)
 		}
 	})
-	t.Run("C16_a_code_that_the_backend_asked_for", func(t *testing.T) {
+	t.Run("upgrade/a_code_that_the_backend_asked_for", func(t *testing.T) {
 		b.issue(t, token, peter, verified("cards-write", b.verify(t, b.token, peter)))
 	})
 	b.run(t, []row{
-		lacking("C16_upgraded_makes_none", askToken(peter, verified("cards", b.verify(t, upgraded, peter)), bearer(upgraded)), "customer-token-write", ""),
-		lacking("C16_without_the_right_it_is_not_upgraded", askToken(peter, verified("cards-write", b.verify(t, b.token, peter)),
+		lacking("upgrade/upgraded_token_makes_no_tokens", askToken(peter, verified("cards", b.verify(t, upgraded, peter)), bearer(upgraded)), "customer-token-write", ""),
+		lacking("upgrade/without_the_right_it_is_not_upgraded", askToken(peter, verified("cards-write", b.verify(t, b.token, peter)),
 			bearer(b.issue(t, b.token, peter, `{"scope":"cards","upgradableScope":"cards-write"}`))), "customer-token-write", ""),
-		lacking("C16_without_upgradable_scope_it_gets_none", askToken(peter, verified("cards-write", b.verify(t, b.token, peter)),
+		lacking("upgrade/without_upgradable_scope_it_gets_none", askToken(peter, verified("cards-write", b.verify(t, b.token, peter)),
 			bearer(b.issue(t, b.token, peter, `{"scope":"cards customer-token-write"}`))), "cards-write", "/data/attributes/scope"),
-		lacking("C16_no_codes_without_the_scope", askCode(peter, `{"channel":"sms"}`, bearer(b.issue(t, b.token, peter, `{"scope":"cards customer-token-write"}`))), "customers", ""),
+		lacking("upgrade/no_codes_without_the_scope", askCode(peter, `{"channel":"sms"}`, bearer(b.issue(t, b.token, peter, `{"scope":"cards customer-token-write"}`))), "customers", ""),
 	})
-	t.Run("C16_resources_stay", func(t *testing.T) {
+	t.Run("upgrade/resources_stay", func(t *testing.T) {
 		narrow := b.issue(t, b.token, peter, strings.Replace(base, "}", `,"resources":[{"type":"card","ids":["12","13"]}]}`, 1))
 		for asked, want := range map[string]any{
 			``: []any{map[string]any{"type": "card", "ids": []any{"12", "13"}}},
@@ -72,32 +73,33 @@ func TestUpgrade(t *testing.T) {
 		}
 		v := b.verify(t, narrow, peter)
 		unsound("", call{}, "/data/attributes/resources").check(t, b.send(t, askToken(peter, verified("cards-write", v, `,"resources":[{"type":"card","ids":["14"]}]`), bearer(narrow))))
-		b.issue(t, narrow, peter, verified("cards-write", v)) // what is refused before the code was tried has not used it
+		b.issue(t, narrow, peter, verified("cards-write", v)) // the refused request did not use up the code
 	})
 }
 
-// C17: what a token is restricted to.
+// Resources restrict a token, and only resource servers that enforce them see
+// it as active.
 func TestResources(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
 	token := b.issue(t, b.token, peter, `{"scope":"cards","resources":[{"type":"card","ids":["12","13"]},{"type":"account","ids":["a.b_c~d=e+f:g-h"]}]}`)
-	t.Run("C17_shown", func(t *testing.T) {
+	t.Run("resources_restrict/shown", func(t *testing.T) {
 		want := []any{map[string]any{"type": "card", "ids": []any{"12", "13"}}, map[string]any{"type": "account", "ids": []any{"a.b_c~d=e+f:g-h"}}}
 		if got := b.shown(t, b.strict, token); !equal(got["resources"], want) || got["active"] != true {
 			t.Errorf("introspection says %v", got)
 		}
 	})
-	t.Run("C17_not_to_who_does_not_enforce_them", func(t *testing.T) {
+	t.Run("resources_restrict/hidden_from_servers_that_do_not_enforce_them", func(t *testing.T) {
 		if b.introspect(t, b.api, token) {
-			t.Error("active to a resource server that would not look at them")
+			t.Error("active for a resource server that does not enforce them")
 		}
 		if !b.introspect(t, b.strict, b.issue(t, b.token, peter, `{"scope":"cards"}`)) {
-			t.Error("one without them is inactive to a resource server that enforces them")
+			t.Error("a token without resources is inactive for a resource server that enforces them")
 		}
 	})
 }
 
-// family are a backend's token and what was made from it for a customer.
+// family is a backend's token and the tokens made from it for a customer.
 type family struct {
 	org, customer string
 	client        clients.Created
@@ -118,7 +120,7 @@ func (b *bank) family(t *testing.T, name string) family {
 	return f
 }
 
-// active answers which of the family's tokens are.
+// active returns which of the family's tokens are active.
 func (b *bank) active(t *testing.T, f family) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
@@ -128,7 +130,8 @@ func (b *bank) active(t *testing.T, f family) map[string]bool {
 	return all
 }
 
-// C18: customers' tokens end with who they were made for, by, and from.
+// A customer token ends when the customer, the client that requested it, or its
+// parent token ends.
 func TestCustomerTokensEnd(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
@@ -151,28 +154,28 @@ func TestCustomerTokensEnd(t *testing.T) {
 		left   map[string]bool
 		revive func(*testing.T, family)
 	}{
-		{"C18_revoke_the_backends_token", revoked("client"), none, nil},
-		{"C18_revoke_the_base", revoked("base"), map[string]bool{"client": true, "base": false, "verified": true, "upgraded": false}, nil},
-		{"C18_revoke_the_upgraded", revoked("upgraded"), map[string]bool{"client": true, "base": true, "verified": true, "upgraded": false}, nil},
-		{"C18_end_the_secret", func(t *testing.T, f family) {
+		{"ends_with_parents/revoke_the_backends_token", revoked("client"), none, nil},
+		{"ends_with_parents/revoke_the_base", revoked("base"), map[string]bool{"client": true, "base": false, "verified": true, "upgraded": false}, nil},
+		{"ends_with_parents/revoke_the_upgraded", revoked("upgraded"), map[string]bool{"client": true, "base": true, "verified": true, "upgraded": false}, nil},
+		{"ends_with_parents/end_the_secret", func(t *testing.T, f family) {
 			b.admin(t, "DELETE", "/clients/"+f.client.ClientID+"/secrets/"+f.client.SecretID+"?void_tokens=true", nil)
 		}, none, nil},
-		{"C18_leak_of_the_backends_token", func(t *testing.T, f family) {
+		{"ends_with_parents/leak_of_the_backends_token", func(t *testing.T, f family) {
 			b.admin(t, "POST", "/leaks", map[string]string{"credential": f.tokens["client"]})
 		}, none, nil},
-		{"C18_leak_of_the_secret", func(t *testing.T, f family) {
+		{"ends_with_parents/leak_of_the_secret", func(t *testing.T, f family) {
 			b.admin(t, "POST", "/leaks", map[string]string{"credential": f.client.ClientSecret})
 		}, none, nil},
-		{"C18_void_the_client", post("/clients/CLIENT/void-tokens"), none, nil},
-		{"C18_void_the_org", post("/orgs/ORG/void-tokens"), none, nil},
-		{"C18_void_the_customer", post("/customers/CUSTOMER/void-tokens"), clientOnly, nil},
-		{"C18_void_all", func(t *testing.T, _ family) { b.admin(t, "POST", "/tokens/void-all", nil) }, none, nil},
-		{"C18_deactivate_the_client", post("/clients/CLIENT/deactivate"), none, post("/clients/CLIENT/reactivate")},
-		{"C18_deactivate_the_org", post("/orgs/ORG/deactivate"), none, post("/orgs/ORG/reactivate")},
-		{"C18_deactivate_the_customer", post("/customers/CUSTOMER/deactivate"), clientOnly, post("/customers/CUSTOMER/reactivate")},
-		{"C18_delete_the_customer", func(t *testing.T, f family) { b.admin(t, "DELETE", "/customers/"+f.customer, nil) }, clientOnly,
+		{"ends_with_parents/void_the_client", post("/clients/CLIENT/void-tokens"), none, nil},
+		{"ends_with_parents/void_the_org", post("/orgs/ORG/void-tokens"), none, nil},
+		{"ends_with_parents/void_the_customer", post("/customers/CUSTOMER/void-tokens"), clientOnly, nil},
+		{"ends_with_parents/void_all", func(t *testing.T, _ family) { b.admin(t, "POST", "/tokens/void-all", nil) }, none, nil},
+		{"ends_with_parents/deactivate_the_client", post("/clients/CLIENT/deactivate"), none, post("/clients/CLIENT/reactivate")},
+		{"ends_with_parents/deactivate_the_org", post("/orgs/ORG/deactivate"), none, post("/orgs/ORG/reactivate")},
+		{"ends_with_parents/deactivate_the_customer", post("/customers/CUSTOMER/deactivate"), clientOnly, post("/customers/CUSTOMER/reactivate")},
+		{"ends_with_parents/delete_the_customer", func(t *testing.T, f family) { b.admin(t, "DELETE", "/customers/"+f.customer, nil) }, clientOnly,
 			func(t *testing.T, f family) { b.customer(t, f.customer, f.org, "individual", "+15555550130") }},
-		{"C18_narrow_the_client", func(t *testing.T, f family) {
+		{"ends_with_parents/narrow_the_client", func(t *testing.T, f family) {
 			b.admin(t, "PATCH", "/clients/"+f.client.ClientID, map[string]string{"scope": "cards customers customer-token-write"})
 		}, none, nil},
 	} {
@@ -192,7 +195,7 @@ func TestCustomerTokensEnd(t *testing.T) {
 					t.Errorf("%s as bearer: %d %s", name, r.Status, r.Body)
 				}
 				if r.Status == 201 {
-					t.Errorf("%s makes a token", name)
+					t.Errorf("%s as bearer made a token", name)
 				}
 			}
 			if c.revive == nil {
@@ -214,11 +217,11 @@ func TestCustomerTokensEnd(t *testing.T) {
 			}
 			f.tokens = map[string]string{"client": again, "verified": b.issue(t, again, f.customer, verified("cards-write", b.verify(t, again, f.customer)))}
 			if got := b.active(t, f); !equal(got, map[string]bool{"client": true, "verified": true}) {
-				t.Errorf("new ones: active %v", got)
+				t.Errorf("new tokens: active %v", got)
 			}
 		})
 	}
-	t.Run("C18_an_expired_backends_token_ends_nothing", func(t *testing.T) {
+	t.Run("ends_with_parents/an_expired_client_token_ends_nothing", func(t *testing.T) {
 		f := b.family(t, "expired")
 		b.Clock.Add(2 * time.Hour)
 		if got := b.active(t, f); !equal(got, map[string]bool{"client": false, "base": true, "verified": true, "upgraded": true}) {
@@ -227,26 +230,26 @@ func TestCustomerTokensEnd(t *testing.T) {
 	})
 }
 
-// C18: what is ended while a token is being made ends that token too.
+// A token ends too if its parents end while it is being made.
 func TestEndWhileATokenIsMade(t *testing.T) {
 	t.Parallel()
 	for i, c := range []struct {
 		name string
 		end  func(b *bank, t *testing.T, f family)
 	}{
-		{"C18_customer_deactivated", func(b *bank, t *testing.T, f family) { b.admin(t, "POST", "/customers/"+f.customer+"/deactivate", nil) }},
-		{"C18_customer_voided", func(b *bank, t *testing.T, f family) {
+		{"ends_with_parents/customer_deactivated", func(b *bank, t *testing.T, f family) { b.admin(t, "POST", "/customers/"+f.customer+"/deactivate", nil) }},
+		{"ends_with_parents/customer_voided", func(b *bank, t *testing.T, f family) {
 			b.admin(t, "POST", "/customers/"+f.customer+"/void-tokens", nil)
 		}},
-		{"C18_customer_deleted", func(b *bank, t *testing.T, f family) { b.admin(t, "DELETE", "/customers/"+f.customer, nil) }},
-		{"C18_org_deactivated", func(b *bank, t *testing.T, f family) { b.admin(t, "POST", "/orgs/"+f.org+"/deactivate", nil) }},
-		{"C18_client_deactivated", func(b *bank, t *testing.T, f family) {
+		{"ends_with_parents/customer_deleted", func(b *bank, t *testing.T, f family) { b.admin(t, "DELETE", "/customers/"+f.customer, nil) }},
+		{"ends_with_parents/org_deactivated", func(b *bank, t *testing.T, f family) { b.admin(t, "POST", "/orgs/"+f.org+"/deactivate", nil) }},
+		{"ends_with_parents/client_deactivated", func(b *bank, t *testing.T, f family) {
 			b.admin(t, "POST", "/clients/"+f.client.ClientID+"/deactivate", nil)
 		}},
-		{"C18_bearer_revoked", func(b *bank, t *testing.T, f family) {
+		{"ends_with_parents/bearer_revoked", func(b *bank, t *testing.T, f family) {
 			done("", call{}).check(t, b.send(t, revoke(f.tokens["client"], basic(f.client))))
 		}},
-		{"C18_secret_ended", func(b *bank, t *testing.T, f family) {
+		{"ends_with_parents/secret_ended", func(b *bank, t *testing.T, f family) {
 			b.admin(t, "DELETE", "/clients/"+f.client.ClientID+"/secrets/"+f.client.SecretID+"?void_tokens=true", nil)
 		}},
 	} {
@@ -268,15 +271,15 @@ func TestEndWhileATokenIsMade(t *testing.T) {
 	}
 }
 
-// What the store does not do fails the call, and never makes a code good
-// twice or a token without one.
+// A failing store fails the request. It never makes a code work twice, and never
+// makes a token without a code.
 func TestCustomersStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
 	use := func(v verification) call { return askToken(peter, verified("cards-write", v), bearer(b.token)) }
 	ask := askCode(peter, `{"channel":"sms"}`, bearer(b.token))
 	for method, sends := range map[string]bool{"GetCustomer": false, "GetGuesses": false, "PutChallenge": false} {
-		t.Run("X_code_"+method, func(t *testing.T) {
+		t.Run("code_"+method, func(t *testing.T) {
 			before := len(b.phone.texts())
 			b.store.Fail(method, store.ErrUnavailable)
 			defer b.store.Heal(method)
@@ -288,13 +291,13 @@ func TestCustomersStoreUnavailable(t *testing.T) {
 	}
 	for _, c := range []struct {
 		method string
-		after  bool // the store did it
-		burned bool
+		after  bool // the store fails after it has done its work
+		burned bool // the code is used up
 	}{
 		{"GetCustomer", false, false}, {"TakeGuess", false, false}, {"TakeGuess", true, false}, {"TryChallenge", false, false},
 		{"TryChallenge", true, true}, {"ReturnGuess", false, true}, {"ReturnGuess", true, true}, {"PutToken", false, true}, {"PutToken", true, true},
 	} {
-		t.Run(fmt.Sprintf("C03_%s_done_%v", c.method, c.after), func(t *testing.T) {
+		t.Run(fmt.Sprintf("code_right/%s_done_%v", c.method, c.after), func(t *testing.T) {
 			b.forgive(t, peter)
 			v := b.verify(t, b.token, peter)
 			if c.after {
@@ -311,7 +314,7 @@ func TestCustomersStoreUnavailable(t *testing.T) {
 			}
 		})
 	}
-	t.Run("X_no_code_needed", func(t *testing.T) {
+	t.Run("no_code_needed", func(t *testing.T) {
 		for _, method := range []string{"TakeGuess", "TryChallenge", "GetGuesses", "PutChallenge"} {
 			b.store.Fail(method, store.ErrUnavailable)
 			defer b.store.Heal(method)
@@ -320,22 +323,22 @@ func TestCustomersStoreUnavailable(t *testing.T) {
 	})
 }
 
-// C09: a code that cannot be counted is not sent.
+// A code that cannot be counted is not sent.
 func TestCodesThatCannotBeCounted(t *testing.T) {
 	t.Parallel()
 	b := newBank(t, limitedPhones(5))
 	b.store.Fail("AddHits", store.ErrUnavailable)
-	b.run(t, []row{down("C09_not_counted", askCode(peter, `{"channel":"sms"}`, bearer(b.token)))})
+	b.run(t, []row{down("code_limits/not_counted", askCode(peter, `{"channel":"sms"}`, bearer(b.token)))})
 	if got := b.phone.texts(); len(got) > 0 {
-		t.Errorf("sent: %v", got)
+		t.Errorf("codes were sent: %v", got)
 	}
 }
 
-// A code that was not sent is cancelled, and counts as sent.
+// A code that could not be sent is canceled, and still counts as sent.
 func TestSenderDown(t *testing.T) {
 	t.Parallel()
 	b := newBank(t, limitedPhones(3))
-	b.phone.answers(400) // which is not tried again
+	b.phone.respondWith(400) // is not tried again
 	ask := askCode(peter, `{"channel":"sms"}`, bearer(b.token))
 	for i := range 3 {
 		before := b.store.Calls("DropChallenge")
@@ -344,28 +347,28 @@ func TestSenderDown(t *testing.T) {
 		}
 		down("", call{}).check(t, b.send(t, ask))
 		if b.store.Calls("DropChallenge") != before+1 {
-			t.Error("the challenge stays")
+			t.Error("the challenge was not dropped")
 		}
 	}
-	b.phone.answers(204)
+	b.phone.respondWith(204)
 	row{status: 429, code: "too_many_requests"}.check(t, b.send(t, ask))
-	t.Run("X_audited", func(t *testing.T) {
+	t.Run("audited", func(t *testing.T) {
 		if got := b.audit(t); !strings.Contains(got, `"action":"customer.send_code"`) {
 			t.Errorf("audit: %.500s", got)
 		}
 	})
-	t.Run("X_receiver_that_is_not_there", func(t *testing.T) {
+	t.Run("receiver_is_down", func(t *testing.T) {
 		b := newBank(t)
 		b.phone.Close()
 		r := b.send(t, askCode(peter, `{"channel":"call"}`, bearer(b.token)))
 		down("", call{}).check(t, r)
 		if strings.Contains(r.Body, "127.0.0.1") {
-			t.Errorf("it says where codes go: %s", r.Body)
+			t.Errorf("the response says where codes are sent: %s", r.Body)
 		}
 	})
 }
 
-// limitedPhones allows each telephone some codes in 10 minutes.
+// limitedPhones allows each phone number count codes in 10 minutes.
 func limitedPhones(count int) func(*config.Config) {
 	return func(c *config.Config) { c.Limits.CodesPerPhone = config.Limit{Count: count, Per: 10 * time.Minute} }
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// Both endpoints read documents alike.
+// Both endpoints read documents in the same way.
 func TestCustomerDocuments(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
@@ -24,87 +24,87 @@ func TestCustomerDocuments(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			b.run(t, b.documents(e.path, e.typ, e.good, b.token, b.backend))
 			raw := func(body string) call { return post(e.path, body, apiType, auth) }
-			made("X_good", call{}).check(t, b.send(t, raw(`{"data":{"type":"`+e.typ+`","attributes":`+e.good+`}}`)))
-			made("X_good_in_other_words", call{}).check(t, b.send(t, raw(` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+e.good+`, "type":"`+e.typ+`"}}`)))
+			made("good", call{}).check(t, b.send(t, raw(`{"data":{"type":"`+e.typ+`","attributes":`+e.good+`}}`)))
+			made("good_in_other_words", call{}).check(t, b.send(t, raw(` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+e.good+`, "type":"`+e.typ+`"}}`)))
 		})
 	}
 }
 
-// documents are the ways to spoil a document, and who sends it, that all
-// endpoints which read documents refuse alike. good are attributes that are
-// not; token is a bearer, and client one that is none.
+// documents makes rows of malformed documents and wrong bearers, which all
+// endpoints that read documents refuse in the same way. good holds valid
+// attributes, token is a valid bearer, and the secret of client is not one.
 func (w *world) documents(path, typ, good, token string, client clients.Created) []row {
 	auth := bearer(token)
 	body := `{"data":{"type":"` + typ + `","attributes":` + good + `}}`
 	raw := func(body string) call { return post(path, body, apiType, auth) }
 	with := func(member string) call { return raw(`{"data":{"type":"` + typ + `",` + member + `}}`) }
 	ofType := func(typ string) row {
-		return row{name: "X_type_" + typ, call: post(path, body, typ, auth), status: 415, code: badRequest}
+		return row{name: "type_" + typ, call: post(path, body, typ, auth), status: 415, code: badRequest}
 	}
 	rows := []row{
 		ofType("Content-Type: application/json"), ofType("Content-Type: application/json; charset=utf-8"), ofType("X-None: x"), ofType("Content-Type:"),
 		ofType("Content-Type: text/plain"), ofType("Content-Type: application/x-www-form-urlencoded"), ofType("Content-Type: */*"),
 		ofType(apiType + `; ext="https://jsonapi.org/ext/atomic"`), ofType(apiType + ", application/json"),
-		{name: "X_size", call: raw(`{"data":"` + strings.Repeat("x", 64<<10) + `"}`), status: 413, code: badRequest},
-		{name: "X_size_chunked", call: call{method: "POST", target: path, headers: []string{apiType, auth}, chunked: true, body: strings.Repeat(" ", 64<<10+1)}, status: 413, code: badRequest},
-		unsound("X_query", post(path+"?scope=cards", body, apiType, auth), ""),
-		unsound("X_token_in_the_URL", post(path+"?access_token="+token, body, apiType), ""),
-		unsound("X_empty", raw(""), ""),
-		unsound("X_not_JSON", raw("channel=sms"), ""),
-		unsound("X_not_UTF_8", raw(`{"data":{"type":"`+typ+`","attributes":{"scope":"`+"\xff"+`"}}}`), ""),
-		unsound("X_two", raw(body+body), ""),
-		unsound("X_list", raw("["+body+"]"), ""),
-		unsound("X_null", raw("null"), ""),
-		unsound("X_no_data", raw("{}"), ""),
-		unsound("X_data_null", raw(`{"data":null}`), "/data"),
-		unsound("X_data_text", raw(`{"data":"x"}`), "/data"),
-		unsound("X_data_list", raw(`{"data":[{"type":"`+typ+`","attributes":`+good+`}]}`), "/data"),
-		unsound("X_data_twice", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"data":{}}`), ""),
-		unsound("X_data_twice_by_case", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"DATA":{}}`), ""),
-		unsound("X_more_in_the_document", raw(`{"included":[],"data":{"type":"`+typ+`","attributes":`+good+`}}`), ""),
-		unsound("X_more_in_data", with(`"attributes":`+good+`,"id":"1"`), "/data"),
-		unsound("X_relationships", with(`"attributes":`+good+`,"relationships":{}`), "/data"),
-		unsound("X_no_attributes", raw(`{"data":{"type":"`+typ+`"}}`), "/data/attributes"),
-		unsound("X_attributes_null", with(`"attributes":null`), "/data/attributes"),
-		unsound("X_attributes_list", with(`"attributes":[]`), "/data/attributes"),
-		unsound("X_attributes_text", with(`"attributes":"x"`), "/data/attributes"),
-		unsound("X_unknown_attribute", with(`"attributes":`+strings.Replace(good, "{", `{"customerId":"10003",`, 1)), "/data/attributes"),
-		unsound("X_attribute_in_capitals", with(`"attributes":`+strings.ToUpper(good)), "/data/attributes"),
-		unsound("X_attribute_twice", with(`"attributes":`+strings.Replace(good, "{", good[:len(good)-1]+",", 1)), ""),
-		unsound("X_attribute_twice_by_case", with(`"attributes":`+strings.Replace(good, "{", strings.ToUpper(good[:len(good)-1])+",", 1)), "/data/attributes"),
-		unsound("X_no_type", raw(`{"data":{"attributes":`+good+`}}`), "/data/type"),
-		unsound("X_wrong_type", raw(`{"data":{"type":"customer","attributes":`+good+`}}`), "/data/type"),
-		unsound("X_type_in_capitals", raw(`{"data":{"type":"`+strings.ToUpper(typ)+`","attributes":`+good+`}}`), "/data/type"),
-		unsound("X_type_number", raw(`{"data":{"type":1,"attributes":`+good+`}}`), "/data/type"),
-		notActive("X_garbage", post(path, body, apiType, bearer("made-up-0123456789"))),
-		notActive("X_garbage_of_our_form", post(path, body, apiType, bearer("gt_sandbox_"+strings.Repeat("a", 43)))),
-		notActive("X_secret", post(path, body, apiType, bearer(client.ClientSecret))),
+		{name: "size", call: raw(`{"data":"` + strings.Repeat("x", 64<<10) + `"}`), status: 413, code: badRequest},
+		{name: "size_chunked", call: call{method: "POST", target: path, headers: []string{apiType, auth}, chunked: true, body: strings.Repeat(" ", 64<<10+1)}, status: 413, code: badRequest},
+		unsound("query", post(path+"?scope=cards", body, apiType, auth), ""),
+		unsound("token_in_the_URL", post(path+"?access_token="+token, body, apiType), ""),
+		unsound("empty", raw(""), ""),
+		unsound("not_JSON", raw("channel=sms"), ""),
+		unsound("not_UTF_8", raw(`{"data":{"type":"`+typ+`","attributes":{"scope":"`+"\xff"+`"}}}`), ""),
+		unsound("two", raw(body+body), ""),
+		unsound("list", raw("["+body+"]"), ""),
+		unsound("null", raw("null"), ""),
+		unsound("no_data", raw("{}"), ""),
+		unsound("data_null", raw(`{"data":null}`), "/data"),
+		unsound("data_text", raw(`{"data":"x"}`), "/data"),
+		unsound("data_list", raw(`{"data":[{"type":"`+typ+`","attributes":`+good+`}]}`), "/data"),
+		unsound("data_twice", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"data":{}}`), ""),
+		unsound("data_twice_by_case", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"DATA":{}}`), ""),
+		unsound("more_in_the_document", raw(`{"included":[],"data":{"type":"`+typ+`","attributes":`+good+`}}`), ""),
+		unsound("more_in_data", with(`"attributes":`+good+`,"id":"1"`), "/data"),
+		unsound("relationships", with(`"attributes":`+good+`,"relationships":{}`), "/data"),
+		unsound("no_attributes", raw(`{"data":{"type":"`+typ+`"}}`), "/data/attributes"),
+		unsound("attributes_null", with(`"attributes":null`), "/data/attributes"),
+		unsound("attributes_list", with(`"attributes":[]`), "/data/attributes"),
+		unsound("attributes_text", with(`"attributes":"x"`), "/data/attributes"),
+		unsound("unknown_attribute", with(`"attributes":`+strings.Replace(good, "{", `{"customerId":"10003",`, 1)), "/data/attributes"),
+		unsound("attribute_in_capitals", with(`"attributes":`+strings.ToUpper(good)), "/data/attributes"),
+		unsound("attribute_twice", with(`"attributes":`+strings.Replace(good, "{", good[:len(good)-1]+",", 1)), ""),
+		unsound("attribute_twice_by_case", with(`"attributes":`+strings.Replace(good, "{", strings.ToUpper(good[:len(good)-1])+",", 1)), "/data/attributes"),
+		unsound("no_type", raw(`{"data":{"attributes":`+good+`}}`), "/data/type"),
+		unsound("wrong_type", raw(`{"data":{"type":"customer","attributes":`+good+`}}`), "/data/type"),
+		unsound("type_in_capitals", raw(`{"data":{"type":"`+strings.ToUpper(typ)+`","attributes":`+good+`}}`), "/data/type"),
+		unsound("type_number", raw(`{"data":{"type":1,"attributes":`+good+`}}`), "/data/type"),
+		notActive("garbage", post(path, body, apiType, bearer("made-up-0123456789"))),
+		notActive("garbage_of_our_form", post(path, body, apiType, bearer("gt_sandbox_"+strings.Repeat("a", 43)))),
+		notActive("secret", post(path, body, apiType, bearer(client.ClientSecret))),
 	}
 	for name, headers := range map[string][]string{
 		"none": {}, "basic": {basic(client)}, "empty": {"Authorization: Bearer"}, "blank": {"Authorization: Bearer "}, "two": {auth, auth}, "two_in_one": {auth + ", " + token}, "other_scheme": {"Authorization: Token " + token},
 	} {
-		rows = append(rows, row{name: "X_bearer_" + name, call: post(path, body, append([]string{apiType}, headers...)...), status: 401, code: "invalid_token", also: func(t *testing.T, r harness.Response) {
+		rows = append(rows, row{name: "bearer_" + name, call: post(path, body, append([]string{apiType}, headers...)...), status: 401, code: "invalid_token", also: func(t *testing.T, r harness.Response) {
 			if got := r.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer realm="grantd"`) {
 				t.Errorf("WWW-Authenticate: %s", got)
 			}
 		}})
 	}
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
-		rows = append(rows, row{name: "X_" + method, call: call{method: method, target: path, headers: []string{auth}}, status: 405, code: badRequest, header: map[string]string{"Allow": "POST"}})
+		rows = append(rows, row{name: method, call: call{method: method, target: path, headers: []string{auth}}, status: 405, code: badRequest, header: map[string]string{"Allow": "POST"}})
 	}
 	return rows
 }
 
-// Ways to ask for a code that are wrong; none of them sends one.
+// Invalid requests for a code send none.
 func TestVerificationInput(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
 	auth := bearer(b.token)
 	at := func(name, attributes, attribute string) row {
-		return unsound("X_"+name, askCode(peter, attributes, auth), "/data/attributes/"+attribute)
+		return unsound(name, askCode(peter, attributes, auth), "/data/attributes/"+attribute)
 	}
 	business := func(name, phone string) row {
-		return unsound("X_phone_"+name, askCode(daily, `{"channel":"sms","phone":`+phone+`}`, auth), "/data/attributes/phone")
+		return unsound("phone_"+name, askCode(daily, `{"channel":"sms","phone":`+phone+`}`, auth), "/data/attributes/phone")
 	}
 	rows := []row{
 		at("channel_missing", `{}`, "channel"), at("channel_null", `{"channel":null}`, "channel"), at("channel_empty", `{"channel":""}`, "channel"),
@@ -121,7 +121,7 @@ func TestVerificationInput(t *testing.T) {
 		business("no_country", `{"number":"5555550111"}`), business("no_number", `{"countryCode":"1"}`), business("numbers", `{"countryCode":1,"number":5555550111}`),
 		business("words", `{"countryCode":"one","number":"5555550111"}`), business("whole_in_number", `{"countryCode":"1","number":"+15555550111"}`), business("too_short", `{"countryCode":"1","number":"555"}`),
 		business("two", `{"countryCode":"1","number":"5555550111/5555550199"}`), business("full_width", `{"countryCode":"1","number":"`+fullWidth("5555550111")+`"}`), business("more", `{"countryCode":"1","number":"5555550111","type":"mobile"}`),
-		lacking("X_scope", askCode(peter, `{"channel":"sms"}`, bearer(b.world.token(t, b.backend, "cards customer-token-write"))), "customers", ""),
+		lacking("scope", askCode(peter, `{"channel":"sms"}`, bearer(b.world.token(t, b.backend, "cards customer-token-write"))), "customers", ""),
 	}
 	rows = append(rows, b.absentees(t, func(customer string, headers ...string) call {
 		return askCode(customer, `{"channel":"sms"}`, headers...)
@@ -132,8 +132,8 @@ func TestVerificationInput(t *testing.T) {
 	}
 }
 
-// absentees are customers for whom the bearer may not act, and bearers that
-// are not to be taken.
+// absentees makes rows of customers for which the bearer must not act, and of
+// bearers that must be refused.
 func (b *bank) absentees(t *testing.T, ask func(customer string, headers ...string) call) []row {
 	t.Helper()
 	auth := bearer(b.token)
@@ -157,25 +157,25 @@ func (b *bank) absentees(t *testing.T, ask func(customer string, headers ...stri
 	revoked := b.world.token(t, b.backend, "")
 	done("", call{}).check(t, b.send(t, revoke(revoked, basic(b.backend))))
 	rows := []row{
-		unknown("X_customer_unknown", ask(nobody, auth)), unknown("X_customer_of_another_org", ask(foreign, auth)), unknown("X_customer_deactivated", ask(gone, auth)),
-		unknown("X_customer_of_a_client_without_an_org", ask(peter, bearer(b.planted(t, func(r *store.Token) { r.Scopes = bankScope })))),
-		unknown("X_customer_of_an_unknown_org", ask(peter, bearer(of(func(r *store.Token) { r.OrgID = "nowhere" })))),
-		unknown("X_another_customer_by_a_customer", ask(ana, bearer(own(nil)))),
-		notActive("X_partner", ask(peter, bearer(of(func(r *store.Token) { r.Use, r.PartnerID = store.UsePartner, "p1" })))),
-		notActive("X_on_behalf", ask(peter, bearer(of(func(r *store.Token) { r.Use, r.PartnerID = store.UseOnBehalf, "p1" })))),
-		notActive("X_expired", ask(peter, bearer(expired))),
-		notActive("X_revoked", ask(peter, bearer(revoked))),
-		notActive("X_for_other_servers", ask(peter, bearer(of(func(r *store.Token) { r.Audience = []string{"https://api.example.com"} })))),
-		notActive("X_for_some_addresses", ask(peter, bearer(own(func(r *store.Token) { r.SourceIPs = []string{"192.0.2.1/32"} })))),
-		notActive("X_for_some_endpoints", ask(peter, bearer(own(func(r *store.Token) { r.Endpoints = []string{"GET /cards"} })))),
+		unknown("customer_unknown", ask(nobody, auth)), unknown("customer_of_another_org", ask(foreign, auth)), unknown("customer_deactivated", ask(gone, auth)),
+		unknown("customer_of_a_client_without_an_org", ask(peter, bearer(b.planted(t, func(r *store.Token) { r.Scopes = bankScope })))),
+		unknown("customer_of_an_unknown_org", ask(peter, bearer(of(func(r *store.Token) { r.OrgID = "nowhere" })))),
+		unknown("another_customer_by_a_customer", ask(ana, bearer(own(nil)))),
+		notActive("partner", ask(peter, bearer(of(func(r *store.Token) { r.Use, r.PartnerID = store.UsePartner, "p1" })))),
+		notActive("on_behalf", ask(peter, bearer(of(func(r *store.Token) { r.Use, r.PartnerID = store.UseOnBehalf, "p1" })))),
+		notActive("expired", ask(peter, bearer(expired))),
+		notActive("revoked", ask(peter, bearer(revoked))),
+		notActive("for_other_servers", ask(peter, bearer(of(func(r *store.Token) { r.Audience = []string{"https://api.example.com"} })))),
+		notActive("for_some_addresses", ask(peter, bearer(own(func(r *store.Token) { r.SourceIPs = []string{"192.0.2.1/32"} })))),
+		notActive("for_some_endpoints", ask(peter, bearer(own(func(r *store.Token) { r.Endpoints = []string{"GET /cards"} })))),
 	}
 	for i, id := range []string{strings.Repeat("1", 200), "10001%20", "%00", "%0a", "10001:x", "%ff", "{10001}", "..%5c10001", "~", "10001%3ftoken"} {
-		rows = append(rows, unknown(fmt.Sprint("X_customer_id_", i), ask(id, auth)))
+		rows = append(rows, unknown(fmt.Sprint("customer_id_", i), ask(id, auth)))
 	}
 	return rows
 }
 
-// Ways to ask for a token that are wrong.
+// Invalid requests for a customer token.
 func TestCustomerTokenInput(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
@@ -183,13 +183,13 @@ func TestCustomerTokenInput(t *testing.T) {
 	less := bearer(b.world.token(t, b.backend, "cards customers customer-token-write"))
 	restricted := bearer(b.issue(t, b.token, peter, `{"scope":"cards customers customer-token-write","resources":[{"type":"card","ids":["12","13"]}]}`))
 	at := func(name, attributes, attribute string) row {
-		return unsound("X_"+name, askToken(peter, attributes, auth), "/data/attributes/"+attribute)
+		return unsound(name, askToken(peter, attributes, auth), "/data/attributes/"+attribute)
 	}
 	scope := func(name, attributes, attribute string) row {
-		return row{name: "X_" + name, call: askToken(peter, attributes, auth), status: 400, code: badScope, pointer: "/data/attributes/" + attribute}
+		return row{name: name, call: askToken(peter, attributes, auth), status: 400, code: badScope, pointer: "/data/attributes/" + attribute}
 	}
 	life := func(name, value string) row {
-		return at("C15_"+name, `{"scope":"cards","expiresIn":`+value+`}`, "expiresIn")
+		return at("customer_lifetime/"+name, `{"scope":"cards","expiresIn":`+value+`}`, "expiresIn")
 	}
 	resources := func(name, value string) row {
 		return at("resources_"+name, `{"scope":"cards","resources":`+value+`}`, "resources")
@@ -204,10 +204,10 @@ func TestCustomerTokenInput(t *testing.T) {
 		scope("scope_empty", `{"scope":""}`, "scope"), scope("scope_blank", `{"scope":" "}`, "scope"), scope("scope_unknown", `{"scope":"cards gold"}`, "scope"), scope("scope_in_capitals", `{"scope":"Cards"}`, "scope"),
 		scope("scope_by_comma", `{"scope":"cards,accounts"}`, "scope"), scope("scope_by_tab", `{"scope":"cards\taccounts"}`, "scope"), scope("scope_quoted", `{"scope":"\"cards\""}`, "scope"),
 		scope("scope_introspect", `{"scope":"cards introspect"}`, "scope"), scope("scope_admin", `{"scope":"admin:write"}`, "scope"),
-		lacking("X_scope_not_held", askToken(peter, `{"scope":"cards payments accounts"}`, less), "payments accounts", "/data/attributes/scope"),
-		lacking("X_scope_not_held_sensitive", askToken(peter, `{"scope":"cards-write"}`, less), "cards-write", "/data/attributes/scope"),
-		lacking("X_upgradable_not_held", askToken(peter, `{"scope":"cards","upgradableScope":"cards-write"}`, less), "cards-write", "/data/attributes/upgradableScope"),
-		lacking("X_no_right_to_make_tokens", askToken(peter, `{"scope":"cards"}`, bearer(b.world.token(t, b.backend, "cards customers"))), "customer-token-write", ""),
+		lacking("scope_not_held", askToken(peter, `{"scope":"cards payments accounts"}`, less), "payments accounts", "/data/attributes/scope"),
+		lacking("scope_not_held_sensitive", askToken(peter, `{"scope":"cards-write"}`, less), "cards-write", "/data/attributes/scope"),
+		lacking("upgradable_not_held", askToken(peter, `{"scope":"cards","upgradableScope":"cards-write"}`, less), "cards-write", "/data/attributes/upgradableScope"),
+		lacking("no_right_to_make_tokens", askToken(peter, `{"scope":"cards"}`, bearer(b.world.token(t, b.backend, "cards customers"))), "customer-token-write", ""),
 		scope("upgradable_unknown", `{"scope":"cards","upgradableScope":"gold"}`, "upgradableScope"), scope("upgradable_empty", `{"scope":"cards","upgradableScope":""}`, "upgradableScope"),
 		scope("upgradable_admin", `{"scope":"cards","upgradableScope":"admin:read"}`, "upgradableScope"), at("upgradable_list", `{"scope":"cards","upgradableScope":[]}`, "upgradableScope"),
 		scope("upgradable_to_make_tokens", `{"scope":"cards","upgradableScope":"cards-write customer-token-write"}`, "upgradableScope"),
@@ -221,18 +221,15 @@ func TestCustomerTokenInput(t *testing.T) {
 		resources("ids_text", `[{"type":"card","ids":"12"}]`), resources("ids_numbers", `[{"type":"card","ids":[12]}]`), resources("id_empty", `[{"type":"card","ids":[""]}]`), resources("id_blank", `[{"type":"card","ids":["1 2"]}]`),
 		resources("id_wildcard", `[{"type":"card","ids":["*"]}]`), resources("id_long", `[{"type":"card","ids":["`+strings.Repeat("1", 129)+`"]}]`), resources("same_type_twice", `[{"type":"card","ids":["12"]},{"type":"card","ids":["13"]}]`),
 		resources("with_more", `[{"type":"card","ids":["12"],"not":["13"]}]`), resources("257_ids", `[{"type":"card","ids":[`+ids+`]}]`), resources("17_types", `[`+types[1:]+`]`),
-		unsound("X_resources_wider", askToken(peter, `{"scope":"cards","resources":[{"type":"card","ids":["12","14"]}]}`, restricted), "/data/attributes/resources"),
-		unsound("X_resources_of_another_type", askToken(peter, `{"scope":"cards","resources":[{"type":"account","ids":["12"]}]}`, restricted), "/data/attributes/resources"),
-		unsound("X_resources_of_another_type_too", askToken(peter, `{"scope":"cards","resources":[{"type":"card","ids":["12"]},{"type":"account","ids":["1"]}]}`, restricted), "/data/attributes/resources"),
-	}
-	for i := range rows { // a case of its own
-		rows[i].name = strings.Replace(rows[i].name, "X_C15_", "C15_", 1)
+		unsound("resources_wider", askToken(peter, `{"scope":"cards","resources":[{"type":"card","ids":["12","14"]}]}`, restricted), "/data/attributes/resources"),
+		unsound("resources_of_another_type", askToken(peter, `{"scope":"cards","resources":[{"type":"account","ids":["12"]}]}`, restricted), "/data/attributes/resources"),
+		unsound("resources_of_another_type_too", askToken(peter, `{"scope":"cards","resources":[{"type":"card","ids":["12"]},{"type":"account","ids":["1"]}]}`, restricted), "/data/attributes/resources"),
 	}
 	rows = append(rows, b.absentees(t, func(customer string, headers ...string) call {
 		return askToken(customer, `{"scope":"cards"}`, headers...)
 	})...)
 	b.run(t, rows)
-	for name, seconds := range map[string]int{"C15_least": 1, "C15_most": 86400} {
+	for name, seconds := range map[string]int{"customer_lifetime/least": 1, "customer_lifetime/most": 86400} {
 		t.Run(name, func(t *testing.T) {
 			r := b.send(t, askToken(peter, fmt.Sprintf(`{"scope":"cards","expiresIn":%d}`, seconds), auth))
 			made("", call{}).check(t, r)
@@ -243,41 +240,41 @@ func TestCustomerTokenInput(t *testing.T) {
 			b.Clock.Add(time.Duration(seconds) * time.Second)
 			defer b.Clock.Add(-time.Duration(seconds) * time.Second)
 			if b.introspect(t, b.api, token) {
-				t.Error("it outlives its life")
+				t.Error("active after its lifetime")
 			}
 		})
 	}
 }
 
-// A body that is wrong is told before a bearer that is, and a bearer that lacks
-// the right before the customer: who may not ask learns nothing of customers.
+// The order of checks: the document, then the bearer, its right, and the
+// customer. A caller without the right learns nothing about customers.
 func TestCustomerPrecedence(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
 	few := bearer(b.world.token(t, b.backend, "cards"))
 	b.run(t, []row{
-		unsound("X_document_before_bearer", post("/customers/"+peter+"/token", "{}", apiType), ""),
-		{name: "X_media_type_before_bearer", call: post("/customers/"+peter+"/token", "{}"), status: 415, code: badRequest},
-		notActive("X_bearer_before_customer", askToken(nobody, `{"scope":"cards"}`, bearer("made-up-0123456789"))),
-		lacking("X_right_before_customer", askToken(nobody, `{"scope":"cards"}`, few), "customer-token-write", ""),
-		lacking("X_right_before_customer_of_another_org", askToken(foreign, `{"scope":"cards"}`, few), "customer-token-write", ""),
-		lacking("X_right_before_scope", askToken(peter, `{"scope":"gold"}`, few), "customer-token-write", ""),
-		unknown("X_customer_before_scope", askToken(nobody, `{"scope":"gold"}`, bearer(b.token))),
-		unknown("X_customer_before_phone", askCode(foreign, `{"channel":"email"}`, bearer(b.token))),
-		{name: "X_no_customer", call: askToken("", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
-		{name: "X_slash_in_the_id", call: askToken("10001%2ftoken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
-		{name: "X_slash_at_the_end", call: document("/customers/"+peter+"/token/", "customerToken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
-		{name: "X_dots", call: document("/customers/"+foreign+"/../"+peter+"/token", "customerToken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
+		unsound("document_before_bearer", post("/customers/"+peter+"/token", "{}", apiType), ""),
+		{name: "media_type_before_bearer", call: post("/customers/"+peter+"/token", "{}"), status: 415, code: badRequest},
+		notActive("bearer_before_customer", askToken(nobody, `{"scope":"cards"}`, bearer("made-up-0123456789"))),
+		lacking("right_before_customer", askToken(nobody, `{"scope":"cards"}`, few), "customer-token-write", ""),
+		lacking("right_before_customer_of_another_org", askToken(foreign, `{"scope":"cards"}`, few), "customer-token-write", ""),
+		lacking("right_before_scope", askToken(peter, `{"scope":"gold"}`, few), "customer-token-write", ""),
+		unknown("customer_before_scope", askToken(nobody, `{"scope":"gold"}`, bearer(b.token))),
+		unknown("customer_before_phone", askCode(foreign, `{"channel":"email"}`, bearer(b.token))),
+		{name: "no_customer", call: askToken("", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
+		{name: "slash_in_the_id", call: askToken("10001%2ftoken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
+		{name: "slash_at_the_end", call: document("/customers/"+peter+"/token/", "customerToken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
+		{name: "dots", call: document("/customers/"+foreign+"/../"+peter+"/token", "customerToken", `{"scope":"cards"}`, bearer(b.token)), status: 404, code: "not_found"},
 	})
 	if got := url.PathEscape(acme); got != acme {
-		t.Errorf("the org's id needs escaping: %s", got)
+		t.Errorf("acme needs escaping, which this package does not do: %s", got)
 	}
 }
 
-// A client's own restrictions hold for its customers' tokens.
+// A client token for another audience makes no customer tokens.
 func TestBearerForThisServer(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
 	c := b.client(t, "apart", bankScope, of(acme), func(s *clients.NewSpec) { s.Resources = &[]string{"https://cards.example.com"} })
-	b.run(t, []row{notActive("X_audience", askToken(peter, `{"scope":"cards"}`, bearer(b.world.token(t, c, ""))))})
+	b.run(t, []row{notActive("audience", askToken(peter, `{"scope":"cards"}`, bearer(b.world.token(t, c, ""))))})
 }

@@ -20,21 +20,21 @@ func TestCustomerTokens(t *testing.T) {
 	b := newBank(t)
 	auth := bearer(b.token)
 	b.run(t, []row{
-		{name: "C01_sensitive", call: askToken(peter, `{"scope":"cards cards-write"}`, auth), status: 403, code: "verification_required",
+		{name: "code_needed", call: askToken(peter, `{"scope":"cards cards-write"}`, auth), status: 403, code: "verification_required",
 			pointer: "/data/attributes/scope", needs: "cards-write", header: map[string]string{"WWW-Authenticate": ""}},
-		{name: "C01_all_that_need_one_are_named", call: askToken(peter, `{"scope":"payments-write cards cards-sensitive cards-write"}`, auth), status: 403,
+		{name: "code_needed/every_such_scope_is_named", call: askToken(peter, `{"scope":"payments-write cards cards-sensitive cards-write"}`, auth), status: 403,
 			code: "verification_required", pointer: "/data/attributes/scope", needs: "payments-write cards-sensitive cards-write"},
-		{name: "C01_also_for_a_moment", call: askToken(peter, `{"scope":"cards-write","expiresIn":1}`, auth), status: 403, code: "verification_required",
+		{name: "code_needed/for_one_second_too", call: askToken(peter, `{"scope":"cards-write","expiresIn":1}`, auth), status: 403, code: "verification_required",
 			pointer: "/data/attributes/scope", needs: "cards-write"},
-		made("C02_no_code", askToken(peter, `{"scope":"cards"}`, auth)),
-		made("C02_the_right_to_make_tokens_is_not_sensitive", askToken(peter, `{"scope":"cards customer-token-write"}`, auth)),
-		made("C02_accept_of_axios", askToken(peter, `{"scope":"cards"}`, auth, "Accept: application/json, text/plain, */*")),
-		made("C02_accept_of_curl", askToken(peter, `{"scope":"cards"}`, auth, "Accept: */*")),
-		made("C02_accept_of_json_api", askToken(peter, `{"scope":"cards"}`, auth, "Accept: application/vnd.api+json")),
-		made("C02_charset", post("/customers/10001/token", `{"data":{"type":"customerToken","attributes":{"scope":"cards"}}}`, apiType+"; charset=utf-8", auth)),
-		made("C02_absent_and_null_are_the_same", askToken(peter, `{"scope":"cards","expiresIn":null,"resources":null,"upgradableScope":null,"verificationToken":null,"verificationCode":null}`, auth)),
+		made("code_not_needed", askToken(peter, `{"scope":"cards"}`, auth)),
+		made("code_not_needed/the_right_to_make_tokens_is_not_sensitive", askToken(peter, `{"scope":"cards customer-token-write"}`, auth)),
+		made("code_not_needed/accept_of_axios", askToken(peter, `{"scope":"cards"}`, auth, "Accept: application/json, text/plain, */*")),
+		made("code_not_needed/accept_of_curl", askToken(peter, `{"scope":"cards"}`, auth, "Accept: */*")),
+		made("code_not_needed/accept_of_json_api", askToken(peter, `{"scope":"cards"}`, auth, "Accept: application/vnd.api+json")),
+		made("code_not_needed/charset", post("/customers/10001/token", `{"data":{"type":"customerToken","attributes":{"scope":"cards"}}}`, apiType+"; charset=utf-8", auth)),
+		made("code_not_needed/absent_and_null_are_the_same", askToken(peter, `{"scope":"cards","expiresIn":null,"resources":null,"upgradableScope":null,"verificationToken":null,"verificationCode":null}`, auth)),
 	})
-	t.Run("C02_what_it_says", func(t *testing.T) {
+	t.Run("code_not_needed/response", func(t *testing.T) {
 		r := b.send(t, askToken(peter, `{"scope":"cards accounts"}`, auth))
 		if want := fmt.Sprintf(`{"data":{"type":"customerBearerToken","attributes":{"token":%q,"expiresIn":86400}}}`, attribute(t, r, "token")); r.Body != want {
 			t.Errorf("%s, want %s", r.Body, want)
@@ -55,15 +55,15 @@ func TestCustomerTokens(t *testing.T) {
 			}
 		}
 		if life := got["exp"].(float64) - got["iat"].(float64); life != 86400 {
-			t.Errorf("it lives for %v s", life)
+			t.Errorf("the token lives for %v s", life)
 		}
 	})
-	t.Run("C02_only_who_takes_customers_sees_it", func(t *testing.T) {
+	t.Run("code_not_needed/hidden_from_servers_of_client_tokens", func(t *testing.T) {
 		if b.introspect(t, b.rs, b.issue(t, b.token, peter, `{"scope":"cards"}`)) {
-			t.Error("active to a resource server that takes client tokens only")
+			t.Error("active for a resource server that accepts only client tokens")
 		}
 	})
-	t.Run("C03_right_code", func(t *testing.T) {
+	t.Run("code_right", func(t *testing.T) {
 		v := b.verify(t, b.token, peter)
 		use := askToken(peter, verified("cards cards-write", v), auth)
 		r := b.send(t, use)
@@ -73,32 +73,32 @@ func TestCustomerTokens(t *testing.T) {
 			t.Errorf("introspection says %v", got)
 		}
 		for range 2 {
-			unverified("C04_once", use).check(t, b.send(t, use))
+			unverified("code_once", use).check(t, b.send(t, use))
 		}
-		unverified("C04_for_less", use).check(t, b.send(t, askToken(peter, verified("cards", v), auth)))
+		unverified("code_once/for_less", use).check(t, b.send(t, askToken(peter, verified("cards", v), auth)))
 	})
-	t.Run("C03_without_need_too", func(t *testing.T) {
+	t.Run("code_right/not_needed", func(t *testing.T) {
 		v := b.verify(t, b.token, peter)
 		if got := b.shown(t, b.api, b.issue(t, b.token, peter, verified("cards", v))); !equal(got["amr"], []any{"otp"}) {
 			t.Errorf("introspection says %v", got)
 		}
 	})
-	t.Run("C03_each_verification_its_own", func(t *testing.T) {
+	t.Run("code_right/belongs_to_its_verification", func(t *testing.T) {
 		one, two := b.verify(t, b.token, peter), b.verify(t, b.token, peter)
-		if one.code != two.code { // else it would be right
+		if one.code != two.code { // otherwise the code is right
 			unverified("", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", verification{one.token, two.code}), auth)))
 		}
 		b.issue(t, b.token, peter, verified("cards-write", two))
 		b.issue(t, b.token, peter, verified("cards-write", one))
 	})
-	t.Run("C05_5_wrong_ones_end_it", func(t *testing.T) {
+	t.Run("code_wrong/5_wrong_ones_end_it", func(t *testing.T) {
 		v := b.verify(t, b.token, peter)
 		for i := range 5 {
 			unverified("", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", v.wrong(i)), auth)))
 		}
 		unverified("", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", v), auth)))
 	})
-	t.Run("C05_4_wrong_ones_do_not", func(t *testing.T) {
+	t.Run("code_wrong/4_wrong_ones_do_not", func(t *testing.T) {
 		b.forgive(t, peter)
 		v := b.verify(t, b.token, peter)
 		for i := range 4 {
@@ -107,14 +107,14 @@ func TestCustomerTokens(t *testing.T) {
 		b.issue(t, b.token, peter, verified("cards-write", v))
 	})
 	b.forgive(t, peter)
-	t.Run("C06_expired", func(t *testing.T) {
+	t.Run("code_expired", func(t *testing.T) {
 		late, intime := b.verify(t, b.token, peter), b.verify(t, b.token, peter)
 		b.Clock.Add(10*time.Minute - 5*time.Second)
 		b.issue(t, b.token, peter, verified("cards-write", intime))
 		b.Clock.Add(5 * time.Second)
 		unverified("", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", late), auth)))
 	})
-	t.Run("C07_of_another", func(t *testing.T) {
+	t.Run("code_bound/to_another", func(t *testing.T) {
 		other := b.world.token(t, b.second, "")
 		v := b.verify(t, b.token, peter)
 		unverified("customer", call{}).check(t, b.send(t, askToken(ana, verified("cards-write", v), auth)))
@@ -123,22 +123,22 @@ func TestCustomerTokens(t *testing.T) {
 		unverified("token", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", verification{v.token + "x", v.code}), auth)))
 		unverified("token", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", verification{"", v.code}), auth)))
 		unverified("token", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", verification{b.token, v.code}), auth)))
-		b.issue(t, b.token, peter, verified("cards-write", v)) // three tries were lost, it is the fourth
+		b.issue(t, b.token, peter, verified("cards-write", v)) // the fourth try: three of those above counted
 	})
-	t.Run("C07_of_the_customer_as_it_was", func(t *testing.T) {
+	t.Run("code_bound/to_the_old_phone_number", func(t *testing.T) {
 		v := b.verify(t, b.token, ana)
 		b.customer(t, ana, acme, "individual", "+15555550115")
 		unverified("", call{}).check(t, b.send(t, askToken(ana, verified("cards-write", v), auth)))
 		if got := b.phone.last(t); b.verify(t, b.token, ana).token == "" || b.phone.last(t).Phone == got.Phone {
-			t.Error("sent to the old number")
+			t.Error("the code was sent to the old number")
 		}
 	})
-	t.Run("C13_copy_of_the_store", func(t *testing.T) {
-		b.keep(b.verify(t, b.token, peter).token) // world_test.go looks into the file
+	t.Run("code_hashed", func(t *testing.T) {
+		b.keep(b.verify(t, b.token, peter).token) // world_test.go searches the store's file
 	})
 }
 
-// C05: 20 wrong codes a day, whoever asked for them.
+// A customer has 20 wrong codes a day over all clients.
 func TestWrongCodesOfADay(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
@@ -159,10 +159,10 @@ func TestWrongCodesOfADay(t *testing.T) {
 	}}
 	sent := len(b.phone.texts())
 	for name, c := range map[string]call{
-		"C05_no_more_codes":           askCode(peter, `{"channel":"sms"}`, auth),
-		"C05_right_one_not_looked_at": askToken(peter, verified("cards-write", spare), auth),
-		"C05_other_client":            askToken(peter, verified("cards-write", spare), bearer(second)),
-		"C05_made_up":                 askToken(peter, verified("cards-write", verification{"made-up", "000000"}), auth),
+		"code_wrong/no_more_codes":            askCode(peter, `{"channel":"sms"}`, auth),
+		"code_wrong/right_one_is_not_checked": askToken(peter, verified("cards-write", spare), auth),
+		"code_wrong/other_client":             askToken(peter, verified("cards-write", spare), bearer(second)),
+		"code_wrong/made_up":                  askToken(peter, verified("cards-write", verification{"made-up", "000000"}), auth),
 	} {
 		t.Run(name, func(t *testing.T) { waiting.check(t, b.send(t, c)) })
 	}
@@ -170,16 +170,15 @@ func TestWrongCodesOfADay(t *testing.T) {
 		t.Errorf("%d codes were sent", got-sent)
 	}
 	b.issue(t, b.token, peter, `{"scope":"cards"}`) // needs no code
-	b.verify(t, b.token, ana)                       // is somebody else
-	t.Run("C05_the_next_day", func(t *testing.T) {
+	b.verify(t, b.token, ana)                       // is another customer
+	t.Run("code_wrong/the_next_day", func(t *testing.T) {
 		b.Clock.Add(24*time.Hour + time.Second)
 		token := b.world.token(t, b.backend, "")
 		b.issue(t, token, peter, verified("cards-write", b.verify(t, token, peter)))
 	})
 }
 
-// C05: 100 wrong codes in a row lock the customer, until an operator says
-// otherwise.
+// 100 wrong codes in a row lock the customer until an operator unlocks them.
 func TestLockedCustomer(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
@@ -198,10 +197,10 @@ func TestLockedCustomer(t *testing.T) {
 		name   string
 		before func()
 	}{
-		{"C05_at_once", func() {}},
-		{"C05_the_next_day", func() { b.Clock.Add(25 * time.Hour) }},
-		{"C05_a_year_later", func() { b.Clock.Add(365 * 24 * time.Hour) }},
-		{"C05_deleted_and_made_again", func() {
+		{"code_wrong/at_once", func() {}},
+		{"code_wrong/the_next_day", func() { b.Clock.Add(25 * time.Hour) }},
+		{"code_wrong/a_year_later", func() { b.Clock.Add(365 * 24 * time.Hour) }},
+		{"code_wrong/deleted_and_made_again", func() {
 			b.admin(t, "DELETE", "/customers/"+peter, nil)
 			b.customer(t, peter, acme, "individual", "+1"+petersPhone)
 		}},
@@ -216,7 +215,7 @@ func TestLockedCustomer(t *testing.T) {
 			}
 		})
 	}
-	t.Run("C05_reset", func(t *testing.T) {
+	t.Run("code_wrong/reset", func(t *testing.T) {
 		if got := b.admin(t, "GET", "/customers/"+peter, nil).JSON(t); got["codes_locked"] != true || got["wrong_codes_in_row"] != 100.0 {
 			t.Errorf("customer: %v", got)
 		}
@@ -226,7 +225,7 @@ func TestLockedCustomer(t *testing.T) {
 	})
 }
 
-// C08: the code is six digits, as sent.
+// The code is exactly the six digits that were sent.
 func TestCodeForms(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
@@ -237,13 +236,13 @@ func TestCodeForms(t *testing.T) {
 		"blank_within": v.code[:3] + " " + v.code[3:], "dash": v.code[:3] + "-" + v.code[3:], "full_width": fullWidth(v.code), "letters": "12345a", "sign": "+12345", "hex": "0x1234",
 		"line_end": v.code + `\n`, "nul": v.code + `\u0000`,
 	} {
-		t.Run("C08_"+name, func(t *testing.T) {
+		t.Run("code_form/"+name, func(t *testing.T) {
 			unsound("", call{}, "/data/attributes/verificationCode").check(t, b.send(t, askToken(peter, verified("cards-write", verification{v.token, code}), auth)))
 		})
 	}
-	t.Run("C08_none_of_them_was_a_try", func(t *testing.T) { b.issue(t, b.token, peter, verified("cards-write", v)) })
-	t.Run("C08_six_digits_are_sent", func(t *testing.T) {
-		for range 20 { // two of them begin with 0, if all are as likely
+	t.Run("code_form/none_of_them_counted_as_a_try", func(t *testing.T) { b.issue(t, b.token, peter, verified("cards-write", v)) })
+	t.Run("code_form/six_digits_are_sent", func(t *testing.T) {
+		for range 20 { // about two of them begin with 0
 			if code := b.verify(t, b.token, peter).code; len(code) != 6 || strings.Trim(code, "0123456789") != "" {
 				t.Errorf("code %q", code)
 			}
@@ -267,25 +266,25 @@ func TestSandboxCode(t *testing.T) {
 			b.keep(v)
 			return verification{v, code}
 		}
-		t.Run("C11_"+code, func(t *testing.T) {
+		t.Run("sandbox_code/"+code, func(t *testing.T) {
 			v := ask()
 			unverified("", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", v.wrong(0)), auth)))
-			for _, short := range []string{strings.TrimLeft(code, "0"), code[1:], "0" + code} { // C08: leading zeros are kept
+			for _, short := range []string{strings.TrimLeft(code, "0"), code[1:], "0" + code} { // leading zeros count
 				unsound("", call{}, "/data/attributes/verificationCode").check(t, b.send(t, askToken(peter, verified("cards-write", verification{v.token, short}), auth)))
 			}
 			b.issue(t, b.token, peter, verified("cards-write", v))
 			unverified("", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", v), auth)))
 		})
-		t.Run("C11_without_a_verification_it_is_nothing", func(t *testing.T) {
+		t.Run("sandbox_code/without_a_verification_it_is_nothing", func(t *testing.T) {
 			unverified("", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", verification{"made-up", code}), auth)))
 		})
-		t.Run("C11_nothing_is_sent", func(t *testing.T) {
+		t.Run("sandbox_code/nothing_is_sent", func(t *testing.T) {
 			if got := b.phone.texts(); len(got) > 0 {
-				t.Errorf("sent: %v", got)
+				t.Errorf("codes were sent: %v", got)
 			}
 		})
 	}
-	t.Run("C11_impossible_in_live", func(t *testing.T) {
+	t.Run("sandbox_code/impossible_in_live", func(t *testing.T) {
 		c := config.Defaults()
 		c.Environment, c.Issuer, c.Customers.SandboxCode = "live", "https://auth.example.com", "000001"
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "customers.sandbox_code") {
@@ -302,13 +301,13 @@ func TestCodesSent(t *testing.T) {
 		name, customer, attributes string
 		want                       text
 	}{
-		{"C10_on_file", peter, `{"channel":"sms"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "en", Text: "Your grantd verification code is: %s"}},
-		{"C10_call", peter, `{"channel":"call"}`, text{Channel: "call", Phone: "+1" + petersPhone, Language: "en"}},
-		{"C10_spanish", peter, `{"channel":"sms","language":"es"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "es"}},
-		{"C10_app", peter, `{"channel":"sms","appHash":"FA+9qCX9VSu"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "en", AppHash: "FA+9qCX9VSu", Text: "Your grantd verification code is: %s\nFA+9qCX9VSu"}},
-		{"C10_first_user", daily, `{"channel":"sms","phone":{"countryCode":"1","number":"5555550111"}}`, text{Channel: "sms", Phone: "+15555550111", Language: "en"}},
-		{"C10_second_user", daily, `{"channel":"sms","phone":{"countryCode":"+1","number":"(555) 555-0112"}}`, text{Channel: "sms", Phone: "+15555550112", Language: "en"}},
-		{"C10_business_itself", daily, `{"channel":"sms"}`, text{Channel: "sms", Phone: "+15555550110", Language: "en"}},
+		{"code_phone/on_file", peter, `{"channel":"sms"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "en", Text: "Your grantd verification code is: %s"}},
+		{"code_phone/call", peter, `{"channel":"call"}`, text{Channel: "call", Phone: "+1" + petersPhone, Language: "en"}},
+		{"code_phone/spanish", peter, `{"channel":"sms","language":"es"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "es"}},
+		{"code_phone/app", peter, `{"channel":"sms","appHash":"FA+9qCX9VSu"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "en", AppHash: "FA+9qCX9VSu", Text: "Your grantd verification code is: %s\nFA+9qCX9VSu"}},
+		{"code_phone/first_user", daily, `{"channel":"sms","phone":{"countryCode":"1","number":"5555550111"}}`, text{Channel: "sms", Phone: "+15555550111", Language: "en"}},
+		{"code_phone/second_user", daily, `{"channel":"sms","phone":{"countryCode":"+1","number":"(555) 555-0112"}}`, text{Channel: "sms", Phone: "+15555550112", Language: "en"}},
+		{"code_phone/business_itself", daily, `{"channel":"sms"}`, text{Channel: "sms", Phone: "+15555550110", Language: "en"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := b.send(t, askCode(c.customer, c.attributes, auth))
@@ -333,17 +332,17 @@ func TestCodesSent(t *testing.T) {
 	sent := len(b.phone.texts())
 	notOnFile := "/data/attributes/phone"
 	b.run(t, []row{
-		unsound("C10_not_on_file", askCode(daily, `{"channel":"sms","phone":{"countryCode":"1","number":"5555550199"}}`, auth), notOnFile),
-		unsound("C10_of_another_customer", askCode(daily, `{"channel":"sms","phone":{"countryCode":"1","number":"`+petersPhone+`"}}`, auth), notOnFile),
-		unsound("C10_of_an_individual", askCode(peter, `{"channel":"sms","phone":{"countryCode":"1","number":"`+petersPhone+`"}}`, auth), notOnFile),
+		unsound("code_phone/not_on_file", askCode(daily, `{"channel":"sms","phone":{"countryCode":"1","number":"5555550199"}}`, auth), notOnFile),
+		unsound("code_phone/of_another_customer", askCode(daily, `{"channel":"sms","phone":{"countryCode":"1","number":"`+petersPhone+`"}}`, auth), notOnFile),
+		unsound("code_phone/of_an_individual", askCode(peter, `{"channel":"sms","phone":{"countryCode":"1","number":"`+petersPhone+`"}}`, auth), notOnFile),
 	})
-	t.Run("C10_nothing_is_sent", func(t *testing.T) {
+	t.Run("code_phone/nothing_is_sent", func(t *testing.T) {
 		if got := len(b.phone.texts()); got != sent {
-			t.Errorf("%d were", got-sent)
+			t.Errorf("%d codes were sent", got-sent)
 		}
 	})
-	t.Run("C12_masked", func(t *testing.T) {
-		// That neither log nor audit holds a number or a code world_test.go sees to.
+	t.Run("code_masked", func(t *testing.T) {
+		// world_test.go checks that neither log nor audit holds a number or a code.
 		if got := b.audit(t); !strings.Contains(got, `"phone":"+*******0136"`) || !strings.Contains(got, `"action":"customer.send_code"`) {
 			t.Errorf("audit: %.1000s", got)
 		}
@@ -356,33 +355,33 @@ func TestCodesSent(t *testing.T) {
 	})
 }
 
-// C09: codes are limited per telephone, customer, client and org.
+// Codes are limited per phone number, customer, client and org.
 func TestCodeLimits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		limit func(*config.Limits) *config.Limit
-		same  func(b *bank) []call // are limited together
-		apart func(b *bank) call   // is not
+		same  func(b *bank) []call // share one limit
+		apart func(b *bank) call   // has a different one
 	}{
-		{"C09_phone", func(l *config.Limits) *config.Limit { return &l.CodesPerPhone },
+		{"code_limits/phone", func(l *config.Limits) *config.Limit { return &l.CodesPerPhone },
 			func(b *bank) []call {
 				return []call{askCode(daily, `{"channel":"sms"}`, bearer(b.token)), askCode(daily, `{"channel":"call","phone":{"countryCode":"1","number":"5555550110"}}`, bearer(b.token))}
 			},
 			func(b *bank) call {
 				return askCode(daily, `{"channel":"sms","phone":{"countryCode":"1","number":"5555550112"}}`, bearer(b.token))
 			}},
-		{"C09_customer", func(l *config.Limits) *config.Limit { return &l.CodesPerCustomer },
+		{"code_limits/customer", func(l *config.Limits) *config.Limit { return &l.CodesPerCustomer },
 			func(b *bank) []call {
 				return []call{askCode(daily, `{"channel":"sms"}`, bearer(b.token)), askCode(daily, `{"channel":"sms","phone":{"countryCode":"1","number":"5555550112"}}`, bearer(b.token))}
 			},
 			func(b *bank) call { return askCode(peter, `{"channel":"sms"}`, bearer(b.token)) }},
-		{"C09_client", func(l *config.Limits) *config.Limit { return &l.CodesPerClient },
+		{"code_limits/client", func(l *config.Limits) *config.Limit { return &l.CodesPerClient },
 			func(b *bank) []call {
 				return []call{askCode(daily, `{"channel":"sms"}`, bearer(b.token)), askCode(peter, `{"channel":"sms"}`, bearer(b.token))}
 			},
 			func(b *bank) call { return askCode(peter, `{"channel":"sms"}`, bearer(b.second.ClientSecret)) }},
-		{"C09_org", func(l *config.Limits) *config.Limit { return &l.CodesPerOrg },
+		{"code_limits/org", func(l *config.Limits) *config.Limit { return &l.CodesPerOrg },
 			func(b *bank) []call {
 				return []call{askCode(daily, `{"channel":"sms"}`, bearer(b.token)), askCode(peter, `{"channel":"sms"}`, bearer(b.second.ClientSecret))}
 			},
@@ -390,7 +389,7 @@ func TestCodeLimits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBank(t, func(cfg *config.Config) { *c.limit(&cfg.Limits) = config.Limit{Count: 3, Per: 10 * time.Minute} })
-			// Instead of their secrets: rows are made before there are tokens.
+			// Tokens instead of secrets: the rows above are made before there are tokens.
 			b.second.ClientSecret, b.wayne.ClientSecret = b.world.token(t, b.second, ""), b.world.token(t, b.wayne, "")
 			b.customer(t, daily, acme, "business", "+15555550110", "+15555550110", "+15555550112")
 			same := c.same(b)
@@ -418,7 +417,7 @@ func TestCodeLimits(t *testing.T) {
 	}
 }
 
-// C14: fifty right submissions at once make one token.
+// Fifty right submissions at the same time make one token.
 func TestOneOfFifty(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		phone := newTelephone(t)
@@ -426,10 +425,10 @@ func TestOneOfFifty(t *testing.T) {
 		b.world.phone = phone
 		b.populate(t)
 		for round := range 3 {
-			t.Run(fmt.Sprint("C14_round_", round), func(t *testing.T) {
+			t.Run(fmt.Sprint("code_parallel/round_", round), func(t *testing.T) {
 				v := b.verify(t, b.token, peter)
-				// More than 20 at once are told to wait: each is counted as
-				// wrong until it was looked at.
+				// Each submission counts as wrong until its code was
+				// checked, so those beyond 20 at the same time get 429.
 				var right, refused, waiting atomic.Int32
 				var all sync.WaitGroup
 				for range 50 {
@@ -449,12 +448,12 @@ func TestOneOfFifty(t *testing.T) {
 				}
 				all.Wait()
 				if right.Load() != 1 {
-					t.Errorf("%d tokens, %d refused, %d to wait", right.Load(), refused.Load(), waiting.Load())
+					t.Errorf("%d tokens, %d refused, %d told to wait; want 1 token", right.Load(), refused.Load(), waiting.Load())
 				}
 				unverified("", call{}).check(t, b.send(t, askToken(peter, verified("cards-write", v), bearer(b.token))))
 			})
 		}
-		t.Run("C14_none_of_them_was_wrong", func(t *testing.T) {
+		t.Run("code_parallel/none_of_them_was_wrong", func(t *testing.T) {
 			if got := b.admin(t, "GET", "/customers/"+peter, nil).JSON(t); got["wrong_codes_today"] != 0.0 || got["wrong_codes_in_row"] != 0.0 {
 				t.Errorf("customer: %v", got)
 			}

@@ -1,7 +1,7 @@
-// Package protocol_test holds grantd to the RFCs and to contract §3, from
-// outside: raw requests against a whole server. Each row bears the id of its
-// case in rfc-cases.md; cases_test.go fails if one has no row. What every
-// response and every error must have is checked in one place, response_test.go,
-// on every row; what no log, store and audit may hold, in world_test.go, at the
-// end of every test.
+// Package protocol_test holds grantd to the RFCs and to its own guides from
+// outside: it sends raw requests to a whole server. The name of each row begins
+// with the rule that it tests. rules_test.go lists the rules, and cases_test.go
+// fails if one has no row. response_test.go checks on every row what every
+// response and every error must have. world_test.go checks at the end of every
+// test what no log, store or audit trail may hold.
 package protocol_test

@@ -13,8 +13,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// What holds for every error is checked on every row of every test, by
-// checkError; these rows name it.
+// checkError checks every row of every test for these rules; these rows name
+// them.
 func TestErrorResponse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -26,31 +26,31 @@ func TestErrorResponse(t *testing.T) {
 	}
 	stored := map[string]string{"Cache-Control": "no-store", "Pragma": "no-cache"}
 	w.run(t, []row{
-		{name: "E01_one_code_status_400", call: ask("grant_type=x", auth), status: 400, code: badGrant,
+		{name: "error_shape", call: ask("grant_type=x", auth), status: 400, code: badGrant,
 			body: `{"error":"unsupported_grant_type","error_description":"this server grants client_credentials and, to partners, token exchange"}`},
-		{name: "E02_characters", call: ask(grant+"&scope=%22%5C", auth), status: 400, code: badScope,
+		{name: "error_characters", call: ask(grant+"&scope=%22%5C", auth), status: 400, code: badScope,
 			also: func(t *testing.T, r harness.Response) {
 				if says, _ := r.JSON(t)["error_description"].(string); !errorText.MatchString(says) {
 					t.Errorf("error_description %q", says)
 				}
 			}},
-		{name: "E04_no_error_uri", call: ask("", auth), status: 400, code: badRequest, also: noURI},
-		{name: "E05_no_store_400", call: ask("", auth), status: 400, code: badRequest, header: stored},
-		{name: "E05_no_store_401", call: ask(grant), status: 401, code: badClient, header: stored},
-		{name: "E05_no_store_404", call: form("/x", ""), status: 404, code: "not_found", header: stored},
-		{name: "E06_challenge", call: ask(grant), status: 401, code: badClient, header: map[string]string{"WWW-Authenticate": challengeBasic}},
-		{name: "E06_challenge_of_post", call: ask(grant + "&client_id=x&client_secret=y"), status: 401, code: badClient, header: map[string]string{"WWW-Authenticate": challengeBasic}},
-		{name: "E07_realm_is_no_input", call: ask(grant, basicOf("evil\" x", wrong), "X-Realm: evil"), status: 401, code: badClient,
+		{name: "no_error_uri", call: ask("", auth), status: 400, code: badRequest, also: noURI},
+		{name: "error_no_store/400", call: ask("", auth), status: 400, code: badRequest, header: stored},
+		{name: "error_no_store/401", call: ask(grant), status: 401, code: badClient, header: stored},
+		{name: "error_no_store/404", call: form("/x", ""), status: 404, code: "not_found", header: stored},
+		{name: "challenge_on_401", call: ask(grant), status: 401, code: badClient, header: map[string]string{"WWW-Authenticate": challengeBasic}},
+		{name: "challenge_on_401/post", call: ask(grant + "&client_id=x&client_secret=y"), status: 401, code: badClient, header: map[string]string{"WWW-Authenticate": challengeBasic}},
+		{name: "challenge_reflects_no_input", call: ask(grant, basicOf("evil\" x", wrong), "X-Realm: evil"), status: 401, code: badClient,
 			header: map[string]string{"WWW-Authenticate": challengeBasic}},
-		{name: "E10_unknown_path_under_oauth", call: form("/oauth/nothing", grant, auth), status: 404, code: "not_found"},
-		{name: "E10_unknown_path_get", call: call{method: "GET", target: "/oauth/nothing"}, status: 404, code: "not_found"},
-		{name: "E10_unknown_path_head", call: call{method: "HEAD", target: "/oauth/nothing"}, status: 404},
+		{name: "unknown_path/under_oauth", call: form("/oauth/nothing", grant, auth), status: 404, code: "not_found"},
+		{name: "unknown_path/get", call: call{method: "GET", target: "/oauth/nothing"}, status: 404, code: "not_found"},
+		{name: "unknown_path/head", call: call{method: "HEAD", target: "/oauth/nothing"}, status: 404},
 	})
 	for name, value := range map[string]string{
 		"quotes": `"evil"`, "backslash": `evil\`, "emoji": "evil😀", "markup": "<script>evil</script>", "template": "%s evil {{.}}",
 	} {
 		for _, parameter := range []string{"grant_type", "scope", "resource", "client_id", "response_type"} {
-			t.Run("E03_not_reflected_"+name+"_"+parameter, func(t *testing.T) {
+			t.Run("error_reflects_no_input/"+name+"_"+parameter, func(t *testing.T) {
 				body := parameter + "=" + percent(value)
 				if parameter != "grant_type" && parameter != "response_type" {
 					body += "&" + grant
@@ -62,21 +62,22 @@ func TestErrorResponse(t *testing.T) {
 			})
 		}
 	}
-	t.Run("E03_not_in_the_log", func(t *testing.T) {
+	t.Run("error_reflects_no_input/in_the_log", func(t *testing.T) {
 		if strings.Contains(w.Logs.String(), "evil") {
-			t.Error("the log repeats what a caller wrote")
+			t.Error("the log repeats a value of the request")
 		}
 	})
 }
 
-// The order of checks (contract §3): of two faults the earlier one is told.
-// Credentials in the URL are told before the body is looked at.
+// Of two faults the response names the one that is checked first. The order is:
+// method, credentials in the URL, media type, size, syntax and duplicates,
+// grant type present and known, client authentication, scope and resource.
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.client(t, "limited", "users:read", func(s *clients.NewSpec) { s.SecretHash = bcryptOf(t, "right-0123456789") })
 	w.keep("right-0123456789")
-	// fields of a request that can go wrong independently of one another.
+	// fields are the parts of a request that can be wrong independently.
 	type fields struct{ method, query, contentType, padding, syntax, grant, secret, scope, resource string }
 	faults := []struct {
 		name string
@@ -104,20 +105,20 @@ func TestPrecedence(t *testing.T) {
 			headers: []string{"Content-Type: " + f.contentType, basicOf("limited", f.secret)},
 			body:    f.grant + f.syntax + f.scope + f.resource + "&pad=" + f.padding}
 	}
-	t.Run("E11_without_faults", func(t *testing.T) { granted("", call{}).check(t, w.send(t, build())) })
+	t.Run("order_of_checks/without_faults", func(t *testing.T) { granted("", call{}).check(t, w.send(t, build())) })
 	for i, earlier := range faults {
 		for _, later := range faults[i+1:] {
 			if earlier.name == "grant_missing" && later.name == "grant_unknown" {
-				continue // not both
+				continue // they exclude each other
 			}
-			t.Run("E11_"+earlier.name+"_before_"+later.name, func(t *testing.T) {
+			t.Run("order_of_checks/"+earlier.name+"_before_"+later.name, func(t *testing.T) {
 				earlier.want.check(t, w.send(t, build(later.in, earlier.in)))
 			})
 		}
 	}
 }
 
-// A panic is a plain 500; what was wrong is in the log only.
+// A panic is a plain 500; only the log holds the cause.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -127,7 +128,7 @@ func TestPanic(t *testing.T) {
 	}
 	w := startWorld(t, func(o ...harness.Options) *harness.Server { return harness.Start(t, o...) }, harness.Options{Use: panicking{inner}})
 	id := w.client(t, "app", appScope)
-	t.Run("E09_panic", func(t *testing.T) {
+	t.Run("internal_error/panic", func(t *testing.T) {
 		row{status: 500, code: "server_error"}.check(t, w.send(t, ask(grant, basic(id))))
 		for _, part := range []string{"protocol_test.panicking", "assignment to entry in nil map"} {
 			if !strings.Contains(w.Logs.String(), part) {
@@ -135,7 +136,7 @@ func TestPanic(t *testing.T) {
 			}
 		}
 	})
-	t.Run("E09_afterwards", func(t *testing.T) { failed("", call{}).check(t, w.send(t, ask(grant))) })
+	t.Run("internal_error/afterwards", func(t *testing.T) { failed("", call{}).check(t, w.send(t, ask(grant))) })
 }
 
 type panicking struct{ store.Store }
@@ -150,13 +151,12 @@ func (panickingClients) Get(context.Context, string) (store.Client, error) {
 	return store.Client{}, nil
 }
 
-// What the store says when it fails in an unknown way reaches nobody but the
-// operator.
+// The text of an unknown store error reaches only the operator.
 func TestUnknownFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.store.Fail("PutToken", errors.New("disk on fire"))
-	t.Run("E09_unknown_failure", func(t *testing.T) {
+	t.Run("internal_error/unknown_failure", func(t *testing.T) {
 		r := w.send(t, ask(grant, basic(w.app)))
 		row{status: 500, code: "server_error"}.check(t, r)
 		if strings.Contains(r.Body, "fire") || !strings.Contains(w.Logs.String(), "disk on fire") {

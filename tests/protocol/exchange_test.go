@@ -13,7 +13,7 @@ import (
 
 const badTarget = "invalid_target"
 
-// The exchange of a partner token for one on behalf of an org (RFC 8693).
+// The exchange of a partner token for an on-behalf token (RFC 8693).
 func TestExchange(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
@@ -24,46 +24,46 @@ func TestExchange(t *testing.T) {
 	}
 	whole := trade(a.token, sharedTwo)
 	a.run(t, []row{
-		granted("X10_ok", ask(whole)).withScope(grantedTwo),
-		granted("X10_alias", form("/token", whole)).withScope(grantedTwo),
-		granted("X10_scope", ask(whole+"&scope=cards")).withScope("cards"),
-		granted("X10_scope_in_the_order_that_was_asked", ask(whole+"&scope=transactions+cards+cards")).withScope("transactions cards"),
-		granted("X10_empty_parameters_are_absent", ask(whole+"&scope=&resource=&actor_token=&actor_token_type=&requested_token_type=&client_id=&client_secret=")).withScope(grantedTwo),
-		granted("X10_requested_token_type", ask(whole+"&requested_token_type="+accessToken)).withScope(grantedTwo),
-		granted("X10_unknown_parameters", ask(whole+"&foo=bar&foo=baz")).withScope(grantedTwo),
-		granted("X10_encoded", ask(strings.NewReplacer(":", "%3A", "=org", "%3Dorg").Replace(tokenExchange)+subject+"&subject_token_type="+url.QueryEscape(accessToken)+"&audience="+url.QueryEscape("org:"+sharedTwo))),
-		granted("X10_JSON", post("/oauth/token", `{"grant_type":"urn:ietf:params:oauth:grant-type:token-exchange","subject_token":"`+a.token+`","subject_token_type":"`+accessToken+`","audience":"org:`+sharedTwo+`","scope":"cards"}`, jsonType)).withScope("cards"),
-		granted("X10_client_id_is_not_a_credential", ask(whole+"&client_id=app")),
+		granted("exchange", ask(whole)).withScope(grantedTwo),
+		granted("exchange/alias", form("/token", whole)).withScope(grantedTwo),
+		granted("exchange/scope", ask(whole+"&scope=cards")).withScope("cards"),
+		granted("exchange/scope_in_the_order_that_was_asked", ask(whole+"&scope=transactions+cards+cards")).withScope("transactions cards"),
+		granted("exchange/empty_parameters_are_absent", ask(whole+"&scope=&resource=&actor_token=&actor_token_type=&requested_token_type=&client_id=&client_secret=")).withScope(grantedTwo),
+		granted("exchange/requested_token_type", ask(whole+"&requested_token_type="+accessToken)).withScope(grantedTwo),
+		granted("exchange/unknown_parameters", ask(whole+"&foo=bar&foo=baz")).withScope(grantedTwo),
+		granted("exchange/encoded", ask(strings.NewReplacer(":", "%3A", "=org", "%3Dorg").Replace(tokenExchange)+subject+"&subject_token_type="+url.QueryEscape(accessToken)+"&audience="+url.QueryEscape("org:"+sharedTwo))),
+		granted("exchange/JSON", post("/oauth/token", `{"grant_type":"urn:ietf:params:oauth:grant-type:token-exchange","subject_token":"`+a.token+`","subject_token_type":"`+accessToken+`","audience":"org:`+sharedTwo+`","scope":"cards"}`, jsonType)).withScope("cards"),
+		granted("exchange/client_id_is_not_a_credential", ask(whole+"&client_id=app")),
 
-		refused("X09_no_subject_token", ask(tokenExchange+typ+audience), "subject_token is missing"),
-		refused("X09_empty_subject_token", ask(tokenExchange+typ+audience+"&subject_token="), "subject_token is missing"),
-		refused("X09_no_type", ask(tokenExchange+subject+audience), "subject_token_type must be"),
-		refused("X09_type_of_another_kind", ask(tokenExchange+subject+audience+"&subject_token_type=urn:ietf:params:oauth:token-type:jwt"), "subject_token_type must be"),
-		refused("X09_type_by_its_short_name", ask(tokenExchange+subject+audience+"&subject_token_type=access_token"), "subject_token_type must be"),
-		refused("X09_type_in_capitals", ask(tokenExchange+subject+audience+"&subject_token_type="+strings.ToUpper(accessToken)), "subject_token_type must be"),
-		refused("X09_no_audience", ask(tokenExchange+subject+typ), "audience is missing"),
-		refused("X09_requested_token_type", ask(whole+"&requested_token_type=urn:ietf:params:oauth:token-type:refresh_token"), "requested_token_type must be"),
-		refused("X09_actor_token", ask(whole+"&actor_token=x&actor_token_type="+accessToken), "actor_token is not taken"),
-		refused("X09_actor_token_alone", ask(whole+"&actor_token=x"), "actor_token is not taken"),
-		refused("X09_actor_token_type_alone", ask(whole+"&actor_token_type="+accessToken), "actor_token is not taken"),
-		refused("X09_subject_token_twice", ask(whole+subject), "more than once"),
-		refused("X09_type_twice", ask(whole+typ), "more than once"),
-		refused("X09_scope_twice", ask(whole+"&scope=cards&scope=cards"), "more than once"),
-		refused("X09_requested_token_type_twice", ask(whole+"&requested_token_type="+accessToken+"&requested_token_type="+accessToken), "more than once"),
-		refused("X09_subject_token_in_the_URL", form("/oauth/token?subject_token="+a.token, tokenExchange+typ+audience), "in the URL"),
-		refused("X09_actor_token_in_the_URL", form("/oauth/token?actor_token=x", whole), "in the URL"),
-		refused("X09_JSON_list_of_audiences", post("/oauth/token", `{"grant_type":"urn:ietf:params:oauth:grant-type:token-exchange","subject_token":"`+a.token+`","subject_token_type":"`+accessToken+`","audience":["org:`+sharedTwo+`"]}`, jsonType), "values are strings"),
-		{name: "X09_grant_type_in_capitals", call: ask(strings.Replace(whole, "urn:", "URN:", 1)), status: 400, code: badGrant},
-		{name: "X09_grant_type_by_its_short_name", call: ask(strings.Replace(whole, "urn:ietf:params:oauth:grant-type:", "", 1)), status: 400, code: badGrant},
+		refused("exchange_malformed/no_subject_token", ask(tokenExchange+typ+audience), "subject_token is missing"),
+		refused("exchange_malformed/empty_subject_token", ask(tokenExchange+typ+audience+"&subject_token="), "subject_token is missing"),
+		refused("exchange_malformed/no_type", ask(tokenExchange+subject+audience), "subject_token_type must be"),
+		refused("exchange_malformed/type_of_another_kind", ask(tokenExchange+subject+audience+"&subject_token_type=urn:ietf:params:oauth:token-type:jwt"), "subject_token_type must be"),
+		refused("exchange_malformed/type_by_its_short_name", ask(tokenExchange+subject+audience+"&subject_token_type=access_token"), "subject_token_type must be"),
+		refused("exchange_malformed/type_in_capitals", ask(tokenExchange+subject+audience+"&subject_token_type="+strings.ToUpper(accessToken)), "subject_token_type must be"),
+		refused("exchange_malformed/no_audience", ask(tokenExchange+subject+typ), "audience is missing"),
+		refused("exchange_malformed/requested_token_type", ask(whole+"&requested_token_type=urn:ietf:params:oauth:token-type:refresh_token"), "requested_token_type must be"),
+		refused("exchange_malformed/actor_token", ask(whole+"&actor_token=x&actor_token_type="+accessToken), "actor_token is not taken"),
+		refused("exchange_malformed/actor_token_alone", ask(whole+"&actor_token=x"), "actor_token is not taken"),
+		refused("exchange_malformed/actor_token_type_alone", ask(whole+"&actor_token_type="+accessToken), "actor_token is not taken"),
+		refused("exchange_malformed/subject_token_twice", ask(whole+subject), "more than once"),
+		refused("exchange_malformed/type_twice", ask(whole+typ), "more than once"),
+		refused("exchange_malformed/scope_twice", ask(whole+"&scope=cards&scope=cards"), "more than once"),
+		refused("exchange_malformed/requested_token_type_twice", ask(whole+"&requested_token_type="+accessToken+"&requested_token_type="+accessToken), "more than once"),
+		refused("exchange_malformed/subject_token_in_the_URL", form("/oauth/token?subject_token="+a.token, tokenExchange+typ+audience), "in the URL"),
+		refused("exchange_malformed/actor_token_in_the_URL", form("/oauth/token?actor_token=x", whole), "in the URL"),
+		refused("exchange_malformed/JSON_list_of_audiences", post("/oauth/token", `{"grant_type":"urn:ietf:params:oauth:grant-type:token-exchange","subject_token":"`+a.token+`","subject_token_type":"`+accessToken+`","audience":["org:`+sharedTwo+`"]}`, jsonType), "values are strings"),
+		{name: "exchange_malformed/grant_type_in_capitals", call: ask(strings.Replace(whole, "urn:", "URN:", 1)), status: 400, code: badGrant},
+		{name: "exchange_malformed/grant_type_by_its_short_name", call: ask(strings.Replace(whole, "urn:ietf:params:oauth:grant-type:", "", 1)), status: 400, code: badGrant},
 
-		noClient("X09_basic", ask(whole, basic(a.app))),
-		noClient("X09_basic_wrong", ask(whole, basicOf("app", wrong))),
-		noClient("X09_post", ask(whole+credentials(a.app))),
-		noClient("X09_assertion", ask(whole+"&client_assertion=x&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer")),
-		noClient("X09_bearer", ask(whole, bearer(a.token))),
-		noClient("X09_two_authorizations", ask(whole, bearer(a.token), basic(a.app))),
+		noClient("exchange_malformed/basic", ask(whole, basic(a.app))),
+		noClient("exchange_malformed/basic_wrong", ask(whole, basicOf("app", wrong))),
+		noClient("exchange_malformed/post", ask(whole+credentials(a.app))),
+		noClient("exchange_malformed/assertion", ask(whole+"&client_assertion=x&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer")),
+		noClient("exchange_malformed/bearer", ask(whole, bearer(a.token))),
+		noClient("exchange_malformed/two_authorizations", ask(whole, bearer(a.token), basic(a.app))),
 	})
-	t.Run("X10_members", func(t *testing.T) {
+	t.Run("exchange/members", func(t *testing.T) {
 		r := a.send(t, ask(whole+"&scope=cards"))
 		body := r.JSON(t)
 		life, _ := body["expires_in"].(float64)
@@ -71,7 +71,7 @@ func TestExchange(t *testing.T) {
 			t.Errorf("%s", r.Body)
 		}
 	})
-	t.Run("X10_introspection", func(t *testing.T) {
+	t.Run("exchange/introspection", func(t *testing.T) {
 		r := a.send(t, ask(whole+"&scope=cards"))
 		got := a.shown(t, a.api, r.JSON(t)["access_token"].(string))
 		for name, want := range map[string]any{
@@ -84,10 +84,10 @@ func TestExchange(t *testing.T) {
 			}
 		}
 		if exp, iat := got["exp"].(float64), got["iat"].(float64); exp-iat != 86400 {
-			t.Errorf("lives %v s", exp-iat)
+			t.Errorf("the token lives for %v s", exp-iat)
 		}
 	})
-	t.Run("X10_endpoints_are_those_of_the_grant", func(t *testing.T) {
+	t.Run("exchange/endpoints_are_those_of_the_grant", func(t *testing.T) {
 		a.grant(t, hurdlr, sharedOne, grantedOne, map[string]any{"endpoints": []string{"GET /accounts", "GET /accounts/{id}/transactions"}})
 		token := a.send(t, ask(trade(a.token, sharedOne))).JSON(t)["access_token"].(string)
 		if got := a.shown(t, a.api, token)["endpoints"]; !equal(got, []any{"GET /accounts", "GET /accounts/{id}/transactions"}) {
@@ -96,7 +96,8 @@ func TestExchange(t *testing.T) {
 	})
 }
 
-// X11: neither more than was granted, nor for whom it was not, nor by whom.
+// An exchange is refused for scopes that the org did not grant, for other orgs,
+// and with other subject tokens.
 func TestExchangeRefused(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
@@ -107,29 +108,29 @@ func TestExchangeRefused(t *testing.T) {
 	}
 	target := func(name string, c call) row { return row{name: name, call: c, status: 400, code: badTarget} }
 	rows := []row{
-		scope("X11_not_granted", "payments"), scope("X11_granted_and_not", "cards payments"), scope("X11_granted_by_another_org", "accounts"),
-		scope("X11_write", "cards-write"), scope("X11_sensitive", "cards-sensitive"), scope("X11_webhooks", "webhooks"), scope("X11_partners", "partners"),
-		scope("X11_introspect", "introspect"), scope("X11_admin", "admin:read"), scope("X11_customer_tokens", "customer-token-write"), scope("X11_unknown", "gold"),
-		scope("X11_malformed", "cards  customers"), scope("X11_quoted", `"cards"`), scope("X11_in_capitals", "Cards"), scope("X11_long", strings.Repeat("a", 3000)),
-		target("X11_two_audiences", ask(trade(a.token, sharedTwo, "&audience=org:"+sharedOne))),
-		target("X11_audience_twice", ask(trade(a.token, sharedTwo, "&audience=org:"+sharedTwo))),
-		target("X11_resource", ask(trade(a.token, sharedTwo, "&resource="+cards))),
+		scope("exchange_refused/not_granted", "payments"), scope("exchange_refused/granted_and_not", "cards payments"), scope("exchange_refused/granted_by_another_org", "accounts"),
+		scope("exchange_refused/write", "cards-write"), scope("exchange_refused/sensitive", "cards-sensitive"), scope("exchange_refused/webhooks", "webhooks"), scope("exchange_refused/partners", "partners"),
+		scope("exchange_refused/introspect", "introspect"), scope("exchange_refused/admin", "admin:read"), scope("exchange_refused/customer_tokens", "customer-token-write"), scope("exchange_refused/unknown", "gold"),
+		scope("exchange_refused/malformed", "cards  customers"), scope("exchange_refused/quoted", `"cards"`), scope("exchange_refused/in_capitals", "Cards"), scope("exchange_refused/long", strings.Repeat("a", 3000)),
+		target("exchange_refused/two_audiences", ask(trade(a.token, sharedTwo, "&audience=org:"+sharedOne))),
+		target("exchange_refused/audience_twice", ask(trade(a.token, sharedTwo, "&audience=org:"+sharedTwo))),
+		target("exchange_refused/resource", ask(trade(a.token, sharedTwo, "&resource="+cards))),
 	}
 	for why, org := range orgs {
-		rows = append(rows, target("X11_org_"+why, ask(trade(a.token, org))))
+		rows = append(rows, target("exchange_refused/org_"+why, ask(trade(a.token, org))))
 	}
 	for i, audience := range []string{sharedTwo, "ORG:" + sharedTwo, "org", "partner:" + hurdlr, "customer:10001", " org:" + sharedTwo, "org:" + sharedTwo + " ", "org:org:" + sharedTwo, "https://org/" + sharedTwo} {
-		rows = append(rows, target(fmt.Sprint("X11_audience_", i), ask(strings.Replace(trade(a.token, sharedTwo), "audience="+url.QueryEscape("org:"+sharedTwo), "audience="+url.QueryEscape(audience), 1))))
+		rows = append(rows, target(fmt.Sprint("exchange_refused/audience_", i), ask(strings.Replace(trade(a.token, sharedTwo), "audience="+url.QueryEscape("org:"+sharedTwo), "audience="+url.QueryEscape(audience), 1))))
 	}
 	const subject = "subject_token is not an active partner token"
 	for why, token := range bad {
-		rows = append(rows, refused("X11_subject_"+why, ask(trade(token, sharedTwo)), subject),
-			refused("X11_subject_before_org_"+why, ask(trade(token, wayne, "&scope=gold")), subject))
+		rows = append(rows, refused("exchange_refused/subject_"+why, ask(trade(token, sharedTwo)), subject),
+			refused("exchange_refused/subject_before_org_"+why, ask(trade(token, wayne, "&scope=gold")), subject))
 	}
-	a.run(t, append(rows, target("X11_org_before_scope", ask(trade(a.token, wayne, "&scope=payments")))))
+	a.run(t, append(rows, target("exchange_refused/org_before_scope", ask(trade(a.token, wayne, "&scope=payments")))))
 }
 
-// X12: a token lives as long as what it was made with and of, at most.
+// An on-behalf token does not outlive its partner token or its grant.
 func TestOnBehalfLife(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
@@ -153,17 +154,17 @@ func TestOnBehalfLife(t *testing.T) {
 		got      float64
 		from, to float64
 	}{
-		{"X12_a_day", second(life(a.token, sharedTwo)), 86400, 86400},
-		{"X12_as_asked", second(life(a.token, sharedTwo, `,"expiresIn":60`)), 60, 60},
-		{"X12_null_is_a_day", second(life(a.token, sharedTwo, `,"expiresIn":null`)), 86400, 86400},
-		{"X12_one_second", second(life(a.token, sharedTwo, `,"expiresIn":1`)), 1, 1},
-		{"X12_the_partner_tokens", second(life(short, sharedTwo)), 3590, 3600},
-		{"X12_less_than_the_partner_tokens", second(life(short, sharedTwo, `,"expiresIn":3000`)), 3000, 3000},
-		{"X12_the_grants", second(life(a.token, "soon")), 7190, 7200},
-		{"X12_the_earlier_of_both", second(life(short, "soon", `,"expiresIn":86400`)), 3590, 3600},
-		{"X12_exchanged", second(exchanged(a.token, sharedTwo)), 86400, 86400},
-		{"X12_exchanged_the_partner_tokens", second(exchanged(short, sharedTwo)), 3590, 3600},
-		{"X12_exchanged_the_grants", second(exchanged(a.token, "soon")), 7190, 7200},
+		{"on_behalf_ends/a_day", second(life(a.token, sharedTwo)), 86400, 86400},
+		{"on_behalf_ends/as_asked", second(life(a.token, sharedTwo, `,"expiresIn":60`)), 60, 60},
+		{"on_behalf_ends/null_is_a_day", second(life(a.token, sharedTwo, `,"expiresIn":null`)), 86400, 86400},
+		{"on_behalf_ends/one_second", second(life(a.token, sharedTwo, `,"expiresIn":1`)), 1, 1},
+		{"on_behalf_ends/the_partner_tokens", second(life(short, sharedTwo)), 3590, 3600},
+		{"on_behalf_ends/less_than_the_partner_tokens", second(life(short, sharedTwo, `,"expiresIn":3000`)), 3000, 3000},
+		{"on_behalf_ends/the_grants", second(life(a.token, "soon")), 7190, 7200},
+		{"on_behalf_ends/the_earlier_of_both", second(life(short, "soon", `,"expiresIn":86400`)), 3590, 3600},
+		{"on_behalf_ends/exchanged", second(exchanged(a.token, sharedTwo)), 86400, 86400},
+		{"on_behalf_ends/exchanged_the_partner_tokens", second(exchanged(short, sharedTwo)), 3590, 3600},
+		{"on_behalf_ends/exchanged_the_grants", second(exchanged(a.token, "soon")), 7190, 7200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.got < c.from || c.got > c.to {
@@ -171,7 +172,7 @@ func TestOnBehalfLife(t *testing.T) {
 			}
 		})
 	}
-	t.Run("X12_ends_with_them", func(t *testing.T) {
+	t.Run("on_behalf_ends/with_either_of_both", func(t *testing.T) {
 		byShort, _ := life(short, sharedTwo)
 		bySoon, _ := exchanged(a.token, "soon")
 		other, _ := life(a.token, sharedTwo)
@@ -191,58 +192,60 @@ func TestOnBehalfLife(t *testing.T) {
 
 func second[A, B any](_ A, b B) B { return b }
 
-// X12: what ends a partner's right ends what was made with it.
+// An on-behalf token ends when the partner, the partner token, the grant or the
+// org ends.
 func TestOnBehalfTokensEnd(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
 	for i, c := range []struct {
 		name string
 		end  func(t *testing.T, partner, tokenID, token, org string)
-		left string // of token, sibling, neighbour, elsewhere
-		// after says what an attempt to make another one gets: 401, 403, or 201.
+		left string // those of token, sibling, neighbour, elsewhere that stay active
+		// after is the status of a later request with token: 401, 403 or 201; 0
+		// if it is not sent.
 		after int
 	}{
-		{"X12_revoke_the_partner_token", func(t *testing.T, partner, id, _, _ string) {
+		{"on_behalf_ends/revoke_the_partner_token", func(t *testing.T, partner, id, _, _ string) {
 			a.admin(t, "DELETE", "/partners/"+partner+"/tokens/"+id, nil)
 		}, "sibling elsewhere", 401},
-		{"X12_leak_of_the_partner_token", func(t *testing.T, _, _, token, _ string) {
+		{"on_behalf_ends/leak_of_the_partner_token", func(t *testing.T, _, _, token, _ string) {
 			a.admin(t, "POST", "/leaks", map[string]string{"credential": token})
 		}, "sibling elsewhere", 401},
-		{"X12_revoke_the_presented_partner_token", func(t *testing.T, _, _, token, _ string) {
+		{"on_behalf_ends/revoke_the_presented_partner_token", func(t *testing.T, _, _, token, _ string) {
 			a.admin(t, "POST", "/tokens/revoke", map[string]string{"token": token})
 		}, "sibling elsewhere", 401},
-		{"X12_revoke_all_of_the_partners", func(t *testing.T, partner, _, _, _ string) {
+		{"on_behalf_ends/revoke_all_of_the_partners", func(t *testing.T, partner, _, _, _ string) {
 			a.admin(t, "DELETE", "/partners/"+partner+"/tokens", nil)
 		}, "elsewhere", 401},
-		{"X12_void_the_partner", func(t *testing.T, partner, _, _, _ string) {
+		{"on_behalf_ends/void_the_partner", func(t *testing.T, partner, _, _, _ string) {
 			a.admin(t, "POST", "/partners/"+partner+"/void-tokens", nil)
 		}, "elsewhere", 401},
-		{"X12_deactivate_the_partner", func(t *testing.T, partner, _, _, _ string) {
+		{"on_behalf_ends/deactivate_the_partner", func(t *testing.T, partner, _, _, _ string) {
 			a.admin(t, "POST", "/partners/"+partner+"/deactivate", nil)
 		}, "elsewhere", 401},
-		{"X12_delete_the_partner", func(t *testing.T, partner, _, _, _ string) {
+		{"on_behalf_ends/delete_the_partner", func(t *testing.T, partner, _, _, _ string) {
 			a.admin(t, "DELETE", "/partners/"+partner, nil)
 		}, "elsewhere", 401},
-		{"X12_narrow_the_partner", func(t *testing.T, partner, _, _, _ string) {
+		{"on_behalf_ends/narrow_the_partner", func(t *testing.T, partner, _, _, _ string) {
 			a.admin(t, "PUT", "/partners/"+partner, map[string]any{"name": "Less", "scope": "accounts"})
 		}, "elsewhere", 0},
-		{"X12_withdraw_the_grant", func(t *testing.T, partner, _, _, org string) {
+		{"on_behalf_ends/withdraw_the_grant", func(t *testing.T, partner, _, _, org string) {
 			a.admin(t, "DELETE", "/partners/"+partner+"/orgs/"+org, nil)
 		}, "neighbour elsewhere", 403},
-		{"X12_narrow_the_grant", func(t *testing.T, partner, _, _, org string) { a.grant(t, partner, org, "customers") }, "neighbour elsewhere", 403},
-		{"X12_narrow_the_endpoints", func(t *testing.T, partner, _, _, org string) {
+		{"on_behalf_ends/narrow_the_grant", func(t *testing.T, partner, _, _, org string) { a.grant(t, partner, org, "customers") }, "neighbour elsewhere", 403},
+		{"on_behalf_ends/narrow_the_endpoints", func(t *testing.T, partner, _, _, org string) {
 			a.grant(t, partner, org, grantedTwo, map[string]any{"endpoints": []string{"GET /cards"}})
 		}, "neighbour elsewhere", 201},
-		{"X12_shorten_the_grant", func(t *testing.T, partner, _, _, org string) {
+		{"on_behalf_ends/shorten_the_grant", func(t *testing.T, partner, _, _, org string) {
 			a.grant(t, partner, org, grantedTwo, a.until(time.Hour))
 		}, "neighbour elsewhere", 201},
-		{"X12_widen_the_grant", func(t *testing.T, partner, _, _, org string) {
+		{"on_behalf_ends/widen_the_grant", func(t *testing.T, partner, _, _, org string) {
 			a.grant(t, partner, org, grantedTwo+" accounts")
 		}, "token sibling neighbour elsewhere", 201},
-		{"X12_void_the_org", func(t *testing.T, _, _, _, org string) { a.admin(t, "POST", "/orgs/"+org+"/void-tokens", nil) }, "neighbour", 201},
-		{"X12_deactivate_the_org", func(t *testing.T, _, _, _, org string) { a.admin(t, "POST", "/orgs/"+org+"/deactivate", nil) }, "neighbour", 403},
-		{"X12_delete_the_org", func(t *testing.T, _, _, _, org string) { a.admin(t, "DELETE", "/orgs/"+org, nil) }, "neighbour", 403},
-		{"X12_void_all", func(t *testing.T, _, _, _, _ string) { a.admin(t, "POST", "/tokens/void-all", nil) }, "", 401},
+		{"on_behalf_ends/void_the_org", func(t *testing.T, _, _, _, org string) { a.admin(t, "POST", "/orgs/"+org+"/void-tokens", nil) }, "neighbour", 201},
+		{"on_behalf_ends/deactivate_the_org", func(t *testing.T, _, _, _, org string) { a.admin(t, "POST", "/orgs/"+org+"/deactivate", nil) }, "neighbour", 403},
+		{"on_behalf_ends/delete_the_org", func(t *testing.T, _, _, _, org string) { a.admin(t, "DELETE", "/orgs/"+org, nil) }, "neighbour", 403},
+		{"on_behalf_ends/void_all", func(t *testing.T, _, _, _, _ string) { a.admin(t, "POST", "/tokens/void-all", nil) }, "", 401},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			partner, org := fmt.Sprint("partner", i), fmt.Sprint("org", i)
@@ -278,27 +281,27 @@ func TestOnBehalfTokensEnd(t *testing.T) {
 			if c.after != 0 {
 				r := a.send(t, askOnBehalf(onBehalfOf(org, "cards"), bearer(token)))
 				if r.Status != c.after {
-					t.Errorf("another one: %d %s", r.Status, r.Body)
+					t.Errorf("request for a new token: %d %s, want %d", r.Status, r.Body, c.after)
 				}
 				if r.Status == 201 && !a.introspect(t, a.api, attribute(t, r, "token")) {
-					t.Error("a new one is not active")
+					t.Error("the new token is inactive")
 				}
 			}
 		})
 	}
 }
 
-// X12: what is ended while a token is being made ends that token too.
+// An on-behalf token ends too if what it depends on ends while it is being made.
 func TestEndWhileAnOnBehalfTokenIsMade(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(a *alliance, t *testing.T){
-		"X12_grant_withdrawn":     func(a *alliance, t *testing.T) { a.admin(t, "DELETE", "/partners/hurdlr/orgs/"+sharedTwo, nil) },
-		"X12_grant_narrowed":      func(a *alliance, t *testing.T) { a.grant(t, hurdlr, sharedTwo, "customers") },
-		"X12_partner_token_ended": func(a *alliance, t *testing.T) { a.admin(t, "DELETE", "/partners/hurdlr/tokens/"+a.id, nil) },
-		"X12_partner_deactivated": func(a *alliance, t *testing.T) { a.admin(t, "POST", "/partners/hurdlr/deactivate", nil) },
-		"X12_partner_deleted":     func(a *alliance, t *testing.T) { a.admin(t, "DELETE", "/partners/hurdlr", nil) },
-		"X12_org_deactivated":     func(a *alliance, t *testing.T) { a.admin(t, "POST", "/orgs/"+sharedTwo+"/deactivate", nil) },
-		"X12_org_voided":          func(a *alliance, t *testing.T) { a.admin(t, "POST", "/orgs/"+sharedTwo+"/void-tokens", nil) },
+		"on_behalf_ends/grant_withdrawn":     func(a *alliance, t *testing.T) { a.admin(t, "DELETE", "/partners/hurdlr/orgs/"+sharedTwo, nil) },
+		"on_behalf_ends/grant_narrowed":      func(a *alliance, t *testing.T) { a.grant(t, hurdlr, sharedTwo, "customers") },
+		"on_behalf_ends/partner_token_ended": func(a *alliance, t *testing.T) { a.admin(t, "DELETE", "/partners/hurdlr/tokens/"+a.id, nil) },
+		"on_behalf_ends/partner_deactivated": func(a *alliance, t *testing.T) { a.admin(t, "POST", "/partners/hurdlr/deactivate", nil) },
+		"on_behalf_ends/partner_deleted":     func(a *alliance, t *testing.T) { a.admin(t, "DELETE", "/partners/hurdlr", nil) },
+		"on_behalf_ends/org_deactivated":     func(a *alliance, t *testing.T) { a.admin(t, "POST", "/orgs/"+sharedTwo+"/deactivate", nil) },
+		"on_behalf_ends/org_voided":          func(a *alliance, t *testing.T) { a.admin(t, "POST", "/orgs/"+sharedTwo+"/void-tokens", nil) },
 	} {
 		for _, method := range []string{"GetPartnerToken", "GetPartner", "GetGrant", "GetOrg", "PutToken"} {
 			t.Run(name+"_before_"+method, func(t *testing.T) {
@@ -316,11 +319,11 @@ func TestEndWhileAnOnBehalfTokenIsMade(t *testing.T) {
 	}
 }
 
-// Nobody is told that something is wrong with a partner when it is the store.
+// If the store fails, the response is 503 and never blames the partner.
 func TestPartnersStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"GetPartnerToken", "GetPartner", "GetGrant", "GetOrg", "PutToken", "ListGrants"} {
-		t.Run("R14_"+method, func(t *testing.T) {
+		t.Run("no_token_without_store/"+method, func(t *testing.T) {
 			a := newAlliance(t)
 			a.store.Fail(method, store.ErrUnavailable)
 			made, exchange, orgs := a.send(t, askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(a.token))), a.send(t, ask(trade(a.token, sharedTwo))), a.send(t, get("/partners/orgs", bearer(a.token)))

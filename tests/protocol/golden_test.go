@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite the golden files of this packag
 
 const goldenErrors = "testdata/errors.golden"
 
-// golden holds every error that the rows may meet: status and whole body.
+// golden holds every error that a row may get: status and whole body.
 var golden goldenLines
 
 type goldenLines struct {
@@ -27,7 +27,7 @@ type goldenLines struct {
 	seen map[string]bool
 }
 
-// check fails a test that meets an error which the golden file does not hold.
+// check fails the test if the golden file does not hold the error r.
 func (g *goldenLines) check(t *testing.T, r harness.Response) {
 	t.Helper()
 	line := fmt.Sprintf("%d %s", r.Status, r.Body)
@@ -39,8 +39,8 @@ func (g *goldenLines) check(t *testing.T, r harness.Response) {
 	}
 }
 
-// finish writes the file, or returns an error with the first line that no row
-// met.
+// finish writes the file if -update is set. Otherwise it returns an error if no
+// row got one of the file's lines.
 func (g *goldenLines) finish() error {
 	seen := make([]string, 0, len(g.seen))
 	for line := range g.seen {
@@ -52,7 +52,7 @@ func (g *goldenLines) finish() error {
 	}
 	for line := range g.want {
 		if !g.seen[line] {
-			return fmt.Errorf("%s: no row meets this error any more:\n%s", goldenErrors, line)
+			return fmt.Errorf("%s: no row gets this error any more (-update removes it):\n%s", goldenErrors, line)
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	code := parallel.Main(m, 8)
-	whole := true // some tests only: nothing can be said of the rest
+	whole := true // if only some tests run, unused lines prove nothing
 	for _, name := range []string{"test.run", "test.skip", "test.list"} {
 		whole = whole && flag.Lookup(name).Value.String() == ""
 	}
@@ -79,7 +79,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// checkGolden compares text with a golden file of its own.
+// checkGolden compares text with the golden file at path.
 func checkGolden(t *testing.T, path, text string) {
 	t.Helper()
 	if *update {

@@ -22,7 +22,7 @@ func TestMetadata(t *testing.T) {
 	w := newWorld(t, func(c *config.Config) { c.Issuer = issuer })
 	r := w.send(t, get(metadataPath))
 	doc := r.JSON(t)
-	t.Run("M01_document", func(t *testing.T) {
+	t.Run("metadata_document", func(t *testing.T) {
 		if r.Status != 200 || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%d %v", r.Status, r.Header)
 		}
@@ -34,18 +34,18 @@ func TestMetadata(t *testing.T) {
 		}
 		checkGolden(t, "testdata/metadata.golden", pretty.String())
 	})
-	t.Run("M02_issuer_as_configured", func(t *testing.T) {
+	t.Run("metadata_issuer/issuer_as_configured", func(t *testing.T) {
 		if doc["issuer"] != issuer {
 			t.Errorf("issuer %v", doc["issuer"])
 		}
 	})
-	t.Run("M02_iss_of_introspection_is_the_issuer", func(t *testing.T) {
+	t.Run("metadata_issuer/iss_of_introspection_is_the_issuer", func(t *testing.T) {
 		told := w.send(t, about(w.token(t, w.app, ""), basic(w.rs))).JSON(t)
 		if told["iss"] != issuer {
 			t.Errorf("iss %v", told["iss"])
 		}
 	})
-	t.Run("T25_no_fragments", func(t *testing.T) {
+	t.Run("no_fragment/in_the_document", func(t *testing.T) {
 		for name, v := range doc {
 			s, ok := v.(string)
 			if u, err := url.Parse(s); ok && (err != nil || strings.ContainsAny(s, "#?") || !u.IsAbs()) {
@@ -53,12 +53,12 @@ func TestMetadata(t *testing.T) {
 			}
 		}
 	})
-	t.Run("M04_no_response_types", func(t *testing.T) {
+	t.Run("no_response_types", func(t *testing.T) {
 		if _, ok := doc["response_types_supported"]; ok {
-			t.Error("there are some")
+			t.Error("response_types_supported is present")
 		}
 	})
-	t.Run("M05_no_empty_lists", func(t *testing.T) {
+	t.Run("no_empty_lists", func(t *testing.T) {
 		for name, v := range doc {
 			if list, ok := v.([]any); ok && len(list) == 0 || v == nil || v == "" {
 				t.Errorf("%s is empty", name)
@@ -70,17 +70,17 @@ func TestMetadata(t *testing.T) {
 			header: map[string]string{"Allow": "GET, HEAD"}}
 	}
 	w.run(t, []row{
-		{name: "M06_head", call: call{method: "HEAD", target: metadataPath}, status: 200, header: map[string]string{"Content-Type": "application/json"},
+		{name: "metadata_methods/head", call: call{method: "HEAD", target: metadataPath}, status: 200, header: map[string]string{"Content-Type": "application/json"},
 			also: func(t *testing.T, r harness.Response) {
 				if r.Body != "" {
 					t.Error("HEAD with a body")
 				}
 			}},
-		notAllowed("M06_post", "POST"),
-		notAllowed("M06_put", "PUT"),
-		granted("T26_metadata_accept_html", get(metadataPath, "Accept: text/html")),
-		// Protected-resource metadata is the resource server's to publish.
-		{name: "M07_no_protected_resource_here", call: get("/.well-known/oauth-protected-resource"), status: 404, code: "not_found"},
+		notAllowed("metadata_methods/post", "POST"),
+		notAllowed("metadata_methods/put", "PUT"),
+		granted("accept_is_ignored/metadata_accept_html", get(metadataPath, "Accept: text/html")),
+		// Resource servers publish the metadata of protected resources (RFC 9728 §3).
+		{name: "no_resource_metadata", call: get("/.well-known/oauth-protected-resource"), status: 404, code: "not_found"},
 	})
 }
 
@@ -117,7 +117,7 @@ func TestMetadataIsTrue(t *testing.T) {
 			listed[m.(string)] = true
 		}
 		for method, c := range ways {
-			t.Run("M03_"+endpoint+"_"+method, func(t *testing.T) {
+			t.Run("metadata_is_true/"+endpoint+"_"+method, func(t *testing.T) {
 				if r := w.send(t, c); (r.Status == 200) != listed[method] {
 					t.Errorf("listed %v, but %d %s", listed[method], r.Status, r.Body)
 				}
@@ -125,17 +125,17 @@ func TestMetadataIsTrue(t *testing.T) {
 			delete(listed, method)
 		}
 		if len(listed) > 0 {
-			t.Errorf("M03: methods without a row: %v", listed)
+			t.Errorf("listed methods without a row here: %v", listed)
 		}
 	}
-	t.Run("M03_grants", func(t *testing.T) {
+	t.Run("metadata_is_true/grants", func(t *testing.T) {
 		if !equal(doc["grant_types_supported"], []any{"client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"}) {
 			t.Errorf("%v", doc["grant_types_supported"])
 		}
 		a := newAlliance(t)
 		granted("", call{}).check(t, a.send(t, ask(trade(a.token, sharedTwo))))
 	})
-	t.Run("M03_scopes", func(t *testing.T) {
+	t.Run("metadata_is_true/scopes", func(t *testing.T) {
 		all := w.client(t, "all", "")
 		for _, s := range doc["scopes_supported"].([]any) {
 			if r := w.AdminDo(t, "PATCH", "/clients/"+all.ClientID, map[string]any{"scope": s}); r.Status != 200 {
@@ -150,17 +150,17 @@ func TestMetadataOfAnIssuerWithAPath(t *testing.T) {
 	const issuer = "https://auth.example/tenant/a"
 	w := newWorld(t, func(c *config.Config) { c.Issuer = issuer })
 	w.run(t, []row{
-		{name: "M02_path_is_inserted", call: get(metadataPath + "/tenant/a"), status: 200, also: func(t *testing.T, r harness.Response) {
+		{name: "metadata_issuer/path_is_inserted", call: get(metadataPath + "/tenant/a"), status: 200, also: func(t *testing.T, r harness.Response) {
 			doc := r.JSON(t)
 			if doc["issuer"] != issuer || doc["token_endpoint"] != issuer+"/oauth/token" {
 				t.Errorf("issuer %v, token endpoint %v", doc["issuer"], doc["token_endpoint"])
 			}
 		}},
-		{name: "M02_other_path", call: get(metadataPath + "/tenant/b"), status: 404, code: "not_found"},
+		{name: "metadata_issuer/other_path", call: get(metadataPath + "/tenant/b"), status: 404, code: "not_found"},
 	})
 	for name, bad := range map[string]string{
-		"M02_query": "https://auth.example?x=1", "T25_fragment": "https://auth.example#x", "M02_http_in_live": "http://auth.example",
-		"M02_empty_in_live": "", "M02_trailing_slash": "https://auth.example/",
+		"metadata_issuer/query": "https://auth.example?x=1", "no_fragment/in_the_issuer": "https://auth.example#x", "metadata_issuer/http_in_live": "http://auth.example",
+		"metadata_issuer/empty_in_live": "", "metadata_issuer/trailing_slash": "https://auth.example/",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config.Defaults()

@@ -12,32 +12,32 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// What holds for every endpoint that reads documents.
+// The rules for every endpoint that reads documents.
 func TestOnBehalfDocuments(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
 	good := onBehalfOf(sharedTwo, "cards")
 	a.run(t, a.documents("/partners/token", "createOnBehalfToken", good, a.token, a.app))
 	a.run(t, []row{
-		made("X_good", askOnBehalf(good, bearer(a.token))),
-		made("X_good_in_other_words", post("/partners/token", ` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+good+`, "type":"createOnBehalfToken"}}`, apiType, bearer(a.token))),
-		made("X_nulls_are_absent", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIp":null,"expiresIn":null`), bearer(a.token))),
+		made("good", askOnBehalf(good, bearer(a.token))),
+		made("good_in_other_words", post("/partners/token", ` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+good+`, "type":"createOnBehalfToken"}}`, apiType, bearer(a.token))),
+		made("nulls_are_absent", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIp":null,"expiresIn":null`), bearer(a.token))),
 	})
-	t.Run("X_answer", func(t *testing.T) {
-		r := a.send(t, askOnBehalf(onBehalfOf(sharedTwo, "customers cards"), bearer(a.token))) // seeds/000
+	t.Run("response", func(t *testing.T) {
+		r := a.send(t, askOnBehalf(onBehalfOf(sharedTwo, "customers cards"), bearer(a.token)))
 		if want := `{"data":{"type":"onBehalfToken","attributes":{"token":"` + attribute(t, r, "token") + `","expiresIn":86400}}}`; r.Body != want {
 			t.Errorf("%s, want %s", r.Body, want)
 		}
 	})
 }
 
-// Ways to ask for an on-behalf token that are wrong.
+// Invalid requests for an on-behalf token.
 func TestOnBehalfInput(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	at := func(name, attributes, attribute string) row {
-		return unsound("X_"+name, askOnBehalf(attributes, auth), "/data/attributes/"+attribute)
+		return unsound(name, askOnBehalf(attributes, auth), "/data/attributes/"+attribute)
 	}
 	scopes := func(name, value string) row {
 		return at("scopes_"+name, `{"orgId":"`+sharedTwo+`","scopes":`+value+`}`, "scopes")
@@ -56,16 +56,16 @@ func TestOnBehalfInput(t *testing.T) {
 		scopes("too_many", `"`+strings.TrimSpace(strings.Repeat("a ", 65))+`"`),
 		life("zero", "0"), life("negative", "-1"), life("a_day_and_a_second", "86401"), life("huge", "9223372036854775807"), life("huger", "9223372036854775808"), life("text", `"60"`),
 		life("fraction", "1.5"), life("point_zero", "60.0"), life("exponent", "6e1"), life("list", "[60]"), life("true", "true"), life("minus_zero", "-0"),
-		unsound("X_scope_for_scopes", askOnBehalf(`{"orgId":"`+sharedTwo+`","scope":"cards"}`, auth), "/data/attributes"),
-		unsound("X_source_ip_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"source_ip":"192.0.2.1"`), auth), "/data/attributes"),
-		unsound("X_sourceIP_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIP":"192.0.2.1"`), auth), "/data/attributes"),
-		unsound("X_expires_in_for_expiresIn", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"expires_in":60`), auth), "/data/attributes"),
-		unsound("X_endpoints", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"endpoints":["GET /cards"]`), auth), "/data/attributes"),
-		unsound("X_resources", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"resources":[]`), auth), "/data/attributes"),
-		unsound("X_a_customers_document", document("/partners/token", "customerToken", onBehalfOf(sharedTwo, "cards"), auth), "/data/type"),
-		unsound("X_type_of_the_answer", document("/partners/token", "onBehalfToken", onBehalfOf(sharedTwo, "cards"), auth), "/data/type"),
+		unsound("scope_for_scopes", askOnBehalf(`{"orgId":"`+sharedTwo+`","scope":"cards"}`, auth), "/data/attributes"),
+		unsound("source_ip_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"source_ip":"192.0.2.1"`), auth), "/data/attributes"),
+		unsound("sourceIP_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIP":"192.0.2.1"`), auth), "/data/attributes"),
+		unsound("expires_in_for_expiresIn", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"expires_in":60`), auth), "/data/attributes"),
+		unsound("endpoints", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"endpoints":["GET /cards"]`), auth), "/data/attributes"),
+		unsound("resources", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"resources":[]`), auth), "/data/attributes"),
+		unsound("a_customers_document", document("/partners/token", "customerToken", onBehalfOf(sharedTwo, "cards"), auth), "/data/type"),
+		unsound("type_of_the_response", document("/partners/token", "onBehalfToken", onBehalfOf(sharedTwo, "cards"), auth), "/data/type"),
 	})
-	for name, seconds := range map[string]int{"X_life_least": 1, "X_life_most": 86400} {
+	for name, seconds := range map[string]int{"life_least": 1, "life_most": 86400} {
 		t.Run(name, func(t *testing.T) {
 			r := a.send(t, askOnBehalf(onBehalfOf(sharedTwo, "cards", fmt.Sprintf(`,"expiresIn":%d`, seconds)), auth))
 			made("", call{}).check(t, r)
@@ -74,17 +74,17 @@ func TestOnBehalfInput(t *testing.T) {
 			}
 			token := attribute(t, r, "token")
 			if !a.introspect(t, a.api, token) {
-				t.Error("not active")
+				t.Error("inactive")
 			}
 			a.Clock.Add(time.Duration(seconds) * time.Second)
 			if a.introspect(t, a.api, token) {
-				t.Error("it outlives its life")
+				t.Error("active after its lifetime")
 			}
 		})
 	}
 }
 
-// C19: partners only read, and only what they were granted.
+// Partners only read, and only what the org granted.
 func TestOnBehalfScopes(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
@@ -93,36 +93,36 @@ func TestOnBehalfScopes(t *testing.T) {
 		return lacking(name, askOnBehalf(onBehalfOf(sharedTwo, scope), auth), not, "/data/attributes/scopes")
 	}
 	rows := []row{
-		refusedScope("C19_write", "cards-write", "cards-write"),
-		refusedScope("C19_write_besides_what_is_granted", "cards cards-write customers", "cards-write"),
-		refusedScope("C19_customer_tokens", "customer-token-write", "customer-token-write"),
-		refusedScope("C19_sensitive", "cards-sensitive", "cards-sensitive"),
-		refusedScope("C19_webhooks", "webhooks", "webhooks"),
-		refusedScope("C19_partners", "partners", "partners"),
-		refusedScope("C19_introspect", "introspect", "introspect"),
-		refusedScope("C19_admin_read", "admin:read", "admin:read"),
-		refusedScope("C19_admin_write", "admin:write", "admin:write"),
-		refusedScope("C19_unknown", "gold", "gold"),
-		refusedScope("C19_in_capitals", "Cards", "Cards"),
-		refusedScope("C19_wildcard", "*", "*"),
-		refusedScope("C19_not_granted_by_this_org", "payments", "payments"),
-		refusedScope("C19_granted_by_another_org", "accounts cards", "accounts"),
-		refusedScope("C19_several", "customers payments cards-write", "payments cards-write"),
-		made("C19_all_that_was_granted", askOnBehalf(onBehalfOf(sharedTwo, grantedTwo), auth)),
+		refusedScope("partners_only_read/write", "cards-write", "cards-write"),
+		refusedScope("partners_only_read/write_besides_what_is_granted", "cards cards-write customers", "cards-write"),
+		refusedScope("partners_only_read/customer_tokens", "customer-token-write", "customer-token-write"),
+		refusedScope("partners_only_read/sensitive", "cards-sensitive", "cards-sensitive"),
+		refusedScope("partners_only_read/webhooks", "webhooks", "webhooks"),
+		refusedScope("partners_only_read/partners", "partners", "partners"),
+		refusedScope("partners_only_read/introspect", "introspect", "introspect"),
+		refusedScope("partners_only_read/admin_read", "admin:read", "admin:read"),
+		refusedScope("partners_only_read/admin_write", "admin:write", "admin:write"),
+		refusedScope("partners_only_read/unknown", "gold", "gold"),
+		refusedScope("partners_only_read/in_capitals", "Cards", "Cards"),
+		refusedScope("partners_only_read/wildcard", "*", "*"),
+		refusedScope("partners_only_read/not_granted_by_this_org", "payments", "payments"),
+		refusedScope("partners_only_read/granted_by_another_org", "accounts cards", "accounts"),
+		refusedScope("partners_only_read/several", "customers payments cards-write", "payments cards-write"),
+		made("partners_only_read/all_that_was_granted", askOnBehalf(onBehalfOf(sharedTwo, grantedTwo), auth)),
 	}
 	a.run(t, rows)
-	t.Run("C19_only_what_was_asked_for", func(t *testing.T) {
+	t.Run("partners_only_read/only_what_was_asked_for", func(t *testing.T) {
 		for asked, want := range map[string]string{"cards": "cards", "transactions cards": "transactions cards", "cards cards": "cards"} {
 			if got := a.shown(t, a.api, a.onBehalf(t, a.token, sharedTwo, asked))["scope"]; got != want {
 				t.Errorf("asked for %q: %v", asked, got)
 			}
 		}
 	})
-	// What operators may not give in the first place.
+	// Scopes that operators cannot grant in the first place.
 	for name, scope := range map[string]string{
-		"C19_no_grant_to_write": "cards cards-write", "C19_no_grant_of_what_is_sensitive": "cards-sensitive", "C19_no_grant_of_webhooks": "webhooks",
-		"C19_no_grant_of_partners": "partners", "C19_no_grant_of_introspect": "introspect", "C19_no_grant_of_admin": "admin:read",
-		"C19_no_grant_of_the_unknown": "gold", "C19_no_grant_of_nothing": "",
+		"partners_only_read/no_grant_to_write": "cards cards-write", "partners_only_read/no_grant_of_a_sensitive_scope": "cards-sensitive", "partners_only_read/no_grant_of_webhooks": "webhooks",
+		"partners_only_read/no_grant_of_partners": "partners", "partners_only_read/no_grant_of_introspect": "introspect", "partners_only_read/no_grant_of_admin": "admin:read",
+		"partners_only_read/no_grant_of_an_unknown_scope": "gold", "partners_only_read/no_grant_of_nothing": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{"/partners/" + hurdlr, "/partners/" + hurdlr + "/orgs/" + sharedTwo} {
@@ -132,7 +132,7 @@ func TestOnBehalfScopes(t *testing.T) {
 			}
 		})
 	}
-	t.Run("C19_no_grant_beyond_the_partners_scopes", func(t *testing.T) {
+	t.Run("partners_only_read/no_grant_beyond_the_partners_scopes", func(t *testing.T) {
 		a.admin(t, "PUT", "/partners/kard", map[string]any{"name": "Kard", "scope": "cards"})
 		if r := a.AdminDo(t, "PUT", "/partners/kard/orgs/"+sharedTwo, map[string]any{"scope": "cards customers"}); r.Status != 400 {
 			t.Errorf("%d %s", r.Status, r.Body)
@@ -140,38 +140,38 @@ func TestOnBehalfScopes(t *testing.T) {
 	})
 }
 
-// An org that is not there is no different from one that did not agree.
+// An unknown org gets the same response as an org that has not agreed.
 func TestOnBehalfOrgs(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
 	var rows []row
 	for why, org := range a.refusedOrgs(t) {
-		rows = append(rows, notAgreed("X_org_"+why, askOnBehalf(onBehalfOf(org, "cards"), bearer(a.token))),
-			notAgreed("X_org_before_scope_"+why, askOnBehalf(onBehalfOf(org, "cards-write gold"), bearer(a.token))))
+		rows = append(rows, notAgreed("org_"+why, askOnBehalf(onBehalfOf(org, "cards"), bearer(a.token))),
+			notAgreed("org_before_scope_"+why, askOnBehalf(onBehalfOf(org, "cards-write gold"), bearer(a.token))))
 	}
-	rows = append(rows, notAgreed("X_org_in_capitals", askOnBehalf(onBehalfOf(strings.ToUpper(sharedTwo), "cards"), bearer(a.token))),
-		notAgreed("X_org_with_its_prefix", askOnBehalf(onBehalfOf("org:"+sharedTwo, "cards"), bearer(a.token))),
-		notAgreed("X_org_NUL", askOnBehalf(onBehalfOf(sharedTwo+`\u0000`, "cards"), bearer(a.token))))
+	rows = append(rows, notAgreed("org_in_capitals", askOnBehalf(onBehalfOf(strings.ToUpper(sharedTwo), "cards"), bearer(a.token))),
+		notAgreed("org_with_its_prefix", askOnBehalf(onBehalfOf("org:"+sharedTwo, "cards"), bearer(a.token))),
+		notAgreed("org_NUL", askOnBehalf(onBehalfOf(sharedTwo+`\u0000`, "cards"), bearer(a.token))))
 	a.run(t, rows)
 }
 
-// One answer to every bearer that is no active partner token, after the form of
-// the request and before everything else.
+// Every bearer that is not an active partner token gets the same response. The
+// bearer is checked after the form of the request and before everything else.
 func TestPartnerBearers(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
 	var rows []row
 	for why, token := range a.badBearers(t) {
 		rows = append(rows,
-			notPartners("X_bearer_"+why, askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(token))),
-			notPartners("X_bearer_before_org_"+why, askOnBehalf(onBehalfOf(wayne, "gold", `,"expiresIn":0`), bearer(token))),
-			notPartners("X_orgs_bearer_"+why, get("/partners/orgs", bearer(token))),
-			notPartners("X_orgs_page_bearer_"+why, get("/partners/orgs?page%5Bsize%5D=1", bearer(token))))
+			notPartners("bearer_"+why, askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(token))),
+			notPartners("bearer_before_org_"+why, askOnBehalf(onBehalfOf(wayne, "gold", `,"expiresIn":0`), bearer(token))),
+			notPartners("orgs_bearer_"+why, get("/partners/orgs", bearer(token))),
+			notPartners("orgs_page_bearer_"+why, get("/partners/orgs?page%5Bsize%5D=1", bearer(token))))
 	}
 	none := func(name string, headers ...string) []row {
 		var both []row
 		for path, c := range map[string]call{"token": askOnBehalf(onBehalfOf(sharedTwo, "cards"), headers...), "orgs": get("/partners/orgs", headers...)} {
-			both = append(both, row{name: "X_" + path + "_" + name, call: c, status: 401, code: "invalid_token", header: map[string]string{"WWW-Authenticate": `Bearer realm="grantd"`},
+			both = append(both, row{name: path + "_" + name, call: c, status: 401, code: "invalid_token", header: map[string]string{"WWW-Authenticate": `Bearer realm="grantd"`},
 				body: `{"errors":[{"status":"401","code":"invalid_token","title":"Unauthorized","detail":"this needs Authorization: Bearer with a partner token"}]}`})
 		}
 		return both
@@ -184,21 +184,21 @@ func TestPartnerBearers(t *testing.T) {
 		rows = append(rows, none(name, headers...)...)
 	}
 	rows = append(rows,
-		unsound("X_document_before_bearer", post("/partners/token", "{}", apiType), ""),
-		row{name: "X_media_type_before_bearer", call: post("/partners/token", "{}"), status: 415, code: badRequest},
-		unsound("X_page_before_bearer", get("/partners/orgs?x=1"), ""),
-		made("X_scheme_in_lower_case", askOnBehalf(onBehalfOf(sharedTwo, "cards"), "authorization: bearer "+a.token)),
+		unsound("document_before_bearer", post("/partners/token", "{}", apiType), ""),
+		row{name: "media_type_before_bearer", call: post("/partners/token", "{}"), status: 415, code: badRequest},
+		unsound("page_before_bearer", get("/partners/orgs?x=1"), ""),
+		made("scheme_in_lower_case", askOnBehalf(onBehalfOf(sharedTwo, "cards"), "authorization: bearer "+a.token)),
 	)
 	a.run(t, rows)
 }
 
-// Below /partners/ every error is a document.
+// Below /partners/ every error is a JSON:API document.
 func TestPartnerPaths(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
 	auth := bearer(a.token)
 	nothing := func(name, method, target string) row {
-		return row{name: "X_" + name, call: call{method: method, target: target, headers: []string{auth}}, status: 404, code: "not_found"}
+		return row{name: name, call: call{method: method, target: target, headers: []string{auth}}, status: 404, code: "not_found"}
 	}
 	rows := []row{
 		nothing("nothing", "GET", "/partners/"), nothing("unknown", "GET", "/partners/x"), nothing("orgs_slash", "GET", "/partners/orgs/"), nothing("one_org", "GET", "/partners/orgs/"+sharedTwo),
@@ -206,9 +206,9 @@ func TestPartnerPaths(t *testing.T) {
 		nothing("dots", "GET", "/partners/x/../orgs"), nothing("encoded_slash", "GET", "/partners/%2forgs"), nothing("dot", "GET", "/partners/./orgs"), nothing("admin", "GET", "/partners/"+hurdlr+"/tokens"),
 	}
 	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
-		rows = append(rows, row{name: "X_orgs_" + method, call: call{method: method, target: "/partners/orgs", headers: []string{auth}}, status: 405, code: badRequest, header: map[string]string{"Allow": "GET, HEAD"}})
+		rows = append(rows, row{name: "orgs_" + method, call: call{method: method, target: "/partners/orgs", headers: []string{auth}}, status: 405, code: badRequest, header: map[string]string{"Allow": "GET, HEAD"}})
 	}
-	rows = append(rows, row{name: "X_orgs_HEAD", call: call{method: "HEAD", target: "/partners/orgs", headers: []string{auth}}, status: 200,
+	rows = append(rows, row{name: "orgs_HEAD", call: call{method: "HEAD", target: "/partners/orgs", headers: []string{auth}}, status: 200,
 		header: map[string]string{"Content-Type": "application/vnd.api+json"}, also: func(t *testing.T, r harness.Response) {
 			if r.Body != "" {
 				t.Error("HEAD with a body")
@@ -217,39 +217,39 @@ func TestPartnerPaths(t *testing.T) {
 	a.run(t, rows)
 }
 
-// The list of orgs, as seeds/000 shows it.
+// The list of orgs that a partner may act for, as PARTNER_GUIDE.md shows it.
 func TestPartnerOrgs(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t)
 	a.grant(t, kard, wayne, grantedTwo)
 	auth := bearer(a.token)
-	seed := `{"data":[{"type":"org","attributes":{"orgId":"h5D8B5gyHtk=","orgName":"Shared Client 2"}},{"type":"org","attributes":{"orgId":"ipF58vfdszo=","orgName":"Shared Client 1"}}]}`
+	both := `{"data":[{"type":"org","attributes":{"orgId":"h5D8B5gyHtk=","orgName":"Shared Client 2"}},{"type":"org","attributes":{"orgId":"ipF58vfdszo=","orgName":"Shared Client 1"}}]}`
 	document := map[string]string{"Content-Type": "application/vnd.api+json"}
-	a.run(t, []row{{name: "X_orgs_of_the_seed", call: get("/partners/orgs", auth), status: 200, body: seed, header: document}})
-	a.refusedOrgs(t) // all of them had a grant of some kind
+	a.run(t, []row{{name: "orgs", call: get("/partners/orgs", auth), status: 200, body: both, header: document}})
+	a.refusedOrgs(t) // must not be listed
 	a.run(t, []row{
-		{name: "X_only_who_agreed", call: get("/partners/orgs", auth), status: 200, body: seed, header: document},
-		{name: "X_whole_page", call: get("/partners/orgs?page%5Bsize%5D=1000", auth), status: 200, body: seed, header: document},
-		{name: "X_page_not_encoded", call: get("/partners/orgs?page[size]=1000", auth), status: 200, body: seed, header: document},
-		{name: "X_after", call: get("/partners/orgs?page[after]="+sharedTwo, auth), status: 200, body: `{"data":[{"type":"org","attributes":{"orgId":"ipF58vfdszo=","orgName":"Shared Client 1"}}]}`, header: document},
-		{name: "X_after_the_last", call: get("/partners/orgs?page[after]=zzz", auth), status: 200, body: `{"data":[]}`, header: document},
+		{name: "only_orgs_that_agreed", call: get("/partners/orgs", auth), status: 200, body: both, header: document},
+		{name: "whole_page", call: get("/partners/orgs?page%5Bsize%5D=1000", auth), status: 200, body: both, header: document},
+		{name: "page_not_encoded", call: get("/partners/orgs?page[size]=1000", auth), status: 200, body: both, header: document},
+		{name: "after", call: get("/partners/orgs?page[after]="+sharedTwo, auth), status: 200, body: `{"data":[{"type":"org","attributes":{"orgId":"ipF58vfdszo=","orgName":"Shared Client 1"}}]}`, header: document},
+		{name: "after_the_last", call: get("/partners/orgs?page[after]=zzz", auth), status: 200, body: `{"data":[]}`, header: document},
 	})
 	var rows []row
 	for i, query := range []string{"page[size]=0", "page[size]=-1", "page[size]=1001", "page[size]=x", "page[size]=1.0", "page[size]=", "page[size]=99999999999999999999", "page[size]=1&page[size]=1", "page[after]=a&page[after]=b",
 		"page[after]=", "page[after]=no%20org", "page[after]=" + strings.Repeat("1", 129), "page[after]=a/b", "page[number]=1", "page=1", "size=1", "limit=1", "scope=cards", "x", "%zz", "page[size]=%zz", "page[size]=1;page[after]=a", "page[size]=1&x=1"} {
-		rows = append(rows, unsound(fmt.Sprint("X_page_", i), get("/partners/orgs?"+query, auth), ""))
+		rows = append(rows, unsound(fmt.Sprint("page_", i), get("/partners/orgs?"+query, auth), ""))
 	}
 	for _, name := range []string{"access_token", "token", "subject_token", "client_secret"} {
-		rows = append(rows, unsound("X_orgs_"+name+"_in_the_URL", get("/partners/orgs?"+name+"="+a.token), ""),
-			unsound("X_token_"+name+"_in_the_URL", post("/partners/token?"+name+"="+a.token, `{"data":{"type":"createOnBehalfToken","attributes":`+onBehalfOf(sharedTwo, "cards")+`}}`, apiType), ""))
+		rows = append(rows, unsound("orgs_"+name+"_in_the_URL", get("/partners/orgs?"+name+"="+a.token), ""),
+			unsound("token_"+name+"_in_the_URL", post("/partners/token?"+name+"="+a.token, `{"data":{"type":"createOnBehalfToken","attributes":`+onBehalfOf(sharedTwo, "cards")+`}}`, apiType), ""))
 	}
 	a.run(t, rows)
-	t.Run("X_none", func(t *testing.T) {
+	t.Run("none", func(t *testing.T) {
 		a.partner(t, "alone")
 		token, _ := a.partnerToken(t, "alone", nil)
 		row{status: 200, body: `{"data":[]}`}.check(t, a.send(t, get("/partners/orgs", bearer(token))))
 	})
-	t.Run("X_pages", func(t *testing.T) {
+	t.Run("pages", func(t *testing.T) {
 		a.partner(t, "paged")
 		token, _ := a.partnerToken(t, "paged", nil)
 		var want []string
@@ -257,7 +257,7 @@ func TestPartnerOrgs(t *testing.T) {
 			id := fmt.Sprintf("paged-%d=", i)
 			a.org(t, id, "Org & Söhne <"+id+">")
 			a.grant(t, "paged", id, "cards")
-			if i%3 == 1 { // pages with holes in them
+			if i%3 == 1 { // deactivated orgs leave holes in the pages
 				a.admin(t, "POST", "/orgs/"+id+"/deactivate", nil)
 				continue
 			}
@@ -292,8 +292,8 @@ func TestPartnerOrgs(t *testing.T) {
 	})
 }
 
-// A partner that makes more tokens than its quota is told to wait; the others
-// are not.
+// A partner that makes more tokens than its quota must wait; other partners need
+// not.
 func TestOnBehalfQuota(t *testing.T) {
 	t.Parallel()
 	a := newAlliance(t, func(c *config.Config) {
@@ -305,19 +305,19 @@ func TestOnBehalfQuota(t *testing.T) {
 	ask1, ask2 := askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(a.token)), ask(trade(second, sharedOne))
 	made("", call{}).check(t, a.send(t, ask1))
 	granted("", call{}).check(t, a.send(t, ask2))
-	// What is refused counts for nothing.
+	// Refused requests do not count.
 	notAgreed("", call{}).check(t, a.send(t, askOnBehalf(onBehalfOf(wayne, "cards"), bearer(a.token))))
 	made("", call{}).check(t, a.send(t, ask1))
 	told := a.store.Calls("AddHits")
 	a.run(t, []row{
-		{name: "X_quota", call: ask1, status: 429, code: "too_many_requests"},
-		{name: "X_quota_of_the_partner_not_of_the_token", call: ask2, status: 429, code: "too_many_requests"},
-		made("X_quota_of_another_partner", askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(others))),
-		{name: "X_quota_is_not_for_the_list", call: get("/partners/orgs", bearer(a.token)), status: 200},
+		{name: "quota", call: ask1, status: 429, code: "too_many_requests"},
+		{name: "quota_of_the_partner_not_of_the_token", call: ask2, status: 429, code: "too_many_requests"},
+		made("quota_of_another_partner", askOnBehalf(onBehalfOf(sharedTwo, "cards"), bearer(others))),
+		{name: "quota_is_not_for_the_list", call: get("/partners/orgs", bearer(a.token)), status: 200},
 	})
-	// The replica tells the store now and then; what it tells after the minute
-	// counts for the next one.
+	// A replica adds its count to the store from time to time. What it adds after
+	// the minute counts for the next one.
 	poll.AwaitTrue(t, poll.Patience, "the quota is shared", func() bool { return a.store.Calls("AddHits") > told })
 	a.Clock.Add(time.Minute)
-	a.run(t, []row{made("X_quota_later", ask1)})
+	a.run(t, []row{made("quota_later", ask1)})
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// The technical flow of seeds/000 and its ends, on both stores.
+// A partner lists orgs and gets tokens, and every way to end them works, on both
+// stores.
 func TestPartnersOnEachStore(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		a := &alliance{world: startWorld(t, start, harness.Options{})}
 		a.agree(t)
-		t.Run("X_orgs", func(t *testing.T) {
+		t.Run("orgs", func(t *testing.T) {
 			r := a.send(t, get("/partners/orgs?page[size]=1", bearer(a.token)))
 			first := `{"data":[{"type":"org","attributes":{"orgId":"h5D8B5gyHtk=","orgName":"Shared Client 2"}}],"links":{"next":"/partners/orgs?page%5Bafter%5D=h5D8B5gyHtk%3D\u0026page%5Bsize%5D=1"}}`
 			if r.Status != 200 || r.Body != first {
@@ -22,10 +23,10 @@ func TestPartnersOnEachStore(t *testing.T) {
 			}
 		})
 		for name, end := range map[string]func(t *testing.T){
-			"X12_partner_token": func(t *testing.T) { a.admin(t, "DELETE", "/partners/"+hurdlr+"/tokens/"+a.id, nil) },
-			"X12_grant":         func(t *testing.T) { a.admin(t, "DELETE", "/partners/"+hurdlr+"/orgs/"+sharedTwo, nil) },
-			"X12_partner":       func(t *testing.T) { a.admin(t, "POST", "/partners/"+hurdlr+"/void-tokens", nil) },
-			"X12_org":           func(t *testing.T) { a.admin(t, "POST", "/orgs/"+sharedTwo+"/void-tokens", nil) },
+			"on_behalf_ends/partner_token": func(t *testing.T) { a.admin(t, "DELETE", "/partners/"+hurdlr+"/tokens/"+a.id, nil) },
+			"on_behalf_ends/grant":         func(t *testing.T) { a.admin(t, "DELETE", "/partners/"+hurdlr+"/orgs/"+sharedTwo, nil) },
+			"on_behalf_ends/partner":       func(t *testing.T) { a.admin(t, "POST", "/partners/"+hurdlr+"/void-tokens", nil) },
+			"on_behalf_ends/org":           func(t *testing.T) { a.admin(t, "POST", "/orgs/"+sharedTwo+"/void-tokens", nil) },
 		} {
 			t.Run(name, func(t *testing.T) {
 				a.grant(t, hurdlr, sharedTwo, grantedTwo)
@@ -45,7 +46,7 @@ func TestPartnersOnEachStore(t *testing.T) {
 	})
 }
 
-// R13: no partner token is in Redis, only what is kept of it.
+// Redis holds the record of a partner token, never the token.
 func TestPartnerTokensInRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -54,10 +55,10 @@ func TestPartnerTokensInRedis(t *testing.T) {
 	a.agree(t)
 	a.onBehalf(t, a.token, sharedTwo, "cards")
 	granted("", call{}).check(t, a.send(t, ask(trade(a.token, sharedTwo))))
-	t.Run("R13_raw_partner_token_not_in_redis", func(t *testing.T) {
+	t.Run("tokens_are_hashed/raw_partner_token_not_in_redis", func(t *testing.T) {
 		dump := dialRedis(t, server.Addr).dump()
 		if !strings.Contains(dump, a.id) {
-			t.Errorf("nothing is kept of it in %d bytes", len(dump))
+			t.Errorf("%d bytes without the record of the token: this test looks in the wrong place", len(dump))
 		}
 		a.holdsNoSecret(t, "Redis", dump)
 	})

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// redis speaks just enough of Redis' protocol to look at all that it holds.
+// redis speaks just enough of the Redis protocol to read everything that the
+// server holds.
 type redis struct {
 	t    *testing.T
 	conn net.Conn
@@ -31,7 +32,7 @@ func dialRedis(t *testing.T, addr string) *redis {
 	return &redis{t, conn, bufio.NewReader(conn)}
 }
 
-// do sends a command and answers its reply: string, int64, nil or []any.
+// do sends a command and returns its reply: string, int64, nil or []any.
 func (r *redis) do(args ...string) any {
 	r.t.Helper()
 	var b strings.Builder
@@ -81,7 +82,7 @@ func (r *redis) reply() any {
 	return string(b[:n])
 }
 
-// keys answers every key.
+// keys returns every key.
 func (r *redis) keys() []string {
 	r.t.Helper()
 	var all []string
@@ -96,7 +97,7 @@ func (r *redis) keys() []string {
 	}
 }
 
-// dump answers every key and its value, as Redis would write them to disk.
+// dump returns every key and its value, as Redis would write them to disk.
 func (r *redis) dump() string {
 	r.t.Helper()
 	r.do("CONFIG", "SET", "rdbcompression", "no")

@@ -20,7 +20,7 @@ var (
 	b64token  = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`) // RFC 6750 §2.1
 )
 
-// checkEvery checks what holds for every response, whatever it answers.
+// checkEvery checks what every response must have.
 func (w *world) checkEvery(t *testing.T, c call, r harness.Response) {
 	t.Helper()
 	for name, want := range map[string]string{
@@ -36,7 +36,7 @@ func (w *world) checkEvery(t *testing.T, c call, r harness.Response) {
 	}
 	var head strings.Builder
 	_ = r.Header.Write(&head)
-	w.holdsNoSecret(t, "response", head.String()+r.Body) // a new token is remembered only after this
+	w.holdsNoSecret(t, "response", head.String()+r.Body) // before a new token is remembered
 	switch {
 	case r.Status >= 400:
 		checkError(t, c, r)
@@ -60,7 +60,7 @@ type errorDocument struct {
 	Meta                        struct{ Scope string }
 }
 
-// errorOf answers the one error of a JSON:API document, read strictly.
+// errorOf returns the one error of a JSON:API document, read strictly.
 func errorOf(t *testing.T, r harness.Response) errorDocument {
 	t.Helper()
 	var doc struct{ Errors []errorDocument }
@@ -73,7 +73,7 @@ func errorOf(t *testing.T, r harness.Response) errorDocument {
 }
 
 // checkErrorDocument checks what every error of the JSON:API endpoints must
-// have (contract §3).
+// have.
 func checkErrorDocument(t *testing.T, r harness.Response) {
 	t.Helper()
 	e := errorOf(t, r)
@@ -85,7 +85,7 @@ func checkErrorDocument(t *testing.T, r harness.Response) {
 	}
 }
 
-// checkError checks what every error must have (RFC 6749 §5.2, contract §3).
+// checkError checks what every error must have (RFC 6749 §5.2).
 func checkError(t *testing.T, c call, r harness.Response) {
 	t.Helper()
 	inDocument := r.Header.Get("Content-Type") == "application/vnd.api+json"
@@ -116,12 +116,12 @@ func checkError(t *testing.T, c call, r harness.Response) {
 	}
 	var body map[string]any
 	if err := json.Unmarshal([]byte(r.Body), &body); err != nil {
-		t.Fatalf("the error is no JSON object: %q", r.Body)
+		t.Fatalf("the error is not a JSON object: %q", r.Body)
 	}
 	for name, value := range body {
 		text, ok := value.(string)
 		if !ok || !errorText.MatchString(text) {
-			t.Errorf("%s: %q holds what RFC 6749 section 5.2 forbids", name, value)
+			t.Errorf("%s: %q holds characters that RFC 6749 section 5.2 forbids", name, value)
 		}
 		if name != "error" && name != "error_description" {
 			t.Errorf("unexpected member %s", name)
@@ -133,13 +133,14 @@ func checkError(t *testing.T, c call, r harness.Response) {
 	golden.check(t, r)
 }
 
-// wantsDocument says whether an error is to be a JSON:API document: all below
-// the paths of customers' and partners' tokens are.
+// wantsDocument reports whether an error must be a JSON:API document: all
+// errors below /customers/ and /partners/ are.
 func (c call) wantsDocument() bool {
 	return strings.HasPrefix(c.target, "/customers/") || strings.HasPrefix(c.target, "/partners/")
 }
 
-// wellFormedChallenge says whether each attribute of it stands once.
+// wellFormedChallenge reports whether c has the form of a challenge and no
+// repeated attribute.
 func wellFormedChallenge(c string) bool {
 	if !challenge.MatchString(c) {
 		return false
@@ -161,7 +162,7 @@ func checkToken(t *testing.T, r harness.Response) {
 	t.Helper()
 	body := r.JSON(t)
 	if token, _ := body["access_token"].(string); !b64token.MatchString(token) {
-		t.Error("access_token is no b64token of RFC 6750 section 2.1")
+		t.Error("access_token is not a b64token of RFC 6750 section 2.1")
 	}
 	if body["token_type"] != "Bearer" {
 		t.Errorf("token_type: %v", body["token_type"])

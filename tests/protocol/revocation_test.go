@@ -14,12 +14,12 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// revoke asks to end a token.
+// revoke revokes a token.
 func revoke(token string, headers ...string) call {
 	return form("/oauth/revoke", "token="+url.QueryEscape(token), headers...)
 }
 
-// done is the answer to a revocation.
+// done makes the row of a successful revocation.
 func done(name string, c call) row {
 	return row{name: name, call: c, status: 200, body: "{}", header: map[string]string{"Content-Type": "application/json"}}
 }
@@ -33,25 +33,25 @@ func TestRevocation(t *testing.T) {
 		name string
 		call func(token string) call
 	}{
-		{"V01_own_token", func(token string) call { return revoke(token, auth) }},
-		{"V01_credentials_in_the_body", func(token string) call {
+		{"revoke_own", func(token string) call { return revoke(token, auth) }},
+		{"revoke_own/credentials_in_the_body", func(token string) call {
 			return form("/oauth/revoke", "token="+token+credentials(w.app))
 		}},
-		{"V08_right_hint", func(token string) call {
+		{"revoke_hint/right", func(token string) call {
 			return form("/oauth/revoke", "token_type_hint=access_token&token="+token, auth)
 		}},
-		{"V08_wrong_hint", func(token string) call {
+		{"revoke_hint/wrong", func(token string) call {
 			return form("/oauth/revoke", "token_type_hint=refresh_token&token="+token, auth)
 		}},
-		{"V08_unknown_hint", func(token string) call { return form("/oauth/revoke", "token_type_hint=foo&token="+token, auth) }},
-		{"V13_unknown_parameter", func(token string) call { return form("/oauth/revoke", "foo=bar&foo=baz&token="+token, auth) }},
-		{"V10_callback_is_ignored", func(token string) call {
+		{"revoke_hint/unknown", func(token string) call { return form("/oauth/revoke", "token_type_hint=foo&token="+token, auth) }},
+		{"revoke_unknown_parameter", func(token string) call { return form("/oauth/revoke", "foo=bar&foo=baz&token="+token, auth) }},
+		{"revoke_get/callback_is_ignored", func(token string) call {
 			return form("/oauth/revoke?callback=x", "callback=package.myCallback&token="+token, auth)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			mine := w.token(t, w.app, "")
-			if !w.introspect(t, w.rs, mine) { // cached from here on
+			if !w.introspect(t, w.rs, mine) { // now it is cached
 				t.Fatal("not active")
 			}
 			done("", call{}).check(t, w.send(t, c.call(mine)))
@@ -66,44 +66,44 @@ func TestRevocation(t *testing.T) {
 	}
 	gone := w.token(t, w.app, "")
 	w.run(t, []row{
-		done("V02_unknown", revoke(strings.Repeat("a", 43), auth)),
-		done("V03_own_token_again_1", revoke(gone, auth)),
-		done("V03_own_token_again_2", revoke(gone, auth)),
-		done("V04_malformed", revoke("x", auth)),
-		done("V04_4_kb", revoke(strings.Repeat("x", 4096), auth)),
-		done("V04_nul", revoke("a\x00b", auth)),
-		done("V04_invalid_utf8", revoke("\xff", auth)),
-		done("V04_the_secret_is_no_token", revoke(w.app.ClientSecret, auth)),
-		notYours("V05_token_of_another_client", revoke(others, auth)),
-		notYours("V05_even_for_a_resource_server", revoke(others, basic(w.rs))),
-		failed("V06_none", revoke(token)),
-		failed("V06_wrong", revoke(token, basicOf("app", wrong))),
-		failed("V06_unknown", revoke(token, basicOf("nobody", wrong))),
-		failed("V06_bearer_is_no_client_authentication", revoke(token, bearer(token))),
-		refused("V07_missing", form("/oauth/revoke", "", auth), missing),
-		refused("V07_empty", form("/oauth/revoke", "token=", auth), missing),
-		refused("V07_twice", form("/oauth/revoke", "token="+token+"&token="+token, auth), "more than once"),
-		// Every type of token can be revoked, so unsupported_token_type is never told.
-		done("V09_every_type_is_revocable", form("/oauth/revoke", "token_type_hint=id_token&token=x", auth)),
-		{name: "V10_get", call: call{method: "GET", target: "/oauth/revoke?token=" + token + "&callback=x", headers: []string{auth}},
+		done("revoke_unknown", revoke(strings.Repeat("a", 43), auth)),
+		done("revoke_again/1", revoke(gone, auth)),
+		done("revoke_again/2", revoke(gone, auth)),
+		done("revoke_malformed", revoke("x", auth)),
+		done("revoke_malformed/4_kb", revoke(strings.Repeat("x", 4096), auth)),
+		done("revoke_malformed/nul", revoke("a\x00b", auth)),
+		done("revoke_malformed/invalid_utf8", revoke("\xff", auth)),
+		done("revoke_malformed/the_secret_is_no_token", revoke(w.app.ClientSecret, auth)),
+		notYours("revoke_anothers/token_of_another_client", revoke(others, auth)),
+		notYours("revoke_anothers/even_for_a_resource_server", revoke(others, basic(w.rs))),
+		failed("revoke_authentication/none", revoke(token)),
+		failed("revoke_authentication/wrong", revoke(token, basicOf("app", wrong))),
+		failed("revoke_authentication/unknown", revoke(token, basicOf("nobody", wrong))),
+		failed("revoke_authentication/bearer_is_no_client_authentication", revoke(token, bearer(token))),
+		refused("revoke_token_missing", form("/oauth/revoke", "", auth), missing),
+		refused("revoke_token_missing/empty", form("/oauth/revoke", "token=", auth), missing),
+		refused("revoke_token_missing/twice", form("/oauth/revoke", "token="+token+"&token="+token, auth), "more than once"),
+		// Every type of token can be revoked, so unsupported_token_type is never returned.
+		done("revoke_every_type", form("/oauth/revoke", "token_type_hint=id_token&token=x", auth)),
+		{name: "revoke_get", call: call{method: "GET", target: "/oauth/revoke?token=" + token + "&callback=x", headers: []string{auth}},
 			status: 405, code: badRequest, header: map[string]string{"Allow": "POST"}},
-		refused("T10_json_is_for_the_token_endpoint", post("/oauth/revoke", `{"token":"`+token+`"}`, jsonType, auth), "application/x-www-form-urlencoded"),
+		refused("json_only_at_token_endpoint/refused_at_revocation", post("/oauth/revoke", `{"token":"`+token+`"}`, jsonType, auth), "application/x-www-form-urlencoded"),
 	})
-	t.Run("V05_it_stays_active", func(t *testing.T) {
+	t.Run("revoke_anothers/it_stays_active", func(t *testing.T) {
 		if !w.introspect(t, w.rs, others) {
 			t.Error("the other client's token is inactive")
 		}
 	})
-	t.Run("V06_it_stays_active", func(t *testing.T) {
+	t.Run("revoke_authentication/it_stays_active", func(t *testing.T) {
 		if !w.introspect(t, w.rs, token) {
 			t.Error("an unauthenticated call ended the token")
 		}
 	})
-	// Without TLS nothing but loopback is served: see T05.
-	t.Run("V12_no_redirect_to_https", func(t *testing.T) {
+	// Without TLS only loopback is served: see the rule no_plain_http.
+	t.Run("revoke_no_redirect", func(t *testing.T) {
 		wantHeader(t, w.send(t, revoke("x", auth)), "Location", "")
 	})
-	t.Run("V01_audited", func(t *testing.T) {
+	t.Run("revoke_own/audited", func(t *testing.T) {
 		if !strings.Contains(w.audit(t), `"action":"token.revoke"`) {
 			t.Error("no event")
 		}
@@ -114,7 +114,7 @@ func TestRevocationInParallel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	token := w.token(t, w.app, "")
-	t.Run("V14_100_at_once", func(t *testing.T) {
+	t.Run("revoke_parallel", func(t *testing.T) {
 		var all sync.WaitGroup
 		for range 100 {
 			all.Go(func() {
@@ -139,7 +139,7 @@ func TestVoid(t *testing.T) {
 		if !w.introspect(t, w.rs, old) {
 			t.Fatal("not active")
 		}
-		t.Run("V15_void_all_of_a_client", func(t *testing.T) {
+		t.Run("void_client", func(t *testing.T) {
 			if r := w.AdminDo(t, "POST", "/clients/app/void-tokens", nil); r.Status != 200 {
 				t.Fatalf("%d %s", r.Status, r.Body)
 			}
@@ -147,14 +147,14 @@ func TestVoid(t *testing.T) {
 				t.Error("an old token is active, or another client's is not")
 			}
 			if !w.introspect(t, w.rs, w.token(t, w.app, "")) {
-				t.Error("a token made afterwards is inactive")
+				t.Error("a token issued afterwards is inactive")
 			}
 		})
 	})
 }
 
-// A customer token and the token of the client that asked for it end apart;
-// tokens without a client cannot be revoked by one.
+// Revoking a customer token does not revoke a token of its client, nor the
+// other way around. A client cannot revoke tokens that belong to no client.
 func TestRevocationOfOtherUses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -166,8 +166,8 @@ func TestRevocationOfOtherUses(t *testing.T) {
 		name              string
 		revokeOf, remains string
 	}{
-		{"V16_customer_token_alone", w.planted(t, customer), w.token(t, w.app, "")},
-		{"V16_client_token_alone", w.token(t, w.app, ""), w.planted(t, customer)},
+		{"revoke_one_use/customer_token_alone", w.planted(t, customer), w.token(t, w.app, "")},
+		{"revoke_one_use/client_token_alone", w.token(t, w.app, ""), w.planted(t, customer)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			done("", call{}).check(t, w.send(t, revoke(c.revokeOf, basic(w.app))))
@@ -179,14 +179,14 @@ func TestRevocationOfOtherUses(t *testing.T) {
 	onBehalf := w.planted(t, func(r *store.Token) {
 		r.Use, r.OrgID, r.PartnerID, r.ClientID, r.SecretID = store.UseOnBehalf, "o1", "acme", "", ""
 	})
-	w.run(t, []row{{name: "V05_token_without_a_client", call: revoke(onBehalf, basic(w.app)), status: 400, code: "unauthorized_client"}})
+	w.run(t, []row{{name: "revoke_anothers/token_without_a_client", call: revoke(onBehalf, basic(w.app)), status: 400, code: "unauthorized_client"}})
 	if !w.introspect(t, rs, onBehalf) {
-		t.Error("V05: the token is inactive")
+		t.Error("the on-behalf token is inactive: a client has revoked it")
 	}
 }
 
-// What was made from a token ends with it, and its end is not forgotten with
-// the token: what was made from it may live longer.
+// Tokens that were made from a token end with it. The revocation is remembered
+// after that token has expired, because those made from it may live longer.
 func TestRevocationOfAParent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -203,11 +203,11 @@ func TestRevocationOfAParent(t *testing.T) {
 		name     string
 		revoked  string
 		by       clients.Created
-		outlived bool // by what was made from it
+		outlived bool // by the tokens made from it
 	}{
-		{"C18_bearer_token", w.token(t, backend, ""), backend, true},
-		{"C18_customer_token", w.planted(t, func(r *store.Token) { r.Use, r.CustomerID = store.UseCustomer, "10001" }), w.app, true},
-		{"C18_token_that_makes_none", w.token(t, w.app, ""), w.app, false},
+		{"ends_with_parents/bearer_token", w.token(t, backend, ""), backend, true},
+		{"ends_with_parents/customer_token", w.planted(t, func(r *store.Token) { r.Use, r.CustomerID = store.UseCustomer, "10001" }), w.app, true},
+		{"ends_with_parents/token_that_makes_no_tokens", w.token(t, w.app, ""), w.app, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			made, other := w.planted(t, from(c.revoked)), w.planted(t, from(w.token(t, backend, "")))
@@ -216,18 +216,18 @@ func TestRevocationOfAParent(t *testing.T) {
 			}
 			done("", call{}).check(t, w.send(t, revoke(c.revoked, basic(c.by))))
 			if w.introspect(t, rs, made) || !w.introspect(t, rs, other) {
-				t.Error("what was made from the revoked token is active, or another is not")
+				t.Error("the token made from the revoked one is active, or the other one is not")
 			}
 			why := w.AdminDo(t, "POST", "/tokens/explain", map[string]string{"token": made}).JSON(t)
 			if want := "token:" + tokens.ID(tokens.DigestOf(c.revoked)); why["state"] != "void" || why["void_of"] != want || fmt.Sprint("token:", why["parent_jtis"].([]any)[0]) != want {
-				t.Errorf("explained as %v", why)
+				t.Errorf("/tokens/explain says %v", why)
 			}
 			entries, err := w.store.ReadFeed(t.Context(), store.Position{}, 0)
 			if err != nil || len(entries) == 0 {
 				t.Fatalf("%d entries, %v", len(entries), err)
 			}
 			if last := entries[len(entries)-1]; last.Until.IsZero() != c.outlived {
-				t.Errorf("the void of %s counts until %v", last.Key, last.Until)
+				t.Errorf("the void of %s is kept until %v", last.Key, last.Until)
 			}
 		})
 	}

@@ -7,16 +7,16 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// row is one case: a request and what must come of it.
+// row is one case: a request and the response that it must get.
 type row struct {
-	name   string // id of the case and what it is about
+	name   string // the rule (see rules) and what is special about the row
 	call   call
 	status int
 	code   string // member error; "" for a success
-	says   string // is part of error_description
-	// Of the errors that are JSON:API documents:
+	says   string // part of error_description
+	// For errors that are JSON:API documents:
 	pointer string            // to what is wrong in the document
-	needs   string            // the scopes that are told
+	needs   string            // the scopes that the error names
 	body    string            // the whole body, if given
 	header  map[string]string // "" means absent
 	also    func(t *testing.T, r harness.Response)
@@ -36,7 +36,7 @@ func (row row) check(t *testing.T, r harness.Response) {
 		t.Fatalf("status %d, want %d: %s", r.Status, row.status, r.Body)
 	}
 	if row.call.method != "HEAD" {
-		code, says := row.told(t, r)
+		code, says := row.errorIn(t, r)
 		if code != row.code || !strings.Contains(says, row.says) {
 			t.Errorf("error %q %q, want %q %q", code, says, row.code, row.says)
 		}
@@ -54,8 +54,8 @@ func (row row) check(t *testing.T, r harness.Response) {
 	}
 }
 
-// told answers code and description of an error in either form.
-func (row row) told(t *testing.T, r harness.Response) (code, says string) {
+// errorIn returns the code and description of an error in either form.
+func (row row) errorIn(t *testing.T, r harness.Response) (code, says string) {
 	t.Helper()
 	if r.Status < 400 || r.Header.Get("Content-Type") != "application/vnd.api+json" {
 		code, _ = r.JSON(t)["error"].(string)
@@ -69,7 +69,7 @@ func (row row) told(t *testing.T, r harness.Response) (code, says string) {
 	return e.Code, e.Detail
 }
 
-// Outcomes that many rows share.
+// What many rows expect.
 const (
 	challengeBasic = `Basic realm="grantd", charset="UTF-8"`
 	badRequest     = "invalid_request"
@@ -84,13 +84,14 @@ func refused(name string, c call, says string) row {
 	return row{name: name, call: c, status: 400, code: badRequest, says: says}
 }
 
-// failed is a failed client authentication: one answer for all of them.
+// failed makes the row of a failed client authentication: all of them get one
+// response.
 func failed(name string, c call) row {
 	return row{name: name, call: c, status: 401, code: badClient, says: "client authentication failed",
 		header: map[string]string{"WWW-Authenticate": challengeBasic}}
 }
 
-// withScope adds that the response grants exactly this scope.
+// withScope makes the row also check that exactly this scope is granted.
 func (row row) withScope(scope string) row {
 	row.also = func(t *testing.T, r harness.Response) {
 		t.Helper()

@@ -12,7 +12,8 @@ import (
 	"github.com/grantd/grantd/server/clients"
 )
 
-// Scope requests are strict: all that is asked for, or nothing (contract §3).
+// Scope requests are strict: the client gets every scope that it asks for, or
+// none.
 func TestScope(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -25,46 +26,46 @@ func TestScope(t *testing.T) {
 	}
 	const unknown, syntax, long = "does not have", "single spaces", "too long"
 	w.run(t, []row{
-		granted("S01_one", ask(grant+"&scope=users:read", auth)).withScope("users:read"),
-		granted("S02_omitted_means_the_defaults", ask(grant, basic(narrow))).withScope("users:read"),
-		granted("S02_omitted_without_defaults_means_all", ask(grant, auth)).withScope(appScope),
-		granted("S02_omitted_means_no_rights_over_grantd", ask(grant, basic(admin))).withScope("users:read"),
-		granted("S02_rights_over_grantd_by_name", ask(grant+"&scope=introspect+admin:read+admin:write", basic(admin))).withScope("introspect admin:read admin:write"),
-		{name: "S02_omitted_and_nothing_to_default_to", call: ask(grant, basic(only)), status: 400, code: badScope, says: "no default scopes"},
-		granted("S03_empty_is_omitted", ask(grant+"&scope=", basic(narrow))).withScope("users:read"),
-		refusedScope("S04_unknown", "invoices:read", unknown),
-		refusedScope("S04_one_of_two_unknown", "users:read+invoices:read", unknown),
-		refusedScope("S05_known_but_not_allowed", "subscriptions:read", "this client may not have"),
-		refusedScope("S05_one_of_two_not_allowed", "users:read+subscriptions:read", "this client may not have"),
-		refusedScope("S05_right_over_grantd", "admin:write", "this client may not have"),
-		// Nothing is ever narrowed, so what S06 asks of a server that does holds always.
-		granted("S06_scope_is_always_told", ask(grant+"&scope=users:write", auth)).withScope("users:write"),
-		granted("S07_order", ask(grant+"&scope=users:write+users:read", auth)).withScope("users:write users:read"),
-		granted("S08_duplicate_name", ask(grant+"&scope=users:read+users:read", auth)).withScope("users:read"),
-		refusedScope("S09_double_space", "users:read++users:write", syntax),
-		refusedScope("S09_leading_space", "+users:read", syntax),
-		refusedScope("S09_trailing_space", "users:read+", syntax),
-		refusedScope("S09_only_a_space", "+", syntax),
-		refusedScope("S09_tab", "users:read%09users:write", syntax),
-		refusedScope("S10_quote", "%22users:read%22", syntax),
-		refusedScope("S10_backslash", "users%5Cread", syntax),
-		refusedScope("S10_control", "users%01read", syntax),
-		refusedScope("S10_delete", "users%7Fread", syntax),
-		refusedScope("S10_non_ascii", "us%C3%A9rs", syntax),
-		refusedScope("S10_no_break_space", "users:read%C2%A0users:write", syntax),
-		refusedScope("S11_boundary_characters_are_syntax", "%21+%23+%5B+%5D+~", unknown),
-		refusedScope("S12_case", "Users:Read", unknown),
-		refusedScope("S13_star", "users:*", unknown),
-		refusedScope("S13_star_alone", "*", unknown),
-		refusedScope("S13_prefix", "users", unknown),
-		refusedScope("S14_4_kb", strings.Repeat("a", 4096), long),
-		refusedScope("S14_4_kb_of_names", strings.Repeat("users:read+", 400)+"users:read", long),
-		refusedScope("S14_65_names", strings.Repeat("users:read+", scopes.MaxNames)+"users:read", long),
-		granted("S14_64_names", ask(grant+"&scope="+strings.Repeat("users:read+", scopes.MaxNames-1)+"users:write", auth)).withScope(appScope),
+		granted("scope_granted", ask(grant+"&scope=users:read", auth)).withScope("users:read"),
+		granted("scope_omitted/omitted_means_the_defaults", ask(grant, basic(narrow))).withScope("users:read"),
+		granted("scope_omitted/omitted_without_defaults_means_all", ask(grant, auth)).withScope(appScope),
+		granted("scope_omitted/omitted_means_no_rights_over_grantd", ask(grant, basic(admin))).withScope("users:read"),
+		granted("scope_omitted/rights_over_grantd_by_name", ask(grant+"&scope=introspect+admin:read+admin:write", basic(admin))).withScope("introspect admin:read admin:write"),
+		{name: "scope_omitted/omitted_and_nothing_to_default_to", call: ask(grant, basic(only)), status: 400, code: badScope, says: "no default scopes"},
+		granted("scope_empty", ask(grant+"&scope=", basic(narrow))).withScope("users:read"),
+		refusedScope("scope_unknown", "invoices:read", unknown),
+		refusedScope("scope_unknown/one_of_two_unknown", "users:read+invoices:read", unknown),
+		refusedScope("scope_not_allowed", "subscriptions:read", "this client may not have"),
+		refusedScope("scope_not_allowed/one_of_two_not_allowed", "users:read+subscriptions:read", "this client may not have"),
+		refusedScope("scope_not_allowed/right_over_grantd", "admin:write", "this client may not have"),
+		// grantd never narrows a scope, so the response always holds what was asked for.
+		granted("scope_is_returned", ask(grant+"&scope=users:write", auth)).withScope("users:write"),
+		granted("scope_order", ask(grant+"&scope=users:write+users:read", auth)).withScope("users:write users:read"),
+		granted("scope_duplicate", ask(grant+"&scope=users:read+users:read", auth)).withScope("users:read"),
+		refusedScope("scope_separator/double_space", "users:read++users:write", syntax),
+		refusedScope("scope_separator/leading_space", "+users:read", syntax),
+		refusedScope("scope_separator/trailing_space", "users:read+", syntax),
+		refusedScope("scope_separator/only_a_space", "+", syntax),
+		refusedScope("scope_separator/tab", "users:read%09users:write", syntax),
+		refusedScope("scope_characters/quote", "%22users:read%22", syntax),
+		refusedScope("scope_characters/backslash", "users%5Cread", syntax),
+		refusedScope("scope_characters/control", "users%01read", syntax),
+		refusedScope("scope_characters/delete", "users%7Fread", syntax),
+		refusedScope("scope_characters/non_ascii", "us%C3%A9rs", syntax),
+		refusedScope("scope_characters/no_break_space", "users:read%C2%A0users:write", syntax),
+		refusedScope("scope_boundary_characters/boundary_characters_are_syntax", "%21+%23+%5B+%5D+~", unknown),
+		refusedScope("scope_case", "Users:Read", unknown),
+		refusedScope("scope_no_wildcard/star", "users:*", unknown),
+		refusedScope("scope_no_wildcard/star_alone", "*", unknown),
+		refusedScope("scope_no_wildcard/prefix", "users", unknown),
+		refusedScope("scope_length/4_kb", strings.Repeat("a", 4096), long),
+		refusedScope("scope_length/4_kb_of_names", strings.Repeat("users:read+", 400)+"users:read", long),
+		refusedScope("scope_length/65_names", strings.Repeat("users:read+", scopes.MaxNames)+"users:read", long),
+		granted("scope_length/64_names", ask(grant+"&scope="+strings.Repeat("users:read+", scopes.MaxNames-1)+"users:write", auth)).withScope(appScope),
 	})
 }
 
-// The registry decides about every name the grammar allows.
+// The catalogue decides about every name that the grammar allows.
 func TestScopeOfACatalogue(t *testing.T) {
 	t.Parallel()
 	const names = "! # [ ] ~ a:b/c?d=e&f"
@@ -79,19 +80,18 @@ func TestScopeOfACatalogue(t *testing.T) {
 	w := newWorldWithout(t, func(c *config.Config) { c.Scopes.File = file })
 	odd := w.client(t, "odd", names)
 	w.run(t, []row{
-		granted("S11_boundary_characters_in_the_catalogue", ask(grant+"&scope=%5B+%21+~", basic(odd))).withScope("[ ! ~"),
-		granted("S11_all", ask(grant, basic(odd))).withScope(names),
-		{name: "S04_built_in_names_are_gone", call: ask(grant+"&scope=users:read", basic(odd)), status: 400, code: badScope, says: "does not have"},
+		granted("scope_boundary_characters/boundary_characters_in_the_catalogue", ask(grant+"&scope=%5B+%21+~", basic(odd))).withScope("[ ! ~"),
+		granted("scope_boundary_characters/all", ask(grant, basic(odd))).withScope(names),
+		{name: "scope_unknown/built_in_names_are_gone", call: ask(grant+"&scope=users:read", basic(odd)), status: 400, code: badScope, says: "does not have"},
 	})
-	t.Run("R04_cap_of_a_scope", func(t *testing.T) {
+	t.Run("token_lifetime/cap_of_a_scope", func(t *testing.T) {
 		if got := w.send(t, ask(grant, basic(odd))).JSON(t)["expires_in"]; got != 60.0 {
 			t.Errorf("expires_in %v, want 60", got)
 		}
 	})
 }
 
-// Taking a scope from a client ends its tokens (contract §4); giving one does
-// not.
+// Taking a scope from a client ends its tokens; giving it one does not.
 func TestNarrowing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -102,19 +102,19 @@ func TestNarrowing(t *testing.T) {
 		}
 	}
 	token := w.token(t, w.app, "users:read")
-	t.Run("S15_widening_keeps_tokens", func(t *testing.T) {
+	t.Run("scope_change/widening_keeps_tokens", func(t *testing.T) {
 		change(appScope + " subscriptions:read")
 		if !w.introspect(t, w.rs, token) {
 			t.Error("inactive")
 		}
 	})
-	t.Run("S15_narrowing_voids", func(t *testing.T) {
+	t.Run("scope_change/narrowing_voids", func(t *testing.T) {
 		change("users:write")
 		if w.introspect(t, w.rs, token) {
 			t.Error("active")
 		}
 		if !w.introspect(t, w.rs, w.token(t, w.app, "")) {
-			t.Error("a token made afterwards is inactive")
+			t.Error("a token issued afterwards is inactive")
 		}
 	})
 }

@@ -25,41 +25,41 @@ func TestTokenResponse(t *testing.T) {
 	token, _ := body["access_token"].(string)
 	told := w.send(t, form("/oauth/introspect", "token="+token, basic(w.rs))).JSON(t)
 
-	t.Run("R01_members", func(t *testing.T) {
+	t.Run("token_response", func(t *testing.T) {
 		if r.Status != 200 || r.Header.Get("Content-Type") != "application/json" || token == "" || len(body) != 5 {
 			t.Errorf("%d %s", r.Status, r.Body)
 		}
 	})
-	t.Run("R02_no_store", func(t *testing.T) { wantHeader(t, r, "Cache-Control", "no-store") })
-	t.Run("R03_no_cache", func(t *testing.T) { wantHeader(t, r, "Pragma", "no-cache") })
-	t.Run("R05_token_type", func(t *testing.T) {
+	t.Run("token_no_store", func(t *testing.T) { wantHeader(t, r, "Cache-Control", "no-store") })
+	t.Run("token_no_cache", func(t *testing.T) { wantHeader(t, r, "Pragma", "no-cache") })
+	t.Run("token_type_is_bearer", func(t *testing.T) {
 		if body["token_type"] != "Bearer" {
 			t.Errorf("token_type %v", body["token_type"])
 		}
 	})
-	t.Run("R06_no_refresh_token", func(t *testing.T) {
+	t.Run("no_refresh_token", func(t *testing.T) {
 		if _, ok := body["refresh_token"]; ok {
-			t.Error("there is one")
+			t.Error("refresh_token is present")
 		}
 	})
-	t.Run("R07_characters", func(t *testing.T) {
+	t.Run("token_form", func(t *testing.T) {
 		if !b64token.MatchString(token) || !strings.HasPrefix(token, "gt_sandbox_") || len(token) != len("gt_sandbox_")+43 {
-			t.Error("the token has another form than contract §2 gives it")
+			t.Error("the token is not gt_sandbox_ and 43 base64url characters")
 		}
 	})
-	t.Run("R09_two_calls_two_tokens", func(t *testing.T) {
+	t.Run("tokens_differ", func(t *testing.T) {
 		second := w.token(t, w.app, "")
 		if second == token || !w.introspect(t, w.rs, token) || !w.introspect(t, w.rs, second) {
-			t.Error("the same token, or one of them is not active")
+			t.Error("both tokens are the same, or one of them is inactive")
 		}
 	})
-	t.Run("R10_created_at_is_iat", func(t *testing.T) {
+	t.Run("created_at_is_iat", func(t *testing.T) {
 		at, ok := body["created_at"].(float64)
 		if !ok || body["created_at"] != told["iat"] || int64(at) < before || int64(at) > time.Now().Unix() {
 			t.Errorf("created_at %v, iat %v", body["created_at"], told["iat"])
 		}
 	})
-	t.Run("R11_nothing_inside", func(t *testing.T) {
+	t.Run("token_is_opaque", func(t *testing.T) {
 		inside := raw(t, token)
 		for _, v := range []string{w.app.ClientID, w.app.SecretID, "users"} {
 			if strings.Contains(inside, v) {
@@ -67,13 +67,13 @@ func TestTokenResponse(t *testing.T) {
 			}
 		}
 	})
-	t.Run("R12_headers", func(t *testing.T) {
+	t.Run("security_headers", func(t *testing.T) {
 		wantHeader(t, r, "Set-Cookie", "")
 		wantHeader(t, r, "X-Content-Type-Options", "nosniff")
 	})
 }
 
-// raw decodes what stands behind the prefix.
+// raw decodes the part of the token after its prefix.
 func raw(t *testing.T, token string) string {
 	t.Helper()
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token[len(token)-43:])
@@ -90,12 +90,13 @@ func wantHeader(t *testing.T, r harness.Response, name, want string) {
 	}
 }
 
-// In 160 random bits each bit is sometimes 0 and sometimes 1, and no two
-// tokens agree in them. That they are random is for review: see keyring.go.
+// Each of the 160 random bits is sometimes 0 and sometimes 1, and no two tokens
+// have the same ones. A test cannot show that they are random: review
+// keyring.go.
 func TestTokenEntropy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	t.Run("R08_160_random_bits", func(t *testing.T) {
+	t.Run("token_entropy", func(t *testing.T) {
 		const n = 64
 		var ones [160]int
 		seen := map[string]bool{}
@@ -107,7 +108,7 @@ func TestTokenEntropy(t *testing.T) {
 			}
 		}
 		if len(seen) != n {
-			t.Errorf("%d different of %d", len(seen), n)
+			t.Errorf("%d of %d tokens are different", len(seen), n)
 		}
 		for i, count := range ones { // wrong by chance once in 2^56 runs
 			if count == 0 || count == n {
@@ -123,19 +124,19 @@ func TestLifetime(t *testing.T) {
 	w := newWorld(t, func(c *config.Config) { c.Token.TTL = 7200 * time.Second })
 	short := w.client(t, "short", appScope, func(s *clients.NewSpec) { s.TokenTTL = &ttl })
 	expiresIn := func(c clients.Created) any { return w.send(t, ask(grant, basic(c))).JSON(t)["expires_in"] }
-	t.Run("R04_of_the_server", func(t *testing.T) {
+	t.Run("token_lifetime/of_the_server", func(t *testing.T) {
 		if got := expiresIn(w.app); got != 7200.0 {
 			t.Errorf("expires_in %v", got)
 		}
 	})
-	t.Run("R04_of_the_client", func(t *testing.T) {
+	t.Run("token_lifetime/of_the_client", func(t *testing.T) {
 		if got := expiresIn(short); got != 90.0 {
 			t.Errorf("expires_in %v", got)
 		}
 	})
-	// A replica whose clock is wrong tells the same life: it does not
-	// subtract clocks.
-	t.Run("R16_wrong_clock", func(t *testing.T) {
+	// A replica with a wrong clock returns the same lifetime: it does not
+	// subtract two clocks.
+	t.Run("lifetime_with_wrong_clock", func(t *testing.T) {
 		w.Clock.Add(5 * time.Minute)
 		if got := expiresIn(w.app); got != 7200.0 {
 			t.Errorf("expires_in %v", got)
@@ -143,7 +144,7 @@ func TestLifetime(t *testing.T) {
 	})
 }
 
-// What is stored of a token: its digest, for as long as it lives.
+// The store keeps only the digest of a token, and only as long as it lives.
 func TestTokenAtRest(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		var c config.Config
@@ -161,18 +162,18 @@ func TestTokenAtRest(t *testing.T) {
 		digest := tokens.DigestOf(token)
 
 		if on == "embedded" {
-			t.Run("R13_raw_token_not_in_the_file", func(t *testing.T) {
+			t.Run("tokens_are_hashed/raw_token_not_in_the_file", func(t *testing.T) {
 				w.Close()
 				file := readFile(t, filepath.Join(c.Store.Embedded.Path, "grantd.db"))
 				w.holdsNoSecret(t, "file", file)
 				if !strings.Contains(file, string(digest[:])) {
-					t.Error("the digest is not there either: this test looks in the wrong place")
+					t.Error("the digest is missing too: this test looks in the wrong place")
 				}
 			})
 			return
 		}
 		r := dialRedis(t, c.Store.Redis.Addresses[0])
-		t.Run("R04_redis_ttl", func(t *testing.T) {
+		t.Run("token_lifetime/redis_ttl", func(t *testing.T) {
 			want := int64(body["expires_in"].(float64))
 			for _, k := range r.keys() {
 				if !strings.HasSuffix(k, string(digest[:])) && !strings.Contains(k, tokens.ID(digest)) {
@@ -183,16 +184,16 @@ func TestTokenAtRest(t *testing.T) {
 				}
 				return
 			}
-			t.Error("no key of the token")
+			t.Error("Redis has no key of the token")
 		})
-		t.Run("R13_raw_token_not_in_redis", func(t *testing.T) {
+		t.Run("tokens_are_hashed/raw_token_not_in_redis", func(t *testing.T) {
 			dump := r.dump()
 			w.holdsNoSecret(t, "Redis", dump)
 			if !strings.Contains(dump, string(digest[:])) {
-				t.Error("the digest is not there either: this test looks in the wrong place")
+				t.Error("the digest is missing too: this test looks in the wrong place")
 			}
 		})
-		t.Run("R15_every_token_ends_by_itself", func(t *testing.T) {
+		t.Run("tokens_expire_by_themselves/every_token_ends_by_itself", func(t *testing.T) {
 			found, without := 0, 0
 			for _, k := range r.keys() {
 				if strings.HasPrefix(k, c.Store.Redis.KeyPrefix+"t:") {
@@ -203,20 +204,20 @@ func TestTokenAtRest(t *testing.T) {
 				}
 			}
 			if found != 2 || without > 0 {
-				t.Errorf("%d tokens, %d without an end; want 2, 0", found, without)
+				t.Errorf("%d tokens, %d without a TTL; want 2, 0", found, without)
 			}
 		})
 	})
 }
 
-// A token that may not be stored is not given out.
+// A token that could not be stored is not issued.
 func TestTokenNotStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	unavailable := row{status: 503, code: "temporarily_unavailable"}
 	for name, fail := range map[string]func(string, error){
-		"R14_not_stored":             w.store.Fail,
-		"R14_stored_but_answer_lost": w.store.FailAfter,
+		"no_token_without_store/not_stored":               w.store.Fail,
+		"no_token_without_store/stored_but_response_lost": w.store.FailAfter,
 	} {
 		t.Run(name, func(t *testing.T) {
 			fail("PutToken", store.ErrUnavailable)
@@ -224,15 +225,15 @@ func TestTokenNotStored(t *testing.T) {
 			r := w.send(t, ask(grant, basic(w.app)))
 			unavailable.check(t, r)
 			if strings.Contains(r.Body, "access_token") {
-				t.Error("a token was given out")
+				t.Error("a token was issued")
 			}
 		})
 	}
-	t.Run("R14_afterwards", func(t *testing.T) { granted("", call{}).check(t, w.send(t, ask(grant, basic(w.app)))) })
+	t.Run("no_token_without_store/afterwards", func(t *testing.T) { granted("", call{}).check(t, w.send(t, ask(grant, basic(w.app)))) })
 }
 
-// With Redis gone every answer is 503, never 401 and never inactive; what the
-// cache knows may be told for as long as the feed counts as fresh.
+// Without Redis every response is 503, never 401 and never inactive. The cache
+// may still be used while the feed counts as fresh.
 func TestRedisDown(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -245,13 +246,13 @@ func TestRedisDown(t *testing.T) {
 	}
 	server.Kill()
 	unavailable := row{status: 503, code: "temporarily_unavailable"}
-	t.Run("R14_redis_down_no_token", func(t *testing.T) {
+	t.Run("no_token_without_store/redis_down_no_token", func(t *testing.T) {
 		unavailable.check(t, w.send(t, ask(grant, basic(w.app))))
 	})
-	t.Run("I33_redis_down_token_not_cached", func(t *testing.T) {
+	t.Run("introspect_store_down/redis_down_token_not_cached", func(t *testing.T) {
 		unavailable.check(t, w.send(t, form("/oauth/introspect", "token="+uncached, basic(w.rs))))
 	})
-	t.Run("I33_redis_down_token_cached", func(t *testing.T) {
+	t.Run("introspect_store_down/redis_down_token_cached", func(t *testing.T) {
 		deadline := time.Now().Add(20 * time.Second)
 		for {
 			r := w.send(t, form("/oauth/introspect", "token="+cached, basic(w.rs)))
@@ -264,20 +265,20 @@ func TestRedisDown(t *testing.T) {
 			}
 		}
 	})
-	t.Run("V11_redis_down", func(t *testing.T) {
+	t.Run("revoke_store_down/redis", func(t *testing.T) {
 		unavailable.check(t, w.send(t, form("/oauth/revoke", "token="+cached, basic(w.app))))
 	})
-	t.Run("A11_redis_down_wrong_secret", func(t *testing.T) {
+	t.Run("unknown_client_looks_alike/redis_down_wrong_secret", func(t *testing.T) {
 		unavailable.check(t, w.send(t, ask(grant, basicOf("app", wrong))))
 	})
 }
 
-// A client that goes away takes nothing with it: what was stored ends by
-// itself, and the server goes on.
+// A client that disconnects breaks nothing: the stored token expires by itself,
+// and the server goes on.
 func TestClientDisconnects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	t.Run("R15_client_disconnects_after_store", func(t *testing.T) {
+	t.Run("tokens_expire_by_themselves/client_disconnects_after_store", func(t *testing.T) {
 		conn := w.dial(t)
 		gone := make(chan struct{})
 		w.store.Hook("PutToken", func() { conn.Close(); close(gone) })
@@ -288,7 +289,7 @@ func TestClientDisconnects(t *testing.T) {
 		w.store.Heal("PutToken")
 		granted("", call{}).check(t, w.send(t, ask(grant, basic(w.app))))
 	})
-	t.Run("R15_the_record_ends_with_the_token", func(t *testing.T) {
+	t.Run("tokens_expire_by_themselves/the_record_ends_with_the_token", func(t *testing.T) {
 		d := tokens.DigestOf(w.token(t, w.app, ""))
 		if _, err := w.store.GetToken(t.Context(), d); err != nil {
 			t.Fatal(err)

@@ -9,8 +9,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// With the store unreachable: 503 with Retry-After, never 401, never
-// inactive (contract §3). Only what is garbage by its form is told so.
+// If the store is unreachable, the response is 503 with Retry-After, never 401
+// and never inactive. A malformed token is still inactive: that needs no store.
 func TestStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -32,25 +32,25 @@ func TestStoreUnavailable(t *testing.T) {
 		rows   []row
 	}{
 		{"GetClient", []row{
-			unavailable("R14_token", ask(grant, basic(fresh(appScope)))),
-			unavailable("R14_token_wrong_secret", ask(grant, basicOf(fresh(appScope).ClientID, wrong))),
-			unavailable("R14_token_unknown_client", ask(grant, basicOf("nobody", wrong))),
-			unavailable("I33_introspect", about(token(), basic(fresh("introspect")))),
-			unavailable("V11_revoke", form("/oauth/revoke", "token="+token(), basic(fresh(appScope)))),
+			unavailable("no_token_without_store/token", ask(grant, basic(fresh(appScope)))),
+			unavailable("no_token_without_store/token_wrong_secret", ask(grant, basicOf(fresh(appScope).ClientID, wrong))),
+			unavailable("no_token_without_store/token_unknown_client", ask(grant, basicOf("nobody", wrong))),
+			unavailable("introspect_store_down/introspect", about(token(), basic(fresh("introspect")))),
+			unavailable("revoke_store_down/client", form("/oauth/revoke", "token="+token(), basic(fresh(appScope)))),
 		}},
-		{"PutToken", []row{unavailable("R14_put", ask(grant, basic(w.app)))}},
+		{"PutToken", []row{unavailable("no_token_without_store/put", ask(grant, basic(w.app)))}},
 		{"GetToken", []row{
-			unavailable("I33_token_not_cached", about(token(), basic(w.rs))),
-			unavailable("I33_bearer_not_cached", about(cached, bearer(bearerRS))),
-			unavailable("V11_revoke_token_not_read", form("/oauth/revoke", "token="+token(), basic(w.app))),
-			{name: "I33_token_cached", call: about(cached, basic(w.rs)), status: 200,
+			unavailable("introspect_store_down/token_not_cached", about(token(), basic(w.rs))),
+			unavailable("introspect_store_down/bearer_not_cached", about(cached, bearer(bearerRS))),
+			unavailable("revoke_store_down/token_not_read", form("/oauth/revoke", "token="+token(), basic(w.app))),
+			{name: "introspect_store_down/token_cached", call: about(cached, basic(w.rs)), status: 200,
 				also: func(t *testing.T, r harness.Response) {
 					if r.JSON(t)["active"] != true {
 						t.Error(r.Body)
 					}
 				}},
-			{name: "I06_garbage_needs_no_store", call: about("made-up-0123456789", basic(w.rs)), status: 200, body: inactive},
-			granted("V04_garbage_needs_no_store", form("/oauth/revoke", "token=made-up-0123456789", basic(w.app))),
+			{name: "introspect_malformed/garbage_needs_no_store", call: about("made-up-0123456789", basic(w.rs)), status: 200, body: inactive},
+			granted("revoke_malformed/garbage_needs_no_store", form("/oauth/revoke", "token=made-up-0123456789", basic(w.app))),
 		}},
 	} {
 		t.Run(group.method, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestStoreUnavailable(t *testing.T) {
 		})
 	}
 	for method, activeAfter := range map[string]bool{"AppendFeed": true, "ReplaceToken": false} {
-		t.Run("V11_"+method, func(t *testing.T) {
+		t.Run("revoke_store_down/"+method, func(t *testing.T) {
 			mine := token()
 			revoke := form("/oauth/revoke", "token="+mine, basic(w.app))
 			w.store.Fail(method, store.ErrUnavailable)

@@ -19,7 +19,7 @@ func equal(a, b any) bool { return cmp.Equal(a, b) }
 
 func repeated(s string, n int) string { return strings.Repeat(s, n) }
 
-// The hashes below are what other servers keep of a secret.
+// The hashes below are those in which other servers store a secret.
 
 func bcryptOf(t *testing.T, secret string) string {
 	t.Helper()

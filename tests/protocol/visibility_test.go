@@ -11,7 +11,7 @@ import (
 
 const cards, accounts = "https://cards.example", "https://accounts.example"
 
-// server is what a resource server says of itself.
+// server creates a resource server that declares what it handles.
 func (w *world) server(t *testing.T, id string, uses []store.TokenUse, resource string, enforces ...string) clients.Created {
 	t.Helper()
 	return w.client(t, id, "introspect", func(s *clients.NewSpec) {
@@ -21,8 +21,9 @@ func (w *world) server(t *testing.T, id string, uses []store.TokenUse, resource 
 
 var everyUse = []store.TokenUse{store.UseClient, store.UseCustomer, store.UseOnBehalf, store.UsePartner}
 
-// A resource server sees as active only what it said it can handle (contract
-// §3): each column is a resource server, each row a token.
+// A token is active only for resource servers that have declared that they can
+// handle it. Each row is a token with the resource servers for which it is
+// active.
 func TestVisibility(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -72,7 +73,7 @@ func TestVisibility(t *testing.T) {
 			expected[s] = true
 		}
 		for name, rs := range servers {
-			t.Run("I08_"+tok.name+"_to_"+name, func(t *testing.T) {
+			t.Run("introspect_visibility/"+tok.name+"_to_"+name, func(t *testing.T) {
 				if got := w.introspect(t, rs, token); got != expected[name] {
 					t.Errorf("active %v, want %v", got, expected[name])
 				}
@@ -81,8 +82,8 @@ func TestVisibility(t *testing.T) {
 	}
 }
 
-// The caller's address, as the resource server saw it, stands in for
-// enforcing source_ips.
+// A resource server that does not enforce source_ips may send the caller's
+// address as source_ip instead.
 func TestSourceIP(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -105,35 +106,35 @@ func TestSourceIP(t *testing.T) {
 		"2001:db8:1::1%eth0": true, "0.0.0.0": false, "255.255.255.255": false,
 	} {
 		if active {
-			rows = append(rows, wantActive("C20_from_"+ip, from(ip)))
+			rows = append(rows, wantActive("source_addresses/from_"+ip, from(ip)))
 		} else {
-			rows = append(rows, wantInactive("C20_from_"+ip, from(ip)))
+			rows = append(rows, wantInactive("source_addresses/from_"+ip, from(ip)))
 		}
 	}
 	for _, ip := range []string{"192.0.2.1 ", " 192.0.2.1", "192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1/32", "192.0.2.0/24",
 		"192.0.2.1:443", "[2001:db8:1::1]", "192.0.2.1,192.0.2.2", "localhost", "3221225985", "0xc0000201", "2001:db8:1:::1", "١٩٢.0.2.1"} {
-		rows = append(rows, refused("I08_invalid_source_ip_"+ip, from(ip), "source_ip is not an IP address"))
+		rows = append(rows, refused("introspect_visibility/invalid_source_ip_"+ip, from(ip), "source_ip is not an IP address"))
 	}
 	w.run(t, append(rows,
-		wantInactive("I08_source_ip_not_sent", about(token, basic(w.rs))),
-		wantInactive("I08_source_ip_empty", from("")),
-		wantInactive("C20_forwarded_for_is_not_asked", about(token, basic(w.rs), "X-Forwarded-For: 192.0.2.1")),
-		wantActive("I08_enforcing_server_without_it", about(token, basic(enforcing))),
-		wantActive("I08_enforcing_server_judges_itself", form("/oauth/introspect", "source_ip=10.0.0.1&token="+token, basic(enforcing))),
-		wantActive("I08_token_without_addresses", form("/oauth/introspect", "source_ip=10.0.0.1&token="+free, basic(w.rs))),
-		wantInactive("I08_source_ip_alone_opens_nothing", form("/oauth/introspect", "source_ip=192.0.2.1&token="+w.planted(t, func(r *store.Token) {
+		wantInactive("introspect_visibility/source_ip_not_sent", about(token, basic(w.rs))),
+		wantInactive("introspect_visibility/source_ip_empty", from("")),
+		wantInactive("source_addresses/forwarded_for_is_not_used", about(token, basic(w.rs), "X-Forwarded-For: 192.0.2.1")),
+		wantActive("introspect_visibility/enforcing_server_without_it", about(token, basic(enforcing))),
+		wantActive("introspect_visibility/enforcing_server_judges_itself", form("/oauth/introspect", "source_ip=10.0.0.1&token="+token, basic(enforcing))),
+		wantActive("introspect_visibility/token_without_addresses", form("/oauth/introspect", "source_ip=10.0.0.1&token="+free, basic(w.rs))),
+		wantInactive("introspect_visibility/source_ip_alone_opens_nothing", form("/oauth/introspect", "source_ip=192.0.2.1&token="+w.planted(t, func(r *store.Token) {
 			r.SourceIPs, r.Endpoints = []string{"192.0.2.0/24"}, []string{"GET /cards"}
 		}), basic(w.rs))),
-		wantInactive("I08_addresses_that_cannot_be_read_match_nothing", form("/oauth/introspect", "source_ip=192.0.2.1&token="+w.planted(t, func(r *store.Token) {
+		wantInactive("introspect_visibility/addresses_that_cannot_be_read_match_nothing", form("/oauth/introspect", "source_ip=192.0.2.1&token="+w.planted(t, func(r *store.Token) {
 			r.SourceIPs = []string{"192.0.2.1-192.0.2.9", "*", ""}
 		}), basic(w.rs))),
-		refused("I17_source_ip_twice", form("/oauth/introspect", "source_ip=192.0.2.1&source_ip=192.0.2.1&token="+token, basic(w.rs)), "more than once"),
-		refused("I08_invalid_source_ip_for_any_token", form("/oauth/introspect", "source_ip=x&token="+free, basic(w.rs)), "source_ip"),
-		failed("I24_authentication_before_source_ip", form("/oauth/introspect", "source_ip=x&token="+free)),
+		refused("introspect_repeated/source_ip_twice", form("/oauth/introspect", "source_ip=192.0.2.1&source_ip=192.0.2.1&token="+token, basic(w.rs)), "more than once"),
+		refused("introspect_visibility/invalid_source_ip_for_any_token", form("/oauth/introspect", "source_ip=x&token="+free, basic(w.rs)), "source_ip"),
+		failed("introspect_authentication_first/authentication_before_source_ip", form("/oauth/introspect", "source_ip=x&token="+free)),
 	))
 }
 
-// What is told of tokens of the other uses.
+// What introspection returns about tokens of the other uses.
 func TestFieldsOfOtherUses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -162,7 +163,7 @@ func TestFieldsOfOtherUses(t *testing.T) {
 		}, map[string]any{"token_use": "partner", "sub": "partner:acme", "partner_id": "acme"},
 			[]string{"client_id", "customer_id", "org_id", "aud", "act"}},
 	} {
-		t.Run("I02_"+use.name, func(t *testing.T) {
+		t.Run("introspect_members/"+use.name, func(t *testing.T) {
 			got := w.send(t, about(w.planted(t, use.edit), basic(all))).JSON(t)
 			for name, want := range use.want {
 				if !equal(got[name], want) {
@@ -178,5 +179,5 @@ func TestFieldsOfOtherUses(t *testing.T) {
 	}
 }
 
-// cardsOf is a restriction to some cards.
+// cardsOf returns a restriction to some cards.
 func cardsOf(ids ...string) []store.Resource { return []store.Resource{{Type: "card", IDs: ids}} }

@@ -21,15 +21,15 @@ import (
 )
 
 // world is a server with the clients that most rows need. It knows every
-// secret and token that was made or sent, and looks for them in all that the
-// server leaves behind.
+// secret and token that was issued or sent, and looks for them in everything
+// that the server leaves behind.
 type world struct {
 	*harness.Server
-	store *storetest.Faulty // nil where the harness opened the store
+	store *storetest.Faulty // nil if the harness opened the store
 	app   clients.Created   // an ordinary client
 	other clients.Created   // another one
 	rs    clients.Created   // a resource server
-	phone *telephone        // nil: no codes are sent
+	phone *telephone        // nil if no codes are sent
 
 	mu      sync.Mutex
 	secrets map[string]bool
@@ -38,8 +38,8 @@ type world struct {
 // appScope is what app and other may have.
 const appScope = "users:read users:write"
 
-// newWorld starts a server with the clients of every world on an embedded
-// store that can be made to fail.
+// newWorld starts a server with the usual clients, on an embedded store that
+// can be made to fail.
 func newWorld(t *testing.T, edit ...func(*config.Config)) *world {
 	t.Helper()
 	w := newWorldWithout(t, edit...)
@@ -54,7 +54,7 @@ func (w *world) populate(t *testing.T) {
 	w.rs = w.client(t, "rs", "introspect")
 }
 
-// newWorldWithout is newWorld without any client.
+// newWorldWithout is newWorld without the clients.
 func newWorldWithout(t *testing.T, edit ...func(*config.Config)) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "grantd-protocol-")
@@ -85,9 +85,7 @@ func newWorldWithout(t *testing.T, edit ...func(*config.Config)) *world {
 	return w
 }
 
-// startWorld makes a world with whatever starts its server.
-//
-// It has no clients yet.
+// startWorld makes a world without clients around the server that start starts.
 func startWorld(t *testing.T, start func(...harness.Options) *harness.Server, o harness.Options) *world {
 	t.Helper()
 	edit := o.Edit
@@ -101,7 +99,7 @@ func startWorld(t *testing.T, start func(...harness.Options) *harness.Server, o 
 	}
 	w := &world{Server: start(o), secrets: map[string]bool{}}
 	t.Cleanup(func() {
-		if w.store != nil { // else it may be gone
+		if w.store != nil { // otherwise it may be gone
 			w.tellsNothing(t, "audit", w.audit(t))
 		}
 		w.Close()
@@ -110,7 +108,7 @@ func startWorld(t *testing.T, start func(...harness.Options) *harness.Server, o 
 	return w
 }
 
-// audit answers the newest events, also when the test is over.
+// audit returns the newest events, even when the test is over.
 func (w *world) audit(t *testing.T) string {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, "http://grantd/admin/v1/audit?limit=500", nil)
@@ -137,7 +135,7 @@ func readFile(t *testing.T, path string) string {
 	return string(b)
 }
 
-// client makes a client and keeps its secret in mind.
+// client creates a client and remembers its secret.
 func (w *world) client(t *testing.T, id, scope string, edit ...func(*clients.NewSpec)) clients.Created {
 	t.Helper()
 	c := w.NewClient(t, id, scope, edit...)
@@ -145,7 +143,7 @@ func (w *world) client(t *testing.T, id, scope string, edit ...func(*clients.New
 	return c
 }
 
-// rotate gives the client another secret.
+// rotate gives the client a new secret.
 func (w *world) rotate(t *testing.T, c clients.Created, grace time.Duration) clients.Created {
 	t.Helper()
 	r, err := w.Clients().Rotate(t.Context(), audit.Actor{Name: "test"}, c.ClientID, grace)
@@ -157,7 +155,7 @@ func (w *world) rotate(t *testing.T, c clients.Created, grace time.Duration) cli
 	return c
 }
 
-// token gets a token and keeps it in mind.
+// token gets a token and remembers it.
 func (w *world) token(t *testing.T, c clients.Created, scope string) string {
 	t.Helper()
 	token := w.Token(t, c, scope)
@@ -165,7 +163,7 @@ func (w *world) token(t *testing.T, c clients.Created, scope string) string {
 	return token
 }
 
-// planted is a token of app whose record was rewritten.
+// planted returns a token of app after edit has rewritten its record.
 func (w *world) planted(t *testing.T, edit func(*store.Token)) string {
 	t.Helper()
 	token := w.token(t, w.app, "")
@@ -181,7 +179,7 @@ func (w *world) planted(t *testing.T, edit func(*store.Token)) string {
 	return token
 }
 
-// introspect asks as rs, and answers whether the token is active to it.
+// introspect reports whether the token is active for rs.
 func (w *world) introspect(t *testing.T, rs clients.Created, token string, more ...string) bool {
 	t.Helper()
 	r := w.send(t, form("/oauth/introspect", "token="+url.QueryEscape(token)+strings.Join(more, ""), basic(rs)))
@@ -190,16 +188,17 @@ func (w *world) introspect(t *testing.T, rs clients.Created, token string, more 
 		t.Fatalf("introspection: %d %s", r.Status, r.Body)
 	}
 	if !active && r.Body != inactive {
-		t.Errorf("an inactive token is told more about: %s", r.Body)
+		t.Errorf("the response tells more about an inactive token: %s", r.Body)
 	}
 	return active
 }
 
-// inactive is all that is said of a token that is not active (RFC 7662 §2.2).
+// inactive is the whole response about a token that is not active (RFC 7662
+// §2.2).
 const inactive = `{"active":false}`
 
-// keep remembers a value that must not show up anywhere. Short ones would be
-// found by chance.
+// keep remembers values that must not show up anywhere. It skips short ones,
+// which would be found by chance.
 func (w *world) keep(values ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -210,8 +209,8 @@ func (w *world) keep(values ...string) {
 	}
 }
 
-// tellsNothing is holdsNoSecret for what operators read: there no codes and no
-// whole telephone numbers are either.
+// tellsNothing is holdsNoSecret for what operators read, which must also hold
+// no codes and no complete phone numbers.
 func (w *world) tellsNothing(t *testing.T, where, text string) {
 	t.Helper()
 	w.holdsNoSecret(t, where, text)

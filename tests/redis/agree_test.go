@@ -12,8 +12,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// pair is two replicas, a resource server and a client that nothing happens
-// to.
+// pair is two replicas, a resource server and a client whose token must stay
+// active.
 type pair struct {
 	a, b      *harness.Server
 	rs        clients.Created
@@ -29,7 +29,7 @@ func newPair(t testing.TB) *pair {
 	return p
 }
 
-// each runs the test with either server in the first place.
+// each runs the test twice, with the servers in both orders.
 func (p *pair) each(t *testing.T, test func(t *testing.T, at, other *harness.Server)) {
 	t.Run("at=a", func(t *testing.T) { t.Parallel(); test(t, p.a, p.b) })
 	t.Run("at=b", func(t *testing.T) { t.Parallel(); test(t, p.b, p.a) })
@@ -47,8 +47,8 @@ func TestTokenIsActiveAtTheOtherAtOnce(t *testing.T) {
 	})
 }
 
-// TestNewSecretWorksAtTheOtherAtOnce: also where the other server was asked
-// for the id before, and remembers that there is no such client.
+// TestNewSecretWorksAtTheOtherAtOnce checks that a new secret works at once, even
+// if the other server remembers that the client did not exist.
 func TestNewSecretWorksAtTheOtherAtOnce(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -82,12 +82,12 @@ func TestNewSecretWorksAtTheOtherAtOnce(t *testing.T) {
 // ending is one way to end tokens.
 type ending struct {
 	name string
-	// within is how long after the acknowledgement the other server may still
-	// answer active.
+	// within is how long after the acknowledgement the token may still be active
+	// at the other server.
 	within time.Duration
-	// end ends tokens of c at s, and answers when that was acknowledged.
+	// end ends tokens of c at s and returns when that was acknowledged.
 	end func(t *testing.T, s *harness.Server, c clients.Created, tokens []string, ids []string) time.Time
-	// refused: the client cannot authenticate afterwards.
+	// refused means that the client cannot authenticate afterwards.
 	refused bool
 }
 
@@ -99,7 +99,7 @@ func acked(method, path string, status int, body any) func(*testing.T, *harness.
 	}
 }
 
-// adminRevoke revokes at once all of those named by the member.
+// adminRevoke revokes all tokens with these values of the member at the same time.
 func adminRevoke(t *testing.T, s *harness.Server, member string, values []string) time.Time {
 	var done sync.WaitGroup
 	for _, v := range values {
@@ -169,7 +169,7 @@ func (p *pair) ends(t *testing.T, e ending, at, other *harness.Server) {
 		}
 	}
 	for i, token := range tokens {
-		r := at.AdminDo(t, http.MethodPost, "/tokens/explain", map[string]any{"token": token}) // past the cache
+		r := at.AdminDo(t, http.MethodPost, "/tokens/explain", map[string]any{"token": token}) // does not use the cache
 		ids[i], _ = r.JSON(t)["jti"].(string)
 	}
 	ack := e.end(t, at, c, tokens, ids)
@@ -235,7 +235,8 @@ func TestEndedSecretCannotAuthenticateAtTheOther(t *testing.T) {
 	})
 }
 
-// TestSecretEndedWithVoidLeavesTheOthers: only its own tokens end.
+// TestSecretEndedWithVoidLeavesTheOthers checks that only the tokens of the ended
+// secret end.
 func TestSecretEndedWithVoidLeavesTheOthers(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)

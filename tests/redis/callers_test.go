@@ -13,7 +13,7 @@ import (
 
 func secretID(secret string) string { return strings.Split(secret, "_")[2] }
 
-// issue gets a token with a secret that is usable, or tries one that is not.
+// issue requests a token with a usable secret, or with an ended one.
 func (s *stress) issue(m *model) {
 	m.mu.Lock()
 	changes := m.changes
@@ -28,8 +28,8 @@ func (s *stress) issue(m *model) {
 	}
 }
 
-// tryIssue asks for a token; the answer must be the wanted one unless the
-// client has changed since changes was read.
+// tryIssue requests a token. The status must be want unless the client has
+// changed since changes was read.
 func (s *stress) tryIssue(m *model, server *harness.Server, secret string, want, changes int) bool {
 	token, a, err := issue(server, m.id, secret)
 	if !s.answered("issue", a, err, 200, 401) {
@@ -47,8 +47,8 @@ func (s *stress) tryIssue(m *model, server *harness.Server, secret string, want,
 	return true
 }
 
-// pick answers one of the client's tokens, mostly one that was issued or
-// revoked of late.
+// pick returns one of the client's tokens, mostly one that was issued or revoked
+// recently.
 func (m *model) pick() *issued {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *stress) check(m *model) {
 	}
 }
 
-// ask asks about a token and judges the answer.
+// ask introspects a token and checks the response.
 func (s *stress) ask(m *model, tok *issued, server *harness.Server) bool {
 	a, err := post(server, "/oauth/introspect", s.rs.ClientID, s.rs.ClientSecret, url.Values{"token": {tok.token}})
 	if !s.answered("introspect", a, err, 200) {
@@ -91,14 +91,14 @@ func (s *stress) ask(m *model, tok *issued, server *harness.Server) bool {
 	return true
 }
 
-// revoke ends one token by RFC 7009 or by the admin API.
+// revoke revokes one token by RFC 7009 or by the admin API.
 func (s *stress) revoke(m *model) {
 	tok := m.pick()
 	if tok == nil || rand.IntN(3) > 0 {
 		s.check(m)
 		return
 	}
-	s.everywhere(func(server *harness.Server) { s.ask(m, tok, server) }) // so that it is cached
+	s.everywhere(func(server *harness.Server) { s.ask(m, tok, server) }) // puts it into the caches
 	m.mu.Lock()
 	changes, secret := m.changes, m.usable[0]
 	m.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *stress) revoke(m *model) {
 	}
 }
 
-// everywhere does it at both replicas at the same time.
+// everywhere calls do for both replicas at the same time.
 func (s *stress) everywhere(do func(*harness.Server)) {
 	var both sync.WaitGroup
 	for _, server := range s.servers {

@@ -14,7 +14,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// way is one way to lose the connection to Redis, and to get it back.
+// way is one way to lose and restore the connection to Redis.
 type way struct {
 	name         string
 	cut, restore func(*harness.Proxy)
@@ -26,42 +26,42 @@ func turn(m harness.Mode) func(*harness.Proxy) { return func(p *harness.Proxy) {
 var ways = []way{
 	{"refused", set(harness.Refusing), set(harness.Passing)},
 	{"hanging", set(harness.Hanging), set(harness.Passing)},
-	{"hanging for ever, new connections pass", set(harness.Hanging), turn(harness.Passing)},
-	// Every connection that was there when it was cut runs one more command,
-	// whose answer is lost; new ones do not get that far.
-	{"answers lost", set(harness.Resetting), set(harness.Passing)},
-	{"one answer of each connection lost", lostOnce, set(harness.Passing)},
-	{"answers late", set(harness.Slow), set(harness.Passing)},
+	{"hanging forever, new connections pass", set(harness.Hanging), turn(harness.Passing)},
+	// Every connection that exists at the cut runs one more command, whose reply
+	// is lost; new connections do not get that far.
+	{"replies lost", set(harness.Resetting), set(harness.Passing)},
+	{"one reply of each connection lost", lostOnce, set(harness.Passing)},
+	{"late replies", set(harness.Slow), set(harness.Passing)},
 }
 
 func lostOnce(p *harness.Proxy) { p.Set(harness.Resetting); p.Turn(harness.Passing) }
 
-// late are the Delays of the two links, shorter and longer than
-// max_staleness. Both are within the time-out of Redis commands, so that the
-// answers count, old as they are.
+// late holds the Delays of the two links, one shorter and one longer than
+// max_staleness. Both are within the time-out of Redis commands, so that the late
+// replies are used.
 var late = [...]time.Duration{stressStaleness * 3 / 5, stressStaleness * 8 / 5}
 
-// How long the parts of a disturbance take: shorter and longer than
-// max_staleness and the time-outs of Redis commands (1 s).
+// How long the parts of a disturbance take: some are shorter and some longer than
+// max_staleness and the time-out of Redis commands (1 s).
 const (
 	shortestPass = 200 * time.Millisecond
 	longestPass  = 1200 * time.Millisecond
 	shortestCut  = 100 * time.Millisecond
 	longestCut   = 1500 * time.Millisecond
-	// stopEvery is the longest that Redis itself goes on without a stop.
+	// stopEvery is the longest time between two stops of Redis.
 	stopEvery = 4 * time.Second
 )
 
-// cuts are the links between the replicas and Redis, cut and restored at
-// random, each by itself, and a Redis that stops now and then.
+// cuts disturbs the links between the replicas and Redis at random and
+// independently, and stops Redis from time to time.
 type cuts struct {
 	t     testing.TB
 	redis *redistest.Server
 	links []*harness.Proxy
 	ways  *deck[way]
-	// held is locked while Redis is stopped: it will yet run what it was sent.
+	// held is locked while Redis is stopped: it will still run what it was sent.
 	held sync.RWMutex
-	// down is whether each replica's link, or Redis, is disturbed now.
+	// down and still report whether a replica's link, or Redis, is disturbed now.
 	down  [len(late)]atomic.Bool
 	still atomic.Bool
 	count tally
@@ -77,7 +77,7 @@ func newCuts(t testing.TB) *cuts {
 	return c
 }
 
-// run disturbs until ctx ends, and leaves everything whole.
+// run disturbs until ctx ends, and then restores everything.
 func (c *cuts) run(ctx context.Context) {
 	var all sync.WaitGroup
 	for i, link := range c.links {
@@ -103,15 +103,15 @@ func (c *cuts) run(ctx context.Context) {
 	all.Wait()
 }
 
-// off says whether the replica cannot reach Redis as it should, now.
+// off reports whether the replica's way to Redis is disturbed now.
 func (c *cuts) off(replica int) bool { return c.down[replica].Load() || c.still.Load() }
 
-// any says whether one of them cannot.
+// any reports whether one of the replicas is off.
 func (c *cuts) any() bool { return c.off(0) || c.off(1) }
 
-// stop stops Redis for a while. Unlike a link that hangs, it then runs what
-// was sent to it meanwhile, though nobody waits for the answers any more.
-// Redis has run all that was sent before a PING once that is answered.
+// stop stops Redis for a while. Unlike after a hanging link, Redis then runs what
+// was sent to it meanwhile, although no caller waits for the replies any more. It
+// has run everything sent before a PING once it replies to that.
 func (c *cuts) stop(ctx context.Context) {
 	c.held.Lock()
 	defer c.held.Unlock()
@@ -130,8 +130,8 @@ func (c *cuts) ping() {
 	}
 }
 
-// lasts is a time between the two; false if ctx has ended it. It awaits
-// nothing else: the time is what is tested.
+// lasts waits for a random time between the two, and returns false if ctx ended
+// it.
 func lasts(ctx context.Context, shortest, longest time.Duration) bool {
 	select {
 	case <-time.After(shortest + rand.N(longest-shortest)):
@@ -141,8 +141,8 @@ func lasts(ctx context.Context, shortest, longest time.Duration) bool {
 	}
 }
 
-// deck deals its cards in any order, none more often than the others. Safe
-// for concurrent use.
+// deck deals its cards in random order, all equally often. It is safe for
+// concurrent use.
 type deck[T any] struct {
 	mu        sync.Mutex
 	all, left []T
@@ -163,7 +163,7 @@ func (d *deck[T]) draw() T {
 	return card
 }
 
-// tally counts by name. Safe for concurrent use.
+// tally counts by name. It is safe for concurrent use.
 type tally struct {
 	mu sync.Mutex
 	n  map[string]int
@@ -178,7 +178,7 @@ func (c *tally) add(name string) {
 	c.n[name]++
 }
 
-// missing tells of what less than least was counted; "" if nothing.
+// missing describes what was counted less often than least demands, or returns "".
 func (c *tally) missing(least map[string]int) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,11 +191,11 @@ func (c *tally) missing(least map[string]int) string {
 	return b.String()
 }
 
-// report logs all counts, and fails the test where less than least was
-// counted.
+// report logs all counts, and fails the test if something was counted less often
+// than least demands.
 func (c *tally) report(t testing.TB, least map[string]int) {
 	t.Helper()
-	t.Log(c.n) // in order of the names; nobody counts any more
+	t.Log(c.n) // sorted by name; counting has ended, so no lock is needed
 	if why := c.missing(least); why != "" {
 		t.Error("too little was tested" + why)
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// fault is one way in which Redis is not there.
+// fault is one way in which Redis is unusable.
 type fault struct {
 	name       string
 	begin, end func(t *testing.T, x *world)
-	// readable: tokens and records can be read, and only writes fail.
+	// readable means that only writes fail.
 	readable bool
 }
 
@@ -37,7 +37,7 @@ func commands(lines ...string) func(*testing.T, *world) {
 	}
 }
 
-// nobody is a port of the loopback that no master listens on.
+// nobody makes Redis a replica of a port where no master listens.
 const nobody = "REPLICAOF 127.0.0.1 1"
 
 var faults = []fault{
@@ -52,9 +52,9 @@ var faults = []fault{
 		},
 		end: mode(harness.Passing),
 	},
-	{name: "reset in the middle of an answer", begin: mode(harness.Resetting), end: mode(harness.Passing)},
+	{name: "reset in the middle of a reply", begin: mode(harness.Resetting), end: mode(harness.Passing)},
 	{name: "loading", begin: reply("LOADING Redis is loading the dataset in memory"), end: mode(harness.Passing)},
-	{name: "asking who we are", begin: reply("NOAUTH Authentication required."), end: mode(harness.Passing)},
+	{name: "asking for a password", begin: reply("NOAUTH Authentication required."), end: mode(harness.Passing)},
 	{name: "too many clients", begin: reply("ERR max number of clients reached"), end: mode(harness.Passing)},
 	{name: "busy in a script", begin: reply("BUSY Redis is busy running a script."), end: mode(harness.Passing)},
 	{name: "a replica", begin: commands(nobody), end: commands("REPLICAOF NO ONE")},
@@ -82,8 +82,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// sets in: from the first moment nothing wrong is said, and soon nothing that
-// Redis would have to confirm.
+// sets begins the fault. From the first moment no response is wrong, and soon
+// every response that needs Redis is 503.
 func (f fault) sets(t *testing.T, x *world) {
 	t.Helper()
 	poll.Await(t, patience, "the fault is noticed", func() string {
@@ -102,7 +102,8 @@ func (f fault) sets(t *testing.T, x *world) {
 	})
 }
 
-// lasts: many ask at once, and each is answered in time.
+// lasts sends many requests at the same time during the fault, and checks that
+// each gets the right response in time.
 func (f fault) lasts(t *testing.T, x *world) {
 	t.Helper()
 	const each = 4
@@ -116,7 +117,8 @@ func (f fault) lasts(t *testing.T, x *world) {
 			})
 		}
 	}
-	// lenient: an answer is fine where Redis gives one.
+	// lenient also allows the usual response, for faults during which Redis can
+	// still be read.
 	lenient := func(what string, ask func() harness.Response) {
 		for range each {
 			all.Go(func() {
@@ -131,7 +133,7 @@ func (f fault) lasts(t *testing.T, x *world) {
 		reads = lenient
 	}
 	down("issuing", func() harness.Response { return x.issue(t, x.c.ClientSecret) })
-	if !f.readable { // where the secret can be read, wrong is wrong
+	if !f.readable { // if the secret can be read, the response is 401
 		down("issuing with a wrong secret", func() harness.Response { return x.issue(t, "wrong") })
 	}
 	down("revoking", func() harness.Response { return x.revoke(t, x.live[2]) })
@@ -169,8 +171,8 @@ func (f fault) lasts(t *testing.T, x *world) {
 	all.Wait()
 }
 
-// recovers: full service, with everything that was acknowledged, and with
-// nothing that was not.
+// recovers checks that full service returns, with every change that was
+// acknowledged and none that was refused.
 func (x *world) recovers(t *testing.T) {
 	t.Helper()
 	poll.Await(t, recovery, "full service", func() string {
@@ -202,7 +204,7 @@ func (x *world) recovers(t *testing.T) {
 	}
 }
 
-// A Redis that is slow but within time-outs is waited for.
+// grantd waits for a Redis that is slow but within the time-outs.
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t)

@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	return x
 }
 
-// do sends a request; several goroutines may use it.
+// do sends a request. Several goroutines may call it.
 func do(t testing.TB, what string, send func() (harness.Response, error)) harness.Response {
 	r, err := send()
 	if err != nil {
@@ -87,7 +87,7 @@ func (x *world) get(t testing.TB, path string) harness.Response {
 	return do(t, path, func() (harness.Response, error) { return x.s.TryGet(path) })
 }
 
-// newID is a client id that was not used yet.
+// newID returns an unused client id.
 func (x *world) newID() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -95,7 +95,7 @@ func (x *world) newID() string {
 	return fmt.Sprint("made", x.made)
 }
 
-// stays checks that a live token is active, or not answered.
+// stays checks that a live token is active or gets 503.
 func (x *world) stays(t testing.TB, token, what string) harness.Response {
 	a := x.introspect(t, token)
 	if !a.Active() && a.NotUnavailable() != "" {

@@ -13,14 +13,14 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// fates are tokens with what became of them, each known to both replicas.
+// fates is a set of live and ended tokens, all cached at both replicas.
 type fates struct {
 	rs    clients.Created
 	live  map[string]string
 	ended map[string]string
 }
 
-// live makes clients and tokens at s; nothing has ended yet.
+// live creates clients and tokens at s; none of them has ended yet.
 func live(t *testing.T, s *harness.Server) *fates {
 	t.Helper()
 	f := &fates{rs: create(t, s, "rs", "introspect"), live: map[string]string{}, ended: map[string]string{}}
@@ -77,8 +77,8 @@ func (f *fates) end(t *testing.T, s *harness.Server) {
 	}
 }
 
-// check wants every ended token inactive at s, and with live the others
-// active.
+// check checks that every ended token is inactive at s and, if live is set, that
+// the others are active.
 func (f *fates) check(t *testing.T, s *harness.Server, when string, live bool) {
 	t.Helper()
 	for id, token := range f.ended {
@@ -91,8 +91,8 @@ func (f *fates) check(t *testing.T, s *harness.Server, when string, live bool) {
 	}
 }
 
-// never polls the ended tokens at the servers until stop is closed: none may
-// ever be active. The resource server's own record may be gone with the data.
+// never introspects the ended tokens at the servers until stop is called; none
+// may ever be active. The record of the resource server may be lost with the data.
 func (f *fates) never(t *testing.T, servers ...*harness.Server) (stop func()) {
 	t.Helper()
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -117,7 +117,7 @@ func (f *fates) never(t *testing.T, servers ...*harness.Server) (stop func()) {
 	return func() { close(quit); <-done }
 }
 
-// works wants new clients and tokens to work at both within recovery.
+// works checks that new clients and tokens work at both within recovery.
 func works(t *testing.T, a, b *harness.Server) {
 	t.Helper()
 	poll.Await(t, recovery, "full service at one", ready(t, a))
@@ -142,8 +142,8 @@ func works(t *testing.T, a, b *harness.Server) {
 	})
 }
 
-// TestFlushed: the data goes while everything runs. What had ended has ended,
-// and the service goes on with what is made anew.
+// TestFlushed deletes all data while the servers run. Ended tokens stay ended,
+// and the service goes on with new clients.
 func TestFlushed(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -160,7 +160,7 @@ func TestFlushed(t *testing.T) {
 	stop()
 }
 
-// TestRedisRestartedEmpty is the same with a Redis that keeps nothing.
+// TestRedisRestartedEmpty restarts a Redis that persists nothing.
 func TestRedisRestartedEmpty(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -175,9 +175,8 @@ func TestRedisRestartedEmpty(t *testing.T) {
 	stop()
 }
 
-// TestRedisRolledBack: Redis comes back with data from before everything
-// ended, the records of the ended tokens among it. The replicas know better,
-// and tell it.
+// TestRedisRolledBack restarts Redis with data from before the tokens ended,
+// which holds the records of the ended tokens. The replicas write the ends back.
 func TestRedisRolledBack(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -188,7 +187,7 @@ func TestRedisRolledBack(t *testing.T) {
 	f.end(t, a)
 	stop := f.never(t, a, b)
 	redis.Kill()
-	redis.Restart() // from what was saved
+	redis.Restart() // with the saved data
 	works(t, a, b)
 	stop()
 	f.check(t, a, "rolled back", true)
@@ -202,8 +201,8 @@ func TestRedisRolledBack(t *testing.T) {
 	f.check(t, d, "at a fourth, without the witnesses", true)
 }
 
-// TestRedisRestartedWithItsData: nothing is lost, as long as one replica can
-// vouch for that; also not to one that starts later.
+// TestRedisRestartedWithItsData checks that nothing is lost as long as one
+// replica knows that the data is complete, even for a replica that starts later.
 func TestRedisRestartedWithItsData(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -213,7 +212,7 @@ func TestRedisRestartedWithItsData(t *testing.T) {
 	f.check(t, b, "before", true)
 	stop := f.never(t, a, b)
 	redis.Stop()
-	// Both have noticed before Redis is back.
+	// Both must notice before Redis is back.
 	for _, s := range []*harness.Server{a, b} {
 		poll.Await(t, patience, "readyz without Redis", func() string {
 			if ready(t, s)() == "" {
@@ -231,8 +230,8 @@ func TestRedisRestartedWithItsData(t *testing.T) {
 	f.check(t, c, "at a replica that started afterwards", true)
 }
 
-// TestRedisRestartedUnseen: nobody watched, so nobody knows whether the last
-// revocations are still there. Everything issued before is void.
+// TestRedisRestartedUnseen restarts Redis while no replica runs, so that none
+// knows whether the last revocations are still there. All earlier tokens are void.
 func TestRedisRestartedUnseen(t *testing.T) {
 	t.Parallel()
 	for _, keep := range []string{"AOF", "RDB"} {
@@ -268,7 +267,7 @@ func TestRedisRestartedUnseen(t *testing.T) {
 	}
 }
 
-// TestReplicasRestartedAlone: Redis ran on, so nothing is lost.
+// TestReplicasRestartedAlone restarts only the replicas: nothing is lost.
 func TestReplicasRestartedAlone(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)

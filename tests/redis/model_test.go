@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// event is something that ends tokens. It began when its request was sent. To
-// tokens that are asked for after over, it means nothing. From effective on,
-// no answer may say active; one that was answered by a 503 never becomes
-// effective, for nobody knows whether it has happened. Zero: not yet.
+// event is something that ends tokens. It began when its request was sent. It
+// does not concern tokens that are requested after over. From effective on, no
+// response may be active. An event whose request got 503 never becomes effective,
+// because it may not have happened. A zero time means not yet.
 type event struct {
 	what                   string
 	began, over, effective time.Time
 }
 
-// at is a time as failures show it.
+// at formats a time for failure messages.
 func at(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -28,32 +28,32 @@ func (e *event) String() string {
 	return fmt.Sprintf("%s: began %s, over %s, effective %s", e.what, at(e.began), at(e.over), at(e.effective))
 }
 
-// issued is a token with the times between which it came to be.
+// issued is a token and the times between which it was issued.
 type issued struct {
 	token, secret string
 	sent, got     time.Time
 	own           []*event  // revocations
-	gone          time.Time // when it was first answered inactive
+	gone          time.Time // when a response first called it inactive
 }
 
-// model is what the test knows of one client. Several goroutines act on the
-// client at once; the model says what must be, what must not be, and is
-// silent where two things overlapped.
+// model is what the test knows about one client. Several goroutines act on the
+// client at the same time. The model says what must hold and what must not, and
+// allows either where two requests overlapped.
 type model struct {
 	staleness time.Duration // cache.max_staleness
 	id        string
 
 	mu      sync.Mutex
 	tokens  []*issued
-	revoked []*issued           // by themselves, in order
+	revoked []*issued           // revoked one by one, in order
 	voids   []*event            // of the client
 	secrets map[string][]*event // voids of a secret
 	usable  []string            // secrets that must authenticate
 	refused []string            // secrets that must not
-	changes int                 // begun and ended changes of the record; odd: one is under way
+	changes int                 // begun and ended changes of the record; odd while one is running
 }
 
-// verdict is what an answer about a token must be.
+// verdict is what a response about a token must say.
 type verdict int
 
 const (
@@ -66,21 +66,21 @@ func (v verdict) String() string {
 	return [...]string{"either active or inactive", "must be active", "must be inactive"}[v]
 }
 
-// judge answers what the answer to a question sent and answered at these
-// times must be.
+// judge returns what the response to a question about t must say, if it was sent
+// and received at these times.
 func (m *model) judge(t *issued, sent, got time.Time) verdict {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !t.gone.IsZero() && sent.After(t.gone.Add(m.staleness)) {
-		return mustDie // whatever ended it: one replica knew, by now all do
+		return mustDie // one replica knew that it has ended, so by now all do
 	}
 	v := mustLive
 	for _, e := range m.events(t) {
 		switch {
 		case !e.over.IsZero() && t.sent.After(e.over):
-			// Issued afterwards: it means nothing to this token.
+			// The token was issued afterwards, so the event does not concern it.
 		case e.began.After(got):
-			// Not even begun when the answer came.
+			// The event had not begun when the response came.
 		case !e.effective.IsZero() && sent.After(e.effective) && e.began.After(t.got):
 			return mustDie
 		default:
@@ -90,13 +90,13 @@ func (m *model) judge(t *issued, sent, got time.Time) verdict {
 	return v
 }
 
-// events answers all that may have ended the token.
+// events returns all events that may have ended the token.
 func (m *model) events(t *issued) []*event {
 	all := append([]*event{}, m.voids...)
 	return append(append(all, m.secrets[t.secret]...), t.own...)
 }
 
-// story tells what is known of a token, for a failure.
+// story describes what is known about a token, for a failure message.
 func (m *model) story(t *issued) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,7 +109,7 @@ func (m *model) story(t *issued) string {
 	return b.String()
 }
 
-// inactive notes that the token was answered so.
+// inactive notes that a response called the token inactive.
 func (m *model) inactive(t *issued, got time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,7 +118,7 @@ func (m *model) inactive(t *issued, got time.Time) {
 	}
 }
 
-// ends names what a request ends: it puts the event where judge finds it.
+// ends puts the event of a request where judge finds it.
 type ends func(*event)
 
 func (m *model) nothing(*event) {}
@@ -133,7 +133,7 @@ func (m *model) one(t *issued) ends {
 	return func(e *event) { t.own = append(t.own, e) }
 }
 
-// note changes what is known.
+// note changes what the model knows.
 func (m *model) note(set func(now time.Time)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -147,21 +147,21 @@ func (m *model) begin(what string, ends ends) *event {
 	return e
 }
 
-// done notes its acknowledgement.
+// done notes that the request was acknowledged.
 func (m *model) done(e *event, within time.Duration) {
 	m.note(func(now time.Time) { e.over, e.effective = now, now.Add(within) })
 }
 
-// unknown notes that it was answered by a 503. It has reached the store by
-// now or never will; a replica that lags may yet mint a token on a view from
-// before it, which is ended then from the beginning.
+// unknown notes that the request got 503. It has reached the store by now or
+// never will. A replica that lags behind may still issue a token from an earlier
+// view, which then is ended from the beginning.
 func (m *model) unknown(e *event) {
 	m.note(func(now time.Time) { e.over = now.Add(m.staleness) })
 }
 
-// change marks a change of the record: who is issued a token meanwhile may be
-// refused or not. Unless do knows what has become of the record, that remains
-// so.
+// change marks a change of the record: a request for a token may be refused
+// meanwhile. It may be refused afterwards too unless do reports that the outcome
+// is known.
 func (m *model) change(do func() (known bool)) {
 	m.note(func(time.Time) { m.changes++ })
 	if do() {
@@ -169,7 +169,7 @@ func (m *model) change(do func() (known bool)) {
 	}
 }
 
-// stable says whether the record has been the same since changes was read.
+// stable reports whether the record has not changed since changes was read.
 func (m *model) stable(changes int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// probed is how many tokens are asked about after each change.
+// probed is how many tokens are introspected after each change.
 const probed = 20
 
 // call is a request to the admin API.
@@ -18,12 +18,12 @@ type call struct {
 	body               any
 	want               []int // statuses that acknowledge it
 	ends               ends
-	again              *call // what to send after a try of unknown outcome; nil: the same
+	again              *call // what to send after a try of unknown outcome; nil means the same
 }
 
-// settled sends the request, to any replica, and again until one has
-// acknowledged it. Each try is an event of its own. repeated: it took more
-// than one.
+// settled sends the request to a random replica, and again until one has
+// acknowledged it. Each try is a separate event. repeated reports whether it took
+// more than one.
 func (s *stress) settled(m *model, c call) (a harness.Response, repeated bool) {
 	s.until(func() bool {
 		e := m.begin(c.what, c.ends)
@@ -31,7 +31,7 @@ func (s *stress) settled(m *model, c call) (a harness.Response, repeated bool) {
 		a, err = s.any().TryAdmin(c.method, c.path, c.body)
 		if s.answered(c.what, a, err, c.want...) {
 			within := time.Duration(0)
-			if a.Status == 404 { // gone already: that waits for nobody
+			if a.Status == 404 { // it did not exist any more, so no replica was awaited
 				within = stressStaleness
 			}
 			m.done(e, within)
@@ -49,8 +49,8 @@ func (s *stress) settled(m *model, c call) (a harness.Response, repeated bool) {
 	return a, repeated
 }
 
-// probe asks both replicas about the newest tokens from before the event, at
-// once: later, another event may have ended them too.
+// probe introspects the newest tokens from before the event at both replicas at
+// once, because later another event may have ended them too.
 func (s *stress) probe(m *model, e *event) {
 	m.mu.Lock()
 	tokens := slices.DeleteFunc(slices.Clone(m.tokens), func(t *issued) bool { return t.got.After(e.began) })
@@ -67,7 +67,7 @@ func (s *stress) probe(m *model, e *event) {
 
 // operation is one thing done to the client or to its secrets.
 type operation struct {
-	name string // of the call that it is about
+	name string // of its main call
 	do   func(*stress, *model)
 }
 
@@ -86,7 +86,7 @@ var operations = []operation{
 
 func (s *stress) operate(m *model) {
 	o := s.operations.draw()
-	if o.name == "void" { // leaves the record as it is
+	if o.name == "void" { // does not change the record
 		o.do(s, m)
 		return
 	}
@@ -97,8 +97,8 @@ func (s *stress) operate(m *model) {
 	s.probeSecrets(m)
 }
 
-// probeSecrets tries at both replicas all secrets that are usable, and the
-// one that ended last.
+// probeSecrets tries all usable secrets, and the one that ended last, at both
+// replicas.
 func (s *stress) probeSecrets(m *model) {
 	m.mu.Lock()
 	changes, usable, refused := m.changes, slices.Clone(m.usable), slices.Clone(m.refused)
@@ -117,9 +117,9 @@ func (s *stress) void(m *model, what, path string) {
 	s.settled(m, call{what: what, method: "POST", path: "/clients/" + m.id + path, want: []int{200}, ends: m.all})
 }
 
-// recreate deletes the client and makes it again, with a new secret. After a
-// deletion of unknown outcome it may be gone already; after a creation of
-// unknown outcome it may be there, with a secret that nobody was told.
+// recreate deletes the client and creates it again, with a new secret. After a
+// deletion of unknown outcome it may already be gone; after a creation of unknown
+// outcome it may exist, with a secret that the test does not know.
 func (s *stress) recreate(m *model) {
 	remove := call{what: "delete", method: "DELETE", path: "/clients/" + m.id, want: []int{204}, ends: m.all}
 	gone := remove
@@ -143,7 +143,7 @@ func (s *stress) recreate(m *model) {
 	})
 }
 
-// read reads the answer; false if the test has failed.
+// read decodes the response. It returns false if the test has failed.
 func (s *stress) read(a harness.Response, into any) bool {
 	if s.t.Failed() {
 		return false
@@ -155,14 +155,14 @@ func (s *stress) read(a harness.Response, into any) bool {
 	return err == nil
 }
 
-// replace has a new secret take the place of all others.
+// replace notes that a new secret has replaced all others.
 func (m *model) replace(secret string) {
 	m.refused, m.usable = append(m.refused, m.usable...), []string{secret}
 }
 
-// rotate keeps the number of live secrets small: five is the most. A rotation
-// of unknown outcome may have left one that nobody was told, so that the next
-// try ends all.
+// rotate keeps the number of live secrets below the limit of five. A rotation of
+// unknown outcome may have left a secret that the test does not know, so the next
+// try ends all of them.
 func (s *stress) rotate(m *model, grace string) {
 	m.mu.Lock()
 	if len(m.usable) >= 4 {

@@ -13,11 +13,11 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// TestCutOffReplica: a replica that cannot reach Redis says nothing wrong. A
-// token that was revoked elsewhere is active for max_staleness at most,
-// counted from the acknowledgement to the sending of the question; a live
-// token is active or not answered, and never called inactive. Once Redis is
-// there again, so is full service.
+// TestCutOffReplica checks that a replica that cannot reach Redis returns nothing
+// wrong. A token that was revoked at the other replica is active for at most
+// max_staleness, counted from the acknowledgement to the next question. A live
+// token is active or gets 503, and is never inactive. Full service returns with
+// Redis.
 func TestCutOffReplica(t *testing.T) {
 	for _, way := range []struct {
 		name    string
@@ -26,7 +26,7 @@ func TestCutOffReplica(t *testing.T) {
 	}{
 		{"refused", harness.Refusing, func(p *harness.Proxy) { p.Set(harness.Passing) }},
 		{"hanging, then broken", harness.Hanging, func(p *harness.Proxy) { p.Set(harness.Passing) }},
-		{"hanging for ever, new connections pass", harness.Hanging, func(p *harness.Proxy) { p.Turn(harness.Passing) }},
+		{"hanging forever, new connections pass", harness.Hanging, func(p *harness.Proxy) { p.Turn(harness.Passing) }},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
@@ -108,13 +108,13 @@ func (x *cutOff) run(t *testing.T) {
 		t.Errorf("long after the cut: %v, want 503", a)
 	}
 	if why := ready(t, x.cut)(); why == "" {
-		t.Error("readyz answers 200 without a store")
+		t.Error("readyz returns 200 without a store")
 	}
 	x.restored(t, ended, live)
 }
 
-// restored gives the link back and wants everything right within recovery,
-// and for good.
+// restored restores the link and checks that everything is right within recovery
+// and stays so.
 func (x *cutOff) restored(t *testing.T, ended, live map[string]string) {
 	t.Helper()
 	back := time.Now()
@@ -146,8 +146,8 @@ func (x *cutOff) restored(t *testing.T, ended, live map[string]string) {
 	}
 }
 
-// TestCutOffReplicaTakesNoChange: a change that it cannot make known is not
-// acknowledged.
+// TestCutOffReplicaTakesNoChange checks that a replica does not acknowledge a
+// change that it cannot announce.
 func TestCutOffReplicaTakesNoChange(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr

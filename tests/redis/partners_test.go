@@ -11,15 +11,15 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// partner is one with a token and the grants of some orgs.
+// partner is a partner with a token and the grants of some orgs.
 type partner struct {
 	id, token, tokenID string
 }
 
 type body = map[string]any
 
-// newAllies is newPair with a resource server that sees all that has to do
-// with partners, and a token on behalf of an org that nothing happens to.
+// newAllies is newPair with a resource server that accepts the tokens of
+// partners, and an on-behalf token that must stay active.
 func newAllies(t testing.TB) *pair {
 	t.Helper()
 	addr := redistest.Start(t).Addr
@@ -33,8 +33,7 @@ func newAllies(t testing.TB) *pair {
 	return p
 }
 
-// newPartner makes a partner that the orgs, which are made too, have granted
-// something.
+// newPartner creates the orgs and a partner with a grant of each of them.
 func newPartner(t testing.TB, s *harness.Server, id string, orgs ...string) *partner {
 	t.Helper()
 	admin(t, s, http.StatusCreated, http.MethodPut, "/partners/"+id, body{"name": id, "scope": "cards customers"})
@@ -52,14 +51,14 @@ func (p *partner) granted(t testing.TB, s *harness.Server, org string) {
 	admin(t, s, http.StatusCreated, http.MethodPut, "/partners/"+p.id+"/orgs/"+org, body{"scope": "cards customers"})
 }
 
-// renew gives the partner another token.
+// renew gives the partner a new token.
 func (p *partner) renew(t testing.TB, s *harness.Server) {
 	t.Helper()
 	r := admin(t, s, http.StatusCreated, http.MethodPost, "/partners/"+p.id+"/tokens", body{"name": "reporting"}).JSON(t)
 	p.token, p.tokenID = r["token"].(string), r["token_id"].(string)
 }
 
-// ask asks s for a token on behalf of the org.
+// ask requests a token on behalf of the org from s.
 func (p *partner) ask(t testing.TB, s *harness.Server, org string) (token string, a harness.Response) {
 	t.Helper()
 	document := fmt.Sprintf(`{"data":{"type":"createOnBehalfToken","attributes":{"orgId":%q,"scopes":"cards"}}}`, org)
@@ -89,13 +88,13 @@ func (p *partner) mint(t testing.TB, s *harness.Server, org string) string {
 	return token
 }
 
-// parting is one way to end what a partner may do for an org.
+// parting is one way to end a partner's right to act for an org.
 type parting struct {
 	name         string
-	method, path string // of PARTNER, ORG and TOKEN
+	method, path string // with PARTNER, ORG and TOKEN in place of ids
 	body         any
 	want         int // status
-	then         int // what asking for a token gets
+	then         int // status of a later request for a token
 	token        bool
 }
 
@@ -113,8 +112,8 @@ var partings = []parting{
 	{"delete the org", "DELETE", "/orgs/ORG", nil, 204, 403, true},
 }
 
-// TestPartnersEndAtTheOther: when the call has returned, the other server too
-// neither takes such a token nor makes one.
+// TestPartnersEndAtTheOther checks that once the call has returned, the other
+// server neither accepts such a token nor issues one.
 func TestPartnersEndAtTheOther(t *testing.T) {
 	t.Parallel()
 	p := newAllies(t)
@@ -182,8 +181,8 @@ func parts(t *testing.T, p *pair, who *partner, e parting, at, other *harness.Se
 	mustBeInactive(t, other, p.rs, spared, "a token on behalf of another org")
 }
 
-// TestPartnersBeginAtTheOther: what was made is good at the other at once, also
-// where that was asked in vain before.
+// TestPartnersBeginAtTheOther checks that a new grant works at the other server
+// at once, even if that has refused a request before.
 func TestPartnersBeginAtTheOther(t *testing.T) {
 	t.Parallel()
 	p := newAllies(t)
@@ -198,7 +197,7 @@ func TestPartnersBeginAtTheOther(t *testing.T) {
 			who.granted(t, at, org)
 			mustBeActive(t, at, p.rs, who.mint(t, other, org), "a token of a new grant")
 
-			// Withdrawn and granted again, by turns.
+			// Withdrawn at one server and granted again at the other.
 			admin(t, at, 204, http.MethodDelete, "/partners/"+who.id+"/orgs/"+org, nil)
 			who.granted(t, other, org)
 			mustBeActive(t, other, p.rs, who.mint(t, at, org), "a token of what was granted again")

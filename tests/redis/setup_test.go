@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// staleness is cache.max_staleness of every server here: its default.
+	// staleness is cache.max_staleness of every server here, the default.
 	staleness = time.Second
 	// recovery is how long full service may take once Redis is back.
 	recovery = 2 * time.Second
-	// patience bounds waits that are not themselves the promise under test.
+	// patience bounds waits that are not under test themselves.
 	patience = 15 * time.Second
-	// pause between two polls leaves the processors to what is polled.
+	// pause between two polls leaves the processors to the servers.
 	pause = time.Millisecond
 )
 
@@ -81,7 +81,7 @@ func issue(s *harness.Server, id, secret string) (token string, r harness.Respon
 	return token, r, err
 }
 
-// admin sends an admin request, wants the status, and returns the response.
+// admin sends an admin request, checks the status and returns the response.
 func admin(t testing.TB, s *harness.Server, status int, method, path string, body any) harness.Response {
 	t.Helper()
 	r := s.AdminDo(t, method, path, body)
@@ -91,7 +91,7 @@ func admin(t testing.TB, s *harness.Server, status int, method, path string, bod
 	return r
 }
 
-// create makes a client over the admin API.
+// create creates a client by the admin API.
 func create(t testing.TB, s *harness.Server, id, scope string) clients.Created {
 	t.Helper()
 	r := admin(t, s, http.StatusCreated, http.MethodPost, "/clients", map[string]any{"client_id": id, "scope": scope})
@@ -102,7 +102,7 @@ func create(t testing.TB, s *harness.Server, id, scope string) clients.Created {
 	return c
 }
 
-// rotate answers the new secret.
+// rotate returns the new secret.
 func rotate(t testing.TB, s *harness.Server, id, grace string) clients.Rotated {
 	t.Helper()
 	r := admin(t, s, http.StatusCreated, http.MethodPost, "/clients/"+id+"/secrets", map[string]any{"grace": grace})
@@ -113,7 +113,7 @@ func rotate(t testing.TB, s *harness.Server, id, grace string) clients.Rotated {
 	return out
 }
 
-// revoke ends a token by RFC 7009 and answers when that was acknowledged.
+// revoke revokes a token by RFC 7009 and returns when that was acknowledged.
 func revoke(t testing.TB, s *harness.Server, c clients.Created, token string) time.Time {
 	t.Helper()
 	a, err := post(s, "/oauth/revoke", c.ClientID, c.ClientSecret, url.Values{"token": {token}})
@@ -123,7 +123,7 @@ func revoke(t testing.TB, s *harness.Server, c clients.Created, token string) ti
 	return a.Got
 }
 
-// ready is a poll that wants readyz to answer 200.
+// ready returns a poll that waits until readyz returns 200.
 func ready(t testing.TB, s *harness.Server) func() string {
 	return func() string {
 		req, err := http.NewRequest(http.MethodGet, s.URL+"/readyz", nil)
@@ -137,7 +137,7 @@ func ready(t testing.TB, s *harness.Server) func() string {
 	}
 }
 
-// redisDo sends one inline command to Redis and wants a simple answer.
+// redisDo sends one inline command to Redis, which must return a simple string.
 func redisDo(t testing.TB, addr, command string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)

@@ -18,8 +18,8 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// TestGoroutines: requests that wait for a Redis which is not there leave
-// nothing behind. It runs alone: it counts the whole process.
+// TestGoroutines checks that requests that wait for a missing Redis leave no
+// goroutines behind. It runs alone because it counts those of the whole process.
 func TestGoroutines(t *testing.T) {
 	for _, m := range []harness.Mode{harness.Hanging, harness.Refusing} {
 		t.Run(m.String(), func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestGoroutines(t *testing.T) {
 				})
 			}
 			all.Wait()
-			// Reads that were given up end by their own time-out.
+			// Abandoned reads end by their time-out.
 			poll.Await(t, patience, "the goroutines end", func() string {
 				if n := settled(); n > before+slack {
 					return fmt.Sprintf("there are %d, before %d", n, before)
@@ -68,7 +68,7 @@ func TestGoroutines(t *testing.T) {
 	}
 }
 
-// open starts a server as far as its store.
+// open creates a server, which opens its store.
 func open(t *testing.T, redis string) error {
 	t.Helper()
 	cfg := config.Defaults()
@@ -82,8 +82,8 @@ func open(t *testing.T, redis string) error {
 	return err
 }
 
-// A Redis that would drop records when it is full is refused, with the
-// setting to change.
+// A Redis that would evict records when it is full is refused, and the error
+// names the setting to change.
 func TestEvictingPolicies(t *testing.T) {
 	addr := redistest.Start(t).Addr
 	redis := harness.DialRedis(t, addr)
@@ -96,7 +96,7 @@ func TestEvictingPolicies(t *testing.T) {
 			t.Errorf("%s: %v", policy, err)
 		}
 		if keys := redis.Keys(t, "*"); len(keys) > 0 {
-			t.Errorf("%s: it was written to before it was refused: %q", policy, keys)
+			t.Errorf("%s: grantd wrote to it before it refused it: %q", policy, keys)
 		}
 	}
 	redis.Do(t, "CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -105,7 +105,7 @@ func TestEvictingPolicies(t *testing.T) {
 	}
 }
 
-// A server that finds no usable Redis says so soon, and does not start.
+// A server without a usable Redis soon returns an error and does not start.
 func TestStartWithoutRedis(t *testing.T) {
 	for _, f := range faults {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestStartWithoutRedis(t *testing.T) {
 			}
 			f.end(t, x)
 			if err := open(t, x.link.Addr); err != nil {
-				t.Errorf("once it is back: %v", err)
+				t.Errorf("after the fault: %v", err)
 			}
 		})
 	}

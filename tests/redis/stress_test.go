@@ -22,33 +22,33 @@ import (
 const (
 	stableFor   = 3 * time.Second
 	cutsFor     = 8 * time.Second
-	stressSpare = 4 * time.Second // more, where a busy machine has tested too little
-	// stressStaleness is short, so that more admin calls fit into the time.
+	stressSpare = 4 * time.Second // more time if a busy machine has tested too little
+	// stressStaleness is short so that more admin calls fit into the time.
 	stressStaleness = 500 * time.Millisecond
 )
 
-// stress runs everything at once over both replicas, and holds every answer
-// to the model.
+// stress runs all operations concurrently on both replicas, and checks every
+// response against the model.
 type stress struct {
 	t          testing.TB
 	servers    []*harness.Server
 	rs         clients.Created
 	models     []*model
-	cuts       *cuts // nil: nothing is cut
+	cuts       *cuts // nil if nothing is disturbed
 	operations *deck[operation]
 	crowd      int
-	// calm is since when every request must be answered; nil: not yet.
+	// calm is since when no request may get 503; nil means not yet.
 	calm     atomic.Pointer[time.Time]
 	verdicts tally
 	ops      tally
 	least    map[string]int // of ops
 }
 
-// leastVerdicts are wanted before the last questions.
+// leastVerdicts must be counted before the last questions.
 var leastVerdicts = map[string]int{mustLive.String(): 30, mustDie.String(): 30}
 
-// TestStable: in a stable system every ended token is inactive in time, every
-// other one is active, and nothing is refused.
+// TestStable checks that in a stable system every ended token is inactive in
+// time, every other token is active, and no request is refused.
 func TestStable(t *testing.T) {
 	redis := redistest.Start(t).Addr
 	s := newStress(t, 4, 1, redis, redis)
@@ -56,13 +56,13 @@ func TestStable(t *testing.T) {
 	s.run(stableFor)
 }
 
-// TestUnderCuts: while the connections between the replicas and Redis come
-// and go, a request may be answered by a 503, and then nobody knows whether
-// it has happened; whatever is answered otherwise is as true as in a stable
-// system. Once the last cut is over, all that is known holds at both.
+// TestUnderCuts disturbs the connections between the replicas and Redis. A
+// request may then get 503, and its outcome is unknown; every other response is
+// as right as in a stable system. After the last disturbance everything that is
+// known holds at both replicas.
 func TestUnderCuts(t *testing.T) {
 	x := newCuts(t)
-	s := newStress(t, 8, 4, x.links[0].Addr, x.links[1].Addr) // most callers wait for what does not answer
+	s := newStress(t, 8, 4, x.links[0].Addr, x.links[1].Addr) // most callers wait for time-outs
 	s.cuts = x
 	maps.Copy(s.least, map[string]int{
 		"503 to issue": 10, "503 to introspect": 20, "503 to revoke": 10, "change of unknown outcome": 5,
@@ -76,8 +76,8 @@ func TestUnderCuts(t *testing.T) {
 	x.count.report(t, least)
 }
 
-// newStress starts a replica on each address. Each of so many clients is used
-// by crowd callers of each kind at a time.
+// newStress starts a replica on each address. Each of the clients is used by
+// crowd callers of each kind at the same time.
 func newStress(t testing.TB, many, crowd int, addrs ...string) *stress {
 	s := &stress{t: t, crowd: crowd, operations: newDeck(operations), least: map[string]int{"issue": 30, "revoke": 20, "revoke by admin": 1}}
 	for _, o := range operations {
@@ -101,7 +101,7 @@ func newStress(t testing.TB, many, crowd int, addrs ...string) *stress {
 	return s
 }
 
-// run does everything at once for that long, and then asks about all of it.
+// run runs all callers for that long, and then asks about everything.
 func (s *stress) run(d time.Duration) {
 	over, end := context.WithCancel(s.t.Context())
 	defer end()
@@ -129,7 +129,7 @@ func (s *stress) run(d time.Duration) {
 	all.Wait()
 	if s.t.Failed() {
 		s.faults()
-		s.t.FailNow() // in the middle of something: the rest would fail for that
+		s.t.FailNow() // callers stopped in the middle: the rest would fail only because of that
 	}
 	for _, server := range s.servers {
 		poll.Await(s.t, recovery, "readiness", ready(s.t, server))
@@ -142,8 +142,8 @@ func (s *stress) run(d time.Duration) {
 	s.verdicts.report(s.t, leastVerdicts)
 }
 
-// enough lasts until the time has passed and enough was tested, or the test
-// has failed, or even the spare time has passed.
+// enough waits until the time has passed and enough was tested, or the test has
+// failed, or the spare time has passed too.
 func (s *stress) enough(d time.Duration) {
 	for begun := time.Now(); !s.t.Failed() && time.Since(begun) < d+stressSpare; time.Sleep(pause) {
 		if time.Since(begun) > d && s.ops.missing(s.least) == "" && s.verdicts.missing(leastVerdicts) == "" {
@@ -152,8 +152,8 @@ func (s *stress) enough(d time.Duration) {
 	}
 }
 
-// last asks both replicas about everything that is known of a client, now
-// that nothing happens to it any more.
+// last asks both replicas about everything that is known about a client, after
+// all changes have ended.
 func (s *stress) last(m *model) {
 	for _, server := range s.servers {
 		for _, secret := range m.usable {
@@ -170,7 +170,7 @@ func (s *stress) last(m *model) {
 	}
 }
 
-// faults shows why replicas answered by a 500.
+// faults shows why replicas returned 500.
 func (s *stress) faults() {
 	for i, server := range s.servers {
 		for line := range strings.Lines(server.Logs.String()) {
@@ -183,17 +183,16 @@ func (s *stress) faults() {
 
 func (s *stress) any() *harness.Server { return s.servers[rand.IntN(len(s.servers))] }
 
-// until repeats do until it was answered. That comes to an end: after the
-// cuts, answered fails the test instead of answering false.
+// until repeats do until it returns true. It ends, because after the cuts
+// answered fails the test instead of returning false.
 func (s *stress) until(do func() bool) {
 	for !do() && !s.t.Failed() {
 		time.Sleep(pause)
 	}
 }
 
-// answered says whether a request was answered, by one of the wanted
-// statuses. Anything but these fails the test, unless it is a 503 before the
-// calm.
+// answered reports whether the response has one of the wanted statuses. Any other
+// response fails the test, except a 503 before the calm.
 func (s *stress) answered(what string, a harness.Response, err error, want ...int) bool {
 	if err == nil && slices.Contains(want, a.Status) {
 		return true
@@ -207,7 +206,8 @@ func (s *stress) answered(what string, a harness.Response, err error, want ...in
 	return false
 }
 
-// acknowledged counts what was; the change while a cut lasts for itself.
+// acknowledged counts an acknowledged request, and separately one that was
+// acknowledged during a cut.
 func (s *stress) acknowledged(kind, what string) {
 	s.ops.add(what)
 	if s.cuts != nil && s.cuts.any() {
@@ -215,8 +215,8 @@ func (s *stress) acknowledged(kind, what string) {
 	}
 }
 
-// unknown notes that nobody knows whether it has happened; and while Redis is
-// stopped, that it may yet happen.
+// unknown notes that the outcome of the event is unknown, and while Redis is
+// stopped, that it may still happen.
 func (s *stress) unknown(m *model, e *event) {
 	if s.cuts != nil {
 		s.cuts.held.RLock()

@@ -17,10 +17,10 @@ import (
 	"github.com/grantd/grantd/scopes"
 )
 
-// cards starts a resource server, the cards API of the partners' stories, and
-// puts its URL into $NAME. It takes tokens on behalf of an org, and checks all
-// that such a token says of itself: scope, source address, endpoint. The
-// address of the caller is that of the connection.
+// cards starts a resource server, the cards API of the stories about partners,
+// and puts its URL into $NAME. It accepts on-behalf tokens and checks every
+// restriction of such a token: scope, source address and endpoint. The caller's
+// address is that of the connection.
 func cards(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: cards NAME GRANTD_URL CLIENT_ID CLIENT_SECRET")
@@ -45,7 +45,7 @@ func cards(ts *testscript.TestScript, neg bool, args []string) {
 
 type cardsAPI struct{ grantd, id, secret string }
 
-// introspected is what grantd says of a token, as far as it is used here.
+// introspected holds the members of an introspection response that are used here.
 type introspected struct {
 	Active    bool     `json:"active"`
 	Scope     string   `json:"scope"`
@@ -55,7 +55,7 @@ type introspected struct {
 	Endpoints []string `json:"endpoints"`
 }
 
-// guard lets a request through to what shows an org its own things.
+// guard passes a request on if its token allows it.
 func (a cardsAPI) guard(scope string, show func(*introspected, *http.Request) any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -66,7 +66,7 @@ func (a cardsAPI) guard(scope string, show func(*introspected, *http.Request) an
 		}
 		t, err := a.ask(token)
 		switch {
-		case err != nil: // nobody knows: neither through nor away
+		case err != nil: // unknown whether the token is active: neither accept nor refuse it
 			http.Error(w, "try again", http.StatusServiceUnavailable)
 		case !t.Active || t.Use != "on_behalf":
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
@@ -107,7 +107,7 @@ func (a cardsAPI) ask(token string) (*introspected, error) {
 	return &t, json.NewDecoder(res.Body).Decode(&t)
 }
 
-// from says whether the peer is one of the addresses; none are all.
+// from reports whether the peer is one of the addresses. No addresses allow all.
 func from(peer string, ranges []string) bool {
 	if len(ranges) == 0 {
 		return true
@@ -126,7 +126,7 @@ func from(peer string, ranges []string) bool {
 	})
 }
 
-// at says whether the token may be used for the request.
+// at reports whether the token may be used for the request.
 func at(r *http.Request, patterns []string) bool {
 	endpoints, err := scopes.ParseEndpoints(patterns)
 	return err == nil && endpoints.Allow(r.Method, r.URL)

@@ -12,12 +12,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// phoneKey signs what grantd posts to the receivers of these stories.
+// phoneKey is the key with which grantd signs its messages to the receivers.
 const phoneKey = "the key that grantd and the receiver share"
 
-// phone starts the receiver of customers.webhook: it puts its URL into $NAME
-// and the last message that it was sent into FILE. A message that is not
-// signed fails the story.
+// phone starts a receiver for customers.webhook. It puts its URL into $NAME and
+// the last message that it got into FILE. An unsigned message fails the story.
 func phone(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: phone NAME FILE")
@@ -33,7 +32,7 @@ func phone(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		if err := os.WriteFile(file, body, 0o600); err != nil {
-			http.Error(w, "not kept", http.StatusInternalServerError)
+			http.Error(w, "not stored", http.StatusInternalServerError)
 		}
 	}))
 	ts.Defer(s.Close)

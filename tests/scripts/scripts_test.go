@@ -1,17 +1,19 @@
-// Package scripts runs the .txtar files beside it: each is a story of using
-// grantd, told in the commands of an operator and his clients, over the whole
-// program. They may be read as a manual.
+// Package scripts runs the .txtar files in this folder with the whole program.
+// Each file is a story of using grantd, in the commands of an operator and their
+// clients. They can be read as a manual.
 //
 // Besides the commands of testscript there are
 //
 //	up NAME grantd ...     start a server, wait until it is ready, and put its
 //	                       public URL into $NAME and its admin socket into
 //	                       $NAME_SOCKET
-//	down NAME              Ctrl-C: the server must end with exit code 0; what
-//	                       it printed and logged is stdout and stderr then
-//	said NAME VAR EXPR     wait until the server has printed what the regular
-//	                       expression EXPR matches, and put its group into $VAR
-//	exits CODE program ... run a program that must end with this exit code
+//	down NAME              send Ctrl-C to the server, which must end with exit
+//	                       code 0; what it printed and logged is then in stdout
+//	                       and stderr
+//	said NAME VAR EXPR     wait until the server has printed text that matches
+//	                       the regular expression EXPR, and put its group into
+//	                       $VAR
+//	exits CODE program ... run a program that must end with the exit code
 //	phone NAME FILE        start a receiver of customers.webhook, put its URL
 //	                       into $NAME, its key into webhook.key, and each
 //	                       message that it gets into FILE
@@ -22,7 +24,7 @@
 //	json NAME path         put a value of the JSON in stdout into $NAME; the
 //	                       path is names and indexes with dots between
 //
-// Every server listens on a free port, and each story has a folder of its own.
+// Every server listens on a free port, and each story has a separate folder.
 package scripts
 
 import (
@@ -82,11 +84,11 @@ type running struct {
 	done     chan error
 }
 
-// output gathers what a process prints.
+// output collects what a process prints.
 type output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
-	// line is told of the first line that matches ready.
+	// line receives the first line that matches ready.
 	line chan []string
 }
 
@@ -143,7 +145,7 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 
 func down(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 || servers(ts)[args[0]] == nil {
-		ts.Fatalf("usage: down NAME, of a server that is up")
+		ts.Fatalf("usage: down NAME, of a running server")
 	}
 	r := servers(ts)[args[0]]
 	delete(servers(ts), args[0])
@@ -156,18 +158,18 @@ func down(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(stopTime):
 		_ = r.cmd.Process.Kill()
 		<-r.done
-		ts.Fatalf("%s is still there %s after Ctrl-C:\n%s", args[0], stopTime, &r.err)
+		ts.Fatalf("%s still runs %s after Ctrl-C:\n%s", args[0], stopTime, &r.err)
 	}
 }
 
 func said(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 || servers(ts)[args[0]] == nil {
-		ts.Fatalf("usage: said NAME VAR EXPR, of a server that is up")
+		ts.Fatalf("usage: said NAME VAR EXPR, of a running server")
 	}
 	find, err := regexp.Compile(args[2])
 	ts.Check(err)
 	out := &servers(ts)[args[0]].out
-	for give := time.Now().Add(saidTime); ; time.Sleep(time.Millisecond) { // a pipe is between
+	for give := time.Now().Add(saidTime); ; time.Sleep(time.Millisecond) { // output arrives through a pipe
 		if m := find.FindStringSubmatch(out.String()); len(m) == 2 {
 			ts.Setenv(args[1], m[1])
 			return
@@ -201,7 +203,7 @@ func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := ts.ReadFile("stdout")
 	if _, body, ok := strings.Cut(text, "\r\n\r\n"); ok {
-		text = body // behind the headers that curl -i prints
+		text = body // after the headers that curl -i prints
 	}
 	var v any
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
@@ -214,14 +216,14 @@ func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
 		case []any:
 			i, err := strconv.Atoi(name)
 			if err != nil || i < 0 || i >= len(at) {
-				ts.Fatalf("there is no %s in the list", name)
+				ts.Fatalf("the list has no element %s", name)
 			}
 			v = at[i]
 		default:
 			v = nil
 		}
 		if v == nil {
-			ts.Fatalf("there is no %q of %q", name, args[1])
+			ts.Fatalf("stdout has no member %q of the path %q", name, args[1])
 		}
 	}
 	s, ok := v.(string)
@@ -238,8 +240,8 @@ func servers(ts *testscript.TestScript) map[string]*running {
 	return m
 }
 
-// command is a program in the story's folder. Of its environment it gets
-// what is named here; a story adds more by up NAME env A=B grantd ...
+// command returns a command in the story's folder. It passes on only the
+// environment variables named here; a story adds more by up NAME env A=B grantd ...
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	path, err := lookPath(ts, args[0])
 	ts.Check(err)
@@ -254,8 +256,8 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	return cmd
 }
 
-// lookPath finds a program as the story's own commands do: grantd is in its
-// PATH, not in ours.
+// lookPath finds a program in the story's PATH, which has grantd, and not in that
+// of this process.
 func lookPath(ts *testscript.TestScript, name string) (string, error) {
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {

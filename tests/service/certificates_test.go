@@ -61,10 +61,10 @@ func put(t *testing.T, file, kind string, der []byte) {
 	}
 }
 
-// pair is a certificate and its key, in files.
+// pair holds the files of a certificate and its key.
 type pair struct{ cert, key string }
 
-// issue makes a pair for the loopback, with that serial number.
+// issue makes a pair for loopback with the serial number.
 func (a *authority) issue(t *testing.T, serial int64) pair {
 	t.Helper()
 	dir := t.TempDir()
@@ -88,7 +88,7 @@ func (a *authority) issue(t *testing.T, serial int64) pair {
 	return p
 }
 
-// replace puts another pair in the place of p, as an operator does.
+// replace replaces the files of p by another pair, as an operator does.
 func (p pair) replace(t *testing.T, by pair) {
 	t.Helper()
 	for from, to := range map[string]string{by.cert: p.cert, by.key: p.key} {
@@ -98,7 +98,8 @@ func (p pair) replace(t *testing.T, by pair) {
 	}
 }
 
-// client trusts the authority, and makes a connection for each request.
+// client returns a client that trusts the authority and makes a new connection
+// for each request.
 func (a *authority) client(edit ...func(*tls.Config)) *http.Client {
 	cfg := &tls.Config{RootCAs: x509.NewCertPool()}
 	cfg.RootCAs.AddCert(a.cert)
@@ -138,7 +139,7 @@ func start(t *testing.T, p pair, edit ...func(*config.Config)) *harness.Server {
 	}})
 }
 
-// listeners are the URLs of both, with a path that answers.
+// listeners returns a URL of each listener at which it responds.
 func listeners(s *harness.Server) map[string]string {
 	return map[string]string{"public": s.URL + "/healthz", "admin": s.Server.URL("admin") + "/admin/v1/scopes"}
 }

@@ -23,8 +23,9 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// bank is an org with two backends and one customer, served by two replicas
-// (embedded: twice the same server), and the receiver of its codes.
+// bank is an org with two backends and one customer, served by two replicas, and
+// the receiver of the customer's codes. With the embedded store both replicas
+// are the same server.
 type bank struct {
 	replicas [2]*harness.Server
 	backends [2]clients.Created
@@ -34,7 +35,8 @@ type bank struct {
 
 const customer = "10001"
 
-// eachBank runs the test with two replicas on one Redis, and embedded.
+// eachBank runs the test with two replicas on one Redis, and with one server on
+// the embedded store.
 func eachBank(t *testing.T, edit func(*config.Config), test func(t *testing.T, b *bank)) {
 	for name, open := range map[string]func(*testing.T, func(*config.Config)) [2]*harness.Server{
 		"redis": func(t *testing.T, edit func(*config.Config)) [2]*harness.Server {
@@ -67,7 +69,7 @@ func eachBank(t *testing.T, edit func(*config.Config), test func(t *testing.T, b
 	}
 }
 
-// signIn gets new tokens for the backends: the old ones may have expired.
+// signIn gets new tokens for the backends, because the old ones may have expired.
 func (b *bank) signIn(t *testing.T) {
 	t.Helper()
 	for i, c := range b.backends {
@@ -75,7 +77,7 @@ func (b *bank) signIn(t *testing.T) {
 	}
 }
 
-// advance moves the clocks of all replicas on.
+// advance moves the clocks of all replicas forward.
 func (b *bank) advance(t *testing.T, d time.Duration) {
 	t.Helper()
 	b.replicas[0].Clock.Add(d)
@@ -106,8 +108,8 @@ func (b *bank) admin(t *testing.T, at int, method, path string, body any) harnes
 	return r
 }
 
-// post sends a document for the customer with the token of backend c to
-// replica at. It may be used by several goroutines.
+// post sends a document for the customer with the token of backend c to replica
+// at. Several goroutines may call it.
 func (b *bank) post(t *testing.T, at, c int, path, typ string, attributes map[string]any) harness.Response {
 	body, err := json.Marshal(map[string]any{"data": map[string]any{"type": typ, "attributes": attributes}})
 	if err != nil {
@@ -128,18 +130,18 @@ func (b *bank) post(t *testing.T, at, c int, path, typ string, attributes map[st
 	return r
 }
 
-// ask asks for a code.
+// ask requests a code.
 func (b *bank) ask(t *testing.T, at, c int) harness.Response {
 	return b.post(t, at, c, "/token/verification", "customerTokenVerification", map[string]any{"channel": "sms"})
 }
 
-// code is a verification whose code the customer was sent.
+// code is a verification and the code that the customer got.
 type code struct {
 	by           int // backend
 	token, right string
 }
 
-// wrong is a code that was not sent, another for each n.
+// wrong returns a code that was not sent, a different one for each n.
 func (c code) wrong(n int) string {
 	sent, _ := strconv.Atoi(c.right)
 	return fmt.Sprintf("%06d", (sent+1+n)%1_000_000)
@@ -154,16 +156,16 @@ func (b *bank) verification(t *testing.T, at, c int) code {
 	return b.remembered(t, r, c)
 }
 
-// guess tries a code at a replica.
+// guess submits a code to a replica.
 func (b *bank) guess(t *testing.T, at int, v code, digits string) harness.Response {
 	return b.post(t, at, v.by, "/token", "customerToken", map[string]any{"scope": "cards cards-write", "verificationToken": v.token, "verificationCode": digits})
 }
 
-// What became of a guess.
+// What a guess got.
 const (
 	right   = "right"
-	looked  = "looked at" // and wrong, used or expired
-	waiting = "not looked at"
+	looked  = "checked" // and wrong, used or expired
+	waiting = "not checked"
 	locked  = "locked"
 )
 
@@ -183,7 +185,7 @@ func verdict(t *testing.T, r harness.Response) string {
 	return ""
 }
 
-// atOnce does n things at once, and counts what came of them.
+// atOnce calls do n times at the same time and counts the results.
 func atOnce(n int, do func(i int) string) map[string]int {
 	counts := map[string]int{}
 	var mu sync.Mutex
@@ -200,13 +202,13 @@ func atOnce(n int, do func(i int) string) map[string]int {
 	return counts
 }
 
-// phone receives what grantd posts for the customer.
+// phone is the receiver to which grantd posts the codes.
 type phone struct {
 	*httptest.Server
 	key string
 
 	mu    sync.Mutex
-	codes map[string]string // by the ids of their messages
+	codes map[string]string // by message id
 }
 
 func newPhone(t *testing.T) *phone {
@@ -229,14 +231,14 @@ func newPhone(t *testing.T) *phone {
 	return p
 }
 
-// configure makes grantd post codes here, and as many as it is asked for.
+// configure makes grantd post codes here, without limits.
 func (p *phone) configure(c *config.Config) {
 	c.Customers.Sender = "webhook"
 	c.Customers.Webhook.URL, c.Customers.Webhook.SecretFile, c.Customers.Webhook.AllowPrivateAddresses = p.URL, p.key, true
 	c.Limits.CodesPerPhone.Count, c.Limits.CodesPerCustomer.Count, c.Limits.CodesPerClient.Count, c.Limits.CodesPerOrg.Count = 0, 0, 0, 0
 }
 
-// code answers the one that was sent for the verification.
+// code returns the code that was sent for the verification.
 func (p *phone) code(t *testing.T, token string) string {
 	t.Helper()
 	digest := sha256.Sum256([]byte(token))
@@ -255,8 +257,8 @@ func (p *phone) sent() int {
 	return len(p.codes)
 }
 
-// C14: of fifty right submissions at once one makes a token.
-func TestC14FiftyRightCodesAtOnce(t *testing.T) {
+// Fifty right submissions of one code at the same time make one token.
+func TestFiftyRightCodesAtOnce(t *testing.T) {
 	t.Parallel()
 	eachBank(t, nil, func(t *testing.T, b *bank) {
 		for round := range 5 {
@@ -265,7 +267,7 @@ func TestC14FiftyRightCodesAtOnce(t *testing.T) {
 			if got[right] != 1 || got[right]+got[looked]+got[waiting] != 50 {
 				t.Errorf("round %d: %v", round, got)
 			}
-			// None of them was wrong: the next code is good at once.
+			// None of them counts as wrong: the next code works at once.
 			next := b.verification(t, 0, 0)
 			if came := verdict(t, b.guess(t, 1, next, next.right)); came != right {
 				t.Errorf("round %d: the next code is %s", round, came)
@@ -274,8 +276,8 @@ func TestC14FiftyRightCodesAtOnce(t *testing.T) {
 	})
 }
 
-// C05: five wrong codes end a verification, wherever they are tried.
-func TestC05FiveWrongCodesOverTwoReplicas(t *testing.T) {
+// Five wrong codes end a verification, whichever replicas get them.
+func TestFiveWrongCodesOverTwoReplicas(t *testing.T) {
 	t.Parallel()
 	eachBank(t, nil, func(t *testing.T, b *bank) {
 		v, spare := b.verification(t, 0, 0), b.verification(t, 1, 0)
@@ -295,14 +297,14 @@ func TestC05FiveWrongCodesOverTwoReplicas(t *testing.T) {
 	})
 }
 
-// C09: five codes to a telephone in ten minutes, wherever they are asked for.
-func TestC09CodesOverTwoReplicas(t *testing.T) {
+// A phone number gets five codes in ten minutes, whichever replicas are asked.
+func TestCodesOverTwoReplicas(t *testing.T) {
 	t.Parallel()
 	five := func(c *config.Config) { c.Limits.CodesPerPhone = config.Limit{Count: 5, Per: 10 * time.Minute} }
 	eachBank(t, five, func(t *testing.T, b *bank) {
 		got := atOnce(20, func(i int) string { return strconv.Itoa(b.ask(t, i%2, i/2%2).Status) })
 		if got["201"] != 5 || got["429"] != 15 || b.phone.sent() != 5 {
-			t.Errorf("answers %v, %d codes were sent", got, b.phone.sent())
+			t.Errorf("statuses %v, %d codes were sent; want 5 of 20", got, b.phone.sent())
 		}
 		for at := range b.replicas {
 			r := b.ask(t, at, 0)
@@ -316,8 +318,8 @@ func TestC09CodesOverTwoReplicas(t *testing.T) {
 	})
 }
 
-// guide is what the guide for apps states of an attacker: how many guesses a
-// day he has, in any 24 hours at worst, and in a row at all.
+// guide returns what APP_GUIDE.md says about an attacker: how many guesses they
+// have in a day, at worst in any 24 hours, and in a row.
 func guide(t *testing.T) (day, worst, row int) {
 	t.Helper()
 	text, err := os.ReadFile("../../server/customers/APP_GUIDE.md")
@@ -326,7 +328,7 @@ func guide(t *testing.T) (day, worst, row int) {
 	}
 	m := regexp.MustCompile(`get \*\*(\d+)\*\* codes wrong in a day,[^*]*at most \*\*(\d+)\*\* in any 24\s+hours[^*]*and \*\*(\d+)\*\* in a row`).FindSubmatch(text)
 	if m == nil {
-		t.Fatal("the guide does not say how many guesses a day there are")
+		t.Fatal("APP_GUIDE.md does not say how many guesses an attacker has")
 	}
 	for i, n := range []*int{&day, &worst, &row} {
 		if *n, err = strconv.Atoi(string(m[i+1])); err != nil {
@@ -336,20 +338,20 @@ func guide(t *testing.T) (day, worst, row int) {
 	return day, worst, row
 }
 
-// C05: who has the tokens of two backends, and as many codes sent as he likes,
-// has as many guesses at a customer as the guide says.
-func TestC05GuessesOfAnAttacker(t *testing.T) {
+// An attacker with the tokens of two backends and any number of codes has as many
+// guesses at a customer as APP_GUIDE.md says.
+func TestGuessesOfAnAttacker(t *testing.T) {
 	t.Parallel()
 	day, worst, row := guide(t)
 	eachBank(t, nil, func(t *testing.T, b *bank) {
-		// attack guesses n times at once, each time at another verification
-		// (there are four tries left in each).
+		// attack guesses n times at the same time, each time at another
+		// verification that has at least four tries left.
 		attack := func(n int) map[string]int {
 			t.Helper()
 			all := make([]code, n)
 			for i := range all {
 				r := b.ask(t, i%2, i/2%2)
-				if r.Status != http.StatusCreated { // no more codes: guess at the last
+				if r.Status != http.StatusCreated { // no more codes: guess at the earlier ones
 					all = all[:i]
 					break
 				}
@@ -398,21 +400,21 @@ func TestC05GuessesOfAnAttacker(t *testing.T) {
 		b.advance(t, 48*time.Hour)
 		for at := range b.replicas {
 			if r := b.ask(t, at, at); r.Status != http.StatusForbidden {
-				t.Errorf("a code for who is locked: %d %s", r.Status, r.Body)
+				t.Errorf("a code for a locked customer: %d %s", r.Status, r.Body)
 			}
 			if came := verdict(t, b.guess(t, at, spare, spare.right)); came != locked {
-				t.Errorf("a guess at who is locked: %s", came)
+				t.Errorf("a guess at a locked customer: %s", came)
 			}
 		}
 		b.admin(t, 1, http.MethodPost, "/customers/"+customer+"/reset-codes", nil)
 		v := b.verification(t, 0, 0)
 		if came := verdict(t, b.guess(t, 1, v, v.right)); came != right {
-			t.Errorf("after the operator reset it: %s", came)
+			t.Errorf("after an operator has reset the codes: %s", came)
 		}
 	})
 }
 
-// remembered is the verification that was answered to backend c.
+// remembered returns the verification that backend c got in r.
 func (b *bank) remembered(t *testing.T, r harness.Response, c int) code {
 	t.Helper()
 	_, rest, _ := strings.Cut(r.Body, `"verificationToken":"`)

@@ -20,9 +20,9 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// A39: who guesses the secret of one client is told to wait; everybody else,
-// and who has the right secret, is served.
-func TestA39FailuresOfOneClient(t *testing.T) {
+// A caller that guesses the secret of one client gets 429. Other callers, and
+// callers with the right secret, are served (RFC 6749 §2.3.1).
+func TestFailuresOfOneClient(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start(edits(limited(perClient, 0)))
 		billing, shipping := s.NewClient(t, "billing", "users:read"), s.NewClient(t, "shipping", "users:read")
@@ -39,7 +39,7 @@ func TestA39FailuresOfOneClient(t *testing.T) {
 		want(t, s, 200, attempt{from: attacker, id: "shipping", secret: shipping.ClientSecret}, "another client from the limited address")
 		want(t, s, 401, attempt{from: attacker, id: "shipping", secret: "wrong"}, "a wrong secret of another client")
 
-		// A secret that was made while the limit holds is right at once.
+		// A secret that is created while the limit holds works at once.
 		made, err := s.Clients().Rotate(t.Context(), auditor, "billing", time.Hour)
 		if err != nil {
 			t.Fatal(err)
@@ -62,8 +62,8 @@ func TestTheWindowEnds(t *testing.T) {
 	}
 }
 
-// A40: replicas count together, and one that starts later knows.
-func TestA40ReplicasShareTheCount(t *testing.T) {
+// Replicas share the count of failures, even with one that starts later.
+func TestReplicasShareTheCount(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr
 	o := edits(harness.OnRedis(redis), limited(perClient, 0))
@@ -83,8 +83,8 @@ func TestA40ReplicasShareTheCount(t *testing.T) {
 	}
 }
 
-// An address that tries many clients is told to wait too, whether the clients
-// exist or not.
+// An address that tries many clients gets 429 too, whether the clients exist or
+// not.
 func TestFailuresOfOneAddress(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start(edits(limited(perClient, perAddress)))
@@ -98,7 +98,8 @@ func TestFailuresOfOneAddress(t *testing.T) {
 	})
 }
 
-// TestWhatIsOneAddress fails from one address, and looks who is refused.
+// TestWhatIsOneAddress reaches the limit from one address and checks which
+// addresses are refused.
 func TestWhatIsOneAddress(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -123,7 +124,7 @@ func TestWhatIsOneAddress(t *testing.T) {
 	}
 }
 
-// Who is no trusted proxy cannot say where a request comes from.
+// X-Forwarded-For counts only if a trusted proxy sent it.
 func TestForwardedForOfAStranger(t *testing.T) {
 	t.Parallel()
 	for name, proxies := range map[string][]string{"no proxies": {}, "another proxy": {"10.0.0.0/8", "::1"}} {
@@ -140,7 +141,7 @@ func TestForwardedForOfAStranger(t *testing.T) {
 	}
 }
 
-// A proxy that adds a line of its own behind the caller's is understood too.
+// A proxy may also add a second X-Forwarded-For line after the caller's.
 func TestForwardedForInTwoLines(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, edits(limited(perClient, 0)))
@@ -162,8 +163,8 @@ func TestForwardedForInTwoLines(t *testing.T) {
 	refused(t, guess("192.0.2.77", attacker), "the last line counts")
 }
 
-// Unknown, deactivated, wrong, ended and not admitted are one answer, also at
-// the limit.
+// Unknown, deactivated, wrong, ended and not admitted credentials get the same
+// responses, also at the limit.
 func TestAlikeUpToTheLimit(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, edits(limited(perClient, 0)))
@@ -208,11 +209,12 @@ func TestAlikeUpToTheLimit(t *testing.T) {
 		}
 	}
 	if !strings.HasPrefix(strings.Join(first[:perClient], ""), "401") && !strings.Contains(first[0], "401") || !strings.Contains(first[perClient], "429") {
-		t.Errorf("answers are %q", first)
+		t.Errorf("want 401 up to the limit and 429 beyond it, got %q", first)
 	}
 }
 
-// Imported secrets cost a slow hash: not for who is to be refused anyhow.
+// An imported secret needs a slow hash. A caller that is over the limit is
+// refused before it.
 func TestImportedSecretsAreRefusedBeforeHashing(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr
@@ -235,7 +237,7 @@ func TestImportedSecretsAreRefusedBeforeHashing(t *testing.T) {
 	for range perClient {
 		hashed = append(hashed, took(a, 401))
 	}
-	// The other replica, which saw no failure, asks before it hashes.
+	// The other replica, which saw no failure, asks the store before it hashes.
 	for range perClient {
 		unhashed = append(unhashed, took(b, 429))
 	}
@@ -244,11 +246,11 @@ func TestImportedSecretsAreRefusedBeforeHashing(t *testing.T) {
 	}
 	refused(t, try(t, a, guess), "the replica that counted")
 	want(t, a, 200, attempt{from: bystander, id: "old", secret: secret}, "the right secret from another address")
-	want(t, b, 429, attempt{from: attacker, id: "old", secret: secret}, "an imported secret is refused unread at the limit")
+	want(t, b, 429, attempt{from: attacker, id: "old", secret: secret}, "an imported secret is refused unchecked at the limit")
 }
 
-// A limiter that cannot count refuses nobody: generated secrets cannot be
-// guessed.
+// A limiter that cannot count refuses no caller, because generated secrets
+// cannot be guessed.
 func TestStoreFailureOfTheLimiter(t *testing.T) {
 	t.Parallel()
 	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
@@ -269,9 +271,9 @@ func TestStoreFailureOfTheLimiter(t *testing.T) {
 	refused(t, try(t, s, guess), "once it counts again")
 }
 
-// I23: callers of introspection are limited alike, and learn nothing of the
-// token.
-func TestI23Introspection(t *testing.T) {
+// Callers of introspection are limited in the same way, and the 429 tells them
+// nothing about the token (RFC 7662 §4).
+func TestFailuresAtIntrospection(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, edits(limited(perClient, 0)))
 	rs := s.NewClient(t, "rs", "introspect")
@@ -289,7 +291,7 @@ func TestI23Introspection(t *testing.T) {
 		r := ask("wrong", token)
 		refused(t, r, "introspection")
 		if strings.Contains(r.Body, "active") {
-			t.Errorf("the refusal tells of the token: %s", r.Body)
+			t.Errorf("the 429 says whether the token is active: %s", r.Body)
 		}
 	}
 	if r := ask(rs.ClientSecret, live); r.Status != 200 || r.JSON(t)["active"] != true {

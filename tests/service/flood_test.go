@@ -12,8 +12,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// Who was refused stands in Redis only as a number of a bounded set, and for
-// no longer than the window.
+// Redis holds the counters of refused callers only under numbers of a bounded
+// set, and only until the window ends.
 func TestIdentitiesInRedis(t *testing.T) {
 	t.Parallel()
 	addr := redistest.Start(t).Addr
@@ -32,10 +32,10 @@ func TestIdentitiesInRedis(t *testing.T) {
 	for _, key := range keys {
 		name := strings.TrimPrefix(key, "grantd:l:")
 		if len(name) > 5 || strings.Trim(name, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
-			t.Errorf("counter %q is none of a bounded set", name)
+			t.Errorf("counter %q is not a number of a bounded set", name)
 		}
 		if left := redis.Do(t, "PTTL", key).(int64); left <= 0 || left > window.Milliseconds() {
-			t.Errorf("counter %q ends in %d ms", name, left)
+			t.Errorf("counter %q expires in %d ms", name, left)
 		}
 	}
 	for _, key := range redis.Keys(t, "*") {
@@ -47,8 +47,8 @@ func TestIdentitiesInRedis(t *testing.T) {
 	}
 }
 
-// 20,000 wrong secrets, for clients that mostly do not exist, from addresses
-// that are soon refused: neither Redis nor the process grows with them.
+// 20,000 wrong secrets, mostly for unknown clients and from addresses that are
+// soon refused, make neither Redis nor the process grow.
 func TestFloodOfWrongSecrets(t *testing.T) {
 	const attempts, addresses, workers = 20_000, 8, 16
 	addr := redistest.Start(t).Addr
@@ -77,14 +77,14 @@ func TestFloodOfWrongSecrets(t *testing.T) {
 	logged := len(s.Logs.String())
 	before := heap()
 	flood(attempts/4, attempts)
-	logged = len(s.Logs.String()) - logged // the harness keeps all of it
+	logged = len(s.Logs.String()) - logged // the harness keeps the whole log
 	grown := heap() - before - 4*int64(logged)
 	if grown > 16<<20 {
 		t.Errorf("the heap has grown by %d KiB over %d attempts", grown>>10, attempts*3/4)
 	}
 	redis := harness.DialRedis(t, addr)
-	// Once an address is refused, nothing more is counted for it; what was
-	// under way then is.
+	// Once an address is refused, only requests that are already running are
+	// still counted for it.
 	if n := len(redis.Keys(t, "grantd:l:*")); n == 0 || n > addresses*(perAddress+workers+2) {
 		t.Errorf("%d counters after %d attempts", n, attempts)
 	}
@@ -92,12 +92,12 @@ func TestFloodOfWrongSecrets(t *testing.T) {
 	want(t, s, 401, attempt{from: bystander, id: "billing", secret: "wrong"}, "another address")
 }
 
-// heap is what is in use once garbage is gone.
+// heap returns the bytes in use after garbage collection.
 func heap() int64 {
 	var m runtime.MemStats
 	for range 3 {
 		runtime.GC()
-		time.Sleep(time.Millisecond) // finalizers run beside
+		time.Sleep(time.Millisecond) // finalizers run concurrently
 	}
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)

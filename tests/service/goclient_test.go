@@ -65,7 +65,7 @@ func TestGoClient(t *testing.T) {
 					t.Errorf("token: type %q, refresh token %q, scope %v", token.TokenType, token.RefreshToken, token.Extra("scope"))
 				}
 				if left := time.Until(token.Expiry); left > time.Hour || left < 59*time.Minute {
-					t.Errorf("it lives for %v, want an hour", left)
+					t.Errorf("the token lives for %v, want an hour", left)
 				}
 				body := introspectAs(t, asResourceServer(t, s, rs, style), s, token.AccessToken)
 				if body["active"] != true || body["client_id"] != oddID || body["scope"] != "users:read" || body["aud"] != resource {
@@ -81,7 +81,7 @@ func TestGoClient(t *testing.T) {
 	})
 }
 
-// asResourceServer is an HTTP client that carries a bearer token of rs.
+// asResourceServer returns an HTTP client that sends a bearer token of rs.
 func asResourceServer(t *testing.T, s *harness.Server, rs clients.Created, style oauth2.AuthStyle) *http.Client {
 	t.Helper()
 	return clientConfig(s, rs, style, "introspect").Client(t.Context())
@@ -96,7 +96,7 @@ func introspectAs(t *testing.T, as *http.Client, s *harness.Server, token string
 	return objectIn(t, res)
 }
 
-// revoke is plain net/http: x/oauth2 has no revocation.
+// revoke uses plain net/http, because x/oauth2 has no revocation.
 func revokeToken(t *testing.T, s *harness.Server, c clients.Created, token string) {
 	t.Helper()
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
@@ -128,7 +128,8 @@ func objectIn(t *testing.T, res *http.Response) (body map[string]any) {
 	return body
 }
 
-// TestGoClientRefused: the library finds the error code in what grantd says.
+// TestGoClientRefused checks that the library finds the error code in the
+// response.
 func TestGoClientRefused(t *testing.T) {
 	each(t, func(t *testing.T, s *harness.Server, c, _ clients.Created) {
 		for name, style := range styles {
@@ -159,8 +160,8 @@ func TestGoClientRefused(t *testing.T) {
 	})
 }
 
-// TestGoClientPinned: auto-detection finds the method that the client is
-// pinned to, whichever it is.
+// TestGoClientPinned checks that auto-detection finds the method that the client
+// is pinned to.
 func TestGoClientPinned(t *testing.T) {
 	each(t, func(t *testing.T, s *harness.Server, _, _ clients.Created) {
 		for _, method := range []string{"client_secret_basic", "client_secret_post"} {

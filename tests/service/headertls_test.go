@@ -20,7 +20,7 @@ func withTLS(cert, key string) func(*config.Config) {
 	return func(c *config.Config) { c.Public.TLS.CertFile, c.Public.TLS.KeyFile = cert, key }
 }
 
-// certificate makes a certificate for the loopback, and answers its files.
+// certificate makes a certificate for loopback and returns its files.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

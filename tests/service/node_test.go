@@ -14,7 +14,7 @@ import (
 
 const (
 	nodeFolder     = "node"
-	installTimeout = 3 * time.Minute // the registry may be far
+	installTimeout = 3 * time.Minute // the registry may be slow
 	nodeTimeout    = time.Minute
 )
 

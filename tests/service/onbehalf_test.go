@@ -16,15 +16,15 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// onBehalfQuota is how many tokens a partner may make in a window here.
+// onBehalfQuota is how many tokens a partner may make in a window.
 const onBehalfQuota = 4
 
 func partnerQuota(c *config.Config) {
 	c.Limits.OnBehalfTokensPerPartner = config.Limit{Count: onBehalfQuota, Per: window}
 }
 
-// newPartner makes a partner that the org acme has granted something, and
-// answers its token.
+// newPartner creates a partner with a grant of the org acme and returns its
+// partner token.
 func newPartner(t *testing.T, s *harness.Server, id string) string {
 	t.Helper()
 	do := func(method, path string, body any) harness.Response {
@@ -41,7 +41,7 @@ func newPartner(t *testing.T, s *harness.Server, id string) string {
 	return do("POST", "/partners/"+id+"/tokens", map[string]any{"name": "test"}).JSON(t)["token"].(string)
 }
 
-// onBehalf asks for a token in JSON:API.
+// onBehalf requests an on-behalf token by JSON:API.
 func onBehalf(t *testing.T, s *harness.Server, token, org string) harness.Response {
 	t.Helper()
 	body := fmt.Sprintf(`{"data":{"type":"createOnBehalfToken","attributes":{"orgId":%q,"scopes":"cards"}}}`, org)
@@ -53,7 +53,7 @@ func onBehalf(t *testing.T, s *harness.Server, token, org string) harness.Respon
 	return harness.Do(t, nil, req)
 }
 
-// exchange asks for one by RFC 8693.
+// exchange requests an on-behalf token by RFC 8693.
 func exchange(t *testing.T, s *harness.Server, token string) harness.Response {
 	t.Helper()
 	return s.Form(t, "/oauth/token", "", "", url.Values{
@@ -64,7 +64,7 @@ func exchange(t *testing.T, s *harness.Server, token string) harness.Response {
 	})
 }
 
-// wantQuota checks an answer to a partner that is over its quota, in JSON:API.
+// wantQuota checks the JSON:API response to a partner that is over its quota.
 func wantQuota(t *testing.T, r harness.Response) {
 	t.Helper()
 	var body struct {
@@ -86,7 +86,7 @@ func TestOnBehalfQuota(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, edits(partnerQuota))
 	token, other := newPartner(t, s, "hurdlr"), newPartner(t, s, "other")
-	// What is refused is not counted, and both ways of asking count.
+	// Refused requests do not count, and both kinds of requests do.
 	if r := onBehalf(t, s, token, "nobody"); r.Status != 403 {
 		t.Fatalf("an org that did not agree: %d %s", r.Status, r.Body)
 	}
@@ -101,13 +101,13 @@ func TestOnBehalfQuota(t *testing.T) {
 	}
 	wantQuota(t, onBehalf(t, s, token, "acme"))
 	refused(t, exchange(t, s, token), "an exchange over the quota")
-	// Its second token is the same partner's; another partner has its own quota.
+	// All tokens of a partner share its quota; another partner has another one.
 	second := s.AdminDo(t, "POST", "/partners/hurdlr/tokens", map[string]any{"name": "second"}).JSON(t)["token"].(string)
 	wantQuota(t, onBehalf(t, s, second, "acme"))
 	if r := onBehalf(t, s, other, "acme"); r.Status != http.StatusCreated {
 		t.Errorf("another partner: %d %s", r.Status, r.Body)
 	}
-	// Who is over it is still told first what is wrong.
+	// A partner over its quota still gets other errors first.
 	if r := onBehalf(t, s, token, "nobody"); r.Status != 403 {
 		t.Errorf("an org that did not agree: %d %s", r.Status, r.Body)
 	}
@@ -117,7 +117,7 @@ func TestOnBehalfQuota(t *testing.T) {
 	}
 }
 
-// Replicas tell each other twice a second what they gave.
+// Replicas share twice a second how many tokens they issued.
 func TestOnBehalfQuotaIsShared(t *testing.T) { // not parallel: replicas share counts twice a second
 	o := edits(harness.OnRedis(redistest.Start(t).Addr), partnerQuota)
 	a, b := harness.Start(t, o), harness.Start(t, o)
@@ -139,7 +139,7 @@ func TestOnBehalfQuotaIsShared(t *testing.T) { // not parallel: replicas share c
 		return fmt.Sprint(r.Status)
 	})
 	if given > onBehalfQuota {
-		t.Errorf("the other replica gave %d tokens more, a whole quota", given)
+		t.Errorf("the other replica issued %d more tokens, over a whole quota", given)
 	}
 }
 

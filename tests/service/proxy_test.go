@@ -9,8 +9,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// post asks for a token as a client does, behind a proxy that sent the
-// headers.
+// post requests a token, with the headers that a proxy in front would add.
 func post(t *testing.T, s *harness.Server, id, secret string, header http.Header) harness.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/oauth/token", strings.NewReader("grant_type=client_credentials"))
@@ -31,8 +30,9 @@ func behind(proxies ...string) harness.Options {
 	}}
 }
 
-// T05, T06: behind a proxy that ends TLS, a request counts as TLS if the
-// proxy itself says so, and is refused otherwise; never redirected.
+// Behind a proxy that terminates TLS, a request counts as TLS only if the proxy
+// says so. Otherwise it is refused and never redirected (RFC 6749 §3.2, RFC 9700
+// §4.13).
 func TestBehindAProxy(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -41,16 +41,16 @@ func TestBehindAProxy(t *testing.T) {
 		proto   []string
 		ok      bool
 	}{
-		{"T05_https_at_the_proxy", []string{"127.0.0.1"}, []string{"https"}, true},
-		{"T05_proxy_by_range", []string{"10.0.0.0/8", "127.0.0.0/8"}, []string{"https"}, true},
-		{"T05_proxy_by_mapped_address", []string{"::ffff:127.0.0.1"}, []string{"https"}, true},
-		{"T05_http_at_the_proxy", []string{"127.0.0.1"}, []string{"http"}, false},
-		{"T05_nothing_said", []string{"127.0.0.1"}, nil, false},
-		{"T05_said_twice", []string{"127.0.0.1"}, []string{"https", "http"}, false},
-		{"T05_said_twice_in_a_line", []string{"127.0.0.1"}, []string{"https, http"}, false},
-		{"T05_upper_case", []string{"127.0.0.1"}, []string{"HTTPS "}, false},
-		{"T06_untrusted_peer", []string{"10.0.0.0/8"}, []string{"https"}, false},
-		{"T06_other_header_of_an_untrusted_peer", []string{"10.0.0.0/8"}, nil, false},
+		{"https_at_the_proxy", []string{"127.0.0.1"}, []string{"https"}, true},
+		{"proxy_by_range", []string{"10.0.0.0/8", "127.0.0.0/8"}, []string{"https"}, true},
+		{"proxy_by_mapped_address", []string{"::ffff:127.0.0.1"}, []string{"https"}, true},
+		{"http_at_the_proxy", []string{"127.0.0.1"}, []string{"http"}, false},
+		{"header_missing", []string{"127.0.0.1"}, nil, false},
+		{"header_twice", []string{"127.0.0.1"}, []string{"https", "http"}, false},
+		{"header_with_two_values", []string{"127.0.0.1"}, []string{"https, http"}, false},
+		{"upper_case", []string{"127.0.0.1"}, []string{"HTTPS "}, false},
+		{"untrusted_peer", []string{"10.0.0.0/8"}, []string{"https"}, false},
+		{"other_header_of_an_untrusted_peer", []string{"10.0.0.0/8"}, nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := harness.Start(t, behind(tc.proxies...))
@@ -69,7 +69,7 @@ func TestBehindAProxy(t *testing.T) {
 			if r.Status != 400 || r.JSON(t)["error"] != "invalid_request" || r.Header.Get("Location") != "" || r.Header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%d %s %v", r.Status, r.Body, r.Header)
 			}
-			// Health checks carry no credentials, and come from elsewhere.
+			// Health checks carry no credentials and do not come from the proxy.
 			for path, status := range map[string]int{"/healthz": 200, "/readyz": 200, "/.well-known/oauth-authorization-server": 400, "/nothing": 400} {
 				req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+path, nil)
 				if err != nil {
@@ -83,8 +83,8 @@ func TestBehindAProxy(t *testing.T) {
 	}
 }
 
-// Without behind_tls_proxy the header means nothing; on the loopback plain
-// HTTP is fine.
+// Without behind_tls_proxy the header is ignored, and plain HTTP is allowed on
+// loopback.
 func TestForwardedProtoWithoutAProxy(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
@@ -96,7 +96,7 @@ func TestForwardedProtoWithoutAProxy(t *testing.T) {
 	}
 }
 
-// Beyond the loopback grantd does not even start without TLS.
+// Without TLS grantd does not start on an address beyond loopback.
 func TestPlainBeyondLoopbackIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(*config.Config){
@@ -115,7 +115,7 @@ func TestPlainBeyondLoopbackIsRefused(t *testing.T) {
 	}
 }
 
-// The admin listener without TLS of its own is behind the same proxies.
+// An admin listener without TLS is behind the same proxies.
 func TestAdminBehindAProxy(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) {

@@ -31,11 +31,11 @@ func TestIssueQuota(t *testing.T) {
 	}
 	refused(t, try(t, s, ask), "one token too many")
 	want(t, s, 200, attempt{id: "shipping", secret: other.ClientSecret}, "another client")
-	// Only tokens are counted: what was issued can be used and revoked.
+	// Only issued tokens count: those issued can be used and revoked.
 	want(t, s, 200, attempt{path: "/oauth/revoke", id: "billing", secret: c.ClientSecret}, "a revocation over the quota")
 	want(t, s, 401, attempt{id: "billing", secret: "wrong"}, "a wrong secret over the quota")
 	if n := strings.Count(s.Logs.String(), "over its issue quota"); n != 1 {
-		t.Errorf("logged %d times", n)
+		t.Errorf("the log has %d lines about the quota, want 1", n)
 	}
 	s.Clock.Add(window + time.Second)
 	want(t, s, 200, ask, "in the next window")
@@ -53,7 +53,7 @@ func TestIssueQuotaThatOnlyLogs(t *testing.T) {
 	}
 }
 
-// Replicas tell each other twice a second what they issued.
+// Replicas share twice a second how many tokens they issued.
 func TestIssueQuotaIsShared(t *testing.T) { // not parallel: replicas share counts twice a second
 	redis := redistest.Start(t).Addr
 	o := edits(harness.OnRedis(redis), issuing("enforce"))
@@ -74,11 +74,12 @@ func TestIssueQuotaIsShared(t *testing.T) { // not parallel: replicas share coun
 		return fmt.Sprint(r.Status)
 	})
 	if given > quota {
-		t.Errorf("the other replica gave %d tokens more, a whole quota", given)
+		t.Errorf("the other replica issued %d more tokens, over a whole quota", given)
 	}
 }
 
-// A client that asks for a token each time is named, with what it should do.
+// The log names a client that requests a token for every call, and says what to
+// do.
 func TestHintForClientsThatDontCache(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)

@@ -50,14 +50,14 @@ func TestSecretsOnRedis(t *testing.T) {
 	})
 }
 
-// teller is a server, and the credentials that the story has met.
+// teller is a server and the credentials that the story has used.
 type teller struct {
 	*harness.Server
 	t    *testing.T
 	made credentials
 }
 
-// tell lives through the story on a server, and looks for what it made.
+// tell runs the story on a server and searches for its credentials.
 func tell(t *testing.T, where func(*config.Config), stored func() []byte) {
 	s := &teller{t: t, made: credentials{}}
 	s.Server = harness.Start(t, harness.Options{Edit: func(c *config.Config) {
@@ -74,7 +74,7 @@ func tell(t *testing.T, where func(*config.Config), stored func() []byte) {
 	s.ends()
 
 	if len(s.made) < 25 {
-		t.Errorf("only %d credentials were made", len(s.made))
+		t.Errorf("the story used only %d credentials", len(s.made))
 	}
 	s.made.absent(t, "the metrics", s.metrics(), "grantd_tokens_issued_total")
 	list := s.AdminDo(t, "GET", "/audit?limit=500", nil)
@@ -82,7 +82,7 @@ func tell(t *testing.T, where func(*config.Config), stored func() []byte) {
 	for _, path := range []string{"/clients?limit=500", "/clients/shop", "/clients/shop/secrets", "/clients/old", "/partners/hurdlr", "/partners/hurdlr/tokens", "/partners/hurdlr/orgs"} {
 		s.made.absent(t, path, []byte(s.AdminDo(t, "GET", path, nil).Body), "created_at")
 	}
-	s.Close() // writes what was gathered
+	s.Close() // writes the last batches
 	s.made.absent(t, "the log", []byte(s.Logs.String()), `"client_id":"shop"`)
 	s.made.absent(t, "the store", stored(), "users:read")
 }
@@ -116,10 +116,10 @@ func (s *teller) met(name string, credential any) string {
 	return text
 }
 
-// madeUp is a credential that nobody has.
+// madeUp returns an invented credential and remembers it.
 func (s *teller) madeUp(name, prefix string) string {
 	b := make([]byte, 32)
-	_, _ = rand.Read(b) // it never fails
+	_, _ = rand.Read(b) // never fails
 	return s.met(name, prefix+base64.RawURLEncoding.EncodeToString(b))
 }
 
@@ -163,7 +163,7 @@ func (s *teller) tokens() {
 	grant.Set("client_id", "shop")
 	grant.Set("client_secret", s.made["second secret"])
 	s.met("token by post", s.answered(s.Form(s.t, "/oauth/token", "", "", grant), 200)["access_token"])
-	for range 2 { // from the store, from the cache
+	for range 2 { // once from the store, once from the cache
 		for name := range s.made {
 			s.introspect(s.made[name])
 		}
@@ -172,8 +172,8 @@ func (s *teller) tokens() {
 	s.introspect(s.made["token to revoke"])
 }
 
-// partners makes long-lived tokens of a partner and short ones of an org, and
-// puts both where they do not belong.
+// partners creates partner tokens and on-behalf tokens, and puts both where they
+// do not belong.
 func (s *teller) partners() {
 	s.t.Helper()
 	s.admin("PUT", "/partners/hurdlr", object{"name": "Hurdlr", "scope": "cards customers"}, 201)
@@ -217,7 +217,7 @@ func (s *teller) partners() {
 	short := s.made["on-behalf token"]
 	say := func(r harness.Response) {
 		s.t.Helper()
-		s.made.absent(s.t, "an answer", []byte(r.Body), "")
+		s.made.absent(s.t, "a response", []byte(r.Body), "")
 	}
 	for _, wrong := range []string{forged, live, short, s.made["token of the first secret"]} {
 		say(ask(wrong, "acme", "127.0.0.1"))
@@ -244,8 +244,8 @@ func (s *teller) introspect(token string) {
 	s.answered(s.Form(s.t, "/oauth/introspect", "rs", s.made["secret of the resource server"], url.Values{"token": {token}}), 200)
 }
 
-// mistakes puts credentials where they do not belong, and sends wrong ones;
-// whatever the answer is, it does not repeat them.
+// mistakes puts credentials where they do not belong, and sends wrong ones. No
+// response repeats them.
 func (s *teller) mistakes() {
 	s.t.Helper()
 	token, secret := s.made["token of the first secret"], s.made["second secret"]
@@ -255,7 +255,7 @@ func (s *teller) mistakes() {
 	grant := url.Values{"grant_type": {"client_credentials"}}
 	say := func(r harness.Response) {
 		s.t.Helper()
-		s.made.absent(s.t, "an answer", []byte(r.Body), "")
+		s.made.absent(s.t, "a response", []byte(r.Body), "")
 	}
 	say(s.Form(s.t, "/oauth/token", "old", guess, grant)) // a slow hash
 	for range 8 {                                         // beyond the limit
@@ -289,7 +289,7 @@ func (s *teller) mistakes() {
 	s.nonsense(secret)
 }
 
-// nonsense is not HTTP: what the server's library logs of it counts too.
+// nonsense sends bytes that are not HTTP, because net/http might log them.
 func (s *teller) nonsense(secret string) {
 	s.t.Helper()
 	for _, text := range []string{secret + "\r\n\r\n", "GET /" + secret + " HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n" + secret + "\r\n\r\n"} {
@@ -298,7 +298,7 @@ func (s *teller) nonsense(secret string) {
 			s.t.Fatal(err)
 		}
 		_, _ = io.WriteString(conn, text)
-		_, _ = io.ReadAll(conn) // until the server gives up
+		_, _ = io.ReadAll(conn) // until the server closes the connection
 		_ = conn.Close()
 	}
 }
@@ -316,7 +316,7 @@ func (s *teller) raw(at string, header http.Header, body string) harness.Respons
 	return harness.Do(s.t, nil, req)
 }
 
-// overTCP manages by bearer token.
+// overTCP calls the admin API with a bearer token.
 func (s *teller) overTCP() {
 	s.t.Helper()
 	at := s.Server.Server.URL("admin") + "/admin/v1"
@@ -352,7 +352,7 @@ func (s *teller) overTCP() {
 	ask(operator, "GET", "/clients/"+s.made["guess"], nil)
 }
 
-// ends leaks, revokes, voids, deactivates and deletes.
+// ends reports leaks, revokes, voids, deactivates and deletes.
 func (s *teller) ends() {
 	s.t.Helper()
 	s.admin("POST", "/leaks", object{"credential": s.made["first secret"]}, 200)

@@ -13,10 +13,10 @@ import (
 // random is the length of the random part of a credential.
 const random = 43
 
-// credentials are what must be found nowhere: name → the credential.
+// credentials holds what must not be found anywhere, by name.
 type credentials map[string]string
 
-// forms are the ways in which a credential could stand somewhere.
+// forms returns the forms in which a credential could appear.
 func forms(credential string) map[string][]byte {
 	all := map[string][]byte{
 		"plain":      []byte(credential),
@@ -42,7 +42,7 @@ func unpadded(s string) []byte {
 	return []byte(b)
 }
 
-// find answers which credentials stand in the text, and how.
+// find returns which credentials are in the text, and in which form.
 func (c credentials) find(text []byte) (found []string) {
 	for name, credential := range c {
 		for how, form := range forms(credential) {
@@ -54,18 +54,19 @@ func (c credentials) find(text []byte) (found []string) {
 	return found
 }
 
-// absent wants none of them in the text, which holds control.
+// absent checks that none of them is in the text. It also checks that the text
+// holds control, so that it is the right text.
 func (c credentials) absent(t *testing.T, where string, text []byte, control string) {
 	t.Helper()
 	if !bytes.Contains(text, []byte(control)) {
-		t.Errorf("%s (%d bytes) does not hold %q: the test does not see what it should", where, len(text), control)
+		t.Errorf("%s (%d bytes) does not hold %q: this test searches the wrong text", where, len(text), control)
 	}
 	for _, f := range c.find(text) {
 		t.Errorf("%s holds a credential: %s", where, f)
 	}
 }
 
-// everything answers the bytes of all files below the folder.
+// everything returns the bytes of all files below the folder.
 func everything(t *testing.T, dir string) []byte {
 	t.Helper()
 	var all []byte

@@ -19,19 +19,19 @@ import (
 )
 
 const (
-	// perClient and perAddress are small, so that tests are short.
+	// perClient and perAddress are small to keep the tests short.
 	perClient  = 4
 	perAddress = 12
 	window     = time.Minute
-	// attacker and bystander are addresses that a trusted proxy states.
+	// attacker and bystander are addresses that a trusted proxy reports.
 	attacker  = "203.0.113.7"
 	bystander = "198.51.100.1"
 )
 
 func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 8)) }
 
-// limited is the edit that sets the limits on failures, and trusts the
-// loopback to say where requests come from.
+// limited returns the edit that sets the limits on failures and makes loopback a
+// trusted proxy.
 func limited(client, address int) func(*config.Config) {
 	return func(c *config.Config) {
 		c.Public.TrustedProxies = []string{"127.0.0.0/8"}
@@ -50,14 +50,14 @@ func edits(all ...func(*config.Config)) harness.Options {
 
 // attempt is one request with a client's credentials.
 type attempt struct {
-	path       string // "": the token endpoint
-	from       string // X-Forwarded-For; "": none
+	path       string // "" means the token endpoint
+	from       string // X-Forwarded-For; "" means none
 	id, secret string
 }
 
 var grant = url.Values{"grant_type": {"client_credentials"}, "token": {"made-up-0123456789"}}
 
-// send sends the attempt; it may be used by several goroutines.
+// send sends the attempt. Several goroutines may call it.
 func send(s *harness.Server, a attempt) (harness.Response, error) {
 	path := a.path
 	if path == "" {
@@ -84,7 +84,7 @@ func try(t testing.TB, s *harness.Server, a attempt) harness.Response {
 	return r
 }
 
-// want sends the attempt and wants the status.
+// want sends the attempt and checks the status.
 func want(t testing.TB, s *harness.Server, status int, a attempt, what string) harness.Response {
 	t.Helper()
 	r := try(t, s, a)
@@ -94,7 +94,7 @@ func want(t testing.TB, s *harness.Server, status int, a attempt, what string) h
 	return r
 }
 
-// exhaust fails n times, each of which is answered as a failure.
+// exhaust sends the attempt n times and checks that each gets 401.
 func exhaust(t testing.TB, s *harness.Server, n int, a attempt) {
 	t.Helper()
 	for i := range n {
@@ -102,7 +102,7 @@ func exhaust(t testing.TB, s *harness.Server, n int, a attempt) {
 	}
 }
 
-// refused checks an answer of a limit: E08.
+// refused checks the response of a limit: 429 with Retry-After (RFC 6585 §4).
 func refused(t testing.TB, r harness.Response, what string) {
 	t.Helper()
 	if r.Status != http.StatusTooManyRequests {
@@ -124,7 +124,7 @@ func refused(t testing.TB, r harness.Response, what string) {
 	}
 }
 
-// face is everything of an answer that a caller could tell two by.
+// face returns everything by which a caller could tell two responses apart.
 func face(r harness.Response) string {
 	lines := []string{strconv.Itoa(r.Status), r.Body}
 	for name, values := range r.Header {
@@ -139,10 +139,10 @@ func face(r harness.Response) string {
 	return strings.Join(lines, "\n")
 }
 
-// auditor is who changes clients here.
+// auditor is the actor that changes clients here.
 var auditor = audit.Actor{Name: "test"}
 
-// median is the middle one of the durations.
+// median returns the median of the durations.
 func median(all []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(all))
 	return sorted[len(sorted)/2]

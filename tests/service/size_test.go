@@ -15,7 +15,7 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// raw sends bytes and answers the response, or an error if there is none.
+// raw sends bytes and returns the response, or an error if there is none.
 func raw(t *testing.T, s *harness.Server, request string) (*http.Response, error) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
@@ -26,7 +26,7 @@ func raw(t *testing.T, s *harness.Server, request string) (*http.Response, error
 	if err := conn.SetDeadline(time.Now().Add(poll.Patience)); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.WriteString(conn, request) // it may be refused while it is sent
+	_, _ = io.WriteString(conn, request) // the server may refuse it while it is being sent
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err == nil {
 		t.Cleanup(func() { res.Body.Close() })
@@ -61,7 +61,7 @@ func TestSizes(t *testing.T) {
 			if err != nil || res.StatusCode != tc.status {
 				t.Fatalf("%v %v, want %d", res, err, tc.status)
 			}
-			if tc.status != 431 { // written by net/http, before there is a request
+			if tc.status != 431 { // net/http writes it before there is a request
 				if got := res.Header.Get("Content-Type"); got != "application/json" || res.Header.Get("Cache-Control") != "no-store" {
 					t.Errorf("headers %v", res.Header)
 				}
@@ -90,7 +90,7 @@ func TestSlowHeaders(t *testing.T) {
 	}
 }
 
-// One connection of HTTP/2 has a bounded number of requests at once.
+// The number of concurrent requests on an HTTP/2 connection is bounded.
 func TestStreamsOfOneConnection(t *testing.T) {
 	t.Parallel()
 	cert, key := certificate(t)

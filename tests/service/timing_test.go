@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// alike is how far medians may be apart, as a ratio. What is looked for
-	// is a slow hash or a store call that one kind has and another has not;
-	// a busy machine must not fail the test.
+	// alike is the largest allowed ratio of two medians. The test looks for a
+	// slow hash or a store call that only some kinds have; a busy machine must
+	// not fail it.
 	alike = 1.6
-	// samples of each kind in one round, and rounds until one is alike: noise
-	// that hits one kind does not hit it in every round.
+	// Each round takes samples of every kind. One good round is enough, because
+	// noise does not hit the same kind in every round.
 	samples = 150
 	rounds  = 4
 )
 
-// compare takes interleaved samples of each kind, and wants the medians of
-// all kinds alike in one of the rounds.
+// compare takes interleaved samples of each kind and fails the test unless the
+// medians of all kinds are alike in one of the rounds.
 func compare(t *testing.T, kinds map[string]func()) {
 	t.Helper()
 	var said string
 	for range rounds {
 		took := map[string][]time.Duration{}
 		for range samples {
-			for name, do := range kinds { // in another order each time
+			for name, do := range kinds { // in a random order each time
 				began := time.Now()
 				do()
 				took[name] = append(took[name], time.Since(began))
@@ -48,12 +48,12 @@ func compare(t *testing.T, kinds map[string]func()) {
 			return
 		}
 	}
-	t.Errorf("a caller can tell them by their time: %s", said)
+	t.Errorf("a caller can tell them apart by their time: %s", said)
 }
 
-// A11, A52: an unknown client, a wrong secret, a nearly right one, a
-// deactivated client and an ended secret take the same time.
-func TestA11A52TimeOfARefusal(t *testing.T) {
+// An unknown client, a wrong secret, a nearly right one, a deactivated client and
+// an ended secret take the same time (RFC 6749 §10.10).
+func TestTimeOfARefusal(t *testing.T) {
 	harness.EachStoreInTurn(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
 		c := s.NewClient(t, "billing", "users:read")
@@ -73,7 +73,7 @@ func TestA11A52TimeOfARefusal(t *testing.T) {
 		}
 		compare(t, map[string]func(){
 			"unknown client":                   kind("nobody", c.ClientSecret),
-			"unknown client, secret of a form": kind("nobody", "wrong"),
+			"unknown client, malformed secret": kind("nobody", "wrong"),
 			"wrong secret":                     kind("billing", "wrong"),
 			"another client's secret":          kind("billing", off.ClientSecret),
 			"first bits wrong":                 kind("billing", string(first)),
@@ -84,12 +84,11 @@ func TestA11A52TimeOfARefusal(t *testing.T) {
 	})
 }
 
-// I34: a caller of introspection cannot tell by time why a token is not
-// active. What was never made here is refused by the keyed check and costs no
-// store read (contract §2), which is a kind of its own: among what was made
-// here, ended and unknown to the store are alike, and so are all sorts of
-// garbage.
-func TestI34TimeOfInactive(t *testing.T) {
+// A caller of introspection cannot tell by time why a token is inactive (RFC 7662
+// §4). The keyed check in a token refuses made-up ones without a store read, so
+// there are two groups: tokens issued here, whether ended or unknown to the
+// store, take the same time, and so do all kinds of garbage.
+func TestTimeOfInactive(t *testing.T) {
 	addr := redistest.Start(t).Addr
 	s := harness.Start(t, edits(harness.OnRedis(addr)))
 	redis := harness.DialRedis(t, addr)
@@ -127,7 +126,7 @@ func TestI34TimeOfInactive(t *testing.T) {
 			"made up":                         ask("gt_sandbox_" + strings.Repeat("0", 43)),
 			"one character off a live one":    ask(off(live)),
 			"one character off a revoked one": ask(off(revoked)),
-			"of no form":                      ask("x"),
+			"malformed":                       ask("x"),
 			"of the other environment":        ask("gt_live_" + live[len("gt_sandbox_"):]),
 		})
 	})

@@ -34,7 +34,7 @@ func TestVersions(t *testing.T) {
 		})
 		if err == nil {
 			conn.Close()
-			t.Errorf("%s takes an old cipher suite", name)
+			t.Errorf("%s accepts an old cipher suite", name)
 		}
 		if res, err := http.Get(url); err == nil {
 			res.Body.Close()
@@ -46,7 +46,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// The whole of it over HTTP/2: a token, and the issuer says https.
+// A client gets a token over HTTP/2, and the issuer in the metadata is https.
 func TestTokenOverTLS(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -70,8 +70,8 @@ func TestTokenOverTLS(t *testing.T) {
 	}
 }
 
-// Plain HTTP on the TLS port is refused, and not redirected: a redirect would
-// have the credentials sent again.
+// Plain HTTP on the TLS port is refused, not redirected: after a redirect the
+// client would send its credentials again.
 func TestPlainHTTPToTLS(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -87,7 +87,7 @@ func TestPlainHTTPToTLS(t *testing.T) {
 	}
 }
 
-// serial is the certificate that new connections get.
+// serial returns the serial number of the certificate that new connections get.
 func serial(t *testing.T, ca *authority, url string) string {
 	t.Helper()
 	res, err := ca.get(ca.client(), url)
@@ -138,7 +138,7 @@ func TestCertificateIsReloaded(t *testing.T) {
 	defer open.Close()
 	p.replace(t, ca.issue(t, 8))
 	reload("8", true)
-	// A connection that stands is not touched.
+	// An open connection is not affected.
 	if _, err := fmt.Fprintf(open, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
 		t.Error(err)
 	}
@@ -148,7 +148,7 @@ func TestCertificateIsReloaded(t *testing.T) {
 		}
 	}
 
-	// A bad file keeps the old pair, whatever is bad about it.
+	// After a reload of a bad file the old pair stays.
 	good, err := os.ReadFile(p.key)
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestClientCertificates(t *testing.T) {
 		if res, err := ca.get(with(&theirs), url); err != nil {
 			t.Errorf("%s: with a certificate: %v", name, err)
 		} else if name == "admin" && res.StatusCode != 401 {
-			t.Errorf("admin: a client certificate in the place of a token: %d", res.StatusCode)
+			t.Errorf("admin: a client certificate instead of a token: %d, want 401", res.StatusCode)
 		}
 	}
 }

@@ -11,9 +11,10 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// acks: replica_acks auto means that voids, revocations and changes of clients
-// wait for one replica, and tokens do not; a number means that tokens wait
-// too. Without a replica it is 503 within the time-out, and afterwards done.
+// acks tests replica_acks. With auto, voids, revocations and changes of clients
+// wait for one replica and tokens do not; with a number, tokens wait too. Without
+// a replica the response is 503 within the time-out; with one again, the same
+// request succeeds.
 func acks(t *testing.T, top topology) {
 	w := newWorld(t, top, "auto")
 	strict := &world{top: top, prefix: w.prefix, acks: "1", rs: w.rs}
@@ -54,7 +55,7 @@ func acks(t *testing.T, top topology) {
 	for _, r := range top.replicas(t, "") {
 		r.Pause()
 	}
-	token = w.a.Token(t, c, "") // auto: tokens do not wait
+	token = w.a.Token(t, c, "") // with auto, tokens do not wait
 	each(func(name string, write func() harness.Response) {
 		if a := write(); !a.Unavailable() || a.Got.Sub(a.Sent) > longest {
 			t.Errorf("%s without a replica: %v after %v, want 503", name, a, a.Got.Sub(a.Sent))

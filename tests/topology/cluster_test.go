@@ -11,9 +11,8 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// slotMoves: the slots of the feed, of a client and of a token move to
-// another master while all of them are used. That costs nothing: no answer is
-// wrong, and none is 503.
+// slotMoves moves the slots of the feed, of a client and of a token to another
+// master while all of them are in use. No response is wrong, and none is 503.
 func slotMoves(t *testing.T, top cluster) {
 	w := newWorld(t, top, "auto")
 	c := w.a.NewClient(t, "c", "users:read")
@@ -40,18 +39,18 @@ func slotMoves(t *testing.T, top cluster) {
 	third := w.start(t)
 	for _, token := range live {
 		if a := w.introspect(t, third, token); !a.Active() {
-			t.Errorf("at a third that started afterwards: %v", a)
+			t.Errorf("at a third server that started afterwards: %v", a)
 		}
 	}
 }
 
-// use does everything once, at either server.
+// use does everything once at each server.
 func (w *world) use(t *testing.T, c clients.Created, change bool, when string) {
 	t.Helper()
 	var done sync.WaitGroup
 	done.Go(func() {
 		if !change {
-			return // it takes max_staleness
+			return // a change takes max_staleness
 		}
 		if a := admin(t, w.a, "PATCH", "/clients/c", map[string]any{"name": when}); a.Status != 200 {
 			t.Errorf("%s: change: %v", when, a)
@@ -85,12 +84,12 @@ func (w *world) use(t *testing.T, c clients.Created, change bool, when string) {
 	done.Wait()
 }
 
-// tokenKey is the key of some token of the world.
+// tokenKey returns the key of one token of the world.
 func (w *world) tokenKey(t *testing.T, top cluster) string {
 	t.Helper()
 	for _, m := range top.Masters() {
 		for _, key := range m.Must(t, "keys", w.prefix+"t:*") {
-			if !strings.Contains(key, "{") { // the slot of those is that of a part
+			if !strings.Contains(key, "{") { // keys with a hash tag belong to the slot of the tag
 				return key
 			}
 		}
@@ -99,8 +98,8 @@ func (w *world) tokenKey(t *testing.T, top cluster) string {
 	return ""
 }
 
-// down: too many masters hang for a failover. 503, nothing wrong, and full
-// service once they go on.
+// down stops so many masters that no failover is possible. Responses are right or
+// 503, and full service returns when the masters go on.
 func down(t *testing.T, top cluster) {
 	w := newWorld(t, top, "auto")
 	c := w.a.NewClient(t, "c", "users:read")
@@ -125,7 +124,7 @@ func down(t *testing.T, top cluster) {
 				return "revoke: " + a.String()
 			}
 			if ready(t, s) == "" {
-				return "readyz answers 200"
+				return "readyz returns 200"
 			}
 			return ""
 		})

@@ -8,24 +8,24 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// masterKilled: the master that holds the feed dies. Every answer is right or
-// 503; nothing that was acknowledged before is lost; service returns by
+// masterKilled kills the master that holds the feed. Every response is right or
+// 503, nothing that was acknowledged before is lost, and service returns by
 // itself.
 func masterKilled(t *testing.T, top topology) {
 	w := newWorld(t, top, "auto")
 	c := w.a.NewClient(t, "c", "users:read")
 	live := w.tokens(t, c, 12)
 	over := w.tokens(t, c, 12)
-	ending, over := over[:4], over[4:] // those end meanwhile
+	ending, over := over[:4], over[4:] // end during the failover
 	w.end(t, c, over)
-	top.replicated(t) // tokens do not wait for that
+	top.replicated(t) // issuing tokens does not wait for replicas
 	t.Cleanup(func() { top.heal(t) })
 	x := w.watch(t, false, live, over)
 
 	old := top.master(t, w.feed())
 	old.Kill()
 	killed := time.Now()
-	x.done.Go(func() { // issues, and ends what it can
+	x.done.Go(func() { // issues tokens, and revokes those in ending
 		for i := 0; ; i++ {
 			select {
 			case <-x.quit:
@@ -76,15 +76,15 @@ func masterKilled(t *testing.T, top topology) {
 	third := w.start(t)
 	for _, token := range live {
 		if a := w.introspect(t, third, token); !a.Active() {
-			t.Errorf("at a third that started afterwards: %v", a)
+			t.Errorf("at a third server that started afterwards: %v", a)
 		}
 	}
 	t.Logf("promoted after %v, service %v later; changes %v after the replica", promoted.Round(time.Millisecond),
 		took.Round(time.Millisecond), healed.Round(time.Millisecond))
 }
 
-// lostTail: the master dies before it replicated a revocation that it had
-// answered (replica_acks 0). The replicas of grantd know it and write it back.
+// lostTail kills the master before it has replicated a revocation that it has
+// acknowledged (replica_acks 0). The grantd servers know it and write it back.
 func lostTail(t *testing.T, top topology) {
 	w := newWorld(t, top, "0")
 	c := w.a.NewClient(t, "c", "users:read")
@@ -106,7 +106,7 @@ func lostTail(t *testing.T, top topology) {
 			t.Fatal(a)
 		}
 		for _, token := range over {
-			w.inactive(t, token, "before the kill") // void-tokens has settled both
+			w.inactive(t, token, "before the kill") // void-tokens waited for both servers
 		}
 	})
 	x := w.watch(t, false, live, over)
@@ -119,20 +119,20 @@ func lostTail(t *testing.T, top topology) {
 	third := w.start(t)
 	for _, token := range over {
 		if a := w.introspect(t, third, token); !a.Inactive() {
-			t.Errorf("ended, at a third that never saw it: %v", a)
+			t.Errorf("ended token, at a third server that never saw the end: %v", a)
 		}
 	}
 	for _, token := range live {
 		if a := w.introspect(t, third, token); !a.Active() {
-			t.Errorf("live, at a third: %v", a)
+			t.Errorf("live token, at a third server: %v", a)
 		}
 	}
 	x.stop(t)
 	t.Logf("service %v after the promotion", took.Round(time.Millisecond))
 }
 
-// noWitness: the same, but no grantd is left that knew. Nobody can say what
-// is lost: everything issued before is void, and the service goes on.
+// noWitness is lostTail without any grantd that knows the revocation. No server
+// can tell what was lost, so all earlier tokens are void, and the service goes on.
 func noWitness(t *testing.T, top topology) {
 	w := newWorld(t, top, "0")
 	c := w.a.NewClient(t, "c", "users:read")
@@ -152,7 +152,7 @@ func noWitness(t *testing.T, top topology) {
 	top.heal(t)
 	w.a, w.b = w.start(t), w.start(t)
 	if !strings.Contains(w.a.Logs.String(), "every token issued before is void") {
-		t.Error("it trusted a feed that nobody watched")
+		t.Error("the new server trusted a feed that no server had watched")
 	}
 	for _, token := range append(over, live...) {
 		w.inactive(t, token, "issued before, and nobody watched")
@@ -160,8 +160,8 @@ func noWitness(t *testing.T, top topology) {
 	poll.Await(t, recovery, "service", func() string { return w.serves(t, c) })
 }
 
-// lose has the master of the feed lose what act writes to it, and answers
-// that master, which is dead.
+// lose makes the master of the feed lose what act writes to it, and returns that
+// master, which is dead.
 func (w *world) lose(t *testing.T, act func()) *redisServer {
 	t.Helper()
 	old := w.top.master(t, w.feed())

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// staleness is cache.max_staleness of every server here: its default.
+	// staleness is cache.max_staleness of every server here, the default.
 	staleness = time.Second
-	// recovery is how long full service may take once Redis can give it.
+	// recovery is how long full service may take once Redis is usable again.
 	recovery = 5 * time.Second
-	// longest is how long an answer may take, whatever Redis does: a read of
-	// the feed, then one of the record, a second each, and a busy machine.
+	// longest is how long a response may take, whatever Redis does: a read of the
+	// feed and one of the record, a second each, and a second for a busy machine.
 	longest = 3 * time.Second
-	// pause between two polls leaves the processors to what is polled.
+	// pause between two polls leaves the processors to the servers.
 	pause = 5 * time.Millisecond
 )
 
@@ -32,7 +32,7 @@ var worlds atomic.Int64
 
 func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 16)) }
 
-// world is two grantd with a store of their own in the topology.
+// world is two servers that share a store in the topology.
 type world struct {
 	top    topology
 	prefix string
@@ -49,7 +49,7 @@ func newWorld(t testing.TB, top topology, acks config.ReplicaAcks) *world {
 	return w
 }
 
-// start starts one more grantd.
+// start starts another server.
 func (w *world) start(t testing.TB) *harness.Server {
 	t.Helper()
 	return harness.Start(t, harness.Options{Edit: func(c *config.Config) {
@@ -57,7 +57,7 @@ func (w *world) start(t testing.TB) *harness.Server {
 		w.top.configure(c)
 		c.Store.Redis.KeyPrefix = w.prefix
 		c.Store.Redis.ReplicaAcks = w.acks
-		c.Store.Redis.ReplicaAckTimeout = 400 * time.Millisecond // a busy machine
+		c.Store.Redis.ReplicaAckTimeout = 400 * time.Millisecond // enough on a busy machine
 		c.Cache.MaxStaleness = staleness
 	}})
 }
@@ -100,7 +100,7 @@ func admin(t testing.TB, s *harness.Server, method, path string, body any) harne
 	return checked(t, r, err)
 }
 
-// active wants the token active at both.
+// active checks that the token is active at both servers.
 func (w *world) active(t testing.TB, token, what string) {
 	t.Helper()
 	for _, s := range w.servers() {
@@ -110,7 +110,7 @@ func (w *world) active(t testing.TB, token, what string) {
 	}
 }
 
-// inactive wants the token inactive at both.
+// inactive checks that the token is inactive at both servers.
 func (w *world) inactive(t testing.TB, token, what string) {
 	t.Helper()
 	for _, s := range w.servers() {
@@ -120,7 +120,7 @@ func (w *world) inactive(t testing.TB, token, what string) {
 	}
 }
 
-// end revokes the tokens, at either server, and awaits that at both.
+// end revokes the tokens at alternating servers, and waits until both know it.
 func (w *world) end(t testing.TB, c clients.Created, tokens []string) {
 	t.Helper()
 	for i, token := range tokens {
@@ -145,7 +145,7 @@ func (w *world) awaitInactive(t testing.TB, token string) {
 	})
 }
 
-// tokens of the client, issued at either server.
+// tokens returns n tokens of the client, issued at alternating servers.
 func (w *world) tokens(t testing.TB, c clients.Created, n int) []string {
 	t.Helper()
 	list := make([]string, n)
@@ -155,12 +155,12 @@ func (w *world) tokens(t testing.TB, c clients.Created, n int) []string {
 	return list
 }
 
-// watch asks both servers about tokens until stop, and fails the test at an
-// answer that is wrong: a live token may be active, an ended one inactive,
-// and either, if 503 is allowed, not answered.
+// watch introspects tokens at both servers until stop, and fails the test on a
+// wrong response: a live token must be active, an ended one inactive, and either
+// may get 503 unless quiet is set.
 type watch struct {
 	w     *world
-	quiet bool // no 503 either
+	quiet bool // 503 is not allowed
 
 	mu   sync.Mutex
 	live []string
@@ -199,7 +199,7 @@ func (x *watch) run(t testing.TB, s *harness.Server) {
 	}
 }
 
-// judge asks about one of the tokens.
+// judge introspects one of the tokens and checks the response.
 func (x *watch) judge(t testing.TB, s *harness.Server, what string, tokens []string, i int, right func(harness.Response) bool) {
 	if len(tokens) == 0 {
 		return
@@ -212,7 +212,7 @@ func (x *watch) judge(t testing.TB, s *harness.Server, what string, tokens []str
 	for old := x.slowest.Load(); int64(took) > old && !x.slowest.CompareAndSwap(old, int64(took)); old = x.slowest.Load() {
 	}
 	switch {
-	case a.Status == 0: // an error, which is reported
+	case a.Status == 0: // an error, which is already reported
 	case right(a):
 		x.right.Add(1)
 	case a.Unavailable() && !x.quiet:
@@ -222,19 +222,19 @@ func (x *watch) judge(t testing.TB, s *harness.Server, what string, tokens []str
 	}
 }
 
-// ended adds a token whose end was acknowledged.
+// ended adds a token whose revocation was acknowledged.
 func (x *watch) ended(token string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.over = append(x.over[:len(x.over):len(x.over)], token)
 }
 
-// stop ends the questions, and whatever else x.done counts.
+// stop ends the goroutines that x.done counts.
 func (x *watch) stop(t testing.TB) {
 	x.once.Do(func() {
 		close(x.quit)
 		x.done.Wait()
-		t.Logf("%d right answers, %d refused, the slowest after %v", x.right.Load(), x.refused.Load(), time.Duration(x.slowest.Load()).Round(time.Millisecond))
+		t.Logf("%d right responses, %d refused, the slowest after %v", x.right.Load(), x.refused.Load(), time.Duration(x.slowest.Load()).Round(time.Millisecond))
 	})
 }
 
@@ -247,8 +247,8 @@ func ready(t testing.TB, s *harness.Server) string {
 	return ""
 }
 
-// serves returns "" if both issue, and call their own and each other's tokens
-// active.
+// serves returns "" if both servers issue tokens, and each token is active at
+// both.
 func (w *world) serves(t testing.TB, c clients.Created) string {
 	for _, s := range w.servers() {
 		if why := ready(t, s); why != "" {

@@ -8,13 +8,13 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// endings are the ways to end tokens of a client.
+// endings holds the ways to end tokens of a client.
 var endings = []struct {
 	name string
 	end  func(t testing.TB, s *harness.Server, c clients.Created, token string) harness.Response
-	// others: the client's other tokens end too.
+	// others means that the client's other tokens end too.
 	others bool
-	// refused: the client cannot authenticate afterwards.
+	// refused means that the client cannot authenticate afterwards.
 	refused bool
 }{
 	{name: "RFC 7009", end: revoke},
@@ -35,8 +35,9 @@ func onClient(method, path string) func(testing.TB, *harness.Server, clients.Cre
 	}
 }
 
-// story: issued at either, active at both; ended at one, inactive at the
-// other within max_staleness of the acknowledgement, and for good.
+// story tests the life of a token: issued at one server it is active at both;
+// ended at one it is inactive at the other within max_staleness of the
+// acknowledgement, and stays so.
 func story(t *testing.T, top topology) {
 	w := newWorld(t, top, "auto")
 	untouched := w.a.Token(t, w.a.NewClient(t, "untouched", "users:read"), "")
@@ -47,7 +48,7 @@ func story(t *testing.T, top topology) {
 					t.Parallel()
 					c := at.NewClient(t, "", "users:read")
 					tokens := w.tokens(t, c, 4)
-					for _, token := range tokens[:3] { // the last one is cached nowhere
+					for _, token := range tokens[:3] { // the last one is in no cache
 						w.active(t, token, "issued")
 					}
 					over, kept := tokens, []string(nil)

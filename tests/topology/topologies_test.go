@@ -8,20 +8,20 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// topology is what the tests that run on both need.
+// topology is what the tests need that run on Sentinel and on Cluster.
 type redisServer = redistest.Server
 
 type topology interface {
 	configure(*config.Config)
-	// master of the key; nil if there is none.
+	// master returns the master of the key, or nil if there is none.
 	master(t testing.TB, key string) *redistest.Server
-	// promotion awaits another master of the key than old.
+	// promotion waits until the key has another master than old.
 	promotion(t testing.TB, key string, old *redistest.Server) *redistest.Server
-	// replicas that have the key; all of them for "".
+	// replicas returns the replicas that have the key, or all of them for "".
 	replicas(t testing.TB, key string) []*redistest.Server
-	// replicated awaits that all that was written is at a replica.
+	// replicated waits until a replica has everything that was written.
 	replicated(t testing.TB)
-	// heal has every node serve and be in step.
+	// heal starts every node that is down and waits until all are in sync.
 	heal(t testing.TB)
 }
 
@@ -81,7 +81,7 @@ func (c cluster) replicated(t testing.TB) {
 
 func (c cluster) heal(t testing.TB) { t.Helper(); c.Heal(t) }
 
-// both are the tests that run on either.
+// both runs the tests that run on every topology.
 func both(t *testing.T, top topology) {
 	t.Run("Story", func(t *testing.T) { story(t, top) })
 	t.Run("MasterKilled", func(t *testing.T) { masterKilled(t, top) })

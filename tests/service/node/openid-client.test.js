@@ -6,7 +6,7 @@ import { client, issuer, resource, resourceServer } from './given.js';
 const methods = { basic: oauth.ClientSecretBasic, post: oauth.ClientSecretPost };
 
 // discover reads the RFC 8414 document; the library refuses plain http
-// unless it is told otherwise.
+// by default.
 const discover = (who, method) =>
   oauth.discovery(new URL(issuer), who.id, undefined, method(who.secret), {
     algorithm: 'oauth2',
