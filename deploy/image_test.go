@@ -39,6 +39,9 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 	return strings.TrimSpace(string(out))
 }
 
+// imageVersion is what the image is built as.
+const imageVersion = "v1.2.3-4-gabcdef0"
+
 // TestImage builds the last stage of the Dockerfile from a program that is
 // built here, since no registry can be asked for the first, and runs it.
 func TestImage(t *testing.T) {
@@ -58,7 +61,7 @@ func TestImage(t *testing.T) {
 	rootfs := filepath.Join(base, "files")
 	program := compile(t, first, rootfs)
 	write(t, filepath.Join(base, "Dockerfile"), strings.ReplaceAll(last, "--from=build ", ""))
-	buildah("bud", "--isolation", "chroot", "--format", "docker", "-t", "grantd", "-f", base+"/Dockerfile", rootfs)
+	buildah("bud", "--isolation", "chroot", "--format", "docker", "-t", "grantd", "--build-arg", "VERSION="+imageVersion, "-f", base+"/Dockerfile", rootfs)
 
 	var image struct {
 		Docker struct {
@@ -69,6 +72,7 @@ func TestImage(t *testing.T) {
 				Entrypoint   []string
 				Cmd          []string
 				Env          []string
+				Labels       map[string]string
 				Healthcheck  struct{ Test []string }
 			} `json:"config"`
 		}
@@ -82,6 +86,12 @@ func TestImage(t *testing.T) {
 	}
 	if len(c.ExposedPorts) != 2 || len(c.Volumes) != 1 || len(c.Healthcheck.Test) == 0 {
 		t.Errorf("ports, volumes, health check: %+v", c)
+	}
+	if got := c.Labels["org.opencontainers.image.version"]; got != imageVersion {
+		t.Errorf("version label: %q", got)
+	}
+	if got := output(t, exec.Command(program, "--version")); got != imageVersion {
+		t.Errorf("grantd --version: %q", got)
 	}
 	if files := buildah("from", "--name", "c", "grantd"); files == "" {
 		t.Fatal("no container")
@@ -137,7 +147,7 @@ func compile(t *testing.T, stage, rootfs string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(run[1], "/out/", out+"/"))
-	cmd.Dir = source
+	cmd.Dir, cmd.Env = source, append(cmd.Environ(), "VERSION="+imageVersion)
 	output(t, cmd)
 	certs := filepath.Join(rootfs, "etc/ssl/certs")
 	if err := os.MkdirAll(certs, 0o755); err != nil {
