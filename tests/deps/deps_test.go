@@ -50,9 +50,10 @@ var layers = map[string]layer{
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/leaks": features,
 	"server/orgs": features, "server/customers": features, "server/partners": features,
 
-	"server":     wiring,
-	"server/cli": commands,
-	"":           program,
+	"server":              wiring,
+	"server/cli/importer": wiring, // below the commands that use it
+	"server/cli":          commands,
+	"":                    program,
 }
 
 // only says who may import what is not ours.
