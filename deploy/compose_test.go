@@ -229,7 +229,7 @@ func TestComposeKnowsOnlyItsUsers(t *testing.T) {
 	seen := map[string]bool{}
 	for _, h := range hashes {
 		if strings.HasPrefix(h[1], "0000000000") || seen[h[1]] {
-			t.Errorf("a password that is not one of its own: %s", h[1])
+			t.Errorf("a password is a placeholder or is repeated: %s", h[1])
 		}
 		seen[h[1]] = true
 	}

@@ -55,7 +55,7 @@ func TestMisuse(t *testing.T) {
 	}{
 		{"unknown command", "clinet", `unknown command "clinet", did you mean client?; see 'grantd --help'`},
 		{"unknown command below a noun", "client|shw", `unknown command "shw", did you mean show?; see 'grantd client --help'`},
-		{"unknown command with a flag of its own", "frob|put|acme|--name|N", `unknown command "frob"; see 'grantd --help'`},
+		{"unknown command with an unknown flag", "frob|put|acme|--name|N", `unknown command "frob"; see 'grantd --help'`},
 		{"unknown topic of help", "help|frob", `unknown command "frob"; see 'grantd --help'`},
 		{"unknown shell", "completion|frob", `unknown command "frob"; see 'grantd completion --help'`},
 		{"unknown flag", "client|list|--frob", `unknown flag: --frob; see 'grantd client list --help'`},
