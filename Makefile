@@ -1,6 +1,8 @@
 # Everything is built with nomsgpack: grantd speaks no MessagePack, and gin
 # brings 6.5 MB of it.
 TAGS     := nomsgpack
+# Empty outside a checkout. The image is given the same; see deploy/Dockerfile.
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # What tests run, as program or program:package where the names differ.
@@ -21,7 +23,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
 
 build: ## build ./bin/grantd
-	$(GO) build $(PLAIN) -o bin/grantd .
+	$(GO) build $(PLAIN) -ldflags "-X github.com/grantd/grantd/server/version.stamped=$(VERSION)" -o bin/grantd .
 
 # Two packages at a time: many start servers that watch each other's time-outs,
 # and a busy machine is not what they test. Those that wait the longest come

@@ -1,5 +1,5 @@
-// Command grantd is an OAuth 2.0 server for the client credentials grant. Its
-// commands are in server/cli.
+// Command grantd is an OAuth 2.0 server for the client credentials grant. Package
+// server/cli has its commands.
 package main
 
 import (
@@ -19,7 +19,7 @@ func main() {
 	os.Exit(code)
 }
 
-// hangups answers a channel that tells of each SIGHUP.
+// hangups returns a channel that receives a value for each SIGHUP.
 func hangups() <-chan struct{} {
 	signals, reload := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(signals, syscall.SIGHUP)

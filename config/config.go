@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-// Config is the whole configuration, one field for each key of the file. The
-// `key` tags spell the key paths; nothing else does.
+// Config is the whole configuration, with one field for each key of the file.
+// Only the `key` tags define the key paths.
 type Config struct {
 	Environment string `key:"environment"` // sandbox or live
 	Issuer      string `key:"issuer"`      // empty only in sandbox: use the bound address
@@ -18,7 +18,7 @@ type Config struct {
 		Listen string `key:"listen"` // empty: off
 	} `key:"metrics"`
 	Console struct {
-		Listen string `key:"listen"` // refused by Validate in this version
+		Listen string `key:"listen"` // must be empty in this version
 	} `key:"console"`
 
 	Store struct {
@@ -30,7 +30,7 @@ type Config struct {
 	} `key:"store"`
 	Token struct {
 		TTL    time.Duration `key:"ttl"`
-		Prefix string        `key:"prefix"` // as written; use Config.TokenPrefix
+		Prefix string        `key:"prefix"` // as configured; use Config.TokenPrefix
 	} `key:"token"`
 	Cache struct {
 		Enabled      bool          `key:"enabled"`
@@ -55,7 +55,7 @@ type Config struct {
 // Public configures the listener that clients and resource servers call.
 type Public struct {
 	Listen         string   `key:"listen"`
-	TrustedProxies []string `key:"trusted_proxies"` // as written; use Public.TrustedPrefixes
+	TrustedProxies []string `key:"trusted_proxies"` // as configured; use Public.TrustedPrefixes
 	BehindTLSProxy bool     `key:"behind_tls_proxy"`
 	TLS            TLS      `key:"tls"`
 }
@@ -64,7 +64,7 @@ type Public struct {
 type TLS struct {
 	CertFile     string `key:"cert_file"`
 	KeyFile      string `key:"key_file"`
-	ClientCAFile string `key:"client_ca_file"` // empty: callers need no certificate
+	ClientCAFile string `key:"client_ca_file"` // empty: clients need no certificate
 }
 
 // Redis configures the redis store.
@@ -80,14 +80,14 @@ type Redis struct {
 		Enabled bool   `key:"enabled"`
 		CAFile  string `key:"ca_file"`
 	} `key:"tls"`
-	ReplicaAcks       ReplicaAcks   `key:"replica_acks"` // as written; use Redis.Acks
+	ReplicaAcks       ReplicaAcks   `key:"replica_acks"` // as configured; use Redis.Acks
 	ReplicaAckTimeout time.Duration `key:"replica_ack_timeout"`
 }
 
 // ReplicaAcks is "auto" or a number of replicas, "0" to "9".
 type ReplicaAcks string
 
-// Limits names every limiter.
+// Limits configures every rate limit.
 type Limits struct {
 	AuthFailuresPerClientAndAddress Limit `key:"auth_failures_per_client_and_address"`
 	AuthFailuresPerAddress          Limit `key:"auth_failures_per_address"`
@@ -100,10 +100,10 @@ type Limits struct {
 	CodesPerPhone            Limit `key:"codes_per_phone"`
 	CodesPerCustomer         Limit `key:"codes_per_customer"`
 	CodesPerClient           Limit `key:"codes_per_client"`
-	CodesPerOrg              Limit `key:"codes_per_org"` // what sending may cost
+	CodesPerOrg              Limit `key:"codes_per_org"` // limits the cost of sending
 }
 
-// Limit allows Count events in each period Per. A Count of 0 switches it off.
+// Limit allows Count events in each period Per. A Count of 0 turns it off.
 type Limit struct {
 	Count int           `key:"count"`
 	Per   time.Duration `key:"per"`
@@ -112,7 +112,7 @@ type Limit struct {
 // Customers configures customer tokens and the sending of their codes.
 type Customers struct {
 	ProductName string `key:"product_name"`
-	SandboxCode string `key:"sandbox_code"` // empty, or the six digits that are always right
+	SandboxCode string `key:"sandbox_code"` // empty, or six digits that are always accepted
 	Sender      string `key:"sender"`       // log, webhook or twilio
 	Webhook     struct {
 		URL                   string `key:"url"`
@@ -122,7 +122,7 @@ type Customers struct {
 	Twilio Twilio `key:"twilio"`
 }
 
-// Twilio configures the sender of that name.
+// Twilio configures the sender twilio.
 type Twilio struct {
 	AccountSID    string `key:"account_sid"`
 	AuthTokenFile string `key:"auth_token_file"`

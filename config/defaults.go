@@ -4,7 +4,7 @@ import "time"
 
 const day = 24 * time.Hour
 
-// Defaults returns the configuration of a server that was told nothing: a
+// Defaults returns the configuration of a server without any settings: a
 // sandbox on loopback with the embedded store. It passes Validate.
 func Defaults() Config {
 	var c Config

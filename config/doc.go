@@ -1,17 +1,17 @@
-// Package config owns grantd's settings: the type that holds them, their
-// defaults, the three places they are read from (flags over environment over
-// file over defaults) and the rules they must obey.
+// Package config owns grantd's settings: their type, their defaults, their
+// sources and their rules. Flags override the environment, which overrides the
+// file, which overrides the defaults.
 //
-// It does not act on a setting: it opens no listener, no store and, apart from
-// the configuration file itself and ReadSecretFile, no file. A Config holds no
-// secrets, only the paths of the files that do, so it may be printed.
+// The package does not act on settings: it opens no listener and no store, and
+// reads no files except the configuration and, in ReadSecretFile, a secret. A
+// Config contains no secrets, only the paths of their files, so it may be printed.
 //
-// Start at Config for the shape, Defaults for the values, Load for reading and
-// Config.Validate for the rules. A new key is a field with a `key` tag, a line
-// in defaults.go, one in comments.go and, where not every value will do, a rule.
+// Start at Config for the settings, Defaults for their values, Load for the
+// sources and Config.Validate for the rules. To add a key, add a field with a
+// `key` tag, a line in defaults.go, a line in comments.go, and a rule if not all
+// values are valid.
 //
-// This is the only package that imports viper, which merges the layers. The
-// layers reach it parsed and typed, because viper alone would take 3600 for a
-// duration of 3.6 µs, let GRANTD_TOKEN blank a section and stop at the first
-// fault.
+// Only this package imports viper, which merges the layers. The layers are
+// parsed and typed before: viper alone would read 3600 as a duration of 3.6 µs,
+// would let GRANTD_TOKEN clear a section and would stop at the first fault.
 package config

@@ -13,10 +13,10 @@ const durationForms = "write a number with a unit, such as 90d, 24h, 1h30m, 30s 
 
 var errTooLong = errors.New("the duration is too long")
 
-// ParseDuration reads a duration as the configuration and the command line
-// write it: the forms of time.ParseDuration, with whole days allowed in front
-// ("90d", "1d12h", "1h30m", "100ms"). A day is 24 hours. Negative durations and
-// numbers without a unit, except 0, are errors that say what to write instead.
+// ParseDuration reads a duration of the configuration or the command line: a
+// form of time.ParseDuration, optionally with whole days in front ("90d",
+// "1d12h", "1h30m", "100ms"). A day is 24 hours. It returns an error for negative
+// durations and for numbers without a unit, except 0.
 func ParseDuration(s string) (time.Duration, error) {
 	if _, err := strconv.ParseFloat(s, 64); err == nil && s != "0" {
 		return 0, fmt.Errorf("%s has no unit; %s", quote(s), durationForms)
@@ -45,7 +45,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	return 0, errTooLong
 }
 
-// parseClock reads what stands after the days of whole.
+// parseClock reads the part of whole after the days.
 func parseClock(s, whole string) (time.Duration, error) {
 	if strings.ContainsAny(s, "+-") {
 		return 0, notDuration(whole)
@@ -61,8 +61,8 @@ func notDuration(s string) error {
 	return fmt.Errorf("%s is not a duration; %s", quote(s), durationForms)
 }
 
-// formatDuration writes d so that ParseDuration reads it back: two days
-// and more as days, the rest as Go does without its zero parts.
+// formatDuration returns d in a form that ParseDuration reads: in days from two
+// whole days on, otherwise as Go prints it without zero parts.
 func formatDuration(d time.Duration) string {
 	if d > day && d%day == 0 {
 		return strconv.FormatInt(int64(d/day), 10) + "d"

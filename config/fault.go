@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Fault is one thing wrong with the configuration.
+// Fault is one error in the configuration.
 type Fault struct {
-	Path    string // the key path, or file:line where the file is not YAML
+	Path    string // the key path, or file:line if the file is not YAML
 	Problem string // what is wrong, what to do, and where the value came from
 }
 
-// Faults is everything wrong with the configuration.
+// Faults lists all errors in the configuration.
 type Faults []Fault
 
-// Error gives one line for each fault, such as
+// Error returns one line for each fault, such as
 // "config: public.listen: must be host:port".
 func (f Faults) Error() string {
 	lines := make([]string, len(f))
@@ -29,7 +29,7 @@ func (f *Faults) add(path, format string, args ...any) {
 	*f = append(*f, Fault{Path: path, Problem: fmt.Sprintf(format, args...)})
 }
 
-// quote shows a value in a message: on one line and not at full length.
+// quote returns a value for a message: quoted on one line, and shortened.
 func quote(s string) string {
 	const longest = 60
 	if len(s) > longest {

@@ -14,8 +14,8 @@ import (
 
 const maxFileBytes = 1 << 20
 
-// file reads the YAML configuration file. It works on nodes rather than on
-// decoded values, because nodes know their lines and keep duplicate keys.
+// file reads the YAML configuration file. It uses nodes instead of decoded
+// values, because nodes have line numbers and keep duplicate keys.
 type file struct {
 	name   string
 	schema schema
@@ -24,8 +24,8 @@ type file struct {
 }
 
 // read returns the known and well-typed keys of the file, nested by section.
-// What is wrong with the others is left in f.faults. The error is set when the
-// file cannot be read, or is not one YAML document holding a mapping.
+// f.faults collects what is wrong with the others. The error is set if the file
+// cannot be read or is not a single YAML document with a mapping.
 func (f *file) read() (map[string]any, error) {
 	data, err := readBounded(f.name, maxFileBytes)
 	if err != nil {
@@ -52,7 +52,7 @@ func (f *file) parse(data []byte) (map[string]any, error) {
 		return nil, nil
 	}
 	if top.Kind != yaml.MappingNode {
-		return nil, Faults{{f.at(top), "must hold keys and values, such as environment: sandbox"}}
+		return nil, Faults{{f.at(top), "must contain keys and values, such as environment: sandbox"}}
 	}
 	return f.section(top, ""), nil
 }
@@ -75,14 +75,13 @@ func (f *file) section(n *yaml.Node, path string) map[string]any {
 	return values
 }
 
-// value returns what stands at path: a section, a value, or nil for what is
-// null or at fault.
+// value returns the section or value at path, or nil if it is null or wrong.
 func (f *file) value(name, n *yaml.Node, path, section string) any {
 	known, isKey := f.schema.byPath[path]
 	_, isSection := f.schema.sections[path]
 	switch {
 	case !isKey && !isSection:
-		f.fault(name, path, "unknown key; known here are %s", strings.Join(f.schema.sections[section], ", "))
+		f.fault(name, path, "unknown key; the known keys here are %s", strings.Join(f.schema.sections[section], ", "))
 		return nil
 	case isNull(n):
 		return nil
@@ -110,12 +109,12 @@ func (f *file) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", f.name, n.L
 var (
 	simpleName  = regexp.MustCompile(`^[a-z0-9_]+$`)
 	syntaxError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
-	// parserError matches the messages whose lines yaml counts from 0.
+	// parserError matches messages in which yaml counts lines from 0.
 	parserError = regexp.MustCompile(`^did not find expected (key|node content|['<])`)
 )
 
-// syntaxFault turns yaml's "yaml: line 3: …" into a fault at file:3. yaml
-// leaves the line out when it is the first, and for an unknown anchor.
+// syntaxFault converts the message "yaml: line 3: …" to a fault at file:3. The
+// yaml package omits the line if it is the first, and for an unknown anchor.
 func (f *file) syntaxFault(err error) Faults {
 	m := syntaxError.FindStringSubmatch(err.Error())
 	if m == nil || strings.Contains(m[2], "anchor") {
@@ -128,8 +127,8 @@ func (f *file) syntaxFault(err error) Faults {
 	return Faults{{fmt.Sprintf("%s:%d", f.name, line), "not YAML: " + m[2]}}
 }
 
-// plainName returns a key's name, quoted where it could be taken for a path or
-// would break the line of a message. No key of ours needs quotes.
+// plainName returns a key's name for a message, quoted if it looks like a path
+// or could break the line. No known key needs quotes.
 func plainName(n *yaml.Node) string {
 	if simpleName.MatchString(n.Value) {
 		return n.Value
@@ -137,7 +136,7 @@ func plainName(n *yaml.Node) string {
 	return quote(n.Value)
 }
 
-// follow returns what an alias (*name) stands for.
+// follow returns the node that an alias (*name) refers to.
 func follow(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias

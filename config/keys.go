@@ -12,7 +12,7 @@ const (
 	envPrefix = "GRANTD_"
 )
 
-// key is one setting: where it stands in the file and in a Config.
+// key is one setting: its place in the file and in a Config.
 type key struct {
 	path  string // "store.redis.key_prefix"
 	index []int  // for reflect.Value.FieldByIndex
@@ -81,7 +81,7 @@ func kindOf(t reflect.Type) kind {
 	panic(fmt.Sprintf("config: a Config field of type %s has no kind", t))
 }
 
-// schema answers what a name in the file or the environment stands for.
+// schema looks up the names of the file and the environment.
 type schema struct {
 	keys     []key
 	byPath   map[string]key
@@ -99,7 +99,7 @@ func newSchema() schema {
 	return s
 }
 
-// addSection notes that name stands in section, and so on up to the top.
+// addSection adds name to section, and section to its parents.
 func (s schema) addSection(section, name string) {
 	_, known := s.sections[section]
 	s.sections[section] = append(s.sections[section], name)

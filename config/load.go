@@ -10,19 +10,18 @@ import (
 	"github.com/spf13/viper"
 )
 
-// LoadOptions says where the settings come from.
+// LoadOptions names the sources of the settings.
 type LoadOptions struct {
 	File      string            // path of the YAML file; empty: no file
 	Env       func() []string   // os.Environ in production; nil: no environment
-	Overrides map[string]string // from flags: key path → value, as an environment variable writes it
+	Overrides map[string]string // from flags: key path → value, in the form of an environment variable
 }
 
-// Load reads the configuration: Overrides over Env over File over Defaults. A
-// variable that is set but empty counts as the empty value, not as unset.
+// Load reads the configuration. Overrides take precedence over Env, Env over
+// File, and File over Defaults. A variable that is set to "" sets the empty value.
 //
-// The warnings name the GRANTD_* variables that mean nothing. The error is
-// Faults, with everything that is wrong at once, or wraps the error of reading
-// the file.
+// The warnings name GRANTD_* variables that are not settings. The error is
+// Faults, with everything that is wrong, or wraps the error of reading the file.
 func Load(opts LoadOptions) (cfg Config, warnings []string, err error) {
 	l := newLoader()
 	if opts.File != "" {
@@ -45,7 +44,7 @@ func Load(opts LoadOptions) (cfg Config, warnings []string, err error) {
 	return cfg, warnings, nil
 }
 
-// loader gathers the layers, lowest first, and what is wrong with them.
+// loader collects the layers, lowest first, and their faults.
 type loader struct {
 	schema schema
 	viper  *viper.Viper
@@ -86,7 +85,7 @@ func (l *loader) addEnv(environ []string) (warnings []string) {
 	return warnings
 }
 
-// usedElsewhere names the variables that the command line reads itself.
+// usedElsewhere reports whether the command line itself reads the variable.
 func usedElsewhere(name string) bool {
 	return name == "GRANTD_ADMIN_TOKEN" || name == "GRANTD_CONFIG"
 }
@@ -111,7 +110,7 @@ func (l *loader) addOverrides(values map[string]string) {
 	}
 }
 
-// set puts a value above all that was set before.
+// set sets a value that overrides all earlier ones.
 func (l *loader) set(k key, text, origin string) {
 	l.origin[k.path] = origin
 	value, err := k.kind.parse(text)
@@ -122,8 +121,8 @@ func (l *loader) set(k key, text, origin string) {
 	l.viper.Set(k.path, value)
 }
 
-// merged decodes strictly, though the values are typed already: a key without
-// a field or a field without a key is a mistake in this package.
+// merged decodes strictly, although the values already have types: a key without
+// a field, or a field without a key, is a bug in this package.
 func (l *loader) merged() (Config, error) {
 	var cfg Config
 	err := l.viper.Unmarshal(&cfg, func(d *mapstructure.DecoderConfig) {
@@ -138,8 +137,8 @@ func (l *loader) merged() (Config, error) {
 	return cfg, nil
 }
 
-// allFaults adds the faults of the rules to those of reading, and to each the
-// place of the value. A rule says nothing about a key that could not be read.
+// allFaults returns the faults of reading and of the rules, each with the place
+// of its value. It omits the rules for keys that could not be read.
 func (l *loader) allFaults(rules Faults) Faults {
 	unread := map[string]bool{}
 	for _, fault := range l.faults {

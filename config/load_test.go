@@ -86,7 +86,7 @@ func TestEveryKeyHasAVariableAndAFlag(t *testing.T) {
 		}
 	}
 	if !seen["GRANTD_STORE_REDIS_KEY_PREFIX"] || !seen["GRANTD_LIMITS_ISSUE_PER_CLIENT_PER"] {
-		t.Error("the names of the variables are not those of the contract")
+		t.Error("a variable has an unexpected name")
 	}
 }
 
@@ -131,12 +131,12 @@ func TestAllFaultsTogether(t *testing.T) {
 		Overrides: map[string]string{"public.listen": "0.0.0.0:80", "public.lisen": "x"},
 	})
 	want := strings.ReplaceAll(`config: issuer: must be text; put the value in quotes (F:1)
-config: log.levle: unknown key; known here are level, format (F:3)
+config: log.levle: unknown key; the known keys here are level, format (F:3)
 config: public.trusted_proxies: entry 2 is empty; separate the entries by single commas (GRANTD_PUBLIC_TRUSTED_PROXIES)
 config: token.ttl: "3600" has no unit; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms (GRANTD_TOKEN_TTL)
 config: public.lisen: unknown key (flag)
-config: public.listen: is beyond loopback without TLS: set public.tls.cert_file and public.tls.key_file, or public.behind_tls_proxy where a proxy in front ends TLS (flag)
-config: customers.sender: must be webhook or twilio in live, where codes must not reach the log (F:4)
+config: public.listen: must not be open to other machines without TLS: set public.tls.cert_file and public.tls.key_file, or public.behind_tls_proxy if a proxy in front terminates TLS (flag)
+config: customers.sender: must be webhook or twilio in live, because codes must not reach the log (F:4)
 config: log.format: must be json or text, not "xml" (GRANTD_LOG_FORMAT)`, "F:", file+":")
 	var faults Faults
 	if !errors.As(err, &faults) {
@@ -155,7 +155,7 @@ func TestUnreadableFiles(t *testing.T) {
 		t.Errorf("missing file: error %v", err)
 	}
 	if _, _, err := Load(LoadOptions{File: t.TempDir()}); err == nil {
-		t.Error("a folder was read")
+		t.Error("a directory was read")
 	}
 	atMost := "#" + strings.Repeat("x", maxFileBytes-1)
 	if _, _, err := Load(LoadOptions{File: written(t, atMost)}); err != nil {
@@ -173,7 +173,7 @@ func TestValuesThatAreNotUTF8(t *testing.T) {
 	}
 }
 
-// What loads must print and load again as the same configuration.
+// FuzzLoad: a configuration that loads can be printed and loaded again.
 func FuzzLoad(f *testing.F) {
 	for _, folder := range []string{"testdata/good", "testdata/bad"} {
 		names, err := os.ReadDir(folder)

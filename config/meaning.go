@@ -14,8 +14,8 @@ const (
 // Live reports whether this is the live environment rather than the sandbox.
 func (c Config) Live() bool { return c.Environment == "live" }
 
-// TokenPrefix returns what access tokens begin with: token.prefix, or
-// gt_<environment>_ where that is "default".
+// TokenPrefix returns the prefix of access tokens: token.prefix, or
+// gt_<environment>_ if that is "default".
 func (c Config) TokenPrefix() string {
 	if c.Token.Prefix == prefixDefault {
 		return "gt_" + c.Environment + "_"
@@ -23,11 +23,11 @@ func (c Config) TokenPrefix() string {
 	return c.Token.Prefix
 }
 
-// Enabled reports whether the listener speaks TLS itself.
+// Enabled reports whether the listener itself uses TLS.
 func (t TLS) Enabled() bool { return t.CertFile != "" && t.KeyFile != "" }
 
-// TrustedPrefixes returns public.trusted_proxies, a single address as the
-// prefix that holds it alone. Entries that Validate refuses are left out.
+// TrustedPrefixes returns public.trusted_proxies as prefixes; a single address
+// becomes a prefix of full length. It omits entries that Validate rejects.
 func (p Public) TrustedPrefixes() []netip.Prefix {
 	prefixes := make([]netip.Prefix, 0, len(p.TrustedProxies))
 	for _, entry := range p.TrustedProxies {
@@ -38,8 +38,8 @@ func (p Public) TrustedPrefixes() []netip.Prefix {
 	return prefixes
 }
 
-// parsePrefix reads an address or a CIDR. IPv4 addresses mapped into IPv6 are
-// refused in CIDRs, where netip would never match them against IPv4 peers.
+// parsePrefix reads an address or a CIDR. It rejects CIDRs of IPv4-mapped IPv6
+// addresses, because netip would never match them against IPv4 peers.
 func parsePrefix(entry string) (netip.Prefix, bool) {
 	if strings.Contains(entry, "/") {
 		prefix, err := netip.ParsePrefix(entry)
@@ -57,12 +57,12 @@ func parsePrefix(entry string) (netip.Prefix, bool) {
 }
 
 // Acks returns how many replicas must acknowledge a write before it counts:
-// critical for revocations, voids, secret changes and code use, tokens for the
-// issue of tokens. With "auto" that is one and none on Sentinel and Cluster,
-// and none at all on a standalone server; a number holds for both.
+// critical is for revocations, voids, secret changes and code use; tokens is for
+// issuing tokens. With "auto", critical is 1 on Sentinel and Cluster and 0 on a
+// standalone server, and tokens is 0. A number applies to both.
 func (r Redis) Acks() (critical, tokens int) {
 	if r.ReplicaAcks != acksAuto {
-		n, _ := strconv.Atoi(string(r.ReplicaAcks)) // Load took digits only
+		n, _ := strconv.Atoi(string(r.ReplicaAcks)) // Load accepts only digits
 		return n, n
 	}
 	if r.Mode == "standalone" {

@@ -35,7 +35,7 @@ func TestExampleHoldsEveryKeyAndItsComment(t *testing.T) {
 		if notes[k.path] == "" {
 			t.Errorf("%s has no comment", k.path)
 		} else if !strings.Contains(Example(), "# "+notes[k.path]+"\n") {
-			t.Errorf("the comment of %s is not in the example on a line of its own", k.path)
+			t.Errorf("the comment of %s is not in the example on a separate line", k.path)
 		}
 		delete(notes, k.path)
 	}
@@ -44,8 +44,8 @@ func TestExampleHoldsEveryKeyAndItsComment(t *testing.T) {
 	}
 }
 
-// unusual returns a configuration with every key away from its default. It
-// need not be valid.
+// unusual returns a configuration in which no key has its default. It need not
+// be valid.
 func unusual() Config {
 	c := Defaults()
 	for _, k := range allKeys() {
@@ -83,7 +83,7 @@ func TestYAMLReadsBack(t *testing.T) {
 	}
 }
 
-// JSON is YAML, so it must read back as well.
+// The JSON form must load too, because JSON is YAML.
 func TestJSONReadsBack(t *testing.T) {
 	want := Defaults()
 	want.Store.Redis.ReplicaAcks = "2"

@@ -14,16 +14,16 @@ const (
 	maxSecretBytes = 64 << 10
 )
 
-// Secret is a string that no printer, encoder or logger shows. Only Reveal
-// gives it out. Its zero value is the empty secret. Two Secrets must not be
+// Secret is a string that printers, encoders and loggers do not show. Only
+// Reveal returns it. The zero value is the empty secret. Two Secrets must not be
 // compared with ==.
 type Secret struct {
-	// A pointer, because fmt reads unexported fields without asking String:
-	// it then finds an address.
+	// A pointer, because fmt prints unexported fields without calling String.
+	// It then prints an address.
 	value *string
 }
 
-// NewSecret wraps s.
+// NewSecret returns s as a Secret.
 func NewSecret(s string) Secret { return Secret{value: &s} }
 
 // Reveal returns the secret itself.
@@ -34,7 +34,7 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// String returns a fixed word in place of the secret.
+// String returns a fixed text instead of the secret.
 func (Secret) String() string { return redacted }
 
 // GoString does the same for %#v.
@@ -47,8 +47,8 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // ReadSecretFile returns the contents of the file at path without one newline
-// at the end. An unreadable or empty file and one over 64 KiB are errors; they
-// name the path and never the contents.
+// at the end. It fails if the file is unreadable, empty or larger than 64 KiB.
+// The error contains the path, but never the contents.
 func ReadSecretFile(path string) (Secret, error) {
 	data, err := readBounded(path, maxSecretBytes)
 	if err != nil {
@@ -56,12 +56,12 @@ func ReadSecretFile(path string) (Secret, error) {
 	}
 	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
 	if len(bytes.TrimSpace(data)) == 0 {
-		return Secret{}, fmt.Errorf("read secret file: %s is empty; write the secret into it", path)
+		return Secret{}, fmt.Errorf("read secret file: %s is empty; write the secret to it", path)
 	}
 	return NewSecret(string(data)), nil
 }
 
-// readBounded reads a file of at most limit bytes. Its errors name the path.
+// readBounded reads a file of at most limit bytes. Its errors contain the path.
 func readBounded(path string, limit int64) (_ []byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -61,7 +61,7 @@ func must(t *testing.T) func([]byte, error) string {
 
 func TestReadSecretFile(t *testing.T) {
 	tests := []struct{ rule, contents, want, fault string }{
-		{"as it stands", "s3cret", "s3cret", ""},
+		{"unchanged", "s3cret", "s3cret", ""},
 		{"one newline goes", "s3cret\n", "s3cret", ""},
 		{"one Windows newline goes", "s3cret\r\n", "s3cret", ""},
 		{"only one newline goes", "s3cret\n\n", "s3cret\n", ""},
@@ -91,6 +91,6 @@ func TestReadSecretFile(t *testing.T) {
 		t.Errorf("missing file: error %v", err)
 	}
 	if _, err := ReadSecretFile(t.TempDir()); err == nil {
-		t.Error("a folder was read")
+		t.Error("a directory was read")
 	}
 }

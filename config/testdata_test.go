@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Each file in testdata/bad holds one fault, and in its first line what Load
-// says about it: "# want: path: problem", {file} standing for its own name.
+// Each file in testdata/bad has one fault. The first line is the error of Load:
+// "# want: path: problem", with {file} for the name of the file.
 func TestBadFiles(t *testing.T) {
 	for _, name := range files(t, "testdata/bad") {
 		t.Run(filepath.Base(name), func(t *testing.T) {

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// The replicas' blocking read of the feed lasts up to 400 ms: a lower
-	// staleness would be exceeded by an idle feed.
+	// A blocking read of the feed lasts up to 400 ms, so an idle feed would
+	// exceed a lower staleness.
 	minStaleness, maxStaleness   = 500 * time.Millisecond, 10 * time.Second
 	maxCacheEntries              = 10_000_000
 	minRetention, maxRetention   = day, 3650 * day
-	maxSocketPath                = 107 // sockaddr_un holds 108 bytes with its NUL
+	maxSocketPath                = 107 // sockaddr_un has 108 bytes, including a NUL
 	maxProductName, maxKeyPrefix = 64, 64
 )
 
@@ -24,9 +24,9 @@ var (
 	sixDigits   = regexp.MustCompile(`^([0-9]{6})?$`)
 )
 
-// Validate returns every fault of the configuration, none if it may be used.
-// It looks at the values alone: no file is opened and no address bound. Test
-// the length before using the result as an error.
+// Validate returns every fault of the configuration. It checks only the values:
+// it opens no file and binds no address. Test the length before you use the
+// result as an error, because empty Faults are not a nil error.
 func (c Config) Validate() Faults {
 	var v validator
 	v.oneOf("environment", c.Environment, "sandbox", "live")
@@ -43,23 +43,23 @@ func (c Config) Validate() Faults {
 	return v.Faults
 }
 
-// validator collects faults; its methods each hold the rules of one part.
+// validator collects faults. Each method has the rules of one part.
 type validator struct{ Faults }
 
 func (v *validator) issuer(c Config) {
 	const path = "issuer"
 	if c.Issuer == "" {
 		if c.Live() {
-			v.add(path, "live needs the https URL that clients know this server by")
+			v.add(path, "must be set in live, to the https URL by which clients know this server")
 		}
 		return
 	}
 	if problem := urlProblem(c.Issuer); problem != "" {
 		v.add(path, "%s", problem)
 	} else if strings.ContainsAny(c.Issuer, "?#") {
-		v.add(path, "must have no query and no fragment (RFC 8414 section 2)")
+		v.add(path, "must not have a query or a fragment (RFC 8414 section 2)")
 	} else if !cleanURLPath(c.Issuer) {
-		v.add(path, "must not end with / nor hold // or .., since clients compare it letter by letter")
+		v.add(path, "must not end with / or contain // or .., because clients compare it character by character")
 	} else if c.Live() && !isHTTPS(c.Issuer) {
 		v.add(path, "must be an https URL in live")
 	}
@@ -109,11 +109,11 @@ func (v *validator) customers(c Config) {
 	if !sixDigits.MatchString(cust.SandboxCode) {
 		v.add("customers.sandbox_code", `must be empty or six digits, such as "000001"`)
 	} else if c.Live() && cust.SandboxCode != "" {
-		v.add("customers.sandbox_code", "must be empty in live, where it would open every customer's account")
+		v.add("customers.sandbox_code", "must be empty in live, because it would open every customer's account")
 	}
 	v.oneOf("customers.sender", cust.Sender, "log", "webhook", "twilio")
 	if c.Live() && cust.Sender == "log" {
-		v.add("customers.sender", "must be webhook or twilio in live, where codes must not reach the log")
+		v.add("customers.sender", "must be webhook or twilio in live, because codes must not reach the log")
 	}
 	v.endpoint("customers.webhook.url", cust.Webhook.URL, c.Live())
 	v.endpoint("customers.twilio.base_url", cust.Twilio.BaseURL, c.Live())
@@ -153,13 +153,13 @@ func (v *validator) needed(path, value, why string) {
 	}
 }
 
-// orList gives "a, b or c".
+// orList returns "a, b or c".
 func orList(words []string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// printable reports whether s is one line of 1 to most bytes that can be seen.
+// printable reports whether s is one line of 1 to most printable bytes.
 func printable(s string, most int) bool {
 	return strings.TrimSpace(s) != "" && len(s) <= most && strings.IndexFunc(s, unprintable) < 0
 }

@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	notYet      = "not in this version yet: %s; leave it empty"
+	notYet      = "%s is not in this version; leave the key empty"
 	maxHostname = 253 // RFC 1035 section 2.3.4, as text
 )
 
-// hostname wants a letter in the last label, so that 256.0.0.1 is no name.
+// hostname requires a letter in the last label, so it does not match 256.0.0.1.
 var hostname = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]*[A-Za-z][A-Za-z0-9_-]*\.?$`)
 
 func (v *validator) listeners(c Config) {
@@ -31,8 +31,8 @@ func (v *validator) public(p Public) {
 	usable := v.listen("public.listen", p.Listen)
 	plain := p.TLS.CertFile == "" && p.TLS.KeyFile == "" && !p.BehindTLSProxy
 	if usable && plain && !isLoopback(p.Listen) {
-		v.add("public.listen", "is beyond loopback without TLS: set public.tls.cert_file and public.tls.key_file, "+
-			"or public.behind_tls_proxy where a proxy in front ends TLS")
+		v.add("public.listen", "must not be open to other machines without TLS: set public.tls.cert_file and public.tls.key_file, "+
+			"or public.behind_tls_proxy if a proxy in front terminates TLS")
 	}
 	for i, entry := range p.TrustedProxies {
 		if _, ok := parsePrefix(entry); !ok {
@@ -42,12 +42,13 @@ func (v *validator) public(p Public) {
 	v.tls("public.tls", p.TLS)
 }
 
-// admin: the TCP listener follows the loopback rule of the public one.
+// admin checks the admin listeners. TCP follows the same rule as public.listen:
+// TLS, unless it is on loopback.
 func (v *validator) admin(c Config) {
 	a := c.Admin
 	v.needed("admin.socket", a.Socket, "the admin commands reach the server through it")
 	if len(a.Socket) > maxSocketPath {
-		v.add("admin.socket", "must be at most %d bytes, which is all that the system takes for a socket", maxSocketPath)
+		v.add("admin.socket", "must be at most %d bytes, the longest path that the system allows for a socket", maxSocketPath)
 	}
 	v.tls("admin.tls", a.TLS)
 	if a.Listen == "" {
@@ -57,12 +58,12 @@ func (v *validator) admin(c Config) {
 		return
 	}
 	if v.listen("admin.listen", a.Listen) && !a.TLS.Enabled() && !c.Public.BehindTLSProxy && !isLoopback(a.Listen) {
-		v.add("admin.listen", "is beyond loopback without TLS: set admin.tls.cert_file and admin.tls.key_file, "+
-			"or public.behind_tls_proxy where a proxy in front ends TLS")
+		v.add("admin.listen", "must not be open to other machines without TLS: set admin.tls.cert_file and admin.tls.key_file, "+
+			"or public.behind_tls_proxy if a proxy in front terminates TLS")
 	}
 }
 
-// tls checks that the files of a listener come together.
+// tls checks that the files of a listener are set together.
 func (v *validator) tls(path string, t TLS) {
 	switch {
 	case t.CertFile == "" && t.KeyFile != "":
@@ -91,7 +92,7 @@ func (v *validator) listen(path, address string) bool {
 	return false
 }
 
-// endpoint checks a URL that grantd calls; empty is left to others.
+// endpoint checks a URL that grantd calls, if it is set.
 func (v *validator) endpoint(path, raw string, live bool) {
 	if raw == "" {
 		return
@@ -131,22 +132,22 @@ func isLoopback(address string) bool {
 
 func isHTTPS(raw string) bool { return strings.HasPrefix(raw, "https://") }
 
-// urlProblem says why raw is not an absolute http or https URL without user
-// information and fragment; empty if it is one. It never repeats raw, which
-// could hold a password.
+// urlProblem returns why raw is not an absolute http or https URL without user
+// information and fragment, or "" if it is one. The text does not contain raw,
+// which could contain a password.
 func urlProblem(raw string) string {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.String() != raw:
-		return "is not a URL in its normal form, such as https://auth.example.com"
+		return "is not a URL in normal form, such as https://auth.example.com"
 	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
 		return "must be an absolute http or https URL, such as https://auth.example.com"
 	case u.User != nil:
-		return "must not hold a user name or password"
+		return "must not contain a user name or password"
 	case u.Fragment != "":
-		return "must have no fragment"
+		return "must not have a fragment"
 	case !validHost(u.Hostname()), strings.HasSuffix(u.Host, ":"), u.Port() != "" && !validPort(u.Port()):
-		return "must name a host, and a port only from 0 to 65535"
+		return "must contain a host name, and a port, if any, from 0 to 65535"
 	}
 	return ""
 }

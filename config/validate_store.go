@@ -4,12 +4,12 @@ import "strings"
 
 func (v *validator) store(c Config) {
 	v.oneOf("store.backend", c.Store.Backend, "embedded", "redis")
-	v.needed("store.embedded.path", c.Store.Embedded.Path, "the embedded store lives there")
+	v.needed("store.embedded.path", c.Store.Embedded.Path, "the embedded store keeps its data there")
 	v.redis(c.Store.Redis)
 }
 
-// redis checks the section even where the backend is embedded: a wrong value
-// is easier found now than on the day of the change.
+// redis checks the section even if the backend is embedded, so that a wrong
+// value is found before somebody switches to Redis.
 func (v *validator) redis(r Redis) {
 	v.oneOf("store.redis.mode", r.Mode, "standalone", "sentinel", "cluster")
 	v.redisAddresses(r)
@@ -20,9 +20,9 @@ func (v *validator) redis(r Redis) {
 		v.add("store.redis.db", "must not be negative")
 	}
 	if r.Mode == "cluster" && r.DB > 0 {
-		v.add("store.redis.db", "must be 0, because a Redis Cluster has no other database")
+		v.add("store.redis.db", "must be 0, because a Redis Cluster has only database 0")
 	}
-	// A brace would decide the cluster slot of every key, a space is a slip.
+	// A brace would set the cluster slot of every key; a space is a mistake.
 	if strings.ContainsAny(r.KeyPrefix, "{} ") || r.KeyPrefix != "" && !printable(r.KeyPrefix, maxKeyPrefix) {
 		v.add("store.redis.key_prefix", "must be at most %d visible characters without spaces and braces", maxKeyPrefix)
 	}
@@ -41,9 +41,9 @@ func (v *validator) redisAddresses(r Redis) {
 	const path = "store.redis.addresses"
 	switch {
 	case len(r.Addresses) == 0:
-		v.add(path, "must hold at least one host:port")
+		v.add(path, "must contain at least one host:port")
 	case len(r.Addresses) > 1 && r.Mode == "standalone":
-		v.add(path, "must hold one address, because store.redis.mode is standalone")
+		v.add(path, "must contain exactly one address, because store.redis.mode is standalone")
 	}
 	for i, address := range r.Addresses {
 		host, port, ok := splitAddress(address)

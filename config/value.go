@@ -43,8 +43,8 @@ var (
 	acks        = regexp.MustCompile(`^(auto|[0-9])$`)
 )
 
-// parse reads a value from an environment variable or a flag. The errors say
-// what to write.
+// parse reads a value from an environment variable or a flag. Its errors say
+// what to write instead.
 func (k kind) parse(text string) (any, error) {
 	if !utf8.ValidString(text) {
 		return nil, errUTF8
@@ -65,8 +65,8 @@ func (k kind) parse(text string) (any, error) {
 	}
 }
 
-// read reads a value from the file. Text must be YAML text and numbers YAML
-// numbers, so that 000001 is never taken for 1.
+// read reads a value from the file. Text must be a YAML string and a number a
+// YAML number, so that 000001 is never read as 1.
 func (k kind) read(n *yaml.Node) (any, error) {
 	if k == kindList {
 		return readList(n)
@@ -126,7 +126,7 @@ func parseAcks(text string) (any, error) {
 	return ReplicaAcks(text), nil
 }
 
-// splitList reads "a, b". Empty text is the empty list.
+// splitList reads "a, b". Empty text is an empty list.
 func splitList(text string) (any, error) {
 	if strings.TrimSpace(text) == "" {
 		return []string{}, nil

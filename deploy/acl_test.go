@@ -31,12 +31,11 @@ import (
 const (
 	aclFile     = "redis.acl"
 	aclPassword = "of the test"
-	adminPass   = "of the tests' own user"
+	adminPass   = "of the user test"
 	patience    = 20 * time.Second
 )
 
-// withACL starts a Redis with the users of redis.acl, and one more for the
-// test itself.
+// withACL starts a Redis with the users of redis.acl and one more for the test.
 func withACL(t *testing.T, args ...string) *redistest.Server {
 	t.Helper()
 	text := regexp.MustCompile(`(user grantd on )#\S+`).ReplaceAllString(read(t, aclFile), "${1}#"+digest(aclPassword))
@@ -53,7 +52,7 @@ func digest(password string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// cli runs one command as the given user and answers what Redis says.
+// cli runs one Redis command as the user and returns its output.
 func cli(t *testing.T, addr, user, password string, command ...string) string {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -68,8 +67,8 @@ func cli(t *testing.T, addr, user, password string, command ...string) string {
 	return string(out)
 }
 
-// TestStoreUnderACL: the whole contract suite runs as the user of redis.acl,
-// which has no command that goes unused and has none refused.
+// TestStoreUnderACL: the whole store suite runs as the user of redis.acl. It is
+// refused no command, and uses every command it is granted.
 func TestStoreUnderACL(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -98,7 +97,7 @@ func TestStoreUnderACL(t *testing.T) {
 		o := as(plain)
 		o.Acks = redisstore.Acks{Critical: 1, Timeout: time.Millisecond}
 		s := openStore(t, o)
-		_ = s.Clients().Create(t.Context(), store.Client{ID: "a"}) // no replica is there to answer WAIT
+		_ = s.Clients().Create(t.Context(), store.Client{ID: "a"}) // WAIT fails, because there is no replica
 	})
 
 	called := map[string]bool{}
@@ -111,15 +110,15 @@ func TestStoreUnderACL(t *testing.T) {
 			called[m[1]] = true
 		}
 	}
-	called["asking"] = true // only while a slot moves: tests of the topologies
+	called["asking"] = true // needed only while a slot moves; tests/topology covers that
 	for _, name := range granted(t) {
 		if !called[name] {
-			t.Errorf("%s grants %s, which the suite did not need", aclFile, name)
+			t.Errorf("%s grants %s, which the suite does not use", aclFile, name)
 		}
 	}
 }
 
-// TestACLRefusesTheRest: what somebody with grantd's password cannot do.
+// TestACLRefusesTheRest: commands that grantd's password does not allow.
 func TestACLRefusesTheRest(t *testing.T) {
 	t.Parallel()
 	s := withACL(t)
@@ -143,14 +142,14 @@ func TestACLRefusesTheRest(t *testing.T) {
 		}
 	}
 	if got := cli(t, s.Addr, "default", "", "ping"); strings.Contains(got, "PONG") {
-		t.Error("the default user may come in")
+		t.Error("the default user can log in")
 	}
 }
 
-// refusal is how Redis says no, by itself and for a script.
+// refusal matches how Redis refuses a command, also inside a script.
 var refusal = regexp.MustCompile(`^NOPERM|can't access at least one of the keys`)
 
-// granted answers the commands of the grantd user.
+// granted returns the commands of the grantd user.
 func granted(t *testing.T) (names []string) {
 	t.Helper()
 	line := regexp.MustCompile(`(?m)^user grantd .*$`).FindString(read(t, aclFile))
@@ -165,15 +164,15 @@ func granted(t *testing.T) (names []string) {
 	return names
 }
 
-// suite has the contract suite run as o says. See harness_test.go of
-// redisstore, of which this is the part that needs no client of Redis.
+// suite returns a harness for the store suite with the options. It is the part
+// of store/redisstore/harness_test.go that needs no Redis client.
 func suite(o redisstore.Options) storetest.Harness {
 	var stores atomic.Int64
 	return storetest.Harness{New: func(t *testing.T) storetest.Opened {
 		o, clock := o, storetest.NewClock()
 		o.KeyPrefix = fmt.Sprintf("grantd:suite%d:", stores.Add(1))
 		o.Now, o.AuditRetention = clock.Now, storetest.AuditRetention
-		// The suite is not about time-outs, and the machine may stand still.
+		// The suite does not test timeouts, and the machine may stall.
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 5*time.Second, 5*time.Second, 5*time.Second
 		var aged time.Duration
 		moved := time.Now()
@@ -197,7 +196,7 @@ func suite(o redisstore.Options) storetest.Harness {
 	}}
 }
 
-// shiftEnds moves the end of every key.
+// shiftEnds moves the expiry of every key.
 const shiftEnds = `
 local cursor = '0'
 repeat
@@ -209,9 +208,8 @@ repeat
   end
 until cursor == '0'`
 
-// age makes stream entries look older, as the method of that name does in
-// redisstore's own tests: the age is measured by the clock of Redis, which no
-// test can move.
+// age makes stream entries look older, like the method age in the tests of
+// redisstore. Redis measures their age by its clock, which a test cannot move.
 func age(s *redisstore.Store, d time.Duration) {
 	for _, field := range []string{"feedRetention", "auditRetention"} {
 		v := reflect.ValueOf(s).Elem().FieldByName(field) // without it, this panics
@@ -231,8 +229,8 @@ func openStore(t *testing.T, o redisstore.Options) *redisstore.Store {
 	return s
 }
 
-// TestACLHoldsWhatScriptsCall: a command that a script of the store calls
-// needs a grant, also where the suite does not come by.
+// TestACLHoldsWhatScriptsCall: the ACL grants every command that a script of the
+// store calls, even if the suite does not reach it.
 func TestACLHoldsWhatScriptsCall(t *testing.T) {
 	t.Parallel()
 	have := map[string]bool{}

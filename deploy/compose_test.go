@@ -19,7 +19,7 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// prepared answers a copy of compose with what prepare.sh makes.
+// prepared returns a copy of compose with the files that prepare.sh makes.
 func prepared(t *testing.T) string {
 	t.Helper()
 	top := t.TempDir()
@@ -27,11 +27,11 @@ func prepared(t *testing.T) string {
 	if err := os.CopyFS(dir, os.DirFS("compose")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Join(dir, "run")); err != nil { // somebody's own
+	if err := os.RemoveAll(filepath.Join(dir, "run")); err != nil { // left by somebody who ran it
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(top, aclFile), read(t, aclFile))
-	for range 2 { // the second time keeps what the first has made
+	for range 2 { // the second run keeps the files of the first
 		if out, err := exec.CommandContext(t.Context(), "sh", filepath.Join(dir, "prepare.sh")).CombinedOutput(); err != nil {
 			t.Fatalf("prepare.sh: %v\n%s", err, out)
 		}
@@ -46,7 +46,7 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-// service is what a test looks at in one of a compose file.
+// service has the parts of a compose service that a test checks.
 type service struct {
 	Image   string   `yaml:"image"`
 	Volumes []string `yaml:"volumes"`
@@ -54,8 +54,7 @@ type service struct {
 	Depends any      `yaml:"depends_on"` // a list, or a map with conditions
 }
 
-// TestComposeFiles: what the files name is there, and grantd takes its
-// configuration.
+// TestComposeFiles: the files and services that the compose files name exist.
 func TestComposeFiles(t *testing.T) {
 	dir := prepared(t)
 	for _, name := range []string{"redis", "sentinel", "cluster"} {
@@ -80,7 +79,7 @@ func TestComposeFiles(t *testing.T) {
 			}
 			for _, on := range names(s.Depends) {
 				if _, ok := file.Services[on]; !ok {
-					t.Errorf("%s.yaml: %s depends on %s, which is none", name, which, on)
+					t.Errorf("%s.yaml: %s depends on %s, which does not exist", name, which, on)
 				}
 			}
 		}
@@ -104,8 +103,8 @@ func names(depends any) (all []string) {
 	return all
 }
 
-// TestComposeRuns: grantd, with the configuration of each compose file, works
-// on Redis servers with theirs. Names and ports are those of this machine.
+// TestComposeRuns: grantd with the configuration of each compose file works with
+// Redis servers that have theirs. Host names and ports are replaced by local ones.
 func TestComposeRuns(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -151,8 +150,8 @@ func TestComposeRuns(t *testing.T) {
 	})
 }
 
-// local answers a prepared folder whose Redis files name it in place of the
-// paths in containers.
+// local returns a prepared folder whose Redis files contain its path instead of
+// the paths in containers.
 func local(t *testing.T) string {
 	t.Helper()
 	dir := prepared(t)
@@ -163,7 +162,7 @@ func local(t *testing.T) string {
 	return dir
 }
 
-// replicate awaits that what start starts has all that the master has.
+// replicate calls start and waits until the replica has caught up.
 func replicate(t *testing.T, dir string, master *redistest.Server, start func()) {
 	t.Helper()
 	start()
@@ -186,7 +185,7 @@ func portOf(t *testing.T, s *redistest.Server) string {
 	return port
 }
 
-// story gets a token, has it found good, and revokes it.
+// story requests a token, introspects it and revokes it.
 func story(t *testing.T, dir, mode, addr string) {
 	t.Helper()
 	name := map[string]string{"standalone": "redis"}[mode]
@@ -230,7 +229,7 @@ func TestComposeKnowsOnlyItsUsers(t *testing.T) {
 	seen := map[string]bool{}
 	for _, h := range hashes {
 		if strings.HasPrefix(h[1], "0000000000") || seen[h[1]] {
-			t.Errorf("a password that is not one of its own: %s", h[1])
+			t.Errorf("a password is a placeholder or is repeated: %s", h[1])
 		}
 		seen[h[1]] = true
 	}

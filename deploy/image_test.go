@@ -18,14 +18,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// asRoot is the command, with sudo where this is not root: the parts of an
-// image belong to several users.
+// asRoot returns the command, with sudo unless this is root: the files of an image
+// belong to several users.
 func asRoot(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		args = append([]string{"sudo", "-n"}, args...)
 	}
-	return exec.Command(args[0], args[1:]...) // not of t.Context: clean-ups use it too
+	return exec.Command(args[0], args[1:]...) // without t.Context, because cleanups use it too
 }
 
 func output(t *testing.T, cmd *exec.Cmd) string {
@@ -39,8 +39,11 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 	return strings.TrimSpace(string(out))
 }
 
-// TestImage builds the last stage of the Dockerfile from a program that is
-// built here, since no registry can be asked for the first, and runs it.
+// imageVersion is the version of the image.
+const imageVersion = "v1.2.3-4-gabcdef0"
+
+// TestImage builds grantd here, as the first stage of the Dockerfile does, then
+// builds the last stage from it and runs the image. No registry is needed.
 func TestImage(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -58,7 +61,7 @@ func TestImage(t *testing.T) {
 	rootfs := filepath.Join(base, "files")
 	program := compile(t, first, rootfs)
 	write(t, filepath.Join(base, "Dockerfile"), strings.ReplaceAll(last, "--from=build ", ""))
-	buildah("bud", "--isolation", "chroot", "--format", "docker", "-t", "grantd", "-f", base+"/Dockerfile", rootfs)
+	buildah("bud", "--isolation", "chroot", "--format", "docker", "-t", "grantd", "--build-arg", "VERSION="+imageVersion, "-f", base+"/Dockerfile", rootfs)
 
 	var image struct {
 		Docker struct {
@@ -69,6 +72,7 @@ func TestImage(t *testing.T) {
 				Entrypoint   []string
 				Cmd          []string
 				Env          []string
+				Labels       map[string]string
 				Healthcheck  struct{ Test []string }
 			} `json:"config"`
 		}
@@ -82,6 +86,12 @@ func TestImage(t *testing.T) {
 	}
 	if len(c.ExposedPorts) != 2 || len(c.Volumes) != 1 || len(c.Healthcheck.Test) == 0 {
 		t.Errorf("ports, volumes, health check: %+v", c)
+	}
+	if got := c.Labels["org.opencontainers.image.version"]; got != imageVersion {
+		t.Errorf("version label: %q", got)
+	}
+	if got := output(t, exec.Command(program, "--version")); got != imageVersion {
+		t.Errorf("grantd --version: %q", got)
 	}
 	if files := buildah("from", "--name", "c", "grantd"); files == "" {
 		t.Fatal("no container")
@@ -108,8 +118,8 @@ func stages(t *testing.T) (first, last string) {
 	return text[:at], text[at+1:]
 }
 
-// compile runs the go build of the first stage, with what that copies, and
-// lays out files where the last stage finds them.
+// compile runs the go build of the first stage on the files that this stage
+// copies, and puts the result where the last stage expects it.
 func compile(t *testing.T, stage, rootfs string) string {
 	t.Helper()
 	source := t.TempDir()
@@ -137,7 +147,7 @@ func compile(t *testing.T, stage, rootfs string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(run[1], "/out/", out+"/"))
-	cmd.Dir = source
+	cmd.Dir, cmd.Env = source, append(cmd.Environ(), "VERSION="+imageVersion)
 	output(t, cmd)
 	certs := filepath.Join(rootfs, "etc/ssl/certs")
 	if err := os.MkdirAll(certs, 0o755); err != nil {
@@ -147,7 +157,7 @@ func compile(t *testing.T, stage, rootfs string) string {
 	return filepath.Join(out, "grantd")
 }
 
-// isStatic wants a program that needs no other file.
+// isStatic fails if the program needs a library or a loader.
 func isStatic(t *testing.T, program string) {
 	t.Helper()
 	f, err := elf.Open(program)
@@ -161,13 +171,13 @@ func isStatic(t *testing.T, program string) {
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			t.Error("it wants a loader")
+			t.Error("it needs a loader")
 		}
 	}
 }
 
-// runImage runs the image's command in its files as its user, asks it over
-// HTTP, and by the image's own check.
+// runImage runs the image's command in its root file system as its user, sends
+// requests to it, and runs the image's health check.
 func runImage(t *testing.T, root, user string, command, check, env []string) {
 	inside := func(command []string) *exec.Cmd {
 		args := slices.Concat([]string{"env", "-i"}, env, []string{"GRANTD_PUBLIC_LISTEN=127.0.0.1:0", "GRANTD_METRICS_LISTEN="},
@@ -187,7 +197,7 @@ func runImage(t *testing.T, root, user string, command, check, env []string) {
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("its end: %v\n%s", err, &stderr)
+			t.Errorf("it ended with: %v\n%s", err, &stderr)
 		}
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
@@ -196,7 +206,7 @@ func runImage(t *testing.T, root, user string, command, check, env []string) {
 	}
 	public := regexp.MustCompile(`public=(http://127\.0\.0\.1:\d+)`).FindStringSubmatch(line)
 	if public == nil {
-		t.Fatalf("it says %q", line)
+		t.Fatalf("it prints %q", line)
 	}
 	client := http.Client{Timeout: 10 * time.Second}
 	for _, path := range []string{"/healthz", "/readyz"} {
@@ -210,6 +220,6 @@ func runImage(t *testing.T, root, user string, command, check, env []string) {
 		}
 	}
 	if out, err := inside(check).CombinedOutput(); err != nil {
-		t.Errorf("its check of its health: %v\n%s", err, out)
+		t.Errorf("the health check: %v\n%s", err, out)
 	}
 }

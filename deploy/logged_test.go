@@ -14,11 +14,11 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// logged answers the names that stand in the log and in the audit, and which
-// file of server they are from.
+// logged returns the names that appear in the log and the audit, with the file of
+// server that they are from.
 func logged(t *testing.T) map[string]string {
 	t.Helper()
-	names := map[string]string{} // name → where it is from
+	names := map[string]string{} // name → file
 	verbs := map[string]string{} // type of a record, or folder, and verb of an action → file
 	kinds := map[string]string{} // folder and type of a record → its kind
 	walk(t, func(file string, n ast.Node) {
@@ -63,21 +63,21 @@ func logged(t *testing.T) map[string]string {
 		typ, verb, _ := strings.Cut(verb, " ")
 		for of, kind := range kinds {
 			folder, record, _ := strings.Cut(of, " ")
-			if typ == "R" || typ == "registry" || typ == record || typ == folder { // records does it for all kinds
+			if typ == "R" || typ == "registry" || typ == record || typ == folder { // the code is shared by all kinds
 				names[kind+"."+verb] = file
 			}
 		}
 	}
-	// What an org granted is given and withdrawn, and nothing else.
+	// Grants are only given and withdrawn.
 	for _, never := range []string{"grant.deactivate", "grant.reactivate", "grant.void_tokens"} {
 		delete(names, never)
 	}
 	return names
 }
 
-// kindOf answers the name of the records in a literal of registry.Kind, such as
-// client of store.ClientKind, which stands before the verb in an action,
-// client.create, and the type of these records.
+// kindOf returns the record type of a literal of registry.Kind, and the name of
+// the kind, such as client for store.ClientKind. An action is this name and a
+// verb: client.create.
 func kindOf(n *ast.CompositeLit) (typ, name string) {
 	typ = generic(n, "Kind")
 	if typ == "" {
@@ -96,7 +96,7 @@ var recordNames = map[string]string{
 	"PartnerKind": store.PartnerKind.Name, "GrantKind": store.GrantKind.Name,
 }
 
-// noteVerb notes the Action of a literal of registry.Step.
+// noteVerb adds the Action of a literal of registry.Step to verbs.
 func noteVerb(n *ast.CompositeLit, file, typ string, verbs map[string]string) {
 	for _, e := range n.Elts {
 		if pair, ok := e.(*ast.KeyValueExpr); ok && pair.Key.(*ast.Ident).Name == "Action" {
@@ -111,8 +111,8 @@ func noteVerb(n *ast.CompositeLit, file, typ string, verbs map[string]string) {
 	}
 }
 
-// generic answers the type argument of a literal of the generic type of
-// records, such as Client of registry.Kind[store.Client]; "": it is none.
+// generic returns the type argument of a literal of the named generic type, such
+// as Client for registry.Kind[store.Client], or "" for another literal.
 func generic(n *ast.CompositeLit, name string) string {
 	g, ok := n.Type.(*ast.IndexExpr)
 	if !ok {

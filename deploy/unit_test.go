@@ -11,8 +11,8 @@ import (
 	"github.com/grantd/grantd/config"
 )
 
-// exposure is the most that systemd may find fault with, in tenths of its
-// scale from 0 to 10.
+// exposure is the highest exposure level that systemd-analyze may report, in
+// tenths of its scale from 0 to 10.
 const exposure = "15"
 
 func TestUnit(t *testing.T) {
@@ -25,7 +25,7 @@ func TestUnit(t *testing.T) {
 		t.Error("the unit does not start grantd")
 	}
 	path := filepath.Join(t.TempDir(), "grantd.service")
-	write(t, path, strings.ReplaceAll(unit, "/usr/local/bin/grantd", program)) // systemd wants it to be there
+	write(t, path, strings.ReplaceAll(unit, "/usr/local/bin/grantd", program)) // systemd requires an existing program
 	for _, args := range [][]string{
 		{"verify", "--man=no", path},
 		{"security", "--offline=true", "--no-pager", "--threshold=" + exposure, path},
@@ -37,8 +37,8 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// TestUnitSetsKeys: the variables of the unit and of the image are keys of
-// the configuration.
+// TestUnitSetsKeys: the variables of the unit and the image are configuration
+// keys.
 func TestUnitSetsKeys(t *testing.T) {
 	keys := flatten(t, config.Defaults())
 	variables := map[string]bool{"GRANTD_CONFIG": true}
@@ -52,7 +52,7 @@ func TestUnitSetsKeys(t *testing.T) {
 		}
 		for _, name := range found {
 			if !variables[name] {
-				t.Errorf("%s sets %s, which is no key", file, name)
+				t.Errorf("%s sets %s, which is not a key", file, name)
 			}
 		}
 	}

@@ -2,8 +2,8 @@ package scopes
 
 import "strings"
 
-// CustomerTokenWrite is what a token needs so that tokens for one customer can
-// be made from it (contract §3).
+// CustomerTokenWrite is the scope that a client token needs to create tokens for
+// one customer.
 const CustomerTokenWrite = "customer-token-write"
 
 var own = []Scope{
@@ -12,7 +12,7 @@ var own = []Scope{
 	{Name: AdminWrite, Description: "Change through the admin API"},
 }
 
-// Default answers the built-in catalogue of contract §7.
+// Default returns the built-in catalog.
 func Default() *Catalogue {
 	list := []Scope{
 		named("subscriptions:read", "Read subscriptions"),
@@ -40,7 +40,7 @@ func Default() *Catalogue {
 	return c
 }
 
-// named applies the rules by name of contract §7.
+// named returns a scope whose ReadOnly and Sensitive follow from its name.
 func named(name, description string) Scope {
 	return Scope{Name: name, Description: description, ReadOnly: readOnlyByName(name), Sensitive: sensitiveByName(name)}
 }

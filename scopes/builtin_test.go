@@ -6,8 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The built-in catalogue of contract §7, whole: r marks read-only scopes, s
-// sensitive ones.
+// The whole built-in catalog: r marks read-only scopes, s sensitive ones.
 func TestDefault(t *testing.T) {
 	want := []struct{ name, marks string }{
 		{"subscriptions:read", "r"},

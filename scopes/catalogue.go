@@ -12,36 +12,36 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Names of grantd's own scopes. They are in every catalogue.
+// Names of the scopes for grantd itself. They are in every catalog.
 const (
 	Introspect = "introspect"
 	AdminRead  = "admin:read"
 	AdminWrite = "admin:write"
 )
 
-// maxFile bounds a catalogue file, in bytes.
+// maxFile limits the size of a catalog file, in bytes.
 const maxFile = 1 << 20
 
-// Scope is one entry of the catalogue.
+// Scope is one entry of a catalog.
 type Scope struct {
 	Name        string
 	Description string
 	ReadOnly    bool          // may be given to a partner
 	Sensitive   bool          // a customer token needs a verification code for it
-	TTL         time.Duration // cap on the life of a token that holds it; 0: none
+	TTL         time.Duration // longest lifetime of a token with this scope; 0: no limit
 }
 
-// Catalogue is the scopes of a deployment, in the order of its file. It is
-// not changed after it is made and may be shared.
+// Catalogue has the scopes of a deployment, in the order of the file. It does
+// not change, and goroutines may share it.
 type Catalogue struct {
 	list   []Scope
 	byName map[string]int
 }
 
-// List answers the scopes in order.
+// List returns the scopes in order.
 func (c *Catalogue) List() []Scope { return append([]Scope(nil), c.list...) }
 
-// Names answers the names in order.
+// Names returns the names in order.
 func (c *Catalogue) Names() []string {
 	names := make([]string, len(c.list))
 	for i, s := range c.list {
@@ -50,7 +50,7 @@ func (c *Catalogue) Names() []string {
 	return names
 }
 
-// Find answers the scope of that name.
+// Find returns the scope with the name, and whether it exists.
 func (c *Catalogue) Find(name string) (Scope, bool) {
 	i, ok := c.byName[name]
 	if !ok {
@@ -59,14 +59,14 @@ func (c *Catalogue) Find(name string) (Scope, bool) {
 	return c.list[i], true
 }
 
-// ForPartners says whether a partner may have the scope of that name: it only
-// reads, needs no code of a customer, and is no right of grantd's own.
+// ForPartners reports whether a partner may have the scope with the name: it must
+// be read-only, must not be sensitive, and must not be privileged.
 func (c *Catalogue) ForPartners(name string) bool {
 	s, ok := c.Find(name)
 	return ok && s.ReadOnly && !s.Sensitive && !Privileged(name)
 }
 
-// Unknown answers the first of names that is not in the catalogue, or "".
+// Unknown returns the first of names that is not in the catalog, or "".
 func (c *Catalogue) Unknown(names []string) string {
 	for _, n := range names {
 		if _, ok := c.byName[n]; !ok {
@@ -76,7 +76,7 @@ func (c *Catalogue) Unknown(names []string) string {
 	return ""
 }
 
-// Parse is Parse for names that are all in the catalogue.
+// Parse is like the function Parse, and requires all names to be in the catalog.
 // Errors: those of Parse, ErrUnknown.
 func (c *Catalogue) Parse(s string) ([]string, error) {
 	set, err := Parse(s)
@@ -86,7 +86,7 @@ func (c *Catalogue) Parse(s string) ([]string, error) {
 	return set, err
 }
 
-// CapTTL answers the shortest of ttl and the caps of the names' scopes.
+// CapTTL returns the shortest of ttl and the TTLs of the named scopes.
 func (c *Catalogue) CapTTL(names []string, ttl time.Duration) time.Duration {
 	for _, n := range names {
 		if i, ok := c.byName[n]; ok && c.list[i].TTL > 0 {
@@ -96,16 +96,16 @@ func (c *Catalogue) CapTTL(names []string, ttl time.Duration) time.Duration {
 	return ttl
 }
 
-// Privileged says whether the name is one of grantd's own rights, which are
-// never granted unless asked for by name (contract §4).
+// Privileged reports whether the scope gives rights in grantd itself. Such a
+// scope is granted only if the request names it.
 func Privileged(name string) bool {
 	return name == Introspect || strings.HasPrefix(name, "admin:")
 }
 
-// Load reads a catalogue file: a YAML list of objects with name,
-// description, read_only, sensitive and ttl. What a file leaves out of
-// read_only and sensitive follows from the name (contract §7). All faults
-// are reported together. An empty path is the built-in catalogue.
+// Load reads a catalog file: a YAML list of objects with name, description,
+// read_only, sensitive and ttl. If read_only or sensitive is absent, it follows
+// from the name. The error contains all faults. An empty path is the built-in
+// catalog.
 func Load(path string) (*Catalogue, error) {
 	if path == "" {
 		return Default(), nil
@@ -134,7 +134,7 @@ type fileScope struct {
 	TTL         string `yaml:"ttl"`
 }
 
-// Decode reads the content of a catalogue file; see Load.
+// Decode reads the content of a catalog file; see Load.
 func Decode(b []byte) (*Catalogue, error) {
 	if len(b) > maxFile {
 		return nil, errors.New("larger than 1 MiB")
@@ -146,10 +146,10 @@ func Decode(b []byte) (*Catalogue, error) {
 		return nil, fmt.Errorf("must be a list of objects with name, description, read_only, sensitive, ttl: %w", err)
 	}
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("must be one YAML document: what follows --- would be left out")
+		return nil, errors.New("must be one YAML document: anything after --- would be ignored")
 	}
 	if len(in) == 0 {
-		return nil, errors.New("holds no scope")
+		return nil, errors.New("contains no scopes")
 	}
 	var faults []error
 	list := make([]Scope, 0, len(in))
@@ -186,13 +186,14 @@ func (f fileScope) scope() (Scope, error) {
 	return s, nil
 }
 
-// build adds grantd's own scopes where the list lacks them.
+// build makes a catalog of the list, and adds the scopes for grantd itself if
+// they are missing.
 func build(list []Scope) (*Catalogue, error) {
 	c := &Catalogue{byName: make(map[string]int, len(list)+len(own))}
 	var faults []error
 	for _, s := range list {
 		if _, twice := c.byName[s.Name]; twice {
-			faults = append(faults, fmt.Errorf("%s: stands twice", s.Name))
+			faults = append(faults, fmt.Errorf("%s: is repeated", s.Name))
 			continue
 		}
 		c.add(s)

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// testdata holds one catalogue for each fault; its first line, a comment,
-// says what the error must say, one part after another.
+// testdata has one catalog for each fault. Its first line, a comment, lists the
+// parts that the error must contain, in order.
 func TestBadFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad_*.yaml")
 	if err != nil || len(files) < 10 {
@@ -81,7 +81,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// What List answers is the caller's.
+// The caller owns the result of List.
 func TestListIsACopy(t *testing.T) {
 	c := Default()
 	c.List()[0].Name = "changed"

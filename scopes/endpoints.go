@@ -7,32 +7,31 @@ import (
 	"strings"
 )
 
-// Bounds of a list of endpoint patterns: each token that is restricted to them
-// carries them.
+// Limits of a list of endpoint patterns. A restricted token contains its list.
 const (
 	MaxEndpoints       = 64
 	maxEndpointPattern = 256
-	maxEndpointsLength = 4096 // of all together
+	maxEndpointsLength = 4096 // of all patterns together
 )
 
-// Errors of ParseEndpoints. Their texts are constants: they reach people.
+// Errors of ParseEndpoints. Callers send their texts to clients.
 var (
 	ErrEndpoint         = errors.New(`an endpoint is GET or HEAD, one space and a path pattern as of Go's net/http, such as "GET /cards" or "GET /customers/{id}/cards"`)
 	ErrEndpointConflict = errors.New("two endpoints match some of the same paths and neither is the narrower one: no router takes both")
 	ErrEndpoints        = errors.New("too many endpoints: at most 64, of 256 characters each and 4096 together")
 )
 
-// Endpoints are where a token may be used: patterns of net/http's ServeMux,
-// each with the method GET or HEAD. The zero value is no restriction.
+// Endpoints restricts where a token may be used, by patterns of net/http's
+// ServeMux with the method GET or HEAD. The zero value restricts nothing.
 type Endpoints struct{ mux *http.ServeMux }
 
-// allowed is what the patterns lead to; a redirect that the mux makes of its
-// own is something else.
+// allowed is the handler of all patterns. If the mux returns another handler,
+// such as a redirect, no pattern matches.
 type allowed struct{}
 
 func (allowed) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-// ParseEndpoints reads a list of patterns. An empty one restricts nothing.
+// ParseEndpoints reads a list of patterns. An empty list restricts nothing.
 // Errors: ErrEndpoint, ErrEndpointConflict, ErrEndpoints.
 func ParseEndpoints(patterns []string) (Endpoints, error) {
 	if len(patterns) == 0 {
@@ -51,7 +50,7 @@ func ParseEndpoints(patterns []string) (Endpoints, error) {
 		if method != http.MethodGet && method != http.MethodHead || !plainPath(path) {
 			return Endpoints{}, ErrEndpoint
 		}
-		if !register(http.NewServeMux(), p) { // alone: its own fault
+		if !register(http.NewServeMux(), p) { // alone, so the fault is in this pattern
 			return Endpoints{}, ErrEndpoint
 		}
 		if !register(e.mux, p) {
@@ -61,18 +60,18 @@ func ParseEndpoints(patterns []string) (Endpoints, error) {
 	return e, nil
 }
 
-// register adds the pattern. ServeMux panics for one that it does not take.
+// register adds the pattern, and reports whether ServeMux accepts it; ServeMux
+// panics if not.
 func register(mux *http.ServeMux, pattern string) (ok bool) {
 	defer func() { ok = recover() == nil }()
 	mux.Handle(pattern, allowed{})
 	return true
 }
 
-// Allow says whether the token may be used for this request: its method is GET
-// or HEAD, and its path matches one of the patterns. Where two servers might
-// read a path differently (dot segments, double and encoded slashes,
-// backslashes, semicolons, what is encoded twice), it is refused. The query is
-// not looked at.
+// Allow reports whether the token may be used for this request: its method is
+// GET or HEAD, and its path matches one of the patterns. It refuses paths that
+// two servers might read differently: dot segments, double and encoded slashes,
+// backslashes, semicolons, and double encoding. It ignores the query.
 func (e Endpoints) Allow(method string, u *url.URL) bool {
 	if e.mux == nil {
 		return true
@@ -88,7 +87,8 @@ func (e Endpoints) Allow(method string, u *url.URL) bool {
 	return ok
 }
 
-// plainPath says whether every server reads the path, decoded once, alike.
+// plainPath reports whether every server reads the path, decoded once, in the
+// same way.
 func plainPath(path string) bool {
 	if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") {
 		return false

@@ -212,8 +212,8 @@ func TestAllow(t *testing.T) {
 	})
 }
 
-// FuzzEndpoints: what is accepted registers in one ServeMux, and nothing is
-// allowed that this mux would not serve there or that servers read differently.
+// FuzzEndpoints: accepted patterns can all be registered in one ServeMux. Allow
+// accepts only what this mux serves with them and what all servers read alike.
 func FuzzEndpoints(f *testing.F) {
 	for _, s := range [][3]string{
 		{"GET /cards", "GET", "/cards"}, {"GET /cards/{id}\nGET /cards/limits", "HEAD", "/cards/12"}, {"GET /\nHEAD /x", "GET", "/a/../b"},

@@ -1,14 +1,15 @@
 package scopes
 
-// Resolve answers what a request is granted: the names it asks for, or the
-// defaults if it asks for none.
+// Resolve returns the scopes that a request is granted: the names it requests,
+// or the defaults if it requests none.
 //
 //   - requested: the scope string of the request
-//   - allowed, defaults: what the client may have; without defaults they are
-//     all that is allowed but for the privileged ones (contract §4)
+//   - allowed: the scopes that the client may have
+//   - defaults: the scopes for a request without any; if empty, all allowed ones
+//     except privileged ones
 //
-// A name outside allowed refuses the whole request: nothing is narrowed in
-// silence. Errors: ErrTooLong, ErrSyntax, ErrUnknown, ErrRefused, ErrNone.
+// If a requested name is not allowed, the whole request is refused; the scope is
+// never narrowed silently. Errors: ErrTooLong, ErrSyntax, ErrUnknown, ErrRefused, ErrNone.
 func (c *Catalogue) Resolve(requested string, allowed, defaults []string) ([]string, error) {
 	set, err := c.Parse(requested)
 	if err != nil {
@@ -23,8 +24,8 @@ func (c *Catalogue) Resolve(requested string, allowed, defaults []string) ([]str
 	return set, nil
 }
 
-// defaults leaves out names that have gone from the catalogue since the
-// client was made: they can no longer be granted.
+// defaults omits names that were removed from the catalog after the client was
+// created: they can no longer be granted.
 func (c *Catalogue) defaults(allowed, defaults []string) ([]string, error) {
 	var set []string
 	for _, n := range allowed {

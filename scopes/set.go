@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Bounds of a scope string, in bytes and in names.
+// Limits of a scope string, in bytes and in names.
 const (
 	MaxLength = 2048
 	MaxNames  = 64
 	maxName   = 128
 )
 
-// Errors of Parse and Resolve. Their texts are constants: they reach people.
+// Errors of Parse and Resolve. Callers send their texts to clients.
 var (
 	ErrTooLong = errors.New("scope is too long: at most 2048 characters and 64 names")
 	ErrSyntax  = errors.New("scope must be names separated by single spaces, of printable ASCII without quote and backslash (RFC 6749, section 3.3)")
@@ -22,9 +22,9 @@ var (
 	ErrNone    = errors.New("this client has no default scopes: name at least one in scope")
 )
 
-// Parse splits a scope string by the grammar of RFC 6749 §3.3, strictly: one
-// space between names, none around them. Repeated names are dropped, the
-// order of the first ones is kept. The empty string is no scope at all.
+// Parse splits a scope string strictly by the grammar of RFC 6749 §3.3: one
+// space between names, and none around them. It removes repeated names and keeps
+// the order. The empty string is an empty set.
 // Errors: ErrTooLong, ErrSyntax.
 func Parse(s string) ([]string, error) {
 	if s == "" {
@@ -45,10 +45,10 @@ func Parse(s string) ([]string, error) {
 	return set, nil
 }
 
-// Join is the other way round.
+// Join returns the scope string of a set.
 func Join(set []string) string { return strings.Join(set, " ") }
 
-// ValidName says whether name is a scope-token of RFC 6749 §3.3 of at most
+// ValidName reports whether name is a scope-token of RFC 6749 §3.3 of at most
 // 128 characters.
 func ValidName(name string) bool {
 	if name == "" || len(name) > maxName {
@@ -62,7 +62,7 @@ func ValidName(name string) bool {
 	return true
 }
 
-// Holds says whether the space-separated string granted holds the name.
+// Holds reports whether the space-separated string granted holds the name.
 func Holds(granted, name string) bool {
 	for g := range strings.SplitSeq(granted, " ") {
 		if g == name {
@@ -72,7 +72,7 @@ func Holds(granted, name string) bool {
 	return false
 }
 
-// Subset says whether every name of a is in b.
+// Subset reports whether every name of a is in b.
 func Subset(a, b []string) bool {
 	for _, name := range a {
 		if !slices.Contains(b, name) {

@@ -10,7 +10,8 @@ import (
 // grammar is scope of RFC 6749 §3.3: scope-token *( SP scope-token ).
 var grammar = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*$`)
 
-// Parse takes exactly the grammar, within its bounds, and the empty string.
+// FuzzParse: Parse accepts exactly the grammar, within its limits, and the empty
+// string.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"", " ", "a", "a b", "a  b", " a", "a ", "a a", "a\tb", "a\nb", `"`, `\`, "!", "#", "[", "]", "~", "\x7f", "\x20", "\x1f", "é", "\u00a0",
@@ -25,14 +26,14 @@ func FuzzParse(f *testing.F) {
 		fits := len(s) <= MaxLength && len(names) <= MaxNames &&
 			!slices.ContainsFunc(names, func(n string) bool { return len(n) > maxName })
 		if want := s == "" || fits && grammar.MatchString(s); want != (err == nil) {
-			t.Fatalf("error %v, want taken %v", err, want)
+			t.Fatalf("error %v, want accepted %v", err, want)
 		}
 		if err != nil {
 			return
 		}
 		for i, name := range set {
 			if !slices.Contains(names, name) || slices.Contains(set[:i], name) || !Holds(s, name) {
-				t.Errorf("%q is not asked for, or stands twice", name)
+				t.Errorf("%q was not requested, or is repeated", name)
 			}
 		}
 		if s != "" && (!Subset(names, set) || set[0] != names[0]) {

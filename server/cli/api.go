@@ -19,13 +19,13 @@ import (
 	"github.com/grantd/grantd/server/admin"
 )
 
-// Bounds of one call.
+// Limits of one call.
 const (
-	callTime  = 30 * time.Second
-	maxAnswer = 64 << 20 // a page of the largest records has some 20 MiB
+	callTimeout = 30 * time.Second
+	maxResponse = 64 << 20 // bytes; a page of the largest records has about 20 MiB
 )
 
-// api calls the admin API (contract §4) of one server.
+// api calls the admin API of one server; server/admin describes it.
 type api struct {
 	base  string // URL of the API
 	where string // how messages name the server
@@ -33,7 +33,7 @@ type api struct {
 	http  *http.Client
 }
 
-// socketAPI calls a server on this machine. No connection is made yet.
+// socketAPI returns an api for a server on this machine. It does not connect yet.
 func socketAPI(socket string) *api {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return admin.DialSocket(ctx, socket)
@@ -47,23 +47,23 @@ func socketAPI(socket string) *api {
 
 func apiClient(t *http.Transport) *http.Client {
 	return &http.Client{
-		Timeout:       callTime,
+		Timeout:       callTimeout,
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// call is one request.
+// call describes one request.
 type call struct {
-	method  string
-	path    string
-	query   url.Values
-	body    any    // nil: none
-	version uint64 // only if the record has this version; 0: any
-	again   bool   // it does no harm to make the call twice
+	method     string
+	path       string
+	query      url.Values
+	body       any    // nil: none
+	version    uint64 // required version of the record; 0: any
+	idempotent bool   // repeating it does no harm
 }
 
-// path joins segments, of which some are what the operator typed.
+// path joins and escapes segments, some of which the operator typed.
 func path(segments ...string) string {
 	var b strings.Builder
 	for _, s := range segments {
@@ -72,7 +72,8 @@ func path(segments ...string) string {
 	return b.String()
 }
 
-// do answers the body of a successful response. Errors are for the operator.
+// do returns the body of a successful response. Its errors are written for
+// the operator.
 func (c *api) do(ctx context.Context, what call) ([]byte, error) {
 	req, err := c.request(ctx, what)
 	if err != nil {
@@ -80,20 +81,20 @@ func (c *api) do(ctx context.Context, what call) ([]byte, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.unreached(what, err)
+		return nil, c.unreachable(what, err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
-		return nil, c.unreached(what, err)
+		return nil, c.unreachable(what, err)
 	}
-	if len(answer) > maxAnswer {
-		return nil, fmt.Errorf("the answer of %s is larger than %d MiB", c.where, maxAnswer>>20)
+	if len(body) > maxResponse {
+		return nil, fmt.Errorf("the response from %s is larger than %d MiB", c.where, maxResponse>>20)
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, c.refused(resp.StatusCode, answer)
+		return nil, c.failure(resp.StatusCode, body)
 	}
-	return answer, nil
+	return body, nil
 }
 
 func (c *api) request(ctx context.Context, what call) (*http.Request, error) {
@@ -105,11 +106,11 @@ func (c *api) request(ctx context.Context, what call) (*http.Request, error) {
 		}
 		body = bytes.NewReader(b)
 	}
-	at := c.base + what.path
+	target := c.base + what.path
 	if len(what.query) > 0 {
-		at += "?" + what.query.Encode()
+		target += "?" + what.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, what.method, at, body)
+	req, err := http.NewRequestWithContext(ctx, what.method, target, body)
 	if err != nil {
 		return nil, err
 	}
@@ -125,53 +126,53 @@ func (c *api) request(ctx context.Context, what call) (*http.Request, error) {
 	return req, nil
 }
 
-// unreached says why there is no answer.
-func (c *api) unreached(what call, err error) error {
+// unreachable explains why there is no response.
+func (c *api) unreachable(what call, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return &noAnswer{fmt.Errorf("no grantd answers on %s: start one with 'grantd serve', or name its socket with --socket", c.where)}
+		return &unreachableError{fmt.Errorf("no grantd is listening on %s: start one with 'grantd serve', or set its socket with --socket", c.where)}
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("no permission to use %s: run this as root or as the user that grantd runs as", c.where)
+		return fmt.Errorf("no permission to use %s: run this command as root or as the user that grantd runs as", c.where)
 	}
 	unsure := ""
-	if what.method != http.MethodGet && !what.again {
-		unsure = "; the change may have been made, so look before you try again"
+	if what.method != http.MethodGet && !what.idempotent {
+		unsure = "; the change may have been made, so check before you try again"
 	}
 	var slow net.Error
 	if errors.As(err, &slow) && slow.Timeout() {
-		return &noAnswer{fmt.Errorf("no answer from %s within %s%s", c.where, callTime, unsure)}
+		return &unreachableError{fmt.Errorf("no response from %s within %s%s", c.where, callTimeout, unsure)}
 	}
 	if wrapped := errors.Unwrap(err); wrapped != nil {
-		err = wrapped // without the URL, which is ours and says nothing
+		err = wrapped // without the URL, which tells the operator nothing
 	}
-	return &noAnswer{fmt.Errorf("no answer from %s: %w%s", c.where, err, unsure)}
+	return &unreachableError{fmt.Errorf("no response from %s: %w%s", c.where, err, unsure)}
 }
 
-// refused is what the server says is wrong.
-func (c *api) refused(status int, answer []byte) error {
-	var fault struct {
+// failure returns the error that the server reports.
+func (c *api) failure(status int, body []byte) error {
+	var reported struct {
 		Code        string `json:"error"`
 		Description string `json:"error_description"`
 		Field       string `json:"field"`
 	}
-	if err := json.Unmarshal(answer, &fault); err != nil || fault.Code == "" {
-		return &refusal{status, fmt.Sprintf("%s answers %d and not in the way of grantd: is it the admin socket of a grantd?", c.where, status)}
+	if err := json.Unmarshal(body, &reported); err != nil || reported.Code == "" {
+		return &responseError{status, fmt.Sprintf("%s returned status %d without a grantd error: is it the admin socket of a grantd?", c.where, status)}
 	}
-	if fault.Description == "" {
-		fault.Description = fault.Code
+	if reported.Description == "" {
+		reported.Description = reported.Code
 	}
-	if fault.Field != "" {
-		fault.Description += " (" + fault.Field + ")"
+	if reported.Field != "" {
+		reported.Description += " (" + reported.Field + ")"
 	}
-	return &refusal{status, visible(fault.Description)}
+	return &responseError{status, visible(reported.Description)}
 }
 
-// decode reads an answer, or a part of one.
-func decode[T any](answer []byte) (v T, err error) {
-	if err := json.Unmarshal(answer, &v); err != nil {
-		return v, fmt.Errorf("the server's answer is not what this grantd knows (is one of the two older?): %w", err)
+// decode reads a response, or a part of one.
+func decode[T any](response []byte) (v T, err error) {
+	if err := json.Unmarshal(response, &v); err != nil {
+		return v, fmt.Errorf("cannot read the response of the server (is one of the two an older version?): %w", err)
 	}
 	return v, nil
 }

@@ -12,21 +12,21 @@ import (
 
 func TestServerErrors(t *testing.T) {
 	tests := []struct {
-		name   string
-		answer answer
-		says   string
+		name  string
+		reply reply
+		says  string
 	}{
-		{"with a field", answer{400, `{"error":"invalid_request","error_description":"name has at most 200 characters","field":"name"}`}, "name has at most 200 characters (name)"},
-		{"without a field", answer{404, `{"error":"not_found","error_description":"there is no client with this id"}`}, "there is no client with this id"},
-		{"without a description", answer{503, `{"error":"temporarily_unavailable"}`}, "temporarily_unavailable"},
-		{"that a terminal would obey", answer{400, `{"error":"x","error_description":"a\u001b[2J\nb"}`}, `a\x1b[2J\nb`},
-		{"of another program", answer{500, `oops`}, "SOCKET answers 500 and not in the way of grantd: is it the admin socket of a grantd?"},
-		{"redirect", answer{307, ``}, "SOCKET answers 307 and not in the way of grantd: is it the admin socket of a grantd?"},
-		{"no JSON", answer{200, `oops`}, "the server's answer is not what this grantd knows (is one of the two older?): invalid character 'o' looking for beginning of value"},
+		{"with a field", reply{400, `{"error":"invalid_request","error_description":"name has at most 200 characters","field":"name"}`}, "name has at most 200 characters (name)"},
+		{"without a field", reply{404, `{"error":"not_found","error_description":"there is no client with this id"}`}, "there is no client with this id"},
+		{"without a description", reply{503, `{"error":"temporarily_unavailable"}`}, "temporarily_unavailable"},
+		{"that a terminal would obey", reply{400, `{"error":"x","error_description":"a\u001b[2J\nb"}`}, `a\x1b[2J\nb`},
+		{"of another program", reply{500, `oops`}, "SOCKET returned status 500 without a grantd error: is it the admin socket of a grantd?"},
+		{"redirect", reply{307, ``}, "SOCKET returned status 307 without a grantd error: is it the admin socket of a grantd?"},
+		{"no JSON", reply{200, `oops`}, "cannot read the response of the server (is one of the two an older version?): invalid character 'o' looking for beginning of value"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFakeAdmin(t, map[string]answer{"GET /clients/a": tt.answer})
+			f := newFakeAdmin(t, map[string]reply{"GET /clients/a": tt.reply})
 			says := strings.ReplaceAll(tt.says, "SOCKET", f.socket)
 			f.run(t, "", "client", "show", "a").is(t, result{code: exitFailed, err: "grantd: " + says + "\n"})
 		})
@@ -47,20 +47,20 @@ func TestNoServer(t *testing.T) {
 	}
 	for _, socket := range []string{absent, left, file, below} {
 		grantd(t, "", "client", "list", "--socket", socket).is(t, result{code: exitFailed,
-			err: "grantd: no grantd answers on " + socket + ": start one with 'grantd serve', or name its socket with --socket\n"})
+			err: "grantd: no grantd is listening on " + socket + ": start one with 'grantd serve', or set its socket with --socket\n"})
 	}
 }
 
-// Root may connect anywhere, so the error is made here.
+// TestNoPermission makes the error itself, because root may connect anywhere.
 func TestNoPermission(t *testing.T) {
-	err := socketAPI("/x.sock").unreached(call{method: http.MethodGet}, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)})
-	if want := "no permission to use /x.sock: run this as root or as the user that grantd runs as"; err.Error() != want {
+	err := socketAPI("/x.sock").unreachable(call{method: http.MethodGet}, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)})
+	if want := "no permission to use /x.sock: run this command as root or as the user that grantd runs as"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }
 
-// A change whose answer is lost may have been made.
-func TestLostAnswer(t *testing.T) {
+// TestLostResponse: a change whose response is lost may have been made.
+func TestLostResponse(t *testing.T) {
 	socket := filepath.Join(shortDir(t), "a.sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -77,13 +77,13 @@ func TestLostAnswer(t *testing.T) {
 		}
 	}()
 	got := grantd(t, "", "client", "void-tokens", "a", "--socket", socket)
-	if got.code != exitFailed || !strings.HasPrefix(got.err, "grantd: no answer from "+socket) || !strings.HasSuffix(got.err, "; the change may have been made, so look before you try again\n") {
+	if got.code != exitFailed || !strings.HasPrefix(got.err, "grantd: no response from "+socket) || !strings.HasSuffix(got.err, "; the change may have been made, so check before you try again\n") {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestPages(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{
+	f := newFakeAdmin(t, map[string]reply{
 		"GET /clients?limit=500":             {200, `{"clients":[{"client_id":"a"},{"client_id":"b"}],"next_cursor":"Yg"}`},
 		"GET /clients?cursor=Yg&limit=500":   {200, `{"clients":[{"client_id":"c","more":1}],"next_cursor":"Yw"}`},
 		"GET /clients?cursor=Yw&limit=500":   {200, `{"clients":[]}`},
@@ -101,7 +101,7 @@ func TestPages(t *testing.T) {
 		t.Errorf("%d events of 3: %+v", n, got)
 	}
 	f.run(t, "", "audit", "--limit", "600").is(t, result{code: exitFailed,
-		err: "grantd: the server's list has no end: it gives the same page again\n"})
-	// What the operator types stays one segment of the path.
+		err: "grantd: the server's list never ends: it returned the same page twice\n"})
+	// Input of the operator remains one segment of the path.
 	f.run(t, "", "client", "secrets", "../?a b", "--output", "json").is(t, result{out: "{\n  \"secrets\": []\n}\n"})
 }

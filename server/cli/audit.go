@@ -12,13 +12,13 @@ func (a *app) auditCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who did what, newest first",
-		Long: `Shows changes by operators, revocations, and what was gathered of issued tokens
-and refused secrets (COUNT says how many). JSON output also has what each change
-was made from and to.`,
+		Long: `Shows changes by operators, revocations, and summaries of issued tokens and
+rejected secrets (COUNT is how many). JSON output also shows each record before
+and after a change.`,
 		Args: operands(),
 	}
 	c.Flags().IntVar(&limit, "limit", limit, "show at most `N` events")
-	c.Flags().BoolVar(&follow, "follow", false, "then show new events as they come, newest last, until interrupted")
+	c.Flags().BoolVar(&follow, "follow", false, "keep running and show new events as they occur, newest last")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if limit < 1 {
 			return misuse(c, "--limit must be 1 or more")
@@ -30,11 +30,11 @@ was made from and to.`,
 		if follow {
 			return a.follow(c.Context(), server, limit)
 		}
-		answer, err := server.pages(c.Context(), call{path: path("audit")}, "events", limit)
+		response, err := server.collectPages(c.Context(), call{path: path("audit")}, "events", limit)
 		if err != nil {
 			return err
 		}
-		return show(a, answer, a.auditGrid)
+		return show(a, response, a.auditGrid)
 	}
 	return a.connectFlags(c)
 }

@@ -6,33 +6,33 @@ import (
 	"github.com/grantd/grantd/server/clients"
 )
 
-// pathClients is where clients are in the admin API.
+// pathClients is the path of clients in the admin API.
 const pathClients = "clients"
 
 func (a *app) clientCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "client",
 		Short: "Manage clients and their secrets",
-		Long: `A client is a backend service that may ask for access tokens. It has an id, and
-one or more secrets; each is shown once, when it is made.
+		Long: `A client is a backend service that may request access tokens. It has an ID and
+one or more secrets. Each secret is shown only once, when it is created.
 
-A resource server is a client too: one with the scope introspect, which may ask
-whether a token is good.`,
+A resource server is a client with the scope introspect, which lets it ask
+whether a token is valid.`,
 	}
-	kind := clientRecords()
+	kind := clientResource()
 	c.AddCommand(
 		a.clientCreateCommand(), kind.list(a, "List all clients", nil), kind.show(a, "Show a client"), a.clientUpdateCommand(),
-		kind.delete(a, "End all tokens of a client and delete it"),
-		kind.action(a, "deactivate", "Refuse a client and end all its tokens, for good", "is deactivated, and its tokens are void"),
-		kind.action(a, "reactivate", "Let a deactivated client ask for tokens again", "is active again; its old tokens stay void"),
-		kind.action(a, "void-tokens", "End all tokens of a client at once", "has no valid tokens any more"),
+		kind.delete(a, "Delete a client and end all its tokens"),
+		kind.action(a, "deactivate", "Disable a client and end all its tokens for good", "is deactivated and its tokens are void"),
+		kind.action(a, "reactivate", "Enable a deactivated client again", "is active again; its old tokens remain void"),
+		kind.action(a, "void-tokens", "End all tokens of a client at once", "has no valid tokens anymore"),
 		a.rotateSecretCommand(), a.secretsCommand(), a.revokeSecretCommand(),
 	)
 	return a.connectFlags(c)
 }
 
-func clientRecords() records[clients.View, clients.View] {
-	return records[clients.View, clients.View]{
+func clientResource() resource[clients.View, clients.View] {
+	return resource[clients.View, clients.View]{
 		noun:  "client",
 		path:  pathClients,
 		heads: []string{"CLIENT_ID", "STATE", "TOKEN_TTL", "CREATED_AT", "ORG_ID", "NAME", "SCOPE"},
@@ -47,7 +47,7 @@ func clientPairs(v clients.View) []pair {
 	return append([]pair{{"client_id", text(v.ClientID)}}, pairsOf(v)...)
 }
 
-// pairsOf is all of a client but its id.
+// pairsOf returns all attributes of a client except its ID.
 func pairsOf(v clients.View) []pair {
 	return []pair{
 		{"name", text(v.Name)},

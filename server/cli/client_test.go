@@ -11,19 +11,19 @@ const viewJSON = `{"client_id":"a","name":"A\tb","scope":"users:read","default_s
 	`"source_ips":["10.0.0.0/8","::1"],"resources":[],"token_uses":[],"enforces":[],"active":true,"deactivated_at":null,` +
 	`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T04:04:05+01:00","version":3}`
 
-// What each command line asks of the admin API.
+// TestClientRequests: the requests of each command line to the admin API.
 func TestClientRequests(t *testing.T) {
-	answers := map[string]answer{}
+	replies := map[string]reply{}
 	for _, key := range []string{
 		"POST /clients", "PATCH /clients/a", "GET /clients/a", "POST /clients/a/deactivate", "POST /clients/a/reactivate", "POST /clients/a/void-tokens",
 		"POST /clients/a/secrets",
 	} {
-		answers[key] = answer{200, viewJSON}
+		replies[key] = reply{200, viewJSON}
 	}
 	for _, key := range []string{"DELETE /clients/a", "DELETE /clients/a/secrets/s", "DELETE /clients/a/secrets/s?void_tokens=true"} {
-		answers[key] = answer{204, ""}
+		replies[key] = reply{204, ""}
 	}
-	f := newFakeAdmin(t, answers)
+	f := newFakeAdmin(t, replies)
 	tests := []struct {
 		args  string // separated by |
 		asked []string
@@ -74,10 +74,9 @@ const createdJSON = `{"client_id":"a","name":"","scope":"","default_scope":"","t
 	`"token_uses":[],"enforces":[],"active":true,"deactivated_at":null,"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z",` +
 	`"version":1,"client_secret":"gs_sandbox_x","secret_id":"s1"}`
 
-// What each answer looks like: golden files for tables, and the answer as it
-// is for JSON.
+// TestClientOutput: how each response is printed, as a table and as JSON.
 func TestClientOutput(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{
+	f := newFakeAdmin(t, map[string]reply{
 		"POST /clients":                                {201, createdJSON},
 		"GET /clients/a":                               {200, viewJSON},
 		"POST /clients/a/deactivate":                   {200, viewJSON},
@@ -90,7 +89,7 @@ func TestClientOutput(t *testing.T) {
 			`{"id":"s2","created_at":"2026-01-02T03:04:05Z","expires_at":"2026-01-03T03:04:05Z","last_used_at":"2026-01-02T05:00:00Z","last_used_ip":"10.1.2.3","use_count":12}]}`},
 		"GET /clients?limit=500": {200, `{"clients":[` + viewJSON + `,{"client_id":"b","created_at":"2026-01-02T03:04:05Z"}]}`},
 	})
-	const note = "grantd: the client_secret is shown once, here: store it now\n"
+	const note = "grantd: the client_secret is shown only once: store it now\n"
 	tests := []struct {
 		args, golden, out, err string
 	}{
@@ -100,12 +99,12 @@ func TestClientOutput(t *testing.T) {
 		{args: "secrets a", golden: "client-secrets.txt"},
 		{args: "rotate-secret a", golden: "client-rotate-secret.txt", err: note},
 		{args: "create --output json", golden: "client-create.json"},
-		{args: "deactivate a", out: "client a is deactivated, and its tokens are void\n"},
-		{args: "void-tokens a", out: "client a has no valid tokens any more\n"},
+		{args: "deactivate a", out: "client a is deactivated and its tokens are void\n"},
+		{args: "void-tokens a", out: "client a has no valid tokens anymore\n"},
 		{args: "delete a", out: "client a is deleted\n"},
 		{args: "delete a --output json", out: "{\n  \"deleted\": \"a\"\n}\n"},
-		{args: "revoke-secret a s", out: "secret s of client a has ended; the tokens made with it stay good until they expire\n"},
-		{args: "revoke-secret a s --void-tokens", out: "secret s of client a has ended; the tokens made with it are void\n"},
+		{args: "revoke-secret a s", out: "secret s of client a has ended; the tokens issued with it remain valid until they expire\n"},
+		{args: "revoke-secret a s --void-tokens", out: "secret s of client a has ended; the tokens issued with it are void\n"},
 		{args: "revoke-secret a s --output json", out: "{\n  \"ended\": \"s\"\n}\n"},
 	}
 	for _, tt := range tests {
@@ -120,9 +119,9 @@ func TestClientOutput(t *testing.T) {
 	}
 }
 
-// A client with a secret from elsewhere has none to show.
+// TestImportedSecret: no secret is shown if the client brought its own.
 func TestImportedSecret(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{"POST /clients": {201, strings.Replace(createdJSON, `"client_secret":"gs_sandbox_x",`, "", 1)}})
+	f := newFakeAdmin(t, map[string]reply{"POST /clients": {201, strings.Replace(createdJSON, `"client_secret":"gs_sandbox_x",`, "", 1)}})
 	got := f.run(t, "", "client", "create", "--secret-hash", "$2b$12$x")
 	if got.code != exitDone || got.err != "" || !strings.Contains(got.out, "client_secret   -\n") {
 		t.Errorf("%+v", got)
@@ -130,7 +129,7 @@ func TestImportedSecret(t *testing.T) {
 }
 
 func TestScopeList(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{"GET /scopes": {200, `{"scopes":[{"name":"users:read","description":"Read users","read_only":true,"sensitive":false,"ttl":null},` +
+	f := newFakeAdmin(t, map[string]reply{"GET /scopes": {200, `{"scopes":[{"name":"users:read","description":"Read users","read_only":true,"sensitive":false,"ttl":null},` +
 		`{"name":"cards-write","description":"","read_only":false,"sensitive":true,"ttl":600}]}`}})
 	got := f.run(t, "", "scope", "list")
 	golden(t, "scope-list.txt", got.out)

@@ -13,26 +13,26 @@ func (a *app) clientCreateCommand() *cobra.Command {
 	var id, org, hash string
 	c := &cobra.Command{
 		Use:   "create",
-		Short: "Make a client and show its secret, once",
-		Long: `Makes a client with one secret. The secret is shown this once and cannot be read
-again: grantd keeps only its hash.
+		Short: "Create a client and show its secret once",
+		Long: `Creates a client with one secret. The secret is shown only once and cannot be
+read later: grantd stores only its hash.
 
-A flag that names one of several values may be repeated, or hold them separated
-by commas.`,
+A flag that takes a list may be repeated, or given once with values separated by
+commas.`,
 		Example: `  # a service that may read and write users
   grantd client create --id billing --name Billing --scope "users:read users:write"
 
-  # a resource server, which asks whether tokens are good
+  # a resource server, which asks whether tokens are valid
   grantd client create --id users-api --introspect
 
-  # a service that moves here and keeps the secret it has
+  # a service that keeps the secret it had elsewhere
   grantd client create --id legacy --scope users:read --secret-hash '$2b$12$…'`,
 		Args: operands(),
 	}
 	c.Flags().StringVar(&id, "id", "", "`ID` of the client: 1 to 128 of A-Z a-z 0-9 . _ ~ - (default: generated)")
 	f.add(c)
-	c.Flags().StringVar(&org, "org", "", "`ID` of the org it belongs to, for good (default: none)")
-	c.Flags().StringVar(&hash, "secret-hash", "", "bcrypt, PBKDF2 or Argon2id `HASH` of a secret from elsewhere; none is generated then")
+	c.Flags().StringVar(&org, "org", "", "`ID` of the org it belongs to; cannot be changed later (default: none)")
+	c.Flags().StringVar(&hash, "secret-hash", "", "bcrypt, PBKDF2 or Argon2id `HASH` of an existing secret, instead of generating one")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		body, err := f.body(c)
 		if err != nil {
@@ -45,24 +45,25 @@ by commas.`,
 				continue
 			}
 			if member.value == "" {
-				return misuse(c, "--%s is empty", flag) // the API would take it for not given
+				return misuse(c, "--%s is empty", flag) // the API would treat it as absent
 			}
 			body[member.name] = member.value
 		}
-		if err := f.resourceServer(c, body); err != nil {
+		if err := f.setResourceServer(c, body); err != nil {
 			return err
 		}
-		answer, err := a.ask(c, call{method: http.MethodPost, path: path(pathClients), body: body})
+		response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathClients), body: body})
 		if err != nil {
 			return err
 		}
-		return show(a, answer, a.createdPairs)
+		return show(a, response, a.createdPairs)
 	}
 	return c
 }
 
-// resourceServer makes the new client one, or sees that it is none.
-func (f *clientFlags) resourceServer(c *cobra.Command, body clientBody) error {
+// setResourceServer makes the new client a resource server if --introspect is
+// given, and otherwise refuses the flags that only resource servers have.
+func (f *clientFlags) setResourceServer(c *cobra.Command, body clientBody) error {
 	if f.introspect {
 		scope, _ := body["scope"].(string)
 		body.addIntrospect(scope)
@@ -70,7 +71,7 @@ func (f *clientFlags) resourceServer(c *cobra.Command, body clientBody) error {
 	}
 	for _, flag := range []string{"token-use", "enforces"} {
 		if c.Flags().Changed(flag) {
-			return misuse(c, "--%s is for resource servers: add --introspect", flag)
+			return misuse(c, "--%s applies only to resource servers: add --introspect", flag)
 		}
 	}
 	return nil
@@ -87,22 +88,22 @@ func (a *app) createdPairs(v clients.Created) {
 	}
 }
 
-const shownOnce = "the client_secret is shown once, here: store it now"
+const shownOnce = "the client_secret is shown only once: store it now"
 
 func (a *app) clientUpdateCommand() *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{
 		Use:   "update ID",
 		Short: "Change a client",
-		Long: `Changes what the flags give and leaves the rest. An empty value takes away: an
-empty list, no name. Taking away a scope or a resource ends the client's tokens.
+		Long: `Changes only what the flags set. An empty value clears a list or the name.
+Removing a scope or a resource ends the client's tokens.
 
---token-use and --enforces replace the whole list, as every list does: name again
-what is to stay. Tokens of a use that is left out are inactive to the resource
-server at once.
+Every list, such as --token-use or --enforces, replaces the whole old list:
+repeat the values to keep. If a token use is left out, the resource server sees
+tokens of that use as inactive at once.
 
-With --introspect the scope is added to those that the client has, and
---resource is the resource server's own URI.`,
+--introspect adds the scope introspect to the client's scopes; --resource is
+then the URI of the resource server itself.`,
 		Example: `  grantd client update billing --ttl 30m --source-ip 10.0.0.0/8
   grantd client update billing --source-ip ""
   grantd client update users-api --introspect --resource https://users.example.com
@@ -129,28 +130,28 @@ With --introspect the scope is added to those that the client has, and
 				return err
 			}
 		}
-		answer, err := server.do(c.Context(), change)
+		response, err := server.do(c.Context(), change)
 		if err != nil {
 			return err
 		}
-		return show(a, answer, func(v clients.View) { a.pairs(clientPairs(v)) })
+		return show(a, response, func(v clients.View) { a.pairs(clientPairs(v)) })
 	}
 	return c
 }
 
-// becomeResourceServer adds the scope introspect to --scope, or to what the
-// client has: then version is the one that was read, so that a change by
-// somebody else in the meantime is not undone.
+// becomeResourceServer adds the scope introspect to --scope, or to the scopes
+// that the client has. In the second case it returns the version it read, so
+// that the update cannot undo a change that someone else makes in between.
 func becomeResourceServer(c *cobra.Command, server *api, path string, body clientBody) (version uint64, err error) {
 	if scope, ok := body["scope"].(string); ok {
 		body.addIntrospect(scope)
 		return 0, nil
 	}
-	answer, err := server.do(c.Context(), call{method: http.MethodGet, path: path})
+	response, err := server.do(c.Context(), call{method: http.MethodGet, path: path})
 	if err != nil {
 		return 0, err
 	}
-	v, err := decode[clients.View](answer)
+	v, err := decode[clients.View](response)
 	body.addIntrospect(v.Scope)
 	return v.Version, err
 }

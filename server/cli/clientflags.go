@@ -12,7 +12,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 )
 
-// clientFlags are what 'client create' and 'client update' share.
+// clientFlags holds the flags that 'client create' and 'client update' share.
 type clientFlags struct {
 	name         string
 	scope        []string
@@ -28,20 +28,20 @@ type clientFlags struct {
 
 func (f *clientFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.SortFlags = false // the order in which one thinks of them
-	flags.StringVar(&f.name, "name", "", "`NAME` for people")
-	flags.StringArrayVar(&f.scope, "scope", nil, "`SCOPES` it may ask for, separated by spaces (see 'grantd scope list')")
-	flags.StringArrayVar(&f.defaultScope, "default-scope", nil, "`SCOPES` of a token asked for without any (default: all but introspect and admin:*)")
+	flags.SortFlags = false // keep the order below
+	flags.StringVar(&f.name, "name", "", "`NAME` to show to people")
+	flags.StringArrayVar(&f.scope, "scope", nil, "`SCOPES` it may request, separated by spaces (see 'grantd scope list')")
+	flags.StringArrayVar(&f.defaultScope, "default-scope", nil, "`SCOPES` of a token requested without any (default: all except introspect and admin:*)")
 	flags.StringVar(&f.ttl, "ttl", "", "`LIFETIME` of its tokens, 1m to 24h; 0s for the server's token.ttl")
-	flags.StringSliceVar(&f.authMethods, "auth-method", nil, "`METHOD` it must authenticate by: client_secret_basic or client_secret_post (default: either)")
+	flags.StringSliceVar(&f.authMethods, "auth-method", nil, "`METHOD` it must authenticate with: client_secret_basic or client_secret_post (default: either)")
 	flags.StringSliceVar(&f.sourceIPs, "source-ip", nil, "address or `CIDR` it may authenticate from (default: any)")
-	flags.StringSliceVar(&f.resources, "resource", nil, "`URI` of a resource server its tokens are for (default: all); with --introspect its own URI")
-	flags.BoolVar(&f.introspect, "introspect", false, "make it a resource server: adds the scope introspect")
-	flags.StringSliceVar(&f.tokenUses, "token-use", nil, "`KIND` of token it handles: client, customer, on_behalf or partner (default: client); resource servers only")
+	flags.StringSliceVar(&f.resources, "resource", nil, "`URI` of a resource server that its tokens are for (default: all); with --introspect, the URI of this resource server")
+	flags.BoolVar(&f.introspect, "introspect", false, "make it a resource server by adding the scope introspect")
+	flags.StringSliceVar(&f.tokenUses, "token-use", nil, "`KIND` of token it accepts: client, customer, on_behalf or partner (default: client); resource servers only")
 	flags.StringSliceVar(&f.enforces, "enforces", nil, "`RESTRICTION` it enforces: source_ip, endpoints or resources (default: none); resource servers only")
 }
 
-// clientBody is a client as it is sent to the admin API: only what was given.
+// clientBody is the JSON body of a request: only the attributes that were given.
 type clientBody map[string]any
 
 func (f *clientFlags) body(c *cobra.Command) (clientBody, error) {
@@ -80,20 +80,20 @@ func (f *clientFlags) body(c *cobra.Command) (clientBody, error) {
 	return body, f.ownResource(c, body)
 }
 
-// ownResource makes --resource the name of the resource server itself.
+// ownResource makes --resource the URI of the resource server itself.
 func (f *clientFlags) ownResource(c *cobra.Command, body clientBody) error {
 	if !f.introspect || !c.Flags().Changed("resource") {
 		return nil
 	}
 	if len(f.resources) > 1 {
-		return misuse(c, "--resource is the resource server's own URI with --introspect: give it once")
+		return misuse(c, "with --introspect, --resource is the URI of the resource server itself: give it only once")
 	}
 	delete(body, "resources")
 	body["resource"] = strings.Join(trimmed(f.resources), "")
 	return nil
 }
 
-// addIntrospect puts the scope introspect to those of the client.
+// addIntrospect sets the scope, with introspect added.
 func (b clientBody) addIntrospect(scope string) {
 	names := strings.Fields(scope)
 	if !slices.Contains(names, scopes.Introspect) {
@@ -108,12 +108,12 @@ func wholeSeconds(s string) (int64, error) {
 		return 0, err
 	}
 	if d%time.Second != 0 {
-		return 0, errors.New("must be whole seconds")
+		return 0, errors.New("must be a whole number of seconds")
 	}
 	return int64(d / time.Second), nil
 }
 
-// trimmed allows "a, b" in one value, and "" for none at all.
+// trimmed removes the spaces of "a, b".
 func trimmed(values []string) []string {
 	out := make([]string, len(values))
 	for i, v := range values {

@@ -10,22 +10,22 @@ import (
 	"github.com/grantd/grantd/server/clients"
 )
 
-// pathSecrets is where a client's secrets are, below it.
+// pathSecrets follows the client's path in the admin API.
 const pathSecrets = "secrets"
 
 func (a *app) rotateSecretCommand() *cobra.Command {
 	var grace string
 	c := &cobra.Command{
 		Use:   "rotate-secret ID",
-		Short: "Give a client a new secret and let the old one run out",
-		Long: `Makes a new secret and shows it, once. The old ones keep working for the time of
---grace, so that the service can be given the new one without an interruption.
-No secret lives longer than it would have.`,
+		Short: "Create a new secret for a client and let the old one expire",
+		Long: `Creates a new secret and shows it once. Old secrets keep working for the time set
+by --grace, so that you can switch the service to the new one without downtime.
+No secret lives longer than it would have without the rotation.`,
 		Example: `  grantd client rotate-secret billing --grace 1h
   grantd client rotate-secret billing --grace 0s    # the old secret has leaked`,
 		Args: operands("ID"),
 	}
-	c.Flags().StringVar(&grace, "grace", "", "`TIME` that the old secrets keep working, 0s to 30d (default: 24h)")
+	c.Flags().StringVar(&grace, "grace", "", "`TIME` for which old secrets keep working, 0s to 30d (default: 24h)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		rotate := call{method: http.MethodPost, path: path(pathClients, args[0], pathSecrets)}
 		if c.Flags().Changed("grace") {
@@ -34,11 +34,11 @@ No secret lives longer than it would have.`,
 			}
 			rotate.body = map[string]string{"grace": grace}
 		}
-		answer, err := a.ask(c, rotate)
+		response, err := a.callAPI(c, rotate)
 		if err != nil {
 			return err
 		}
-		return show(a, answer, a.rotatedPairs)
+		return show(a, response, a.rotatedPairs)
 	}
 	return c
 }
@@ -57,11 +57,11 @@ func (a *app) secretsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "secrets ID", Short: "List a client's secrets and when each was last used", Args: operands("ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			answer, err := a.ask(c, call{method: http.MethodGet, path: path(pathClients, args[0], pathSecrets)})
+			response, err := a.callAPI(c, call{method: http.MethodGet, path: path(pathClients, args[0], pathSecrets)})
 			if err != nil {
 				return err
 			}
-			return show(a, answer, a.secretGrid)
+			return show(a, response, a.secretGrid)
 		},
 	}
 }
@@ -89,22 +89,22 @@ func (a *app) revokeSecretCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "revoke-secret ID SID",
 		Short: "End one secret of a client at once",
-		Long: `Ends the secret SID (see 'grantd client secrets') at once. The tokens that were
-made with it stay good until they expire, unless --void-tokens ends them too.`,
+		Long: `Ends the secret SID (see 'grantd client secrets') at once. Tokens issued with it
+remain valid until they expire, unless --void-tokens ends them too.`,
 		Args: operands("ID", "SID"),
 	}
-	c.Flags().BoolVar(&void, "void-tokens", false, "end the tokens made with it too")
+	c.Flags().BoolVar(&void, "void-tokens", false, "also end the tokens issued with it")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		end := call{method: http.MethodDelete, path: path(pathClients, args[0], pathSecrets, args[1])}
-		tokens := "the tokens made with it stay good until they expire"
+		tokens := "the tokens issued with it remain valid until they expire"
 		if void {
 			end.query = url.Values{"void_tokens": {"true"}}
-			tokens = "the tokens made with it are void"
+			tokens = "the tokens issued with it are void"
 		}
-		if _, err := a.ask(c, end); err != nil {
+		if _, err := a.callAPI(c, end); err != nil {
 			return err
 		}
-		return a.done("ended", args[1], "secret %s of client %s has ended; %s", args[1], args[0], tokens)
+		return a.printDone("ended", args[1], "secret %s of client %s has ended; %s", args[1], args[0], tokens)
 	}
 	return c
 }

@@ -49,9 +49,9 @@ func TestConfigPrint(t *testing.T) {
 	grantd(t, "", "config", "example").is(t, result{out: config.Example()})
 }
 
-// The socket comes from the flag, else from the configuration in its order.
+// TestWhichSocket: the flag overrides the configuration.
 func TestWhichSocket(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{"DELETE /clients/a": {204, ""}})
+	f := newFakeAdmin(t, map[string]reply{"DELETE /clients/a": {204, ""}})
 	file := write(t, "admin: {socket: "+f.socket+"}\n")
 	elsewhere := "GRANTD_ADMIN_SOCKET=/absent/a.sock"
 	tests := map[string]struct {

@@ -10,9 +10,9 @@ func (a *app) configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
 		Short: "Check and print the configuration",
-		Long: `The configuration is one YAML file. Every key can also be set in the environment:
-GRANTD_ and the key's path in upper case with _ between, as GRANTD_TOKEN_TTL.
-The environment wins over the file.`,
+		Long: `The configuration is one YAML file. An environment variable can set any key: its
+name is GRANTD_ and the key's path in upper case with _ for each dot, such as
+GRANTD_TOKEN_TTL for token.ttl. The environment overrides the file.`,
 		Example: `  grantd config example > grantd.yaml
   grantd config check --config grantd.yaml`,
 	}
@@ -25,8 +25,8 @@ func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Report everything that is wrong with the configuration",
-		Long: `Prints ok, or every fault with its key. Files that the configuration names (keys,
-passwords, the scope catalogue) are read by 'grantd serve', not here.`,
+		Long: `Prints ok, or every error with its key. It does not read the files that the
+configuration names (keys, passwords, the scope catalog); 'grantd serve' does.`,
 		Args: operands(),
 		RunE: func(*cobra.Command, []string) error {
 			if _, err := a.readConfig(); err != nil {
@@ -47,7 +47,7 @@ passwords, the scope catalogue) are read by 'grantd serve', not here.`,
 
 func (a *app) configPrintCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "print", Short: "Print the configuration in force, every key (YAML, or JSON with --output json)", Args: operands(),
+		Use: "print", Short: "Print the effective configuration with every key, as YAML or JSON", Args: operands(),
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.readConfig()
 			if err != nil {

@@ -16,21 +16,21 @@ import (
 	"github.com/grantd/grantd/server/admin"
 )
 
-// configFlag adds --config to a command and those below it.
+// configFlag adds --config to a command and its subcommands.
 func (a *app) configFlag(c *cobra.Command) {
-	c.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration `FILE` (default: $GRANTD_CONFIG, else none)")
+	c.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration `FILE` (default: $GRANTD_CONFIG, or no file)")
 }
 
-// connectFlags adds what says which server is managed.
+// connectFlags adds the flags that select the server to manage.
 func (a *app) connectFlags(c *cobra.Command) *cobra.Command {
-	c.PersistentFlags().StringVar(&a.socket, "socket", "", "admin socket of the server, a `PATH` (default: admin.socket of the configuration)")
-	c.PersistentFlags().StringVar(&a.server, "server", "", "admin.listen of a server elsewhere, a `URL`; its token is read from $"+tokenVariable)
-	c.PersistentFlags().StringVar(&a.caFile, "ca-file", "", "with --server: trust the authorities in this PEM `FILE` instead of the system's")
+	c.PersistentFlags().StringVar(&a.socket, "socket", "", "`PATH` of the server's admin socket (default: admin.socket of the configuration)")
+	c.PersistentFlags().StringVar(&a.server, "server", "", "`URL` of a remote server's admin.listen; the token is read from $"+tokenVariable)
+	c.PersistentFlags().StringVar(&a.caFile, "ca-file", "", "with --server: trust the certificate authorities in this PEM `FILE` instead of the system's")
 	a.configFlag(c)
 	return c
 }
 
-// connect answers the server to manage.
+// connect returns the server to manage.
 func (a *app) connect(c *cobra.Command) (*api, error) {
 	if a.server != "" {
 		return a.serverAPI(c)
@@ -45,26 +45,26 @@ func (a *app) connect(c *cobra.Command) (*api, error) {
 	return socketAPI(cfg.Admin.Socket), nil
 }
 
-// tokenVariable holds the bearer token for --server: an argument would stand
-// in the process list.
+// tokenVariable names the variable with the bearer token for --server: an
+// argument would be visible in the process list.
 const tokenVariable = "GRANTD_ADMIN_TOKEN"
 
-// serverAPI calls a server over TCP. A token is sent in the clear only to
-// this machine.
+// serverAPI returns an api for a server over TCP. It sends the token without
+// TLS only to this machine.
 func (a *app) serverAPI(c *cobra.Command) (*api, error) {
 	u, err := url.Parse(a.server)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, misuse(c, "--server must be a URL such as https://auth.example.com:8081")
 	}
 	if a.socket != "" {
-		return nil, misuse(c, "give either --server or --socket")
+		return nil, misuse(c, "--server and --socket exclude each other: give only one")
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, misuse(c, "--server must be https beyond this machine: the token would be sent in the clear")
+		return nil, misuse(c, "--server must be an https URL unless it is on this machine: the token would be sent in the clear")
 	}
 	token := a.lookup(tokenVariable)
 	if token == "" {
-		return nil, misuse(c, "%s", "--server needs a token with admin:read or admin:write in $"+tokenVariable)
+		return nil, misuse(c, "%s", "--server needs a token with the scope admin:read or admin:write in $"+tokenVariable)
 	}
 	transport := &http.Transport{DisableCompression: true, ForceAttemptHTTP2: true, Proxy: http.ProxyFromEnvironment}
 	if a.caFile != "" {
@@ -74,7 +74,7 @@ func (a *app) serverAPI(c *cobra.Command) (*api, error) {
 		}
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca-file: %s holds no certificate in PEM form", a.caFile)
+			return nil, fmt.Errorf("--ca-file: %s contains no PEM certificate", a.caFile)
 		}
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
@@ -86,7 +86,7 @@ func (a *app) loadConfig() (config.Config, []string, error) {
 	return config.Load(config.LoadOptions{File: a.configPath(), Env: a.env})
 }
 
-// readConfig is loadConfig for commands that have no log.
+// readConfig is loadConfig for commands without a log: it prints warnings.
 func (a *app) readConfig() (config.Config, error) {
 	cfg, warnings, err := a.loadConfig()
 	for _, w := range warnings {
@@ -95,7 +95,7 @@ func (a *app) readConfig() (config.Config, error) {
 	return cfg, err
 }
 
-// configPath is the configuration file, or "" for none.
+// configPath returns the path of the configuration file, or "" for none.
 func (a *app) configPath() string {
 	if a.configFile != "" {
 		return a.configFile
@@ -103,8 +103,8 @@ func (a *app) configPath() string {
 	return a.lookup("GRANTD_CONFIG")
 }
 
-// ask makes one call of the admin API.
-func (a *app) ask(c *cobra.Command, what call) ([]byte, error) {
+// callAPI makes one call of the admin API.
+func (a *app) callAPI(c *cobra.Command, what call) ([]byte, error) {
 	server, err := a.connect(c)
 	if err != nil {
 		return nil, err

@@ -9,45 +9,45 @@ import (
 	"github.com/grantd/grantd/server/customers"
 )
 
-// pathCustomers is where customers are in the admin API.
+// pathCustomers is the path of customers in the admin API.
 const pathCustomers = "customers"
 
 func (a *app) customerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "customer",
 		Short: "Manage the customers of orgs",
-		Long: `A customer is a person or a business that an org serves. The org's clients ask
-for tokens that can touch this one customer only; for what is sensitive, the
+		Long: `A customer is a person or a business that an org serves. The org's clients
+request tokens that give access to this one customer. For sensitive scopes, the
 customer is sent a code by telephone.
 
-Telephone numbers are shown masked, everywhere.`,
+Telephone numbers are always masked in output.`,
 	}
-	kind := customerRecords()
+	kind := customerResource()
 	c.AddCommand(
 		a.customerPutCommand(), a.customerImportCommand(), a.customerListCommand(), kind.show(a, "Show a customer"),
-		kind.delete(a, "End all tokens of a customer and delete it"),
-		kind.action(a, "deactivate", "Refuse a customer and end all its tokens, for good", "is deactivated, and its tokens are void"),
-		kind.action(a, "reactivate", "Let a deactivated customer have tokens again", "is active again; its old tokens stay void"),
-		kind.action(a, "void-tokens", "End all tokens of a customer at once", "has no valid tokens any more"),
-		kind.action(a, "reset-codes", "Forget a customer's wrong codes, and unlock it", "is unlocked, and its wrong codes are forgotten"),
+		kind.delete(a, "Delete a customer and end all its tokens"),
+		kind.action(a, "deactivate", "Disable a customer and end all its tokens for good", "is deactivated and its tokens are void"),
+		kind.action(a, "reactivate", "Enable a deactivated customer again", "is active again; its old tokens remain void"),
+		kind.action(a, "void-tokens", "End all tokens of a customer at once", "has no valid tokens anymore"),
+		kind.action(a, "reset-codes", "Unlock a customer and reset the count of wrong codes", "is unlocked and its count of wrong codes is reset"),
 	)
 	return a.connectFlags(c)
 }
 
 func (a *app) customerListCommand() *cobra.Command {
 	var org string
-	c := customerRecords().list(a, "List all customers, or those of an org", func(c *cobra.Command) (url.Values, error) {
+	c := customerResource().list(a, "List all customers, or the customers of one org", func(c *cobra.Command) (url.Values, error) {
 		if !c.Flags().Changed("org") {
 			return nil, nil
 		}
 		return url.Values{"org_id": {org}}, required(c, "org")
 	})
-	c.Flags().StringVar(&org, "org", "", "only those of the org with this `ID`")
+	c.Flags().StringVar(&org, "org", "", "list only the customers of the org with this `ID`")
 	return c
 }
 
-func customerRecords() records[customers.View, customers.Shown] {
-	return records[customers.View, customers.Shown]{
+func customerResource() resource[customers.View, customers.Shown] {
+	return resource[customers.View, customers.Shown]{
 		noun:  "customer",
 		path:  pathCustomers,
 		heads: []string{"CUSTOMER_ID", "ORG_ID", "STATE", "TYPE", "PHONE", "LANGUAGE", "CREATED_AT", "AUTHORIZED_USERS"},
@@ -60,7 +60,7 @@ func customerRecords() records[customers.View, customers.Shown] {
 	}
 }
 
-// shownPairs is a customer with what became of its codes.
+// shownPairs returns a customer and its counts of wrong codes.
 func shownPairs(v customers.Shown) []pair {
 	return append(customerPairs(v.View),
 		pair{"wrong_codes_today", number(int64(v.WrongCodesToday))},
@@ -85,7 +85,7 @@ func customerPairs(v customers.View) []pair {
 	}
 }
 
-// people is a cell of persons with their masked numbers.
+// people returns a cell with names and masked numbers.
 func people(users []customers.AuthorizedUser) string {
 	cells := make([]string, len(users))
 	for i, u := range users {

@@ -2,24 +2,28 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"io"
+	"net/http"
+	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/server/cli/importer"
+	"github.com/grantd/grantd/server/customers"
 )
 
 func (a *app) customerImportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "import FILE",
-		Short: "Make or change many customers, from a file",
-		Long: `Reads a customer from each line of FILE, or of standard input for -, as a JSON
-object with customer_id, org_id, type and phone, and where it has them
-authorized_users and language. Each is made, or made to be as its line says,
-like 'grantd customer put' does.
+		Short: "Create or update many customers from a file",
+		Long: `Reads one customer from each line of FILE, or of standard input if FILE is -.
+A line is a JSON object with customer_id, org_id, type and phone, and optionally
+authorized_users and language. Each customer is created, or replaced by what the
+line says, as 'grantd customer put' does.
 
-First everything is checked. If a line is wrong, all that are wrong are told
-with their numbers, and nothing is written. An import that was interrupted is
-taken up again by the same command: what is done is unchanged then.`,
+All lines are checked first. If any are wrong, every wrong line is reported with
+its number and nothing is written. If an import is interrupted, run the same
+command again: customers already written will be unchanged.`,
 		Example: `  grantd customer import customers.jsonl
 
   # two lines of a file
@@ -33,50 +37,55 @@ taken up again by the same command: what is done is unchanged then.`,
 			if err != nil {
 				return err
 			}
-			from, err := a.source(c.Context(), args[0])
+			source, err := a.openSource(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			return a.importWith(c.Context(), a.progress(isTerminal(a.err)), server, from)
+			var terminal io.Writer
+			if isTerminal(a.err) {
+				terminal = a.err
+			}
+			return a.importCustomers(c.Context(), server, source, terminal)
 		},
 	}
 }
 
-// importWith goes through the source twice: nothing is written before all
-// of it is found good.
-func (a *app) importWith(ctx context.Context, shown *progress, server *api, from source) error {
-	check := &pass{server: server, from: from, progress: shown, check: true, faults: faults{name: from.name}}
-	err := check.run(ctx)
-	wrong := check.faults.tell(a)
-	switch {
-	case err != nil:
-		a.say("nothing is written")
-		return err
-	case wrong != "":
-		return errors.New(wrong + ": nothing is written")
-	case check.good() == 0:
-		return fmt.Errorf("%s holds no customers", from.name)
-	}
-	return a.writeCustomers(ctx, &pass{
-		server: server, from: from, progress: shown, of: check.good(), answered: true, faults: faults{name: from.name},
-	})
-}
-
-func (a *app) writeCustomers(ctx context.Context, write *pass) error {
-	err := write.run(ctx)
-	wrong := write.faults.tell(a)
-	if err != nil {
-		a.say("stopped with %d of %s written (%s); run the same command again to go on: what is done is unchanged then",
-			write.good(), plural(write.of, "customer"), write.tally)
+// importCustomers draws its progress on the terminal, if that is not nil.
+func (a *app) importCustomers(ctx context.Context, server *api, source importer.Source, terminal io.Writer) error {
+	run := importer.Importer{Source: source, Call: server.importPart, Notify: a.say, Terminal: terminal}
+	tally, err := run.Run(ctx)
+	if tally == nil {
 		return err
 	}
-	if a.output == outputJSON {
-		err = a.printJSON(write.tally)
-	} else {
-		a.println("%s: %s", plural(write.good()+write.Refused, "customer"), write.tally)
-	}
-	if wrong != "" {
-		return errors.New(wrong + " that the check had passed, and the others are written: the file or the server has changed in between")
+	if a.output != outputJSON {
+		a.println("%s", tally.Summary())
+	} else if printErr := a.printJSON(tally); printErr != nil {
+		return printErr
 	}
 	return err
+}
+
+// importPart is an importer.Call.
+func (c *api) importPart(ctx context.Context, part customers.Import, retrying importer.Notify) (customers.Imported, error) {
+	request := call{method: http.MethodPost, path: path(pathCustomers, "import"), body: part, idempotent: true}
+	var response []byte
+	var err error
+	if retrying == nil {
+		response, err = c.do(ctx, request)
+	} else {
+		response, err = c.doWithRetry(ctx, request, retrying)
+	}
+	if err != nil {
+		return customers.Imported{}, err
+	}
+	return decode[customers.Imported](response)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	about, err := f.Stat()
+	return err == nil && about.Mode()&os.ModeCharDevice != 0
 }

@@ -15,26 +15,26 @@ func (a *app) customerPutCommand() *cobra.Command {
 	var users []string
 	c := &cobra.Command{
 		Use:   "put ID",
-		Short: "Make a customer, or change it",
-		Long: `Makes the customer ID, or makes the one that there is what the flags say: an
-authorised user that is not given is taken away. Put twice, it stays as it is.
-The org of a customer never changes.
+		Short: "Create or update a customer",
+		Long: `Creates the customer ID, or replaces it by what the flags say: an authorized user
+that is not given is removed. Repeating the command changes nothing. The org of a
+customer cannot be changed.
 
-When a number changes, codes that were sent before are void.`,
+When a telephone number changes, codes that were sent before become invalid.`,
 		Example: `  grantd customer put 10001 --org h5D8B5gyHtk= --type individual --phone +15555550136
 
-  # a business, for which two people may act
+  # a business with two authorized users
   grantd customer put 10002 --org h5D8B5gyHtk= --type business --phone +15555550137 \
     --authorized-user "Jane Doe +15555550199" --authorized-user "Juan Pérez +15555550198"`,
 		Args: operands("ID"),
 	}
 	flags := c.Flags()
-	flags.SortFlags = false // the order in which one thinks of them
-	flags.StringVar(&spec.OrgID, "org", "", "`ID` of the org it belongs to, for good (required)")
+	flags.SortFlags = false // keep the order below
+	flags.StringVar(&spec.OrgID, "org", "", "`ID` of the org it belongs to; cannot be changed later (required)")
 	flags.StringVar((*string)(&spec.Type), "type", "", "`TYPE`: individual or business (required)")
 	flags.StringVar(&spec.Phone, "phone", "", "telephone `NUMBER` with its country code, such as +15555550136 (required)")
-	flags.StringArrayVar(&users, "authorized-user", nil, "`PERSON` who may act for a business, a name and a number; may be repeated")
-	flags.StringVar(&spec.Language, "language", "", "`LANGUAGE` of messages that ask for none: en or es (default: en)")
+	flags.StringArrayVar(&users, "authorized-user", nil, "`PERSON` who may act for a business, as a name and a number; may be repeated")
+	flags.StringVar(&spec.Language, "language", "", "`LANGUAGE` of messages, unless a request sets another: en or es (default: en)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := required(c, "org", "type", "phone"); err != nil {
 			return err
@@ -44,24 +44,24 @@ When a number changes, codes that were sent before are void.`,
 		}
 		spec.AuthorizedUsers = []customers.AuthorizedUser{}
 		for _, u := range users {
-			user, ok := person(u)
+			user, ok := parsePerson(u)
 			if !ok {
 				return misuse(c, `--authorized-user must be a name and a telephone number with its country code, such as "Jane Doe +15555550199"`)
 			}
 			spec.AuthorizedUsers = append(spec.AuthorizedUsers, user)
 		}
-		answer, err := a.ask(c, call{method: http.MethodPut, path: path(pathCustomers, args[0]), body: spec})
+		response, err := a.callAPI(c, call{method: http.MethodPut, path: path(pathCustomers, args[0]), body: spec})
 		if err != nil {
 			return err
 		}
-		return show(a, answer, func(v customers.View) { a.pairs(customerPairs(v)) })
+		return show(a, response, func(v customers.View) { a.pairs(customerPairs(v)) })
 	}
 	return c
 }
 
-// person takes "NAME +NUMBER" apart. The number begins with the last word that
-// begins with +, so that it may hold blanks.
-func person(s string) (customers.AuthorizedUser, bool) {
+// parsePerson splits "NAME +NUMBER". The number starts at the last word that
+// starts with +, so it may contain spaces.
+func parsePerson(s string) (customers.AuthorizedUser, bool) {
 	words := strings.Fields(s)
 	for i := len(words) - 1; i > 0; i-- {
 		if strings.HasPrefix(words[i], "+") {

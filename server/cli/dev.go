@@ -22,7 +22,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// What 'grantd dev' makes.
+// The records that 'grantd dev' creates.
 const (
 	demoID    = "demo"
 	demoRSID  = "demo-rs"
@@ -31,7 +31,7 @@ const (
 
 	demoOrg          = "demo-org"
 	demoCustomer     = "10001"
-	demoPhone        = "+15555550136" // nobody's
+	demoPhone        = "+15555550136" // assigned to nobody
 	demoBackendID    = "demo-backend"
 	demoBackendScope = "customers cards cards-write customer-token-write"
 )
@@ -40,16 +40,16 @@ func (a *app) devCommand() *cobra.Command {
 	var listen string
 	c := &cobra.Command{
 		Use:   "dev",
-		Short: "Try it: run a sandbox with a demo client and print lines to paste",
-		Long: `Runs a sandbox server with a demo client and a demo resource server, and prints
-their secrets and curl lines that ask for a token, introspect and revoke it. An
-org with a customer is there too, and the codes that it is sent are printed.
+		Short: "Try it: run a sandbox with a demo client and print commands to paste",
+		Long: `Runs a sandbox server with a demo client and a demo resource server. It prints
+their secrets and curl commands that request, introspect and revoke a token. The
+sandbox also has an org with a customer, and prints the codes sent to it.
 
-Its data is in a temporary folder, which is removed when it ends. Configuration
-file and GRANTD_* variables are not read.`,
+The data is in a temporary folder that is removed when the server stops. The
+configuration file and GRANTD_* variables are ignored.`,
 		Args: operands(),
 	}
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on, on this machine only; port 0 for any that is free")
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`ADDRESS` of this machine to listen on; port 0 selects a free port")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		dir, err := os.MkdirTemp("", "grantd-dev-")
 		if err != nil {
@@ -60,7 +60,7 @@ file and GRANTD_* variables are not read.`,
 		if err != nil {
 			return err
 		}
-		o, flush := a.serving(cfg)
+		o, flush := a.serverOptions(cfg)
 		defer flush()
 		o.Terminal = a.out
 		return a.run(c.Context(), o, a.devReady)
@@ -68,7 +68,7 @@ file and GRANTD_* variables are not read.`,
 	return c
 }
 
-// devConfig is the defaults with everything in dir.
+// devConfig returns the defaults with all files in dir.
 func devConfig(c *cobra.Command, dir, listen string) (config.Config, error) {
 	cfg, _, err := config.Load(config.LoadOptions{Overrides: map[string]string{
 		"public.listen":       listen,
@@ -85,7 +85,7 @@ func devConfig(c *cobra.Command, dir, listen string) (config.Config, error) {
 	return cfg, err
 }
 
-// demo is what 'grantd dev' tells, in JSON as it stands.
+// demo is what 'grantd dev' prints; with --output json it prints this as JSON.
 type demo struct {
 	Program        string          `json:"-"`
 	PublicURL      string          `json:"public_url"`
@@ -95,18 +95,18 @@ type demo struct {
 	AdminSocket    string          `json:"admin_socket"`
 	Client         clients.Created `json:"client"`
 	ResourceServer clients.Created `json:"resource_server"`
-	Backend        clients.Created `json:"backend"` // of the customer's org
+	Backend        clients.Created `json:"backend"` // client of the customer's org
 	CustomerID     string          `json:"customer_id"`
-	CustomerURL    string          `json:"customer_url"` // its tokens are below
+	CustomerURL    string          `json:"customer_url"` // its token endpoints are below this URL
 }
 
 func (a *app) devReady(ctx context.Context, s *server.Server) error {
 	d, err := makeDemo(ctx, s)
 	if err != nil {
-		return fmt.Errorf("cannot make the demo clients: %w", err)
+		return fmt.Errorf("cannot create the demo records: %w", err)
 	}
 	if a.output == outputJSON {
-		err = json.NewEncoder(a.out).Encode(d) // one line, as ready is
+		err = json.NewEncoder(a.out).Encode(d) // on one line, like the ready line
 	} else {
 		err = template.Must(template.New("dev").Parse(devText)).Execute(a.out, d)
 	}
@@ -138,7 +138,7 @@ func makeDemo(ctx context.Context, s *server.Server) (demo, error) {
 	}
 	backend, err := makeDemoOrg(ctx, s, by)
 	base := s.PublicURL()
-	program, exeErr := os.Executable() // after `go run .` it is not in PATH
+	program, exeErr := os.Executable() // with `go run .` it is not in PATH
 	return demo{
 		Program: program, PublicURL: base, AdminSocket: s.AdminSocket(), Client: client, ResourceServer: rs, Backend: backend,
 		TokenURL: base + oauth.PathToken, IntrospectURL: base + oauth.PathIntrospect, RevokeURL: base + oauth.PathRevoke,
@@ -146,7 +146,7 @@ func makeDemo(ctx context.Context, s *server.Server) (demo, error) {
 	}, errors.Join(err, exeErr)
 }
 
-// makeDemoOrg makes an org with a customer, and answers its backend.
+// makeDemoOrg creates an org with a customer, and returns the org's client.
 func makeDemoOrg(ctx context.Context, s *server.Server, by audit.Actor) (clients.Created, error) {
 	if _, _, err := s.Orgs().Put(ctx, by, demoOrg, 0, orgs.Spec{Name: "Demo org"}); err != nil {
 		return clients.Created{}, err

@@ -1,8 +1,8 @@
-// Package cli is the command line of grantd: commands, flags, what they print
-// and the exit codes (contract §5). One file holds one noun; run.go puts them
-// together, api.go calls the admin API that most of them are made of, and
-// output.go prints.
+// Package cli is the command line of grantd: its commands, flags, output and
+// exit codes. Each file holds the commands of one noun. run.go assembles them,
+// api.go calls the admin API, which most commands use, and output.go prints.
+// The package importer imports customers from a file.
 //
-// It holds no rules of clients and tokens: those are the server's, and the
-// commands show its answers. Signals and the end of the process are main's.
+// The rules for clients and tokens are not here: the server has them, and the
+// commands show its responses. main handles signals and ends the process.
 package cli

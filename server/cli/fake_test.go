@@ -18,13 +18,13 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// result is what one command line came to.
+// result is the outcome of one command line.
 type result struct {
 	code     int
 	out, err string
 }
 
-// grantd runs a command line without environment and with the given input.
+// grantd runs a command line with the input and without environment variables.
 func grantd(t *testing.T, input string, args ...string) result {
 	t.Helper()
 	return grantdIn(t, nil, input, args...)
@@ -46,22 +46,22 @@ func (r result) is(t *testing.T, want result) {
 	}
 }
 
-// fakeAdmin is an admin API on a unix socket that answers what it is told and
-// notes what it is asked.
+// fakeAdmin is an admin API on a unix socket. It gives fixed replies and records
+// the requests.
 type fakeAdmin struct {
 	socket  string
-	answers map[string]answer // "METHOD /path?query" below the prefix
-	asked   []string          // "METHOD /path?query [If-Match] [body]"
+	replies map[string]reply // "METHOD /path?query" below the prefix
+	asked   []string         // "METHOD /path?query [If-Match] [body]"
 }
 
-type answer struct {
+type reply struct {
 	status int
 	body   string
 }
 
-func newFakeAdmin(t *testing.T, answers map[string]answer) *fakeAdmin {
+func newFakeAdmin(t *testing.T, replies map[string]reply) *fakeAdmin {
 	t.Helper()
-	f := &fakeAdmin{answers: answers}
+	f := &fakeAdmin{replies: replies}
 	f.socket = onSocket(t, f)
 	return f
 }
@@ -82,7 +82,8 @@ func onSocket(t *testing.T, h http.Handler) (socket string) {
 	return socket
 }
 
-// shortDir is a folder whose name leaves room for a socket's, unlike TempDir.
+// shortDir returns a folder with a name short enough for a socket, unlike
+// t.TempDir.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cli")
@@ -106,9 +107,9 @@ func (f *fakeAdmin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(body) > 0 && r.Header.Get("Content-Type") != "application/json" {
 		f.asked = append(f.asked, "not JSON")
 	}
-	a, ok := f.answers[key]
+	a, ok := f.replies[key]
 	if !ok {
-		a = answer{http.StatusNotFound, `{"error":"not_found","error_description":"not in this test"}`}
+		a = reply{http.StatusNotFound, `{"error":"not_found","error_description":"not in this test"}`}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
@@ -122,7 +123,7 @@ func (f *fakeAdmin) run(t *testing.T, input string, args ...string) result {
 	return grantd(t, input, append(args, "--socket", f.socket)...)
 }
 
-// golden compares with a file of testdata.
+// golden compares got with a file of testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -140,8 +141,8 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// cancelled is a context that has ended.
-func cancelled(t *testing.T) context.Context {
+// canceledContext returns a context that has ended.
+func canceledContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx

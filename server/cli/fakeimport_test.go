@@ -16,26 +16,27 @@ import (
 	"testing"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/cli/importer"
 	"github.com/grantd/grantd/server/customers"
 )
 
-// fakeImport is the import of an admin API: it keeps what it is given, and
-// refuses numbers without a +.
+// fakeImport is the import endpoint of an admin API. It stores the customers,
+// and refuses numbers without a +.
 type fakeImport struct {
-	t     *testing.T
-	mu    sync.Mutex
-	kept  map[string]string // by customer_id
-	calls []string          // "check 100" or "write 50", as they are made
-	// before is called with the number of each call, from 1; an answer with a
-	// status is given in place of the server's own, and dead is no answer.
-	before func(call int) answer
+	t      *testing.T
+	mu     sync.Mutex
+	stored map[string]string // by customer_id
+	calls  []string          // such as "check 100" or "write 50"
+	// before is called before each call with its number, starting at 1. If it
+	// returns a status, that is the reply; with dead there is none.
+	before func(call int) reply
 }
 
-// dead is the status of a server that is not there.
+// dead is the status for a server that closes the connection.
 const dead = -1
 
 func newFakeImport(t *testing.T) *fakeImport {
-	return &fakeImport{t: t, kept: map[string]string{}, before: func(int) answer { return answer{} }}
+	return &fakeImport{t: t, stored: map[string]string{}, before: func(int) reply { return reply{} }}
 }
 
 func (f *fakeImport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -43,7 +44,7 @@ func (f *fakeImport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
 	if len(body) > 1<<20 {
-		f.t.Errorf("a body of %d bytes, the server takes 1 MiB", len(body))
+		f.t.Errorf("a body of %d bytes, the server accepts 1 MiB", len(body))
 	}
 	var asked customers.Import
 	if err := json.Unmarshal(body, &asked); err != nil || r.Method+" "+r.RequestURI != "POST "+admin.Prefix+"/customers/import" {
@@ -76,9 +77,9 @@ func (f *fakeImport) one(c customers.ImportLine, check bool) customers.ImportRes
 		return customers.ImportResult{Result: customers.Refused, Error: "must be a telephone number", Field: "phone"}
 	}
 	b, _ := json.Marshal(c.Spec)
-	had, there := f.kept[c.CustomerID]
+	had, there := f.stored[c.CustomerID]
 	if !check {
-		f.kept[c.CustomerID] = string(b)
+		f.stored[c.CustomerID] = string(b)
 	}
 	switch {
 	case !there:
@@ -89,9 +90,9 @@ func (f *fakeImport) one(c customers.ImportLine, check bool) customers.ImportRes
 	return customers.ImportResult{Result: customers.Unchanged}
 }
 
-// told is a line of progress: over a socket, a slow machine may see some. In a
-// bubble of synctest it is known when they come.
-var told = regexp.MustCompile(`(?m)^grantd: \d+( of \d+)? customers are (checked|written)\n`)
+// progressLine matches a line of progress. Over a socket, a slow machine may
+// print some. In a synctest bubble their times are known.
+var progressLine = regexp.MustCompile(`(?m)^grantd: \d+( of \d+)? customers (checked|written)\n`)
 
 // run imports over a socket, as the program does.
 func (f *fakeImport) run(t *testing.T, input string, args ...string) result {
@@ -99,18 +100,22 @@ func (f *fakeImport) run(t *testing.T, input string, args ...string) result {
 	f.calls = nil
 	socket := onSocket(t, f)
 	got := grantd(t, input, append([]string{"customer", "import", "--socket", socket}, args...)...)
-	got.err = told.ReplaceAllString(strings.ReplaceAll(got.err, socket, "SOCKET"), "")
+	got.err = progressLine.ReplaceAllString(strings.ReplaceAll(got.err, socket, "SOCKET"), "")
 	return discreet(t, got)
 }
 
-// direct imports without a network, so that it runs in a bubble of synctest,
-// where waiting takes no time. Also on a terminal.
-func (f *fakeImport) direct(ctx context.Context, from source, terminal bool) result {
+// direct imports without a network, so that it can run in a synctest bubble,
+// where waiting takes no time.
+func (f *fakeImport) direct(ctx context.Context, source importer.Source, onTerminal bool) result {
 	f.calls = nil
 	var out, errs bytes.Buffer
 	a := &app{out: &sticky{w: &out}, err: &errs, output: outputTable}
 	server := &api{base: "http://grantd" + admin.Prefix, where: "SOCKET", http: &http.Client{Transport: inProcess{f}}}
-	err := a.importWith(ctx, a.progress(terminal), server, from)
+	var terminal io.Writer
+	if onTerminal {
+		terminal = &errs
+	}
+	err := a.importCustomers(ctx, server, source, terminal)
 	return discreet(f.t, result{a.exit(ctx, err), out.String(), errs.String()})
 }
 
@@ -134,16 +139,16 @@ func (p inProcess) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 
 var wholeNumber = regexp.MustCompile(`[0-9]{7}`)
 
-// discreet sees that no telephone number is told.
+// discreet fails if a telephone number is printed, and returns r.
 func discreet(t *testing.T, r result) result {
 	t.Helper()
 	if n := wholeNumber.FindString(r.out + r.err); n != "" {
-		t.Errorf("a number is told whole: %s", n)
+		t.Errorf("a telephone number is printed: %s", n)
 	}
 	return r
 }
 
-// customerLines are n good lines.
+// customerLines returns n good lines.
 func customerLines(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -152,7 +157,7 @@ func customerLines(n int) string {
 	return b.String()
 }
 
-// importFile puts text into the file f of the working folder.
+// importFile writes text to the file f in a new working folder.
 func importFile(t *testing.T, text string) {
 	t.Helper()
 	t.Chdir(shortDir(t))
@@ -166,13 +171,13 @@ func rewrite(t *testing.T, file, text string) {
 	}
 }
 
-// inMemory is a source with the name f.
-func inMemory(text string) source {
-	return source{"f", func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+// textSource returns a source with the name f.
+func textSource(text string) importer.Source {
+	return importer.Source{Name: "f", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
 }
 
-// made are the calls so far; a handler may still run after its call was given
-// up.
+// made returns the calls so far. It locks, because a handler may still run after
+// its caller gave up.
 func (f *fakeImport) made() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

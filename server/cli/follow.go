@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// followEvery is how often new events are asked for.
+	// followEvery is the time between requests for new events.
 	followEvery = time.Second
-	// followMost bounds what is caught up with at once.
+	// followMost limits the new events of one request.
 	followMost = 20 * admin.MaxPage
 )
 
-// follow prints the last events, and then every new one, a line each, until
-// it is interrupted, which is how it ends well.
+// follow prints the last events and then every new one, each on a line. When
+// it is interrupted, it returns nil.
 func (a *app) follow(ctx context.Context, server *api, limit int) error {
 	last := ""
 	for first := true; ; first = false {
@@ -28,7 +28,7 @@ func (a *app) follow(ctx context.Context, server *api, limit int) error {
 		if first {
 			most = limit
 		}
-		events, err := newer(ctx, server, last, most)
+		events, err := eventsAfter(ctx, server, last, most)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -36,7 +36,7 @@ func (a *app) follow(ctx context.Context, server *api, limit int) error {
 			return err
 		}
 		for _, e := range events {
-			if err := a.eventLine(e); err != nil {
+			if err := a.printEvent(e); err != nil {
 				return err
 			}
 			last = e.ID
@@ -49,37 +49,37 @@ func (a *app) follow(ctx context.Context, server *api, limit int) error {
 	}
 }
 
-// newer answers the events after the one with the id last, oldest first, at
-// most the newest most of them.
-func newer(ctx context.Context, server *api, last string, most int) ([]store.AuditEvent, error) {
+// eventsAfter returns the events after the one with the ID last, oldest first.
+// If there are more than most, it returns the newest ones.
+func eventsAfter(ctx context.Context, server *api, last string, most int) ([]store.AuditEvent, error) {
 	for limit := min(most, admin.DefaultPage); ; limit = min(limit*4, most) {
-		answer, err := server.pages(ctx, call{path: path("audit")}, "events", limit)
+		response, err := server.collectPages(ctx, call{path: path("audit")}, "events", limit)
 		if err != nil {
 			return nil, err
 		}
-		list, err := decode[auditList](answer)
+		list, err := decode[auditList](response)
 		if err != nil {
 			return nil, err
 		}
 		events := list.Events
 		seen := slices.IndexFunc(events, func(e store.AuditEvent) bool { return e.ID == last })
 		if seen < 0 && len(events) == limit && limit < most {
-			continue // the last one is further back, or more are wanted
+			continue // look further back
 		}
 		if seen >= 0 {
 			events = events[:seen]
 		}
 		if len(events) > most {
-			return nil, errors.New("the server answered more events than were asked for")
+			return nil, errors.New("the server returned more events than were requested")
 		}
 		slices.Reverse(events)
 		return events, nil
 	}
 }
 
-// eventLine prints one event as it comes: compact JSON, or what the table has
-// in its columns.
-func (a *app) eventLine(e store.AuditEvent) error {
+// printEvent prints one event on a line: as compact JSON, or the columns of the
+// table.
+func (a *app) printEvent(e store.AuditEvent) error {
 	if a.output == outputJSON {
 		b, err := json.Marshal(e)
 		if err != nil {

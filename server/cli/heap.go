@@ -5,14 +5,14 @@ import (
 	"runtime"
 )
 
-// heapFloor is how much the heap of a server counts at least, in bytes, when
-// the garbage collector decides how far it may grow. A server's own heap is a
-// few MiB; left alone, the collector runs dozens of times a second under
-// load. These bytes are never touched, so they take no memory.
+// heapFloor is added to the heap of a server, in bytes, so that the garbage
+// collector lets it grow further. The heap is otherwise a few MiB, and the
+// collector would run dozens of times a second under load. These bytes are
+// never written, so they use no memory.
 const heapFloor = 15 << 20
 
-// raiseHeap answers what lets the heap shrink again. Where an operator has
-// set the collector, nothing is changed.
+// raiseHeap allocates heapFloor, and returns a function that releases it. It
+// does nothing if the operator has configured the collector.
 func raiseHeap() (release func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}

@@ -11,27 +11,27 @@ import (
 func (a *app) leakCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "leak [CREDENTIAL | -]",
-		Short: "End a token or secret that was found where it must not be",
-		Long: `Recognises a leaked token, client secret or partner token, ends it with every
-token that it minted, and notes it in the audit. The client or partner stays
-active: give it a new one with 'grantd client rotate-secret' or 'grantd partner
-token create', or deactivate it.
+		Short: "End a token or secret that has leaked",
+		Long: `Recognizes a leaked access token, client secret or partner token, ends it and
+every token issued with it, and records this in the audit log. The client or
+partner stays active: give it a new credential with 'grantd client rotate-secret'
+or 'grantd partner token create', or deactivate it.
 
-Without CREDENTIAL, or with -, it is read from standard input, which holds nothing
-else. As an argument it works too, but stands in the process list and in the
-shell's history.`,
+Without CREDENTIAL, or with -, it is read from standard input, which must contain
+nothing else. An argument works too, but is visible in the process list and in
+the shell's history.`,
 		Example: `  grantd leak < found.txt`,
 		Args:    optional("CREDENTIAL"),
 		RunE: func(c *cobra.Command, args []string) error {
-			credential, err := a.token(c, args)
+			credential, err := a.readToken(c, args)
 			if err != nil {
 				return err
 			}
-			answer, err := a.ask(c, call{method: http.MethodPost, path: path("leaks"), body: map[string]string{"credential": credential}})
+			response, err := a.callAPI(c, call{method: http.MethodPost, path: path("leaks"), body: map[string]string{"credential": credential}})
 			if err != nil {
 				return err
 			}
-			return show(a, answer, a.leakPairs)
+			return show(a, response, a.leakPairs)
 		},
 	}
 	return a.connectFlags(c)

@@ -15,39 +15,39 @@ const customerJSON = `{"customer_id":"10001","org_id":"h5D8B5gyHtk=","type":"bus
 	`"phones_changed_at":"2026-01-02T03:04:05Z","language":"es","active":true,"deactivated_at":null,` +
 	`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T04:04:05+01:00","version":3`
 
-// answersOf are those of the endpoints of one record.
-func answersOf(noun, id, view, shown string) map[string]answer {
+// recordReplies returns the replies of the endpoints of one record.
+func recordReplies(noun, id, view, shown string) map[string]reply {
 	at := " /" + noun + "/" + id
-	return map[string]answer{
+	return map[string]reply{
 		"PUT" + at: {201, view}, "GET" + at: {200, shown}, "DELETE" + at: {204, ""},
 		"POST" + at + "/deactivate": {200, view}, "POST" + at + "/reactivate": {200, view}, "POST" + at + "/void-tokens": {200, view},
 		"POST" + at + "/reset-codes": {200, shown},
 	}
 }
 
-func customerAnswers() map[string]answer {
-	answers := answersOf("customers", "10001", customerJSON+"}", customerJSON+`,"wrong_codes_today":4,"wrong_codes_in_row":100,"codes_locked":true}`)
+func customerAnswers() map[string]reply {
+	replies := recordReplies("customers", "10001", customerJSON+"}", customerJSON+`,"wrong_codes_today":4,"wrong_codes_in_row":100,"codes_locked":true}`)
 	list := `{"customers":[` + customerJSON + `},{"customer_id":"b","created_at":"2026-01-02T03:04:05Z"}]`
-	answers["GET /customers?limit=500"] = answer{200, list + `,"next_cursor":"Yg"}`}
-	answers["GET /customers?cursor=Yg&limit=500"] = answer{200, `{"customers":[{"customer_id":"c"}]}`}
-	answers["GET /customers?limit=500&org_id=h5D8B5gyHtk%3D"] = answer{200, list + `,"next_cursor":"Yg"}`}
-	answers["GET /customers?cursor=Yg&limit=500&org_id=h5D8B5gyHtk%3D"] = answer{200, `{"customers":[]}`}
-	return answers
+	replies["GET /customers?limit=500"] = reply{200, list + `,"next_cursor":"Yg"}`}
+	replies["GET /customers?cursor=Yg&limit=500"] = reply{200, `{"customers":[{"customer_id":"c"}]}`}
+	replies["GET /customers?limit=500&org_id=h5D8B5gyHtk%3D"] = reply{200, list + `,"next_cursor":"Yg"}`}
+	replies["GET /customers?cursor=Yg&limit=500&org_id=h5D8B5gyHtk%3D"] = reply{200, `{"customers":[]}`}
+	return replies
 }
 
-func orgAnswers() map[string]answer {
-	answers := answersOf("orgs", "h5D8B5gyHtk=", orgJSON, orgJSON)
-	answers["GET /orgs?limit=500"] = answer{200, `{"orgs":[` + orgJSON + `,{"org_id":"b","name":"B","active":true,"created_at":"2026-01-02T03:04:05Z"}]}`}
-	return answers
+func orgAnswers() map[string]reply {
+	replies := recordReplies("orgs", "h5D8B5gyHtk=", orgJSON, orgJSON)
+	replies["GET /orgs?limit=500"] = reply{200, `{"orgs":[` + orgJSON + `,{"org_id":"b","name":"B","active":true,"created_at":"2026-01-02T03:04:05Z"}]}`}
+	return replies
 }
 
-// What each command line asks of the admin API.
+// The requests of each command line to the admin API.
 func TestOrgAndCustomerRequests(t *testing.T) {
-	answers := orgAnswers()
+	replies := orgAnswers()
 	for key, a := range customerAnswers() {
-		answers[key] = a
+		replies[key] = a
 	}
-	f := newFakeAdmin(t, answers)
+	f := newFakeAdmin(t, replies)
 	tests := []struct {
 		args  string // separated by |
 		asked []string
@@ -88,13 +88,13 @@ func TestOrgAndCustomerRequests(t *testing.T) {
 	}
 }
 
-// What each answer looks like.
+// How each response is printed.
 func TestOrgAndCustomerOutput(t *testing.T) {
-	answers := orgAnswers()
+	replies := orgAnswers()
 	for key, a := range customerAnswers() {
-		answers[key] = a
+		replies[key] = a
 	}
-	f := newFakeAdmin(t, answers)
+	f := newFakeAdmin(t, replies)
 	const put = "customer put 10001 --org o --type individual --phone +15555550136"
 	tests := []struct {
 		args, golden, out string
@@ -105,10 +105,10 @@ func TestOrgAndCustomerOutput(t *testing.T) {
 		{args: "org show h5D8B5gyHtk= --output json", golden: "org-put.json"},
 		{args: "org list", golden: "org-list.txt"},
 		{args: "org list --output json", golden: "org-list.json"},
-		{args: "org deactivate h5D8B5gyHtk=", out: "org h5D8B5gyHtk= is deactivated, and its tokens are void\n"},
+		{args: "org deactivate h5D8B5gyHtk=", out: "org h5D8B5gyHtk= is deactivated and its tokens are void\n"},
 		{args: "org deactivate h5D8B5gyHtk= --output json", golden: "org-put.json"},
-		{args: "org reactivate h5D8B5gyHtk=", out: "org h5D8B5gyHtk= is active again; its old tokens stay void\n"},
-		{args: "org void-tokens h5D8B5gyHtk=", out: "org h5D8B5gyHtk= has no valid tokens any more\n"},
+		{args: "org reactivate h5D8B5gyHtk=", out: "org h5D8B5gyHtk= is active again; its old tokens remain void\n"},
+		{args: "org void-tokens h5D8B5gyHtk=", out: "org h5D8B5gyHtk= has no valid tokens anymore\n"},
 		{args: "org delete h5D8B5gyHtk=", out: "org h5D8B5gyHtk= is deleted\n"},
 		{args: "org delete h5D8B5gyHtk= --output json", out: "{\n  \"deleted\": \"h5D8B5gyHtk=\"\n}\n"},
 
@@ -118,11 +118,11 @@ func TestOrgAndCustomerOutput(t *testing.T) {
 		{args: "customer show 10001 --output json", golden: "customer-show.json"},
 		{args: "customer list", golden: "customer-list.txt"},
 		{args: "customer list --org h5D8B5gyHtk= --output json", golden: "customer-list.json"},
-		{args: "customer deactivate 10001", out: "customer 10001 is deactivated, and its tokens are void\n"},
+		{args: "customer deactivate 10001", out: "customer 10001 is deactivated and its tokens are void\n"},
 		{args: "customer deactivate 10001 --output json", golden: "customer-put.json"},
-		{args: "customer reactivate 10001", out: "customer 10001 is active again; its old tokens stay void\n"},
-		{args: "customer void-tokens 10001", out: "customer 10001 has no valid tokens any more\n"},
-		{args: "customer reset-codes 10001", out: "customer 10001 is unlocked, and its wrong codes are forgotten\n"},
+		{args: "customer reactivate 10001", out: "customer 10001 is active again; its old tokens remain void\n"},
+		{args: "customer void-tokens 10001", out: "customer 10001 has no valid tokens anymore\n"},
+		{args: "customer reset-codes 10001", out: "customer 10001 is unlocked and its count of wrong codes is reset\n"},
 		{args: "customer reset-codes 10001 --output json", golden: "customer-show.json"},
 		{args: "customer delete 10001", out: "customer 10001 is deleted\n"},
 		{args: "customer delete 10001 --output json", out: "{\n  \"deleted\": \"10001\"\n}\n"},
@@ -139,9 +139,9 @@ func TestOrgAndCustomerOutput(t *testing.T) {
 	}
 }
 
-// What the server refuses is told with the member that is wrong.
+// An error of the server is printed with the attribute that is wrong.
 func TestCustomerRefused(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{"PUT /customers/10001": {400, `{"error":"invalid_request","error_description":"an individual has no authorised users","field":"authorized_users"}`}})
+	f := newFakeAdmin(t, map[string]reply{"PUT /customers/10001": {400, `{"error":"invalid_request","error_description":"an individual has no authorised users","field":"authorized_users"}`}})
 	got := f.run(t, "", "customer", "put", "10001", "--org", "o", "--type", "individual", "--phone", "+15555550136", "--authorized-user", "Jane +15555550199")
 	got.is(t, result{code: exitFailed, err: "grantd: an individual has no authorised users (authorized_users)\n"})
 }

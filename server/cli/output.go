@@ -20,28 +20,27 @@ const (
 	outputJSON  outputFormat = "json"
 )
 
-// String, Set and Type make it a flag.
+// String returns the format; with Type and Set it makes a pflag.Value.
 func (f *outputFormat) String() string { return string(*f) }
 
-// Type is what the help shows.
+// Type returns the name of the value in the help.
 func (*outputFormat) Type() string { return "FORMAT" }
 
-// Set refuses what is no format.
+// Set returns an error if s is not a format.
 func (f *outputFormat) Set(s string) error {
 	if s != string(outputTable) && s != string(outputJSON) {
-		return errors.New("choose table or json")
+		return errors.New("must be table or json")
 	}
 	*f = outputFormat(s)
 	return nil
 }
 
-// show prints an answer of the admin API: as it is in JSON, or what table
-// makes of it.
-func show[T any](a *app, answer []byte, table func(T)) error {
+// show prints a response of the admin API: unchanged as JSON, or with table.
+func show[T any](a *app, response []byte, table func(T)) error {
 	if a.output == outputJSON {
-		return a.printJSON(json.RawMessage(answer))
+		return a.printJSON(json.RawMessage(response))
 	}
-	v, err := decode[T](answer)
+	v, err := decode[T](response)
 	if err == nil {
 		table(v)
 	}
@@ -51,7 +50,7 @@ func show[T any](a *app, answer []byte, table func(T)) error {
 func (a *app) printJSON(v any) error {
 	compact, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("cannot print the answer as JSON: %w", err)
+		return fmt.Errorf("cannot print the response as JSON: %w", err)
 	}
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, compact, "", "  "); err != nil {
@@ -62,7 +61,7 @@ func (a *app) printJSON(v any) error {
 	return err
 }
 
-// println prints one line. That writing failed is found in a.out at the end.
+// println prints one line. a.out keeps the error of a failed write for the end.
 func (a *app) println(format string, args ...any) {
 	fmt.Fprintf(a.out, format+"\n", args...)
 }
@@ -76,7 +75,7 @@ func (a *app) grid(heads []string, rows [][]string) {
 	w.Flush()
 }
 
-// pair is one line of what is shown of a single thing.
+// pair is one line in the output of a single record.
 type pair struct{ name, value string }
 
 func (a *app) pairs(pairs []pair) {
@@ -87,10 +86,10 @@ func (a *app) pairs(pairs []pair) {
 	w.Flush()
 }
 
-// absent stands for a value that is not there.
+// absent is shown for a missing value.
 const absent = "-"
 
-// text is a cell: on one line, without anything that a terminal obeys.
+// text returns a cell: one line without control characters for the terminal.
 func text[T ~string](s T) string {
 	if s == "" {
 		return absent
@@ -98,7 +97,7 @@ func text[T ~string](s T) string {
 	return visible(string(s))
 }
 
-// list is a cell of several values.
+// list returns a cell with several values.
 func list[T ~string](values []T) string {
 	cells := make([]string, len(values))
 	for i, v := range values {
@@ -110,7 +109,7 @@ func list[T ~string](values []T) string {
 	return strings.Join(cells, ",")
 }
 
-// stamp is a cell for a time.
+// stamp returns a cell with a time.
 func stamp(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return absent
@@ -118,7 +117,7 @@ func stamp(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// seconds is a cell for a lifetime, in the form that --ttl takes.
+// seconds returns a cell with a lifetime, in the form that --ttl accepts.
 func seconds(n *int64) string {
 	if n == nil {
 		return absent
@@ -133,8 +132,8 @@ func seconds(n *int64) string {
 	return s
 }
 
-// visible escapes control characters and the like: names come from whoever
-// made the client.
+// visible escapes what cannot be printed, such as control characters: names may
+// come from untrusted input.
 func visible(s string) string {
 	if strings.IndexFunc(s, hidden) < 0 {
 		return s
@@ -152,5 +151,5 @@ func visible(s string) string {
 
 func hidden(r rune) bool { return !unicode.IsPrint(r) }
 
-// number is a cell for a count.
+// number returns a cell with a count.
 func number(n int64) string { return strconv.FormatInt(n, 10) }

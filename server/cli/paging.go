@@ -16,10 +16,10 @@ import (
 // everything is a limit that no list reaches.
 const everything = math.MaxInt
 
-// pages gathers up to limit items of the paged list at a path, in its order,
-// as one answer of the form {"<name>":[…]}. The query of from is asked for on
-// each page.
-func (c *api) pages(ctx context.Context, from call, name string, limit int) ([]byte, error) {
+// collectPages reads up to limit items of a paged list, in its order, and
+// returns them as one response of the form {"<name>":[…]}. The query of from
+// is part of the request for each page.
+func (c *api) collectPages(ctx context.Context, from call, name string, limit int) ([]byte, error) {
 	items := []json.RawMessage{}
 	for cursor := ""; ; {
 		query := url.Values{"limit": {strconv.Itoa(min(limit-len(items), admin.MaxPage))}}
@@ -27,11 +27,11 @@ func (c *api) pages(ctx context.Context, from call, name string, limit int) ([]b
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}
-		answer, err := c.do(ctx, call{method: http.MethodGet, path: from.path, query: query})
+		response, err := c.do(ctx, call{method: http.MethodGet, path: from.path, query: query})
 		if err != nil {
 			return nil, err
 		}
-		page, next, err := readPage(answer, name)
+		page, next, err := readPage(response, name)
 		if err != nil {
 			return nil, err
 		}
@@ -40,14 +40,14 @@ func (c *api) pages(ctx context.Context, from call, name string, limit int) ([]b
 			return json.Marshal(map[string]any{name: items})
 		}
 		if next == cursor || len(page) == 0 {
-			return nil, errors.New("the server's list has no end: it gives the same page again")
+			return nil, errors.New("the server's list never ends: it returned the same page twice")
 		}
 		cursor = next
 	}
 }
 
-func readPage(answer []byte, name string) (items []json.RawMessage, next string, err error) {
-	page, err := decode[map[string]json.RawMessage](answer)
+func readPage(response []byte, name string) (items []json.RawMessage, next string, err error) {
+	page, err := decode[map[string]json.RawMessage](response)
 	if err != nil {
 		return nil, "", err
 	}

@@ -8,31 +8,31 @@ import (
 	"github.com/grantd/grantd/server/partners"
 )
 
-// pathPartners is where partners are in the admin API.
+// pathPartners is the path of partners in the admin API.
 const pathPartners = "partners"
 
 func (a *app) partnerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "partner",
-		Short: "Manage partners, which may read for orgs that agree",
-		Long: `A partner is an outside company. An org that agrees grants it scopes, which only
-read, and the partner's backend turns its long-lived token into short ones, each
-on behalf of one of these orgs.`,
+		Short: "Manage partners, which may read data of orgs that agree",
+		Long: `A partner is another company. An org can grant it read-only scopes. The partner's
+backend then exchanges its long-lived token for short-lived ones, each on behalf
+of one org.`,
 	}
-	kind := partnerRecords()
+	kind := partnerResource()
 	c.AddCommand(
 		a.partnerPutCommand(), kind.list(a, "List all partners", nil), kind.show(a, "Show a partner"),
-		kind.delete(a, "End all tokens of a partner and delete it with what orgs granted it"),
+		kind.delete(a, "Delete a partner with its grants and end all its tokens"),
 		a.partnerGrantCommand(), a.partnerRevokeCommand(), a.partnerOrgsCommand(), a.partnerTokenCommand(),
-		kind.action(a, "deactivate", "Refuse a partner and end all its tokens, for good", "is deactivated, and its tokens are void"),
-		kind.action(a, "reactivate", "Let a deactivated partner have tokens again", "is active again; its old tokens stay void"),
-		kind.action(a, "void-tokens", "End all tokens of a partner at once, those that it holds too", "has no valid tokens any more"),
+		kind.action(a, "deactivate", "Disable a partner and end all its tokens for good", "is deactivated and its tokens are void"),
+		kind.action(a, "reactivate", "Enable a deactivated partner again", "is active again; its old tokens remain void"),
+		kind.action(a, "void-tokens", "End all tokens of a partner at once, long-lived ones too", "has no valid tokens anymore"),
 	)
 	return a.connectFlags(c)
 }
 
-func partnerRecords() records[partners.View, partners.View] {
-	return records[partners.View, partners.View]{
+func partnerResource() resource[partners.View, partners.View] {
+	return resource[partners.View, partners.View]{
 		noun:  "partner",
 		path:  pathPartners,
 		heads: []string{"PARTNER_ID", "STATE", "CREATED_AT", "NAME", "SCOPE"},
@@ -59,10 +59,10 @@ func (a *app) partnerPutCommand() *cobra.Command {
 	var spec partners.Spec
 	c := &cobra.Command{
 		Use:   "put ID",
-		Short: "Make a partner, or change it",
-		Long: `Makes the partner ID, or makes the one that there is what the flags say. Its
-scopes are those that orgs may grant it: they only read. Taking one away ends the
-tokens that it made on behalf of orgs. Put twice, it stays as it is.`,
+		Short: "Create or update a partner",
+		Long: `Creates the partner ID, or replaces it by what the flags say. Its scopes are the
+ones that orgs may grant it, and must be read-only. Removing one ends the tokens
+that the partner made on behalf of orgs. Repeating the command changes nothing.`,
 		Example: `  grantd partner put hurdlr --name Hurdlr --scope "customers accounts cards transactions"`,
 		Args:    operands("ID"),
 	}
@@ -72,11 +72,11 @@ tokens that it made on behalf of orgs. Put twice, it stays as it is.`,
 		if err := required(c, "name", "scope"); err != nil {
 			return err
 		}
-		answer, err := a.ask(c, call{method: http.MethodPut, path: path(pathPartners, args[0]), body: spec})
+		response, err := a.callAPI(c, call{method: http.MethodPut, path: path(pathPartners, args[0]), body: spec})
 		if err != nil {
 			return err
 		}
-		return show(a, answer, func(v partners.View) { a.pairs(partnerPairs(v)) })
+		return show(a, response, func(v partners.View) { a.pairs(partnerPairs(v)) })
 	}
 	return c
 }

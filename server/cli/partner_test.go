@@ -23,19 +23,19 @@ const partnerTokensJSON = `{"tokens":[{"token_id":"Ab3dEf7h","name":"report\u001
 	`{"token_id":"Zz3dEf7h","name":"old","source_ips":[],"active":false,"created_by":"client:op","created_at":"2026-01-02T03:04:05Z",` +
 	`"expires_at":"2026-04-02T03:04:05Z","revoked_at":"2026-01-03T03:04:05Z","revoked_by":"uid:0","last_used_at":null,"last_used_ip":null,"use_count":0}]}`
 
-func partnerAnswers() map[string]answer {
-	answers := answersOf("partners", "hurdlr", partnerJSON, partnerJSON)
+func partnerAnswers() map[string]reply {
+	replies := recordReplies("partners", "hurdlr", partnerJSON, partnerJSON)
 	const grant, tokens = " /partners/hurdlr/orgs/h5D8B5gyHtk=", " /partners/hurdlr/tokens"
-	answers["GET /partners?limit=500"] = answer{200, `{"partners":[` + partnerJSON + `,{"partner_id":"b","name":"B","active":false,"scope":"cards","created_at":"2026-01-02T03:04:05Z"}]}`}
-	answers["PUT"+grant], answers["DELETE"+grant] = answer{201, grantJSON}, answer{204, ""}
-	answers["GET /partners/hurdlr/orgs?limit=500"] = answer{200, `{"orgs":[` + grantJSON + `],"next_cursor":"Yg"}`}
-	answers["GET /partners/hurdlr/orgs?cursor=Yg&limit=500"] = answer{200, `{"orgs":[{"org_id":"z","scope":"customers cards","endpoints":[],"until":null,"state":"org_deactivated"}]}`}
-	answers["POST"+tokens], answers["GET"+tokens] = answer{201, partnerTokenJSON}, answer{200, partnerTokensJSON}
-	answers["DELETE"+tokens+"/Ab3dEf7h"] = answer{204, ""}
-	return answers
+	replies["GET /partners?limit=500"] = reply{200, `{"partners":[` + partnerJSON + `,{"partner_id":"b","name":"B","active":false,"scope":"cards","created_at":"2026-01-02T03:04:05Z"}]}`}
+	replies["PUT"+grant], replies["DELETE"+grant] = reply{201, grantJSON}, reply{204, ""}
+	replies["GET /partners/hurdlr/orgs?limit=500"] = reply{200, `{"orgs":[` + grantJSON + `],"next_cursor":"Yg"}`}
+	replies["GET /partners/hurdlr/orgs?cursor=Yg&limit=500"] = reply{200, `{"orgs":[{"org_id":"z","scope":"customers cards","endpoints":[],"until":null,"state":"org_deactivated"}]}`}
+	replies["POST"+tokens], replies["GET"+tokens] = reply{201, partnerTokenJSON}, reply{200, partnerTokensJSON}
+	replies["DELETE"+tokens+"/Ab3dEf7h"] = reply{204, ""}
+	return replies
 }
 
-// What each command line asks of the admin API.
+// The requests of each command line to the admin API.
 func TestPartnerRequests(t *testing.T) {
 	f := newFakeAdmin(t, partnerAnswers())
 	const grant = "PUT /partners/hurdlr/orgs/h5D8B5gyHtk= "
@@ -76,14 +76,14 @@ func TestPartnerRequests(t *testing.T) {
 	}
 }
 
-// What each answer looks like.
+// How each response is printed.
 func TestPartnerOutput(t *testing.T) {
 	f := newFakeAdmin(t, partnerAnswers())
 	const (
 		put    = "partner put hurdlr --name N --scope cards"
 		grant  = "partner grant hurdlr h5D8B5gyHtk= --scope cards"
 		create = "partner token create hurdlr --name reporting"
-		note   = "grantd: the token is shown once, here: store it now\n"
+		note   = "grantd: the token is shown only once: store it now\n"
 	)
 	tests := []struct {
 		args, golden, out, err string
@@ -94,10 +94,10 @@ func TestPartnerOutput(t *testing.T) {
 		{args: "partner show hurdlr --output json", golden: "partner-put.json"},
 		{args: "partner list", golden: "partner-list.txt"},
 		{args: "partner list --output json", golden: "partner-list.json"},
-		{args: "partner deactivate hurdlr", out: "partner hurdlr is deactivated, and its tokens are void\n"},
+		{args: "partner deactivate hurdlr", out: "partner hurdlr is deactivated and its tokens are void\n"},
 		{args: "partner deactivate hurdlr --output json", golden: "partner-put.json"},
-		{args: "partner reactivate hurdlr", out: "partner hurdlr is active again; its old tokens stay void\n"},
-		{args: "partner void-tokens hurdlr", out: "partner hurdlr has no valid tokens any more\n"},
+		{args: "partner reactivate hurdlr", out: "partner hurdlr is active again; its old tokens remain void\n"},
+		{args: "partner void-tokens hurdlr", out: "partner hurdlr has no valid tokens anymore\n"},
 		{args: "partner delete hurdlr", out: "partner hurdlr is deleted\n"},
 		{args: "partner delete hurdlr --output json", out: "{\n  \"deleted\": \"hurdlr\"\n}\n"},
 
@@ -105,7 +105,7 @@ func TestPartnerOutput(t *testing.T) {
 		{args: grant + " --output json", golden: "partner-grant.json"},
 		{args: "partner orgs hurdlr", golden: "partner-orgs.txt"},
 		{args: "partner orgs hurdlr --output json", golden: "partner-orgs.json"},
-		{args: "partner revoke hurdlr h5D8B5gyHtk=", out: "partner hurdlr may not act for org h5D8B5gyHtk= any more, and its tokens for it are void\n"},
+		{args: "partner revoke hurdlr h5D8B5gyHtk=", out: "partner hurdlr can no longer act for org h5D8B5gyHtk=, and its tokens for this org are void\n"},
 		{args: "partner revoke hurdlr h5D8B5gyHtk= --output json", out: "{\n  \"revoked\": \"h5D8B5gyHtk=\"\n}\n"},
 
 		{args: create, golden: "partner-token-create.txt", err: note},
@@ -127,7 +127,7 @@ func TestPartnerOutput(t *testing.T) {
 	}
 }
 
-// What programs read of a new token (contract §5).
+// The JSON output for a new token, which programs read.
 func TestPartnerTokenForPrograms(t *testing.T) {
 	f := newFakeAdmin(t, partnerAnswers())
 	var made map[string]any
@@ -142,9 +142,9 @@ func TestPartnerTokenForPrograms(t *testing.T) {
 	}
 }
 
-// What the server refuses is told with the member that is wrong.
+// An error of the server is printed with the attribute that is wrong.
 func TestPartnerRefused(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{
+	f := newFakeAdmin(t, map[string]reply{
 		"PUT /partners/hurdlr/orgs/acme": {400, `{"error":"invalid_request","error_description":"until is a time in the future","field":"until"}`},
 		"POST /partners/hurdlr/tokens":   {409, `{"error":"conflict","error_description":"this partner is deactivated: reactivate it first"}`},
 	})

@@ -10,8 +10,8 @@ import (
 	"github.com/grantd/grantd/server/partners"
 )
 
-// pathGrants is where what orgs granted a partner is, below it; lists have it
-// under this name.
+// pathGrants follows the partner's path in the admin API, for the grants of
+// orgs. It is also their name in lists.
 const pathGrants = "orgs"
 
 func (a *app) partnerGrantCommand() *cobra.Command {
@@ -19,16 +19,15 @@ func (a *app) partnerGrantCommand() *cobra.Command {
 	var until string
 	c := &cobra.Command{
 		Use:   "grant ID ORG",
-		Short: "Note that an org lets a partner read for it, and what",
-		Long: `Notes that the org ORG agrees that the partner ID acts for it: with which scopes,
-at which endpoints, until when. It replaces what was granted before; granting
-less ends the tokens that were made with more, granting more leaves them as they
-are.
+		Short: "Grant a partner access to the data of an org",
+		Long: `Records that the org ORG lets the partner ID act for it: with which scopes, at
+which endpoints and until when. This replaces an earlier grant. If it grants less,
+tokens made under the earlier grant end; if it grants more, they stay valid.
 
-An endpoint is GET or HEAD and a path, as a pattern of Go's net/http: {id} stands
-for one segment, a path that ends with / for all below it. Without --endpoint the
-partner may read wherever its scopes reach. With it, only resource servers that
-say that they enforce endpoints accept its tokens.`,
+An endpoint is GET or HEAD and a path, written as a pattern of Go's net/http: {id}
+matches one segment, and a path that ends with / matches all paths below it.
+Without --endpoint the partner may read everything that its scopes allow. With
+it, only resource servers that enforce endpoints accept the partner's tokens.`,
 		Example: `  grantd partner grant hurdlr h5D8B5gyHtk= --scope "customers cards"
   grantd partner grant hurdlr h5D8B5gyHtk= --scope cards --until 2027-01-01T00:00:00Z \
     --endpoint "GET /cards" --endpoint "GET /cards/{id}"`,
@@ -36,9 +35,9 @@ say that they enforce endpoints accept its tokens.`,
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&spec.Scope, "scope", "", "`SCOPES` that it may have, separated by spaces (required)")
-	flags.StringArrayVar(&spec.Endpoints, "endpoint", nil, "`ENDPOINT` that it may read, such as \"GET /cards\"; may be repeated (default: all)")
-	flags.StringVar(&until, "until", "", "`TIME` at which it ends by itself, such as 2027-01-01T00:00:00Z (default: never)")
+	flags.StringVar(&spec.Scope, "scope", "", "`SCOPES` to grant, separated by spaces (required)")
+	flags.StringArrayVar(&spec.Endpoints, "endpoint", nil, "`ENDPOINT` to grant, such as \"GET /cards\"; may be repeated (default: all)")
+	flags.StringVar(&until, "until", "", "`TIME` at which the grant ends, such as 2027-01-01T00:00:00Z (default: never)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := required(c, "scope"); err != nil {
 			return err
@@ -48,15 +47,15 @@ say that they enforce endpoints accept its tokens.`,
 		}
 		if c.Flags().Changed("until") {
 			if _, err := time.Parse(time.RFC3339, until); err != nil {
-				return misuse(c, "--until must be a time such as 2027-01-01T00:00:00Z")
+				return misuse(c, "--until must be a time in RFC 3339 format, such as 2027-01-01T00:00:00Z")
 			}
 			spec.Until = &until
 		}
-		answer, err := a.ask(c, call{method: http.MethodPut, path: path(pathPartners, args[0], pathGrants, args[1]), body: spec})
+		response, err := a.callAPI(c, call{method: http.MethodPut, path: path(pathPartners, args[0], pathGrants, args[1]), body: spec})
 		if err != nil {
 			return err
 		}
-		return show(a, answer, func(v partners.GrantView) { a.pairs(grantPairs(v)) })
+		return show(a, response, func(v partners.GrantView) { a.pairs(grantPairs(v)) })
 	}
 	return c
 }
@@ -76,29 +75,29 @@ func grantPairs(v partners.GrantView) []pair {
 
 func (a *app) partnerRevokeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "revoke ID ORG", Short: "Withdraw what an org granted a partner, with the tokens made for it",
+		Use: "revoke ID ORG", Short: "Withdraw the grant of an org and end the tokens made under it",
 		Args: operands("ID", "ORG"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := a.ask(c, call{method: http.MethodDelete, path: path(pathPartners, args[0], pathGrants, args[1])}); err != nil {
+			if _, err := a.callAPI(c, call{method: http.MethodDelete, path: path(pathPartners, args[0], pathGrants, args[1])}); err != nil {
 				return err
 			}
-			return a.done("revoked", args[1], "partner %s may not act for org %s any more, and its tokens for it are void", text(args[0]), text(args[1]))
+			return a.printDone("revoked", args[1], "partner %s can no longer act for org %s, and its tokens for this org are void", text(args[0]), text(args[1]))
 		},
 	}
 }
 
 func (a *app) partnerOrgsCommand() *cobra.Command {
-	return a.grantsCommand("orgs ID", "List the orgs that granted a partner something, and what", pathPartners, pathGrants,
+	return a.grantsCommand("orgs ID", "List the grants that a partner has, by org", pathPartners, pathGrants,
 		"ORG_ID", func(v partners.GrantView) string { return v.OrgID })
 }
 
 func (a *app) orgPartnersCommand() *cobra.Command {
-	return a.grantsCommand("partners ID", "List the partners that an org granted something, and what", pathOrgs, pathPartners,
+	return a.grantsCommand("partners ID", "List the grants that an org made, by partner", pathOrgs, pathPartners,
 		"PARTNER_ID", func(v partners.GrantView) string { return v.PartnerID })
 }
 
-// grantsCommand lists the grants of one side, with the other's ids: they are
-// below the one in the admin API, under the others' name.
+// grantsCommand lists the grants of one partner or org. In the admin API they
+// are below the path of that one record, under the name of the other kind.
 func (a *app) grantsCommand(use, short, one, others, head string, id func(partners.GrantView) string) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: operands("ID"),
@@ -107,11 +106,11 @@ func (a *app) grantsCommand(use, short, one, others, head string, id func(partne
 			if err != nil {
 				return err
 			}
-			answer, err := server.pages(c.Context(), call{path: path(one, args[0], others)}, others, everything)
+			response, err := server.collectPages(c.Context(), call{path: path(one, args[0], others)}, others, everything)
 			if err != nil {
 				return err
 			}
-			return show(a, answer, func(lists map[string][]partners.GrantView) {
+			return show(a, response, func(lists map[string][]partners.GrantView) {
 				var rows [][]string
 				for _, v := range lists[others] {
 					rows = append(rows, []string{text(id(v)), text(v.State), stamp(v.Until), text(v.Scope), list(v.Endpoints)})

@@ -9,15 +9,15 @@ import (
 	"github.com/grantd/grantd/server/partners"
 )
 
-// pathPartnerTokens is where a partner's tokens are, below it.
+// pathPartnerTokens follows the partner's path in the admin API.
 const pathPartnerTokens = "tokens"
 
 func (a *app) partnerTokenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token",
 		Short: "Manage the long-lived tokens that a partner holds",
-		Long: `A partner token is what a partner's backend keeps, as it would a secret: it makes
-short tokens on behalf of orgs with it.`,
+		Long: `A partner token is a long-lived secret of a partner's backend. The backend
+exchanges it for short-lived tokens on behalf of orgs.`,
 	}
 	c.AddCommand(a.partnerTokenCreateCommand(), a.partnerTokenListCommand(), a.partnerTokenRevokeCommand())
 	return c
@@ -28,18 +28,18 @@ func (a *app) partnerTokenCreateCommand() *cobra.Command {
 	var expires string
 	c := &cobra.Command{
 		Use:   "create ID",
-		Short: "Give a partner a token",
-		Long: `Makes a token for the partner ID and shows it, once. It ends after the time of
---expires, which cannot be moved: give the partner another one before then, and
-revoke the old one when the partner has changed over.`,
+		Short: "Create a token for a partner",
+		Long: `Creates a token for the partner ID and shows it once. The token expires after
+the time set by --expires, which cannot be extended. Before then, create another
+one, and revoke the old one once the partner uses the new one.`,
 		Example: `  grantd partner token create hurdlr --name reporting
   grantd partner token create hurdlr --name reporting --expires 30d --source-ip 203.0.113.0/24`,
 		Args: operands("ID"),
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&spec.Name, "name", "", "`NAME`: what the token is for (required)")
-	flags.StringVar(&expires, "expires", "", "`TIME` that it lives, 1m to 365d (default: 90d)")
+	flags.StringVar(&spec.Name, "name", "", "`NAME` that says what the token is for (required)")
+	flags.StringVar(&expires, "expires", "", "`LIFETIME` of the token, 1m to 365d (default: 90d)")
 	flags.StringSliceVar(&spec.SourceIPs, "source-ip", nil, "`CIDR` that it may be used from; may be repeated (default: anywhere)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := required(c, "name"); err != nil {
@@ -51,11 +51,11 @@ revoke the old one when the partner has changed over.`,
 			}
 			spec.Lifetime = &expires
 		}
-		answer, err := a.ask(c, call{method: http.MethodPost, path: path(pathPartners, args[0], pathPartnerTokens), body: spec})
+		response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathPartners, args[0], pathPartnerTokens), body: spec})
 		if err != nil {
 			return err
 		}
-		return show(a, answer, func(v partners.CreatedToken) {
+		return show(a, response, func(v partners.CreatedToken) {
 			a.pairs([]pair{
 				{"partner_id", text(v.PartnerID)},
 				{"token", text(v.Token)},
@@ -70,17 +70,17 @@ revoke the old one when the partner has changed over.`,
 	return c
 }
 
-const tokenShownOnce = "the token is shown once, here: store it now"
+const tokenShownOnce = "the token is shown only once: store it now"
 
 func (a *app) partnerTokenListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "list ID", Short: "List a partner's tokens and when each was last used", Args: operands("ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			answer, err := a.ask(c, call{method: http.MethodGet, path: path(pathPartners, args[0], pathPartnerTokens)})
+			response, err := a.callAPI(c, call{method: http.MethodGet, path: path(pathPartners, args[0], pathPartnerTokens)})
 			if err != nil {
 				return err
 			}
-			return show(a, answer, a.partnerTokenGrid)
+			return show(a, response, a.partnerTokenGrid)
 		},
 	}
 }
@@ -116,13 +116,13 @@ func (a *app) partnerTokenGrid(l partnerTokenList) {
 func (a *app) partnerTokenRevokeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke ID TOKEN_ID",
-		Short: "End one token of a partner at once, with all made with it",
+		Short: "End one token of a partner and all tokens made with it, at once",
 		Args:  operands("ID", "TOKEN_ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := a.ask(c, call{method: http.MethodDelete, path: path(pathPartners, args[0], pathPartnerTokens, args[1])}); err != nil {
+			if _, err := a.callAPI(c, call{method: http.MethodDelete, path: path(pathPartners, args[0], pathPartnerTokens, args[1])}); err != nil {
 				return err
 			}
-			return a.done("revoked", args[1], "token %s of partner %s is revoked, and the tokens made with it are void", text(args[1]), text(args[0]))
+			return a.printDone("revoked", args[1], "token %s of partner %s is revoked, and the tokens made with it are void", text(args[1]), text(args[0]))
 		},
 	}
 }

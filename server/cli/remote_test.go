@@ -27,11 +27,10 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// waitTime bounds waits for what happens in the background.
+// waitTime limits how long a test waits for background work.
 const waitTime = 20 * time.Second
 
-// lockedBuffer is what a command wrote so far; commands that run beside the
-// test need it.
+// lockedBuffer holds the output of a command that runs in parallel with the test.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -49,7 +48,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// reloadable is `grantd serve` that can be told to reload.
+// reloadable is a `grantd serve` that the test can reload.
 type reloadable struct {
 	public, admin, socket string
 	file                  string // its configuration
@@ -58,8 +57,8 @@ type reloadable struct {
 	stop                  func() int
 }
 
-// serveWith starts a server with the TCP listener of the admin API; more is
-// added to its configuration.
+// serveWith starts a server with more added to its configuration. In more,
+// ADMIN and SOCKET are replaced by its addresses.
 func serveWith(t *testing.T, more string) reloadable {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -100,7 +99,7 @@ func (r reloadable) local(t *testing.T, args ...string) result {
 	return grantd(t, "", append(args, "--socket", r.socket)...)
 }
 
-// token makes a client with the scope, and answers a token of it.
+// token creates a client with the scope and returns a token of it.
 func (r reloadable) token(t *testing.T, id, scope string) string {
 	t.Helper()
 	got := r.local(t, "client", "create", "--id", id, "--scope", scope, "--output", "json")
@@ -132,7 +131,7 @@ func (r reloadable) tokenOf(t *testing.T, id, secret, scope string) string {
 	return body.AccessToken
 }
 
-// certificate makes a certificate for the loopback in the folder.
+// certificate creates a certificate for the loopback address in the folder.
 func certificate(t *testing.T, dir, name string) (cert, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -164,7 +163,7 @@ func certificate(t *testing.T, dir, name string) (cert, key string) {
 	return cert, key
 }
 
-// served is the serial number of the certificate at the address.
+// served returns the serial number of the certificate at the address.
 func served(t *testing.T, address string) string {
 	t.Helper()
 	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
@@ -227,7 +226,7 @@ func TestServerFlag(t *testing.T) {
 	}
 	for _, secret := range []string{reader, writer, token, shop.Secret} {
 		if strings.Contains(s.logs.String(), secret) {
-			t.Error("the log holds a credential")
+			t.Error("the log contains a credential")
 		}
 	}
 }
@@ -239,14 +238,14 @@ func TestServerFlagRefuses(t *testing.T) {
 		says string
 	}{
 		"no token":              {"", []string{"--server", "https://auth.example.com"}, "--server needs a token"},
-		"http beyond this host": {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "http://auth.example.com:8081"}, "must be https beyond this machine"},
-		"http of an address":    {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "http://192.0.2.1:8081"}, "must be https beyond this machine"},
-		"http of 0.0.0.0":       {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "http://0.0.0.0:8081"}, "must be https beyond this machine"},
-		"a name that looks so":  {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "http://localhost.example.com"}, "must be https beyond this machine"},
+		"http beyond this host": {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "http://auth.example.com:8081"}, "must be an https URL unless"},
+		"http of an address":    {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "http://192.0.2.1:8081"}, "must be an https URL unless"},
+		"http of 0.0.0.0":       {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "http://0.0.0.0:8081"}, "must be an https URL unless"},
+		"a name that looks so":  {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "http://localhost.example.com"}, "must be an https URL unless"},
 		"no URL":                {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "auth.example.com"}, "--server must be a URL"},
 		"another scheme":        {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "ftp://auth.example.com"}, "--server must be a URL"},
 		"password in the URL":   {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "https://a:b@auth.example.com"}, "--server must be a URL"},
-		"socket too":            {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "https://auth.example.com", "--socket", "/x"}, "either --server or --socket"},
+		"socket too":            {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "https://auth.example.com", "--socket", "/x"}, "--server and --socket exclude each other"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			got := grantdIn(t, []string{tc.env}, "", append([]string{"client", "list"}, tc.args...)...)
@@ -276,9 +275,9 @@ func TestServerOverTLS(t *testing.T) {
 	}{
 		"the system's authorities": {"https://" + s.admin, nil, "certificate signed by unknown authority"},
 		"another authority":        {"https://" + s.admin, []string{"--ca-file", other}, "certificate"},
-		"a key instead":            {"https://" + s.admin, []string{"--ca-file", key}, "holds no certificate in PEM form"},
+		"a key instead":            {"https://" + s.admin, []string{"--ca-file", key}, "contains no PEM certificate"},
 		"no such file":             {"https://" + s.admin, []string{"--ca-file", filepath.Join(dir, "none")}, "--ca-file: "},
-		"plain HTTP":               {"http://" + s.admin, nil, "answers 400"},
+		"plain HTTP":               {"http://" + s.admin, nil, "returned status 400"},
 	} {
 		if got := list(tc.url, tc.more...); got.code != exitFailed || !strings.Contains(got.err, tc.says) {
 			t.Errorf("%s: %+v", name, got)
@@ -286,7 +285,7 @@ func TestServerOverTLS(t *testing.T) {
 	}
 }
 
-// following is `audit --follow` beside the test.
+// following is an `audit --follow` that runs in parallel with the test.
 type following struct {
 	out, err *lockedBuffer
 	end      func() int
@@ -331,7 +330,7 @@ func TestAuditFollow(t *testing.T) {
 	if got := strings.Count(few.out.String(), "\n"); got != 2 {
 		t.Errorf("--limit 2 shows %d events", got)
 	}
-	for i := range 120 { // more than a page between two looks, or nearly
+	for i := range 120 { // about a page or more between two requests
 		if got := s.local(t, "client", "create", "--id", fmt.Sprintf("late%03d", i)); got.code != exitDone {
 			t.Fatalf("%+v", got)
 		}
@@ -348,7 +347,7 @@ func TestAuditFollow(t *testing.T) {
 			name := fmt.Sprintf("client:late%03d", i)
 			next := strings.Index(f.out.String(), name)
 			if next <= at || strings.Count(f.out.String(), `"target":"`+name+`"`) > 1 {
-				t.Fatalf("%s: %s stands at %d, the one before at %d", name, name, next, at)
+				t.Fatalf("%s: %s is at %d, the one before at %d", name, name, next, at)
 			}
 			at = next
 		}
@@ -364,8 +363,8 @@ func TestAuditFollow(t *testing.T) {
 	}
 }
 
-// A follower whose audit is empty at first misses nothing either, and ends by
-// an error if the server goes away.
+// TestAuditFollowFromNothing: a follower that starts with an empty audit log
+// misses nothing, and ends with an error if the server stops.
 func TestAuditFollowFromNothing(t *testing.T) {
 	s := serveWith(t, "")
 	f := follow(t, "--socket", s.socket)
@@ -375,7 +374,7 @@ func TestAuditFollowFromNothing(t *testing.T) {
 	f.shows(t, "client:first")
 	s.stop()
 	poll.Await(t, waitTime, "the end", func() string {
-		if strings.Contains(f.err.String(), "no grantd answers on") {
+		if strings.Contains(f.err.String(), "no grantd is listening on") {
 			return ""
 		}
 		return "so far: " + f.err.String()
@@ -385,11 +384,11 @@ func TestAuditFollowFromNothing(t *testing.T) {
 	}
 }
 
-// SIGHUP, by the channel that main makes of it.
+// SIGHUP, through the channel that main creates for it.
 func TestReload(t *testing.T) {
 	dir := shortDir(t)
 	cert, key := certificate(t, dir, "public")
-	catalogue := filepath.Join(dir, "scopes.yaml")
+	catalog := filepath.Join(dir, "scopes.yaml")
 	put := func(file, text string) {
 		t.Helper()
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -399,8 +398,8 @@ func TestReload(t *testing.T) {
 	entry := func(name string) string {
 		return "- {name: " + name + ", description: d, read_only: true, sensitive: false}\n"
 	}
-	put(catalogue, entry("old:read"))
-	s := serveWith(t, "scopes: {file: "+catalogue+"}\nlog: {level: warn}\npublic: {tls: {cert_file: "+cert+", key_file: "+key+"}}")
+	put(catalog, entry("old:read"))
+	s := serveWith(t, "scopes: {file: "+catalog+"}\nlog: {level: warn}\npublic: {tls: {cert_file: "+cert+", key_file: "+key+"}}")
 	address := strings.TrimPrefix(s.public, "https://")
 	reload := func(outcome string) {
 		t.Helper()
@@ -425,9 +424,9 @@ func TestReload(t *testing.T) {
 		t.Error("logs below its level")
 	}
 
-	// A new catalogue, certificate and log level are taken together.
+	// A new catalog, certificate and log level are applied together.
 	first := served(t, address)
-	put(catalogue, entry("old:read")+entry("new:read"))
+	put(catalog, entry("old:read")+entry("new:read"))
 	newCert, newKey := certificate(t, dir, "new")
 	for from, to := range map[string]string{newCert: cert, newKey: key} {
 		if err := os.Rename(from, to); err != nil {
@@ -440,7 +439,7 @@ func TestReload(t *testing.T) {
 	}
 	put(s.file, strings.Replace(string(config), "level: warn", "level: debug", 1))
 	s.reload <- struct{}{}
-	poll.Await(t, waitTime, "the new catalogue", func() string {
+	poll.Await(t, waitTime, "the new catalog", func() string {
 		got := s.local(t, "scope", "list")
 		if strings.Contains(got.out, "new:read") {
 			return ""
@@ -462,11 +461,11 @@ func TestReload(t *testing.T) {
 		return "log: " + s.logs.String()
 	})
 
-	// A bad catalogue keeps the old one; the rest is taken all the same.
-	put(catalogue, "- {name: new:read\n")
+	// A bad catalog leaves the old one in place; the rest is applied.
+	put(catalog, "- {name: new:read\n")
 	reload(`"reload failed; the old state stays","what":"catalogue"`)
 	creates("d", "new:read", exitDone)
-	put(catalogue, entry("newer:read"))
+	put(catalog, entry("newer:read"))
 	second := served(t, address)
 	put(key, "no key")
 	reload(`"reload failed; the old state stays","what":"tls"`)
@@ -476,9 +475,9 @@ func TestReload(t *testing.T) {
 	creates("e", "newer:read", exitDone)
 
 	// A bad configuration changes nothing.
-	put(catalogue, entry("newest:read"))
+	put(catalog, entry("newest:read"))
 	put(s.file, string(config)+"\nfrob: 1\n")
-	reload("reload failed; the old configuration stays")
+	reload("reload failed; the old configuration remains in use")
 	creates("f", "newest:read", exitFailed)
 	put(s.file, string(config))
 	if code := s.stop(); code != exitDone {

@@ -7,21 +7,21 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// records is a kind of thing that the admin API keeps under an id, and how
-// its commands print it. V is one as lists and actions answer it, S one as it
-// is shown alone.
-type records[V, S any] struct {
-	noun  string // what messages call one
-	path  string // where they are in the admin API; lists have them under this name
+// resource describes a kind of record of the admin API and how its commands
+// print it. V is the type in lists and in the responses of actions, S the type in
+// the response for one record.
+type resource[V, S any] struct {
+	noun  string // for messages
+	path  string // in the admin API, and the name of the list in responses
 	heads []string
 	row   func(V) []string
 	pairs func(S) []pair
 }
 
-// filter answers what a list is asked for; nil: all.
+// filter returns the query of a list request; a nil filter lists everything.
 type filter func(c *cobra.Command) (url.Values, error)
 
-func (r records[V, S]) list(a *app, short string, only filter) *cobra.Command {
+func (r resource[V, S]) list(a *app, short string, only filter) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: short, Args: operands(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -36,11 +36,11 @@ func (r records[V, S]) list(a *app, short string, only filter) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer, err := server.pages(c.Context(), from, r.path, everything)
+			response, err := server.collectPages(c.Context(), from, r.path, everything)
 			if err != nil {
 				return err
 			}
-			return show(a, answer, func(lists map[string][]V) {
+			return show(a, response, func(lists map[string][]V) {
 				var rows [][]string
 				for _, v := range lists[r.path] {
 					rows = append(rows, r.row(v))
@@ -51,48 +51,49 @@ func (r records[V, S]) list(a *app, short string, only filter) *cobra.Command {
 	}
 }
 
-func (r records[V, S]) show(a *app, short string) *cobra.Command {
+func (r resource[V, S]) show(a *app, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: short, Args: operands("ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			answer, err := a.ask(c, call{method: http.MethodGet, path: path(r.path, args[0])})
+			response, err := a.callAPI(c, call{method: http.MethodGet, path: path(r.path, args[0])})
 			if err != nil {
 				return err
 			}
-			return show(a, answer, func(s S) { a.pairs(r.pairs(s)) })
+			return show(a, response, func(s S) { a.pairs(r.pairs(s)) })
 		},
 	}
 }
 
-func (r records[V, S]) delete(a *app, short string) *cobra.Command {
+func (r resource[V, S]) delete(a *app, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete ID", Short: short, Args: operands("ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := a.ask(c, call{method: http.MethodDelete, path: path(r.path, args[0])}); err != nil {
+			if _, err := a.callAPI(c, call{method: http.MethodDelete, path: path(r.path, args[0])}); err != nil {
 				return err
 			}
-			return a.done("deleted", args[0], "%s %s is deleted", r.noun, text(args[0]))
+			return a.printDone("deleted", args[0], "%s %s is deleted", r.noun, text(args[0]))
 		},
 	}
 }
 
-// action is a verb that the API has under the same name; done says what has
-// become of the thing.
-func (r records[V, S]) action(a *app, verb, short, done string) *cobra.Command {
+// action returns a command for an action that the API has under the same name.
+// done completes the sentence about the record that is printed.
+func (r resource[V, S]) action(a *app, verb, short, done string) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " ID", Short: short, Args: operands("ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			answer, err := a.ask(c, call{method: http.MethodPost, path: path(r.path, args[0], verb)})
+			response, err := a.callAPI(c, call{method: http.MethodPost, path: path(r.path, args[0], verb)})
 			if err != nil {
 				return err
 			}
-			return show(a, answer, func(V) { a.println("%s %s %s", r.noun, text(args[0]), done) })
+			return show(a, response, func(V) { a.println("%s %s %s", r.noun, text(args[0]), done) })
 		},
 	}
 }
 
-// done tells of what leaves nothing to show: {"<verb>":"<id>"} or a line.
-func (a *app) done(verb, id, format string, args ...any) error {
+// printDone prints the result of a command that has no response to show: a line,
+// or {"<verb>":"<id>"} as JSON.
+func (a *app) printDone(verb, id, format string, args ...any) error {
 	if a.output == outputJSON {
 		return a.printJSON(map[string]string{verb: id})
 	}
@@ -100,7 +101,7 @@ func (a *app) done(verb, id, format string, args ...any) error {
 	return nil
 }
 
-// state is a cell for whether a thing is active.
+// state returns a cell that says whether a record is active.
 func state(active bool) string {
 	if active {
 		return "active"

@@ -8,29 +8,31 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/server/version"
 )
 
-// Exit codes (contract §5).
+// Exit codes.
 const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// Streams are what a command may touch of the process that runs it.
+// Streams are the parts of the process that a command may use.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Env      func() []string // os.Environ in production; nil: no environment
-	// Reload begins to listen for SIGHUP and answers a channel that tells of
-	// each; only serve calls it, so that any other command ends by one. May be
-	// nil.
+	// Reload starts to listen for SIGHUP and returns a channel that receives a
+	// value for each. Only serve calls it, so SIGHUP ends any other command. It
+	// may be nil.
 	Reload func() <-chan struct{}
 }
 
-// Run runs one command line (without the program's name) and answers the exit
-// code: 0 done, 1 failed, 2 used wrongly. Data goes to Out; errors, notes and
-// logs go to Err. The commands that serve end when ctx does.
+// Run runs one command line (without the program's name) and returns the exit
+// code: 0 for success, 1 for a failure, 2 for wrong usage. Data goes to Out;
+// errors, notes and logs go to Err. The commands that serve end when ctx does.
 func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	out := &sticky{w: std.Out}
 	a := &app{in: std.In, out: out, err: std.Err, env: std.Env, reload: std.Reload, output: outputTable}
@@ -38,7 +40,7 @@ func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	root.SetIn(std.In)
 	root.SetOut(out)
 	root.SetErr(std.Err)
-	root.SetArgs(append([]string{}, args...)) // never nil, which means os.Args to cobra
+	root.SetArgs(append([]string{}, args...)) // never nil: cobra would then use os.Args
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		err = out.err
@@ -46,7 +48,8 @@ func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	return a.exit(ctx, err)
 }
 
-// app is one run: its streams, and the flags that several commands share.
+// app is one run of the program: its streams and the flags that several
+// commands share.
 type app struct {
 	in  io.Reader
 	out *sticky
@@ -61,7 +64,7 @@ type app struct {
 	reload     func() <-chan struct{}
 }
 
-// exit tells of err, one line for each thing that is wrong.
+// exit prints err, one line for each problem, and returns the exit code.
 func (a *app) exit(ctx context.Context, err error) int {
 	var usage *usageError
 	switch {
@@ -80,12 +83,12 @@ func (a *app) exit(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// say writes one line for people, on standard error.
+// say prints one line for people on standard error.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintln(a.err, "grantd: "+visible(fmt.Sprintf(format, args...)))
 }
 
-// lookup answers the value of an environment variable, or "".
+// lookup returns the value of an environment variable, or "".
 func (a *app) lookup(name string) string {
 	if a.env == nil {
 		return ""
@@ -98,8 +101,8 @@ func (a *app) lookup(name string) string {
 	return ""
 }
 
-// sticky remembers that writing failed: a secret that is shown once must not
-// be lost to a full disk with exit code 0.
+// sticky remembers that a write failed: if a full disk loses a secret that is
+// shown only once, the exit code must not be 0.
 type sticky struct {
 	w   io.Writer
 	err error
@@ -122,11 +125,11 @@ func (a *app) rootCommand() *cobra.Command {
 		Use:   "grantd",
 		Short: "An OAuth 2.0 server for the client credentials grant",
 		Long: `grantd lets your backend services prove who they are. A client (a service with
-an id and a secret) asks it for an access token; a resource server (a service
-that is called with a token) asks it whether the token is good.
+an ID and a secret) requests an access token from it. A resource server (a
+service that receives tokens) asks it whether a token is valid.
 
-New here? Run 'grantd dev' and paste the lines that it prints.`,
-		Version:       build().Version,
+New here? Run 'grantd dev' and paste the commands that it prints.`,
+		Version:       version.Read().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -142,7 +145,7 @@ New here? Run 'grantd dev' and paste the lines that it prints.`,
 	root.AddCommand(a.versionCommand())
 	root.Flags().Bool("version", false, "print the version")
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.PersistentFlags().Var(&a.output, "output", "how to print: table or json")
+	root.PersistentFlags().Var(&a.output, "output", "output format: table or json")
 	a.strict(root)
 	return root
 }

@@ -41,11 +41,12 @@ func TestHelp(t *testing.T) {
 const wantPerson = `--authorized-user must be a name and a telephone number with its country code, such as "Jane Doe +15555550199"; see 'grantd customer put --help'`
 
 const (
-	wantUntil    = `--until must be a time such as 2027-01-01T00:00:00Z; see 'grantd partner grant --help'`
+	wantUntil    = `--until must be a time in RFC 3339 format, such as 2027-01-01T00:00:00Z; see 'grantd partner grant --help'`
 	wantEndpoint = `--endpoint: an endpoint is GET or HEAD, one space and a path pattern as of Go's net/http, such as "GET /cards" or "GET /customers/{id}/cards"; see 'grantd partner grant --help'`
 )
 
-// Misuse is one line on standard error, nothing on standard output, code 2.
+// Misuse prints one line on standard error, nothing on standard output, and
+// ends with code 2.
 func TestMisuse(t *testing.T) {
 	tests := []struct {
 		name string
@@ -54,23 +55,23 @@ func TestMisuse(t *testing.T) {
 	}{
 		{"unknown command", "clinet", `unknown command "clinet", did you mean client?; see 'grantd --help'`},
 		{"unknown command below a noun", "client|shw", `unknown command "shw", did you mean show?; see 'grantd client --help'`},
-		{"unknown command with a flag of its own", "frob|put|acme|--name|N", `unknown command "frob"; see 'grantd --help'`},
+		{"unknown command with an unknown flag", "frob|put|acme|--name|N", `unknown command "frob"; see 'grantd --help'`},
 		{"unknown topic of help", "help|frob", `unknown command "frob"; see 'grantd --help'`},
 		{"unknown shell", "completion|frob", `unknown command "frob"; see 'grantd completion --help'`},
 		{"unknown flag", "client|list|--frob", `unknown flag: --frob; see 'grantd client list --help'`},
-		{"unknown output", "version|--output|xml", `invalid argument "xml" for "--output" flag: choose table or json; see 'grantd version --help'`},
+		{"unknown output", "version|--output|xml", `invalid argument "xml" for "--output" flag: must be table or json; see 'grantd version --help'`},
 		{"no ID", "client|show", `ID is missing; see 'grantd client show --help'`},
 		{"empty ID", "client|delete|", `ID is empty; see 'grantd client delete --help'`},
 		{"two IDs", "client|show|a|b", `1 argument too many; see 'grantd client show --help'`},
 		{"no SID", "client|revoke-secret|a", `SID is missing; see 'grantd client revoke-secret --help'`},
 		{"argument where none is", "serve|a|b", `2 arguments too many; see 'grantd serve --help'`},
 		{"ttl without unit", "client|create|--ttl|3600", `--ttl: "3600" has no unit; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms; see 'grantd client create --help'`},
-		{"ttl of half a second", "client|create|--ttl|1500ms", `--ttl: must be whole seconds; see 'grantd client create --help'`},
+		{"ttl of half a second", "client|create|--ttl|1500ms", `--ttl: must be a whole number of seconds; see 'grantd client create --help'`},
 		{"empty id at creation", "client|create|--id|", `--id is empty; see 'grantd client create --help'`},
 		{"empty hash at creation", "client|create|--secret-hash=", `--secret-hash is empty; see 'grantd client create --help'`},
-		{"token use of no resource server", "client|create|--token-use|client", `--token-use is for resource servers: add --introspect; see 'grantd client create --help'`},
-		{"enforces of no resource server", "client|create|--enforces|source_ip", `--enforces is for resource servers: add --introspect; see 'grantd client create --help'`},
-		{"two URIs of one resource server", "client|create|--introspect|--resource|https://a,https://b", `--resource is the resource server's own URI with --introspect: give it once; see 'grantd client create --help'`},
+		{"token use of no resource server", "client|create|--token-use|client", `--token-use applies only to resource servers: add --introspect; see 'grantd client create --help'`},
+		{"enforces of no resource server", "client|create|--enforces|source_ip", `--enforces applies only to resource servers: add --introspect; see 'grantd client create --help'`},
+		{"two URIs of one resource server", "client|create|--introspect|--resource|https://a,https://b", `with --introspect, --resource is the URI of the resource server itself: give it only once; see 'grantd client create --help'`},
 		{"org in an update", "client|update|a|--org|b", `unknown flag: --org; see 'grantd client update --help'`},
 		{"empty update", "client|update|a", `nothing to change: give at least one flag such as --scope; see 'grantd client update --help'`},
 		{"grace without unit", "client|rotate-secret|a|--grace|24", `--grace: "24" has no unit; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms; see 'grantd client rotate-secret --help'`},
@@ -117,13 +118,13 @@ func TestMisuse(t *testing.T) {
 		{"partner tokens of nobody", "partner|token|list", `ID is missing; see 'grantd partner token list --help'`},
 		{"revoke of no partner token", "partner|token|revoke|p", `TOKEN_ID is missing; see 'grantd partner token revoke --help'`},
 		{"unknown verb of partner tokens", "partner|token|rotate|p", `unknown command "rotate"; see 'grantd partner token --help'`},
-		{"no token", "token|explain", `standard input holds no token; see 'grantd token explain --help'`},
+		{"no token", "token|explain", `standard input is empty: it must contain a token; see 'grantd token explain --help'`},
 		{"empty token", "token|explain|", `TOKEN is empty; see 'grantd token explain --help'`},
 		{"two tokens", "token|revoke|a|b", `1 argument too many; see 'grantd token revoke --help'`},
-		{"token and jti", "token|revoke|a|--jti|b", `give either TOKEN or --jti; see 'grantd token revoke --help'`},
+		{"token and jti", "token|revoke|a|--jti|b", `TOKEN and --jti exclude each other: give only one; see 'grantd token revoke --help'`},
 		{"empty jti", "token|revoke|--jti=", `--jti is empty; see 'grantd token revoke --help'`},
 		{"audit of nothing", "audit|--limit|0", `--limit must be 1 or more; see 'grantd audit --help'`},
-		{"dev beyond this machine", "dev|--listen|0.0.0.0:0", `--listen is beyond loopback without TLS: set public.tls.cert_file and public.tls.key_file, or public.behind_tls_proxy where a proxy in front ends TLS (flag); see 'grantd dev --help'`},
+		{"dev beyond this machine", "dev|--listen|0.0.0.0:0", `--listen must not be open to other machines without TLS: set public.tls.cert_file and public.tls.key_file, or public.behind_tls_proxy if a proxy in front terminates TLS (flag); see 'grantd dev --help'`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,12 +133,12 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// A noun alone shows its commands, but it is no success for a script.
+// A noun alone shows its commands, but does not succeed.
 func TestNoCommand(t *testing.T) {
 	for _, args := range [][]string{nil, {"client"}, {"org"}, {"customer"}, {"partner"}, {"partner", "token"}, {"token"}, {"config"}, {"completion"}} {
 		path := strings.Join(append([]string{"grantd"}, args...), " ")
 		got := grantd(t, "", args...)
-		last := "grantd: no command given; see '" + path + " --help'\n"
+		last := "grantd: a command is missing; see '" + path + " --help'\n"
 		if got.code != exitUsage || got.out != "" || !strings.Contains(got.err, "Usage:\n  "+path+" [command]") || !strings.HasSuffix(got.err, last) {
 			t.Errorf("%s: %+v", path, got)
 		}
@@ -149,7 +150,7 @@ type fullDisk struct{}
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
 func TestOutputThatCannotBeWritten(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{"POST /clients": {201, `{"client_id":"a","client_secret":"s"}`}})
+	f := newFakeAdmin(t, map[string]reply{"POST /clients": {201, `{"client_id":"a","client_secret":"s"}`}})
 	for _, format := range []string{"table", "json"} {
 		var errs strings.Builder
 		code := Run(t.Context(), []string{"client", "create", "--socket", f.socket, "--output", format}, Streams{Out: fullDisk{}, Err: &errs})
@@ -165,7 +166,7 @@ func TestInterrupted(t *testing.T) {
 	defer w.Close()
 	for _, args := range [][]string{{"client", "list"}, {"token", "explain"}} {
 		var out, errs strings.Builder
-		code := Run(cancelled(t), append(args, "--socket", f.socket), Streams{In: endless, Out: &out, Err: &errs})
+		code := Run(canceledContext(t), append(args, "--socket", f.socket), Streams{In: endless, Out: &out, Err: &errs})
 		(result{code, out.String(), errs.String()}).is(t, result{exitFailed, "", "grantd: interrupted\n"})
 	}
 }

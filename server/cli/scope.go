@@ -12,18 +12,18 @@ import (
 func (a *app) scopeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "scope",
-		Short: "Show the scopes that clients can be given",
-		Long: `A scope names a right, such as users:read. The server has a catalogue of them:
-a built-in one, or the file that scopes.file of its configuration names.`,
+		Short: "Show the scopes that clients may have",
+		Long: `A scope names a permission, such as users:read. The catalog of a server lists all
+scopes: it is built in, or read from the file that the key scopes.file names.`,
 	}
 	c.AddCommand(&cobra.Command{
-		Use: "list", Short: "List the scopes of the catalogue", Args: operands(),
+		Use: "list", Short: "List the scopes of the catalog", Args: operands(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			answer, err := a.ask(c, call{method: http.MethodGet, path: path("scopes")})
+			response, err := a.callAPI(c, call{method: http.MethodGet, path: path("scopes")})
 			if err != nil {
 				return err
 			}
-			return show(a, answer, a.scopeGrid)
+			return show(a, response, a.scopeGrid)
 		},
 	})
 	return a.connectFlags(c)

@@ -13,22 +13,21 @@ import (
 	"github.com/grantd/grantd/server/logbuf"
 )
 
-// stopTime bounds how long requests that are being answered may hold up the
-// end of the process.
-const stopTime = 20 * time.Second
+// stopTimeout is how long requests in progress may delay the end of the process.
+const stopTimeout = 20 * time.Second
 
 func (a *app) serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
-		Long: `Runs the server until it is told to end (SIGINT, SIGTERM). It prints one line once
-it serves, 'ready public=URL admin=SOCKET', and logs to standard error.
+		Long: `Runs the server until SIGINT or SIGTERM. Once it accepts requests, it prints the
+line 'ready public=URL admin=SOCKET'. It logs to standard error.
 
-On SIGHUP it reads its scope catalogue, certificates and log level again; what
-cannot be read stays as it was.
+On SIGHUP it reads its scope catalog, certificates and log level again. What it
+cannot read stays as it was.
 
-Without a configuration file it is a sandbox on 127.0.0.1:8080 that keeps its
-data in ./grantd-data.`,
+Without a configuration file it is a sandbox on 127.0.0.1:8080 with its data in
+./grantd-data.`,
 		Example: `  grantd serve --config /etc/grantd/grantd.yaml`,
 		Args:    operands(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -36,7 +35,7 @@ data in ./grantd-data.`,
 			if err != nil {
 				return err
 			}
-			o, flush := a.serving(cfg)
+			o, flush := a.serverOptions(cfg)
 			defer flush()
 			for _, w := range warnings {
 				o.Log.WarnContext(c.Context(), "config: "+w)
@@ -51,12 +50,12 @@ data in ./grantd-data.`,
 	return c
 }
 
-// run serves until ctx ends or a listener fails. ready is called once it
-// serves, and ends it by an error.
+// run serves until ctx ends or a listener fails. It calls ready once it accepts
+// requests, and stops if ready returns an error.
 func (a *app) run(ctx context.Context, o server.Options, ready func(context.Context, *server.Server) error) (err error) {
 	var reload <-chan struct{}
 	if a.reload != nil {
-		reload = a.reload() // from the start: an early SIGHUP must not end it
+		reload = a.reload() // before anything else: an early SIGHUP must not end the process
 	}
 	defer raiseHeap()()
 	s, err := server.New(ctx, o)
@@ -67,7 +66,7 @@ func (a *app) run(ctx context.Context, o server.Options, ready func(context.Cont
 		return err
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		err = errors.Join(err, s.Stop(ctx))
 	}()
@@ -87,23 +86,23 @@ func (a *app) run(ctx context.Context, o server.Options, ready func(context.Cont
 	}
 }
 
-// reloadFiles reads the configuration again and has the server take what it
-// can without a restart. Faults are logged, and everything stays as it was.
+// reloadFiles reads the configuration again and applies what needs no restart.
+// If the configuration is wrong, it logs the error and changes nothing.
 func (a *app) reloadFiles(ctx context.Context, s *server.Server, log *slog.Logger) {
 	cfg, _, err := a.loadConfig()
 	if err != nil {
-		log.ErrorContext(ctx, "reload failed; the old configuration stays", "error", err)
+		log.ErrorContext(ctx, "reload failed; the old configuration remains in use", "error", err)
 		return
 	}
-	_ = s.Reload(ctx, cfg) // it logs what failed
+	_ = s.Reload(ctx, cfg) // logs its errors
 }
 
-// serving answers the options of a server that logs to standard error, from a
-// level that can be changed. flush is to be called at the end.
-func (a *app) serving(cfg config.Config) (o server.Options, flush func()) {
+// serverOptions returns the options of a server that logs to standard error and
+// whose log level can change. The caller must call flush at the end.
+func (a *app) serverOptions(cfg config.Config) (o server.Options, flush func()) {
 	level := new(slog.LevelVar)
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
-	level.Set(levels[cfg.Log.Level]) // info is the zero level
+	level.Set(levels[cfg.Log.Level]) // info is the zero value
 	lines := logbuf.New(a.err)
 	o = server.Options{Config: cfg, Level: level}
 	if cfg.Log.Format == "text" {

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// running is a command that serves in this process.
+// running is a command that runs a server in this process.
 type running struct {
 	printed []string // up to the ready line, without it
 	ready   string
@@ -86,7 +86,7 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// The lines that dev prints run one after another.
+// TestDevLines runs the commands that dev prints, one after another.
 func TestDevLines(t *testing.T) {
 	for _, program := range []string{"sh", "curl", "sed"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -154,6 +154,6 @@ func TestDevJSON(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, s.errs)
 	}
 	if _, err := os.Stat(filepath.Dir(d.AdminSocket)); !os.IsNotExist(err) {
-		t.Errorf("the folder is left: %v", err)
+		t.Errorf("the folder still exists: %v", err)
 	}
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -13,7 +11,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// maxTokenInput bounds what is read from standard input: no token is as long.
+// maxTokenInput limits what is read from standard input, in bytes. No token is
+// that long.
 const maxTokenInput = 64 << 10
 
 const pathTokens = "tokens"
@@ -22,8 +21,8 @@ func (a *app) tokenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token",
 		Short: "Explain and revoke access tokens",
-		Long: `Without TOKEN, or with -, the token is read from standard input. That keeps it
-out of the process list and of the shell's history.`,
+		Long: `Without TOKEN, or with -, the token is read from standard input. This keeps it out
+of the process list and the shell's history.`,
 	}
 	c.AddCommand(a.tokenExplainCommand(), a.tokenRevokeCommand(), a.tokenVoidAllCommand())
 	return a.connectFlags(c)
@@ -31,34 +30,35 @@ out of the process list and of the shell's history.`,
 
 const tokenHint = `
 
-Without TOKEN, or with -, the token is read from standard input. As an argument
-it works too, but stands in the process list and in the shell's history.`
+Without TOKEN, or with -, the token is read from standard input. An argument works
+too, but is visible in the process list and in the shell's history.`
 
 func (a *app) tokenExplainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "explain [TOKEN | -]",
-		Short:   "Say why a token is good or not",
-		Long:    `Says whether a token is active, and if not, what ended it, when and by whom.` + tokenHint,
+		Use:   "explain [TOKEN | -]",
+		Short: "Explain why a token is or is not valid",
+		Long: `Shows whether a token is active. If it is not, shows what ended it, when and by
+whom.` + tokenHint,
 		Example: `  grantd token explain < token.txt`,
 		Args:    optional("TOKEN"),
 		RunE: func(c *cobra.Command, args []string) error {
-			token, err := a.token(c, args)
+			token, err := a.readToken(c, args)
 			if err != nil {
 				return err
 			}
-			answer, err := a.ask(c, call{
+			response, err := a.callAPI(c, call{
 				method: http.MethodPost, path: path(pathTokens, "explain"), body: map[string]string{"token": token},
 			})
 			if err != nil {
 				return err
 			}
-			return show(a, answer, a.explanationPairs)
+			return show(a, response, a.explanationPairs)
 		},
 	}
 }
 
-// explanationPairs leaves out what is absent: of a malformed token that is
-// nearly everything.
+// explanationPairs omits what is absent, which is nearly everything for a
+// malformed token.
 func (a *app) explanationPairs(x tokens.Explanation) {
 	var present []pair
 	for _, p := range []pair{
@@ -80,7 +80,7 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 		{"scope", text(x.Scope)},
 		{"upgradable_scope", text(x.Upgradable)},
 		{"aud", list(x.Audience)},
-		{"resources", list(named(x.Resources))},
+		{"resources", list(resourceNames(x.Resources))},
 		{"source_ips", list(x.SourceIPs)},
 		{"endpoints", list(x.Endpoints)},
 		{"issued_at", stamp(x.IssuedAt)},
@@ -96,8 +96,8 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 	a.pairs(present)
 }
 
-// named answers a name for each resource: its type and id.
-func named(resources []store.Resource) (names []string) {
+// resourceNames returns a name for each resource: its type and ID.
+func resourceNames(resources []store.Resource) (names []string) {
 	for _, r := range resources {
 		for _, id := range r.IDs {
 			names = append(names, r.Type+"/"+id)
@@ -111,30 +111,30 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "revoke [TOKEN | -]",
 		Short: "End one token",
-		Long:  `Ends a token: it is inactive on every replica when the command returns.` + tokenHint,
+		Long:  `Ends a token. It is inactive on every replica when the command returns.` + tokenHint,
 		Example: `  grantd token revoke < token.txt
-  grantd token revoke --jti 8tLrT…    # as introspection, logs and audit name it`,
+  grantd token revoke --jti 8tLrT…    # the ID is in introspection, logs and the audit log`,
 		Args: optional("TOKEN"),
 	}
-	c.Flags().StringVar(&jti, "jti", "", "`ID` of the token, in place of the token itself")
+	c.Flags().StringVar(&jti, "jti", "", "`ID` of the token, instead of the token")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		body := map[string]string{"jti": jti}
 		if !c.Flags().Changed("jti") {
-			token, err := a.token(c, args)
+			token, err := a.readToken(c, args)
 			if err != nil {
 				return err
 			}
 			body = map[string]string{"token": token}
 		} else if len(args) > 0 {
-			return misuse(c, "give either TOKEN or --jti")
+			return misuse(c, "TOKEN and --jti exclude each other: give only one")
 		} else if jti == "" {
 			return misuse(c, "--jti is empty")
 		}
-		answer, err := a.ask(c, call{method: http.MethodPost, path: path(pathTokens, "revoke"), body: body})
+		response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathTokens, "revoke"), body: body})
 		if err != nil {
 			return err
 		}
-		return show(a, answer, func(v revokedToken) { a.println("token %s is revoked", text(v.ID)) })
+		return show(a, response, func(v revokedToken) { a.println("token %s is revoked", text(v.ID)) })
 	}
 	return c
 }
@@ -143,16 +143,16 @@ func (a *app) tokenVoidAllCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "void-all",
 		Short: "End every token of every client",
-		Long: `Makes every token that was issued before inactive on every replica. Clients ask
-for new ones; their secrets stay as they are. For emergencies, and after a
-backup was put back.`,
+		Long: `Makes every token issued so far inactive on every replica. Clients must request
+new ones; their secrets do not change. Use it in emergencies, and after you
+restored a backup.`,
 		Args: operands(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			answer, err := a.ask(c, call{method: http.MethodPost, path: path(pathTokens, "void-all")})
+			response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathTokens, "void-all")})
 			if err != nil {
 				return err
 			}
-			return show(a, answer, func(struct{}) { a.println("every token issued before now is void") })
+			return show(a, response, func(struct{}) { a.println("every token issued before now is void") })
 		},
 	}
 }
@@ -161,7 +161,7 @@ type revokedToken struct {
 	ID string `json:"revoked"`
 }
 
-// optional takes one operand or none.
+// optional accepts one operand or none.
 func optional(name string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -171,8 +171,8 @@ func optional(name string) cobra.PositionalArgs {
 	}
 }
 
-// token is the argument, or what stands on standard input.
-func (a *app) token(c *cobra.Command, args []string) (string, error) {
+// readToken returns the argument, or else the content of standard input.
+func (a *app) readToken(c *cobra.Command, args []string) (string, error) {
 	if len(args) > 0 && args[0] != "-" {
 		return args[0], nil
 	}
@@ -185,36 +185,10 @@ func (a *app) token(c *cobra.Command, args []string) (string, error) {
 	}
 	switch words := strings.Fields(string(input)); len(words) {
 	case 0:
-		return "", misuse(c, "standard input holds no token")
+		return "", misuse(c, "standard input is empty: it must contain a token")
 	case 1:
 		return words[0], nil
 	default:
-		return "", misuse(c, "standard input must hold one token and nothing else")
-	}
-}
-
-// errTooMuch says that there is more input than was to be read.
-var errTooMuch = errors.New("too much input")
-
-// readAll reads up to limit bytes, but not past the end of ctx: a terminal may
-// never give an end. Errors: errTooMuch.
-func readAll(ctx context.Context, in io.Reader, limit int64) ([]byte, error) {
-	type result struct {
-		input []byte
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		b, err := io.ReadAll(io.LimitReader(in, limit+1))
-		done <- result{b, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case r := <-done:
-		if r.err == nil && int64(len(r.input)) > limit {
-			r.err = errTooMuch
-		}
-		return r.input, r.err
+		return "", misuse(c, "standard input must contain one token and nothing else")
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestTokenInput(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{
+	f := newFakeAdmin(t, map[string]reply{
 		"POST /tokens/explain": {200, `{"state":"active","detail":"d"}`},
 		"POST /tokens/revoke":  {200, `{"revoked":"j"}`},
 	})
@@ -39,7 +39,7 @@ func TestTokenInput(t *testing.T) {
 func TestTokenInputRefused(t *testing.T) {
 	f := newFakeAdmin(t, nil)
 	f.run(t, "a b", "token", "explain").is(t, result{code: exitUsage,
-		err: "grantd: standard input must hold one token and nothing else; see 'grantd token explain --help'\n"})
+		err: "grantd: standard input must contain one token and nothing else; see 'grantd token explain --help'\n"})
 	f.run(t, strings.Repeat("a", maxTokenInput+1), "token", "explain").is(t, result{code: exitFailed,
 		err: "grantd: standard input is too long for a token\n"})
 	if len(f.asked) > 0 {
@@ -48,14 +48,14 @@ func TestTokenInputRefused(t *testing.T) {
 }
 
 func TestTokenOutput(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{
+	f := newFakeAdmin(t, map[string]reply{
 		"POST /tokens/explain": {200, `{"state":"void","detail":"every token of client:a issued before was voided by uid:0","ended_at":"2026-01-02T03:04:05Z",` +
 			`"ended_by":"uid:0","void_of":"client:a","jti":"j","token_use":"client","sub":"client:a","client_id":"a","secret_id":"s","scope":"users:read",` +
 			`"aud":["https://x","https://y"],"issued_at":"2026-01-02T03:00:00Z","expires_at":"2026-01-02T04:00:00Z","secret_state":"live","client_state":"active"}`},
 		"POST /tokens/revoke": {200, `{"revoked":"j"}`},
 	})
 	golden(t, "token-explain.txt", f.run(t, "x", "token", "explain").out)
-	f = newFakeAdmin(t, map[string]answer{
+	f = newFakeAdmin(t, map[string]reply{
 		"POST /tokens/explain": {200, `{"state":"active","detail":"active until 2026-01-02T04:00:00Z","jti":"j","token_use":"customer","sub":"customer:10001",` +
 			`"client_id":"a","scope":"cards","upgradable_scope":"cards-write","resources":[{"type":"card","ids":["12","13"]}],"issued_at":"2026-01-02T03:00:00Z",` +
 			`"expires_at":"2026-01-02T04:00:00Z","auth_time":"2026-01-02T02:59:58Z","amr":["otp","sms"],"parent_jtis":["p","q"]}`},
@@ -67,7 +67,7 @@ func TestTokenOutput(t *testing.T) {
 }
 
 func TestAuditOutput(t *testing.T) {
-	f := newFakeAdmin(t, map[string]answer{"GET /audit?limit=50": {200, `{"events":[` +
+	f := newFakeAdmin(t, map[string]reply{"GET /audit?limit=50": {200, `{"events":[` +
 		`{"id":"2","time":"2026-01-02T03:04:05.678Z","action":"client.create","actor":"uid:0","target":"client:a","outcome":"done","after":{"client_id":"a"}},` +
 		`{"id":"1","time":"2026-01-02T03:04:04Z","action":"auth.failed","actor":"client:b","address":"10.0.0.1","outcome":"invalid_client","count":7}]}`}})
 	golden(t, "audit.txt", f.run(t, "", "audit").out)

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// usageError is a command line that cannot be run as it stands: exit code 2.
+// usageError is a command line that cannot be run. Its exit code is 2.
 type usageError struct {
 	command *cobra.Command
 	problem string
@@ -21,16 +21,17 @@ func misuse(c *cobra.Command, format string, args ...any) error {
 	return &usageError{c, fmt.Sprintf(format, args...)}
 }
 
-// strict makes every misuse below root a usageError. Left alone, cobra answers
-// an unknown command below a noun, or none at all, with help and success.
+// strict makes every misuse of root and its subcommands a usageError. By
+// default, if the command after a noun is unknown or missing, cobra prints the
+// help and reports success.
 func (a *app) strict(root *cobra.Command) {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if words := c.Flags().Args(); c.HasSubCommands() && len(words) > 0 {
-			return unknownCommand(c, words[0]) // the flag was that command's
+			return unknownCommand(c, words[0]) // the flag belonged to that command
 		}
 		return misuse(c, "%s", err)
 	})
-	// A noun alone is no usage of it.
+	// A noun without a command is not a valid usage.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if not .HasSubCommands}}", 1))
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()
@@ -59,7 +60,7 @@ func (a *app) strictBelow(c *cobra.Command) {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		c.SetOut(a.err)
 		_ = c.Help()
-		return misuse(c, "no command given")
+		return misuse(c, "a command is missing")
 	}
 	for _, sub := range c.Commands() {
 		a.strictBelow(sub)
@@ -75,7 +76,7 @@ func unknownCommand(c *cobra.Command, word string) error {
 	return misuse(c, "%s", problem)
 }
 
-// operands checks that there is one argument for each name.
+// operands returns a check that there is one argument for each name.
 func operands(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < len(names) {
@@ -86,7 +87,7 @@ func operands(names ...string) cobra.PositionalArgs {
 				return fmt.Errorf("%s is empty", name)
 			}
 		}
-		// What is too much is not repeated: it may be a secret.
+		// The error does not repeat the extra arguments: they may be secrets.
 		if extra := len(args) - len(names); extra > 0 {
 			return fmt.Errorf("%s too many", plural(extra, "argument"))
 		}
@@ -94,7 +95,7 @@ func operands(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// required checks that flags without a default were given.
+// required returns a usage error unless each named flag was given a value.
 func required(c *cobra.Command, names ...string) error {
 	for _, name := range names {
 		if !c.Flags().Changed(name) {
@@ -114,7 +115,8 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// helpCommand is cobra's, but for what it does not know.
+// helpCommand returns a help command that, unlike cobra's, fails for a command
+// that does not exist.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

@@ -6,13 +6,14 @@ package metrics
 
 import (
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/grantd/grantd/server/version"
 )
 
 // Path is where the metrics are on their listener.
@@ -118,14 +119,11 @@ func New(feedAge func() time.Duration) *Metrics {
 }
 
 func buildInfo() prometheus.Collector {
-	version, goVersion := "unknown", "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version, goVersion = info.Main.Version, info.GoVersion
-	}
+	build := version.Read()
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "grantd_build_info", Help: "Always 1; the labels say which grantd and which Go.",
 	}, []string{"version", "go_version"})
-	g.WithLabelValues(version, goVersion).Set(1)
+	g.WithLabelValues(build.Version, build.Go).Set(1)
 	return g
 }
 

@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// variant is a grantd with settings of its own.
+// variant is a grantd with particular settings.
 type variant string
 
 const (
 	plain     variant = "plain"
-	smallCold variant = "cold"      // its cache holds next to nothing of what is asked
-	unlimited variant = "wrong"     // wrong secrets are counted, and never too many
-	customers variant = "customers" // its tokens are customers'
+	smallCold variant = "cold"      // its cache is small, so nearly all requests miss it
+	unlimited variant = "wrong"     // wrong secrets are counted without a limit
+	customers variant = "customers" // it issues tokens for a customer
 	partners  variant = "partners"  // it has a partner that acts for an org
 )
 
-// coldCache is the cache of smallCold: so small beside the list that hits do
-// not count.
+// coldCache is the cache size of smallCold. It is so small compared with the list
+// that hits do not matter.
 const coldCache = 1000
 
 func (v variant) settings() settings {
@@ -33,31 +33,31 @@ func (v variant) settings() settings {
 	return settings{}
 }
 
-// workload is one kind of request, and what it must be answered.
+// workload is one kind of request and its expected responses.
 type workload struct {
 	name    string
 	title   string
 	variant variant
-	floor   string // the floor's peer
+	floor   string // path of the same request on the floor
 	source  string // of tokens
 	tokens  int    // how many of the list are used; 0: all
-	walk    bool   // each measurement goes on where the last one ended
+	walk    bool   // each measurement continues where the last one ended
 	status  int
 	want    []rule
 	onFloor []rule
-	other   bool // each other-th request is for a token
+	other   bool // one of otherEvery requests is for a token
 	request func(g *grantd, path string) (head string)
 	path    string
 }
 
-// otherEvery is one issue to fifty introspections.
+// otherEvery means one issue per 50 introspections.
 const otherEvery = 51
 
 const (
 	pathToken      = "/oauth/token"
 	pathIntrospect = "/oauth/introspect"
 	typeForm       = "application/x-www-form-urlencoded"
-	randomWidth    = 43 // of what load.lua makes up
+	randomWidth    = 43 // of the random text of load.lua
 	hotTokens      = 200
 	warmCase       = "warm"
 	customerHot    = "customer-hot"
@@ -77,7 +77,7 @@ var (
 	onBehalf = rule{starts: `{"data":{"type":"onBehalfToken","attributes":{"token":"gt_`, holds: `"expiresIn":86400`}
 )
 
-// workloads are the cases, in the order of the tables.
+// workloads returns the cases in the order of the tables.
 func workloads() []workload {
 	issue := func(name, title string, request func(*grantd, string) string) workload {
 		return workload{
@@ -124,29 +124,30 @@ func workloads() []workload {
 	}
 }
 
-// named answers the workload of that name; there is one.
+// named returns the workload with the name, which must exist.
 func named(name string) workload {
 	all := workloads()
 	return all[slices.IndexFunc(all, func(w workload) bool { return w.name == name })]
 }
 
-// issueCustomer asks without a code, as for the cards of seeds/001.
+// issueCustomer requests a customer token that needs no code.
 func issueCustomer(g *grantd, path string) string {
 	return document(g, path, `{"data":{"type":"customerToken","attributes":{"scope":"cards"}}}`)
 }
 
-// issueOnBehalf asks for what seeds/000 does.
+// issueOnBehalf requests an on-behalf token for an org.
 func issueOnBehalf(g *grantd, path string) string {
 	return document(g, path, `{"data":{"type":"createOnBehalfToken","attributes":{"orgId":"`+benchOrg+`","scopes":"customers cards"}}}`)
 }
 
-// document posts a JSON:API document as the bearer.
+// document returns a POST of a JSON:API document with the bearer token.
 func document(g *grantd, path, body string) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 		path, g.bearer, typeJSONAPI, len(body), body)
 }
 
-// post answers a request whose body goes on with so many bytes more.
+// post returns a request. The body is followed by more bytes, which count in its
+// length.
 func post(path, contentType string, basic *credentials, body string, more int) string {
 	authorization := ""
 	if basic != nil {
@@ -173,12 +174,12 @@ func introspection(g *grantd, path string) string {
 	return post(path, typeForm, &g.server, "token=", g.tokens.width)
 }
 
-// madeUp has the prefix of a token; load.lua makes up the rest.
+// madeUp ends with the prefix of a token; load.lua adds random text.
 func madeUp(g *grantd, path string) string {
 	return post(path, typeForm, &g.server, "token="+g.tokenPrefix(), randomWidth)
 }
 
-// wrongSecret names a secret that there is; what follows is made up.
+// wrongSecret ends with the ID of an existing secret; load.lua adds random text.
 func wrongSecret(g *grantd, path string) string {
 	return post(path, typeForm, nil, fmt.Sprintf("grant_type=client_credentials&client_id=%s&client_secret=%s",
 		g.client.ID, g.client.Secret[:len(g.client.Secret)-randomWidth]), randomWidth)

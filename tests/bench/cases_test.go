@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Requests are written by hand; they must be what an HTTP server reads, with
-// the whole body within the length that they state.
+// Requests are written by hand. An HTTP server must be able to read them, and
+// their bodies must have the stated length.
 func TestRequestsAreWellFormed(t *testing.T) {
 	g := &grantd{
 		client: credentials{ID: "bench", Secret: "gs_sandbox_cUtUYjmz_" + strings.Repeat("A", randomWidth), SecretID: "cUtUYjmz"},
@@ -34,7 +34,7 @@ func TestRequestsAreWellFormed(t *testing.T) {
 	}
 }
 
-// The report names workloads; it must find them.
+// The report names workloads, which must exist.
 func TestNamesAreOfWorkloads(t *testing.T) {
 	for _, name := range []string{"issue-form", "issue-json", "issue-basic", "hot", warmCase, "cold", "garbage", "mixed", "wrong", "customer-issue", customerHot, "on-behalf-issue"} {
 		if got := named(name).name; got != name {

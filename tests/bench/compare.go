@@ -23,8 +23,8 @@ func (b *bench) compare(ctx context.Context) ([]measurement, error) {
 	return b.rounds(ctx, targets, all)
 }
 
-// targets starts those that the flags choose. They share one Redis, each with
-// a prefix of its own, so that it is equally full for all.
+// targets starts the targets that the flags select. They share one Redis with
+// different prefixes, so that it is equally full for all.
 func (b *bench) targets(ctx context.Context, all []workload) (chosen []*target, err error) {
 	wants := b.o.targets.MatchString
 	var redis *redisServer
@@ -48,7 +48,7 @@ func (b *bench) targets(ctx context.Context, all []workload) (chosen []*target, 
 		chosen = append(chosen, t)
 	}
 	if len(chosen) == 0 {
-		return nil, errors.New("-targets: a grantd is needed, the floor is told by it what to answer")
+		return nil, errors.New("-targets: include a grantd, because the floor copies its responses")
 	}
 	if wants(floorName) {
 		t, err := b.startFloor(ctx, redis, chosen[0], all)

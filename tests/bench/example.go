@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// answer is one response.
-type answer struct {
+// response is one HTTP response.
+type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// shape is what must be alike in answers that are compared: status, names and
-// lengths of headers, length of the body.
-func (a answer) shape() string {
+// shape returns what must be equal in responses that are compared: the status,
+// the names and lengths of headers, and the length of the body.
+func (a response) shape() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d, %d bytes", a.status, len(a.body))
 	for _, name := range slices.Sorted(maps.Keys(a.header)) {
@@ -35,7 +35,7 @@ func (a answer) shape() string {
 }
 
 // example sends one request of the workload.
-func (t *target) example(ctx context.Context, w workload) (answer, error) {
+func (t *target) example(ctx context.Context, w workload) (response, error) {
 	j := t.job(w)
 	var token string
 	var err error
@@ -46,7 +46,7 @@ func (t *target) example(ctx context.Context, w workload) (answer, error) {
 		token = strings.Repeat("A", randomWidth)
 	}
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	a, err := ask(ctx, j.url, j.head+token+j.tail)
 	if err != nil {
@@ -55,25 +55,25 @@ func (t *target) example(ctx context.Context, w workload) (answer, error) {
 	return a, nil
 }
 
-// ask sends a request that is written out.
-func ask(ctx context.Context, url, request string) (answer, error) {
+// ask sends a request that is given as text.
+func ask(ctx context.Context, url, request string) (response, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	if _, err := io.WriteString(conn, request); err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, string(body)}, err
+	return response{res.StatusCode, res.Header, string(body)}, err
 }

@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// askers introspect at the same time when a cache is filled.
+// askers is how many connections fill a cache at the same time.
 const askers = 32
 
-// fill introspects each token of the list once: unlike a load, which leaves
-// some out, and counts time instead of tokens.
+// fill introspects each token of the list exactly once. A load would skip some,
+// because it runs for a time and not for a number of tokens.
 func fill(ctx context.Context, g *grantd, list tokenList) error {
 	file, err := os.Open(list.path)
 	if err != nil {
@@ -67,7 +67,7 @@ func mustBeActive(ctx context.Context, c *http.Client, g *grantd, token string) 
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err == nil && !strings.HasPrefix(string(body), active.starts) {
-		err = fmt.Errorf("%s: a seeded token is answered %d %s", g.name, res.StatusCode, body)
+		err = fmt.Errorf("%s: a seeded token gets the response %d %s", g.name, res.StatusCode, body)
 	}
 	return err
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// options are what the command line says.
+// options are the values of the flags.
 type options struct {
 	rounds  int
 	took    time.Duration // of one measurement
@@ -28,7 +28,7 @@ type options struct {
 	growthEmbedded int
 }
 
-// What is measured besides the workloads, as -cases names it.
+// Names for -cases of the measurements that are not workloads.
 const (
 	startCase  = "start"
 	memoryCase = "memory"
@@ -36,7 +36,7 @@ const (
 
 const usage = `Measures grantd on Redis and grantd embedded against a floor: gin and nothing
 else, on this machine, in one run. It starts what it needs (redis-server and
-wrk must be installed), checks every answer, and ends with 1 if one is wrong.
+wrk must be installed), checks every response, and ends with 1 if one is wrong.
 
 Cases: %s,
 and besides: start (until ready), memory.
@@ -54,16 +54,16 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 		fmt.Fprintf(help, usage, strings.Join(caseNames(), ", "))
 		f.PrintDefaults()
 	}
-	f.IntVar(&o.rounds, "rounds", 5, "how often each measurement is repeated; figures are medians")
-	f.DurationVar(&o.took, "time", 2*time.Second, "how long a measurement takes, in whole seconds")
+	f.IntVar(&o.rounds, "rounds", 5, "number of repetitions of each measurement; figures are medians")
+	f.DurationVar(&o.took, "time", 2*time.Second, "duration of a measurement, in whole seconds")
 	conns := f.String("conns", "1,32,256", "numbers of connections")
 	cases := f.String("cases", "", "only cases that match this regular expression (such as 'hot|^issue')")
-	targets := f.String("targets", "", "only targets that match: floor, redis, embedded; without the floor there are no ratios")
-	f.StringVar(&o.out, "out", "tests/bench", "folder for the results; empty: they are only printed")
-	f.StringVar(&o.grantd, "grantd", "", "program to measure (default: this source, built)")
+	targets := f.String("targets", "", "only targets that match: floor, redis, embedded; ratios need the floor")
+	f.StringVar(&o.out, "out", "tests/bench", "folder for the results; empty: only print them")
+	f.StringVar(&o.grantd, "grantd", "", "program to measure (default: built from this source)")
 	f.IntVar(&o.warm, "warm", 100_000, "tokens of the warm case; the cache holds 100000")
 	f.IntVar(&o.cold, "cold", 400_000, "tokens of the cold case")
-	f.BoolVar(&o.growth, "growth", false, "measure with many live tokens too (some minutes, some GB)")
+	f.BoolVar(&o.growth, "growth", false, "also measure with many live tokens (takes minutes and gigabytes)")
 	f.IntVar(&o.growthRedis, "growth-redis", 5_000_000, "live tokens on Redis with -growth")
 	f.IntVar(&o.growthEmbedded, "growth-embedded", 1_000_000, "live tokens in the embedded store with -growth")
 	if err := f.Parse(args); err != nil {
@@ -94,17 +94,17 @@ func (o *options) check(rest []string) error {
 	case len(rest) > 0:
 		return fmt.Errorf("%q is not a flag", rest[0])
 	case o.rounds < 1:
-		return errors.New("-rounds: at least 1")
+		return errors.New("-rounds: must be at least 1")
 	case o.took < time.Second || o.took%time.Second != 0:
-		return errors.New("-time: whole seconds, as wrk counts them")
+		return errors.New("-time: must be whole seconds, because wrk counts in seconds")
 	case o.warm < hotTokens || o.cold < hotTokens:
-		return fmt.Errorf("-warm, -cold: at least %d", hotTokens)
+		return fmt.Errorf("-warm, -cold: must be at least %d", hotTokens)
 	}
 	return nil
 }
 
-// limit bounds a run: what its measurements take, twice over, and time to
-// build, to seed and to start.
+// limit returns the longest time of a run: twice the time of its measurements,
+// and time to build, seed and start.
 func (o options) limit() time.Duration {
 	n := o.rounds * len(o.chosen()) * len(o.conns) * 3
 	limit := 20 * time.Minute
@@ -115,7 +115,7 @@ func (o options) limit() time.Duration {
 	return limit + time.Duration(n)*2*(o.took+time.Second)
 }
 
-// chosen answers the workloads that the flags choose.
+// chosen returns the workloads that the flags select.
 func (o options) chosen() []workload {
 	var all []workload
 	for _, w := range workloads() {

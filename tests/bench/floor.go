@@ -11,11 +11,11 @@ import (
 	"github.com/grantd/grantd/server/tokens"
 )
 
-// floorBatch is how many keys go to Redis before their replies are read.
+// floorBatch is how many keys are sent to Redis before their replies are read.
 const floorBatch = 1000
 
-// seedFloor gives the floor the tokens of the list, in records as long as
-// grantd's.
+// seedFloor stores the tokens of the list for the floor, in records as long as
+// those of grantd.
 func seedFloor(redis *redisServer, list tokenList) error {
 	file, err := os.Open(list.path)
 	if err != nil {
@@ -48,8 +48,8 @@ func seedFloor(redis *redisServer, list tokenList) error {
 	return settle()
 }
 
-// startFloor starts the floor; it gets the requests that model gets, and
-// answers what model answers.
+// startFloor starts the floor. It gets the requests for model, and responds like
+// model.
 func (b *bench) startFloor(ctx context.Context, redis *redisServer, model *target, all []workload) (*target, error) {
 	args := []string{"-redis", redis.address, "-prefix", floorName + ":"}
 	for _, w := range all {
@@ -61,7 +61,7 @@ func (b *bench) startFloor(ctx context.Context, redis *redisServer, model *targe
 		case w.name == customerHot:
 			args = append(args, "-customer", a.body)
 		case w.want[0] == active:
-			args = append(args, "-active", a.body) // of several the last counts
+			args = append(args, "-active", a.body) // the last one of several counts
 		case w.want[0] == refused:
 			args = append(args, "-refused", a.body)
 		}
@@ -88,9 +88,8 @@ func (b *bench) startFloor(ctx context.Context, redis *redisServer, model *targe
 	return t, nil
 }
 
-// likeness answers an error if the two do not answer in the same shape: a
-// floor that says less would be compared unfairly, and so would one that says
-// more.
+// likeness returns an error if the responses of the two have different shapes,
+// because then the comparison would be unfair.
 func likeness(ctx context.Context, model, floor *target, w workload) error {
 	one, err := model.example(ctx, w)
 	if err != nil {
@@ -101,7 +100,7 @@ func likeness(ctx context.Context, model, floor *target, w workload) error {
 		return err
 	}
 	if a, b := one.shape(), other.shape(); a != b {
-		return fmt.Errorf("%s: the floor does not answer as grantd does:\n%s\n%s", w.name, a, b)
+		return fmt.Errorf("%s: the response of the floor differs from that of grantd:\n%s\n%s", w.name, a, b)
 	}
 	return nil
 }

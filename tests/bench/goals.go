@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// results are all that a run found out.
+// results are the outcome of a run.
 type results struct {
 	Machine      machine       `json:"machine"`
 	Rounds       int           `json:"rounds"`
@@ -20,20 +20,20 @@ type results struct {
 	Measurements []measurement `json:"measurements"`
 }
 
-// goal is a figure that grantd is to reach.
+// goal is a figure that grantd should reach.
 type goal struct {
 	Name     string   `json:"name"`
-	AtLeast  bool     `json:"at_least"` // else at most
+	AtLeast  bool     `json:"at_least"` // otherwise at most
 	Limit    float64  `json:"limit"`
 	Unit     string   `json:"unit"` // "×", "MiB", …
 	Measured *float64 `json:"measured"`
 	Reached  bool     `json:"reached"`
 }
 
-// usualConns is the load that goals are about where they do not say another.
+// usualConns is the number of connections for goals that do not state another.
 const usualConns = 32
 
-// evaluate fills in what was measured. A goal that was not measured is not
+// evaluate fills in the measured values. A goal without a measurement is not
 // reached.
 func (r *results) evaluate() {
 	r.Goals = slices.Concat(r.rateGoals(), r.tailGoals(), r.restGoals(), r.growthGoals())
@@ -49,8 +49,8 @@ func (r *results) evaluate() {
 	}
 }
 
-// rateGoals are requests per second, processor time and store commands at
-// the usual load.
+// rateGoals returns the goals for requests per second, CPU time and store
+// commands at the usual load.
 func (r *results) rateGoals() []goal {
 	rate := func(name, target string, limit float64) goal {
 		return r.ratio(goal{Name: goalTitle(name, target) + ": requests/s to the floor's", AtLeast: true, Limit: limit},
@@ -72,8 +72,8 @@ func (r *results) rateGoals() []goal {
 	}
 }
 
-// customerGoal: the token of a customer costs what an ordinary one does, each
-// measured against the floor of its own answers, which are not equally long.
+// customerGoal returns the goal that a customer token costs as much as an ordinary
+// one. Each is compared with its floor, because their responses differ in length.
 func (r *results) customerGoal() goal {
 	g := goal{Name: goalTitle(customerHot, redisName) + ": CPU to the floor's, to an ordinary token's", Limit: 1.1, Unit: "×"}
 	customer, ok := r.summary(cell{customerHot, redisName, usualConns})
@@ -97,8 +97,8 @@ func (r *results) tailGoals() []goal {
 	return goals
 }
 
-// flatGoal is about memory under wrong secrets: what is resident after the
-// last round to what was after the first.
+// flatGoal returns the goal for memory under wrong secrets: resident memory after
+// the last round, compared with the first.
 func (r *results) flatGoal() goal {
 	g := goal{Name: goalTitle("wrong", redisName) + ": resident memory, last round to first", Limit: 1.1, Unit: "×"}
 	var seen []float64
@@ -156,7 +156,7 @@ func (r *results) growthGoals() []goal {
 	return goals
 }
 
-// ratio fills in a goal about a ratio to the floor.
+// ratio fills in a goal for a ratio to the floor.
 func (r *results) ratio(g goal, of cell, pick func(summary) float64) goal {
 	g.Unit = "×"
 	if s, ok := r.summary(of); ok && pick(s) > 0 {
@@ -174,7 +174,8 @@ func (r *results) summary(of cell) (summary, bool) {
 	return summary{}, false
 }
 
-// number rounds to what is shown, so that a goal is judged by what one reads.
+// number rounds to the digits that are shown, so that a goal is judged by the
+// visible figure.
 func number(v float64) *float64 {
 	decimals := 100.0
 	if v >= 100 {

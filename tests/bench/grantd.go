@@ -17,10 +17,10 @@ import (
 	"github.com/grantd/grantd/store/redisstore"
 )
 
-// issuer is the same for all, so that answers are equally long.
+// issuer is the same for all, so that responses have the same length.
 const issuer = "http://127.0.0.1:8080"
 
-// grantd is one grantd, with a store of its own, and its clients.
+// grantd is one grantd process with a store and clients.
 type grantd struct {
 	*process // nil while it does not run
 	lab      *lab
@@ -31,15 +31,15 @@ type grantd struct {
 	client   credentials // gets tokens
 	server   credentials // introspects
 	tokens   tokenList   // seeded
-	bearer   string      // of the backend that makes customers' tokens, or the partner's token, if the settings say so
+	bearer   string      // token of the backend that makes customer tokens, or the partner's token; empty without them
 }
 
-// settings are what differs from a grantd that was told nothing.
+// settings are the differences from a grantd with default settings.
 type settings struct {
 	cacheEntries int     // 0: the default
 	unlimited    bool    // wrong secrets are counted, and never too many
 	metrics      string  // listener of the metrics; "": any port
-	has          variant // customers: a customer, whose its tokens are; partners: a partner
+	has          variant // customers: the tokens are for a customer; partners: there is a partner
 }
 
 type credentials struct {
@@ -53,7 +53,7 @@ func (g *grantd) socket() string { return filepath.Join(g.dir(), "admin.sock") }
 func (g *grantd) data() string   { return filepath.Join(g.dir(), "data") }
 func (g *grantd) prefix() string { return g.name + ":" }
 
-// config is its configuration file.
+// config returns its configuration file.
 func (g *grantd) config() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -80,7 +80,7 @@ func (g *grantd) config() string {
 	return b.String()
 }
 
-// begin starts it and waits until it serves. It answers how long that took.
+// begin starts it, waits until it is ready, and returns how long that took.
 func (g *grantd) begin(ctx context.Context) (time.Duration, error) {
 	if _, err := g.lab.sub(g.name); err != nil {
 		return 0, err
@@ -103,7 +103,7 @@ func (g *grantd) begin(ctx context.Context) (time.Duration, error) {
 	return took, nil
 }
 
-// createClients makes the client and the resource server, by the command
+// createClients creates the client and the resource server with the command
 // line.
 func (g *grantd) createClients(ctx context.Context) (err error) {
 	if g.settings.has != customers {
@@ -125,14 +125,14 @@ func (g *grantd) createClients(ctx context.Context) (err error) {
 	return err
 }
 
-// What is made for customers' and partners' tokens.
+// The records for customer and on-behalf tokens.
 const (
 	benchOrg     = "h5D8B5gyHtk="
 	backendScope = "customers cards customer-token-write"
 	benchPartner = "hurdlr"
 )
 
-// createPartner gives it a partner that may act for an org.
+// createPartner creates a partner that may act for an org.
 func (g *grantd) createPartner(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"org", "put", benchOrg, "--name", "Shared Client 2"},
@@ -157,7 +157,7 @@ func (g *grantd) createPartner(ctx context.Context) error {
 	return nil
 }
 
-// admin runs a command of the operator, and answers what it printed.
+// admin runs a command of the command line and returns its output.
 func (g *grantd) admin(ctx context.Context, args ...string) ([]byte, error) {
 	named := strings.Join(args[:2], " ")
 	out, err := exec.CommandContext(ctx, g.lab.grantd, append(args, "--socket", g.socket(), "--output", "json")...).Output()
@@ -182,14 +182,14 @@ func (g *grantd) create(ctx context.Context, args ...string) (c credentials, err
 	return c, nil
 }
 
-// prepare gives it its clients and so many live tokens, each every-th of them
-// in its list. It does not run then.
+// prepare creates its clients and count live tokens, and puts every n-th of them
+// into its list, with n = every. Afterwards it is stopped.
 func (g *grantd) prepare(ctx context.Context, count, every int) error {
 	if _, err := g.begin(ctx); err != nil {
 		return err
 	}
 	err := g.createClients(ctx)
-	g.process.stop() // it has the embedded store's file locked
+	g.process.stop() // it has locked the file of the embedded store
 	if err != nil || count == 0 {
 		return err
 	}
@@ -218,7 +218,7 @@ func (g *grantd) prepare(ctx context.Context, count, every int) error {
 	return st.Close()
 }
 
-// seedBearer gives it a token that makes customers' tokens.
+// seedBearer stores a token that can create customer tokens.
 func (g *grantd) seedBearer(ctx context.Context, st store.Store, s seed) error {
 	s.count, s.every, s.path = 1, 1, filepath.Join(g.lab.dir, g.name+".bearer")
 	s.record.OrgID, s.record.Scopes = benchOrg, backendScope
@@ -229,7 +229,7 @@ func (g *grantd) seedBearer(ctx context.Context, st store.Store, s seed) error {
 	return err
 }
 
-// open opens its store, while it does not run.
+// open opens its store. It must not be running.
 func (g *grantd) open(ctx context.Context) (store.Store, error) {
 	if g.redis == nil {
 		return embedded.Open(embedded.Options{Path: g.data()})
@@ -237,5 +237,5 @@ func (g *grantd) open(ctx context.Context) (store.Store, error) {
 	return redisstore.Open(ctx, redisstore.Options{Addresses: []string{g.redis.address}, KeyPrefix: g.prefix(), PoolSize: seeders})
 }
 
-// tokenPrefix is what its tokens begin with.
+// tokenPrefix returns the prefix of its tokens.
 func (g *grantd) tokenPrefix() string { return config.Defaults().TokenPrefix() }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// growth is what introspection past the cache takes with few live tokens in
-// the store and with many.
+// growth compares introspection without the cache between a store with few live
+// tokens and one with many.
 type growth struct {
 	Store       string  `json:"store"`
 	Connections int     `json:"connections"`
@@ -22,16 +22,16 @@ type growth struct {
 
 const (
 	fewLive = 10_000
-	// growthCache holds next to nothing even of fewLive tokens.
+	// growthCache is so small that even most of fewLive tokens miss it.
 	growthCache = 16
-	// growthList is how many of the tokens are asked about at most.
+	// growthList is how many of the tokens are introspected at most.
 	growthList = 400_000
 )
 
 var growthConns = []int{1, 32}
 
-// growAll measures both stores, and how long grantd takes to start on an
-// embedded store that holds many tokens.
+// growAll measures both stores, and how long grantd takes to start on an embedded
+// store with many tokens.
 func (b *bench) growAll(ctx context.Context, r *results) error {
 	onRedis, err := b.grow(ctx, redisName, b.o.growthRedis, func(*grantd) error { return nil })
 	if err != nil {
@@ -47,8 +47,8 @@ func (b *bench) growAll(ctx context.Context, r *results) error {
 	return err
 }
 
-// grow measures one store, with few and with many tokens side by side. then
-// is called when that is done, with the grantd that has many; it has ended.
+// grow measures one store with few and with many tokens side by side. Then it
+// calls then with the grantd that has many, which has stopped.
 func (b *bench) grow(ctx context.Context, name string, many int, then func(*grantd) error) ([]growth, error) {
 	defer b.lab.endAll()
 	var targets []*target
@@ -98,7 +98,7 @@ func (b *bench) growthTarget(ctx context.Context, name string, count int) (*targ
 	return t, err
 }
 
-// growthRounds answers the medians of the rounds by target and connections.
+// growthRounds returns the medians of the rounds by target and connections.
 func (b *bench) growthRounds(ctx context.Context, targets []*target, w workload) (map[cell][]float64, error) {
 	p50 := map[cell][]float64{}
 	order := slices.Clone(targets)

@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// lab is where a run happens: a temporary folder, and the two programs that
-// are measured in it.
+// lab is the place of a run: a temporary folder with the two programs that are
+// measured.
 type lab struct {
 	dir    string
 	grantd string // path of the program
 	floor  string
 	say    func(format string, args ...any) // progress, on standard error
 
-	running []*process // all that were started since endAll
+	running []*process // processes started since the last endAll
 }
 
-// newLab makes the folder and builds the programs; close removes it.
+// newLab creates the folder and builds the programs. close removes them.
 func newLab(ctx context.Context, grantd string, say func(string, ...any)) (*lab, error) {
-	dir, err := os.MkdirTemp("", "grantd-bench-") // short: it holds sockets
+	dir, err := os.MkdirTemp("", "grantd-bench-") // short, because sockets are in it
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func newLab(ctx context.Context, grantd string, say func(string, ...any)) (*lab,
 
 const module = "github.com/grantd/grantd"
 
-// build builds as `make build` does.
+// build builds a program with the flags of `make build`.
 func build(ctx context.Context, path, pkg string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "nomsgpack", "-o", path, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -58,7 +58,7 @@ func build(ctx context.Context, path, pkg string) error {
 	return nil
 }
 
-// endAll ends what runs, the last first.
+// endAll ends all processes in reverse order.
 func (l *lab) endAll() {
 	for _, p := range slices.Backward(l.running) {
 		p.stop()
@@ -66,25 +66,25 @@ func (l *lab) endAll() {
 	l.running = nil
 }
 
-// close ends what runs and removes the folder.
+// close ends all processes and removes the folder.
 func (l *lab) close() {
 	l.endAll()
 	_ = os.RemoveAll(l.dir)
 }
 
-// sub makes a folder in the lab.
+// sub creates a folder in the lab.
 func (l *lab) sub(name string) (string, error) {
 	dir := filepath.Join(l.dir, name)
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// write puts a file into the lab and answers its path.
+// write writes a file in the lab and returns its path.
 func (l *lab) write(name, text string) (string, error) {
 	path := filepath.Join(l.dir, name)
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-// freePort answers a port of loopback that nothing listened on just now.
+// freePort returns a free port of loopback. Another process can still take it.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -95,5 +95,5 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// oneLine is an output without its line ends, for messages.
+// oneLine returns an output on one line, for messages.
 func oneLine(b []byte) string { return strings.Join(strings.Fields(string(b)), " ") }

@@ -16,8 +16,8 @@ import (
 //go:embed load.lua
 var loadScript string
 
-// job is what one measurement sends and what it must be answered; load.lua
-// says what the fields mean.
+// job has the requests and expected responses of one measurement. load.lua
+// describes the fields.
 type job struct {
 	head, tail    string
 	source        string
@@ -29,11 +29,11 @@ type job struct {
 	want          []rule
 	url           string
 	conns         int
-	took          time.Duration // how long it is to take: whole seconds
-	script, write string        // paths: load.lua, and where the job is to be put
+	took          time.Duration // duration in whole seconds
+	script, write string        // paths of load.lua and of the job file to write
 }
 
-// rule says what a body must be, or begin with and hold.
+// rule describes an expected body: exact, or with a start and a part.
 type rule struct{ exact, starts, holds string }
 
 // Sources of tokens.
@@ -43,10 +43,10 @@ const (
 	fromRandom = "random"
 )
 
-// loaded is what wrk tells of a measurement.
+// loaded is the result of wrk for a measurement.
 type loaded struct {
-	Requests     int64  `json:"requests"` // answered
-	Sent         int64  `json:"sent"`     // those too that the end of the time cut off
+	Requests     int64  `json:"requests"` // with a response
+	Sent         int64  `json:"sent"`     // includes those without a response when the time was over
 	DurationUS   int64  `json:"duration_us"`
 	P50US        int64  `json:"p50_us"`
 	P99US        int64  `json:"p99_us"`
@@ -54,16 +54,16 @@ type loaded struct {
 	SocketErrors int64  `json:"socket_errors"`
 	Wrong        int64  `json:"wrong"`
 	Unavailable  int64  `json:"unavailable"`
-	Other        int64  `json:"other"` // right answers by another rule than the first
-	Used         int64  `json:"used"`  // how far into the list it came
+	Other        int64  `json:"other"` // correct responses by another rule than the first
+	Used         int64  `json:"used"`  // how much of the list was used
 	Example      string `json:"example"`
 }
 
-// threads is one for one connection, else two.
+// threads returns 1 for one connection, otherwise 2.
 func (j job) threads() int { return min(j.conns, 2) }
 
-// lua is the job as load.lua reads it. Strings are quoted by Go, so they must
-// be printable ASCII and line ends: requests and answers are.
+// lua returns the job as Lua for load.lua. Go quotes the strings, so they must be
+// printable ASCII and line breaks, as requests and responses are.
 func (j job) lua() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "return {head=%q, tail=%q, source=%q, list=%q, width=%d, first=%d, count=%d, offset=%d, other=%q, every=%d, threads=%d, status=%d, want={",
@@ -79,7 +79,7 @@ func (j job) lua() string {
 	return b.String()
 }
 
-// run runs wrk. A wrong answer or a broken connection is an error.
+// run runs wrk. It fails after a wrong response or a broken connection.
 func (j job) run(ctx context.Context) (loaded, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.took+30*time.Second)
 	defer cancel()
@@ -97,7 +97,7 @@ func (j job) run(ctx context.Context) (loaded, error) {
 	return l, l.fault()
 }
 
-// parseLoaded finds the line that load.lua printed.
+// parseLoaded reads the line that load.lua printed.
 func parseLoaded(out []byte) (loaded, error) {
 	var l loaded
 	_, rest, ok := bytes.Cut(out, []byte("\nresult "))
@@ -114,13 +114,13 @@ func parseLoaded(out []byte) (loaded, error) {
 func (l loaded) fault() error {
 	switch {
 	case l.Wrong > 0:
-		return fmt.Errorf("%d of %d answers are wrong, such as: %s", l.Wrong, l.Requests, l.Example)
+		return fmt.Errorf("%d of %d responses are wrong, such as: %s", l.Wrong, l.Requests, l.Example)
 	case l.Unavailable > 0:
 		return unavailable{l.Unavailable, l.Requests}
 	case l.SocketErrors > 0:
 		return fmt.Errorf("%d connections failed or timed out in %d requests", l.SocketErrors, l.Requests)
 	case l.Requests == 0 || l.DurationUS == 0:
-		return errors.New("nothing was answered")
+		return errors.New("there was no response")
 	}
 	return nil
 }

@@ -1,20 +1,21 @@
--- The load of one measurement, for wrk. The job (a Lua file that the runner
--- writes, its path is the argument) says what is sent and what must be
--- answered. Every response is checked.
+-- The load of one measurement, for wrk. The job is a Lua file that the runner
+-- writes; its path is the argument. It describes the requests and the expected
+-- responses. Every response is checked.
 --
---   head, tail    of the request, around a token
---   source        "none": head..tail is all of it; "list": the token is from
---                 a file; "random": it is made up, 43 characters of base64url
+--   head, tail    parts of the request before and after a token
+--   source        "none": there is no token; "list": the token is from a file;
+--                 "random": it is random, 43 characters of base64url
 --   list, width   the file, and the length of a line without its end
---   first, count  which lines of it are used, and count is where it begins
---   offset        anew; offset is where this measurement begins
---   other, every  each every-th request is this other one; 0: none is
---   threads       how many there are
---   status, want  what is answered: the status, and rules for the body; one
---                 of them must hold: {exact=} or {starts=, holds=}
+--   first, count  the first line to use, and the number of lines before starting
+--                 over
+--   offset        the line at which this measurement starts
+--   other, every  one of every requests is this other one; 0: none
+--   threads       number of threads
+--   status, want  the expected status, and rules for the body, one of which must
+--                 match: {exact=} or {starts=, holds=}
 
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-local ends = "AEIMQUYcgkosw048" -- the last one stands for four bits only
+local ends = "AEIMQUYcgkosw048" -- the last character has only four bits
 
 local job, list, pairs_of, at, step
 local all = {}

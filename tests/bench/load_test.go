@@ -28,7 +28,7 @@ func TestParseLoaded(t *testing.T) {
 	}
 	for _, bad := range []string{"", "unable to connect to 127.0.0.1:1 Connection refused\n", "\nresult {\n"} {
 		if _, err := parseLoaded([]byte(bad)); err == nil {
-			t.Errorf("%q is taken", bad)
+			t.Errorf("%q is accepted", bad)
 		}
 	}
 }
@@ -39,11 +39,11 @@ func TestFaultsOfALoad(t *testing.T) {
 		edit func(*loaded)
 		want string
 	}{
-		"fine":              {func(*loaded) {}, ""},
-		"one wrong answer":  {func(l *loaded) { l.Wrong, l.Example = 1, `503 {"error":"x"}` }, `1 of 100 answers are wrong, such as: 503 {"error":"x"}`},
-		"not available":     {func(l *loaded) { l.Unavailable = 3 }, "3 of 100 answers are 503"},
-		"broken connection": {func(l *loaded) { l.SocketErrors = 2 }, "2 connections failed"},
-		"no answer at all":  {func(l *loaded) { l.Requests = 0 }, "nothing was answered"},
+		"fine":               {func(*loaded) {}, ""},
+		"one wrong response": {func(l *loaded) { l.Wrong, l.Example = 1, `503 {"error":"x"}` }, `1 of 100 responses are wrong, such as: 503 {"error":"x"}`},
+		"not available":      {func(l *loaded) { l.Unavailable = 3 }, "3 of 100 responses are 503"},
+		"broken connection":  {func(l *loaded) { l.SocketErrors = 2 }, "2 connections failed"},
+		"no response at all": {func(l *loaded) { l.Requests = 0 }, "there was no response"},
 	} {
 		l := fine
 		c.edit(&l)

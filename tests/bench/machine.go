@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// machine says where and with what a run was made.
+// machine describes the machine and the programs of a run.
 type machine struct {
 	Date   string `json:"date"`
 	CPU    string `json:"cpu"`
@@ -50,9 +50,9 @@ func describeMachine(ctx context.Context, grantd string) (machine, error) {
 	return m, err
 }
 
-// checkout names the commit that is checked out here, for a grantd that was
-// built without it (GOFLAGS=-buildvcs=false). What is changed in this folder
-// changes no grantd.
+// checkout returns the commit of this checkout, for a grantd that was built
+// without it (GOFLAGS=-buildvcs=false). Changes in this folder do not count,
+// because they do not change grantd.
 func checkout(ctx context.Context) string {
 	head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
@@ -65,8 +65,8 @@ func checkout(ctx context.Context) string {
 	return oneLine(head)
 }
 
-// version answers what the pattern finds in the output of a program; wrk
-// ends with 1 when it is asked.
+// version returns what the pattern finds in the output of a program. It ignores
+// the exit code, because wrk -v returns 1.
 func version(ctx context.Context, pattern, program string, arg string) string {
 	out, _ := exec.CommandContext(ctx, program, arg).CombinedOutput()
 	if found := regexp.MustCompile(pattern).FindSubmatch(out); found != nil {
@@ -75,7 +75,7 @@ func version(ctx context.Context, pattern, program string, arg string) string {
 	return "unknown"
 }
 
-// parseCPU reads the first model name of /proc/cpuinfo.
+// parseCPU returns the first model name of /proc/cpuinfo.
 func parseCPU(cpuinfo string) string {
 	for line := range strings.Lines(cpuinfo) {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
@@ -85,8 +85,8 @@ func parseCPU(cpuinfo string) string {
 	return "unknown"
 }
 
-// parseVersion reads what `grantd version --output json` prints, and answers
-// the commit, "" if it does not say.
+// parseVersion returns the commit from the output of `grantd version --output
+// json`, or "" if there is none.
 func parseVersion(out []byte) (string, error) {
 	var v struct {
 		Commit   string

@@ -1,6 +1,6 @@
-// Command bench is the yardstick: it measures grantd against what any server
-// in its place has to do, and says which goals are reached. It starts, loads
-// and ends everything itself. It judges no rules of OAuth; the tests do.
+// Command bench measures grantd against a minimal server with the same work, and
+// reports which goals are reached. It starts, loads and ends everything itself.
+// It does not test OAuth rules; the tests do.
 package main
 
 import (
@@ -32,13 +32,13 @@ func main() {
 	}
 }
 
-// run makes a lab, measures, and leaves nothing behind.
+// run creates a lab, measures, and removes the lab.
 func run(ctx context.Context, o options) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit(), fmt.Errorf("not done after %v", o.limit()))
 	defer cancel()
 	defer func() {
 		if err != nil && ctx.Err() != nil {
-			err = context.Cause(ctx) // what it led to is of no interest
+			err = context.Cause(ctx) // the other error is a consequence
 		}
 	}()
 	started := time.Now()
@@ -65,7 +65,7 @@ func run(ctx context.Context, o options) (err error) {
 	return r.write(o.out)
 }
 
-// everything measures what the flags choose.
+// everything measures what the flags select.
 func (b *bench) everything(ctx context.Context) (*results, error) {
 	r := &results{Rounds: b.o.rounds, Seconds: b.o.took.Seconds()}
 	var err error
@@ -79,7 +79,7 @@ func (b *bench) everything(ctx context.Context) (*results, error) {
 		return nil, err
 	}
 	r.Repeated = b.repeated
-	r.Summaries = summarise(r.Measurements)
+	r.Summaries = summarize(r.Measurements)
 	if b.o.cases.MatchString(startCase) {
 		if r.Startups, err = b.startups(ctx); err != nil {
 			return nil, err

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// measurement is one target under one load.
+// measurement is the result for one target under one load.
 type measurement struct {
 	Case        string             `json:"case"`
 	Target      string             `json:"target"`
@@ -49,7 +49,7 @@ func (b *bench) loadOnce(ctx context.Context, t *target, w workload, conns int, 
 	}
 	l, err := j.run(ctx)
 	if err == nil && len(j.want) > 1 && l.Other == 0 {
-		err = fmt.Errorf("%d answers, and no other request among them", l.Requests)
+		err = fmt.Errorf("%d responses, and none for the other request", l.Requests)
 	}
 	if err != nil {
 		return l, fmt.Errorf("%s on %s, %d connections: %w", w.name, t.name, conns, err)
@@ -58,20 +58,20 @@ func (b *bench) loadOnce(ctx context.Context, t *target, w workload, conns int, 
 	return l, nil
 }
 
-// load is loadOnce on a machine that does not stand still.
+// load is loadOnce, repeated after a standstill of the machine.
 func (b *bench) load(ctx context.Context, t *target, w workload, conns int, took time.Duration) (l loaded, err error) {
 	err = b.steadily(func() error { l, err = b.loadOnce(ctx, t, w, conns, took); return err })
 	return l, err
 }
 
-// measure is measureOnce on a machine that does not stand still.
+// measure is measureOnce, repeated after a standstill of the machine.
 func (b *bench) measure(ctx context.Context, t *target, w workload, conns int) (m measurement, err error) {
 	err = b.steadily(func() error { m, err = b.measureOnce(ctx, t, w, conns); return err })
 	return m, err
 }
 
-// measureOnce puts a load on the target, and looks at what its process and its
-// Redis did in the meantime.
+// measureOnce puts a load on the target, and measures what its process and Redis
+// did in the meantime.
 func (b *bench) measureOnce(ctx context.Context, t *target, w workload, conns int) (measurement, error) {
 	m := measurement{Case: w.name, Target: t.name, Connections: conns}
 	p := t.process(w)
@@ -97,7 +97,7 @@ func (b *bench) measureOnce(ctx context.Context, t *target, w workload, conns in
 	return m, nil
 }
 
-// state is what a process has used so far.
+// state is the resource usage of a process so far.
 type state struct {
 	cpu      time.Duration
 	resident int64
@@ -118,9 +118,8 @@ func lookAt(p *process, redis *redisServer) (s state, err error) {
 	return s, err
 }
 
-// perRequest answers the commands that were called more than now and then.
-// What grantd asks by the clock, its neighbours too, and what this program
-// asks is no request's doing.
+// perRequest returns the frequent commands per request. It omits rare ones, which
+// come from timers of grantd and its neighbors and from this program.
 func perRequest(before, after map[string]int64, requests float64) map[string]float64 {
 	rates := map[string]float64{}
 	for name, calls := range after {
@@ -136,8 +135,8 @@ func perRequest(before, after map[string]int64, requests float64) map[string]flo
 	return rates
 }
 
-// warmUp runs each workload once on each target: pools, stacks and heaps
-// grow. Before the warm case the cache takes in all that it asks about.
+// warmUp runs each workload once on each target, so that pools, stacks and heaps
+// grow. It also fills the cache for the warm case.
 func (b *bench) warmUp(ctx context.Context, targets []*target, all []workload) error {
 	for _, w := range all {
 		for _, t := range targets {
@@ -155,8 +154,8 @@ func (b *bench) warmUp(ctx context.Context, targets []*target, all []workload) e
 	return nil
 }
 
-// rounds measures everything, so often. The order of the targets changes
-// from round to round, so that none is always first.
+// rounds measures everything in several rounds. The order of the targets changes
+// with each round, so that none is always first.
 func (b *bench) rounds(ctx context.Context, targets []*target, all []workload) ([]measurement, error) {
 	var done []measurement
 	for round := 1; round <= b.o.rounds; round++ {

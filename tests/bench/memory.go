@@ -13,39 +13,39 @@ import (
 	"time"
 )
 
-// memory is what grantd on Redis holds.
+// memory is the memory of grantd on Redis.
 type memory struct {
 	Resident    int64    `json:"resident_bytes"` // after the mixed load, with few tokens cached
 	Few         heapSeen `json:"few"`
 	Many        heapSeen `json:"many"`
-	PerToken    float64  `json:"bytes_per_token"`          // by the heap
-	PerTokenRes float64  `json:"bytes_per_token_resident"` // by what is resident
+	PerToken    float64  `json:"bytes_per_token"`          // from the heap
+	PerTokenRes float64  `json:"bytes_per_token_resident"` // from resident memory
 }
 
-// heapSeen is what was seen with so many tokens in the cache.
+// heapSeen is the observed heap with a number of cached tokens.
 type heapSeen struct {
 	Cached      int     `json:"cached"`
-	InUse       float64 `json:"heap_in_use_bytes"` // the least
+	InUse       float64 `json:"heap_in_use_bytes"` // the minimum
 	Resident    int64   `json:"resident_bytes"`
-	Collections int     `json:"collections"` // of garbage, meanwhile
+	Collections int     `json:"collections"` // garbage collections in this time
 }
 
 const (
 	fewCached  = 10_000
-	manyCached = 100_000 // what the cache holds by default
-	heapConns  = 8       // of the load that makes garbage while the heap is watched
+	manyCached = 100_000 // default size of the cache
+	heapConns  = 8       // of the load that creates garbage while the heap is observed
 
-	collections       = 3 // of garbage, until the least heap is taken for what is held
+	collections       = 3 // garbage collections until the minimum of the heap counts as its size
 	metricCollections = "go_gc_duration_seconds_count"
 	metricHeap        = "go_memstats_heap_inuse_bytes"
 )
 
-// memoryMethod says in the report how it was measured.
+// memoryMethod describes the method in the report.
 const memoryMethod = "Heap: the least go_memstats_heap_inuse_bytes of /metrics, read each 20 ms while made-up tokens are asked about " +
 	"(they make garbage and are not cached), until the collector ran three times. " +
 	"Cached: introspected once each; those that were read from Redis when asked about again do not count."
 
-// memory measures it, on a Redis and a grantd of its own.
+// memory measures it with a separate Redis and grantd.
 func (b *bench) memory(ctx context.Context) (m memory, err error) {
 	defer b.lab.endAll()
 	b.lab.say("memory")
@@ -101,8 +101,8 @@ func (b *bench) memoryTarget(ctx context.Context) (*target, *grantd, error) {
 	return &target{name: "memory", redis: redis, fleet: map[variant]*grantd{plain: g}, offsets: map[string]int64{}}, g, nil
 }
 
-// cached asks about each token of the list twice, and answers how many of
-// them the second time did not take from Redis.
+// cached introspects each token of the list twice, and returns how many of them
+// did not need Redis the second time.
 func cached(ctx context.Context, t *target, g *grantd, list tokenList) (int, error) {
 	if err := fill(ctx, g, list); err != nil {
 		return 0, err
@@ -118,7 +118,7 @@ func cached(ctx context.Context, t *target, g *grantd, list tokenList) (int, err
 	return list.count - int(after["get"]-before["get"]), err
 }
 
-// heap watches the heap under loads of made-up tokens.
+// heap observes the heap under loads of made-up tokens.
 func (b *bench) heap(ctx context.Context, t *target, g *grantd, cached int) (heapSeen, error) {
 	seen := heapSeen{Cached: cached, InUse: math.Inf(1)}
 	url := "http://" + g.settings.metrics + "/metrics"
@@ -148,7 +148,8 @@ func (b *bench) heap(ctx context.Context, t *target, g *grantd, cached int) (hea
 	return seen, err
 }
 
-// watch reads the heap until the load has ended; its error stays in ended.
+// watch reads the heap until the load ends, and does not read its error from
+// ended.
 func (h *heapSeen) watch(ctx context.Context, url string, ended <-chan error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Measures of the picture, in pixels.
+// Dimensions of the picture, in pixels.
 const (
 	plotWidth  = 900
 	plotTop    = 92
@@ -20,10 +20,10 @@ const (
 	rateX      = 204
 	cpuX       = 560
 	barRoom    = 190 // of the longest bar
-	leastScale = 1.3 // ratio that a panel reaches at least: the floor's 1 is inside
+	leastScale = 1.3 // smallest range of a panel, which includes the 1 of the floor
 )
 
-// plotStyle follows the reader's choice of light or dark.
+// plotStyle supports the light and dark mode of the reader.
 const plotStyle = `
   .ground { fill: #ffffff; stroke: #d1d9e0 }
   text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328 }
@@ -45,7 +45,7 @@ const plotStyle = `
   }
 `
 
-// picture is an SVG that grows downwards. Text lies over shapes.
+// picture is an SVG that grows downward. Text is above shapes.
 type picture struct {
 	shapes, texts strings.Builder
 	y             int
@@ -62,12 +62,12 @@ func (p *picture) bar(x int, width float64, class, label string) {
 
 func escaped(s string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a Builder takes everything
+	_ = xml.EscapeText(&b, []byte(s)) // a Builder never fails
 	return b.String()
 }
 
-// plot draws, for each case at the usual load, what grantd does in relation
-// to its floor: requests per second, and processor time.
+// plot draws requests per second and CPU time of grantd relative to the floor,
+// for each case at the usual load.
 func plot(r *results) []byte {
 	conns, groups := r.plotted()
 	title := fmt.Sprintf("grantd beside its floor, gin and nothing else (dashed line), %d connections", conns)
@@ -117,15 +117,15 @@ func storeTitle(target string) string {
 	return target
 }
 
-// group is one case: its floor, and the bars beside it.
+// group is one case: its floor and the bars.
 type group struct {
 	title string
 	floor summary
 	bars  []summary
 }
 
-// plotted answers the cases at the usual load, or, where that was not
-// measured, at the first one that was.
+// plotted returns the cases at the usual load, or at the first measured load if
+// that is missing.
 func (r *results) plotted() (conns int, groups []group) {
 	conns = usualConns
 	if len(r.Summaries) > 0 && !slices.ContainsFunc(r.Summaries, func(s summary) bool { return s.Connections == conns }) {
@@ -158,7 +158,7 @@ func (p *picture) group(g group, rateUnit, cpuUnit float64) {
 	p.y += groupGap + barStep*(2-min(2, len(g.bars)))
 }
 
-// thousands is such as 42,778.
+// thousands returns a number such as 42,778.
 func thousands(v float64) string {
 	digits := strconv.FormatFloat(v, 'f', 0, 64)
 	for i := len(digits) - 3; i > 0; i -= 3 {

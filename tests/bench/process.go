@@ -14,25 +14,25 @@ import (
 )
 
 const (
-	// startTime bounds how long a process may take until it is ready.
+	// startTime limits how long a process may take until it is ready.
 	startTime = 90 * time.Second
-	// stopTime is how long one may take to end before it is killed.
+	// stopTime limits how long a process may take to end before it is killed.
 	stopTime = 10 * time.Second
 )
 
-// process is a program that this run started, and ends.
+// process is a program that this run starts and ends.
 type process struct {
 	name   string
 	cmd    *exec.Cmd
-	log    string      // the file that has its standard error
+	log    string      // file with its standard error
 	ready  chan string // its ready line; closed when its output ends
 	ended  chan struct{}
 	failed error // how it ended; set when ended is closed
 }
 
-// start starts a program that prints a line beginning with "ready " once it
-// serves. It ends with ctx or with endAll. Its standard error goes to a file,
-// as a service manager would take it.
+// start starts a program that prints a line starting with "ready " once it is
+// ready. ctx or endAll ends it. Its standard error goes to a file, as with a
+// service manager.
 func (l *lab) start(ctx context.Context, name, path string, args ...string) (*process, error) {
 	p := &process{
 		name: name, log: filepath.Join(l.dir, name+".log"),
@@ -72,7 +72,7 @@ func (l *lab) start(ctx context.Context, name, path string, args ...string) (*pr
 	return p, nil
 }
 
-// waitReady answers the ready line.
+// waitReady returns the ready line.
 func (p *process) waitReady(ctx context.Context) (string, error) {
 	select {
 	case line, ok := <-p.ready:
@@ -88,7 +88,7 @@ func (p *process) waitReady(ctx context.Context) (string, error) {
 	}
 }
 
-// end says how it ended, when it has.
+// end returns how the process ended, after it did.
 func (p *process) end() error {
 	if p.failed == nil {
 		return errors.New("with code 0")
@@ -98,7 +98,7 @@ func (p *process) end() error {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// alive answers an error if the process has ended.
+// alive returns an error if the process has ended.
 func (p *process) alive() error {
 	select {
 	case <-p.ended:
@@ -110,7 +110,7 @@ func (p *process) alive() error {
 
 // stop ends the process and waits until it has ended.
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // an error: it has ended
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has ended
 	select {
 	case <-p.ended:
 	case <-time.After(stopTime):
@@ -119,7 +119,7 @@ func (p *process) stop() {
 	}
 }
 
-// tail answers the end of what it wrote to standard error.
+// tail returns the end of its standard error.
 func (p *process) tail() string {
 	b, err := os.ReadFile(p.log)
 	if err != nil {

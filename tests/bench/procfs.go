@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// cpuTime answers how much processor time a process has used: the sum over
-// its threads, to the nanosecond. Threads that have ended are not in it; the
-// programs that are measured here keep theirs.
+// cpuTime returns the CPU time of a process in nanoseconds: the sum over its
+// threads. It misses threads that ended; the measured programs keep theirs.
 func cpuTime(pid int) (time.Duration, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {
@@ -40,8 +39,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// parseSchedstat reads the first of three numbers: nanoseconds on a
-// processor.
+// parseSchedstat returns the first of three numbers: nanoseconds on a CPU.
 func parseSchedstat(s string) (time.Duration, error) {
 	fields := strings.Fields(s)
 	if len(fields) != 3 {
@@ -51,7 +49,7 @@ func parseSchedstat(s string) (time.Duration, error) {
 	return time.Duration(n), err
 }
 
-// resident answers the bytes of a process that are in memory.
+// resident returns the resident memory of a process in bytes.
 func resident(pid int) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

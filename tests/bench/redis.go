@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// redisServer is a Redis of this run, on a port of its own, that keeps
-// nothing on the disk.
+// redisServer is a Redis of this run. It has a separate port and writes nothing
+// to disk.
 type redisServer struct {
 	*process
 	address string
@@ -54,7 +54,7 @@ func startRedis(ctx context.Context, l *lab, name string) (*redisServer, error) 
 	}
 }
 
-// redisConn speaks as much of Redis's protocol as this program needs.
+// redisConn implements the part of the Redis protocol that this program needs.
 type redisConn struct {
 	net.Conn
 	r *bufio.Reader
@@ -69,7 +69,7 @@ func (r *redisServer) dial() (*redisConn, error) {
 	return &redisConn{c, bufio.NewReader(c), bufio.NewWriterSize(c, 64<<10)}, nil
 }
 
-// send writes a command; it goes out with the next flush.
+// send buffers a command until the next flush.
 func (c *redisConn) send(args ...string) {
 	fmt.Fprintf(c.w, "*%d\r\n", len(args))
 	for _, a := range args {
@@ -77,7 +77,7 @@ func (c *redisConn) send(args ...string) {
 	}
 }
 
-// reply reads one reply that is a line or a string.
+// reply reads one reply, a line or a string.
 func (c *redisConn) reply() (string, error) {
 	line, err := c.r.ReadString('\n')
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *redisConn) reply() (string, error) {
 	return string(b[:n]), err
 }
 
-// ask sends one command and answers its reply.
+// ask sends one command and returns its reply.
 func (r *redisServer) ask(args ...string) (string, error) {
 	c, err := r.dial()
 	if err != nil {
@@ -113,7 +113,7 @@ func (r *redisServer) ask(args ...string) (string, error) {
 	return c.reply()
 }
 
-// commands answers how often each command was called so far.
+// commands returns how often each command was called so far.
 func (r *redisServer) commands() (map[string]int64, error) {
 	text, err := r.ask("INFO", "commandstats")
 	if err != nil {

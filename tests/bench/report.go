@@ -24,7 +24,7 @@ func (r *results) print(w io.Writer) error {
 	return nil
 }
 
-// write writes results.json, results.md and results.svg into a folder.
+// write writes results.json, results.md and results.svg to a folder.
 func (r *results) write(dir string) error {
 	record, err := r.record()
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *results) write(dir string) error {
 	return nil
 }
 
-// record is everything as JSON, each measurement on one line.
+// record returns the results as JSON, with each measurement on one line.
 func (r *results) record() ([]byte, error) {
 	short := *r
 	short.Measurements = []measurement{}
@@ -70,7 +70,7 @@ func (m machine) String() string {
 	return fmt.Sprintf("%s: %s, %d cores, Linux %s, %s, wrk %s, Redis %s, grantd %s.", m.Date, m.CPU, m.Cores, m.Kernel, m.Go, m.Wrk, m.Redis, m.Grantd)
 }
 
-// repeats says how steady the machine was.
+// repeats reports how steady the machine was.
 func (r *results) repeats() string {
 	return fmt.Sprintf("Measured again because the machine stood still: %d times.", r.Repeated)
 }
@@ -183,7 +183,7 @@ func ratioText(r float64) string {
 
 func mib(bytes float64) string { return fmt.Sprintf("%.1f", bytes/(1<<20)) }
 
-// commandsText says such as "get 1.00", the names in order.
+// commandsText returns text such as "get 1.00", sorted by name.
 func commandsText(commands map[string]float64) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(commands)) {

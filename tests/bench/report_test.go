@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sample is a run of two rounds; the names in it want escaping.
+// sample is a run of two rounds. Its names need escaping.
 func sample() *results {
 	r := &results{
 		Rounds: 2, Seconds: 2, Machine: machine{Date: "2026-01-02", CPU: `A & B <"turbo"> | C`, Cores: 2},
@@ -25,7 +25,7 @@ func sample() *results {
 		Startups: []startup{{Store: embeddedName, Seconds: 0.117}, {Store: embeddedName, Tokens: 1_000_000, Seconds: 3.2}},
 		Growth:   []growth{{Store: redisName, Connections: 1, Ratio: 1.154}},
 	}
-	r.Summaries = summarise(r.Measurements)
+	r.Summaries = summarize(r.Measurements)
 	r.evaluate()
 	return r
 }
@@ -54,7 +54,7 @@ func TestGoals(t *testing.T) {
 	}
 }
 
-// Nothing is reached that was not measured.
+// A goal without a measurement is not reached.
 func TestGoalsOfNothing(t *testing.T) {
 	var r results
 	r.evaluate()

@@ -11,8 +11,8 @@ import (
 	"github.com/grantd/grantd/tests/program"
 )
 
-// TestRun is a short run of the yardstick itself: real programs, every answer
-// checked. What it measures is of no interest here.
+// TestRun is a short run of the whole benchmark with real programs, which checks
+// every response. It ignores the figures.
 func TestRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it puts a load on three servers")
@@ -36,8 +36,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestPagesShowTheLastRun: the README and the page name the day and the
-// program of the run whose results are in this folder.
+// TestPagesShowTheLastRun: the README and the page name the date and the program
+// of the run whose results are in this folder.
 func TestPagesShowTheLastRun(t *testing.T) {
 	m := readResults(t, ".").Machine
 	for _, page := range []string{filepath.Join("..", "..", "README.md"), "BENCHMARK.md"} {

@@ -16,37 +16,37 @@ import (
 )
 
 const (
-	// seeders write tokens at the same time: the embedded store syncs what
-	// comes at once together, and Redis is kept busy.
+	// seeders is how many goroutines write tokens at the same time: the embedded
+	// store syncs their writes together, and Redis stays busy.
 	seeders = 256
-	// seedLife outlasts any run.
+	// seedLife is longer than any run.
 	seedLife = 12 * time.Hour
 )
 
-// tokenList is a part of a file of tokens, one a line, all of one width.
+// tokenList is a part of a file with one token per line, all of the same length.
 type tokenList struct {
 	path         string
 	width        int
 	first, count int
 }
 
-// part answers some lines of the list.
+// part returns some lines of the list.
 func (t tokenList) part(first, count int) tokenList {
 	return tokenList{t.path, t.width, t.first + first, min(count, t.count-first)}
 }
 
-// seed says what tokens to put into a store.
+// seed describes the tokens to put into a store.
 type seed struct {
 	prefix string // of the tokens
 	record store.Token
 	count  int
-	every  int    // each every-th goes into the file
+	every  int    // every n-th token goes into the file
 	path   string // the file
 	said   func(done int)
 }
 
-// put makes the tokens as grantd would, and stores them. The store is
-// stamped, and has its key of the keyed check: grantd was there before.
+// put creates tokens as grantd does, and stores them. grantd must have used the
+// store before, so that it has a stamp and the key of the keyed check.
 func (s seed) put(ctx context.Context, st store.Store) (tokenList, error) {
 	ring := tokens.NewKeyring(s.prefix)
 	keys, err := st.EnsureTokenKey(ctx, ring.Offer(time.Now()))
@@ -78,7 +78,7 @@ func (s seed) put(ctx context.Context, st store.Store) (tokenList, error) {
 
 func (s seed) putAll(ctx context.Context, st store.Store, ring *tokens.Keyring, out *bufio.Writer) error {
 	var next atomic.Int64
-	var mu sync.Mutex // of out
+	var mu sync.Mutex // protects out
 	g, ctx := errgroup.WithContext(ctx)
 	for range seeders {
 		g.Go(func() error {
@@ -93,7 +93,7 @@ func (s seed) putAll(ctx context.Context, st store.Store, ring *tokens.Keyring, 
 				}
 				if i%s.every == 0 {
 					mu.Lock()
-					_, _ = out.WriteString(token + "\n") // Flush answers its error
+					_, _ = out.WriteString(token + "\n") // Flush returns its error
 					mu.Unlock()
 				}
 				if (i+1)%500_000 == 0 {
@@ -105,7 +105,7 @@ func (s seed) putAll(ctx context.Context, st store.Store, ring *tokens.Keyring, 
 	return g.Wait()
 }
 
-// newest answers the position of the last entry of the feed: what a running
+// newest returns the position of the last entry of the feed, which a running
 // grantd would put into its tokens.
 func newest(ctx context.Context, st store.Store) (store.Position, error) {
 	if _, err := st.FeedLineage(ctx); err != nil {
@@ -121,7 +121,7 @@ func newest(ctx context.Context, st store.Store) (store.Position, error) {
 	}
 }
 
-// one answers the first token of the list.
+// one returns the first token of the list.
 func (t tokenList) one() (string, error) {
 	file, err := os.Open(t.path)
 	if err != nil {

@@ -10,18 +10,18 @@ import (
 
 const (
 	tick = 10 * time.Millisecond
-	// standstill is a pause of the whole machine (a virtual one that shares
-	// its cores) after which grantd is right to answer 503: it has not heard
-	// from its store.
+	// standstill is a pause of the whole machine, for example a virtual machine
+	// on shared cores. After such a pause grantd correctly returns 503, because it
+	// has not heard from its store.
 	standstill = 250 * time.Millisecond
-	// maxRepeats bounds how many measurements of a run are repeated.
+	// maxRepeats limits how many measurements of a run are repeated.
 	maxRepeats = 5
 )
 
-// watch knows how long this process was not run although it was to be.
+// watch measures how long this process was not scheduled although it was due.
 type watch struct{ worst atomic.Int64 }
 
-// keep watches until ctx ends.
+// keep measures until ctx ends.
 func (w *watch) keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -32,19 +32,19 @@ func (w *watch) keep(ctx context.Context) {
 	}
 }
 
-// take answers the longest pause since it was last asked.
+// take returns the longest pause since the last call.
 func (w *watch) take() time.Duration { return time.Duration(w.worst.Swap(0)) }
 
-// unavailable is a measurement in which some answers were 503.
-type unavailable struct{ answers, requests int64 }
+// unavailable is a measurement in which some responses were 503.
+type unavailable struct{ responses, requests int64 }
 
 func (u unavailable) Error() string {
-	return fmt.Sprintf("%d of %d answers are 503", u.answers, u.requests)
+	return fmt.Sprintf("%d of %d responses are 503", u.responses, u.requests)
 }
 
-// steadily does what puts a load on a target, and again if the machine stood
-// still in between and 503 was answered: nothing else excuses one. The results
-// say how often.
+// steadily calls a function that puts a load on a target. It repeats the call if
+// the machine stood still and a response was 503; nothing else excuses a 503. The
+// results show the number of repetitions.
 func (b *bench) steadily(do func() error) error {
 	for {
 		b.watch.take()

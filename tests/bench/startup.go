@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// startup is how long grantd takes from its start to its ready line.
+// startup is the time of grantd from its start to its ready line.
 type startup struct {
 	Store   string    `json:"store"`
 	Tokens  int       `json:"tokens"`
@@ -17,7 +17,8 @@ type startup struct {
 // starts is how often each is measured.
 const starts = 5
 
-// startups measures an empty embedded store, a new one each time, and Redis.
+// startups measures the start on an empty embedded store, new each time, and on
+// Redis.
 func (b *bench) startups(ctx context.Context) ([]startup, error) {
 	defer b.lab.endAll()
 	b.lab.say("start until ready")
@@ -43,7 +44,7 @@ func (b *bench) startups(ctx context.Context) ([]startup, error) {
 	return []startup{empty, onRedis}, err
 }
 
-// timeStarts starts a grantd, and ends it, several times.
+// timeStarts starts and ends a grantd several times.
 func timeStarts(ctx context.Context, next func() *grantd) (startup, error) {
 	var s startup
 	for range starts {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// median answers the middle, of an even number the mean of the two in the
-// middle; 0 of none.
+// median returns the middle value, the mean of the two middle values, or 0 if
+// there are none.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -19,15 +19,15 @@ func median(values []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// cell names what is measured over the rounds.
+// cell identifies what is measured in each round.
 type cell struct {
 	Case        string `json:"case"`
 	Target      string `json:"target"`
 	Connections int    `json:"connections"`
 }
 
-// summary is the median of a cell's rounds. The ratios are to the floor in
-// the same round, and the median of those; 0 without a floor.
+// summary has the medians of a cell's rounds. A ratio is the median of the ratios
+// to the floor in the same round, or 0 without a floor.
 type summary struct {
 	cell
 	PerSecond float64            `json:"requests_per_second"`
@@ -43,8 +43,8 @@ type summary struct {
 	P99Ratio  float64 `json:"p99_to_floor,omitempty"`
 }
 
-// summarise answers a summary for each cell, in the order they came in.
-func summarise(all []measurement) []summary {
+// summarize returns a summary for each cell, in the order of the measurements.
+func summarize(all []measurement) []summary {
 	var order []cell
 	rounds := map[cell][]measurement{}
 	for _, m := range all {
@@ -56,12 +56,12 @@ func summarise(all []measurement) []summary {
 	}
 	var sums []summary
 	for _, c := range order {
-		sums = append(sums, summariseCell(c, rounds[c], rounds[cell{c.Case, floorName, c.Connections}]))
+		sums = append(sums, summarizeCell(c, rounds[c], rounds[cell{c.Case, floorName, c.Connections}]))
 	}
 	return sums
 }
 
-func summariseCell(c cell, ms, floors []measurement) summary {
+func summarizeCell(c cell, ms, floors []measurement) summary {
 	of := func(pick func(measurement) float64) float64 {
 		var values []float64
 		for _, m := range ms {
@@ -95,8 +95,8 @@ func summariseCell(c cell, ms, floors []measurement) summary {
 	return s
 }
 
-// medianRatio is the median, over the rounds, of a figure in relation to the
-// floor's in the same round.
+// medianRatio returns the median over the rounds of the ratio between a figure
+// and that of the floor in the same round.
 func medianRatio(ms, floors []measurement, pick func(measurement) float64) float64 {
 	inRound := map[int]float64{}
 	for _, f := range floors {
@@ -111,7 +111,7 @@ func medianRatio(ms, floors []measurement, pick func(measurement) float64) float
 	return median(ratios)
 }
 
-// commands answers how many commands each request takes.
+// commands returns the number of commands per request.
 func (s summary) commands() (sum float64) {
 	for _, rate := range s.Commands {
 		sum += rate

@@ -36,10 +36,10 @@ func measured(target string, round int, perSecond, cpu, p99 float64) measurement
 	}
 }
 
-// A machine that is slow in one round is slow for both: ratios are taken
-// within rounds, and not between medians.
+// If the machine is slow in one round, it is slow for both. So ratios are taken
+// within rounds and not between medians.
 func TestRatiosAreOfTheSameRound(t *testing.T) {
-	sums := summarise([]measurement{
+	sums := summarize([]measurement{
 		measured(floorName, 1, 1000, 10, 100), measured(redisName, 1, 900, 11, 110),
 		measured(redisName, 2, 90, 22, 440), measured(floorName, 2, 100, 20, 400),
 		measured(floorName, 3, 2000, 5, 50), measured(redisName, 3, 1000, 10, 100),
@@ -56,7 +56,7 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 }
 
 func TestNoRatioWithoutAFloor(t *testing.T) {
-	sums := summarise([]measurement{measured(redisName, 1, 900, 11, 110)})
+	sums := summarize([]measurement{measured(redisName, 1, 900, 11, 110)})
 	if s := sums[0]; s.RateRatio != 0 || ratioText(s.RateRatio) != "-" {
 		t.Errorf("ratio %v", s.RateRatio)
 	}
@@ -67,7 +67,7 @@ func TestCommandsOfEveryRoundCount(t *testing.T) {
 	one.Commands = map[string]float64{"get": 1}
 	two.Commands = map[string]float64{"get": 2, "set": 1}
 	three.Commands = map[string]float64{"get": 3}
-	got := summarise([]measurement{one, two, three})[0].Commands
+	got := summarize([]measurement{one, two, three})[0].Commands
 	if d := cmp.Diff(map[string]float64{"get": 2, "set": 0}, got); d != "" {
 		t.Errorf("commands (-want +got):\n%s", d)
 	}

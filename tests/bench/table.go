@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// table is what is printed, and written as Markdown too.
+// table can be printed and written as Markdown.
 type table struct {
 	title string
-	text  int // so many columns at the left are text; the others are numbers
+	text  int // number of text columns on the left; the others are numbers
 	head  []string
 	rows  [][]string // an empty row divides groups
 	note  string
@@ -19,7 +19,7 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// divide begins a new group of rows.
+// divide starts a new group of rows.
 func (t *table) divide() {
 	if len(t.rows) > 0 {
 		t.rows = append(t.rows, nil)

@@ -12,18 +12,18 @@ const (
 	embeddedName = "embedded"
 )
 
-// target is one of those that are compared: the floor, or a grantd in the
-// variants that the cases need.
+// target is a server to compare: the floor, or grantd in the variants that the
+// cases need.
 type target struct {
 	name    string
-	fleet   map[variant]*grantd // of the floor: those whose requests it gets
+	fleet   map[variant]*grantd // for the floor: the grantds whose requests it gets
 	floor   *process            // nil: this is grantd
 	url     string              // of the floor
-	redis   *redisServer        // whose commands are counted; nil: it has none
-	offsets map[string]int64    // how far each workload has come in its list
+	redis   *redisServer        // its commands are counted; nil: there is none
+	offsets map[string]int64    // position of each workload in its list
 }
 
-// process answers what serves the workload.
+// process returns the process that serves the workload.
 func (t *target) process(w workload) *process {
 	if t.floor != nil {
 		return t.floor
@@ -31,7 +31,7 @@ func (t *target) process(w workload) *process {
 	return t.fleet[w.variant].process
 }
 
-// job answers what the workload sends to the target.
+// job returns the job of the workload for the target.
 func (t *target) job(w workload) job {
 	g := t.fleet[w.variant]
 	path, otherPath, url, want := w.path, pathToken, g.url, w.want

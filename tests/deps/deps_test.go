@@ -1,5 +1,5 @@
-// Package deps fails on an import that goes against the arrows of the
-// architecture, and says why it is one.
+// Package deps checks the repository as a whole: imports follow the architecture,
+// words are plain English, and references exist.
 package deps
 
 import (
@@ -20,22 +20,22 @@ import (
 
 const module = "github.com/grantd/grantd"
 
-// layer is a height: a package may import what is lower than itself.
+// layer is a level: a package may import packages of lower levels.
 type layer int
 
 const (
-	bottom   layer = iota // vocabulary: imports nothing of ours
-	parts                 // parts of one store, below it: only the vocabulary
-	backends              // the stores: the vocabulary and their parts
-	shared                // may import one another, go list finds cycles
-	features              // never one another
+	bottom   layer = iota // vocabulary: imports no other package of this repository
+	parts                 // parts of one store, below it: import only package store
+	backends              // the stores: import only package store and their parts
+	shared                // may import one another; go list finds cycles
+	features              // must not import one another
 	wiring
 	commands
 	program
-	testing_ // may import anything, imported by tests only
+	testing_ // may import anything; only tests import them
 )
 
-// layers names every package of ours; a new one must be put here.
+// layers lists every package of this repository. Add new ones here.
 var layers = map[string]layer{
 	"config": bottom, "scopes": bottom, "store": bottom,
 
@@ -44,38 +44,39 @@ var layers = map[string]layer{
 
 	"server/apierr": shared, "server/logbuf": shared, "server/coalesce": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
 	"server/lastuse": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
-	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared,
+	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared, "server/version": shared,
 	"server/phone": shared, "server/senders": shared, "server/registry": shared, "server/credential": shared, "server/field": shared,
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/leaks": features,
 	"server/orgs": features, "server/customers": features, "server/partners": features,
 
-	"server":     wiring,
-	"server/cli": commands,
-	"":           program,
+	"server":              wiring,
+	"server/cli/importer": wiring, // below the commands, which import it
+	"server/cli":          commands,
+	"":                    program,
 }
 
-// only says who may import what is not ours.
+// only lists external packages and the packages that may import them.
 var only = []struct {
-	what string // this package and those below it
+	what string // this package and its subpackages
 	who  []string
 	why  string
 }{
-	{"github.com/go-oauth2/oauth2/v4/server", nil, "its HTTP layer accepts what RFC 6749 refuses (several authentication methods, credentials in the URL, an empty secret): ours is server/oauth"},
-	{"github.com/go-oauth2/oauth2/v4/store", nil, "it keeps tokens in plain text: ours are store/embedded and store/redisstore"},
-	{"github.com/go-oauth2", []string{"server/tokens"}, "its Manager mints and nothing else: one package knows its traps"},
+	{"github.com/go-oauth2/oauth2/v4/server", nil, "its HTTP layer accepts what RFC 6749 refuses (several authentication methods, credentials in the URL, an empty secret): use server/oauth"},
+	{"github.com/go-oauth2/oauth2/v4/store", nil, "it keeps tokens in plain text: use store/embedded or store/redisstore"},
+	{"github.com/go-oauth2", []string{"server/tokens"}, "its Manager mints and nothing else: one package handles its traps"},
 	{"github.com/redis/go-redis", []string{"store/redisstore", "store/redisstore/wire"}, "its default retries repeat writes: store/redisstore/wire sends everything once"},
-	{"go.etcd.io/bbolt", []string{"store/embedded"}, "one package owns the file"},
-	{"github.com/spf13/viper", []string{"config"}, "it reads 3600 as 3.6 µs and lets a variable blank a section: one package knows its traps"},
-	{"github.com/twilio/twilio-go/client", []string{"server/senders"}, "its errors hold the customer's number: one package keeps them in"},
-	{"github.com/twilio/twilio-go/rest/api/v2010", []string{"server/senders"}, "its errors hold the customer's number: one package keeps them in"},
-	{"github.com/twilio/twilio-go", nil, "it is 27 MB of source: server/senders takes client and rest/api/v2010"},
-	{"github.com/nyaruka/phonenumbers", []string{"server/phone"}, "it calls numbers for tests invalid: one package says which are taken"},
-	{"github.com/spf13/cobra", []string{"server/cli"}, "commands are server/cli's"},
+	{"go.etcd.io/bbolt", []string{"store/embedded"}, "one package owns the database file"},
+	{"github.com/spf13/viper", []string{"config"}, "it reads 3600 as 3.6 µs and lets a variable clear a section: one package handles its traps"},
+	{"github.com/twilio/twilio-go/client", []string{"server/senders"}, "its errors contain the customer's number: one package handles them"},
+	{"github.com/twilio/twilio-go/rest/api/v2010", []string{"server/senders"}, "its errors contain the customer's number: one package handles them"},
+	{"github.com/twilio/twilio-go", nil, "it has 27 MB of source: import client and rest/api/v2010"},
+	{"github.com/nyaruka/phonenumbers", []string{"server/phone"}, "it reports test numbers as invalid: one package decides which numbers are accepted"},
+	{"github.com/spf13/cobra", []string{"server/cli"}, "commands belong in server/cli"},
 	{"os/signal", []string{""}, "only main touches signals and exit codes"},
 }
 
-// pkg is what go list tells of a package.
+// pkg is the output of go list for a package.
 type pkg struct {
 	ImportPath, Dir           string
 	GoFiles                   []string
@@ -97,8 +98,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// check answers what is wrong with the imports of one package, and with
-// those of its tests.
+// check returns what is wrong with the imports of one package and its tests.
 func check(path string, imports, testImports []string) []string {
 	var faults []string
 	me := short(path)
@@ -122,39 +122,39 @@ func arrow(me, imported string) string {
 	other := short(imported)
 	from, known := layerOf(me)
 	if !known {
-		return "this package is in no layer: put it into layers in tests/deps, where it belongs"
+		return "this package is in no layer: add it to layers in tests/deps"
 	}
 	to, known := layerOf(other)
 	switch {
 	case from == testing_:
 		return ""
 	case !known:
-		return "that package is in no layer: put it into layers in tests/deps, where it belongs"
+		return "that package is in no layer: add it to layers in tests/deps"
 	case to == testing_:
 		return "that package is for tests"
 	case from == bottom && other != "scopes":
-		return "config, scopes and store are the vocabulary: they import nothing of ours but scopes"
+		return "config, scopes and store are the vocabulary: of this repository they may import only scopes"
 	case from == bottom:
 		return ""
 	case from == parts && other != "store", from == backends && other != "store" && to != parts:
-		return "a store knows the vocabulary of package store and nothing else of ours"
+		return "a store may import only package store and its parts from this repository"
 	case to == parts && path.Dir(other) != me:
 		return "a part of a store is only for that store"
 	case to == backends && me != "server":
-		return "only server chooses a store; take the roles of package store that are needed"
+		return "only server chooses a store: use the interfaces of package store"
 	case from == features && to == features:
-		return "features never import one another: declare the interface that is needed, server.New plugs the other in"
+		return "features must not import one another: declare the interface that is needed, and server.New passes the implementation"
 	case from == shared && to == shared:
 		return ""
 	case from <= to:
-		return "the arrows go main → server/cli → server → features → shared → store, scopes, config, never back"
+		return "imports must go in this direction only: main → server/cli → server → features → shared → store, scopes, config"
 	}
 	return ""
 }
 
 func ban(me, imported string) string {
 	if l, _ := layerOf(me); l == testing_ && !strings.Contains(imported, "oauth2/v4") {
-		return "" // tests may look at a store from outside
+		return "" // tests may use Redis and the other libraries directly
 	}
 	for _, o := range only {
 		if imported != o.what && !strings.HasPrefix(imported, o.what+"/") {
@@ -171,8 +171,8 @@ func ban(me, imported string) string {
 	return ""
 }
 
-// checkFile looks at what package lists do not show: rules know no HTTP, and
-// features use nothing of config.
+// checkFile checks what go list does not show: service.go does not import HTTP
+// packages, and features use nothing of config.
 func checkFile(t *testing.T, p pkg, file string) (faults []string) {
 	me := short(p.ImportPath)
 	if l, _ := layerOf(me); l != features {
@@ -185,7 +185,7 @@ func checkFile(t *testing.T, p pkg, file string) (faults []string) {
 	if file == "service.go" {
 		for _, i := range f.Imports {
 			if path := strings.Trim(i.Path.Value, `"`); path == "net/http" || strings.HasPrefix(path, "github.com/gin-gonic/") {
-				faults = append(faults, fmt.Sprintf("%s imports %s: rules know no HTTP, handler.go does", file, path))
+				faults = append(faults, fmt.Sprintf("%s imports %s: move HTTP to handler.go", file, path))
 			}
 		}
 	}
@@ -195,7 +195,7 @@ func checkFile(t *testing.T, p pkg, file string) (faults []string) {
 			return true
 		}
 		if x, ok := s.X.(*ast.Ident); ok && x.Name == "config" && x.Obj == nil {
-			faults = append(faults, fmt.Sprintf("%s uses config.%s: a feature is given its settings; server/field reads durations", file, s.Sel.Name))
+			faults = append(faults, fmt.Sprintf("%s uses config.%s: pass the setting to the feature; server/field reads durations", file, s.Sel.Name))
 		}
 		return true
 	})
@@ -245,11 +245,11 @@ func list(t *testing.T) (all []pkg) {
 	}
 }
 
-// TestRules shows that each rule bites.
+// TestRules shows that each rule works.
 func TestRules(t *testing.T) {
 	for _, c := range []struct {
 		rule, from, to string
-		wrong          string // part of the fault; "" for none
+		wrong          string // part of the message; "" for none
 	}{
 		{"down is fine", "server", "server/oauth", ""},
 		{"over a layer too", "server/cli", "store", ""},
@@ -257,15 +257,15 @@ func TestRules(t *testing.T) {
 		{"main to commands", "", "server/cli", ""},
 		{"tests anything", "tests/harness", "server", ""},
 		{"server chooses the store", "server", "store/redisstore", ""},
-		{"up", "server/web", "server/oauth", "never back"},
-		{"up to the wiring", "server/clients", "server", "never back"},
-		{"feature to feature", "server/oauth", "server/clients", "never import one another"},
-		{"vocabulary", "store", "config", "import nothing of ours but scopes"},
-		{"store implementation", "store/embedded", "scopes", "nothing else of ours"},
+		{"up", "server/web", "server/oauth", "only: main"},
+		{"up to the wiring", "server/clients", "server", "only: main"},
+		{"feature to feature", "server/oauth", "server/clients", "must not import one another"},
+		{"vocabulary", "store", "config", "may import only scopes"},
+		{"store implementation", "store/embedded", "scopes", "may import only package store"},
 		{"part of a store", "store/redisstore", "store/redisstore/wire", ""},
 		{"part of another store", "store/embedded", "store/redisstore/wire", "only for that store"},
 		{"part of a store, past it", "server", "store/redisstore/wire", "only for that store"},
-		{"part to its store", "store/redisstore/wire", "store/redisstore", "nothing else of ours"},
+		{"part to its store", "store/redisstore/wire", "store/redisstore", "may import only package store"},
 		{"someone else's store", "server/tokens", "store/embedded", "only server chooses"},
 		{"test code", "server", "tests/harness", "for tests"},
 		{"a new package", "server/new", "store", "in no layer"},

@@ -105,7 +105,7 @@ func TestPlainBeyondLoopbackIsRefused(t *testing.T) {
 	} {
 		c := config.Defaults()
 		edit(&c)
-		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), name+": is beyond loopback without TLS") {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), name+": must not be open to other machines without TLS") {
 			t.Errorf("%s: %v", name, err)
 		}
 		c.Public.BehindTLSProxy = true

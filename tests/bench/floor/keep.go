@@ -12,24 +12,24 @@ import (
 	"github.com/redis/go-redis/v9" //nolint:depguard // the floor is what a good user of go-redis writes, without store/redisstore
 )
 
-// keep holds tokens in Redis, under their digests.
+// keep stores tokens in Redis under their digests.
 type keep struct {
 	redis  *redis.Client
 	prefix string
 }
 
-// newKeep uses go-redis as it comes.
+// newKeep uses go-redis with its defaults.
 func newKeep(address, prefix string) keep {
 	return keep{redis.NewClient(&redis.Options{Addr: address}), prefix}
 }
 
-// lifetime of a token: grantd's default.
+// lifetime of a token, the default of grantd
 const lifetime = time.Hour
 
-// record is as long as what grantd keeps of a token.
+// record is as long as the record of grantd for a token.
 var record = make([]byte, 74)
 
-// issued is grantd's answer.
+// issued is the response of grantd.
 type issued struct {
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"`
@@ -38,8 +38,8 @@ type issued struct {
 	CreatedAt   int64  `json:"created_at"`
 }
 
-// introspect is a digest and a GET.
-func (k keep) introspect(a answers) gin.HandlerFunc {
+// introspect does a digest and a GET.
+func (k keep) introspect(a bodies) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		digest := sha256.Sum256([]byte(c.PostForm("token")))
 		err := k.redis.Get(c.Request.Context(), k.prefix+string(digest[:])).Err()
@@ -54,7 +54,8 @@ func (k keep) introspect(a answers) gin.HandlerFunc {
 	}
 }
 
-// make is 32 random bytes, a digest and a SET; "" if Redis did not take it.
+// make generates 32 random bytes and does a digest and a SET. It returns "" if
+// Redis fails.
 func (k keep) make(c *gin.Context) string {
 	var b [32]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -69,7 +70,7 @@ func (k keep) make(c *gin.Context) string {
 	return token
 }
 
-// document is grantd's answer with a customer's token.
+// document is the response of grantd with a customer token.
 type document struct {
 	Data struct {
 		Type       string `json:"type"`
@@ -80,8 +81,7 @@ type document struct {
 	} `json:"data"`
 }
 
-// customerToken reads the document, as anything at this path must, and makes a
-// token.
+// customerToken reads the document, as any server must, and creates a token.
 func (k keep) customerToken(c *gin.Context) {
 	var asked struct {
 		Data struct {
@@ -98,7 +98,7 @@ func (k keep) customerToken(c *gin.Context) {
 	k.handOut(c, "customerBearerToken")
 }
 
-// handOut makes a token and answers it in a document.
+// handOut creates a token and responds with it in a document.
 func (k keep) handOut(c *gin.Context, typ string) {
 	token := k.make(c)
 	if token == "" {
@@ -107,7 +107,7 @@ func (k keep) handOut(c *gin.Context, typ string) {
 	var d document
 	d.Data.Type = typ
 	d.Data.Attributes.Token, d.Data.Attributes.ExpiresIn = token, 86400
-	c.Header("Content-Type", "application/vnd.api+json") // c.JSON keeps one that is there
+	c.Header("Content-Type", "application/vnd.api+json") // c.JSON does not overwrite it
 	c.JSON(http.StatusCreated, d)
 }
 
@@ -129,7 +129,7 @@ func (k keep) onBehalfToken(c *gin.Context) {
 	k.handOut(c, "onBehalfToken")
 }
 
-// token makes a token.
+// token creates a token.
 func (k keep) token(c *gin.Context) {
 	token := k.make(c)
 	if token == "" {

@@ -1,7 +1,6 @@
-// Command floor is what grantd is measured against: gin and nothing else,
-// written as a good user of gin would write it. Its answers have the headers
-// and the lengths of grantd's, and behind two of them is the least that such
-// a server has to do: a digest, and one command to Redis.
+// Command floor is the server that grantd is measured against: only gin, used
+// well. Its responses have the headers and lengths of grantd's. For tokens it does
+// the least that such a server must do: a digest and one Redis command.
 package main
 
 import (
@@ -14,8 +13,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// answers are the constant bodies: what grantd answered to the same requests.
-type answers struct{ active, inactive, refused, customer []byte }
+// bodies are the constant bodies, copied from responses of grantd to the same
+// requests.
+type bodies struct{ active, inactive, refused, customer []byte }
 
 func main() {
 	address := flag.String("redis", "", "address of the Redis")
@@ -28,7 +28,7 @@ func main() {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.Use(headers)
-	a := answers{active: []byte(*active), inactive: []byte(`{"active":false}`), refused: []byte(*refused), customer: []byte(*customer)}
+	a := bodies{active: []byte(*active), inactive: []byte(`{"active":false}`), refused: []byte(*refused), customer: []byte(*customer)}
 	e.POST("/const", a.constant(http.StatusOK, a.active))
 	e.POST("/const/customer", a.constant(http.StatusOK, a.customer))
 	e.POST("/const/inactive", a.constant(http.StatusOK, a.inactive))
@@ -44,10 +44,10 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("ready http://%s\n", l.Addr())
-	log.Fatal(e.RunListener(l)) // as e.Run, on a listener whose port is known
+	log.Fatal(e.RunListener(l)) // like e.Run, on a listener with a known port
 }
 
-// headers are those of every answer of grantd.
+// headers sets the headers of every response of grantd.
 func headers(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("Pragma", "no-cache")
@@ -58,8 +58,8 @@ func headers(c *gin.Context) {
 
 const contentType = "application/json"
 
-// constant reads the form, as anything at this path must, and answers.
-func (answers) constant(status int, body []byte) gin.HandlerFunc {
+// constant reads the form, as any server must, and responds with the body.
+func (bodies) constant(status int, body []byte) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		_ = c.PostForm("token")
 		if status == http.StatusUnauthorized {

@@ -1,7 +1,6 @@
-// Command profiled is grantd that writes a CPU profile of its whole life to
-// the file that GRANTD_CPUPROFILE names, with the process id behind it. It is
-// how a profile under load is made (see BENCHMARK.md); grantd itself has no such
-// switch.
+// Command profiled is a grantd that writes a CPU profile of its whole run. The
+// file name is GRANTD_CPUPROFILE followed by the process ID. It is used to profile
+// under load (see BENCHMARK.md); grantd itself cannot do this.
 package main
 
 import (

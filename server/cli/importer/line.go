@@ -1,4 +1,4 @@
-package cli
+package importer
 
 import (
 	"bytes"
@@ -14,21 +14,21 @@ import (
 
 var errNoObject = errors.New("must be one JSON object on one line")
 
-// customerLine reads one line of an import, strictly: known members in their
-// spelling, each once, nothing after the object. What the values must be is
-// the server's to say. No error repeats a value: it may be a telephone number.
-func customerLine(line []byte) (customers.ImportLine, error) {
+// parseCustomer reads one line of an import strictly: only known members with
+// exact names, each at most once, and nothing after the object. The server
+// checks the values. No error contains a value: it may be a telephone number.
+func parseCustomer(line []byte) (customers.ImportLine, error) {
 	var c customers.ImportLine
-	if !utf8.Valid(line) { // the decoder would put U+FFFD in its place
+	if !utf8.Valid(line) { // the decoder would replace the bytes by U+FFFD
 		return c, errors.New("must be UTF-8")
 	}
 	var whole json.RawMessage
 	if err := json.Unmarshal(line, &whole); err != nil {
-		return c, fmt.Errorf("%w: %w", errNoObject, err) // has at most one character of the line
+		return c, fmt.Errorf("%w: %w", errNoObject, err) // contains at most one character of the line
 	}
 	var kind string
 	var users []json.RawMessage
-	err := object(line, map[string]any{
+	err := readObject(line, map[string]any{
 		"customer_id": &c.CustomerID, "org_id": &c.OrgID, "type": &kind, "phone": &c.Phone, "authorized_users": &users, "language": &c.Language,
 	}, "customer_id", "org_id", "type", "phone")
 	if err != nil {
@@ -38,20 +38,20 @@ func customerLine(line []byte) (customers.ImportLine, error) {
 	c.AuthorizedUsers = make([]customers.AuthorizedUser, len(users))
 	for i, u := range users {
 		to := &c.AuthorizedUsers[i]
-		err := object(u, map[string]any{"name": &to.Name, "phone": &to.Phone}, "name", "phone")
+		err := readObject(u, map[string]any{"name": &to.Name, "phone": &to.Phone}, "name", "phone")
 		if errors.Is(err, errNoObject) {
 			err = errors.New("must be an object with name and phone (authorized_users)")
 		}
 		if err != nil {
-			return c, fmt.Errorf("authorised user %d: %w", i+1, err)
+			return c, fmt.Errorf("authorized user %d: %w", i+1, err)
 		}
 	}
 	return c, nil
 }
 
-// object reads a JSON object into the variables of its members. null is as
-// good as nothing, but not for those that are needed.
-func object(valid []byte, members map[string]any, needed ...string) error {
+// readObject reads a JSON object into the variables of its members. null counts
+// as absent; members that are needed must be present and not empty.
+func readObject(valid []byte, members map[string]any, needed ...string) error {
 	d := json.NewDecoder(bytes.NewReader(valid))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return errNoObject
@@ -68,7 +68,7 @@ func object(valid []byte, members map[string]any, needed ...string) error {
 			return unknownMember(name)
 		}
 		if seen[name] {
-			return fmt.Errorf("stands twice (%s)", name)
+			return fmt.Errorf("is repeated (%s)", name)
 		}
 		seen[name] = true
 		var value json.RawMessage
@@ -90,12 +90,12 @@ func object(valid []byte, members map[string]any, needed ...string) error {
 	return nil
 }
 
-// unknownMember names it, unless it may be something else that got into its
-// place.
+// unknownMember names the member, unless its name may be a value that was put
+// in the wrong place.
 func unknownMember(name string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyz_"
 	if name == "" || len(name) > 40 || strings.Trim(strings.ToLower(name), letters) != "" {
-		return errors.New("a member is unknown")
+		return errors.New("has an unknown member")
 	}
-	return fmt.Errorf("unknown member (%s)", name)
+	return fmt.Errorf("has an unknown member (%s)", name)
 }

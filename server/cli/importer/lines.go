@@ -1,4 +1,4 @@
-package cli
+package importer
 
 import (
 	"bufio"
@@ -13,7 +13,7 @@ import (
 
 const (
 	maxLine = 16 << 10 // bytes of one line
-	// maxBatch is how many bytes one call carries; the server takes 1 MiB.
+	// maxBatch is the size of one request in bytes; the server accepts 1 MiB.
 	maxBatch = 900 << 10
 )
 
@@ -23,7 +23,7 @@ var errLongLine = fmt.Errorf("is longer than %d KiB", maxLine>>10)
 type item struct {
 	line     int
 	customer customers.ImportLine
-	size     int   // of customer as it is sent
+	size     int   // of customer as JSON, in bytes
 	fault    error // what is wrong with the line, or nil
 }
 
@@ -43,24 +43,24 @@ func newLines(in io.Reader) *lines {
 	return l
 }
 
-// next answers io.EOF after the last item.
+// next returns io.EOF after the last item.
 func (l *lines) next() (item, error) {
 	for {
-		line, err := l.read()
+		line, err := l.readLine()
 		switch {
 		case errors.Is(err, errLongLine):
 			return item{line: l.line, fault: err}, nil
 		case err != nil:
 			return item{}, err
 		case len(line) > 0:
-			return l.item(line), nil
+			return l.parseItem(line), nil
 		}
 	}
 }
 
-// read answers the next line without white space around it. A last line may
-// lack its end.
-func (l *lines) read() ([]byte, error) {
+// readLine returns the next line without surrounding white space. The last one
+// need not end with a line break.
+func (l *lines) readLine() ([]byte, error) {
 	l.line++
 	line, err := l.in.ReadSlice('\n')
 	long := errors.Is(err, bufio.ErrBufferFull)
@@ -80,14 +80,14 @@ func (l *lines) read() ([]byte, error) {
 	return bytes.TrimSpace(line), nil
 }
 
-func (l *lines) item(line []byte) item {
+func (l *lines) parseItem(line []byte) item {
 	it := item{line: l.line}
-	if it.customer, it.fault = customerLine(line); it.fault != nil {
+	if it.customer, it.fault = parseCustomer(line); it.fault != nil {
 		return it
 	}
 	id := it.customer.CustomerID
 	if first, twice := l.seen[id]; twice {
-		it.fault = fmt.Errorf("line %d has the same one (customer_id)", first)
+		it.fault = fmt.Errorf("is the same as on line %d (customer_id)", first)
 		return it
 	}
 	l.seen[id] = l.line
@@ -96,8 +96,9 @@ func (l *lines) item(line []byte) item {
 	return it
 }
 
-// batches hands all items on in their order, in parts that one call can carry.
-func (l *lines) batches(send func([]item) error) error {
+// forEachBatch calls send with all items in their order, in batches that fit
+// into one request.
+func (l *lines) forEachBatch(send func([]item) error) error {
 	var batch []item
 	size := 0
 	for {
