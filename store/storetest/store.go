@@ -27,11 +27,11 @@ func ping(t *testing.T, o Opened) {
 
 // everyMethod keeps calls complete when a role gets another method.
 func everyMethod(t *testing.T, o Opened) {
-	tried := map[string]bool{"Shared": true, "Close": true}
+	tried := map[string]bool{store.OpClose: true}
 	for _, c := range calls(o.Now()) {
 		tried[c.name] = true
 	}
-	for name := range methods() {
+	for _, name := range store.Operations() {
 		if !tried[name] {
 			t.Errorf("storetest does not try %s with a cancelled context and a closed store", name)
 		}
