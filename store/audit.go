@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// AuditEvent is one entry of the audit stream (contract §4). It never holds
-// a token or a secret.
+// AuditEvent is one entry of the audit stream. It never holds a token or a
+// secret.
 type AuditEvent struct {
-	ID        string          `json:"id"` // given by the store, opaque, ordered
+	ID        string          `json:"id"` // set by the store, opaque, ordered
 	Time      time.Time       `json:"time"`
 	Action    string          `json:"action"` // what was done: client.create, token.issue, …
 	Actor     string          `json:"actor"`  // uid:0, client:<id>, anonymous, system
@@ -18,5 +18,5 @@ type AuditEvent struct {
 	Before    json.RawMessage `json:"before,omitempty"`
 	After     json.RawMessage `json:"after,omitempty"`
 	Outcome   string          `json:"outcome"`         // done, or the error's code
-	Count     int64           `json:"count,omitempty"` // gathered events: how many
+	Count     int64           `json:"count,omitempty"` // how many events this one stands for; 0: one
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Client is a backend service that authenticates itself (contract §1). The
-// zero value of an optional field means that it was not given.
+// Client is a backend service that authenticates itself. The zero value of an
+// optional field means that it was not given.
 type Client struct {
 	ID            string        `json:"id"`
 	Name          string        `json:"name,omitempty"`
@@ -18,7 +18,7 @@ type Client struct {
 	SourceIPs     []string      `json:"source_ips,omitempty"`     // CIDRs it may authenticate from; none: anywhere
 	Resources     []string      `json:"resources,omitempty"`      // RFC 8707 audiences it may ask for
 
-	// What it says of itself as a resource server (contract §3).
+	// What it declares as a resource server that introspects tokens.
 	TokenUses []TokenUse `json:"token_uses,omitempty"` // none: only UseClient
 	Enforces  []string   `json:"enforces,omitempty"`
 	Resource  string     `json:"resource,omitempty"` // its own identifier
@@ -27,7 +27,7 @@ type Client struct {
 	Head
 }
 
-// Clone answers a copy that shares nothing with c.
+// Clone returns a copy that shares nothing with c.
 func (c Client) Clone() Client {
 	for _, list := range []*[]string{&c.Scopes, &c.DefaultScopes, &c.AuthMethods, &c.SourceIPs, &c.Resources, &c.Enforces} {
 		*list = slices.Clone(*list)
@@ -46,15 +46,16 @@ type Secret struct {
 	ID        string     `json:"id"`   // 8 base62 characters
 	Hash      string     `json:"hash"` // see server/auth: sha256$…, or an imported PHC or crypt string
 	CreatedAt time.Time  `json:"created_at"`
-	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil: until it is ended
+	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil: it does not expire
 }
 
-// Live says whether the secret may be used at the time now.
+// Live reports whether the secret may be used at the time now.
 func (s Secret) Live(now time.Time) bool {
 	return s.ExpiresAt == nil || now.Before(*s.ExpiresAt)
 }
 
-// Use is how often a credential was used, and when and from where last.
+// Use is how often a credential was used, and when and from where it was last
+// used.
 type Use struct {
 	Owner  string // principal key of the client or the partner
 	ID     string // of the secret or the partner token

@@ -5,10 +5,10 @@ import "sync"
 // maxMemo bounds a ClientMemo, in records.
 const maxMemo = 1024
 
-// ClientMemo remembers what client records meant. Whoever guesses secrets has
-// the same record read for each guess, and to decode it is what costs most
-// then. A record that differs in one byte is decoded anew. The zero value is
-// ready; safe for concurrent use.
+// ClientMemo remembers decoded client records. Someone who guesses secrets
+// causes the same record to be read for each guess, and decoding it is the
+// largest cost of that. A record that differs in one byte is decoded again. The
+// zero value is ready to use. It is safe for concurrent use.
 type ClientMemo struct {
 	mu    sync.Mutex
 	known map[string]decodedClient // by id
@@ -19,8 +19,8 @@ type decodedClient struct {
 	client Client
 }
 
-// Decode is ClientKind.Unmarshal for the record that was found under the id. The
-// client is the caller's own.
+// Decode is ClientKind.Unmarshal for the record with the id. The caller may
+// change the client.
 func (m *ClientMemo) Decode(id, record string) (Client, error) {
 	m.mu.Lock()
 	d, ok := m.known[id]

@@ -1,11 +1,10 @@
 package store
 
 import (
-	"slices"
 	"time"
 )
 
-// CustomerType is what a customer is.
+// CustomerType says whether a customer is a person or a company.
 type CustomerType string
 
 // The two types.
@@ -14,17 +13,17 @@ const (
 	Business   CustomerType = "business"
 )
 
-// Customer is an end customer of an org (contract §1).
+// Customer is an end customer of an org.
 type Customer struct {
 	ID              string           `json:"id"`
-	OrgID           string           `json:"org_id"` // for ever
+	OrgID           string           `json:"org_id"` // never changes
 	Type            CustomerType     `json:"type"`
 	Phone           string           `json:"phone"`                      // E.164
 	AuthorizedUsers []AuthorizedUser `json:"authorized_users,omitempty"` // of a business
-	// PhonesChangedAt is when a number of the customer or of one of its
-	// authorised users last changed: codes that were sent before are void.
+	// PhonesChangedAt is when a phone number of the customer or of one of their
+	// authorized users last changed: codes that were sent before are void.
 	PhonesChangedAt time.Time `json:"phones_changed_at"`
-	Language        string    `json:"language,omitempty"` // of messages that ask for none: en or es; "": en
+	Language        string    `json:"language,omitempty"` // en or es, for messages that do not ask for one; "": en
 	Head
 }
 
@@ -32,11 +31,4 @@ type Customer struct {
 type AuthorizedUser struct {
 	Name  string `json:"name"`
 	Phone string `json:"phone"` // E.164
-}
-
-// Clone answers a copy that shares nothing with c.
-func (c Customer) Clone() Customer {
-	c.AuthorizedUsers = slices.Clone(c.AuthorizedUsers)
-	c.Head = c.Head.clone()
-	return c
 }

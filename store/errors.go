@@ -2,22 +2,22 @@ package store
 
 import "errors"
 
-// Errors that every implementation answers with, wrapped with %w and the
-// operation. Anything else is a defect of the implementation.
+// Errors that every implementation returns, wrapped with %w and the operation.
+// Any other error is a defect of the implementation.
 var (
-	// ErrNotFound: there is no such record, or its life has ended.
+	// ErrNotFound: there is no such record, or it has expired.
 	ErrNotFound = errors.New("not found")
-	// ErrExists: a record with this id is there already.
-	ErrExists = errors.New("exists already")
-	// ErrConflict: the record was changed since it was read (compare-and-set
+	// ErrExists: there already is a record with this id.
+	ErrExists = errors.New("already exists")
+	// ErrConflict: the record was changed since it was read (the compare-and-set
 	// on its version failed). Read it again, then decide again.
 	ErrConflict = errors.New("changed in the meantime")
-	// ErrUnavailable: the store cannot be reached or cannot be written. The
+	// ErrUnavailable: the store cannot be reached or cannot be written to. The
 	// outcome of a write is unknown.
 	ErrUnavailable = errors.New("store unavailable")
-	// ErrExpired: a record was to be written whose life is over already.
+	// ErrExpired: the record to be written has already expired.
 	ErrExpired = errors.New("already expired")
-	// ErrWrong: what was to be proven was not.
+	// ErrWrong: the proof does not match.
 	ErrWrong = errors.New("wrong")
 	// ErrFeedLost: the feed no longer holds the entry at the given position:
 	// the store lost its newest entries, or was replaced.

@@ -10,11 +10,11 @@ import (
 	"github.com/grantd/grantd/scopes"
 )
 
-// FeedRetention is how long feed entries are kept: as long as any token lives,
+// FeedRetention is how long feed entries are kept: the longest life of a token,
 // and 5 minutes for clocks that differ.
 const FeedRetention = scopes.MaxTokenLife + 5*time.Minute
 
-// FeedPage is how many entries one ReadFeed answers at most.
+// FeedPage is how many entries one ReadFeed returns at most.
 const FeedPage = 1000
 
 // Position is a place in the feed. The zero Position is before every entry.
@@ -23,7 +23,8 @@ type Position struct {
 	Seq  uint64 `json:"seq"`
 }
 
-// Compare is negative if p is before q, positive if after, 0 if the same.
+// Compare returns a negative number if p is before q, a positive one if p is
+// after q, and 0 if they are the same.
 func (p Position) Compare(q Position) int {
 	if c := cmp.Compare(p.Time, q.Time); c != 0 {
 		return c
@@ -31,16 +32,17 @@ func (p Position) Compare(q Position) int {
 	return cmp.Compare(p.Seq, q.Seq)
 }
 
-// After says whether p is later than q.
+// After reports whether p is later than q.
 func (p Position) After(q Position) bool { return p.Compare(q) > 0 }
 
-// IsZero says whether p is before every entry.
+// IsZero reports whether p is before every entry.
 func (p Position) IsZero() bool { return p == Position{} }
 
-// String is the form Redis gives to stream ids: time-sequence, decimal.
+// String returns the form that Redis gives to stream ids: time-sequence, in
+// decimal.
 func (p Position) String() string { return string(p.Append(make([]byte, 0, 24))) }
 
-// Append appends what String answers.
+// Append appends the form that String returns.
 func (p Position) Append(b []byte) []byte {
 	b = strconv.AppendUint(b, p.Time, 10)
 	b = append(b, '-')
@@ -68,8 +70,8 @@ func ParsePosition(s string) (Position, error) {
 type EntryKind string
 
 const (
-	// EntryVoid ends every token of the principal that was minted before it,
-	// and makes cached records of the principal stale.
+	// EntryVoid ends every token of the principal that was minted before the
+	// entry, and makes cached records of the principal stale.
 	EntryVoid EntryKind = "void"
 	// EntryChange only makes cached records under the key stale.
 	EntryChange EntryKind = "change"
@@ -86,8 +88,8 @@ type Entry struct {
 	Until time.Time
 }
 
-// Lineage names incarnations of the store: a restarted or failed-over Redis
-// is another one.
+// Lineage names two incarnations of the store. A restarted or failed-over Redis
+// is another incarnation.
 type Lineage struct {
 	Current   string
 	Witnessed string

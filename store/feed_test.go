@@ -27,7 +27,7 @@ func TestParsePositionRefuses(t *testing.T) {
 		"18446744073709551616-0", "0-18446744073709551616",
 	} {
 		if p, err := ParsePosition(s); err == nil {
-			t.Errorf("%q is taken as %v", s, p)
+			t.Errorf("%q is accepted as %v", s, p)
 		}
 	}
 }

@@ -2,15 +2,16 @@ package store
 
 import "time"
 
-// Head is what all records have that operators manage: client, org, customer,
-// partner, grant.
+// Head holds the fields that every record has that operators manage: client,
+// org, customer, partner, grant.
 type Head struct {
-	// Unannounced: the record was written so that tokens end (narrowed,
-	// deactivated), and the feed may not have been told to void them yet: not
-	// since that position, of before it was written. The next change does it.
+	// Unannounced: the record was changed in a way that ends tokens (narrowed,
+	// deactivated), but the feed may lack the entry that voids them.
+	// UnannouncedSince is a feed position from before that change: the entry is
+	// missing after it. The next change of the record appends the entry.
 	Unannounced      bool     `json:"unannounced,omitempty"`
 	UnannouncedSince Position `json:"unannounced_since,omitzero"`
-	// DeactivatedAt is also that of a record that is about to be deleted.
+	// DeactivatedAt is also set on a record that is about to be deleted.
 	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`

@@ -18,7 +18,7 @@ type entryRecord struct {
 	Until int64     `json:"until,omitempty"` // Unix milliseconds
 }
 
-// MarshalEntry answers the stored form of e, without its position.
+// MarshalEntry returns the stored form of e, without its position.
 func MarshalEntry(e Entry) ([]byte, error) {
 	r := entryRecord{V: jsonVersion, Kind: e.Kind, Key: e.Key, By: e.By, At: e.At.UnixMilli()}
 	if !e.Until.IsZero() {
@@ -28,8 +28,8 @@ func MarshalEntry(e Entry) ([]byte, error) {
 }
 
 // UnmarshalEntry reads what MarshalEntry wrote. An entry of an unknown
-// version or kind voids everything before it: its meaning is not known, so
-// the safe side is taken.
+// version or kind voids everything before it: its meaning is unknown, so this is
+// the safe reading.
 func UnmarshalEntry(b []byte, p Position) Entry {
 	var r entryRecord
 	if err := unmarshal(b, &r, &r.V); err != nil || (r.Kind != EntryVoid && r.Kind != EntryChange) {
@@ -47,7 +47,7 @@ type auditRecord struct {
 	AuditEvent
 }
 
-// MarshalAudit answers the stored form of e.
+// MarshalAudit returns the stored form of e.
 func MarshalAudit(e AuditEvent) ([]byte, error) {
 	return json.Marshal(auditRecord{V: jsonVersion, AuditEvent: e})
 }

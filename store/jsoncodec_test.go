@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRecordRoundTrip: whatever field a record has, it is stored.
+// TestRecordRoundTrip: every field of a record is stored.
 func TestRecordRoundTrip(t *testing.T) {
 	t.Run("client", func(t *testing.T) { recordRoundTrip(t, ClientKind) })
 	t.Run("org", func(t *testing.T) { recordRoundTrip(t, OrgKind) })
@@ -38,7 +38,7 @@ func recordRoundTrip[R any](t *testing.T, k Kind[R]) {
 		t.Fatalf("next: version %d after %d, error %v", stored.Version, stored.Replaces, err)
 	}
 	if *version != 7 {
-		t.Errorf("the caller's own record has version %d", *version)
+		t.Errorf("the caller's record was changed to version %d", *version)
 	}
 	*version = 8
 	got, err := k.Unmarshal(stored.Form)
@@ -65,7 +65,7 @@ func TestAuditRoundTrip(t *testing.T) {
 	}
 }
 
-// otherVersions are records that must not be half read.
+// otherVersions returns records that must not be read in part.
 func otherVersions(t *testing.T, record []byte, err error) [][]byte {
 	t.Helper()
 	if err != nil || !strings.Contains(string(record), `"v":1`) {
@@ -124,8 +124,8 @@ func TestEntryRoundTrip(t *testing.T) {
 	}
 }
 
-// TestUnknownEntryVoidsAll: what an entry of a newer grantd ends is not
-// known, so everything is ended.
+// TestUnknownEntryVoidsAll: it is unknown what an entry of a newer grantd ends,
+// so it ends everything.
 func TestUnknownEntryVoidsAll(t *testing.T) {
 	record, err := MarshalEntry(Entry{Kind: EntryChange, Key: PrincipalClient("a"), At: issued})
 	unknownKind := []byte(strings.Replace(string(record), "change", "rename", 1))

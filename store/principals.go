@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Principal keys: what a feed entry names. One form for each kind; ids hold
-// no '/' or ':' (contract §2), so keys of different kinds never meet.
+// Principal keys are what a feed entry names. Each kind has one form. Ids hold
+// no '/' or ':', so keys of different kinds never collide.
 const (
 	PrincipalAll = "all"
 	// PrincipalAllPartnerTokens is all tokens that partners hold. They are
-	// records: a feed that was lost, which voids all, does not end them.
+	// records: the void of everything after a lost feed does not end them.
 	PrincipalAllPartnerTokens = "partner_tokens"
 
 	kindClient       = "client:"
@@ -34,7 +34,7 @@ func PrincipalToken(d Digest) string {
 	return kindToken + base64.RawURLEncoding.EncodeToString(d[:])
 }
 
-// OwnerKind is what the owner of a credential is.
+// OwnerKind is the kind of a credential's owner.
 type OwnerKind string
 
 // The owners.
@@ -43,8 +43,8 @@ const (
 	OwnerPartner OwnerKind = kindPartner
 )
 
-// OwnerOf takes the principal key of an owner of credentials apart; kind is ""
-// for any other key.
+// OwnerOf splits the principal key of an owner of credentials. kind is "" for
+// any other key.
 func OwnerOf(key string) (kind OwnerKind, id string) {
 	for _, k := range [...]OwnerKind{OwnerClient, OwnerPartner} {
 		if id, ok := strings.CutPrefix(key, string(k)); ok {
@@ -54,16 +54,17 @@ func OwnerOf(key string) (kind OwnerKind, id string) {
 	return "", ""
 }
 
-// IsTokenPrincipal says whether the key is one of PrincipalToken.
+// IsTokenPrincipal reports whether the key is the form of PrincipalToken.
 func IsTokenPrincipal(key string) bool { return strings.HasPrefix(key, kindToken) }
 
-// AppendTokenPrincipal appends PrincipalToken.
+// AppendTokenPrincipal appends the form of PrincipalToken.
 func AppendTokenPrincipal(b []byte, d Digest) []byte {
 	return base64.RawURLEncoding.AppendEncode(append(b, kindToken...), d[:])
 }
 
-// Principal is one that a token rests on, as a key in parts: every look-up
-// of a token asks for all of its principals, and is to need no memory for it.
+// Principal is a principal that a token depends on, as the parts of its key.
+// Every lookup of a token checks all of its principals and must not allocate
+// for that.
 type Principal struct{ kind, id, of string }
 
 // Append appends the key.
@@ -77,14 +78,15 @@ func (p Principal) Append(b []byte) []byte {
 	return b
 }
 
-// Room for the principals of a token, and for the key of any of them.
+// PrincipalBuffer and KeyBuffer have room for the principals of a token, and
+// for the key of any of them.
 type (
 	PrincipalBuffer [10]Principal
 	KeyBuffer       [288]byte
 )
 
-// Principals answers every principal whose void ends the token, the tokens that
-// it was made from included, but for the token itself.
+// Principals returns every principal whose void ends the token. These include
+// the tokens that it was made from, but not the token itself.
 func (t *Token) Principals(room *PrincipalBuffer) []Principal {
 	list := append(room[:0], Principal{kind: PrincipalAll})
 	for _, p := range [...]Principal{

@@ -32,13 +32,13 @@ func TestPrincipalsOfAToken(t *testing.T) {
 	}
 }
 
-func TestPrincipalsOfDifferentKindsNeverMeet(t *testing.T) {
+func TestPrincipalsOfDifferentKindsNeverCollide(t *testing.T) {
 	keys := []string{
 		PrincipalAll, PrincipalClient("a"), PrincipalSecret("a", "b"), PrincipalOrg("a"), PrincipalCustomer("a"),
 		PrincipalPartner("a"), PrincipalPartnerToken("a"), PrincipalGrant(GrantID("a", "b")), PrincipalToken(Digest{}),
 	}
 	slices.Sort(keys)
 	if len(slices.Compact(keys)) != 9 {
-		t.Errorf("keys meet: %q", keys)
+		t.Errorf("keys collide: %q", keys)
 	}
 }

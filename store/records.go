@@ -6,12 +6,12 @@ import (
 	"fmt"
 )
 
-// Kind is one kind of record that is changed by compare-and-set on its
-// version and listed by id: how a store names, writes and reads it. Where it
-// lies is the store's own affair.
+// Kind is one kind of record that is changed by compare-and-set on its version
+// and listed by id. It says how a store names, encodes and decodes the record.
+// The store decides where to keep it.
 type Kind[R any] struct {
-	Name  string // in errors, in what is said to people, and in actions: client.create
-	Title string // in the names of operations
+	Name  string // in errors, in texts for people, and in actions (client.create)
+	Title string // in the names of operations (GetClient)
 	// Principal returns the key that names a record in the feed.
 	Principal func(id string) string
 
@@ -40,21 +40,22 @@ var (
 	}
 )
 
-// Encoded is a record as it is to be stored.
+// Encoded is a record in the form to be stored.
 type Encoded struct {
 	ID       string
-	Replaces uint64 // the version that it replaces; 0: it is new
+	Replaces uint64 // the version that it replaces; 0: the record is new
 	Version  uint64
 	Form     []byte
 }
 
-// ID answers the record's id.
+// ID returns the record's id.
 func (k Kind[R]) ID(r *R) string {
 	id, _ := k.identify(r)
 	return id
 }
 
-// First is the stored form of a new record: of the version it has, or 1.
+// EncodeNew returns the stored form of a new record. Its version is that of r,
+// or 1.
 func (k Kind[R]) EncodeNew(r R) (Encoded, error) {
 	id, version := k.identify(&r)
 	*version = max(*version, 1)
@@ -62,8 +63,8 @@ func (k Kind[R]) EncodeNew(r R) (Encoded, error) {
 	return Encoded{ID: id, Version: *version, Form: form}, err
 }
 
-// Next is the stored form of a record that replaces the one of its version:
-// of the version after that.
+// EncodeNext returns the stored form of a record that replaces the one with the
+// version of r. It has the version after that.
 func (k Kind[R]) EncodeNext(r R) (Encoded, error) {
 	id, version := k.identify(&r)
 	was := *version
@@ -72,7 +73,7 @@ func (k Kind[R]) EncodeNext(r R) (Encoded, error) {
 	return Encoded{ID: id, Replaces: was, Version: *version, Form: form}, err
 }
 
-// Version reads the version from a stored form. Errors: ErrUnknownRecord.
+// Version returns the version in a stored form. Errors: ErrUnknownRecord.
 func (k Kind[R]) Version(form []byte) (uint64, error) {
 	r, err := k.Unmarshal(form)
 	if err != nil {
@@ -82,11 +83,11 @@ func (k Kind[R]) Version(form []byte) (uint64, error) {
 	return *version, nil
 }
 
-// formHead begins every stored form: the version of the form, before the
-// record's own members.
+// formHead begins every stored form: the version of the form comes before the
+// members of the record.
 var formHead = fmt.Appendf(nil, `{"v":%d,`, jsonVersion)
 
-// Marshal answers the stored form of r.
+// Marshal returns the stored form of r.
 func (k Kind[R]) Marshal(r R) ([]byte, error) {
 	form, err := json.Marshal(r)
 	if err != nil {
@@ -115,8 +116,8 @@ func (k Kind[R]) Unmarshal(form []byte) (R, error) {
 	return r, nil
 }
 
-// Bounds answers the ids between which those of the page are; below is "" if
-// there is no upper one.
+// Bounds returns the ids that bound the page: its ids are greater than after,
+// and less than below unless that is "".
 func (p Page) Bounds() (after, below string) {
 	if p.Owner == "" {
 		return p.After, ""

@@ -8,7 +8,7 @@ import (
 // Digest is the SHA-256 of a whole presented token, prefix included.
 type Digest [sha256.Size]byte
 
-// TokenUse is the kind of a token (contract §1).
+// TokenUse is the kind of a token.
 type TokenUse string
 
 // The four kinds.
@@ -19,8 +19,8 @@ const (
 	UsePartner  TokenUse = "partner"
 )
 
-// Token is what is kept of an access token. Subject, client and the like are
-// bare ids, without the namespace that introspection puts before them.
+// Token is the record of an access token. Its ids are plain, without the
+// namespace that introspection puts before them.
 type Token struct {
 	Use       TokenUse
 	ClientID  string
@@ -29,7 +29,7 @@ type Token struct {
 	IssuedAt  time.Time
 	ExpiresAt time.Time // whole seconds after IssuedAt
 	// Position is the feed position that the minting replica had applied
-	// before it read anything that this token rests on.
+	// before it read any record that this token depends on.
 	Position Position
 
 	OrgID      string
@@ -38,23 +38,24 @@ type Token struct {
 	PartnerTID string // id of the partner token it was made from
 	Audience   []string
 
-	// Restrictions: a resource server that does not enforce one of these must
-	// not see the token as active. Unknown ones make a record unreadable.
+	// Restrictions. A resource server that does not enforce one of these must
+	// not see the token as active. A restriction that this program does not
+	// know makes the record unreadable.
 	SourceIPs []string
 	Endpoints []string
 	Resources []Resource
 
 	Upgradable string    // scopes it may be upgraded to, space separated
-	AuthTime   time.Time // when its customer was verified, whole seconds; zero: nobody was
+	AuthTime   time.Time // when the customer was verified, whole seconds; zero: never
 	AMR        []string  // how (RFC 8176)
-	// Parents are the tokens it was made from, the nearest first, named as
-	// PrincipalToken names them but for the kind: a void of one ends this one.
+	// Parents are the tokens that it was made from, nearest first, as
+	// PrincipalToken without the kind. A void of one of them ends this token.
 	Parents []string
 
 	Revoked *Revocation // not nil: a tombstone
 }
 
-// Resource is what a token is restricted to of one type.
+// Resource restricts a token to the resources of one type that have these ids.
 type Resource struct {
 	Type string   `json:"type"`
 	IDs  []string `json:"ids"`

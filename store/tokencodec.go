@@ -9,12 +9,12 @@ import (
 
 // The binary form of a token record, version 1:
 //
-//	version, use: a byte each
+//	version, use: one byte each
 //	issued at (Unix seconds), lifetime (seconds), position time, position
 //	sequence: unsigned varints
 //	client id, secret id, scopes: length (varint) and bytes
-//	then fields: tag (a byte), length (varint), bytes; a list is its tag
-//	once for each element. A resource is its type and its ids, each a length
+//	then fields: tag (one byte), length (varint), bytes. A list repeats its
+//	tag for each element. A resource is its type and its ids, each as length
 //	and bytes
 //
 // A tag with the high bit is critical: a reader that does not know it must
@@ -36,9 +36,9 @@ const (
 	tagSourceIP  = critical | 0x02
 	tagEndpoint  = critical | 0x03
 	tagRevokedAt = critical | 0x05
-	tagParent    = critical | 0x06 // a reader that does not know it would miss a void
-	// 0x04 was a resource of another form: an older reader is not to take the
-	// one for the other.
+	tagParent    = critical | 0x06 // a reader that skipped it would miss a void
+	// 0x04 was a resource of another form. An older reader must not mistake one
+	// form for the other.
 	tagResource = critical | 0x07
 
 	maxTokenRecord = 64 << 10
@@ -47,7 +47,7 @@ const (
 var useCodes = map[TokenUse]byte{UseClient: 1, UseCustomer: 2, UseOnBehalf: 3, UsePartner: 4}
 var useNames = [...]TokenUse{1: UseClient, 2: UseCustomer, 3: UseOnBehalf, 4: UsePartner}
 
-// AppendToken appends the binary form of t to b. Times are cut to seconds.
+// AppendToken appends the binary form of t to b. Times are truncated to seconds.
 func AppendToken(b []byte, t *Token) []byte {
 	b = append(b, tokenVersion, useCodes[t.Use])
 	iat := t.IssuedAt.Unix()
@@ -85,7 +85,7 @@ func AppendToken(b []byte, t *Token) []byte {
 	return b
 }
 
-// appendTime appends a field that is Unix seconds.
+// appendTime appends a field in Unix seconds.
 func appendTime(b []byte, tag byte, at time.Time) []byte {
 	var n [binary.MaxVarintLen64]byte
 	return appendString(append(b, tag), string(binary.AppendUvarint(n[:0], uint64(at.Unix()))))
@@ -110,8 +110,8 @@ func appendList(b []byte, tag byte, list []string) []byte {
 	return b
 }
 
-// DecodeToken reads what AppendToken wrote. Errors wrap ErrUnknownRecord: a
-// record that cannot be read whole is never half used.
+// DecodeToken reads what AppendToken wrote. Errors wrap ErrUnknownRecord: no
+// part of a record is used unless all of it can be read.
 func DecodeToken(b []byte) (Token, error) {
 	r := reader{rest: string(b), ok: len(b) >= 2 && len(b) <= maxTokenRecord}
 	if !r.ok || b[0] != tokenVersion || b[1] == 0 || int(b[1]) >= len(useNames) {
@@ -137,10 +137,10 @@ func DecodeToken(b []byte) (Token, error) {
 	return t, nil
 }
 
-// setField answers false for a critical tag that is not known, and for a value
-// that cannot be read.
+// setField reports whether the field is read or may be skipped. It returns false
+// for an unknown critical tag, and for a value that cannot be read.
 func (t *Token) setField(tag byte, v string) bool {
-	n := reader{rest: v, ok: true} // for a value in parts
+	n := reader{rest: v, ok: true} // for a value that has parts
 	switch tag {
 	case tagOrg:
 		t.OrgID = v
@@ -187,8 +187,8 @@ func resourceOf(r *reader) Resource {
 	return resource
 }
 
-// reader takes values off the front of rest; ok turns false at the first
-// value that is not there.
+// reader takes values off the front of rest. ok becomes false at the first
+// value that is missing.
 type reader struct {
 	rest string
 	ok   bool

@@ -13,8 +13,8 @@ import (
 
 var issued = time.Unix(1753488000, 0).UTC()
 
-// ordinaryToken is what a client gets: a generated id, two scopes, a
-// position as Redis gives it.
+// ordinaryToken returns a token as most clients get it: a generated id, two
+// scopes, and a position as Redis makes it.
 func ordinaryToken() Token {
 	return Token{
 		Use:       UseClient,
@@ -75,8 +75,7 @@ func TestTokenTimesAreCutToSeconds(t *testing.T) {
 	}
 }
 
-// TestOrdinaryTokenIsSmall: above 96 bytes a token costs Redis more memory
-// (design §2).
+// TestOrdinaryTokenIsSmall: above 96 bytes, a token costs Redis more memory.
 func TestOrdinaryTokenIsSmall(t *testing.T) {
 	token := ordinaryToken()
 	if n := len(AppendToken(nil, &token)); n > 96 {
@@ -84,9 +83,9 @@ func TestOrdinaryTokenIsSmall(t *testing.T) {
 	}
 }
 
-// TestOrdinaryTokenStays: what later kinds of tokens have costs an ordinary one
-// no byte, and records that are stored are read for ever.
-func TestOrdinaryTokenStays(t *testing.T) {
+// TestOrdinaryTokenKeepsItsForm: fields of later kinds of tokens cost an
+// ordinary token no byte, and stored records stay readable.
+func TestOrdinaryTokenKeepsItsForm(t *testing.T) {
 	const want = "010180b590c406a038fb889ea08433031967635f303132333435363738396162636465666768696a6b6c0841623364456637681675736572733a726561642075736572733a7772697465"
 	token := ordinaryToken()
 	if got := hex.EncodeToString(AppendToken(nil, &token)); got != want {
@@ -151,10 +150,10 @@ func TestUnreadableTokens(t *testing.T) {
 	}
 }
 
-// TestTokenCutShort: a cut between two fields cannot be seen, but every
-// other one is; and none is read as a token of a longer life.
+// TestTokenCutShort: a cut between two fields cannot be detected, but every
+// other cut is.
 func TestTokenCutShort(t *testing.T) {
-	token := ordinaryToken() // all of it is required
+	token := ordinaryToken() // it has no optional fields
 	record := AppendToken(nil, &token)
 	for n := range record {
 		if _, err := DecodeToken(record[:n]); !errors.Is(err, ErrUnknownRecord) {
@@ -171,7 +170,7 @@ func TestTokenCutShort(t *testing.T) {
 	}
 	const single = 8 // org, customer, partner, its token, upgradable, time of proof, two of the revocation
 	if readable != single+len(full.Parents)+len(full.Audience)+len(full.SourceIPs)+len(full.Endpoints)+len(full.Resources)+len(full.AMR) {
-		t.Errorf("%d cuts go unseen, want one for each field", readable)
+		t.Errorf("%d cuts are undetected, want one for each field", readable)
 	}
 }
 
@@ -188,9 +187,9 @@ func FuzzDecodeToken(f *testing.F) {
 			}
 			return
 		}
-		again, err := DecodeToken(AppendToken(nil, &token))
-		if d := cmp.Diff(token, again); err != nil || d != "" {
-			t.Fatalf("written and read again: error %v (-first +again):\n%s", err, d)
+		second, err := DecodeToken(AppendToken(nil, &token))
+		if d := cmp.Diff(token, second); err != nil || d != "" {
+			t.Fatalf("written and read again: error %v (-first +second):\n%s", err, d)
 		}
 	})
 }

@@ -1,7 +1,7 @@
-// Package metrics is what grantd counts and measures, in a Prometheus
-// registry of its own. Labels are route templates, codes and names of this
-// program's own, never what a caller sent. METRICS.md lists every metric; a
-// test holds it to the code.
+// Package metrics holds what grantd counts and measures, in a separate
+// Prometheus registry. Labels are route templates, codes and names from this
+// program, never anything that a caller sent. METRICS.md lists every metric. A
+// test compares it with the code.
 package metrics
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/grantd/grantd/server/version"
 )
 
-// Path is where the metrics are on their listener.
+// Path is the path of the metrics on their listener.
 const Path = "/metrics"
 
 // Metrics holds the collectors. Safe for concurrent use.
@@ -39,17 +39,17 @@ type Metrics struct {
 	codesSent        *prometheus.HistogramVec
 	codesTried       *prometheus.CounterVec
 
-	// Collectors of the hot paths, found already.
-	byUse     *found[string, prometheus.Counter]
-	byResult  *found[introspectionLabels, prometheus.Counter]
-	byOutcome *found[string, prometheus.Counter]
+	// Collectors of the hot paths.
+	byUse     *lookup[string, prometheus.Counter]
+	byResult  *lookup[introspectionLabels, prometheus.Counter]
+	byOutcome *lookup[string, prometheus.Counter]
 }
 
 var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
 
 var batchBuckets = prometheus.ExponentialBuckets(1, 2, 11)
 
-// New makes the collectors. feedAge answers how long ago the feed was
+// New returns the collectors. feedAge returns how long ago the feed was
 // confirmed.
 func New(feedAge func() time.Duration) *Metrics {
 	m := &Metrics{
@@ -58,13 +58,13 @@ func New(feedAge func() time.Duration) *Metrics {
 			Name: "grantd_http_requests_total", Help: "Requests by listener, route template and status code.",
 		}, []string{"listener", "route", "code"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "grantd_http_request_duration_seconds", Help: "Time from the first byte of a request to its answer, by listener and route template.", Buckets: latencyBuckets,
+			Name: "grantd_http_request_duration_seconds", Help: "Time from the first byte of a request to its response, by listener and route template.", Buckets: latencyBuckets,
 		}, []string{"listener", "route"}),
 		issued: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_tokens_issued_total", Help: "Tokens issued by token use.",
 		}, []string{"token_use"}),
 		introspections: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_introspections_total", Help: "Introspections by result (active, inactive) and cache (hit, miss, none: answered without cache and store).",
+			Name: "grantd_introspections_total", Help: "Introspections by result (active, inactive) and cache (hit, miss, none: neither cache nor store was needed).",
 		}, []string{"result", "cache"}),
 		authentication: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_client_authentications_total", Help: "Client authentications by result (ok, old_secret, refused, limited).",
@@ -76,39 +76,39 @@ func New(feedAge func() time.Duration) *Metrics {
 			Name: "grantd_store_batch_writes", Help: "Writes that shared one commit of the embedded store.", Buckets: batchBuckets,
 		}),
 		trips: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "grantd_store_batch_commands", Help: "Look-ups and writes that shared one round trip to Redis.", Buckets: batchBuckets,
+			Name: "grantd_store_batch_commands", Help: "Lookups and writes that shared one round trip to Redis.", Buckets: batchBuckets,
 		}),
 		limits: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_limit_hits_total", Help: "Requests that went over a limit, by its name in the configuration.",
+			Name: "grantd_limit_hits_total", Help: "Requests over a limit, by its name in the configuration.",
 		}, []string{"limit"}),
 		chatty: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "grantd_uncached_token_warnings_total", Help: "Times that a client was reported for asking for tokens instead of caching them.",
+			Name: "grantd_uncached_token_warnings_total", Help: "Times that the log reported a client that requests tokens instead of caching them.",
 		}),
 		auditFailures: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "grantd_audit_failures_total", Help: "Audit events that went to the log because the store did not take them.",
+			Name: "grantd_audit_failures_total", Help: "Audit events that went to the log because the store failed.",
 		}),
 		expiring: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "grantd_secrets_expiring", Help: "Client secrets that end within the next 7 days.",
+			Name: "grantd_secrets_expiring", Help: "Client secrets that expire within the next 7 days.",
 		}),
 		partnersExpiring: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "grantd_partner_tokens_expiring", Help: "Partner tokens that end within the next 7 days.",
+			Name: "grantd_partner_tokens_expiring", Help: "Partner tokens that expire within the next 7 days.",
 		}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_reloads_total", Help: "Reloads of files by what (catalogue, tls, log) and result (ok, failed: the old state stays).",
 		}, []string{"what", "result"}),
 	}
 	m.codesSent = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "grantd_codes_sent_duration_seconds", Help: "Time that the sender took for a verification code, by channel (sms, call) and result (ok, failed).",
+		Name: "grantd_codes_sent_duration_seconds", Help: "Time that the sender needed for a verification code, by channel (sms, call) and result (ok, failed).",
 		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"channel", "result"})
 	m.codesTried = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "grantd_codes_tried_total", Help: "Verification codes that came back, by result (right, wrong: also used, expired and another's).",
+		Name: "grantd_codes_tried_total", Help: "Verification codes that were tried, by result (right, wrong: also used, expired or for another verification).",
 	}, []string{"result"})
-	m.byUse = once(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
-	m.byResult = once(func(l introspectionLabels) prometheus.Counter {
+	m.byUse = newLookup(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
+	m.byResult = newLookup(func(l introspectionLabels) prometheus.Counter {
 		return m.introspections.WithLabelValues(l.result, l.cache)
 	})
-	m.byOutcome = once(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
+	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -121,35 +121,36 @@ func New(feedAge func() time.Duration) *Metrics {
 func buildInfo() prometheus.Collector {
 	build := version.Read()
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "grantd_build_info", Help: "Always 1; the labels say which grantd and which Go.",
+		Name: "grantd_build_info", Help: "Always 1. The labels are the versions of grantd and of Go.",
 	}, []string{"version", "go_version"})
 	g.WithLabelValues(build.Version, build.Go).Set(1)
 	return g
 }
 
-// Handler serves the metrics.
+// Handler returns a handler that serves the metrics.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+Path, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	return mux
 }
 
-// Requests answers what notes the answered requests of a listener.
+// Requests returns a function that counts the finished requests of a listener.
 func (m *Metrics) Requests(listener string) func(route string, code int, took time.Duration) {
-	counters := once(func(l requestLabels) prometheus.Counter {
+	counters := newLookup(func(l requestLabels) prometheus.Counter {
 		return m.requests.WithLabelValues(listener, l.route, strconv.Itoa(l.code))
 	})
-	latency := once(func(route string) prometheus.Observer { return m.latency.WithLabelValues(listener, route) })
+	latency := newLookup(func(route string) prometheus.Observer { return m.latency.WithLabelValues(listener, route) })
 	return func(route string, code int, took time.Duration) {
 		counters.get(requestLabels{route, code}).Inc()
 		latency.get(route).Observe(took.Seconds())
 	}
 }
 
-// CountIssued notes a token that was given out.
+// CountIssued counts an issued token.
 func (m *Metrics) CountIssued(use string) { m.byUse.get(use).Inc() }
 
-// CountIntrospected notes an introspection; cache says who answered: hit, miss or none.
+// CountIntrospected counts an introspection. cache is hit, miss, or none if
+// neither the cache nor the store was needed.
 func (m *Metrics) CountIntrospected(active bool, cache string) {
 	result := "inactive"
 	if active {
@@ -158,26 +159,26 @@ func (m *Metrics) CountIntrospected(active bool, cache string) {
 	m.byResult.get(introspectionLabels{result, cache}).Inc()
 }
 
-// Authenticated notes a client authentication: ok, old_secret, refused or
-// limited.
+// Authenticated counts a client authentication with the result ok, old_secret,
+// refused or limited.
 func (m *Metrics) Authenticated(result string) { m.byOutcome.get(result).Inc() }
 
-// LimitHit notes a request over the limit of that name.
+// LimitHit counts a request over the limit with the name.
 func (m *Metrics) LimitHit(limit string) { m.limits.WithLabelValues(limit).Inc() }
 
-// Chatty notes that a client was reported for not caching its tokens.
+// Chatty counts a report of a client that does not cache its tokens.
 func (m *Metrics) Chatty() { m.chatty.Inc() }
 
-// AuditFailed notes audit events that the store did not take.
+// AuditFailed counts audit events that could not be stored.
 func (m *Metrics) AuditFailed(events int) { m.auditFailures.Add(float64(events)) }
 
-// SecretsExpiring sets how many secrets end soon.
+// SecretsExpiring sets how many secrets expire soon.
 func (m *Metrics) SecretsExpiring(n int) { m.expiring.Set(float64(n)) }
 
-// PartnerTokensExpiring sets how many partner tokens end soon.
+// PartnerTokensExpiring sets how many partner tokens expire soon.
 func (m *Metrics) PartnerTokensExpiring(n int) { m.partnersExpiring.Set(float64(n)) }
 
-// Reloaded notes a reload of catalogue, tls or log.
+// Reloaded counts a reload of catalogue, tls or log.
 func (m *Metrics) Reloaded(what string, err error) {
 	result := "ok"
 	if err != nil {
@@ -186,7 +187,8 @@ func (m *Metrics) Reloaded(what string, err error) {
 	m.reloads.WithLabelValues(what, result).Inc()
 }
 
-// CodeSent notes a verification code that the sender took, or did not.
+// CodeSent measures a verification code that was passed to the sender. sent
+// says whether the sender accepted it.
 func (m *Metrics) CodeSent(channel string, sent bool, took time.Duration) {
 	result := "failed"
 	if sent {
@@ -195,7 +197,7 @@ func (m *Metrics) CodeSent(channel string, sent bool, took time.Duration) {
 	m.codesSent.WithLabelValues(channel, result).Observe(took.Seconds())
 }
 
-// CodeTried notes a verification code that came back.
+// CodeTried counts a verification code that was tried.
 func (m *Metrics) CodeTried(right bool) {
 	result := "wrong"
 	if right {
@@ -204,8 +206,8 @@ func (m *Metrics) CodeTried(right bool) {
 	m.codesTried.WithLabelValues(result).Inc()
 }
 
-// Batch notes how many writes shared a commit.
+// Batch measures how many writes shared a commit.
 func (m *Metrics) Batch(writes int) { m.batches.Observe(float64(writes)) }
 
-// Trip notes how many commands shared a round trip.
+// Trip measures how many commands shared a round trip.
 func (m *Metrics) Trip(commands int) { m.trips.Observe(float64(commands)) }

@@ -18,19 +18,20 @@ import (
 	"github.com/grantd/grantd/store/embedded"
 )
 
-// metric is what the page says of one, and what the code has.
+// metric is what the page or the code says about one metric.
 type metric struct{ Type, Labels string }
 
-// families are those of the Prometheus client: the page names them only as
-// such.
+// families are the prefixes of the Prometheus client's metrics. The page names
+// only the prefixes.
 var families = []string{"go_", "process_"}
 
+// foreign reports whether the metric is one of the Prometheus client's.
 func foreign(name string) bool {
 	return slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(name, f) })
 }
 
-// touched answers metrics of which each has been used once: a vector without
-// a sample is not gathered.
+// touched returns metrics that have each been used once: a vector without a
+// sample is not gathered.
 func touched() *Metrics {
 	m := New(func() time.Duration { return time.Second })
 	m.Requests("public")("/oauth/token", 200, time.Millisecond)
@@ -50,18 +51,18 @@ func touched() *Metrics {
 	return m
 }
 
-func TestPageTellsOfEveryMetric(t *testing.T) {
+func TestPageNamesEveryMetric(t *testing.T) {
 	t.Parallel()
 	want, got := onPage(t), inCode(t)
 	if len(got) < 10 {
 		t.Fatalf("found only %d metrics in the code", len(got))
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
-		t.Errorf("METRICS.md is not what the code has (-code +page):\n%s", diff)
+		t.Errorf("METRICS.md differs from the code (-code +page):\n%s", diff)
 	}
 }
 
-// inCode gathers what is registered; every vector must have been touched.
+// inCode returns the registered metrics. Every vector must have been touched.
 func inCode(t *testing.T) map[string]metric {
 	t.Helper()
 	m := touched()
@@ -72,7 +73,7 @@ func inCode(t *testing.T) map[string]metric {
 	for d := range described {
 		f := form.FindStringSubmatch(d.String())
 		if f == nil {
-			t.Fatalf("not the form of a description that this test knows: %s", d)
+			t.Fatalf("this test cannot read the description %s", d)
 		}
 		if !foreign(f[1]) {
 			labels[f[1]] = f[2]
@@ -87,7 +88,7 @@ func inCode(t *testing.T) map[string]metric {
 		if names, ok := labels[g.GetName()]; ok {
 			all[g.GetName()] = metric{strings.ToLower(g.GetType().String()), names}
 		} else if !foreign(g.GetName()) {
-			t.Errorf("%s is gathered and not described", g.GetName())
+			t.Errorf("%s is gathered but not described", g.GetName())
 		}
 	}
 	for name := range labels {
@@ -98,22 +99,22 @@ func inCode(t *testing.T) map[string]metric {
 	return all
 }
 
-// onPage reads the first table.
+// onPage returns the metrics in the first table of METRICS.md.
 func onPage(t *testing.T) map[string]metric {
 	t.Helper()
 	row := regexp.MustCompile("(?m)^\\| `(grantd_[a-z_]+)` \\| ([a-z]+) \\| (.*?) ?\\| .+ \\|.*\\|$")
 	all := map[string]metric{}
 	for _, r := range row.FindAllStringSubmatch(page(t), -1) {
 		if _, twice := all[r[1]]; twice {
-			t.Errorf("%s stands twice on the page", r[1])
+			t.Errorf("%s is repeated on the page", r[1])
 		}
 		all[r[1]] = metric{r[2], strings.NewReplacer("`", "", " ", "").Replace(r[3])}
 	}
 	return all
 }
 
-// TestPageNamesValues: the values of labels that the code fixes in this
-// package, and the names in the alerts.
+// TestPageNamesValues checks the label values that this package fixes, and the
+// names in the alerts.
 func TestPageNamesValues(t *testing.T) {
 	t.Parallel()
 	text := page(t)
@@ -121,6 +122,8 @@ func TestPageNamesValues(t *testing.T) {
 		store.ClientKind.Title, store.OrgKind.Title, store.CustomerKind.Title,
 		store.PartnerKind.Title, store.PartnerTokenKind.Title, store.GrantKind.Title,
 	}
+	ofKind := regexp.MustCompile("^(Create|Get|Update|Delete|List)(" + strings.Join(kinds, "|") + ")s?$")
+	operations := slices.DeleteFunc(store.Operations(), func(o string) bool { return o == store.OpClose || ofKind.MatchString(o) })
 	for _, value := range slices.Concat(operations, families, kinds) {
 		if !strings.Contains(text, "`"+value+"`") {
 			t.Errorf("METRICS.md does not name `%s`", value)
@@ -129,18 +132,18 @@ func TestPageNamesValues(t *testing.T) {
 	known := slices.Collect(maps.Keys(onPage(t)))
 	for _, name := range regexp.MustCompile(`grantd_[a-z_]+`).FindAllString(text, -1) {
 		if base := strings.TrimSuffix(name, "_count"); !slices.Contains(known, name) && !slices.Contains(known, base) {
-			t.Errorf("METRICS.md names %s, which is none", name)
+			t.Errorf("METRICS.md names %s, which is not a metric", name)
 		}
 	}
 }
 
-// TestStoreResults: which failures count as the store's.
+// TestStoreResults checks which errors count as unavailable.
 func TestStoreResults(t *testing.T) {
 	t.Parallel()
 	m := New(func() time.Duration { return 0 })
-	s := m.Measure(&embedded.Store{})
+	timer := m.storeTimer("GetToken")
 	for _, err := range []error{nil, store.ErrNotFound, store.ErrConflict, fmt.Errorf("x: %w", store.ErrUnavailable)} {
-		_ = do(s, "GetToken", func() error { return err })
+		timer.done(time.Now(), err)
 	}
 	got := map[string]uint64{}
 	gathered, err := m.registry.Gather()

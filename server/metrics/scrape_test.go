@@ -24,7 +24,7 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// samples are what one scrape says: `name{labels}` → value.
+// samples are the values of one scrape: `name{labels}` → value.
 type samples map[string]float64
 
 var line = regexp.MustCompile(`^([a-z_]+(?:\{.*\})?) (\S+)$`)
@@ -137,7 +137,7 @@ func TestEachMetricChanges(t *testing.T) {
 		s.Token(t, c, "")
 		s.Form(t, "/oauth/token", c.ClientID, c.ClientSecret, url.Values{"grant_type": {"client_credentials"}})
 	}, map[string]float64{`grantd_limit_hits_total{limit="issue_per_client"}`: 1, `grantd_tokens_issued_total{token_use="client"}`: 1})
-	step("a path that is not there", func() {
+	step("an unknown path", func() {
 		s.Form(t, "/gt_sandbox_secret-in-the-path", "", "", nil)
 		s.AdminDo(t, "GET", "/clients/billing-client", nil)
 		s.AdminDo(t, "GET", "/clients/nobody", nil)
@@ -148,7 +148,7 @@ func TestEachMetricChanges(t *testing.T) {
 		bad := config.Defaults()
 		bad.Scopes.File = "/nowhere/scopes.yaml"
 		if err := s.Reload(t.Context(), bad); err == nil {
-			t.Error("a bad catalogue is taken")
+			t.Error("a bad catalogue was accepted")
 		}
 	}, map[string]float64{
 		`grantd_reloads_total{result="failed",what="catalogue"}`: 1, `grantd_reloads_total{result="ok",what="tls"}`: 1, `grantd_reloads_total{result="ok",what="log"}`: 1,
@@ -176,7 +176,7 @@ func TestEachMetricChanges(t *testing.T) {
 	}
 }
 
-// The hint for clients that don't cache is counted.
+// TestUncachedTokenWarnings: reports of clients that do not cache are counted.
 func TestUncachedTokenWarnings(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, measured())
@@ -199,8 +199,8 @@ func await(t *testing.T, s *harness.Server, name string, is func(float64) bool) 
 	})
 }
 
-// A store that fails shows by operation; audit events that it did not take
-// are counted.
+// TestStoreFailures: failures of the store are counted by operation, and so are
+// audit events that could not be stored.
 func TestStoreFailures(t *testing.T) {
 	t.Parallel()
 	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
@@ -228,7 +228,7 @@ func TestStoreFailures(t *testing.T) {
 	})
 }
 
-// The age of a feed that cannot be confirmed grows.
+// TestFeedAge: the age of a feed that cannot be confirmed grows.
 func TestFeedAge(t *testing.T) {
 	t.Parallel()
 	link := harness.StartProxy(t, redistest.Start(t).Addr)
@@ -240,7 +240,8 @@ func TestFeedAge(t *testing.T) {
 	await(t, s, "grantd_feed_age_seconds", func(v float64) bool { return v > 0 && v < 1 })
 }
 
-// A server counts at its start which live secrets end within 7 days.
+// TestSecretsExpiring: when it starts, a server counts the active secrets that
+// expire within 7 days.
 func TestSecretsExpiring(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr
@@ -267,7 +268,7 @@ func TestSecretsExpiring(t *testing.T) {
 	await(t, second, "grantd_secrets_expiring", func(v float64) bool { return v == 2 })
 }
 
-// The same for partner tokens.
+// TestPartnerTokensExpiring is TestSecretsExpiring for partner tokens.
 func TestPartnerTokensExpiring(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr
@@ -306,7 +307,7 @@ func TestPartnerTokensExpiring(t *testing.T) {
 	}
 }
 
-// More clients than one page are counted.
+// TestSecretsExpiringOverPages: clients on more than one page are counted.
 func TestSecretsExpiringOverPages(t *testing.T) {
 	t.Parallel()
 	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
@@ -331,7 +332,8 @@ func TestSecretsExpiringOverPages(t *testing.T) {
 	await(t, s, "grantd_secrets_expiring", func(v float64) bool { return v == n })
 }
 
-// Nothing but the metrics is on their listener, and no metrics elsewhere.
+// TestListener: the metrics listener serves only the metrics, and no other
+// listener serves them.
 func TestListener(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, measured())

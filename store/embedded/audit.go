@@ -9,8 +9,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// AppendAudit appends events in one step, and drops what is older than
-// Options.AuditRetention, but for the latest of those.
+// AppendAudit appends events in one step. It drops the events that are older
+// than Options.AuditRetention, except the latest of them.
 func (s *Store) AppendAudit(ctx context.Context, events ...store.AuditEvent) error {
 	records := make([][]byte, len(events))
 	for i, e := range events {
@@ -31,7 +31,7 @@ func (s *Store) AppendAudit(ctx context.Context, events ...store.AuditEvent) err
 	})
 }
 
-// ListAudit answers up to limit events before the one with the given id,
+// ListAudit returns up to limit events before the one with the given id,
 // newest first. Errors: store.ErrUnknownRecord.
 func (s *Store) ListAudit(ctx context.Context, before string, limit int) ([]store.AuditEvent, error) {
 	var list []store.AuditEvent

@@ -7,8 +7,8 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// batch is a running transaction, and what it will do to memory once it is
-// on the disk.
+// batch is a running transaction, and the changes to memory that follow once
+// it is on the disk.
 type batch struct {
 	tx     *bbolt.Tx
 	now    time.Time
@@ -17,13 +17,13 @@ type batch struct {
 	fed    bool
 }
 
-// errUnchanged is the answer of a write that found nothing to write.
+// errUnchanged is returned by a write that found nothing to write.
 var errUnchanged = errors.New("unchanged")
 
-// errNothing rolls back a transaction that wrote nothing, and saves its sync.
+// errNothing rolls back a transaction that wrote nothing. That saves a sync.
 var errNothing = errors.New("nothing to commit")
 
-// run runs the writes. Its error ends the whole transaction.
+// run runs the writes. An error ends the whole transaction.
 func (b *batch) run(writes []*write, expired []hour) error {
 	dirty := len(expired) > 0
 	if err := b.dropHours(expired); err != nil {
@@ -31,7 +31,7 @@ func (b *batch) run(writes []*write, expired []hour) error {
 	}
 	for _, w := range writes {
 		if w.err = w.ctx.Err(); w.err != nil {
-			continue // its caller has gone
+			continue // its caller has left
 		}
 		var own refusal
 		switch w.err = w.run(b); {

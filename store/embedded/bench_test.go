@@ -11,7 +11,7 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
-// BenchmarkPutToken is what issuing costs here: 64 callers at once.
+// BenchmarkPutToken measures what issuing costs this store with 64 callers.
 func BenchmarkPutToken(b *testing.B) {
 	clock := storetest.NewClock()
 	s := open(b, b.TempDir(), clock)
@@ -48,7 +48,7 @@ func BenchmarkGetToken(b *testing.B) {
 	})
 }
 
-// BenchmarkOpen is the time to build the index.
+// BenchmarkOpen measures the time to build the index.
 func BenchmarkOpen(b *testing.B) {
 	for _, stored := range []int{200_000} {
 		b.Run(fmt.Sprint(stored), func(b *testing.B) {
@@ -71,7 +71,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// putMany stores n tokens, of lives between one hour and four.
+// putMany stores n tokens with lives from one hour to four.
 func putMany(tb testing.TB, s *Store, n int, now time.Time) {
 	tb.Helper()
 	const writers = 512
@@ -95,14 +95,14 @@ func putMany(tb testing.TB, s *Store, n int, now time.Time) {
 	}
 }
 
-// testDigest answers a digest whose front differs as those of tokens do.
+// testDigest returns a digest whose front differs as those of tokens do.
 func testDigest(n uint64) store.Digest {
 	var d store.Digest
 	binary.LittleEndian.PutUint64(d[:], n*0x9e3779b97f4a7c15)
 	return d
 }
 
-// testToken is what most tokens are.
+// testToken returns a token as most clients get it.
 func testToken(now time.Time, life time.Duration) store.Token {
 	now = now.UTC().Truncate(time.Second)
 	return store.Token{

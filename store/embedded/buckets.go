@@ -6,11 +6,12 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// layout is the version of what follows; a file of a later one is refused.
+// layout is the version of the buckets below. A file with a later one is
+// refused.
 const layout = 1
 
-// Top-level buckets, and what is in them. Opening makes those that a file of
-// an older grantd lacks; that one goes by those that it does not know.
+// Top-level buckets, and what they hold. Open makes the buckets that a file of
+// an older grantd lacks. An older grantd ignores buckets that it does not know.
 var (
 	bucketMeta       = []byte("meta")       // the keys below
 	bucketClients    = []byte("clients")    // client id → record
@@ -40,13 +41,13 @@ var (
 	keyWitnessed = []byte("witnessed")  // a lineage
 	keyStamp     = []byte("stamp")      // JSON
 	keyTokenKeys = []byte("token_keys") // JSON
-	keyPing      = []byte("ping")       // 8 bytes: when it was last tried to write
+	keyPing      = []byte("ping")       // 8 bytes: when Ping last wrote
 )
 
-// orderly is how full pages get of buckets that only grow at their end.
-const orderly = 0.95
+// appendFill is how full pages get in buckets that only grow at their end.
+const appendFill = 0.95
 
-// meta, uses, … exist from Open on.
+// The buckets exist once the store is open.
 func meta(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketMeta) }
 func uses(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketUses) }
 func tokens(tx *bbolt.Tx) *bbolt.Bucket     { return tx.Bucket(bucketTokens) }
@@ -55,10 +56,10 @@ func audit(tx *bbolt.Tx) *bbolt.Bucket      { return tx.Bucket(bucketAudit) }
 func challenges(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket(bucketChallenges) }
 func guesses(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketGuesses) }
 
-// number is n as a key or value: 8 bytes that sort as n does.
+// number returns n as a key or value: 8 bytes that sort as n does.
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// numberOf reads what number wrote, and 0 from anything shorter.
+// numberOf reads what number wrote. It returns 0 for anything shorter.
 func numberOf(b []byte) uint64 {
 	if len(b) < 8 {
 		return 0

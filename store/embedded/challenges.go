@@ -16,17 +16,17 @@ import (
 type challengeRecord struct {
 	V     int    `json:"v"`
 	Proof []byte `json:"proof"`
-	Tries int    `json:"tries"` // that are left
+	Tries int    `json:"tries"` // remaining
 	End   int64  `json:"end"`   // Unix milliseconds
 }
 
 const challengeVersion = 1
 
-// challengeSweep is how often challenges that have ended are dropped, when
-// new ones come.
+// challengeSweep is the least time between two sweeps of expired challenges. A
+// new challenge starts a sweep.
 const challengeSweep = time.Minute
 
-// PutChallenge keeps a challenge until its end, cut to milliseconds.
+// PutChallenge keeps a challenge until its end, truncated to milliseconds.
 // Errors: store.ErrExpired.
 func (s *Store) PutChallenge(ctx context.Context, d store.Digest, c store.Challenge) error {
 	r := challengeRecord{V: challengeVersion, Proof: c.Proof[:], Tries: c.Tries, End: c.ExpiresAt.UnixMilli()}
@@ -41,7 +41,8 @@ func (s *Store) PutChallenge(ctx context.Context, d store.Digest, c store.Challe
 	})
 }
 
-// TryChallenge compares the proof and consumes, or counts, in one step.
+// TryChallenge compares the proof, and removes the challenge or counts the try,
+// in one step.
 // Errors: store.ErrNotFound, store.ErrWrong, store.ErrUnknownRecord.
 func (s *Store) TryChallenge(ctx context.Context, d, proof store.Digest) error {
 	const operation = "try challenge"
@@ -65,8 +66,8 @@ func (s *Store) TryChallenge(ctx context.Context, d, proof store.Digest) error {
 		return challenges(b.tx).Delete(d[:])
 	})
 	if err == nil && wrong {
-		// Not before it is counted on the disk.
-		return answer(operation, refuse(store.ErrWrong))
+		// The caller learns this only once the try is counted on the disk.
+		return resultError(operation, refuse(store.ErrWrong))
 	}
 	return err
 }
@@ -81,8 +82,8 @@ func (s *Store) DropChallenge(ctx context.Context, d store.Digest) error {
 	})
 }
 
-// sweepChallenges drops the challenges that have ended, if it has not done so
-// lately. One of a newer grantd is left to that.
+// sweepChallenges drops expired challenges, unless it has done so recently. It
+// leaves challenges of a newer grantd alone.
 func (s *Store) sweepChallenges(b *batch) error {
 	if since := b.now.Sub(s.sweptChallenges); since >= 0 && since < challengeSweep {
 		return nil

@@ -11,9 +11,9 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
-// TestEndedChallengesAreDropped: they go when new ones come, but not at each
-// of these; one of a newer grantd stays.
-func TestEndedChallengesAreDropped(t *testing.T) {
+// TestExpiredChallengesAreDropped: new challenges start the sweep, but not each
+// of them does. A challenge of a newer grantd stays.
+func TestExpiredChallengesAreDropped(t *testing.T) {
 	clock := storetest.NewClock()
 	s := open(t, t.TempDir(), clock)
 	kept := func() (n int) {
@@ -53,7 +53,7 @@ func TestEndedChallengesAreDropped(t *testing.T) {
 	}
 }
 
-// TestUnreadableVerifications: records of a newer grantd are not half read.
+// TestUnreadableVerifications: no part of a newer grantd's record is used.
 func TestUnreadableVerifications(t *testing.T) {
 	s := open(t, t.TempDir(), storetest.NewClock())
 	d := testDigest(1)

@@ -17,8 +17,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// The crash test runs this test binary again as a child that writes, and
-// kills it; these variables tell the child so.
+// The crash test runs this test binary again as a child that writes, and kills
+// it. These variables make the process a child.
 const (
 	crashFolder = "GRANTD_EMBEDDED_CRASH_FOLDER"
 	crashFirst  = "GRANTD_EMBEDDED_CRASH_FIRST"
@@ -26,16 +26,15 @@ const (
 
 func TestMain(m *testing.M) {
 	if folder := os.Getenv(crashFolder); folder != "" {
-		fmt.Println("child:", writeForEver(folder))
+		fmt.Println("child:", writeForever(folder))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
-// writeForEver writes a token, a client and a feed entry for each number,
-// and prints the number once all three are acknowledged, and the entry's
-// position.
-func writeForEver(folder string) error {
+// writeForever writes a token, a client and a feed entry for each number. It
+// prints the number and the entry's position once all three are acknowledged.
+func writeForever(folder string) error {
 	first, err := strconv.Atoi(os.Getenv(crashFirst))
 	if err != nil {
 		return err
@@ -83,14 +82,14 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 	for round := range 4 {
 		for n, seq := range killWriter(t, folder, next, 150+100*round) {
 			acknowledged[n] = seq
-			next = max(next, n+100) // past those that were written but not told
+			next = max(next, n+100) // past those that were written but not printed
 		}
 		checkAll(t, folder, acknowledged)
 	}
 }
 
-// killWriter starts a child, kills it after it has acknowledged count
-// numbers, and answers all that it acknowledged.
+// killWriter starts a child, kills it after it has acknowledged count numbers,
+// and returns all that it acknowledged.
 func killWriter(t *testing.T, folder string, first, count int) map[int]uint64 {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
@@ -112,7 +111,7 @@ func killWriter(t *testing.T, folder string, first, count int) map[int]uint64 {
 		var n int
 		var seq uint64
 		if _, err := fmt.Sscan(line, &n, &seq); err != nil {
-			continue // the kill cut it short
+			continue // truncated by the kill
 		}
 		told[n] = seq
 		if len(told) == count {
@@ -128,7 +127,8 @@ func killWriter(t *testing.T, folder string, first, count int) map[int]uint64 {
 	return told
 }
 
-// checkAll wants everything acknowledged to be there, and the file whole.
+// checkAll fails unless every acknowledged write is there and the file is
+// undamaged.
 func checkAll(t *testing.T, folder string, acknowledged map[int]uint64) {
 	t.Helper()
 	s, err := Open(Options{Path: folder})

@@ -14,20 +14,20 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Options says where a store is and how it keeps what it holds.
+// Options says where a store is and how it keeps its records.
 type Options struct {
-	// Path is the folder that holds grantd.db. It is made with mode 0700 if
-	// it is not there; the file has mode 0600.
+	// Path is the folder that holds grantd.db. If it is missing, it is made with
+	// mode 0700. The file has mode 0600.
 	Path string
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
-	// AuditRetention is how long audit events are kept; 0: for ever. Old ones
-	// go when new ones come.
+	// AuditRetention is how long audit events are kept; 0: forever. Old events
+	// are dropped when new ones are appended.
 	AuditRetention time.Duration
-	// OnCommit is told how many writes shared a commit; nil: nobody is. It
-	// must not block.
+	// OnCommit is called with the number of writes that shared a commit; nil: it
+	// is not called. It must not block.
 	OnCommit func(writes int)
-	// Logger gets what an operator should know of; nil: nobody.
+	// Logger gets what an operator should know about; nil: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -46,20 +46,21 @@ type Store struct {
 	partnerTokens records[store.PartnerTokenOwner]
 	grants        records[store.Grant]
 
-	index   index // of the tokens that are on the disk
+	index   index // of the tokens on the disk
 	decoded store.ClientMemo
-	fed     bell // rings when the feed has grown
+	fed     bell // rings when the feed grows
 	limits  limits
 	pinged  atomic.Int64 // when Ping last wrote, Unix nanoseconds
 
 	queue   chan *write
-	closing chan struct{} // closed: nothing new is taken
+	closing chan struct{} // closed: no new calls are accepted
 	stopped chan struct{} // closed: the writer has ended
 	close   sync.Once
 	failed  atomic.Pointer[failure]
-	lostTx  int // writer's: the transaction whose commit failed, or 0
 
-	sweptChallenges time.Time // writer's: when those that had ended were last dropped
+	// Only the writer uses these.
+	lostTx          int       // the transaction whose commit failed, or 0
+	sweptChallenges time.Time // when expired challenges were last dropped
 }
 
 var _ store.Store = (*Store)(nil)
@@ -67,11 +68,11 @@ var _ store.Store = (*Store)(nil)
 // sweep is how often expired tokens are dropped when nothing is written.
 const sweep = time.Minute
 
-// Open opens the store in a folder, and makes it if it is not there. It
-// takes as long as reading all tokens takes, some 0.3 s per million.
+// Open opens the store in a folder, and makes it if it is missing. It reads all
+// tokens, which takes about 0.3 s per million.
 //
-// Errors: store.ErrUnavailable (also when another process has it open),
-// store.ErrNewerFormat, store.ErrUnsuitable for a file that is not ours.
+// Errors: store.ErrUnavailable (also when another process has the file open),
+// store.ErrNewerFormat, store.ErrUnsuitable for a file of another program.
 func Open(o Options) (*Store, error) { return openSweeping(o, sweep) }
 
 func openSweeping(o Options, sweep time.Duration) (*Store, error) {
@@ -111,10 +112,10 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	return s, nil
 }
 
-// Shared is false: the file is locked against other processes.
+// Shared returns false: the file is locked against other processes.
 func (s *Store) Shared() bool { return false }
 
-// Close does the writes that wait, and closes the file.
+// Close finishes the queued writes, and closes the file.
 func (s *Store) Close() error {
 	var err error
 	s.close.Do(func() {
@@ -125,9 +126,9 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Ping writes to the file, at most once a second: in between, the last
-// success counts. It also fails when another write failed lately: on a full
-// disk there may still be room for what Ping writes.
+// Ping writes to the file, at most once a second. In between, the last success
+// counts. It also fails when another write failed recently: a full disk may
+// still have room for what Ping writes.
 func (s *Store) Ping(ctx context.Context) error {
 	now := s.now()
 	if err := s.failedLately(now); err != nil {
@@ -152,10 +153,10 @@ func (s *Store) view(ctx context.Context, operation string, run func(tx *bbolt.T
 	if err := s.open(ctx, operation); err != nil {
 		return err
 	}
-	return answer(operation, s.db.View(run))
+	return resultError(operation, s.db.View(run))
 }
 
-// open answers an error if ctx or the store has ended.
+// open returns an error if ctx has ended or the store is closed.
 func (s *Store) open(ctx context.Context, operation string) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(operation, err)
@@ -170,16 +171,16 @@ func (s *Store) open(ctx context.Context, operation string) error {
 
 var errClosed = errors.New("closed")
 
-// refusal is an operation's own answer, such as ErrExists: nothing is wrong
-// with the file, and nothing was changed.
+// refusal is the result of an operation that was refused, such as ErrExists:
+// nothing is wrong with the file, and nothing was changed.
 type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }
 
 func refuse(err error) error { return refusal{err} }
 
-// answer is the error of an operation as its caller gets it.
-func answer(operation string, err error) error {
+// resultError returns the error of an operation as its caller gets it.
+func resultError(operation string, err error) error {
 	var own refusal
 	switch {
 	case err == nil:

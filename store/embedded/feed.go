@@ -10,8 +10,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// AppendFeed appends entries in one step and answers the position of the
-// last; of none, that of the newest entry ever.
+// AppendFeed appends entries in one step and returns the position of the last
+// one. Without entries, it returns that of the newest entry ever.
 func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.Position, error) {
 	records := make([][]byte, len(entries))
 	for i, e := range entries {
@@ -35,14 +35,14 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 	return store.Position{Seq: last}, nil
 }
 
-// ReadFeed answers the entries after a position, and waits for one if there
+// ReadFeed returns the entries after a position, and waits for one if there
 // are none. Errors: store.ErrFeedLost.
 func (s *Store) ReadFeed(ctx context.Context, after store.Position, wait time.Duration) ([]store.Entry, error) {
 	const operation = "read the feed"
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	for {
-		grown := s.fed.listen() // before the look, so that no append is missed
+		grown := s.fed.listen() // before the read, so that no append is missed
 		entries, err := s.readFeed(ctx, operation, after)
 		if err != nil || len(entries) > 0 || wait <= 0 {
 			return entries, err
@@ -80,8 +80,8 @@ func (s *Store) readFeed(ctx context.Context, operation string, after store.Posi
 	return entries, err
 }
 
-// FeedLineage answers the file's own id, which it keeps for ever: the feed
-// is lost only together with all that it speaks of.
+// FeedLineage returns the id of the file, which never changes: the feed can
+// only be lost together with the records that it is about.
 func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	var l store.Lineage
 	err := s.view(ctx, "read the feed's lineage", func(tx *bbolt.Tx) error {
@@ -99,13 +99,13 @@ func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
 	})
 }
 
-// bell wakes everyone who listens when it rings.
+// bell wakes all listeners when it rings.
 type bell struct {
 	mu   sync.Mutex
 	next chan struct{}
 }
 
-// listen answers a channel that is closed at the next ring.
+// listen returns a channel that is closed at the next ring.
 func (b *bell) listen() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

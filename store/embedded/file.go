@@ -19,19 +19,19 @@ import (
 
 const (
 	fileName = "grantd.db"
-	// lockWait is how long to wait for another process to let go of the file:
-	// long enough for one that is just ending.
+	// lockWait is how long to wait for another process to release the file: long
+	// enough for a process that is about to end.
 	lockWait = time.Second
 )
 
-// openFile opens the file in the folder, makes what is missing, and refuses
-// a file that is not ours or is of a later version. Its errors are one line.
+// openFile opens the file in the folder and makes what is missing. It refuses a
+// file of another program or of a later version. Its errors are one line.
 func openFile(folder string, log *slog.Logger) (*bbolt.DB, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	if info, err := os.Stat(folder); err == nil && info.Mode().Perm()&0o022 != 0 {
-		log.Warn("the store's folder can be written by others", "path", folder, "mode", info.Mode().Perm().String())
+		log.Warn("other users can write to the store's folder: run chmod 700 on it", "path", folder, "mode", info.Mode().Perm().String())
 	}
 	path := filepath.Join(folder, fileName)
 	db, err := openDB(path)
@@ -42,7 +42,7 @@ func openFile(folder string, log *slog.Logger) (*bbolt.DB, error) {
 		_ = db.Close()
 		return nil, explain(path, err)
 	}
-	// The file's own name has to survive a loss of power too.
+	// The file's name in the folder must survive a loss of power too.
 	if err := errors.Join(os.Chmod(path, 0o600), syncFolder(folder)); err != nil {
 		_ = db.Close()
 		return nil, explain(path, err)
@@ -57,20 +57,20 @@ func openDB(path string) (*bbolt.DB, error) {
 	}
 	return bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockWait,
-		// Opening reads all tokens anyway, and a list of free pages is long
-		// when a busy hour was dropped: not written with every commit.
+		// Open reads all tokens anyway. The list of free pages is long after a
+		// busy hour was dropped, so it is not written with every commit.
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
 		NoStatistics:   true,
 	})
 }
 
-// checkSize finds a file that was cut short, such as half a copy. bbolt
-// would crash the process over its missing pages.
+// checkSize returns an error for a truncated file, such as half a copy. bbolt
+// would crash the process when it reads a missing page.
 func checkSize(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-		return nil // a new one
+		return nil // a new file
 	}
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func checkSize(path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// explain turns an error of opening into one that says what to do.
+// explain turns an error of openFile into one that says what to do.
 func explain(path string, err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -104,8 +104,9 @@ func explain(path string, err error) error {
 	}
 }
 
-// prepare checks whose file it is, and makes the buckets that it lacks: all of
-// a new one, and those that came later of one that an older grantd made.
+// prepare checks that the file belongs to grantd, and makes the buckets that it
+// lacks: all of them in a new file, and the later ones in a file that an older
+// grantd made.
 func prepare(db *bbolt.DB) error {
 	isNew, ours := true, false
 	var version uint64
@@ -124,13 +125,13 @@ func prepare(db *bbolt.DB) error {
 	case err != nil:
 		return err
 	case version > layout:
-		return fmt.Errorf("%w: written by a newer grantd (layout %d, this one knows %d)", store.ErrNewerFormat, version, layout)
+		return fmt.Errorf("%w: written by a newer grantd (layout %d, this grantd knows %d): run that version", store.ErrNewerFormat, version, layout)
 	case version == layout && len(missing) == 0:
 		return nil
 	case version == layout:
 		return db.Update(func(tx *bbolt.Tx) error { return createBuckets(tx, missing) })
 	case ours || !isNew:
-		return fmt.Errorf("%w: a bbolt database of another program", store.ErrUnsuitable)
+		return fmt.Errorf("%w: it is a bbolt database of another program: set store.embedded.path to another folder", store.ErrUnsuitable)
 	}
 	return db.Update(func(tx *bbolt.Tx) error {
 		if err := createBuckets(tx, missing); err != nil {

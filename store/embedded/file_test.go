@@ -15,8 +15,8 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
-// refusedOpen opens a store that cannot be opened, and wants one line that
-// says want.
+// refusedOpen fails unless Open returns an error of one line that wraps is and
+// contains want.
 func refusedOpen(t *testing.T, folder string, is error, want string) {
 	t.Helper()
 	s, err := Open(Options{Path: folder})
@@ -29,7 +29,7 @@ func refusedOpen(t *testing.T, folder string, is error, want string) {
 	}
 }
 
-func TestOpenWhileAnotherHasIt(t *testing.T) {
+func TestOpenWhileAnotherProcessHasIt(t *testing.T) {
 	folder := t.TempDir()
 	s := open(t, folder, storetest.NewClock())
 	start := time.Now()
@@ -58,7 +58,7 @@ func TestOpenMakesPrivateFolderAndFile(t *testing.T) {
 	}
 }
 
-func TestOpenWhereNoFolderCanBe(t *testing.T) {
+func TestOpenWhereNoFolderIsPossible(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestOpenWhereNoFolderCanBe(t *testing.T) {
 	refusedOpen(t, filepath.Join(file, "below"), store.ErrUnavailable, "not a directory")
 }
 
-func TestOpenOfAFileThatIsNotOurs(t *testing.T) {
+func TestOpenOfADamagedFile(t *testing.T) {
 	text := []byte(strings.Repeat("this is not a database\n", 1000))
 	for name, content := range map[string][]byte{"text": text, "short": text[:10], "zeroes": make([]byte, 64<<10)} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestOpenOfAFileThatIsNotOurs(t *testing.T) {
 	}
 }
 
-func TestOpenOfAFileThatWasCutShort(t *testing.T) {
+func TestOpenOfATruncatedFile(t *testing.T) {
 	folder, clock := t.TempDir(), storetest.NewClock()
 	s := open(t, folder, clock)
 	putMany(t, s, 3000, clock.Now())
@@ -95,7 +95,8 @@ func TestOpenOfAFileThatWasCutShort(t *testing.T) {
 	}
 }
 
-// otherFile writes a bbolt file with one bucket and one key.
+// otherFile makes a bbolt file with one bucket and one key, and returns its
+// folder.
 func otherFile(t *testing.T, bucket, key, value []byte) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -126,8 +127,8 @@ func TestOpenOfANewerFile(t *testing.T) {
 	refusedOpen(t, folder, store.ErrNewerFormat, "written by a newer grantd")
 }
 
-// TestOpenOfAnOlderFile: what came later is made when a file is opened that
-// lacks it, and what is in the file stays.
+// TestOpenOfAnOlderFile: opening an older file makes the buckets that it lacks,
+// and keeps its records.
 func TestOpenOfAnOlderFile(t *testing.T) {
 	folder, clock := t.TempDir(), storetest.NewClock()
 	s := open(t, folder, clock)
@@ -180,7 +181,7 @@ func TestOpenOfAnOlderFile(t *testing.T) {
 	}
 }
 
-func TestLineageIsTheFilesOwn(t *testing.T) {
+func TestLineageBelongsToTheFile(t *testing.T) {
 	folder, clock := t.TempDir(), storetest.NewClock()
 	lineage := func(folder string) string {
 		s := open(t, folder, clock)

@@ -22,7 +22,7 @@ type guessRecord struct {
 
 const guessVersion = 1
 
-// TakeGuess counts a guess unless a bound is reached. Times are cut to
+// TakeGuess counts a guess unless a bound is reached. Times are truncated to
 // milliseconds. Errors: store.ErrUnknownRecord.
 func (s *Store) TakeGuess(ctx context.Context, customerID string, b store.GuessBounds) (store.Guesses, bool, error) {
 	var g store.Guesses
@@ -60,7 +60,7 @@ func (s *Store) ReturnGuess(ctx context.Context, customerID string, taken store.
 	})
 }
 
-// GetGuesses answers the counts. Errors: store.ErrUnknownRecord.
+// GetGuesses returns the counts. Errors: store.ErrUnknownRecord.
 func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.Duration) (store.Guesses, error) {
 	var g store.Guesses
 	err := s.view(ctx, "get guesses", func(tx *bbolt.Tx) error {
@@ -71,7 +71,7 @@ func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.D
 	return g.Current(s.now(), window), err
 }
 
-// ResetGuesses forgets the counts, also those that cannot be read.
+// ResetGuesses removes the counts, also if they cannot be read.
 func (s *Store) ResetGuesses(ctx context.Context, customerID string) error {
 	return s.write(ctx, "reset guesses", func(b *batch) error {
 		if guesses(b.tx).Get([]byte(customerID)) == nil {
@@ -81,8 +81,8 @@ func (s *Store) ResetGuesses(ctx context.Context, customerID string) error {
 	})
 }
 
-// changeGuesses has change decide in one step what becomes of the counts; it
-// answers false where they stay.
+// changeGuesses replaces the counts by what change returns, in one step. If
+// change returns false, the counts stay.
 func (s *Store) changeGuesses(ctx context.Context, operation, customerID string,
 	change func(was store.Guesses, now time.Time) (store.Guesses, bool),
 ) error {
@@ -113,7 +113,7 @@ func (s *Store) changeGuesses(ctx context.Context, operation, customerID string,
 	})
 }
 
-// guessesOf reads the counts of a customer; none are zero.
+// guessesOf returns the counts of a customer, or zero if there are none.
 func guessesOf(tx *bbolt.Tx, customerID string) (store.Guesses, error) {
 	record := guesses(tx).Get([]byte(customerID))
 	if record == nil {

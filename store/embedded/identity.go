@@ -21,7 +21,7 @@ type keyRecord struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// Stamp writes s into a file that has no stamp, and compares otherwise.
+// Stamp writes the stamp into a file that has none, and otherwise compares it.
 // Errors: store.ErrForeign, store.ErrNewerFormat.
 func (s *Store) Stamp(ctx context.Context, stamp store.Stamp) error {
 	record, err := json.Marshal(stampRecord(stamp))
@@ -38,14 +38,14 @@ func (s *Store) Stamp(ctx context.Context, stamp store.Stamp) error {
 			return refuse(store.ErrNewerFormat)
 		}
 		if was.Environment != stamp.Environment || was.Issuer != stamp.Issuer {
-			return refuse(fmt.Errorf("%w: it belongs to environment %q, issuer %q",
+			return refuse(fmt.Errorf("%w: it belongs to environment %q and issuer %q: correct environment or issuer, or set store.embedded.path to another folder",
 				store.ErrForeign, was.Environment, was.Issuer))
 		}
 		return errUnchanged
 	})
 }
 
-// EnsureTokenKey stores candidate if there is no key, and answers all keys.
+// EnsureTokenKey stores candidate if there is no key, and returns all keys.
 // Errors: store.ErrUnknownRecord.
 func (s *Store) EnsureTokenKey(ctx context.Context, candidate store.TokenKey) ([]store.TokenKey, error) {
 	records := []keyRecord{keyRecord(candidate)}

@@ -11,9 +11,9 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// digestKey is the front of a digest: enough to find a token by, since two
-// digests of random tokens do not share 128 bits. A presented token is
-// anybody's, so reads compare the whole digest, which is in the value.
+// digestKey is the front of a digest. It is enough to find a token, because no
+// two digests of random tokens share 128 bits. Anyone can present any token, so
+// reads compare the whole digest, which is in the value.
 type digestKey [16]byte
 
 func keyOf(d store.Digest) digestKey { return digestKey(d[:16]) }
@@ -23,21 +23,21 @@ type hour uint64
 
 func hourOf(t time.Time) hour { return hour(t.Unix() / 3600) }
 
-// location is where a token lies. No hour comes near 2³² tokens.
+// location is where a token is on the disk. No hour comes near 2³² tokens.
 type location struct {
 	hour hour
 	seq  uint32
 }
 
-// move is how a token's place changes; from is nil for a new token.
+// move is a change of a token's location; from is nil for a new token.
 type move struct {
 	from *location
 	to   location
 }
 
-// index knows where every token is. It has one map for each hour, so that
-// an hour goes at once and gives its memory back; there are 25 of them at
-// most, as tokens live for 24 hours at most.
+// index knows where every token is. It has one map for each hour, so that an
+// hour can be dropped at once and its memory is freed. There are at most 25
+// maps, because tokens live for at most 24 hours.
 type index struct {
 	mu    sync.RWMutex
 	hours []hourIndex
@@ -48,7 +48,7 @@ type hourIndex struct {
 	seqs map[digestKey]uint32
 }
 
-// find answers where the token is.
+// find returns where the token is.
 func (x *index) find(k digestKey) (location, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -60,7 +60,7 @@ func (x *index) find(k digestKey) (location, bool) {
 	return location{}, false
 }
 
-// expired answers the hours in which no token is alive.
+// expired returns the hours whose tokens have all expired.
 func (x *index) expired(now time.Time) []hour {
 	current := hourOf(now)
 	x.mu.RLock()
@@ -74,22 +74,22 @@ func (x *index) expired(now time.Time) []hour {
 	return list
 }
 
-// apply does what a batch has put on the disk.
+// apply makes the changes that a batch has put on the disk.
 func (x *index) apply(tokens map[digestKey]move, dropped []hour) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for k, m := range tokens {
 		if m.from != nil {
-			delete(x.of(m.from.hour, 0), k)
+			delete(x.hourMap(m.from.hour, 0), k)
 		}
-		x.of(m.to.hour, 0)[k] = m.to.seq
+		x.hourMap(m.to.hour, 0)[k] = m.to.seq
 	}
 	for _, h := range dropped {
 		x.drop(h)
 	}
 }
 
-// drop forgets an hour; x is locked.
+// drop removes an hour; x is locked.
 func (x *index) drop(gone hour) {
 	for i, h := range x.hours {
 		if h.hour == gone {
@@ -99,9 +99,9 @@ func (x *index) drop(gone hour) {
 	}
 }
 
-// of is the map of an hour, made if it is not there with room for size
-// tokens; x is locked.
-func (x *index) of(h hour, size int) map[digestKey]uint32 {
+// hourMap returns the map of an hour. If it is missing, it is made with room for
+// size tokens. x is locked.
+func (x *index) hourMap(h hour, size int) map[digestKey]uint32 {
 	for i := range x.hours {
 		if x.hours[i].hour == h {
 			return x.hours[i].seqs
@@ -112,18 +112,18 @@ func (x *index) of(h hour, size int) map[digestKey]uint32 {
 	return m
 }
 
-// load replaces the index by what tx holds. Of hours that have passed only
-// the name is kept, to drop them.
+// load replaces the index by what tx holds. Hours that have passed get an empty
+// map, so that they are dropped.
 func (x *index) load(tx *bbolt.Tx, now time.Time) error {
 	var fresh index
 	err := tokens(tx).ForEachBucket(func(name []byte) error {
 		h := hour(numberOf(name))
 		if h < hourOf(now) {
-			fresh.of(h, 0)
+			fresh.hourMap(h, 0)
 			return nil
 		}
 		b := tokens(tx).Bucket(name)
-		m := fresh.of(h, int(min(b.Sequence(), 1<<24)))
+		m := fresh.hourMap(h, int(min(b.Sequence(), 1<<24)))
 		return b.ForEach(func(k, v []byte) error {
 			seq := numberOf(k)
 			if len(v) < len(store.Digest{}) || seq > math.MaxUint32 {

@@ -8,8 +8,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// limits keeps counters in memory: there is one process, and a restart may
-// forget them.
+// limits keeps counters in memory: there is one process, and a restart may lose
+// them.
 type limits struct {
 	mu       sync.Mutex
 	counters map[string]counter
@@ -21,7 +21,7 @@ type counter struct {
 	end time.Time
 }
 
-// sweepLimits is how often counters that have ended are forgotten.
+// sweepLimits is how often expired counters are dropped.
 const sweepLimits = time.Minute
 
 // AddHits adds to the counters in memory.

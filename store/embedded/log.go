@@ -6,16 +6,16 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// A log is a bucket of numbered records, oldest first; each is preceded by
-// the time it was appended at, in Unix milliseconds. Numbers start at 1 and
+// A log is a bucket of numbered records, oldest first. Before each record is
+// the time when it was appended, in Unix milliseconds. Numbers start at 1 and
 // are never used twice: bbolt keeps the last one with the bucket.
 
 // trimAtOnce bounds the work that trimming adds to one append.
 const trimAtOnce = 1000
 
-// appendLog appends the records and answers the number of the last.
+// appendLog appends the records and returns the number of the last one.
 func appendLog(b *bbolt.Bucket, now time.Time, records [][]byte) (uint64, error) {
-	b.FillPercent = orderly
+	b.FillPercent = appendFill
 	stamp := number(uint64(now.UnixMilli()))
 	for _, r := range records {
 		n, err := b.NextSequence()
@@ -29,9 +29,9 @@ func appendLog(b *bbolt.Bucket, now time.Time, records [][]byte) (uint64, error)
 	return b.Sequence(), nil
 }
 
-// trimLog removes records that were superseded before cutoff: those whose
-// successor is older than that. So the newest always stays, and so does the
-// one before it while someone may still stand there.
+// trimLog removes the records whose successor is older than cutoff. So the
+// newest record always stays, and so does the one before it as long as a reader
+// may still be at that position.
 func trimLog(b *bbolt.Bucket, cutoff time.Time) error {
 	var old [][]byte
 	limit := uint64(max(cutoff.UnixMilli(), 0))
@@ -49,5 +49,5 @@ func trimLog(b *bbolt.Bucket, cutoff time.Time) error {
 	return nil
 }
 
-// logRecord is a record's own bytes.
+// logRecord returns the record without the time before it.
 func logRecord(v []byte) []byte { return v[min(8, len(v)):] }

@@ -14,15 +14,14 @@ type records[R any] struct {
 	store.Kind[R]
 	s      *Store
 	bucket []byte
-	// decode replaces Unmarshal where a record is read by its id; nil: it does
-	// not.
+	// decode replaces Unmarshal in Get; nil: Unmarshal is used.
 	decode func(id, form string) (R, error)
-	// uses is the principal key of the owner of credentials that a record
-	// holds; nil: it holds none.
+	// uses returns the owner's principal key of the credentials that a record
+	// holds; nil: it holds no credentials.
 	uses func(id string) string
 }
 
-// Clients keeps clients. What Get answered before is not decoded again.
+// Clients keeps clients. Get does not decode an unchanged record again.
 func (s *Store) Clients() store.Clients { return &s.clients }
 
 // Orgs keeps orgs.
@@ -34,7 +33,7 @@ func (s *Store) Customers() store.Customers { return &s.customers }
 // Partners keeps partners.
 func (s *Store) Partners() store.Partners { return &s.partners }
 
-// PartnerTokens keeps whose each partner token is.
+// PartnerTokens keeps the owner of each partner token.
 func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
 
 // Grants keeps what orgs allow partners.
@@ -58,8 +57,8 @@ func (k *records[R]) Create(ctx context.Context, r R) error {
 	})
 }
 
-// checkID refuses what cannot be a key, before bbolt fails the whole
-// transaction for it.
+// checkID refuses an id that cannot be a key. Otherwise bbolt would fail the
+// whole transaction.
 func checkID(id string) error {
 	if id == "" || len(id) > bbolt.MaxKeySize {
 		return refuse(errors.New("id is empty or too long"))
@@ -67,7 +66,7 @@ func checkID(id string) error {
 	return nil
 }
 
-// Get answers a record. Errors: store.ErrNotFound, store.ErrUnknownRecord.
+// Get returns a record. Errors: store.ErrNotFound, store.ErrUnknownRecord.
 func (k *records[R]) Get(ctx context.Context, id string) (R, error) {
 	var r R
 	err := k.s.view(ctx, "get "+k.Name, func(tx *bbolt.Tx) (err error) {
@@ -96,7 +95,7 @@ func (k *records[R]) Update(ctx context.Context, r R) error {
 		return err
 	}
 	return k.s.write(ctx, "update "+k.Name, func(b *batch) error {
-		if err := k.check(b.tx, next.ID, next.Replaces); err != nil {
+		if err := k.checkVersion(b.tx, next.ID, next.Replaces); err != nil {
 			return err
 		}
 		return b.tx.Bucket(k.bucket).Put([]byte(next.ID), next.Form)
@@ -107,7 +106,7 @@ func (k *records[R]) Update(ctx context.Context, r R) error {
 // its version is version. Errors: store.ErrNotFound, store.ErrConflict.
 func (k *records[R]) Delete(ctx context.Context, id string, version uint64) error {
 	return k.s.write(ctx, "delete "+k.Name, func(b *batch) error {
-		if err := k.check(b.tx, id, version); err != nil {
+		if err := k.checkVersion(b.tx, id, version); err != nil {
 			return err
 		}
 		if k.uses != nil {
@@ -119,8 +118,8 @@ func (k *records[R]) Delete(ctx context.Context, id string, version uint64) erro
 	})
 }
 
-// check wants the stored record to be of the version.
-func (k *records[R]) check(tx *bbolt.Tx, id string, version uint64) error {
+// checkVersion refuses unless the stored record has the version.
+func (k *records[R]) checkVersion(tx *bbolt.Tx, id string, version uint64) error {
 	form := tx.Bucket(k.bucket).Get([]byte(id))
 	if form == nil {
 		return refuse(store.ErrNotFound)
@@ -134,7 +133,7 @@ func (k *records[R]) check(tx *bbolt.Tx, id string, version uint64) error {
 	return nil
 }
 
-// List answers the records of the page. Errors: store.ErrUnknownRecord.
+// List returns the records of the page. Errors: store.ErrUnknownRecord.
 func (k *records[R]) List(ctx context.Context, p store.Page) ([]R, error) {
 	var list []R
 	after, below := p.Bounds()

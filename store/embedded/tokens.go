@@ -25,7 +25,7 @@ func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) err
 	})
 }
 
-// GetToken answers a token, tombstones too. Errors: store.ErrNotFound,
+// GetToken returns a token, also a tombstone. Errors: store.ErrNotFound,
 // store.ErrUnknownRecord.
 func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, error) {
 	const operation = "get token"
@@ -44,7 +44,7 @@ func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, erro
 		if found && s.now().Before(t.ExpiresAt) {
 			return t, nil
 		}
-		// It may have been moved between the two looks.
+		// It may have moved since it was found.
 		was := at
 		if at, known = s.index.find(keyOf(d)); at == was {
 			break
@@ -53,10 +53,10 @@ func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, erro
 	if err := s.open(ctx, operation); err != nil {
 		return store.Token{}, err
 	}
-	return store.Token{}, answer(operation, refuse(store.ErrNotFound))
+	return store.Token{}, resultError(operation, refuse(store.ErrNotFound))
 }
 
-// ReplaceToken overwrites a token that is there, and keeps its end.
+// ReplaceToken overwrites a stored token, and keeps its end.
 // Errors: store.ErrNotFound, store.ErrUnknownRecord.
 func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token) error {
 	record := store.AppendToken(nil, &t)
@@ -72,7 +72,7 @@ func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token)
 		if !found || !b.now.Before(old.ExpiresAt) {
 			return refuse(store.ErrNotFound)
 		}
-		// t may hold the caller's slices, and the caller may be gone.
+		// t may share slices with a caller that has left.
 		next, err := store.DecodeToken(record)
 		if err != nil {
 			return refuse(err)
@@ -82,14 +82,14 @@ func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token)
 	})
 }
 
-// putToken writes the value where the token is, or, for a new token and one
-// whose hour differs, at the end of its hour.
+// putToken writes the value where the token is. A new token, or one whose hour
+// differs, goes to the end of its hour.
 func (b *batch) putToken(k digestKey, h hour, value []byte) error {
 	bucket, err := tokens(b.tx).CreateBucketIfNotExists(number(uint64(h)))
 	if err != nil {
 		return err
 	}
-	bucket.FillPercent = orderly
+	bucket.FillPercent = appendFill
 	was, known := b.find(k)
 	if known && was.hour == h {
 		return bucket.Put(number(uint64(was.seq)), value)
@@ -114,13 +114,13 @@ func (b *batch) putToken(k digestKey, h hour, value []byte) error {
 		return err
 	}
 	if first, again := b.tokens[k]; again {
-		m.from = first.from // the index still knows the place before this batch
+		m.from = first.from // the index still has the location from before this batch
 	}
 	b.tokens[k] = m
 	return nil
 }
 
-// find is index.find, as it will be after this batch.
+// find returns what index.find will return after this batch.
 func (b *batch) find(k digestKey) (location, bool) {
 	if m, ok := b.tokens[k]; ok {
 		return m.to, true
@@ -139,7 +139,7 @@ func (b *batch) dropHours(hours []hour) error {
 	return nil
 }
 
-// tokenAt reads a token, and answers false if another or none is there.
+// tokenAt reads a token. It returns false if another token or none is there.
 func tokenAt(tx *bbolt.Tx, at location, d store.Digest) (store.Token, bool, error) {
 	bucket := tokens(tx).Bucket(number(uint64(at.hour)))
 	if bucket == nil {
@@ -160,5 +160,5 @@ func tokenValue(d store.Digest, t *store.Token) []byte {
 	return store.AppendToken(append(make([]byte, 0, 160), d[:]...), t)
 }
 
-// endOf is a token's end as its record keeps it.
+// endOf returns a token's end as its record keeps it.
 func endOf(t *store.Token) time.Time { return time.Unix(t.ExpiresAt.Unix(), 0) }

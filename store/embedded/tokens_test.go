@@ -12,7 +12,7 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// hoursOnDisk counts the buckets of hours.
+// hoursOnDisk returns the number of hour buckets.
 func hoursOnDisk(t *testing.T, s *Store) int {
 	t.Helper()
 	n := 0
@@ -25,7 +25,7 @@ func hoursOnDisk(t *testing.T, s *Store) int {
 	return n
 }
 
-// indexed counts the tokens that the index knows.
+// indexed returns the number of tokens in the index.
 func (x *index) indexed() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -55,7 +55,7 @@ func TestIndexIsBuiltWhenOpened(t *testing.T) {
 }
 
 func TestExpiredHoursAreDropped(t *testing.T) {
-	const stored = 400 // a quarter of each life, one hour to four
+	const stored = 400 // a quarter for each life from one hour to four
 	expire := func(t *testing.T, s *Store, clock *storetest.Clock, drop func(s *Store)) {
 		if n := hoursOnDisk(t, s); n != 4 {
 			t.Fatalf("%d hours, want 4", n)
@@ -121,9 +121,9 @@ func TestTokenOfANewerVersionIsNotActive(t *testing.T) {
 	}
 }
 
-// TestPutsOfOneTokenInOneBatch: the index does not know yet what the batch
-// has written, and still no second copy may stay behind: it would come back
-// when the tombstone of the first is all that is known.
+// TestPutsOfOneTokenInOneBatch: the index does not know yet what the batch has
+// written. Even so, no second copy may remain: it would make a revoked token
+// active again when the index is rebuilt.
 func TestPutsOfOneTokenInOneBatch(t *testing.T) {
 	clock, folder := storetest.NewClock(), t.TempDir()
 	s := open(t, folder, clock)
@@ -170,7 +170,7 @@ func TestCommitThatFailedButReachedTheDisk(t *testing.T) {
 	onlyCopy(t, s)
 }
 
-// onlyCopy wants one token on the disk, and in the index.
+// onlyCopy fails unless there is one token on the disk and in the index.
 func onlyCopy(t *testing.T, s *Store) {
 	t.Helper()
 	n := 0

@@ -26,11 +26,11 @@ const useVersion = 1
 // AddUses adds the counts, and keeps the latest time and its address. Uses of
 // owners that are gone are dropped. Errors: store.ErrUnknownRecord.
 func (s *Store) AddUses(ctx context.Context, added []store.Use) error {
-	added = slices.Clone(added) // the caller may be gone when its turn comes
+	added = slices.Clone(added) // the caller may leave, and change it, before the write runs
 	return s.write(ctx, "add uses", func(b *batch) error {
 		sums := map[string]useRecord{}
 		for _, u := range added {
-			if !isThere(b.tx, u.Owner) {
+			if !ownerExists(b.tx, u.Owner) {
 				continue
 			}
 			key := string(useKey(u.Owner, u.ID))
@@ -41,7 +41,7 @@ func (s *Store) AddUses(ctx context.Context, added []store.Use) error {
 					return err
 				}
 			}
-			sums[key] = sum.plus(u)
+			sums[key] = sum.add(u)
 		}
 		if len(sums) == 0 {
 			return errUnchanged
@@ -59,8 +59,8 @@ func (s *Store) AddUses(ctx context.Context, added []store.Use) error {
 	})
 }
 
-// isThere says whether there is a record of the owner.
-func isThere(tx *bbolt.Tx, owner string) bool {
+// ownerExists reports whether there is a record of the owner.
+func ownerExists(tx *bbolt.Tx, owner string) bool {
 	kind, id := store.OwnerOf(owner)
 	switch kind {
 	case store.OwnerClient:
@@ -71,7 +71,7 @@ func isThere(tx *bbolt.Tx, owner string) bool {
 	return false
 }
 
-// ListUses answers the uses of an owner's credentials by their ids.
+// ListUses returns the uses of an owner's credentials by their ids.
 // Errors: store.ErrUnknownRecord.
 func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Use, error) {
 	list := map[string]store.Use{}
@@ -110,7 +110,7 @@ func deleteUses(tx *bbolt.Tx, owner string) error {
 	return nil
 }
 
-func (r useRecord) plus(u store.Use) useRecord {
+func (r useRecord) add(u store.Use) useRecord {
 	r.Count += u.Count
 	if at := u.LastAt.UnixMilli(); r.V == 0 || at > r.At {
 		r.At, r.IP = at, u.LastIP
@@ -119,7 +119,7 @@ func (r useRecord) plus(u store.Use) useRecord {
 	return r
 }
 
-// useOf reads a record; none is the zero record.
+// useOf decodes a record. Without one, it returns the zero record.
 func useOf(record []byte) (useRecord, error) {
 	var r useRecord
 	if record == nil {
@@ -132,8 +132,8 @@ func useOf(record []byte) (useRecord, error) {
 }
 
 // useKey ends the owner with a zero byte, which no id holds. A client is named
-// by its id alone, as files of an older grantd have it: no id holds the ':' of
-// the other owners' keys.
+// by its id alone, as in files of an older grantd. That is unambiguous: no id
+// holds the ':' that is in the keys of other owners.
 func useKey(owner, id string) []byte {
 	if kind, client := store.OwnerOf(owner); kind == store.OwnerClient {
 		owner = client

@@ -13,18 +13,18 @@ import (
 // maxBatch is how many writes share one sync at most.
 const maxBatch = 1024
 
-// write is one write that waits for its turn.
+// write is one queued write.
 type write struct {
 	ctx context.Context
-	// run checks first and writes after, so that a refusal leaves nothing
-	// behind for its neighbours in the transaction.
+	// run checks first and writes afterwards, so that a refusal leaves nothing
+	// behind in the transaction that it shares.
 	run  func(*batch) error
 	done chan error
 	err  error
 }
 
-// write queues run and waits until it is on the disk. When ctx ends before,
-// the outcome is not known.
+// write queues run and waits until it is on the disk. If ctx ends first, the
+// outcome is unknown.
 func (s *Store) write(ctx context.Context, operation string, run func(*batch) error) error {
 	if err := s.open(ctx, operation); err != nil {
 		return err
@@ -39,14 +39,14 @@ func (s *Store) write(ctx context.Context, operation string, run func(*batch) er
 	}
 	select {
 	case err := <-w.done:
-		return answer(operation, err)
+		return resultError(operation, err)
 	case <-ctx.Done():
 		return unavailable(operation, ctx.Err())
 	case <-s.stopped:
 	}
 	select {
-	case err := <-w.done: // answered with the last batch
-		return answer(operation, err)
+	case err := <-w.done: // it was in the last batch
+		return resultError(operation, err)
 	default:
 		return unavailable(operation, errClosed)
 	}
@@ -62,8 +62,9 @@ func (s *Store) writeAll(sweep time.Duration) {
 	for {
 		select {
 		case w := <-s.queue:
-			// Those whom the last batch answered are about to come back: let
-			// them until nobody new does. A commit costs the same for all.
+			// The callers that the last batch served are about to write again.
+			// Let them run until no new write is queued: a commit costs the
+			// same for all of them.
 			batch = append(batch[:0], w)
 			for grew := true; grew; {
 				before := len(batch)
@@ -84,7 +85,7 @@ func (s *Store) writeAll(sweep time.Duration) {
 	}
 }
 
-// drain adds what is queued now to the batch, up to maxBatch.
+// drain adds the queued writes to the batch, up to maxBatch.
 func (s *Store) drain(batch []*write) []*write {
 	for len(batch) < maxBatch {
 		select {
@@ -97,9 +98,9 @@ func (s *Store) drain(batch []*write) []*write {
 	return batch
 }
 
-// commit runs the writes and the dropping of expired hours in one
-// transaction, and answers each write. When the transaction fails, it has
-// failed for all of them: a refusal too may rest on what was not kept.
+// commit runs the writes and drops expired hours in one transaction, and
+// completes each write. If the transaction fails, all writes fail: a refusal too
+// may depend on a write that was not kept.
 func (s *Store) commit(writes []*write) {
 	expired := s.index.expired(s.now())
 	if len(writes) == 0 && len(expired) == 0 {
@@ -137,7 +138,7 @@ type failure struct {
 	at  time.Time
 }
 
-// failureWindow is how long a failure counts as one that lasts.
+// failureWindow is how long Ping fails after a failed commit.
 const failureWindow = 10 * time.Second
 
 func (s *Store) failedLately(now time.Time) error {
@@ -148,17 +149,17 @@ func (s *Store) failedLately(now time.Time) error {
 	return f.err
 }
 
-// report remembers a failure, and logs the first of a row of them.
+// report remembers a failure, and logs it unless another one was recent.
 func (s *Store) report(err error) {
 	now := s.now()
 	if s.failedLately(now) == nil {
-		s.log.Error("the store cannot be written", "path", s.db.Path(), "err", err)
+		s.log.Error("the store cannot be written: check the disk", "path", s.db.Path(), "err", err)
 	}
 	s.failed.Store(&failure{err, now})
 }
 
-// update is db.Update, but that a panic is an error, and that it remembers
-// which transaction failed.
+// update is db.Update, but turns a panic into an error and remembers which
+// transaction failed.
 func (s *Store) update(run func(*bbolt.Tx) error) (err error) {
 	id := 0
 	defer func() {
@@ -175,8 +176,8 @@ func (s *Store) update(run func(*bbolt.Tx) error) (err error) {
 	})
 }
 
-// settle finds out whether a commit that failed reached the disk after all:
-// then its number is used, and the index does not know its tokens.
+// settle reloads the index if a commit that failed reached the disk after all:
+// then its transaction number is used, and the index lacks its tokens.
 func (s *Store) settle(tx *bbolt.Tx) error {
 	if s.lostTx != 0 && tx.ID() != s.lostTx {
 		if err := s.index.load(tx, s.now()); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// oneBatch has all calls wait while the writer is busy, so that they end up
-// in one transaction, in their order, and answers their errors.
+// oneBatch queues all calls while the writer is busy, so that they run in one
+// transaction, in their order. It returns their errors.
 func oneBatch(t *testing.T, s *Store, calls ...func() error) []error {
 	t.Helper()
 	busy, release := make(chan struct{}), make(chan struct{})
@@ -61,7 +61,7 @@ func wantErrors(t *testing.T, got []error, want ...error) {
 	}
 }
 
-func TestRefusalLeavesNeighboursAlone(t *testing.T) {
+func TestRefusalDoesNotAffectItsBatch(t *testing.T) {
 	s := open(t, t.TempDir(), storetest.NewClock())
 	wantErrors(t, oneBatch(t, s,
 		create(t, s, "a"),
@@ -79,8 +79,8 @@ func TestRefusalLeavesNeighboursAlone(t *testing.T) {
 	}
 }
 
-// TestIDThatNoBucketTakes: bbolt would refuse the key, and fail the batch.
-func TestIDThatNoBucketTakes(t *testing.T) {
+// TestIDThatCannotBeAKey: bbolt would refuse the key and fail the batch.
+func TestIDThatCannotBeAKey(t *testing.T) {
 	s := open(t, t.TempDir(), storetest.NewClock())
 	for _, id := range []string{"", strings.Repeat("a", bbolt.MaxKeySize+1)} {
 		if err := create(t, s, id)(); err == nil || errors.Is(err, store.ErrUnavailable) {

@@ -11,7 +11,8 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// With replica_acks, a write that no replica has is not called done.
+// TestWritesWaitForReplicas: with replica_acks, a write that no replica has does
+// not succeed.
 func TestWritesWaitForReplicas(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
@@ -32,7 +33,7 @@ func TestWritesWaitForReplicas(t *testing.T) {
 		"TryChallenge": func() error {
 			err := s.TryChallenge(within(t), store.Digest{2}, store.Digest{})
 			if errors.Is(err, store.ErrNotFound) {
-				return nil // as it should be
+				return nil // as expected
 			}
 			return err
 		},

@@ -10,15 +10,15 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// AppendAudit appends the events in one atomic step, and lets Redis drop
-// whole blocks of events that are older than the retention.
+// AppendAudit appends the events in one atomic step. Redis drops whole blocks of
+// events that are older than the retention.
 func (s *Store) AppendAudit(ctx context.Context, events ...store.AuditEvent) error {
 	if len(events) == 0 {
 		return nil
 	}
 	values := make([][]byte, len(events))
 	for i, e := range events {
-		e.ID = "" // the stream's
+		e.ID = "" // the stream sets it
 		var err error
 		if values[i], err = store.MarshalAudit(e); err != nil {
 			return fmt.Errorf("append audit: %w", err)
@@ -28,8 +28,8 @@ func (s *Store) AppendAudit(ctx context.Context, events ...store.AuditEvent) err
 	return wire.StoreError(ctx, "append audit", err)
 }
 
-// ListAudit reads the stream backwards. It starts with the event named
-// before, and drops it: where that one is gone, all older ones are too.
+// ListAudit reads the stream backward. It starts with the event before, and
+// leaves that out. If that event is gone, all older ones are gone too.
 func (s *Store) ListAudit(ctx context.Context, before string, limit int) ([]store.AuditEvent, error) {
 	if limit <= 0 {
 		return nil, nil

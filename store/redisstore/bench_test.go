@@ -45,7 +45,7 @@ func named(i int) store.Digest { return store.Digest{byte(i), byte(i >> 8), 1} }
 // callers is how many goroutines use the store at once, for each core.
 const callers = 16
 
-// cpu answers the time that this process has spent.
+// cpu returns the CPU time that this process has used.
 func cpu(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
@@ -55,9 +55,9 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// together runs do by many at once, and reports the CPU time of each, which
-// a shared machine disturbs less than the time it takes.
-func together(b *testing.B, do func(ctx context.Context, i int) error) {
+// runParallel calls do from many goroutines, and reports the CPU time of each
+// call. A shared machine disturbs that less than the elapsed time.
+func runParallel(b *testing.B, do func(ctx context.Context, i int) error) {
 	b.Helper()
 	b.ReportAllocs()
 	b.SetParallelism(callers)
@@ -73,8 +73,8 @@ func together(b *testing.B, do func(ctx context.Context, i int) error) {
 	b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
-// BenchmarkTokens compares the store with a plain client: how many commands
-// share a round trip, and what that saves.
+// BenchmarkTokens compares the store with a plain client. It shows how many
+// commands share a round trip, and what that saves.
 func BenchmarkTokens(b *testing.B) {
 	server := redistest.Start(b)
 	var n trips
@@ -89,7 +89,7 @@ func BenchmarkTokens(b *testing.B) {
 	measure := func(name string, do func(ctx context.Context, i int) error) {
 		b.Run(name, func(b *testing.B) {
 			n.reset()
-			together(b, do)
+			runParallel(b, do)
 			if count, carried := n.get(); count > 0 {
 				b.ReportMetric(float64(carried)/float64(count), "commands/trip")
 			}

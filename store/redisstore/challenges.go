@@ -9,21 +9,20 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// putChallenge takes the proof, the tries, the end and what is left until
-// then, both in ms. The life is given in the same step: nothing here lives
-// for ever.
+// putChallenge takes the proof, the tries, the end and the time until then, both
+// in ms. It sets the life in the same step, so that no challenge lives forever.
 var putChallenge = wire.NewScript(`
 redis.call('HSET', KEYS[1], 'p', ARGV[1], 'n', ARGV[2], 'e', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`)
 
-// tryChallenge takes a proof, a nonce and the time in ms. It counts, compares
-// and consumes in one step.
+// tryChallenge takes a proof, a nonce and the time in ms. It counts the try,
+// compares, and removes the challenge in one step.
 //
-// Lua does not promise that == takes the same time for all texts. So it
-// compares hashes under a nonce that nobody knew before: how long that takes
-// says nothing of the stored proof. SHA-1 is the one hash that a script has,
-// and enough for it.
+// Lua does not promise that == takes the same time for all texts. So the script
+// compares hashes with a nonce that nobody can know: the time that takes says
+// nothing about the stored proof. SHA-1 is the only hash that a script has, and
+// it is good enough for this.
 var tryChallenge = wire.NewScript(`
 local held = redis.call('HMGET', KEYS[1], 'p', 'n', 'e')
 if not (held[1] or held[2] or held[3]) then return 0 end
@@ -41,13 +40,13 @@ else
 end
 return -1`)
 
-// dropKey is DEL as a script, for runAcked.
+// dropKey is DEL as a script, for runCritical.
 var dropKey = wire.NewScript(`return redis.call('DEL', KEYS[1])`)
 
 // nonceBytes is the length of the nonce of tryChallenge.
 const nonceBytes = 16
 
-// PutChallenge is one script. Ends are cut to milliseconds.
+// PutChallenge is one script. Ends are truncated to milliseconds.
 func (s *Store) PutChallenge(ctx context.Context, d store.Digest, c store.Challenge) error {
 	end := c.ExpiresAt.UnixMilli()
 	left := end - s.now().UnixMilli()
@@ -63,11 +62,11 @@ func (s *Store) TryChallenge(ctx context.Context, d, proof store.Digest) error {
 	const wrong = -1
 	nonce := make([]byte, nonceBytes)
 	_, _ = rand.Read(nonce) // it cannot fail
-	answer, err := s.runCritical(ctx, tryChallenge, s.keys.challenge(d), proof[:], nonce, s.now().UnixMilli()).Int()
+	result, err := s.runCritical(ctx, tryChallenge, s.keys.challenge(d), proof[:], nonce, s.now().UnixMilli()).Int()
 	if err != nil {
 		return wire.StoreError(ctx, op, err)
 	}
-	switch answer {
+	switch result {
 	case done:
 		return nil
 	case absent:
@@ -75,7 +74,7 @@ func (s *Store) TryChallenge(ctx context.Context, d, proof store.Digest) error {
 	case wrong:
 		return fmt.Errorf("%s: %w", op, store.ErrWrong)
 	}
-	return fmt.Errorf("redis: %s: script answered %d", op, answer)
+	return fmt.Errorf("redis: %s: the script returned %d", op, result)
 }
 
 // DropChallenge is one script.

@@ -12,10 +12,11 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// The oldest Redis with what is used here: XADD MINID and exclusive ranges.
+// The oldest Redis that has XADD MINID and exclusive ranges.
 const oldestMajor, oldestMinor = 6, 2
 
-// checkNode refuses a master whose version or settings would lose records.
+// checkNode returns an error for a master whose version or settings would lose
+// records. Errors: store.ErrUnavailable, store.ErrUnsuitable.
 func checkNode(ctx context.Context, node *redis.Client, mode Mode) error {
 	info, err := nodeInfo(ctx, node)
 	if err != nil {
@@ -24,20 +25,20 @@ func checkNode(ctx context.Context, node *redis.Client, mode Mode) error {
 	var major, minor int
 	if _, err := fmt.Sscanf(info["redis_version"], "%d.%d", &major, &minor); err != nil ||
 		major < oldestMajor || major == oldestMajor && minor < oldestMinor {
-		return fmt.Errorf("redis: %w: its version is %q, grantd needs %d.%d or later",
+		return fmt.Errorf("redis: %w: its version is %q, but grantd needs %d.%d or later: upgrade Redis",
 			store.ErrUnsuitable, info["redis_version"], oldestMajor, oldestMinor)
 	}
 	if mode != ModeCluster && info["redis_mode"] == "cluster" {
-		return fmt.Errorf("redis: %w: it is a node of a Cluster; set store.redis.mode to cluster", store.ErrUnsuitable)
+		return fmt.Errorf("redis: %w: it is a node of a Cluster: set store.redis.mode to cluster", store.ErrUnsuitable)
 	}
 	if policy := info["maxmemory_policy"]; policy != "noeviction" {
-		return fmt.Errorf("redis: %w: maxmemory-policy is %q, which may drop tokens, clients and voids; "+
+		return fmt.Errorf("redis: %w: maxmemory-policy is %q, which may drop tokens, clients and voids: "+
 			"run `CONFIG SET maxmemory-policy noeviction` and put it into redis.conf", store.ErrUnsuitable, policy)
 	}
 	return nil
 }
 
-// nodeInfo answers what INFO says of one node.
+// nodeInfo returns the fields of a node's INFO.
 func nodeInfo(ctx context.Context, node *redis.Client) (map[string]string, error) {
 	var text string
 	err := wire.Retry(ctx, func() (err error) {

@@ -16,7 +16,7 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// ordinary is what most tokens are.
+// ordinary returns a token as most clients get it.
 func ordinary(now time.Time) store.Token {
 	now = now.UTC().Truncate(time.Second)
 	return store.Token{
@@ -32,7 +32,7 @@ func ordinary(now time.Time) store.Token {
 
 var callsRule = regexp.MustCompile(`calls=(\d+)`)
 
-// counted answers how often Redis ran which command during f.
+// counted returns how often Redis ran each command during f.
 func counted(t *testing.T, r *redis.Client, f func()) map[string]int {
 	t.Helper()
 	ctx := within(t)
@@ -77,7 +77,7 @@ func TestHotPathsAreOneCommand(t *testing.T) {
 	}
 }
 
-func TestTokenEndsInRedis(t *testing.T) {
+func TestTokenExpiresInRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
@@ -99,9 +99,9 @@ func TestTokenEndsInRedis(t *testing.T) {
 	}
 }
 
-// TestVerificationsEndInRedis: a challenge ends by itself, and so do the
-// counts of a customer who is in no row.
-func TestVerificationsEndInRedis(t *testing.T) {
+// TestVerificationsExpireInRedis: Redis expires a challenge, and the counts of a
+// customer without wrong codes in a row.
+func TestVerificationsExpireInRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	s, r := open(t, server.Addr), raw(t, server.Addr)
@@ -160,8 +160,8 @@ func TestVerificationsEndInRedis(t *testing.T) {
 
 func make32(first byte) []byte { return append([]byte{first}, make([]byte, 31)...) }
 
-// Connections that died while idle cost a read or the write of a token
-// nothing; other writes say that they do not know.
+// TestBrokenConnections: a connection that breaks while it is idle fails neither
+// a read nor the write of a token. Other writes return ErrUnavailable.
 func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

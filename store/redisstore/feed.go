@@ -36,17 +36,17 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 	return p, nil
 }
 
-// ReadFeed reads once without waiting, so that a lost place shows at once,
-// and then in blocking reads until wait has passed. It answers ErrFeedLost,
-// too, once the feed is at another master than FeedLineage last named, after a
-// failover or a move of its slot: the caller has to look what that one holds,
-// and to vouch for it, even where no command has failed in between.
+// ReadFeed reads once without waiting, so that a lost position shows at once,
+// and then with blocking reads until wait has passed. It also returns
+// ErrFeedLost once the feed is at another master than FeedLineage last returned,
+// after a failover or a move of its slot. The caller must then check what that
+// master holds and witness it, even if no command has failed in between.
 func (s *Store) ReadFeed(ctx context.Context, after store.Position, wait time.Duration) ([]store.Entry, error) {
 	end := time.Now().Add(wait)
 	entries, err := s.readFeed(ctx, after, noBlock)
 	for err == nil && len(entries) == 0 {
 		block := min(time.Until(end), s.redis.MaxBlock())
-		if block < time.Millisecond { // BLOCK 0 would be for ever
+		if block < time.Millisecond { // BLOCK 0 would wait forever
 			break
 		}
 		entries, err = s.awaitFeed(ctx, after, block)
@@ -60,39 +60,36 @@ func (s *Store) ReadFeed(ctx context.Context, after store.Position, wait time.Du
 	return entries, nil
 }
 
-// awaitFeed is readFeed that ends with ctx. go-redis does not break off a
-// read for a cancelled context; the read is left to end by itself, which
-// maxBlock bounds, and gives its connection back whole.
+// awaitFeed is readFeed, but returns when ctx ends. go-redis does not interrupt
+// a read for a canceled context. The read ends by itself within MaxBlock and
+// returns its connection to the pool intact.
 func (s *Store) awaitFeed(ctx context.Context, after store.Position, block time.Duration) ([]store.Entry, error) {
-	type answer struct {
+	type result struct {
 		entries []store.Entry
 		err     error
 	}
-	read := make(chan answer, 1)
+	read := make(chan result, 1)
 	go func() {
 		entries, err := s.readFeed(ctx, after, block)
-		read <- answer{entries, err}
+		read <- result{entries, err}
 	}()
 	select {
-	case a := <-read:
-		return a.entries, a.err
+	case r := <-read:
+		return r.entries, r.err
 	case <-ctx.Done():
 		return nil, wire.StoreError(ctx, "read feed", ctx.Err())
 	}
 }
 
-// noBlock is what go-redis takes for an XREAD without BLOCK.
+// noBlock makes go-redis send XREAD without BLOCK.
 const noBlock = -1
 
-// readFeed is one round trip to the master that holds the feed: the entries,
-// then whether the one at after is still there, then whether this is a
-// master, and the one that FeedLineage named. The order matters. Asked before
-// the entries, a feed that is emptied and written to again while XREAD blocks
-// would look whole; and a former master would look like one until its
-// connection breaks.
-//
-// A pipeline has the client's plain read time-out, whatever XREAD blocks:
-// hence maxBlock is half of it.
+// readFeed makes one round trip to the master that holds the feed. It reads the
+// entries, then whether the one at after is still there, then whether this is a
+// master and the one that FeedLineage returned. The order matters. If it checked
+// before it read the entries, a feed that is emptied and written to again while
+// XREAD blocks would look complete, and a former master would look like one
+// until its connection breaks.
 func (s *Store) readFeed(ctx context.Context, after store.Position, block time.Duration) ([]store.Entry, error) {
 	key, from := s.keys.feed(), after.String()
 	var read *redis.XStreamSliceCmd
@@ -107,7 +104,7 @@ func (s *Store) readFeed(ctx context.Context, after store.Position, block time.D
 		if wire.IsNil(read.Err()) {
 			read.SetErr(nil)
 		}
-		block = noBlock // elsewhere: it has waited already
+		block = noBlock // if it is redirected: it has waited already
 		return cmp.Or(read.Err(), here.Err(), info.err())
 	})
 	if err != nil {

@@ -28,19 +28,19 @@ func appended(t *testing.T, s *redisstore.Store, entries ...store.Entry) store.P
 	return p
 }
 
-type readAnswer struct {
+type readResult struct {
 	entries []store.Entry
 	err     error
 }
 
-// blockedRead starts a read of the feed, and answers once Redis says that it
+// blockedRead starts a read of the feed, and returns once Redis reports that it
 // blocks.
-func blockedRead(t *testing.T, ctx context.Context, s *redisstore.Store, r *redis.Client, after store.Position) <-chan readAnswer {
+func blockedRead(t *testing.T, ctx context.Context, s *redisstore.Store, r *redis.Client, after store.Position) <-chan readResult {
 	t.Helper()
-	read := make(chan readAnswer, 1)
+	read := make(chan readResult, 1)
 	go func() {
 		entries, err := s.ReadFeed(ctx, after, patience)
-		read <- readAnswer{entries, err}
+		read <- readResult{entries, err}
 	}()
 	poll.AwaitTrue(t, patience, "the read blocks", func() bool {
 		return r.ClientList(ctx).Val() != "" && blocked(ctx, r) > 0
@@ -94,8 +94,8 @@ func TestFeedOfARestartedRedisWithItsData(t *testing.T) {
 	server.Kill()
 	server.Restart()
 	poll.AwaitTrue(t, patience, "the store is back", func() bool { return s.Ping(within(t)) == nil })
-	// It may have lost something that this reader never saw: who reads has to
-	// look at the incarnation first.
+	// It may have lost entries that this reader never saw, so a reader must
+	// check the incarnation first.
 	if _, err := s.ReadFeed(within(t), last, 0); !errors.Is(err, store.ErrFeedLost) {
 		t.Fatalf("another incarnation: %v", err)
 	}
@@ -116,8 +116,8 @@ func TestFeedOfAFlushedRedis(t *testing.T) {
 
 	read := blockedRead(t, ctx, s, r, last)
 	r.FlushAll(ctx)
-	// An entry that comes while the read still blocks would hide the loss,
-	// if the read only looked for its place before it.
+	// An entry that comes while the read still blocks would hide the loss if the
+	// read checked its position only before it blocked.
 	appended(t, s, void("b"))
 	if a := <-read; !errors.Is(a.err, store.ErrFeedLost) {
 		t.Fatalf("flushed during a read: %v, %v", a.entries, a.err)
@@ -186,8 +186,8 @@ func TestReplicaIsRefused(t *testing.T) {
 	}
 }
 
-// A Redis that lost its data and has a clock behind the one before it must
-// not give a position out twice.
+// TestPositionsGrowOverALoss: a Redis that lost its data, and whose clock is
+// behind, must not use a position twice.
 func TestPositionsGrowOverALoss(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -210,9 +210,9 @@ func TestPositionsGrowOverALoss(t *testing.T) {
 	}
 }
 
-// A reader at the newest entry keeps its place when the next one comes,
-// however old the newest was by then.
-func TestNextEntryDoesNotTrimTheReadersPlace(t *testing.T) {
+// TestNextEntryDoesNotTrimTheReadersPosition: a reader at the newest entry keeps
+// its position when the next entry comes, however old the newest one is by then.
+func TestNextEntryDoesNotTrimTheReadersPosition(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--stream-node-max-entries", "1") // trimming is exact
 	s, r := open(t, server.Addr), raw(t, server.Addr)

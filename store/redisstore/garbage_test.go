@@ -11,7 +11,8 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// Whatever lies in Redis under our keys, it is never half read.
+// TestGarbageIsAnUnknownRecord: no part of a record is used unless all of it can
+// be read.
 func TestGarbageIsAnUnknownRecord(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -73,8 +74,8 @@ func TestGarbageIsAnUnknownRecord(t *testing.T) {
 		{"token key whose id is no number", r.HSet(ctx, "grantd:keys", "1", `{"v":1}`, "x", `{"v":1}`), ensureKey},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// The commands above ran in order, so only the last of each key
-			// is there: run it again.
+			// The commands above ran in order, so each key holds only its last
+			// value: run the command again.
 			if err := r.Do(ctx, c.write.Args()...).Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +114,7 @@ func TestKeysOfAnotherType(t *testing.T) {
 	}
 }
 
-// An unreadable token can be revoked all the same.
+// TestUnreadableTokenIsReplaced: an unreadable token can still be revoked.
 func TestUnreadableTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -131,7 +132,8 @@ func TestUnreadableTokenIsReplaced(t *testing.T) {
 	}
 }
 
-// An entry whose form is not known voids everything before it.
+// TestGarbageInTheFeedVoidsAll: an entry of an unknown form voids everything
+// before it.
 func TestGarbageInTheFeedVoidsAll(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -144,7 +146,8 @@ func TestGarbageInTheFeedVoidsAll(t *testing.T) {
 	}
 }
 
-// A list skips index entries without a record, and still fills its page.
+// TestListSkipsOrphans: a list skips index entries without a record, and still
+// fills its page.
 func TestListSkipsOrphans(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -10,11 +10,11 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// The counts of a customer are a hash (keys.go). Where t is 0 or the window
-// has passed since s, t and s mean nothing. The clock is that of the caller.
+// The counts of a customer are a hash (keys.go). If t is 0 or the window has
+// passed since s, then t and s mean nothing. The clock is the caller's.
 
-// takeGuess takes the time and the window in ms, and the two bounds. It
-// answers whether it counted, and where the counts stand.
+// takeGuess takes the time and the window in ms, and the two bounds. It returns
+// whether it counted, and the counts.
 var takeGuess = wire.NewScript(`
 local held = redis.call('HMGET', KEYS[1], 't', 's', 'r')
 local today, since, row = tonumber(held[1] or 0), tonumber(held[2] or 0), tonumber(held[3] or 0)
@@ -28,9 +28,9 @@ redis.call('HSET', KEYS[1], 't', today, 's', since, 'e', since + window, 'r', ro
 redis.call('PERSIST', KEYS[1])
 return {1, today, since, row}`)
 
-// returnGuess takes the time in ms, 1 if the guess was right, and when the
-// window began that it was counted in. A customer who is in no row may be
-// forgotten with the window.
+// returnGuess takes the time in ms, 1 if the guess was right, and the start of
+// the window that it was counted in. Counts without a row expire with the
+// window.
 var returnGuess = wire.NewScript(`
 local held = redis.call('HMGET', KEYS[1], 't', 'e', 'r', 's')
 local today, ends, row = tonumber(held[1] or 0), tonumber(held[2] or 0), tonumber(held[3] or 0)
@@ -43,27 +43,27 @@ redis.call('HSET', KEYS[1], 't', today, 'r', row)
 if row == 0 then redis.call('PEXPIRE', KEYS[1], left) end
 return 1`)
 
-// TakeGuess is one script. Times are cut to milliseconds.
+// TakeGuess is one script. Times are truncated to milliseconds.
 func (s *Store) TakeGuess(ctx context.Context, customerID string, b store.GuessBounds) (store.Guesses, bool, error) {
-	answer, err := s.runCritical(ctx, takeGuess, s.keys.guesses(customerID),
+	counts, err := s.runCritical(ctx, takeGuess, s.keys.guesses(customerID),
 		s.now().UnixMilli(), b.Window.Milliseconds(), b.Today, b.InRow).Int64Slice()
 	if err != nil {
 		return store.Guesses{}, false, wire.StoreError(ctx, "take guess", err)
 	}
-	if len(answer) != 4 {
-		return store.Guesses{}, false, fmt.Errorf("redis: take guess: script answered %d numbers", len(answer))
+	if len(counts) != 4 {
+		return store.Guesses{}, false, fmt.Errorf("redis: take guess: the script returned %d numbers", len(counts))
 	}
-	return guesses(answer[1], answer[2], answer[3]), answer[0] == 1, nil
+	return guesses(counts[1], counts[2], counts[3]), counts[0] == 1, nil
 }
 
 // ReturnGuess is one script.
 func (s *Store) ReturnGuess(ctx context.Context, customerID string, g store.Guesses, right bool) error {
-	was := "0"
+	wasRight := "0"
 	if right {
-		was = "1"
+		wasRight = "1"
 	}
 	return wire.StoreError(ctx, "return guess", s.runCritical(ctx, returnGuess, s.keys.guesses(customerID),
-		s.now().UnixMilli(), was, g.Since.UnixMilli()).Err())
+		s.now().UnixMilli(), wasRight, g.Since.UnixMilli()).Err())
 }
 
 // GetGuesses is one HMGET.
@@ -94,7 +94,7 @@ func (s *Store) ResetGuesses(ctx context.Context, customerID string) error {
 	return wire.StoreError(ctx, "reset guesses", s.runCritical(ctx, dropKey, s.keys.guesses(customerID)).Err())
 }
 
-// guesses reads the counts; since is in Unix ms.
+// guesses returns the counts; since is in Unix ms.
 func guesses(today, since, row int64) store.Guesses {
 	g := store.Guesses{Today: int(today), InRow: int(row)}
 	if today > 0 {

@@ -25,7 +25,7 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
-// raw answers a plain client, to look at Redis past the store.
+// raw returns a plain client, to look at Redis without the store.
 func raw(t testing.TB, addr string) *redis.Client {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2})
@@ -33,15 +33,14 @@ func raw(t testing.TB, addr string) *redis.Client {
 	return c
 }
 
-// patient are options with time-outs for a machine that stands still for a
-// second: that is no failure of the store.
+// patient returns options with timeouts that a slow machine does not reach.
 func patient(o redisstore.Options) redisstore.Options {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = patience/4, patience/4, patience/4
 	o.Acks.Timeout = patience / 8
 	return o
 }
 
-// open opens a patient store on the server, and closes it with the test.
+// open opens a store with patient options. It is closed with the test.
 func open(t testing.TB, addr string, change ...func(*redisstore.Options)) *redisstore.Store {
 	t.Helper()
 	o := patient(redisstore.Options{Addresses: []string{addr}, KeyPrefix: "grantd:", AuditRetention: storetest.AuditRetention})
@@ -64,11 +63,11 @@ type bench struct {
 	clock   *storetest.Clock
 	store   *redisstore.Store
 	aged    time.Duration
-	moved   time.Time // when Redis' own clock was last made up for
+	moved   time.Time // when the ends of the keys were last moved
 }
 
-// newHarness has the suite run on one Redis; each of its stores gets a key
-// prefix of its own. masters are the addresses of all that hold keys.
+// newHarness runs the suite on one Redis. Each store gets a separate key prefix.
+// masters are the addresses of all nodes that hold keys.
 func newHarness(o redisstore.Options, masters ...string) storetest.Harness {
 	var stores atomic.Int64
 	o = patient(o)
@@ -90,8 +89,8 @@ func (b *bench) reopen() store.Store {
 	return b.store
 }
 
-// advance moves the store's clock, and the end of every key. The suite's
-// clock stands still while Redis' runs: that much is given back.
+// advance moves the store's clock, and the end of every key. The suite's clock
+// does not run between two calls, but Redis' does: that time is given back.
 func (b *bench) advance(d time.Duration) {
 	b.t.Helper()
 	b.clock.Advance(d)

@@ -13,16 +13,16 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// stampRecord is the stored form of a stamp. Every later version keeps the
-// name of format, so that an older program can tell.
+// stampRecord is the stored form of a stamp. Every later version keeps the name
+// of format, so that an older program can read the version.
 type stampRecord struct {
 	Format      int    `json:"format"`
 	Environment string `json:"environment"`
 	Issuer      string `json:"issuer"`
 }
 
-// Stamp is a SET with NX and a GET after it: whoever wrote first, the answer
-// is compared.
+// Stamp is a SET with NX and a GET after it: it compares the stamp of whichever
+// process wrote first.
 func (s *Store) Stamp(ctx context.Context, st store.Stamp) error {
 	record, err := json.Marshal(stampRecord{Format: st.Format, Environment: st.Environment, Issuer: st.Issuer})
 	if err != nil {
@@ -39,10 +39,11 @@ func (s *Store) Stamp(ctx context.Context, st store.Stamp) error {
 		return fmt.Errorf("stamp: %w: %w", store.ErrUnknownRecord, err)
 	}
 	if have.Format > st.Format {
-		return fmt.Errorf("stamp: %w: its format is %d, this program's %d", store.ErrNewerFormat, have.Format, st.Format)
+		return fmt.Errorf("stamp: %w: its format is %d, but this grantd writes %d: run the newer version", store.ErrNewerFormat, have.Format, st.Format)
 	}
 	if have.Environment != st.Environment || have.Issuer != st.Issuer {
-		return fmt.Errorf("stamp: %w: it is of environment %q and issuer %q", store.ErrForeign, have.Environment, have.Issuer)
+		return fmt.Errorf("stamp: %w: it belongs to environment %q and issuer %q: correct environment or issuer, or use another store.redis.key_prefix",
+			store.ErrForeign, have.Environment, have.Issuer)
 	}
 	return nil
 }
@@ -58,7 +59,7 @@ var ensureKey = wire.NewScript(`
 if redis.call('HLEN', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return redis.call('HGETALL', KEYS[1])`)
 
-// EnsureTokenKey is one script. The keys are answered by id.
+// EnsureTokenKey is one script. It returns the keys in order of their ids.
 func (s *Store) EnsureTokenKey(ctx context.Context, candidate store.TokenKey) ([]store.TokenKey, error) {
 	record, err := json.Marshal(keyRecord{V: store.Format, Key: candidate.Key, CreatedAt: candidate.CreatedAt})
 	if err != nil {
@@ -80,7 +81,7 @@ func (s *Store) EnsureTokenKey(ctx context.Context, candidate store.TokenKey) ([
 	return list, nil
 }
 
-// tokenKey reads an id and a record.
+// tokenKey decodes an id and a record.
 func tokenKey(pair []string) (store.TokenKey, error) {
 	var r keyRecord
 	id, err := strconv.ParseUint(pair[0], 10, 8)

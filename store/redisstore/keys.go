@@ -2,11 +2,10 @@ package redisstore
 
 import "github.com/grantd/grantd/store"
 
-// keys names every key of the store. Ids hold neither ':' nor braces
-// (contract §2), so that names never meet. Digests are put in raw: 32 bytes
-// each rather than 64.
+// keys names every key of the store. Ids hold neither ':' nor braces, so that
+// names never collide. Digests are raw: 32 bytes each rather than 64.
 //
-//	t:<digest>    string: a token record, ends with the token
+//	t:<digest>    string: a token record; expires with the token
 //	c:<client id> hash: v (version), d (record), and for each secret that was
 //	              used <sid>:n (count) and <sid>:last (Unix ms, address)
 //	clients       sorted set: ids of all clients, score 0
@@ -20,24 +19,24 @@ import "github.com/grantd/grantd/store"
 //	              used <tid>:n (count) and <tid>:last (Unix ms, address)
 //	partners      sorted set: ids of all partners, score 0
 //	q:<partner token id>
-//	              hash: v (version), d (record): whose token it is
+//	              hash: v (version), d (record): the owner of the token
 //	partner_tokens
 //	              sorted set: ids of all partner tokens, score 0
 //	g:<partner id>/<org id>
 //	              hash: v (version), d (record)
 //	grants        sorted set: ids of all grants, score 0
-//	v:<digest>    hash: p (proof), n (tries that are left), e (end, Unix ms):
-//	              a challenge; ends with it
+//	v:<digest>    hash: p (proof), n (remaining tries), e (end, Unix ms): a
+//	              challenge; expires with it
 //	w:<customer id>
 //	              hash: t (wrong codes today), s (since when, Unix ms), e (end
-//	              of that day, Unix ms), r (wrong ones in a row); ends with
-//	              the day unless there is a row
+//	              of that day, Unix ms), r (wrong codes in a row); expires
+//	              with the day unless there is a row
 //	feed          stream: e (entry)
-//	lineage       string: run id of the Redis whose feed was vouched for
+//	lineage       string: run id of the Redis whose feed was witnessed
 //	audit         stream: e (event)
 //	stamp         string: JSON
 //	keys          hash: key id → JSON
-//	l:<name>      string: a counter, ends with its window
+//	l:<name>      string: a counter; expires with its window
 //	ping          string: written by Ping
 type keys struct{ prefix string }
 
@@ -64,7 +63,7 @@ func (k keys) tokenKeys() string                { return k.prefix + "keys" }
 func (k keys) limit(name string) string         { return k.prefix + "l:" + name }
 func (k keys) ping() string                     { return k.prefix + "ping" }
 
-// Fields of the hash of a record; those of credentials in it hold a ':'.
+// Fields of the hash of a record. Only the fields of credentials hold a ':'.
 const (
 	fieldVersion = "v"
 	fieldRecord  = "d"
@@ -72,5 +71,5 @@ const (
 	suffixLast   = ":last"
 )
 
-// fieldEntry is the one field of a stream entry.
+// fieldEntry is the only field of a stream entry.
 const fieldEntry = "e"

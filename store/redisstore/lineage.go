@@ -11,8 +11,8 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// FeedLineage names an incarnation by the run id of the master that holds
-// the feed: Redis makes a new one at every start.
+// FeedLineage names an incarnation by the run id of the master that holds the
+// feed: Redis makes a new run id at every start.
 func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	var info incarnation
 	err := s.redis.OnMaster(ctx, s.keys.feed(), func(node *redis.Client, asking bool) error {
@@ -48,15 +48,15 @@ func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
 	return wire.StoreError(ctx, "witness feed", s.redis.Set(ctx, s.keys.lineage(), lineage, 0).Err())
 }
 
-// isIncarnation says whether run is what FeedLineage last answered, if it was
-// ever asked.
+// isIncarnation reports whether run is what FeedLineage last returned. It is
+// true if FeedLineage was never called.
 func (s *Store) isIncarnation(run string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.feedRun == "" || s.feedRun == run
 }
 
-// incarnation asks, at the end of a pipeline, who answered it.
+// incarnation reads, at the end of a pipeline, which Redis replied to it.
 type incarnation struct{ server, replication *redis.StringCmd }
 
 func (i *incarnation) ask(ctx context.Context, pipe redis.Pipeliner) {
@@ -65,11 +65,11 @@ func (i *incarnation) ask(ctx context.Context, pipe redis.Pipeliner) {
 
 func (i *incarnation) err() error { return cmp.Or(i.server.Err(), i.replication.Err()) }
 
-// run answers the run id of a master. Errors: ErrUnavailable.
+// run returns the run id of a master. Errors: store.ErrUnavailable.
 func (i *incarnation) run(op string) (string, error) {
 	role, run := parseInfo(i.replication.Val())["role"], parseInfo(i.server.Val())["run_id"]
 	if role != "master" || run == "" {
-		return "", fmt.Errorf("redis: %s: %w: not from a master but a %q", op, store.ErrUnavailable, role)
+		return "", fmt.Errorf("redis: %s: %w: the reply came from a %q, not from a master", op, store.ErrUnavailable, role)
 	}
 	return run, nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// BenchmarkTokenMemory measures what an ordinary token costs Redis, over
-// 100,000 of them (the cost of a key steps up at each doubling of the table).
+// BenchmarkTokenMemory measures the memory that Redis needs for an ordinary
+// token, over 100,000 of them (the cost of a key jumps when the table doubles).
 // The goal is 280 B.
 func BenchmarkTokenMemory(b *testing.B) {
 	const tokens, writers = 100_000, 16

@@ -12,7 +12,7 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// refuses wants Open to fail with want and a message that holds the words.
+// refuses fails unless Open returns want, with a message that holds the words.
 func refuses(t *testing.T, o redisstore.Options, want error, words ...string) {
 	t.Helper()
 	s, err := redisstore.Open(within(t), o)
@@ -82,7 +82,7 @@ func TestOpenCredentials(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesAnAccountThatMayNotWrite(t *testing.T) {
+func TestOpenRefusesAnAccountThatCannotWrite(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--user", "reader", "on", ">right", "~*", "+@all", "-@write")
 	refuses(t, redisstore.Options{Addresses: []string{server.Addr}, Username: "reader", Password: "right"},

@@ -11,7 +11,7 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// infoOf answers one section of INFO.
+// infoOf returns one section of INFO.
 func infoOf(ctx context.Context, r *redis.Client, section string) map[string]string {
 	return parseLines(r.Info(ctx, section).Val())
 }

@@ -10,13 +10,14 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-func (k *records[R]) enlist(ctx context.Context, id string) error {
+// addToIndex puts the id into the index.
+func (k *records[R]) addToIndex(ctx context.Context, id string) error {
 	return wire.StoreError(ctx, "index "+k.Name, k.s.redis.ZAdd(ctx, k.index, redis.Z{Member: id}).Err())
 }
 
-// unlist takes the id out of the index, and puts it back if a record of this
-// id was created meanwhile.
-func (k *records[R]) unlist(ctx context.Context, id string) error {
+// removeFromIndex removes the id from the index, and puts it back if a record
+// with this id was created in between.
+func (k *records[R]) removeFromIndex(ctx context.Context, id string) error {
 	if err := k.s.redis.ZRem(ctx, k.index, id).Err(); err != nil {
 		return wire.StoreError(ctx, "unindex "+k.Name, err)
 	}
@@ -27,12 +28,12 @@ func (k *records[R]) unlist(ctx context.Context, id string) error {
 	if there == 0 {
 		return nil
 	}
-	return k.enlist(ctx, id)
+	return k.addToIndex(ctx, id)
 }
 
 // List reads ids from the index, then their records in one pipeline, until it
-// has enough of them. One record that cannot be read fails the list: leaving
-// it out would hide one that may be live.
+// has enough of them. A record that cannot be read fails the list: leaving it
+// out could hide an active record.
 func (k *records[R]) List(ctx context.Context, p store.Page) ([]R, error) {
 	var list []R
 	after, below := p.Bounds()
@@ -42,7 +43,7 @@ func (k *records[R]) List(ctx context.Context, p store.Page) ([]R, error) {
 		if err != nil {
 			return nil, err
 		}
-		if list, err = k.appendOf(ctx, list, ids); err != nil {
+		if list, err = k.appendRecords(ctx, list, ids); err != nil {
 			return nil, err
 		}
 		if len(ids) < want {
@@ -53,8 +54,8 @@ func (k *records[R]) List(ctx context.Context, p store.Page) ([]R, error) {
 	return list, nil
 }
 
-// ids answers up to limit ids after the given one and below the other. All
-// scores are 0, so the order is the byte order of the ids.
+// ids returns up to limit ids that are greater than after and less than below.
+// All scores are 0, so they are in byte order.
 func (k *records[R]) ids(ctx context.Context, after, below string, limit int) ([]string, error) {
 	by := redis.ZRangeBy{Min: "-", Max: "+", Count: int64(limit)}
 	if after != "" {
@@ -71,8 +72,8 @@ func (k *records[R]) ids(ctx context.Context, after, below string, limit int) ([
 	return ids, wire.StoreError(ctx, k.listing(), err)
 }
 
-// appendOf appends the records of the ids that have one.
-func (k *records[R]) appendOf(ctx context.Context, list []R, ids []string) ([]R, error) {
+// appendRecords appends the records of the ids that have one.
+func (k *records[R]) appendRecords(ctx context.Context, list []R, ids []string) ([]R, error) {
 	if len(ids) == 0 {
 		return list, nil
 	}
@@ -99,5 +100,5 @@ func (k *records[R]) appendOf(ctx context.Context, list []R, ids []string) ([]R,
 	return list, nil
 }
 
-// listing names the operation in errors.
+// listing returns the name of the operation for errors.
 func (k *records[R]) listing() string { return "list " + k.Name + "s" }

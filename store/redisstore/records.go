@@ -12,7 +12,7 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// What the scripts on a record's key answer.
+// The results of the scripts on a record's key.
 const (
 	done     = 1
 	absent   = 0
@@ -39,19 +39,18 @@ if v ~= ARGV[1] then return -1 end
 redis.call('DEL', KEYS[1])
 return 1`)
 
-// records keeps the records of one kind: a hash for each, and a sorted set
-// of all their ids.
+// records keeps the records of one kind: a hash for each record, and a sorted
+// set of all their ids.
 type records[R any] struct {
 	store.Kind[R]
 	s     *Store
 	key   func(id string) string
 	index string
-	// decode replaces Unmarshal where a record is read by its id; nil: it does
-	// not.
+	// decode replaces Unmarshal in Get; nil: Unmarshal is used.
 	decode func(id, form string) (R, error)
 }
 
-// Clients keeps clients. What Get answered before is not decoded again.
+// Clients keeps clients. Get does not decode an unchanged record again.
 func (s *Store) Clients() store.Clients { return &s.clients }
 
 func (s *Store) Orgs() store.Orgs                   { return &s.orgs }
@@ -67,15 +66,15 @@ func (k *records[R]) Create(ctx context.Context, r R) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	if err := k.enlist(ctx, first.ID); err != nil {
+	if err := k.addToIndex(ctx, first.ID); err != nil {
 		return err
 	}
 	if err := k.change(ctx, op, createRecord, first.ID, first.Version, first.Form); err != nil {
 		return err
 	}
-	// Again, for a deletion of the same id that came in between and took the
-	// entry out. Delete does its half.
-	return k.enlist(ctx, first.ID)
+	// A deletion of the same id may have removed the entry in between, so it is
+	// added again. Delete does the same check from its side.
+	return k.addToIndex(ctx, first.ID)
 }
 
 // Get is one HGET.
@@ -96,7 +95,7 @@ func (k *records[R]) Get(ctx context.Context, id string) (R, error) {
 	return r, nil
 }
 
-// read answers the record's stored form.
+// read returns the record's stored form.
 func (k *records[R]) read(ctx context.Context, id string) (string, error) {
 	var form string
 	key := k.key(id)
@@ -124,30 +123,29 @@ func (k *records[R]) Update(ctx context.Context, r R) error {
 	return k.change(ctx, op, updateRecord, next.ID, next.Replaces, next.Version, next.Form)
 }
 
-// Delete removes the record, with all else that its hash holds, in one
-// script, then its index entry. It takes out what is left of an earlier try,
-// too.
+// Delete removes the record, with the uses in its hash, in one script, and then
+// its index entry. It also removes an index entry that an earlier try left.
 func (k *records[R]) Delete(ctx context.Context, id string, version uint64) error {
 	err := k.change(ctx, "delete "+k.Name, deleteRecord, id, version)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return errors.Join(err, k.unlist(ctx, id))
+	return errors.Join(err, k.removeFromIndex(ctx, id))
 }
 
-// change runs one of the scripts on a record's key. Versions are decimal text
-// in Redis: Lua's numbers would not hold all of them.
+// change runs one of the scripts on a record's key. Versions are decimal text in
+// Redis: Lua's numbers cannot hold all of them.
 func (k *records[R]) change(ctx context.Context, op string, sc wire.Script, id string, args ...any) error {
 	for i, arg := range args {
 		if v, ok := arg.(uint64); ok {
 			args[i] = strconv.FormatUint(v, 10)
 		}
 	}
-	answer, err := k.s.runCritical(ctx, sc, k.key(id), args...).Int()
+	result, err := k.s.runCritical(ctx, sc, k.key(id), args...).Int()
 	if err != nil {
 		return wire.StoreError(ctx, op, err)
 	}
-	switch answer {
+	switch result {
 	case done:
 		return nil
 	case absent:
@@ -157,5 +155,5 @@ func (k *records[R]) change(ctx context.Context, op string, sc wire.Script, id s
 	case existing:
 		return fmt.Errorf("%s: %w", op, store.ErrExists)
 	}
-	return fmt.Errorf("redis: %s: script answered %d", op, answer)
+	return fmt.Errorf("redis: %s: the script returned %d", op, result)
 }

@@ -15,14 +15,14 @@ import (
 //
 // ARGV: retention in ms, floor (ms, sequence), the id after the floor, values.
 //
-// The clock is that of Redis, which stamps the ids: no replica of grantd
-// with a wrong clock can drop entries. Dropping stops before the newest entry
-// that is older than the retention. So an entry is dropped only a retention
-// after it stopped being the newest: a reader who waits at it, on a quiet
-// day, does not lose its place to the entry that comes next.
+// The clock is Redis', which also makes the ids: no replica of grantd with a
+// wrong clock can drop entries. Dropping stops before the newest entry that is
+// older than the retention. So an entry is dropped only when its successor is
+// older than the retention: a reader at the newest entry, on a quiet day, does
+// not lose its position to the next entry.
 //
 // The floor is the newest position that this process has seen. A Redis that
-// lost its data, and whose clock is behind, goes on after it.
+// lost its data and whose clock is behind continues after it.
 var appendStream = wire.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -41,10 +41,10 @@ local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', now - tonumbe
 if old then redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1]) end
 return id`)
 
-// runner is run or runAcked.
+// runner is Run of the client, or runCritical.
 type runner func(ctx context.Context, sc wire.Script, key string, args ...any) *redis.Cmd
 
-// appendTo answers the id of the last value.
+// appendTo appends the values to the stream and returns the id of the last one.
 func appendTo(ctx context.Context, run runner, stream string, keep time.Duration, floor store.Position, values [][]byte) (string, error) {
 	next := store.Position{Time: floor.Time, Seq: floor.Seq + 1}
 	args := append(make([]any, 0, 4+len(values)), keep.Milliseconds(), floor.Time, floor.Seq, next.String())
@@ -54,8 +54,8 @@ func appendTo(ctx context.Context, run runner, stream string, keep time.Duration
 	return run(ctx, appendStream, stream, args...).Text()
 }
 
-// entryValue answers what appendTo stored; nothing for an entry of another
-// form, which no decoder takes.
+// entryValue returns what appendTo stored. For an entry of another form it
+// returns nothing, which no decoder accepts.
 func entryValue(m redis.XMessage) []byte {
 	v, _ := m.Values[fieldEntry].(string)
 	return []byte(v)

@@ -49,7 +49,7 @@ func TestCluster(t *testing.T) {
 	for _, n := range c.Masters() {
 		masters = append(masters, n.Addr)
 	}
-	t.Run("LostAnswerIsNotRepeated", func(t *testing.T) { lostAnswer(t, o) })
+	t.Run("LostReplyIsNotRepeated", func(t *testing.T) { lostReply(t, o) })
 	t.Run("EveryMasterIsChecked", func(t *testing.T) {
 		last := raw(t, masters[len(masters)-1])
 		last.ConfigSet(within(t), "maxmemory-policy", "allkeys-lru")
@@ -58,9 +58,9 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// A script that ran, but whose answer was lost, must not run again: it would
-// find its own work and call it a conflict.
-func lostAnswer(t *testing.T, cluster redisstore.Options) {
+// lostReply: a script that ran, but whose reply was lost, must not run again. It
+// would find its own change and report a conflict.
+func lostReply(t *testing.T, cluster redisstore.Options) {
 	s := open(t, "", func(o *redisstore.Options) { *o = cluster })
 	ctx := within(t)
 	c := store.Client{ID: "a"}
@@ -73,7 +73,7 @@ func lostAnswer(t *testing.T, cluster redisstore.Options) {
 	}
 	c.Version = 1
 	if err := s.Clients().Update(ctx, c); !errors.Is(err, store.ErrUnavailable) {
-		t.Fatalf("%v, want one that says that the outcome is unknown", err)
+		t.Fatalf("%v, want an error that says that the outcome is unknown", err)
 	}
 	if cut.scripts != 1 {
 		t.Fatalf("the script was sent %d times", cut.scripts)
@@ -83,7 +83,7 @@ func lostAnswer(t *testing.T, cluster redisstore.Options) {
 	}
 }
 
-// cutter loses the answers of scripts.
+// cutter loses the replies to scripts.
 type cutter struct{ scripts int }
 
 func (*cutter) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -103,7 +103,7 @@ func (c *cutter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// startSentinel answers a master and a sentinel that calls it main.
+// startSentinel starts a master and a sentinel that calls it main.
 func startSentinel(t *testing.T) (master, sentinel *redistest.Server) {
 	t.Helper()
 	master = redistest.Start(t)
@@ -134,8 +134,8 @@ func TestSentinel(t *testing.T) {
 	t.Run("FailoverLosesTheTail", func(t *testing.T) { failoverLoses(t, s, o) })
 }
 
-// failoverKeeps: a failover that lost nothing is another incarnation all the
-// same, which a reader has to look at.
+// failoverKeeps: a failover that lost nothing is still another incarnation,
+// which a reader must check.
 func failoverKeeps(t *testing.T, o redisstore.Options, master func(key string) (old *redistest.Server, promoted func())) {
 	o.KeyPrefix = "keeps:"
 	s := open(t, "", func(p *redisstore.Options) { *p = o })
@@ -166,9 +166,9 @@ func failoverKeeps(t *testing.T, o redisstore.Options, master func(key string) (
 	}
 }
 
-// failoverLoses: the promoted replica lacks the newest entry. Whoever knows it
-// is told, be the tail lower or, after others went on, higher; and no position
-// is given twice.
+// failoverLoses: the promoted replica lacks the newest entry. A reader at that
+// entry gets ErrFeedLost, whether the end of the feed is before it or, once
+// others have appended, after it. No position is used twice.
 func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) {
 	o.KeyPrefix, o.Acks.Critical = "loses:", 0
 	s, other := open(t, "", func(p *redisstore.Options) { *p = o }), open(t, "", func(p *redisstore.Options) { *p = o })
@@ -196,7 +196,7 @@ func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) 
 		if entries, err := s.ReadFeed(within(t), kept, 0); err != nil || len(entries) > 1 {
 			t.Fatalf("after one that is not: %v, %v", entries, err)
 		}
-		appended(t, other, void("of one who knows nothing")) // now the tail is higher
+		appended(t, other, void("from a store that did not see the lost entry")) // now the end is after it
 	}
 	if again := appended(t, s, void("lost")); !again.After(lost) {
 		t.Fatalf("written back at %v, was at %v", again, lost)
@@ -204,8 +204,8 @@ func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) 
 	top.Heal(t)
 }
 
-// slotMoves: whatever waits for replicas, and the feed, follow a slot on its
-// way.
+// slotMoves: writes that wait for replicas, and the feed, follow a slot that is
+// moving.
 func slotMoves(t *testing.T, c *redistest.Cluster, o redisstore.Options) {
 	o.KeyPrefix, o.Acks.Critical, o.Acks.Tokens = "{moves}", 1, 1 // all in one slot
 	s := open(t, "", func(p *redisstore.Options) { *p = o })
@@ -239,7 +239,7 @@ func slotMoves(t *testing.T, c *redistest.Cluster, o redisstore.Options) {
 			t.Errorf("append %d: %v", n, err)
 		}
 		entries, err := s.ReadFeed(within(t), last, 0)
-		if errors.Is(err, store.ErrFeedLost) { // it has moved: look, then read on
+		if errors.Is(err, store.ErrFeedLost) { // it has moved: check the lineage, then read on
 			if _, err := s.FeedLineage(within(t)); err != nil {
 				t.Errorf("lineage %d: %v", n, err)
 			}
@@ -264,8 +264,8 @@ func slotMoves(t *testing.T, c *redistest.Cluster, o redisstore.Options) {
 	}
 }
 
-// deletedAndCreated: who deletes a client looks whether it was created again,
-// by a command (EXISTS) that a ClusterClient could also send to many nodes.
+// deletedAndCreated: a deletion checks whether the client was created again. It
+// uses a command (EXISTS) that a ClusterClient could also send to many nodes.
 func deletedAndCreated(t *testing.T, o redisstore.Options) {
 	o.KeyPrefix = "again:"
 	s, other := open(t, "", func(p *redisstore.Options) { *p = o }), open(t, "", func(p *redisstore.Options) { *p = o })
@@ -287,7 +287,7 @@ func deletedAndCreated(t *testing.T, o redisstore.Options) {
 	}
 }
 
-// before calls a function before each command of the name.
+// before calls a function before each command with the name.
 type before struct {
 	name string
 	call func()
@@ -322,8 +322,8 @@ func TestSentinelWithoutReplicas(t *testing.T) {
 	refuses(t, redisstore.Options{Mode: redisstore.ModeSentinel, Addresses: []string{sentinel.Addr}, MasterName: "other"}, store.ErrUnavailable)
 }
 
-// A sentinel that forgot the master answers nil; that is not a token that is
-// gone.
+// TestSentinelWithoutMasterIsUnavailable: a sentinel that forgot the master
+// replies nil. That does not mean that a token is gone.
 func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it needs Redis Sentinel")
@@ -342,8 +342,8 @@ func TestSentinelWithoutMasterIsUnavailable(t *testing.T) {
 	}
 }
 
-// TestRedirectsReadTheMapOnce: commands on a slot that is on its way are all
-// redirected, and do not each ask every node for the map.
+// TestRedirectsReadTheMapOnce: commands on a moving slot are all redirected, but
+// they do not each ask every node for the map.
 func TestRedirectsReadTheMapOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it needs a Redis Cluster")
@@ -383,7 +383,7 @@ func TestRedirectsReadTheMapOnce(t *testing.T) {
 	burst("MOVED")
 }
 
-// mapReads answers how often the nodes were asked for the map.
+// mapReads returns how often the nodes were asked for the map.
 func mapReads(t *testing.T, c *redistest.Cluster) (n int) {
 	t.Helper()
 	for _, node := range c.Nodes {

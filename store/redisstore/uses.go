@@ -12,8 +12,8 @@ import (
 )
 
 // addUses takes four arguments for each credential: id, count, time, address.
-// It writes nothing for an owner that is gone, and the latest use only forward
-// in time: replicas of grantd flush what they gathered in any order.
+// It writes nothing for an owner that is gone. The time of the latest use only
+// moves forward: replicas of grantd report their uses in any order.
 var addUses = wire.NewScript(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 for i = 1, #ARGV, 4 do
@@ -26,9 +26,9 @@ for i = 1, #ARGV, 4 do
 end
 return 1`)
 
-// AddUses runs one script for each owner, all in one pipeline. Times are cut
-// to milliseconds. Uses of owners that are gone are dropped.
-// Repeating it after ErrUnavailable may count some uses twice.
+// AddUses runs one script for each owner, all in one pipeline. Times are
+// truncated to milliseconds. Uses of owners that are gone are dropped. A repeat
+// after store.ErrUnavailable may count some uses twice.
 func (s *Store) AddUses(ctx context.Context, uses []store.Use) error {
 	if len(uses) == 0 {
 		return nil
@@ -74,8 +74,8 @@ func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Us
 	return uses, nil
 }
 
-// owner is the key of the hash that the owner's uses are in: its record's. For
-// any other principal it is one that nobody writes.
+// owner returns the key of the hash that holds the owner's uses: the owner's
+// record. For any other principal, it is a key that is never written.
 func (k keys) owner(principal string) string {
 	switch kind, id := store.OwnerOf(principal); kind {
 	case store.OwnerClient:

@@ -20,7 +20,7 @@ func auditChecks() []check {
 		{"LargeEvent", auditLarge},
 		{"NewestFirstInPages", auditPages},
 		{"AppendsDuringPagingDoNotShiftIt", auditStable},
-		{"UnknownIDAnswersNone", auditUnknown},
+		{"UnknownIDReturnsNone", auditUnknown},
 		{"AppendsAtOnceAreAllThere", auditAtOnce},
 		{"KeepsEventsForTheirRetention", auditKeeps},
 		{"TrimsOldEvents", auditTrims},
@@ -33,7 +33,8 @@ func listAudit(t *testing.T, s store.Store, before string, limit int) []store.Au
 	return must[[]store.AuditEvent](t)(s.ListAudit(within(t), before, limit))
 }
 
-// sameEvents compares all but ids, which must be there and differ.
+// sameEvents compares the events without their ids, which must be set and
+// unique.
 func sameEvents(t *testing.T, got, want []store.AuditEvent) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(store.AuditEvent{}, "ID"), cmpopts.EquateEmpty()); d != "" {
@@ -42,13 +43,13 @@ func sameEvents(t *testing.T, got, want []store.AuditEvent) {
 	seen := map[string]bool{"": true}
 	for _, e := range got {
 		if seen[e.ID] {
-			t.Fatalf("id %q is empty or twice there", e.ID)
+			t.Fatalf("id %q is empty or repeated", e.ID)
 		}
 		seen[e.ID] = true
 	}
 }
 
-// events answers n events, oldest first.
+// events returns n events, oldest first.
 func events(now time.Time, n int) []store.AuditEvent {
 	list := make([]store.AuditEvent, n)
 	for i := range list {
@@ -122,7 +123,7 @@ func auditUnknown(t *testing.T, o Opened) {
 func auditAtOnce(t *testing.T, o Opened) {
 	const writers, each = 20, 3
 	ctx := within(t)
-	together(writers, func(i int) {
+	concurrently(writers, func(i int) {
 		if err := o.Store.AppendAudit(ctx, events(o.Now(), each)...); err != nil {
 			t.Error(err)
 		}

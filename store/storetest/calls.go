@@ -8,13 +8,13 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// call is one method, called with arguments that are fine.
+// call is a call of one operation with valid arguments.
 type call struct {
 	name string
 	run  func(ctx context.Context, s store.Store) error
 }
 
-// calls are all methods but Shared and Close, which cannot fail.
+// calls returns a call of every operation except Close.
 func calls(now time.Time) []call {
 	return slices.Concat(
 		clientRecords.calls(now),
@@ -29,7 +29,7 @@ func calls(now time.Time) []call {
 	)
 }
 
-// calls are the methods of the role of one kind of record.
+// calls returns a call of every operation on one kind of record.
 func (k records[R]) calls(now time.Time) []call {
 	kind := k.Title
 	return []call{

@@ -18,11 +18,11 @@ func challengeChecks() []check {
 		{"WrongTriesAtOnceAreAllCounted", challengeWrongAtOnce},
 		{"TriesAtOnceOfBothKinds", challengeMixed},
 		{"EndsAtItsTime", challengeEnds},
-		{"EveryLifeEndsOnItsOwn", challengeLives},
+		{"EveryLifeEndsSeparately", challengeLives},
 		{"PutOfAnEndedLife", challengePast},
 		{"PutMayBeRepeated", challengePutAgain},
 		{"Drop", challengeDrop},
-		{"ChallengesAreApart", challengesApart},
+		{"ChallengesAreSeparate", challengesSeparate},
 		{"ChallengesOutliveReopening", challengeReopen},
 	}
 }
@@ -32,7 +32,7 @@ const (
 	challengeTries = 5
 )
 
-// put keeps a challenge whose right proof is digest("right").
+// putChallenge keeps a challenge whose right proof is digest("right").
 func putChallenge(t *testing.T, o Opened, name string, life time.Duration) {
 	t.Helper()
 	c := store.Challenge{Proof: digest("right"), Tries: challengeTries, ExpiresAt: o.Now().Add(life)}
@@ -85,13 +85,13 @@ func challengeOneTry(t *testing.T, o Opened) {
 	ok(t, try(t, o.Store, "b", "right"))
 }
 
-// tries makes n tries at once; proof answers that of each. It counts those
-// that were right, wrong and too late.
+// tries makes n tries at once, with the proofs that proof returns. It returns
+// how many were right, wrong and too late.
 func tries(t *testing.T, o Opened, n int, proof func(i int) string) (right, wrong, late int) {
 	t.Helper()
 	ctx := within(t)
 	results := make([]error, n)
-	together(n, func(i int) { results[i] = o.Store.TryChallenge(ctx, digest("a"), digest(proof(i))) })
+	concurrently(n, func(i int) { results[i] = o.Store.TryChallenge(ctx, digest("a"), digest(proof(i))) })
 	for _, err := range results {
 		switch {
 		case err == nil:
@@ -118,8 +118,8 @@ func challengeWrongAtOnce(t *testing.T, o Opened) {
 	same(t, "right, wrong, late", []int{right, wrong, late}, []int{0, challengeTries, 45})
 }
 
-// challengeMixed: in whatever order they come, at most one is right, and then
-// not all tries were wrong.
+// challengeMixed: in any order, at most one try is right, and then fewer tries
+// are wrong.
 func challengeMixed(t *testing.T, o Opened) {
 	for range 10 {
 		putChallenge(t, o, "a", challengeLife)
@@ -152,7 +152,7 @@ func challengeLives(t *testing.T, o Opened) {
 	}
 	for _, at := range []time.Duration{2 * time.Second, 11 * time.Minute, 25 * time.Hour} {
 		o.Advance(start.Add(at).Sub(o.Now()))
-		// New ones are what makes a store forget: they may not take more.
+		// A new challenge makes a store drop old ones. It must not drop more.
 		putChallenge(t, o, "new", time.Minute)
 		for name, life := range lives {
 			want := store.ErrWrong
@@ -190,9 +190,9 @@ func challengeDrop(t *testing.T, o Opened) {
 	ok(t, try(t, o.Store, "b", "right"))
 }
 
-// challengesApart: neither the tries nor the end of one are another's, nor is
-// a token of the same digest.
-func challengesApart(t *testing.T, o Opened) {
+// challengesSeparate: challenges share neither their tries nor their ends, and a
+// token with the same digest is separate too.
+func challengesSeparate(t *testing.T, o Opened) {
 	putChallenge(t, o, "a", challengeLife)
 	putChallenge(t, o, "b", challengeLife)
 	token := plainToken(o.Now(), time.Hour)

@@ -15,7 +15,7 @@ func ok(t *testing.T, err error) {
 	}
 }
 
-// must answers the value of a call that may not fail.
+// must returns the value of a call that must not fail.
 func must[T any](t *testing.T) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -24,11 +24,11 @@ func must[T any](t *testing.T) func(v T, err error) T {
 	}
 }
 
-// wants ends the test unless err wraps want, and says which rule that is.
+// wants ends the test unless err wraps want. rule names the broken rule.
 func wants(t *testing.T, rule string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
-		t.Fatalf("%s: error %v, want one that wraps %q", rule, err, want)
+		t.Fatalf("%s: error %v, want an error that wraps %q", rule, err, want)
 	}
 }
 

@@ -3,32 +3,36 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/grantd/grantd/store"
 )
 
-// EveryMethod stands for all methods of a Faulty at once.
+// EveryMethod is the name of all operations of a Faulty at once.
 const EveryMethod = "*"
 
-// Faulty passes every call to another store, but for what the test asks:
+// Faulty passes every operation to another store, except for what the test
+// asks:
 //
 //	f := storetest.NewFaulty(s)
 //	f.Fail("PutToken", store.ErrUnavailable)
 //
-// A method is named as in store.Store, one of a store.RecordSet with its kind
-// (GetClient, ListClients); a name that is not there panics. All of it may be used by many goroutines at once.
+// An operation is named as store.Operations names it; any other name panics.
+// All methods are safe for concurrent use.
 type Faulty struct {
-	store.Store // answers Shared
-
-	mu     sync.Mutex
-	faults map[string]*fault
-	calls  map[string]int
+	*store.Intercepted[[]*fault]
+	faults *faults
 }
 
-var _ store.Store = (*Faulty)(nil)
+// faults is the hook of a Faulty.
+type faults struct {
+	mu    sync.Mutex
+	of    map[string]*fault
+	calls map[string]int
+}
 
-// fault is what happens to the calls of one method.
+// fault is what happens to the calls of one operation.
 type fault struct {
 	before  error
 	after   error
@@ -37,98 +41,117 @@ type fault struct {
 	entered chan struct{}
 }
 
-// NewFaulty wraps s, and changes nothing yet.
+// NewFaulty wraps s. It changes nothing yet.
 func NewFaulty(s store.Store) *Faulty {
-	return &Faulty{Store: s, faults: map[string]*fault{}, calls: map[string]int{}}
+	f := &faults{of: map[string]*fault{}, calls: map[string]int{}}
+	return &Faulty{store.Intercept(s, f), f}
 }
 
-// Fail makes calls of the method answer err without reaching the store.
-func (f *Faulty) Fail(method string, err error) {
-	f.set(method, func(x *fault) { x.before = err })
+// Fail makes calls of the operation return err without reaching the store.
+func (f *Faulty) Fail(operation string, err error) {
+	f.faults.set(operation, func(x *fault) { x.before = err })
 }
 
-// FailAfter makes calls of the method reach the store, but answer err: the
-// write was done and its answer lost.
-func (f *Faulty) FailAfter(method string, err error) {
-	f.set(method, func(x *fault) { x.after = err })
+// FailAfter makes calls of the operation reach the store, but return err: the
+// write was done and its reply was lost.
+func (f *Faulty) FailAfter(operation string, err error) {
+	f.faults.set(operation, func(x *fault) { x.after = err })
 }
 
-// Hook has h called before each call of the method reaches the store.
-func (f *Faulty) Hook(method string, h func()) {
-	f.set(method, func(x *fault) { x.hook = h })
+// Hook has h called before each call of the operation reaches the store.
+func (f *Faulty) Hook(operation string, h func()) {
+	f.faults.set(operation, func(x *fault) { x.hook = h })
 }
 
-// Block holds calls of the method back until release is called or their
-// context ends. Each held call sends to entered, or goes unnoticed if a
-// hundred notices wait there.
-func (f *Faulty) Block(method string) (entered <-chan struct{}, release func()) {
+// Block holds calls of the operation back until release is called or their
+// context ends. Each held call sends to entered, unless a hundred notices wait
+// there already.
+func (f *Faulty) Block(operation string) (entered <-chan struct{}, release func()) {
 	held, gate := make(chan struct{}, 100), make(chan struct{})
-	f.set(method, func(x *fault) { x.release, x.entered = gate, held })
+	f.faults.set(operation, func(x *fault) { x.release, x.entered = gate, held })
 	return held, sync.OnceFunc(func() { close(gate) })
 }
 
-// Heal ends what was asked for the method; calls that are held stay so.
-func (f *Faulty) Heal(method string) {
-	known(method)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.faults, method)
+// Heal ends what was asked for the operation. Calls that are held stay held.
+func (f *Faulty) Heal(operation string) {
+	mustKnow(operation)
+	f.faults.mu.Lock()
+	defer f.faults.mu.Unlock()
+	delete(f.faults.of, operation)
 }
 
-// Calls answers how often the method was called, faults included.
-func (f *Faulty) Calls(method string) int {
-	known(method)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if method != EveryMethod {
-		return f.calls[method]
+// Calls returns how often the operation was called, faults included.
+func (f *Faulty) Calls(operation string) int {
+	mustKnow(operation)
+	f.faults.mu.Lock()
+	defer f.faults.mu.Unlock()
+	if operation != EveryMethod {
+		return f.faults.calls[operation]
 	}
 	sum := 0
-	for _, n := range f.calls {
+	for _, n := range f.faults.calls {
 		sum += n
 	}
 	return sum
 }
 
-func (f *Faulty) set(method string, change func(*fault)) {
-	known(method)
+func (f *faults) set(operation string, change func(*fault)) {
+	mustKnow(operation)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	next := fault{}
-	if now := f.faults[method]; now != nil {
+	if now := f.of[operation]; now != nil {
 		next = *now
 	}
 	change(&next)
-	f.faults[method] = &next // a new one: calls read theirs without the lock
+	f.of[operation] = &next // a copy: running calls read theirs without the lock
 }
 
-// known panics for a name that no method has, before a test passes because
-// of a typing error.
-func known(method string) {
-	if method == EveryMethod {
-		return
-	}
-	if !methods()[method] {
-		panic(fmt.Sprintf("storetest: store.Store has no method %q", method))
+// mustKnow panics for a name that no operation has: otherwise a typo would let
+// a test pass.
+func mustKnow(operation string) {
+	if operation != EveryMethod && !slices.Contains(store.Operations(), operation) {
+		panic(fmt.Sprintf("storetest: store.Store has no operation %q", operation))
 	}
 }
 
-// faultsOf counts a call and answers what shall happen to it.
-func (f *Faulty) faultsOf(method string) []*fault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.calls[method]++
-	var found []*fault
-	for _, name := range []string{EveryMethod, method} {
-		if x := f.faults[name]; x != nil {
-			found = append(found, x)
+// Before counts the call and does what the test asks to precede it.
+func (f *faults) Before(ctx context.Context, operation string) ([]*fault, error) {
+	active := f.start(operation)
+	for _, x := range active {
+		if err := x.enter(ctx, operation); err != nil {
+			return nil, err
 		}
 	}
-	return found
+	return active, nil
+}
+
+// After returns the error that the test asks for, or that of the store.
+func (*faults) After(_ string, active []*fault, err error) error {
+	for _, x := range active {
+		if x.after != nil {
+			return x.after
+		}
+	}
+	return err
+}
+
+// start counts a call and returns the faults that apply to it.
+func (f *faults) start(operation string) []*fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[operation]++
+	var active []*fault
+	for _, name := range []string{EveryMethod, operation} {
+		if x := f.of[name]; x != nil {
+			active = append(active, x)
+		}
+	}
+	return active
 }
 
 // enter does what precedes the call.
-func (x *fault) enter(ctx context.Context, method string) error {
+func (x *fault) enter(ctx context.Context, operation string) error {
 	if x.hook != nil {
 		x.hook()
 	}
@@ -140,32 +163,8 @@ func (x *fault) enter(ctx context.Context, method string) error {
 		select {
 		case <-x.release:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: %w", method, store.ErrUnavailable, ctx.Err())
+			return fmt.Errorf("%s: %w: %w", operation, store.ErrUnavailable, ctx.Err())
 		}
 	}
 	return x.before
-}
-
-// through runs one call of a method that answers a value.
-func through[T any](ctx context.Context, f *Faulty, method string, run func() (T, error)) (T, error) {
-	var none T
-	faults := f.faultsOf(method)
-	for _, x := range faults {
-		if err := x.enter(ctx, method); err != nil {
-			return none, err
-		}
-	}
-	v, err := run()
-	for _, x := range faults {
-		if x.after != nil {
-			return none, x.after
-		}
-	}
-	return v, err
-}
-
-// do runs one call of a method that answers only an error.
-func (f *Faulty) do(ctx context.Context, method string, run func() error) error {
-	_, err := through(ctx, f, method, func() (struct{}, error) { return struct{}{}, run() })
-	return err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
-// TestFaultyStore: without faults it is as good as the store in it.
+// TestFaultyStore: without faults, a Faulty passes the suite.
 func TestFaultyStore(t *testing.T) {
 	storetest.Run(t, storetest.Harness{New: func(t *testing.T) storetest.Opened {
 		clock, folder := storetest.NewClock(), t.TempDir()
@@ -120,7 +120,7 @@ func TestFaultyBlock(t *testing.T) {
 func TestFaultyKnowsItsMethods(t *testing.T) {
 	defer func() {
 		if recover() == nil {
-			t.Error("a method that is not there was taken")
+			t.Error("an unknown operation was accepted")
 		}
 	}()
 	faulty(t).Fail("PutTokens", errTest)

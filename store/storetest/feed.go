@@ -12,7 +12,7 @@ import (
 
 func feedChecks() []check {
 	return []check{
-		{"EmptyFeedAnswersNone", feedEmpty},
+		{"EmptyFeedReturnsNone", feedEmpty},
 		{"EntriesComeBackWholeAndInOrder", feedWhole},
 		{"ReadStartsAfterThePosition", feedAfter},
 		{"PositionFieldOfAnEntryIsIgnored", feedIgnoresPosition},
@@ -29,7 +29,7 @@ func feedChecks() []check {
 	}
 }
 
-// read is the entries after a position, without waiting.
+// read returns the entries after a position, without waiting.
 func read(t *testing.T, s store.Store, after store.Position) []store.Entry {
 	t.Helper()
 	return must[[]store.Entry](t)(s.ReadFeed(within(t), after, 0))
@@ -40,7 +40,7 @@ func appended(t *testing.T, s store.Store, entries ...store.Entry) store.Positio
 	return must[store.Position](t)(s.AppendFeed(within(t), entries...))
 }
 
-// sameEntries compares all but positions, and wants those to grow.
+// sameEntries compares the entries without their positions, which must grow.
 func sameEntries(t *testing.T, got, want []store.Entry) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(store.Entry{}, "Position"), cmpopts.EquateEmpty()); d != "" {
@@ -106,7 +106,7 @@ func feedPage(t *testing.T, o Opened) {
 func feedAppendsAtOnce(t *testing.T, o Opened) {
 	const writers, each = 20, 5
 	ctx := within(t)
-	together(writers, func(i int) {
+	concurrently(writers, func(i int) {
 		for j := range each {
 			if _, err := o.Store.AppendFeed(ctx, void(o.Now(), fmt.Sprintf("%d-%d", i, j))); err != nil {
 				t.Error(err)
@@ -192,10 +192,10 @@ func feedNewest(t *testing.T, o Opened) {
 	sameEntries(t, read(t, s, next), nil)
 }
 
-// feedReaderStays: after a quiet day every reader stands at an entry older
-// than the retention. Appends must not take it away before readers had a
-// chance to go on: ErrFeedLost would stop every replica. So an entry may go
-// only once its successor is older than the retention too.
+// feedReaderStays: after a quiet day, every reader is at an entry older than the
+// retention. An append must not remove that entry before readers can move on:
+// ErrFeedLost would stop every replica. So an entry may be removed only once its
+// successor is older than the retention too.
 func feedReaderStays(t *testing.T, o Opened) {
 	want := voids(o.Now(), 3)
 	reader := appended(t, o.Store, want[0])
@@ -206,8 +206,8 @@ func feedReaderStays(t *testing.T, o Opened) {
 	sameEntries(t, read(t, o.Store, reader), want[1:])
 }
 
-// feedOldClock: At is the clock of a replica, which may be wrong, or the
-// entry may be written back after a loss. Its retention starts when it is
+// feedOldClock: At may be old, because a replica's clock is wrong or because the
+// entry is written back after a loss. The retention starts when the entry is
 // appended.
 func feedOldClock(t *testing.T, o Opened) {
 	want := voids(o.Now().Add(-10*store.FeedRetention), 2)
@@ -219,7 +219,7 @@ func feedOldClock(t *testing.T, o Opened) {
 func feedLineage(t *testing.T, o Opened) {
 	l := must[store.Lineage](t)(o.Store.FeedLineage(within(t)))
 	if l.Current == "" || l.Witnessed != "" {
-		t.Fatalf("a new store's lineage: %+v, want one that nobody witnessed", l)
+		t.Fatalf("a new store's lineage: %+v, want one without a witness", l)
 	}
 	ok(t, o.Store.WitnessFeed(within(t), l.Current))
 	same(t, "witnessed", must[store.Lineage](t)(o.Store.FeedLineage(within(t))),

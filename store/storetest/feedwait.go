@@ -19,8 +19,8 @@ func feedWaitChecks() []check {
 	}
 }
 
-// soon is far less than patience, which a waiting reader asks for, and far
-// more than a wake-up takes.
+// soon is much less than patience, which is how long a reader would wait, and
+// much more than a wake-up takes.
 const soon = patience / 4
 
 // inTime runs f and fails the test if it takes longer than soon.
@@ -43,7 +43,7 @@ func waitWakes(t *testing.T, o Opened) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				together(readers, func(i int) {
+				concurrently(readers, func(i int) {
 					var err error
 					if got[i], err = o.Store.ReadFeed(ctx, after, patience); err != nil {
 						t.Error(err)
@@ -64,7 +64,7 @@ func waitWakes(t *testing.T, o Opened) {
 func waitNotNeeded(t *testing.T, o Opened) {
 	want := voids(o.Now(), 3)
 	appended(t, o.Store, want...)
-	inTime(t, "a read of what is there", func() {
+	inTime(t, "a read of existing entries", func() {
 		sameEntries(t, must[[]store.Entry](t)(o.Store.ReadFeed(within(t), store.Position{}, patience)), want)
 	})
 }
@@ -90,7 +90,7 @@ func waitEnds(t *testing.T, o Opened) {
 func waitCancel(t *testing.T, o Opened) {
 	ctx, cancel := context.WithCancel(within(t))
 	var err error
-	inTime(t, "cancelling", func() {
+	inTime(t, "canceling", func() {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -100,7 +100,7 @@ func waitCancel(t *testing.T, o Opened) {
 		cancel()
 		<-done
 	})
-	wants(t, "a cancelled wait", err, store.ErrUnavailable)
+	wants(t, "a canceled wait", err, store.ErrUnavailable)
 }
 
 func waitDeadline(t *testing.T, o Opened) {

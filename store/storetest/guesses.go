@@ -12,18 +12,18 @@ func guessChecks() []check {
 		{"NoGuesses", guessNone},
 		{"TakenGuessesAddUp", guessTake},
 		{"AWindowEnds", guessWindow},
-		{"TheDaysBoundCountsNothing", guessToday},
+		{"GuessOverTheDailyBoundIsNotCounted", guessToday},
 		{"TheRowOutlivesTheWindow", guessRow},
 		{"RightGuessEndsTheRow", guessRight},
-		{"ReturnedGuessWasNone", guessReturned},
+		{"ReturnedGuessIsNotCounted", guessReturned},
 		{"ReturnNeverGoesBelowZero", guessBelow},
 		{"ReturnAfterTheWindow", guessReturnLate},
 		{"ReturnIntoTheNextWindow", guessReturnLater},
-		{"TheWindowBeginsWithTheFirstWrongOne", guessFirst},
+		{"TheWindowBeginsWithTheFirstWrongGuess", guessFirst},
 		{"GuessesAtOnceKeepTheBounds", guessAtOnce},
 		{"ReturnsAtOnceLoseNothing", guessReturnsAtOnce},
 		{"Reset", guessReset},
-		{"CustomersAreApart", guessApart},
+		{"CustomersAreSeparate", guessSeparate},
 		{"CountsOutliveTheCustomer", guessDeleted},
 		{"CountsOutliveReopening", guessReopen},
 	}
@@ -31,10 +31,10 @@ func guessChecks() []check {
 
 const guessDay = 24 * time.Hour
 
-// wide are bounds that nobody reaches.
+// wide are bounds that no test reaches.
 var wide = store.GuessBounds{Window: guessDay, Today: 1000, InRow: 1000}
 
-// take takes n guesses of a customer; each of them is to be counted.
+// take takes n guesses of a customer, each of which must be counted.
 func take(t *testing.T, s store.Store, customer string, n int) store.Guesses {
 	t.Helper()
 	var g store.Guesses
@@ -48,8 +48,7 @@ func take(t *testing.T, s store.Store, customer string, n int) store.Guesses {
 	return g
 }
 
-// refusedGuess wants nothing to be counted, and answers where the counts
-// stand.
+// refusedGuess fails if the guess is counted. It returns the counts.
 func refusedGuess(t *testing.T, o Opened, customer string, b store.GuessBounds) store.Guesses {
 	t.Helper()
 	g, taken, err := o.Store.TakeGuess(within(t), customer, b)
@@ -65,13 +64,13 @@ func guessesOf(t *testing.T, s store.Store, customer string) store.Guesses {
 	return must[store.Guesses](t)(s.GetGuesses(within(t), customer, guessDay))
 }
 
-// giveBack gives back a guess of the window that is open now.
+// giveBack returns a guess from the current window.
 func giveBack(t *testing.T, s store.Store, customer string, right bool) {
 	t.Helper()
 	ok(t, s.ReturnGuess(within(t), customer, guessesOf(t, s, customer), right))
 }
 
-// since is now as counts keep it.
+// since returns the time now as counts keep it.
 func since(o Opened) time.Time { return o.Now().UTC().Truncate(time.Millisecond) }
 
 func guessNone(t *testing.T, o Opened) {
@@ -86,7 +85,7 @@ func guessTake(t *testing.T, o Opened) {
 	begun := since(o)
 	for i := 1; i <= 3; i++ {
 		want := store.Guesses{Today: i, Since: begun, InRow: i}
-		same(t, "answer", take(t, o.Store, "a", 1), want)
+		same(t, "result", take(t, o.Store, "a", 1), want)
 		same(t, "counts", guessesOf(t, o.Store, "a"), want)
 		o.Advance(time.Hour)
 	}
@@ -110,7 +109,7 @@ func guessToday(t *testing.T, o Opened) {
 		o.Advance(time.Hour)
 		same(t, "counts", refusedGuess(t, o, "a", b), store.Guesses{Today: 3, Since: begun, InRow: 3})
 	}
-	o.Advance(guessDay) // those that were refused did not lengthen it
+	o.Advance(guessDay) // refused guesses did not lengthen the window
 	g, taken, err := o.Store.TakeGuess(within(t), "a", b)
 	if err != nil || !taken {
 		t.Fatalf("on the next day: taken %v, error %v", taken, err)
@@ -136,7 +135,7 @@ func guessRight(t *testing.T, o Opened) {
 	same(t, "counts", guessesOf(t, o.Store, "a"), store.Guesses{Today: 2, Since: begun})
 	same(t, "the next", take(t, o.Store, "a", 1), store.Guesses{Today: 3, Since: begun, InRow: 1})
 	o.Advance(2 * guessDay)
-	same(t, "a row that began again outlives the window", guessesOf(t, o.Store, "a"), store.Guesses{InRow: 1})
+	same(t, "a new row outlives the window", guessesOf(t, o.Store, "a"), store.Guesses{InRow: 1})
 }
 
 func guessReturned(t *testing.T, o Opened) {
@@ -161,30 +160,30 @@ func guessReturnLate(t *testing.T, o Opened) {
 	take(t, o.Store, "a", 3)
 	o.Advance(guessDay)
 	giveBack(t, o.Store, "a", false)
-	same(t, "one that was none", guessesOf(t, o.Store, "a"), store.Guesses{InRow: 2})
+	same(t, "a guess that was not made", guessesOf(t, o.Store, "a"), store.Guesses{InRow: 2})
 	giveBack(t, o.Store, "a", true)
-	same(t, "a right one", guessesOf(t, o.Store, "a"), store.Guesses{})
+	same(t, "a right guess", guessesOf(t, o.Store, "a"), store.Guesses{})
 }
 
-// guessReturnLater: what was counted in one window is not taken off another.
+// guessReturnLater: a guess from one window is not subtracted from another.
 func guessReturnLater(t *testing.T, o Opened) {
 	late := take(t, o.Store, "a", 3)
 	o.Advance(guessDay)
 	begun := since(o)
 	take(t, o.Store, "a", 2)
 	ok(t, o.Store.ReturnGuess(within(t), "a", late, false))
-	same(t, "one that was none", guessesOf(t, o.Store, "a"), store.Guesses{Today: 2, Since: begun, InRow: 4})
+	same(t, "a guess that was not made", guessesOf(t, o.Store, "a"), store.Guesses{Today: 2, Since: begun, InRow: 4})
 	ok(t, o.Store.ReturnGuess(within(t), "a", late, true))
-	same(t, "a right one", guessesOf(t, o.Store, "a"), store.Guesses{Today: 2, Since: begun})
+	same(t, "a right guess", guessesOf(t, o.Store, "a"), store.Guesses{Today: 2, Since: begun})
 }
 
-// guessFirst: a guess that was right, or none, opens no window.
+// guessFirst: a guess that is given back opens no window.
 func guessFirst(t *testing.T, o Opened) {
 	take(t, o.Store, "a", 1)
 	giveBack(t, o.Store, "a", true)
 	o.Advance(guessDay - time.Hour)
 	first := take(t, o.Store, "a", 1)
-	same(t, "the first wrong one", first, store.Guesses{Today: 1, Since: since(o), InRow: 1})
+	same(t, "the first wrong guess", first, store.Guesses{Today: 1, Since: since(o), InRow: 1})
 	o.Advance(2 * time.Hour)
 	same(t, "counts", guessesOf(t, o.Store, "a"), first)
 }
@@ -197,7 +196,7 @@ func guessAtOnce(t *testing.T, o Opened) {
 	} {
 		ok(t, o.Store.ResetGuesses(ctx, "a"))
 		taken := make([]bool, 50)
-		together(len(taken), func(i int) {
+		concurrently(len(taken), func(i int) {
 			var err error
 			if _, taken[i], err = o.Store.TakeGuess(ctx, "a", b); err != nil {
 				t.Error(err)
@@ -217,7 +216,7 @@ func guessAtOnce(t *testing.T, o Opened) {
 func guessReturnsAtOnce(t *testing.T, o Opened) {
 	ctx := within(t)
 	g := take(t, o.Store, "a", 30)
-	together(20, func(int) {
+	concurrently(20, func(int) {
 		if err := o.Store.ReturnGuess(ctx, "a", g, false); err != nil {
 			t.Error(err)
 		}
@@ -235,7 +234,7 @@ func guessReset(t *testing.T, o Opened) {
 	same(t, "the next", take(t, o.Store, "a", 1), store.Guesses{Today: 1, Since: since(o), InRow: 1})
 }
 
-func guessApart(t *testing.T, o Opened) {
+func guessSeparate(t *testing.T, o Opened) {
 	ids := []string{"a", "ab", "A", idAlphabet}
 	for i, id := range ids {
 		take(t, o.Store, id, i+1)
@@ -252,7 +251,7 @@ func guessApart(t *testing.T, o Opened) {
 	}
 }
 
-// guessDeleted: who is created again has not forgotten what was guessed.
+// guessDeleted: a customer who is created again keeps the counts.
 func guessDeleted(t *testing.T, o Opened) {
 	customerRecords.put(t, o, "a")
 	want := take(t, o.Store, "a", 3)

@@ -1,10 +1,10 @@
-// Package storetest is the one contract suite that every store passes
-// whole: each sentence of store's role interfaces is a subtest, and there
-// are no opt-outs. It also holds Faulty, a store that fails on request, for
-// the tests of everything that uses one.
+// Package storetest is the contract suite that every store passes completely:
+// each sentence of store's role interfaces is a subtest, and there are no
+// opt-outs. It also has Faulty, a store that fails on request, for the tests of
+// packages that use a store.
 //
-// It does not know any implementation: an implementation's test hands it a
-// Harness.
+// It does not know any implementation: the test of an implementation passes it
+// a Harness.
 package storetest
 
 import (
@@ -30,46 +30,46 @@ type Harness struct {
 	New func(t *testing.T) Opened
 }
 
-// Opened is an empty store and what a test does to it.
+// Opened is an empty store with the controls that a test needs.
 type Opened struct {
 	Store store.Store
 	// Now is the clock that the store was opened with.
 	Now func() time.Time
-	// Advance moves that clock on, and with it whatever else makes the
+	// Advance moves that clock forward, and everything else that makes the
 	// store's records expire.
 	Advance func(d time.Duration)
-	// Reopen answers a store over the same data: opened again, or over
-	// another connection. The suite does not use the earlier one any more, so
-	// Reopen may close it.
+	// Reopen returns a store with the same data: opened again, or over another
+	// connection. The suite does not use the earlier store any more, so Reopen
+	// may close it.
 	Reopen func() store.Store
 }
 
-// Clock is a clock that stands still until it is moved. Its Now and Advance
-// serve as those of Opened.
+// Clock is a clock that moves only when Advance is called. Its Now and Advance
+// can be those of Opened.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock is a clock that shows the present, so that it agrees with the
-// clock of a database server.
+// NewClock returns a clock that shows the present time, so that it agrees with
+// the clock of a database server.
 func NewClock() *Clock { return &Clock{now: time.Now().UTC()} }
 
-// Now answers the time it shows.
+// Now returns the time that the clock shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves it on by d.
+// Advance moves the clock forward by d.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// check is one subtest; it gets an empty store of its own.
+// check is one subtest. It gets a separate, empty store.
 type check struct {
 	name string
 	run  func(t *testing.T, o Opened)
@@ -110,11 +110,11 @@ func Run(t *testing.T, h Harness) {
 	}
 }
 
-// patience bounds every wait of the suite. A store that answers "promptly"
-// takes far less; a busy machine does not fail a test.
+// patience bounds every wait of the suite. A correct store needs much less, so a
+// busy machine does not fail a test.
 const patience = 20 * time.Second
 
-// within is a context for the calls of one test.
+// within returns a context for the calls of one test.
 func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -122,8 +122,8 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// together runs n calls of f at once and waits for all of them.
-func together(n int, f func(i int)) {
+// concurrently runs n calls of f at once and waits for all of them.
+func concurrently(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() { f(i) })

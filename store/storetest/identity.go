@@ -49,7 +49,7 @@ func stampAtOnce(t *testing.T, o Opened) {
 	const writers = 10
 	ctx := within(t)
 	results := make([]error, writers)
-	together(writers, func(i int) {
+	concurrently(writers, func(i int) {
 		s := ours
 		s.Issuer = string(rune('a' + i))
 		results[i] = o.Store.Stamp(ctx, s)
@@ -79,14 +79,14 @@ func tokenKeyStays(t *testing.T, o Opened) {
 func tokenKeysAtOnce(t *testing.T, o Opened) {
 	const writers = 20
 	ctx := within(t)
-	answers := make([][]store.TokenKey, writers)
+	results := make([][]store.TokenKey, writers)
 	errs := make([]error, writers)
-	together(writers, func(i int) {
-		answers[i], errs[i] = o.Store.EnsureTokenKey(ctx, tokenKey(o, uint8(i+1)))
+	concurrently(writers, func(i int) {
+		results[i], errs[i] = o.Store.EnsureTokenKey(ctx, tokenKey(o, uint8(i+1)))
 	})
 	ok(t, errors.Join(errs...))
-	for _, keys := range answers {
+	for _, keys := range results {
 		same(t, "number of keys", len(keys), 1)
-		same(t, "keys", keys, answers[0])
+		same(t, "keys", keys, results[0])
 	}
 }

@@ -12,7 +12,7 @@ import (
 func limitChecks() []check {
 	return []check{
 		{"HitsAddUp", hitsAddUp},
-		{"AskingCountsNothing", hitsAsk},
+		{"ReadingCountsNothing", hitsRead},
 		{"AWindowEnds", hitsEnd},
 		{"HitsAtOnceLoseNothing", hitsAtOnce},
 		{"NoHits", hitsNone},
@@ -36,18 +36,18 @@ func hitsAddUp(t *testing.T, o Opened) {
 	}
 }
 
-func hitsAsk(t *testing.T, o Opened) {
-	ask := store.Hit{Key: "a", Window: time.Minute}
-	same(t, "count of nothing", hits(t, o.Store, ask)[0], store.Count{})
+func hitsRead(t *testing.T, o Opened) {
+	read := store.Hit{Key: "a", Window: time.Minute}
+	same(t, "count of nothing", hits(t, o.Store, read)[0], store.Count{})
 	hits(t, o.Store, store.Hit{Key: "a", N: 3, Window: time.Minute})
-	same(t, "count", hits(t, o.Store, ask, ask)[1].N, int64(3))
+	same(t, "count", hits(t, o.Store, read, read)[1].N, int64(3))
 }
 
 func hitsEnd(t *testing.T, o Opened) {
 	a := store.Hit{Key: "a", N: 1, Window: time.Minute}
 	hits(t, o.Store, a)
 	o.Advance(50 * time.Second)
-	same(t, "count inside the window", hits(t, o.Store, a)[0].N, int64(2)) // does not lengthen it
+	same(t, "count inside the window", hits(t, o.Store, a)[0].N, int64(2)) // a hit does not lengthen the window
 	o.Advance(11 * time.Second)
 	got := hits(t, o.Store, a)[0]
 	same(t, "count after the window", got.N, int64(1))

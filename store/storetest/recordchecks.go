@@ -13,9 +13,9 @@ import (
 
 func (k records[R]) checks() []check {
 	return []check{
-		{"CreateThenGetAnswersTheWholeRecord", k.whole},
+		{"CreateThenGetReturnsTheWholeRecord", k.whole},
 		{"CreateKeepsVersion", k.firstVersion},
-		{"CreateOfAnIDThatIsThere", k.exists},
+		{"CreateOfAnExistingID", k.exists},
 		{"GetOfAnUnknownID", k.unknown},
 		{"UpdateReplacesAndCounts", k.replaces},
 		{"UpdateOfAnotherVersion", k.conflict},
@@ -23,7 +23,7 @@ func (k records[R]) checks() []check {
 		{"CreatesAtOnceHaveOneWinner", k.createsAtOnce},
 		{"Delete", k.removes},
 		{"ListPagesInByteOrder", k.pages},
-		{"ListAfterAnIDThatIsNotThere", k.listBetween},
+		{"ListAfterAMissingID", k.listBetween},
 		{"EveryCharacterOfAnID", k.everyID},
 		{"LargeRecord", k.largeRecord},
 		{"RecordsOutliveReopening", k.reopen},
@@ -40,7 +40,7 @@ func (k records[R]) whole(t *testing.T, o Opened) {
 func (k records[R]) firstVersion(t *testing.T, o Opened) {
 	for given, want := range map[uint64]uint64{0: 1, 1: 1, 17: 17, 1 << 40: 1 << 40} {
 		id := fmt.Sprint("c", given)
-		ok(t, k.create(o.Store, within(t), k.at(given, k.plain(o.Now(), id))))
+		ok(t, k.create(o.Store, within(t), k.withVersion(given, k.plain(o.Now(), id))))
 		read := k.read(t, o.Store, id)
 		same(t, "version", k.version(read), want)
 		ok(t, k.update(o.Store, within(t), read))
@@ -70,7 +70,7 @@ func (k records[R]) replaces(t *testing.T, o Opened) {
 	next := k.plain(o.Now(), "a")
 	*k.parts(&next).text = "after"
 	ok(t, k.update(o.Store, within(t), next))
-	next = k.at(2, next)
+	next = k.withVersion(2, next)
 	same(t, "replaced, not merged", k.read(t, o.Store, "a"), next)
 	ok(t, k.update(o.Store, within(t), next))
 	same(t, "version", k.version(k.read(t, o.Store, "a")), uint64(3))
@@ -81,11 +81,11 @@ func (k records[R]) conflict(t *testing.T, o Opened) {
 	ok(t, k.create(o.Store, within(t), r))
 	ok(t, k.update(o.Store, within(t), r))
 	for _, version := range []uint64{0, 1, 3} {
-		stale := k.at(version, k.full(o.Now(), "a"))
+		stale := k.withVersion(version, k.full(o.Now(), "a"))
 		wants(t, fmt.Sprint("update of version ", version), k.update(o.Store, within(t), stale), store.ErrConflict)
 		wants(t, fmt.Sprint("delete of version ", version), k.remove(o.Store, within(t), "a", version), store.ErrConflict)
 	}
-	same(t, "untouched record", k.read(t, o.Store, "a"), k.at(2, r))
+	same(t, "untouched record", k.read(t, o.Store, "a"), k.withVersion(2, r))
 }
 
 func (k records[R]) updatesAtOnce(t *testing.T, o Opened) {
@@ -107,7 +107,7 @@ func (k records[R]) updatesAtOnce(t *testing.T, o Opened) {
 		*text = strconv.Itoa(n + 1)
 		return k.update(o.Store, ctx, r)
 	}
-	together(writers, func(int) {
+	concurrently(writers, func(int) {
 		err := increment()
 		for errors.Is(err, store.ErrConflict) {
 			err = increment()
@@ -125,7 +125,7 @@ func (k records[R]) createsAtOnce(t *testing.T, o Opened) {
 	const writers = 20
 	ctx := within(t)
 	results := make([]error, writers)
-	together(writers, func(i int) { results[i] = k.create(o.Store, ctx, k.plain(o.Now(), "a")) })
+	concurrently(writers, func(i int) { results[i] = k.create(o.Store, ctx, k.plain(o.Now(), "a")) })
 	made := 0
 	for _, err := range results {
 		if err == nil {
@@ -157,7 +157,7 @@ func (k records[R]) pages(t *testing.T, o Opened) {
 		}
 	}
 	ctx := within(t)
-	together(len(want), func(i int) {
+	concurrently(len(want), func(i int) {
 		if err := k.create(o.Store, ctx, k.plain(o.Now(), want[i])); err != nil {
 			t.Error(err)
 		}
@@ -183,7 +183,7 @@ func (k records[R]) everyID(t *testing.T, o Opened) {
 		ids = append(ids, string(c), "x"+string(c))
 	}
 	ctx := within(t)
-	together(len(ids), func(i int) {
+	concurrently(len(ids), func(i int) {
 		if err := k.create(o.Store, ctx, k.plain(o.Now(), ids[i])); err != nil {
 			t.Errorf("create %q: %v", ids[i], err)
 		}
@@ -200,7 +200,7 @@ func (k records[R]) largeRecord(t *testing.T, o Opened) {
 	k.enlarge(&r)
 	ok(t, k.create(o.Store, within(t), r))
 	ok(t, k.update(o.Store, within(t), r))
-	same(t, "large record", k.read(t, o.Store, "large"), k.at(2, r))
+	same(t, "large record", k.read(t, o.Store, "large"), k.withVersion(2, r))
 }
 
 func (k records[R]) reopen(t *testing.T, o Opened) {
@@ -209,13 +209,13 @@ func (k records[R]) reopen(t *testing.T, o Opened) {
 	same(t, "after reopening", k.read(t, o.Reopen(), "a"), r)
 }
 
-// recordChecks are about the kinds together.
+// recordChecks returns the checks of several kinds at once.
 func recordChecks() []check {
-	return []check{{"KindsAreApart", kindsApart}, {"ListOfOneOwner", listOfOwner}}
+	return []check{{"KindsAreSeparate", kindsSeparate}, {"ListOfOneOwner", listOfOwner}}
 }
 
-// listOfOwner: a list of records that belong to one is not cut short by, and
-// does not hold, those of another whose id is near.
+// listOfOwner: a list of one owner's records is complete, and holds no records
+// of an owner with a similar id.
 func listOfOwner(t *testing.T, o Opened) {
 	owners := []string{"a", "a-b", "a.b", "a0", "aa", "A", "b"}
 	var all []string
@@ -227,8 +227,8 @@ func listOfOwner(t *testing.T, o Opened) {
 			ok(t, o.Store.Grants().Create(within(t), g))
 		}
 	}
-	listed := func(of string, page int) (ids []string) {
-		for p := (store.Page{Owner: of, Limit: page}); ; {
+	listed := func(owner string, page int) (ids []string) {
+		for p := (store.Page{Owner: owner, Limit: page}); ; {
 			list := must[[]store.Grant](t)(o.Store.Grants().List(within(t), p))
 			for _, g := range list {
 				p.After = g.ID()
@@ -248,13 +248,13 @@ func listOfOwner(t *testing.T, o Opened) {
 			same(t, fmt.Sprint(owner, " in pages of ", page), listed(owner, page), want)
 		}
 	}
-	same(t, "of one that has none", len(listed("a~", 10)), 0)
+	same(t, "of an owner without records", len(listed("a~", 10)), 0)
 	slices.Sort(all)
 	same(t, "of all", listed("", 4), all)
 }
 
-// kindsApart: the same id names a record of each kind.
-func kindsApart(t *testing.T, o Opened) {
+// kindsSeparate: the same id names a separate record of each kind.
+func kindsSeparate(t *testing.T, o Opened) {
 	clientRecords.put(t, o, "a", "client")
 	orgRecords.put(t, o, "a", "org")
 	customerRecords.put(t, o, "a", "customer")

@@ -10,23 +10,23 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// idAlphabet is every character of an id (contract §2).
+// idAlphabet is every character that an id may have.
 const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~=+-"
 
-// records is one kind of versioned record, and its role of the store: the
-// same is asked of all of them.
+// records is one kind of versioned record, with its role in the store. All kinds
+// pass the same checks.
 type records[R any] struct {
 	store.Kind[R]
-	role func(store.Store) store.Records[R]
-	of   string // begins the ids of records that belong to another; "": they belong to none
+	role  func(store.Store) store.Records[R]
+	owner string // the start of every id, with the '/'; "": records of this kind have no owner
 
-	plain   func(now time.Time, id string) R // has the least it needs
-	full    func(now time.Time, id string) R // has every field set
-	enlarge func(*R)                         // to some 200 kB
+	plain   func(now time.Time, id string) R // returns a record with only the required fields
+	full    func(now time.Time, id string) R // returns a record with every field set
+	enlarge func(*R)                         // makes the record about 200 kB large
 	parts   func(*R) parts
 }
 
-// parts are what every kind has; text is one that a change may change.
+// parts are the fields that every kind has. text is one that a test may change.
 type parts struct {
 	id      string
 	version *uint64
@@ -96,7 +96,7 @@ func (k records[R]) create(s store.Store, ctx context.Context, r R) error {
 }
 
 func (k records[R]) get(s store.Store, ctx context.Context, id string) (R, error) {
-	return k.role(s).Get(ctx, k.of+id)
+	return k.role(s).Get(ctx, k.owner+id)
 }
 
 func (k records[R]) update(s store.Store, ctx context.Context, r R) error {
@@ -104,30 +104,30 @@ func (k records[R]) update(s store.Store, ctx context.Context, r R) error {
 }
 
 func (k records[R]) remove(s store.Store, ctx context.Context, id string, version uint64) error {
-	return k.role(s).Delete(ctx, k.of+id, version)
+	return k.role(s).Delete(ctx, k.owner+id, version)
 }
 
-// list answers up to limit records after the one of that id.
+// list returns up to limit records after the id.
 func (k records[R]) list(s store.Store, ctx context.Context, after string, limit int) ([]R, error) {
-	p := store.Page{Owner: strings.TrimSuffix(k.of, "/"), Limit: limit}
+	p := store.Page{Owner: strings.TrimSuffix(k.owner, "/"), Limit: limit}
 	if after != "" {
-		p.After = k.of + after
+		p.After = k.owner + after
 	}
 	return k.role(s).List(ctx, p)
 }
 
-// id is the record's own, without that of the record it belongs to.
-func (k records[R]) id(r R) string { return strings.TrimPrefix(k.parts(&r).id, k.of) }
+// id returns the record's id without its owner.
+func (k records[R]) id(r R) string { return strings.TrimPrefix(k.parts(&r).id, k.owner) }
 
 func (k records[R]) version(r R) uint64 { return *k.parts(&r).version }
 
-// at answers r as it is stored in that version.
-func (k records[R]) at(version uint64, r R) R {
+// withVersion returns r with the version.
+func (k records[R]) withVersion(version uint64, r R) R {
 	*k.parts(&r).version = version
 	return r
 }
 
-// read answers a record that is there.
+// read returns a record that must exist.
 func (k records[R]) read(t *testing.T, s store.Store, id string) R {
 	t.Helper()
 	return must[R](t)(k.get(s, within(t), id))
@@ -141,7 +141,7 @@ func (k records[R]) put(t *testing.T, o Opened, ids ...string) {
 	}
 }
 
-// listIDs answers the ids of all records, read in pages.
+// listIDs returns the ids of all records, read in pages.
 func (k records[R]) listIDs(t *testing.T, s store.Store, page int) []string {
 	t.Helper()
 	var ids []string

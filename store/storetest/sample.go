@@ -9,13 +9,14 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// digest answers a different digest for each name.
+// digest returns a different digest for each name.
 func digest(name any) store.Digest { return sha256.Sum256(fmt.Append(nil, name)) }
 
-// seconds is now without its fraction, as records of tokens keep it.
+// seconds returns now without its fraction, as token records keep it.
 func seconds(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }
 
-// plainToken is what most tokens are, issued now and alive for ttl.
+// plainToken returns a token as most clients get it, issued now with a life of
+// ttl.
 func plainToken(now time.Time, ttl time.Duration) store.Token {
 	return store.Token{
 		Use:       store.UseClient,
@@ -28,7 +29,7 @@ func plainToken(now time.Time, ttl time.Duration) store.Token {
 	}
 }
 
-// fullToken has every field set.
+// fullToken returns a token with every field set.
 func fullToken(now time.Time, ttl time.Duration) store.Token {
 	t := plainToken(now, ttl)
 	t.Use = store.UseOnBehalf
@@ -43,12 +44,12 @@ func fullToken(now time.Time, ttl time.Duration) store.Token {
 	return t
 }
 
-// plainHead is that of a record that was just made.
+// plainHead returns the head of a new record.
 func plainHead(now time.Time) store.Head {
 	return store.Head{CreatedAt: seconds(now), UpdatedAt: seconds(now), Version: 1}
 }
 
-// fullHead has every field set.
+// fullHead returns a head with every field set.
 func fullHead(now time.Time) store.Head {
 	h := plainHead(now)
 	end := seconds(now).Add(time.Hour)
@@ -56,12 +57,12 @@ func fullHead(now time.Time) store.Head {
 	return h
 }
 
-// plainClient has the least a client needs.
+// plainClient returns a client with only the required fields.
 func plainClient(now time.Time, id string) store.Client {
 	return store.Client{ID: id, Head: plainHead(now)}
 }
 
-// fullClient has every field set.
+// fullClient returns a client with every field set.
 func fullClient(now time.Time, id string) store.Client {
 	c := plainClient(now, id)
 	end := seconds(now).Add(time.Hour)
@@ -80,7 +81,7 @@ func fullClient(now time.Time, id string) store.Client {
 	return c
 }
 
-// void is a feed entry that ends the tokens of a client.
+// void returns a feed entry that ends the tokens of a client.
 func void(now time.Time, id string) store.Entry {
 	return store.Entry{
 		Kind: store.EntryVoid,
@@ -90,7 +91,7 @@ func void(now time.Time, id string) store.Entry {
 	}
 }
 
-// voids answers n entries, of the clients c0000, c0001, ….
+// voids returns n entries, for the clients c0000, c0001, ….
 func voids(now time.Time, n int) []store.Entry {
 	entries := make([]store.Entry, n)
 	for i := range entries {
@@ -99,7 +100,7 @@ func voids(now time.Time, n int) []store.Entry {
 	return entries
 }
 
-// event is an audit event.
+// event returns an audit event.
 func event(now time.Time, target string) store.AuditEvent {
 	return store.AuditEvent{
 		Time:    now.UTC().Truncate(time.Millisecond),
@@ -110,19 +111,19 @@ func event(now time.Time, target string) store.AuditEvent {
 	}
 }
 
-// plainOrg has the least an org needs.
+// plainOrg returns an org with only the required fields.
 func plainOrg(now time.Time, id string) store.Org {
 	return store.Org{ID: id, Head: plainHead(now)}
 }
 
-// fullOrg has every field set.
+// fullOrg returns an org with every field set.
 func fullOrg(now time.Time, id string) store.Org {
 	o := plainOrg(now, id)
 	o.Name, o.Incarnation, o.Head = "Banco <é>", 1<<32, fullHead(now)
 	return o
 }
 
-// plainCustomer has the least a customer needs.
+// plainCustomer returns a customer with only the required fields.
 func plainCustomer(now time.Time, id string) store.Customer {
 	return store.Customer{
 		ID: id, OrgID: "h5D8B5gyHtk=", Type: store.Individual, Phone: "+15555550136",
@@ -130,7 +131,7 @@ func plainCustomer(now time.Time, id string) store.Customer {
 	}
 }
 
-// fullCustomer has every field set.
+// fullCustomer returns a customer with every field set.
 func fullCustomer(now time.Time, id string) store.Customer {
 	c := plainCustomer(now, id)
 	c.Type, c.Language, c.Head = store.Business, "es", fullHead(now)
@@ -138,12 +139,12 @@ func fullCustomer(now time.Time, id string) store.Customer {
 	return c
 }
 
-// plainPartner has the least a partner needs.
+// plainPartner returns a partner with only the required fields.
 func plainPartner(now time.Time, id string) store.Partner {
 	return store.Partner{ID: id, Scopes: []string{"cards"}, Head: plainHead(now)}
 }
 
-// fullPartner has every field set.
+// fullPartner returns a partner with every field set.
 func fullPartner(now time.Time, id string) store.Partner {
 	p := plainPartner(now, id)
 	end := seconds(now).Add(time.Hour)
@@ -159,17 +160,18 @@ func fullPartner(now time.Time, id string) store.Partner {
 	return p
 }
 
-// plainPartnerToken has all that says whose a token is.
+// plainPartnerToken returns the owner of a partner token. All its fields are
+// required.
 func plainPartnerToken(_ time.Time, id string) store.PartnerTokenOwner {
 	return store.PartnerTokenOwner{ID: id, PartnerID: "acme", Version: 1}
 }
 
-// plainGrant has the least that a grant to acme needs.
+// plainGrant returns a grant to acme with only the required fields.
 func plainGrant(now time.Time, org string) store.Grant {
 	return store.Grant{PartnerID: "acme", OrgID: org, Scopes: []string{"cards"}, Head: plainHead(now)}
 }
 
-// fullGrant has every field set.
+// fullGrant returns a grant with every field set.
 func fullGrant(now time.Time, org string) store.Grant {
 	g := plainGrant(now, org)
 	end := seconds(now).Add(time.Hour)

@@ -11,8 +11,8 @@ import (
 func storeChecks() []check {
 	return []check{
 		{"Ping", ping},
-		{"EveryMethodIsTried", everyMethod},
-		{"CancelledContext", cancelled},
+		{"EveryOperationIsTried", everyOperation},
+		{"CanceledContext", canceled},
 		{"PassedDeadline", deadline},
 		{"Closed", closed},
 	}
@@ -25,20 +25,20 @@ func ping(t *testing.T, o Opened) {
 	}
 }
 
-// everyMethod keeps calls complete when a role gets another method.
-func everyMethod(t *testing.T, o Opened) {
-	tried := map[string]bool{"Shared": true, "Close": true}
+// everyOperation fails if calls lacks an operation.
+func everyOperation(t *testing.T, o Opened) {
+	tried := map[string]bool{store.OpClose: true}
 	for _, c := range calls(o.Now()) {
 		tried[c.name] = true
 	}
-	for name := range methods() {
+	for _, name := range store.Operations() {
 		if !tried[name] {
-			t.Errorf("storetest does not try %s with a cancelled context and a closed store", name)
+			t.Errorf("storetest does not try %s with a canceled context and a closed store: add it to calls", name)
 		}
 	}
 }
 
-// refused wants every method to answer ErrUnavailable, and at once.
+// refused fails unless every operation returns ErrUnavailable at once.
 func refused(t *testing.T, ctx context.Context, o Opened) {
 	t.Helper()
 	for _, c := range calls(o.Now()) {
@@ -46,7 +46,7 @@ func refused(t *testing.T, ctx context.Context, o Opened) {
 	}
 }
 
-func cancelled(t *testing.T, o Opened) {
+func canceled(t *testing.T, o Opened) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	refused(t, ctx, o)

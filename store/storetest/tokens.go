@@ -10,10 +10,10 @@ import (
 
 func tokenChecks() []check {
 	return []check{
-		{"PutThenGetAnswersTheWholeRecord", tokenWhole},
+		{"PutThenGetReturnsTheWholeRecord", tokenWhole},
 		{"GetOfAnUnknownDigest", tokenUnknown},
 		{"ExpiresAtTheExactSecond", tokenExpires},
-		{"EveryLifeEndsOnItsOwn", tokenLives},
+		{"EveryLifeEndsSeparately", tokenLives},
 		{"PutOfAnEndedLife", tokenPast},
 		{"PutMayBeRepeated", tokenPutAgain},
 		{"ReplaceLeavesATombstone", tokenReplace},
@@ -75,10 +75,10 @@ func tokenLives(t *testing.T, o Opened) {
 			if j > i {
 				ok(t, err)
 			} else {
-				wants(t, "a life that is over", err, store.ErrNotFound)
+				wants(t, "an expired token", err, store.ErrNotFound)
 			}
 		}
-		// Writes are what makes a store forget: they may not take more.
+		// A write makes a store drop expired records. It must not drop more.
 		ok(t, o.Store.PutToken(within(t), digest("new"), plainToken(o.Now(), time.Minute)))
 	}
 }
@@ -114,7 +114,7 @@ func tokenReplace(t *testing.T, o Opened) {
 	tombstone := fullToken(o.Now(), time.Hour)
 	ok(t, o.Store.ReplaceToken(within(t), digest("a"), tombstone))
 	same(t, "tombstone", must[store.Token](t)(o.Store.GetToken(within(t), digest("a"))), tombstone)
-	same(t, "its neighbour", must[store.Token](t)(o.Store.GetToken(within(t), digest("b"))), plainToken(o.Now(), time.Hour))
+	same(t, "another token", must[store.Token](t)(o.Store.GetToken(within(t), digest("b"))), plainToken(o.Now(), time.Hour))
 	ok(t, o.Store.ReplaceToken(within(t), digest("a"), tombstone))
 	s := o.Reopen()
 	same(t, "tombstone after reopening", must[store.Token](t)(s.GetToken(within(t), digest("a"))), tombstone)
@@ -147,13 +147,13 @@ func tokenPutsAtOnce(t *testing.T, o Opened) {
 	const tokens = 300
 	ctx := within(t)
 	life := func(i int) time.Duration { return time.Duration(1+i%180) * time.Minute }
-	together(tokens, func(i int) {
+	concurrently(tokens, func(i int) {
 		if err := o.Store.PutToken(ctx, digest(i), plainToken(o.Now(), life(i))); err != nil {
 			t.Error(err)
 		}
 	})
 	check := func(s store.Store) {
-		together(tokens, func(i int) {
+		concurrently(tokens, func(i int) {
 			got, err := s.GetToken(ctx, digest(i))
 			if err != nil || !got.ExpiresAt.Equal(seconds(o.Now()).Add(life(i))) {
 				t.Errorf("token %d: ends %v, error %v", i, got.ExpiresAt, err)

@@ -11,10 +11,10 @@ func useChecks() []check {
 	return []check{
 		{"NeverUsedIsAbsent", useAbsent},
 		{"CountsAddUpAndTheLatestStays", useLatest},
-		{"ClientsAreApart", useApart},
+		{"ClientsAreSeparate", useSeparate},
 		{"UsesAtOnceLoseNothing", useAtOnce},
 		{"DeleteOfTheClientRemovesThem", useDelete},
-		{"UsesOfAGoneClientAreNoError", useGone},
+		{"UsesOfADeletedClientAreNoError", useGone},
 		{"UsesOutliveReopening", useReopen},
 		{"PartnersHaveUsesToo", usePartner},
 	}
@@ -32,7 +32,8 @@ func usesOf(t *testing.T, s store.Store, client string) map[string]store.Use {
 	return must[map[string]store.Use](t)(s.ListUses(within(t), owner(client)))
 }
 
-// owner is the principal key of a client, or the key itself of another owner.
+// owner returns the principal key of a client. The key of another owner stays
+// as it is.
 func owner(client string) string {
 	if kind, _ := store.OwnerOf(client); kind != "" {
 		return client
@@ -59,7 +60,7 @@ func useLatest(t *testing.T, o Opened) {
 		use("a", "s2", 1, now, "192.0.2.2"),
 		use("a", "s1", 3, now.Add(time.Minute), "2001:db8::1"),
 	}))
-	// A replica that was slow to report: its count matters, its time does not.
+	// A replica may report late: its count matters, its time does not.
 	ok(t, o.Store.AddUses(within(t), []store.Use{use("a", "s1", 10, now.Add(time.Second), "192.0.2.9")}))
 	ok(t, o.Store.AddUses(within(t), []store.Use{use("a", "s2", 4, now.Add(time.Hour), "192.0.2.4")}))
 	same(t, "uses", usesOf(t, o.Store, "a"), map[string]store.Use{
@@ -68,7 +69,7 @@ func useLatest(t *testing.T, o Opened) {
 	})
 }
 
-func useApart(t *testing.T, o Opened) {
+func useSeparate(t *testing.T, o Opened) {
 	ids := []string{"a", "ab", "a.b", "a~"}
 	createClients(t, o, ids...)
 	var uses []store.Use
@@ -84,7 +85,7 @@ func useApart(t *testing.T, o Opened) {
 func useAtOnce(t *testing.T, o Opened) {
 	createClients(t, o, "a")
 	ctx, start := within(t), o.Now()
-	together(20, func(i int) {
+	concurrently(20, func(i int) {
 		err := o.Store.AddUses(ctx, []store.Use{
 			use("a", "s", 1, start.Add(time.Duration(i)*time.Second), "192.0.2.1"),
 			use("a", "s", 1, start, "192.0.2.2"),
@@ -125,8 +126,8 @@ func useReopen(t *testing.T, o Opened) {
 	same(t, "uses", usesOf(t, o.Reopen(), "a"), map[string]store.Use{"s": want})
 }
 
-// usePartner: a partner's uses are apart from those of the client of the same
-// id, and go with it.
+// usePartner: a partner's uses are separate from those of a client with the same
+// id, and are deleted with the partner.
 func usePartner(t *testing.T, o Opened) {
 	createClients(t, o, "a")
 	partnerRecords.put(t, o, "a")

@@ -151,6 +151,7 @@ func TestAllLearnThatRedisHangs(t *testing.T) {
 // TestRefusedConnectionFailsEveryCommand: what Redis replies to a new
 // connection (here WRONGPASS) is the error of every command that was to use it.
 func TestRefusedConnectionFailsEveryCommand(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	r := raw(t, server)
 	setPassword := func(p string) {
@@ -180,6 +181,7 @@ func TestRefusedConnectionFailsEveryCommand(t *testing.T) {
 
 // TestEachKeepsItsError: a key of another type fails alone.
 func TestEachKeepsItsError(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	c, r := connect(t, server), raw(t, server)
 	if err := put(within(t), c, named(1), "x"); err != nil {

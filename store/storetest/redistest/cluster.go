@@ -13,21 +13,22 @@ const (
 	masters = 3
 )
 
-// Cluster is three masters with a replica each, which fail over within some
-// five seconds: sooner would be a machine that stood still.
+// Cluster is three masters with one replica each. They fail over within about
+// five seconds. With a shorter timeout, a busy machine would cause failovers.
 type Cluster struct {
-	Nodes []*Server // masters first, then the replica of each, as they began
+	Nodes []*Server // the first masters, then the first replica of each
 }
 
-// StartCluster starts all of them and awaits that the Cluster is whole. They
-// end with the test.
+// StartCluster starts all nodes and waits until the Cluster is whole. They stop
+// with the test.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{}
 	for range 2 * masters {
 		c.Nodes = append(c.Nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "3000",
 			"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
-			// A node that was away long may still take over: tests kill often.
+			// A node that was down for long may still take over: tests kill
+			// often.
 			"--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"))
 	}
 	for i, n := range c.Nodes {
@@ -52,12 +53,12 @@ func StartCluster(t testing.TB) *Cluster {
 	return c
 }
 
-// Addrs are the addresses of all nodes.
+// Addrs returns the addresses of all nodes.
 func (c *Cluster) Addrs() []string { return addrs(c.Nodes) }
 
-// self is what a node says of itself.
+// self is what a node reports about itself.
 type self struct {
-	id, master string // master: the id of a replica's
+	id, master string // master is the id of a replica's master
 	isMaster   bool
 	slots      [][2]int
 }
@@ -72,7 +73,7 @@ func (s *Server) self() (self, bool) {
 		for _, r := range f[8:] {
 			from, to, ranged := strings.Cut(r, "-")
 			if strings.HasPrefix(r, "[") {
-				continue // on its way
+				continue // the slot is moving
 			}
 			if !ranged {
 				to = from
@@ -90,7 +91,7 @@ func (m self) holds(slot int) bool {
 	return slices.ContainsFunc(m.slots, func(r [2]int) bool { return r[0] <= slot && slot <= r[1] })
 }
 
-// Slot is the slot of the key.
+// Slot returns the slot of the key.
 func (c *Cluster) Slot(t testing.TB, key string) int {
 	t.Helper()
 	for _, n := range c.Nodes {
@@ -103,7 +104,7 @@ func (c *Cluster) Slot(t testing.TB, key string) int {
 	return 0
 }
 
-// Masters are the nodes that serve as masters with slots.
+// Masters returns the nodes that are serving masters with slots.
 func (c *Cluster) Masters() []*Server {
 	var list []*Server
 	for _, n := range c.Nodes {
@@ -117,7 +118,7 @@ func (c *Cluster) Masters() []*Server {
 	return list
 }
 
-// Master is the node that holds the slot; nil if none serves that does.
+// Master returns the serving node that holds the slot, or nil if there is none.
 func (c *Cluster) Master(slot int) *Server {
 	for _, n := range c.Masters() {
 		if me, _ := n.self(); me.holds(slot) {
@@ -127,7 +128,7 @@ func (c *Cluster) Master(slot int) *Server {
 	return nil
 }
 
-// Replica is the replica of the master.
+// Replica returns the serving replica of the master.
 func (c *Cluster) Replica(t testing.TB, master *Server) *Server {
 	t.Helper()
 	id := master.text("cluster", "myid")
@@ -143,8 +144,8 @@ func (c *Cluster) Replica(t testing.TB, master *Server) *Server {
 	return nil
 }
 
-// AwaitPromotion awaits a serving master of the slot that is not old, which
-// every serving node knows.
+// AwaitPromotion waits for a serving master of the slot other than old, and
+// until every serving node calls the Cluster whole. It returns the master.
 func (c *Cluster) AwaitPromotion(t testing.TB, slot int, old *Server) *Server {
 	t.Helper()
 	var master *Server
@@ -158,7 +159,7 @@ func (c *Cluster) AwaitPromotion(t testing.TB, slot int, old *Server) *Server {
 	return master
 }
 
-// state answers "" if every serving node calls the Cluster whole.
+// state returns "" if every serving node calls the Cluster whole.
 func (c *Cluster) state() string {
 	for _, n := range c.Nodes {
 		if info := n.serving("cluster", "info"); n.Serves() && !strings.Contains(info, "cluster_state:ok") {
@@ -168,7 +169,7 @@ func (c *Cluster) state() string {
 	return ""
 }
 
-// serving is text, without waiting for one that does not serve.
+// serving is text, but does not wait for a server that does not serve.
 func (s *Server) serving(args ...string) string {
 	if !s.Serves() {
 		return ""
@@ -176,7 +177,7 @@ func (s *Server) serving(args ...string) string {
 	return s.text(args...)
 }
 
-// AwaitDown awaits that some serving node calls the Cluster down.
+// AwaitDown waits until some serving node calls the Cluster down.
 func (c *Cluster) AwaitDown(t testing.TB) {
 	t.Helper()
 	Await(t, "the Cluster is down", func() string {
@@ -187,8 +188,8 @@ func (c *Cluster) AwaitDown(t testing.TB) {
 	})
 }
 
-// AwaitWhole awaits that every node serves, all slots are held, each master
-// has a replica in step, and all nodes agree on that.
+// AwaitWhole waits until every node serves, all slots are held, each master has
+// an up-to-date replica, and all nodes agree on that.
 func (c *Cluster) AwaitWhole(t testing.TB) {
 	t.Helper()
 	Await(t, "the Cluster is whole", func() string {
@@ -220,17 +221,17 @@ func (c *Cluster) AwaitWhole(t testing.TB) {
 	})
 }
 
-// Heal resumes and restarts what does not serve, and awaits that the Cluster
-// is whole. Nodes come back empty.
+// Heal resumes or restarts every node that does not serve, and waits until the
+// Cluster is whole. Restarted nodes come back empty.
 func (c *Cluster) Heal(t testing.TB) {
 	t.Helper()
 	heal(c.Nodes)
 	c.AwaitWhole(t)
 }
 
-// Migrate moves the slot to the other master, as `redis-cli --cluster
-// reshard` does. between is called while the slot is on its way: before any
-// key has moved, after each, and before the Cluster is told.
+// Migrate moves the slot to the other master, as `redis-cli --cluster reshard`
+// does. It calls between while the slot is moving: before any key has moved,
+// after each key, and before the other nodes know of the move.
 func (c *Cluster) Migrate(t testing.TB, slot int, to *Server, between func()) {
 	t.Helper()
 	from, no := c.Master(slot), strconv.Itoa(slot)

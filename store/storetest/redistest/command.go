@@ -13,25 +13,24 @@ import (
 )
 
 const (
-	// answerWithin bounds one command.
-	answerWithin = 5 * time.Second
+	// replyWithin bounds one command.
+	replyWithin = 5 * time.Second
 	// wholeWithin bounds the wait for a topology to form, fail over or heal.
 	wholeWithin = 30 * time.Second
 )
 
-// Do sends one command over a connection of its own, and answers what came
-// back: the elements of an array flattened, nothing for nil. An error that
-// Redis answers is an error.
-func (s *Server) Do(args ...string) ([]string, error) { return s.together(args) }
+// Do sends one command over a new connection, and returns the reply: the
+// elements of an array flattened, nothing for nil. An error reply is an error.
+func (s *Server) Do(args ...string) ([]string, error) { return s.doAll(args) }
 
-// together sends the commands over one connection.
-func (s *Server) together(commands ...[]string) ([]string, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr, answerWithin)
+// doAll sends the commands over one new connection, and returns all replies.
+func (s *Server) doAll(commands ...[]string) ([]string, error) {
+	conn, err := net.DialTimeout("tcp", s.Addr, replyWithin)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(answerWithin)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(replyWithin)); err != nil {
 		return nil, err
 	}
 	var b strings.Builder
@@ -56,7 +55,8 @@ func (s *Server) together(commands ...[]string) ([]string, error) {
 	return all, nil
 }
 
-// text is Do for a command that answers one string; "" for an error.
+// text returns the reply to a command that replies one string, or "" for an
+// error.
 func (s *Server) text(args ...string) string {
 	v, err := s.Do(args...)
 	if err != nil || len(v) != 1 {
@@ -111,8 +111,8 @@ func (s *Server) Must(t testing.TB, args ...string) []string {
 	return v
 }
 
-// Await polls until why answers "", and fails the test with its last answer
-// when that takes too long.
+// Await polls until why returns "". If that takes too long, it fails the test
+// with the last reason.
 func Await(t testing.TB, what string, why func() string) {
 	t.Helper()
 	for end := time.Now().Add(wholeWithin); ; time.Sleep(pause) {
@@ -131,7 +131,7 @@ func (s *Server) port() string {
 	return port
 }
 
-// heal has every one of the servers serve again.
+// heal resumes or restarts every server that does not serve.
 func heal(servers []*Server) {
 	for _, s := range servers {
 		if s.paused {
@@ -143,18 +143,19 @@ func heal(servers []*Server) {
 	}
 }
 
-// AwaitReplicated awaits that n replicas have all that the server wrote so
-// far.
+// AwaitReplicated waits until n replicas have everything that the server has
+// written.
 func (s *Server) AwaitReplicated(t testing.TB, n int) {
 	t.Helper()
 	Await(t, "replicas have everything", func() string { return s.replicated(n) })
 }
 
-// replicated answers "" if n replicas have everything. INFO calls a replica
-// online up to a second before it is sent anything.
+// replicated returns "" if n replicas have everything. It does not use INFO,
+// which calls a replica online up to a second before it gets any data.
 func (s *Server) replicated(n int) string {
-	// Any command makes the offset its connection's, for WAIT to wait for.
-	v, err := s.together([]string{"ping"}, []string{"wait", strconv.Itoa(n), "1000"})
+	// WAIT waits for the offset of the last command on its connection, so there
+	// must be one.
+	v, err := s.doAll([]string{"ping"}, []string{"wait", strconv.Itoa(n), "1000"})
 	if err != nil {
 		return err.Error()
 	}
@@ -164,11 +165,12 @@ func (s *Server) replicated(n int) string {
 	return ""
 }
 
-// Cut has a replica lose its master, until Mend: what the master writes from
-// now on, the replica will lack. A paused one would find it in its socket.
+// Cut disconnects a replica from its master until Mend: the replica does not get
+// what the master writes from now on. A paused replica would still find that in
+// its socket.
 func (s *Server) Cut(t testing.TB, master *Server) {
 	t.Helper()
-	s.Must(t, "config", "set", "masterauth", "wrong") // the next link fails by it
+	s.Must(t, "config", "set", "masterauth", "wrong") // so the next link fails
 	Await(t, "the replica is cut off", func() string {
 		if _, err := master.Do("client", "kill", "type", "replica"); err != nil {
 			return err.Error()

@@ -8,23 +8,23 @@ import (
 	"testing"
 )
 
-// MasterName is what the sentinels of StartSentinel call their master.
+// MasterName is the name that the sentinels of StartSentinel give the master.
 const MasterName = "main"
 
-// Sentinel is one master with two replicas, watched by three sentinels that
+// Sentinel is one master with two replicas, watched by three sentinels. They
 // fail over within two or three seconds.
 type Sentinel struct {
-	Nodes     []*Server // the first one was the first master
+	Nodes     []*Server // the first master comes first
 	Sentinels []*Server
 }
 
-// StartSentinel starts all of them and awaits that each sentinel knows them.
-// They end with the test.
+// StartSentinel starts all servers and waits until each sentinel knows them.
+// They stop with the test.
 func StartSentinel(t testing.TB) *Sentinel {
 	t.Helper()
 	s := &Sentinel{}
 	for i := range 3 {
-		// Without the delay the first replica need not wait for a second one.
+		// Without the delay, the first replica need not wait for the second.
 		args := []string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}
 		if i > 0 {
 			args = append(args, "--replicaof", "127.0.0.1", s.Nodes[0].port())
@@ -48,19 +48,19 @@ func StartSentinel(t testing.TB) *Sentinel {
 	return s
 }
 
-// hurry has a sentinel look ten times as often as it would, and not take a
-// busy machine for a wrong clock.
+// hurry makes a sentinel check ten times as often as by default, and not mistake
+// a busy machine for a wrong clock.
 func hurry(t testing.TB, sentinel *Server) {
 	t.Helper()
 	sentinel.Must(t, "sentinel", "debug", "info-period", "100", "publish-period", "100", "ping-period", "100",
 		"ask-period", "100", "tilt-trigger", "20000")
 }
 
-// Addrs are the addresses of the sentinels.
+// Addrs returns the addresses of the sentinels.
 func (s *Sentinel) Addrs() []string { return addrs(s.Sentinels) }
 
-// Master is the node that the sentinels call the master now; nil if they do
-// not agree.
+// Master returns the node that the sentinels call the master now, or nil if they
+// do not agree.
 func (s *Sentinel) Master() *Server {
 	var found *Server
 	for _, sentinel := range s.Sentinels {
@@ -80,7 +80,7 @@ func (s *Sentinel) Master() *Server {
 	return found
 }
 
-// Replicas are all nodes but the master.
+// Replicas returns all nodes except the master.
 func (s *Sentinel) Replicas() []*Server {
 	master := s.Master()
 	var list []*Server
@@ -92,8 +92,8 @@ func (s *Sentinel) Replicas() []*Server {
 	return list
 }
 
-// AwaitPromotion awaits a master that is not old, by the sentinels' word and
-// its own.
+// AwaitPromotion waits until the sentinels and the node itself report a master
+// other than old, and returns that master.
 func (s *Sentinel) AwaitPromotion(t testing.TB, old *Server) *Server {
 	t.Helper()
 	var master *Server
@@ -110,7 +110,8 @@ func (s *Sentinel) AwaitPromotion(t testing.TB, old *Server) *Server {
 	return master
 }
 
-// AwaitWhole awaits that every node serves, replicates and is known.
+// AwaitWhole waits until every node serves and replicates, and every sentinel
+// knows all of them.
 func (s *Sentinel) AwaitWhole(t testing.TB) {
 	t.Helper()
 	Await(t, "the sentinels are whole", func() string {
@@ -138,8 +139,8 @@ func (s *Sentinel) AwaitWhole(t testing.TB) {
 	})
 }
 
-// Heal resumes and restarts what does not serve; nodes come back empty, as
-// replicas of the present master.
+// Heal resumes or restarts every server that does not serve. Restarted nodes
+// come back empty, as replicas of the current master.
 func (s *Sentinel) Heal(t testing.TB) {
 	t.Helper()
 	for _, sentinel := range s.Sentinels {

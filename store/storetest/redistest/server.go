@@ -1,6 +1,6 @@
-// Package redistest runs Debian's redis-server for tests: one process for
-// each Start, on a free port of the loopback, in a folder of its own, without
-// persistence unless the test asks for it. It knows nothing of grantd's keys
+// Package redistest runs Debian's redis-server for tests: one process for each
+// Start, on a free port of the loopback interface, in a separate folder, without
+// persistence unless the test asks for it. It knows nothing about grantd's keys
 // and records.
 package redistest
 
@@ -22,14 +22,16 @@ import (
 
 const (
 	program = "redis-server"
-	// readyWithin bounds the start of a server, stopWithin its orderly end.
+	// readyWithin bounds the start of a server, stopWithin its shutdown.
 	readyWithin = 20 * time.Second
 	stopWithin  = 10 * time.Second
-	// pause between two tries to reach a server that is starting.
+	// pause is the time between two tries to reach a server that is starting.
 	pause = 5 * time.Millisecond
-	// ports tried, should another process take the free one first.
+	// portTries is how many ports Start tries, in case another process takes a
+	// free port first.
 	portTries = 3
-	// addresses tried for one with a free port for the Cluster bus.
+	// addrTries is how many addresses are tried to find one with a free port for
+	// the Cluster bus.
 	addrTries = 50
 	busOffset = 10000
 )
@@ -43,15 +45,15 @@ type Server struct {
 	args []string
 	cmd  *exec.Cmd
 	done chan struct{} // closed once the process is gone
-	// paused: it takes connections (the kernel does) and answers nothing.
+	// paused: the kernel accepts connections, but the server does not reply.
 	paused bool
 }
 
-// Start starts a redis-server and answers it once it answers PING. It keeps
-// nothing on disk; args are more command-line settings for it, such as
-// "--appendonly", "yes", and win over that. A first argument that is no
-// option is the path of a configuration file, which sentinels need. The
-// server ends with the test. A missing redis-server fails the test.
+// Start starts a redis-server and returns it once it replies to PING. The server
+// keeps nothing on disk. args are further command-line settings, such as
+// "--appendonly", "yes", and override the defaults. If the first argument is not
+// an option, it is the path of a configuration file, which sentinels need. The
+// server stops with the test. A missing redis-server fails the test.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
@@ -72,15 +74,15 @@ func Start(t testing.TB, args ...string) *Server {
 	return nil
 }
 
-// Stop ends the server in order (SIGTERM) and awaits its end; a server with
-// persistence keeps its data. A stopped server stays stopped.
+// Stop shuts the server down (SIGTERM) and waits for its end. A server with
+// persistence keeps its data.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
-// Kill ends the server at once (SIGKILL), as a crash would.
+// Kill ends the server at once (SIGKILL), like a crash.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
-// Pause freezes the server (SIGSTOP): connections stay, nothing is answered.
-// Resume lets it go on.
+// Pause freezes the server (SIGSTOP) until Resume: connections stay open, but
+// there are no replies.
 func (s *Server) Pause() {
 	s.paused = true
 	_ = s.cmd.Process.Signal(syscall.SIGSTOP) // an error means that it is gone
@@ -92,7 +94,7 @@ func (s *Server) Resume() {
 	_ = s.cmd.Process.Signal(syscall.SIGCONT)
 }
 
-// Serves says whether the process runs and is not paused.
+// Serves reports whether the process runs and is not paused.
 func (s *Server) Serves() bool {
 	select {
 	case <-s.done:
@@ -112,7 +114,7 @@ func (s *Server) Restart() {
 	}
 }
 
-// start starts the process and awaits its readiness.
+// start starts the process and waits until it is ready.
 func (s *Server) start() error {
 	host, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
@@ -126,7 +128,7 @@ func (s *Server) start() error {
 	own := []string{"--bind", host, "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no", "--daemonize", "no"}
 	file, rest := 0, s.args
 	if len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
-		file = 1 // redis-server wants it first
+		file = 1 // redis-server needs the path first
 	}
 	s.cmd = exec.Command(program, slices.Concat(rest[:file], own, rest[file:])...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
@@ -167,8 +169,8 @@ func (s *Server) end(signal syscall.Signal) {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return
 	}
-	_ = s.cmd.Process.Signal(signal) // an error means that it is gone already
-	s.Resume()                       // a paused process takes no SIGTERM
+	_ = s.cmd.Process.Signal(signal) // an error means that it is already gone
+	s.Resume()                       // a paused process does not handle SIGTERM
 	select {
 	case <-s.done:
 	case <-time.After(stopWithin):
@@ -177,8 +179,8 @@ func (s *Server) end(signal syscall.Signal) {
 	}
 }
 
-// ping answers nil if the server takes commands. One that wants a password
-// first is ready too.
+// ping returns nil if the server accepts commands. A server that needs a
+// password first is ready too.
 func ping(addr string) error {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
@@ -198,11 +200,11 @@ func ping(addr string) error {
 	if strings.HasPrefix(line, "+PONG") || strings.HasPrefix(line, "-NOAUTH") {
 		return nil
 	}
-	return fmt.Errorf("PING answered %q", strings.TrimSpace(line))
+	return fmt.Errorf("the reply to PING is %q", strings.TrimSpace(line))
 }
 
-// freeAddr answers a free address whose port leaves room for the Cluster bus,
-// 10,000 above it.
+// freeAddr returns a free address. The port for the Cluster bus, which is 10,000
+// higher, is free too.
 func freeAddr() (string, error) {
 	for range addrTries {
 		addr, err := listenable("127.0.0.1:0")

@@ -12,7 +12,7 @@ func TestServerLife(t *testing.T) {
 	addr := s.Addr
 	s.Stop()
 	if ping(addr) == nil {
-		t.Fatal("a stopped server answers")
+		t.Fatal("a stopped server replies")
 	}
 	s.Stop() // stopping twice is harmless
 	s.Restart()
@@ -24,7 +24,7 @@ func TestServerLife(t *testing.T) {
 	}
 	s.Kill()
 	if ping(addr) == nil {
-		t.Fatal("a killed server answers")
+		t.Fatal("a killed server replies")
 	}
 }
 
@@ -39,7 +39,7 @@ func TestPersistenceIsOffByDefault(t *testing.T) {
 	}
 	s = Start(t, "--appendonly", "yes")
 	if _, err := os.Stat(filepath.Join(s.dir, "appendonlydir")); err != nil {
-		t.Errorf("arguments do not win over the defaults: %v", err)
+		t.Errorf("arguments do not override the defaults: %v", err)
 	}
 }
 
