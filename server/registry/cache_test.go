@@ -20,7 +20,7 @@ import (
 func (w *world) cached(t *testing.T) (c *Cache[store.Client], reads func() int) {
 	t.Helper()
 	w.add(t, "a")
-	c = NewCache(store.ClientRecords, w.Clients(), w.feed)
+	c = NewCache(store.ClientKind, w.Clients(), w.feed)
 	l := w.lookUp(t, c, "a")
 	if l.Cached || l.Record.Name != "first" || l.Mark.Position != w.feed.Position() {
 		t.Fatalf("the first lookup: %+v", l)
@@ -140,7 +140,7 @@ func TestCacheTakesTheMarkBeforeTheRead(t *testing.T) {
 		minted := w.feed.Position()
 		late := &lateStore{Clients: w.Clients()}
 		late.between = func(string) { w.rename(t, "a", "second") }
-		c := NewCache(store.ClientRecords, late, w.feed)
+		c := NewCache(store.ClientKind, late, w.feed)
 		if l := w.lookUp(t, c, "a"); l.Record.Name != "first" || l.Mark.Position != minted {
 			t.Errorf("%+v; the mark is %v, want %v", l.Record, l.Mark, minted)
 		}
@@ -366,7 +366,7 @@ func TestCacheKeepsNoRequest(t *testing.T) {
 			}
 		}
 		late := &lateStore{Clients: w.Clients()}
-		shared := NewCache(store.ClientRecords, late, w.feed)
+		shared := NewCache(store.ClientKind, late, w.feed)
 		late.between = func(read string) {
 			if unsafe.StringData(read) == unsafe.StringData(id) {
 				t.Error("a read that others share keeps the caller's id")

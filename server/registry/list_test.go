@@ -53,7 +53,7 @@ func TestList(t *testing.T) {
 		{"all are left out", 4, store.Page{After: "0000", Limit: 3}, 9, nil, []string{"0000+3", "0003+500"}},
 	} {
 		s := &numbered{n: row.n}
-		g := New(Kind[store.Client]{Kind: store.ClientRecords, Store: s}, nil, nil, nil)
+		g := New(Kind[store.Client]{Kind: store.ClientKind, Store: s}, nil, nil, nil)
 		got, err := List(t.Context(), g, row.page, every(row.keep))
 		if err != nil || got == nil {
 			t.Errorf("%s: %v, %v; never nil, which JSON writes as null", row.rule, got, err)
@@ -65,7 +65,7 @@ func TestList(t *testing.T) {
 
 func TestListThatFails(t *testing.T) {
 	s := &numbered{n: 3, fail: store.ErrUnavailable}
-	g := New(Kind[store.Client]{Kind: store.ClientRecords, Store: s}, nil, nil, nil)
+	g := New(Kind[store.Client]{Kind: store.ClientKind, Store: s}, nil, nil, nil)
 	_, err := List(t.Context(), g, store.Page{Limit: 3}, func(c store.Client) (string, bool, error) { return c.ID, true, nil })
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("the store fails: %v", err)

@@ -50,14 +50,14 @@ func inWorld(t *testing.T, run func(t *testing.T, w *world)) {
 		t.Cleanup(w.feed.Stop)
 		events := &audit.Log{Store: w, Now: time.Now, Log: log}
 		w.clients = New(Kind[store.Client]{
-			Kind: store.ClientRecords, Store: w.Clients(),
+			Kind: store.ClientKind, Store: w.Clients(),
 			Valid: func(id string) bool { return id != "not valid" },
 			Head:  func(c *store.Client) *store.Head { return &c.Head },
 			View:  func(c store.Client) any { return c.Name },
 			Tidy:  func(c *store.Client, _ time.Time) { c.Resource = "tidied" },
 		}, w.feed, events, time.Now)
 		w.partners = New(Kind[store.Partner]{
-			Kind: store.PartnerRecords, Store: w.Partners(),
+			Kind: store.PartnerKind, Store: w.Partners(),
 			Valid: func(string) bool { return true },
 			Head:  func(p *store.Partner) *store.Head { return &p.Head },
 			View:  func(p store.Partner) any { return p.Name },
