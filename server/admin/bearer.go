@@ -11,20 +11,20 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Tokens answers the active token that was presented, as grantd itself may
-// see it, or nil.
+// Tokens finds the active token that was presented, if it is meant for grantd
+// itself; nil otherwise.
 type Tokens interface {
 	OwnToken(ctx context.Context, presented string) (*store.Token, error)
 }
 
 var (
-	errNoBearer = apierr.New(apierr.NoToken, "the admin API needs Authorization: Bearer with a token that holds admin:read or admin:write")
+	errNoBearer = apierr.New(apierr.NoToken, "the admin API needs Authorization: Bearer with a token that has the scope admin:read or admin:write")
 	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
 	errScope    = apierr.New(apierr.InsufficientScope, "the bearer token lacks the scope for this")
 )
 
-// ByBearer authorizes grantd's own client tokens: admin:read reads,
-// admin:write does everything.
+// ByBearer authorizes client tokens of grantd: admin:read may read, admin:write
+// may do everything.
 func ByBearer(tokens Tokens) Authorizer {
 	return func(c *gin.Context, reads bool) (string, error) {
 		p := auth.Presented{Authorization: c.Request.Header.Values("Authorization")}

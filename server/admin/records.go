@@ -64,8 +64,8 @@ func AllRecords[R, V any](g *registry.Registry[R], show Show[R, V]) Pager[V] {
 	}
 }
 
-// ListRoute is the list of that name: pages of items with ids after the one
-// that the last page ended with.
+// ListRoute returns the route of a list: pages of items, under the given name in
+// the response.
 func ListRoute[V any](path, name string, page Pager[V], id func(V) string) Route {
 	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
 		after, limit, err := Page(c)
@@ -80,22 +80,22 @@ func ListRoute[V any](path, name string, page Pager[V], id func(V) string) Route
 		if len(items) > 0 {
 			last = id(items[len(items)-1])
 		}
-		answer := map[string]any{name: items}
+		body := map[string]any{name: items}
 		if cursor := Cursor(last, len(items), limit); cursor != "" {
-			answer["next_cursor"] = cursor
+			body["next_cursor"] = cursor
 		}
-		web.JSON(c, http.StatusOK, answer)
+		web.JSON(c, http.StatusOK, body)
 		return nil
 	}}
 }
 
-// IDOf answers the id of the record that a request is about.
+// IDOf returns the id of the record that a request is about.
 type IDOf func(*gin.Context) string
 
-// ByID is the one in the path.
+// ByID returns the id in the path.
 func ByID(c *gin.Context) string { return c.Param("id") }
 
-// GetRoute is GET of a record.
+// GetRoute returns the route that reads a record.
 func GetRoute[V any](path string, id IDOf, get func(ctx context.Context, id string) (V, error), version func(V) uint64) Route {
 	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
 		v, err := get(c.Request.Context(), id(c))
@@ -107,7 +107,7 @@ func GetRoute[V any](path string, id IDOf, get func(ctx context.Context, id stri
 	}}
 }
 
-// DeleteRoute is DELETE of a record.
+// DeleteRoute returns the route that deletes a record.
 func DeleteRoute(path string, id IDOf, remove func(ctx context.Context, by audit.Actor, id string, version uint64) error) Route {
 	return Route{Method: http.MethodDelete, Path: path, Handle: func(c *gin.Context) error {
 		version, err := IfMatch(c)
@@ -122,10 +122,11 @@ func DeleteRoute(path string, id IDOf, remove func(ctx context.Context, by audit
 	}}
 }
 
-// Putter makes a record or changes it, and says whether it was made.
+// Putter creates or changes a record. created reports which.
 type Putter[S, V any] func(ctx context.Context, by audit.Actor, id string, version uint64, spec S) (v V, created bool, err error)
 
-// PutRoute is PUT of a record: 201 if there was none.
+// PutRoute returns the route that creates or changes a record. The status is 201
+// if there was none.
 func PutRoute[S, V any](path string, id IDOf, put Putter[S, V], version func(V) uint64) Route {
 	return Route{Method: http.MethodPut, Path: path, Handle: func(c *gin.Context) error {
 		var spec S
