@@ -52,7 +52,7 @@ func inWorld(t *testing.T, run func(t *testing.T, w *world)) {
 			t.Fatal(err)
 		}
 		t.Cleanup(w.feed.Stop)
-		catalogue, err := scopes.New([]scopes.Scope{{Name: "a:read"}, {Name: "a:write"}, {Name: "b:read"}})
+		catalogue, err := scopes.Decode([]byte("[{name: a:read}, {name: a:write}, {name: b:read}]"))
 		if err != nil {
 			t.Fatal(err)
 		}
