@@ -71,8 +71,8 @@ var (
 	errMatch  = apierr.New(apierr.InvalidRequest, `If-Match must be the ETag of a record, such as "3", or *`)
 )
 
-// Page reads limit and cursor. after is the id that the last page ended with.
-func Page(c *gin.Context) (after string, limit int, err error) {
+// readPage reads limit and cursor. after is the id that the last page ended with.
+func readPage(c *gin.Context) (after string, limit int, err error) {
 	limit = DefaultPage
 	if l := c.Query("limit"); l != "" {
 		if limit, err = strconv.Atoi(l); err != nil || limit < 1 || limit > MaxPage {
@@ -86,17 +86,17 @@ func Page(c *gin.Context) (after string, limit int, err error) {
 	return string(b), limit, nil
 }
 
-// Cursor returns the cursor of the page after one that has count items and ends
+// nextCursor returns the cursor of the page after one that has count items and ends
 // with last; "" if that was the last page.
-func Cursor(last string, count, limit int) string {
+func nextCursor(last string, count, limit int) string {
 	if count < limit {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(last))
 }
 
-// ETag sets the response's ETag to the version of the record.
-func ETag(c *gin.Context, version uint64) {
+// setETag sets the response's ETag to the version of the record.
+func setETag(c *gin.Context, version uint64) {
 	c.Header("ETag", `"`+strconv.FormatUint(version, 10)+`"`)
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Tokens finds the active token that was presented, if it is meant for grantd
+// tokenFinder finds the active token that was presented, if it is meant for grantd
 // itself; nil otherwise.
-type Tokens interface {
+type tokenFinder interface {
 	OwnToken(ctx context.Context, presented string) (*store.Token, error)
 }
 
@@ -25,7 +25,7 @@ var (
 
 // ByBearer authorizes client tokens of grantd: admin:read may read, admin:write
 // may do everything.
-func ByBearer(tokens Tokens) Authorizer {
+func ByBearer(tokens tokenFinder) Authorizer {
 	return func(c *gin.Context, reads bool) (string, error) {
 		p := auth.Presented{Authorization: c.Request.Header.Values("Authorization")}
 		presented, ok := p.Bearer()

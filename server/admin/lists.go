@@ -26,7 +26,7 @@ func (l Lists) Routes() []Route {
 
 // audit lists the events, newest first.
 func (l Lists) audit(c *gin.Context) error {
-	before, limit, err := Page(c)
+	before, limit, err := readPage(c)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (l Lists) audit(c *gin.Context) error {
 	web.JSON(c, http.StatusOK, struct {
 		Events     []store.AuditEvent `json:"events"`
 		NextCursor string             `json:"next_cursor,omitempty"`
-	}{events, Cursor(last, len(events), limit)})
+	}{events, nextCursor(last, len(events), limit)})
 	return nil
 }
 
