@@ -11,7 +11,6 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/health"
-	"github.com/grantd/grantd/server/leaks"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
@@ -98,8 +97,7 @@ func (s *Server) admin() [][]admin.Route {
 		orgs.Routes(s.orgs),
 		customers.AdminRoutes(s.customers),
 		partners.AdminRoutes(s.partners),
-		tokenadmin.Handler{Tokens: s.tokens, Partners: s.partners, Feed: s.feed, Audit: s.audit}.Routes(),
-		leaks.Handler{Secrets: s.client, Partners: s.partners, Tokens: s.tokens, Feed: s.feed, Audit: s.audit}.Routes(),
+		tokenadmin.Handler{Tokens: s.tokens, Secrets: s.client, Partners: s.partners, Feed: s.feed, Audit: s.audit}.Routes(),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue}.Routes(),
 	}
 }

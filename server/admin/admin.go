@@ -1,6 +1,6 @@
-// Package admin is what every admin endpoint shares: the unix socket and who
-// is at its other end, the actor of a change, paging, ETags, and the mounting
-// of what features bring. The features' rules are theirs.
+// Package admin holds what all admin endpoints share: the unix socket and the
+// identity of its peer, the actor of a change, paging, ETags, and the mounting of
+// the features' routes. The rules belong to the features.
 package admin
 
 import (
@@ -24,11 +24,12 @@ const Prefix = "/admin/v1"
 const (
 	DefaultPage = 50
 	MaxPage     = 500
-	// maxCursor is the length of the longest id: that of a grant, which is two.
+	// maxCursor is the length of the longest id: a grant's, which is two ids and
+	// a slash.
 	maxCursor = 2*128 + 1
 )
 
-// Route is one endpoint that a feature brings.
+// Route is one endpoint of a feature.
 type Route struct {
 	Method string
 	Path   string // below Prefix
@@ -36,8 +37,8 @@ type Route struct {
 	Reads  bool // changes nothing, whatever its method
 }
 
-// Authorizer answers who asks, or why that is refused. reads says that the
-// endpoint changes nothing.
+// Authorizer returns the actor of a request, or the error that refuses it. It is
+// called with reads if the endpoint changes nothing.
 type Authorizer func(c *gin.Context, reads bool) (actor string, err error)
 
 // Mount adds the routes to the engine of one listener.
@@ -58,20 +59,20 @@ func Mount(e *gin.Engine, authorize Authorizer, routes ...[]Route) {
 	}
 }
 
-// ActorOf answers who asks, for the audit.
+// ActorOf returns the actor of the request, for the audit.
 func ActorOf(c *gin.Context) audit.Actor {
 	ev := web.EventOf(c)
 	return audit.Actor{Name: ev.Actor, Address: web.AddressString(c), RequestID: ev.RequestID}
 }
 
 var (
-	errLimit  = apierr.New(apierr.InvalidRequest, "limit is a number from 1 to 500").At("limit")
-	errCursor = apierr.New(apierr.InvalidRequest, "cursor is not one that this server gave").At("cursor")
-	errMatch  = apierr.New(apierr.InvalidRequest, `If-Match is the ETag of a record, such as "3", or *`)
+	errLimit  = apierr.New(apierr.InvalidRequest, "limit must be a number from 1 to 500").At("limit")
+	errCursor = apierr.New(apierr.InvalidRequest, "cursor is not from this server: use next_cursor of the page before").At("cursor")
+	errMatch  = apierr.New(apierr.InvalidRequest, `If-Match must be the ETag of a record, such as "3", or *`)
 )
 
-// Page reads limit and cursor; after is what the last page ended with.
-func Page(c *gin.Context) (after string, limit int, err error) {
+// readPage reads limit and cursor. after is the id that the last page ended with.
+func readPage(c *gin.Context) (after string, limit int, err error) {
 	limit = DefaultPage
 	if l := c.Query("limit"); l != "" {
 		if limit, err = strconv.Atoi(l); err != nil || limit < 1 || limit > MaxPage {
@@ -85,22 +86,22 @@ func Page(c *gin.Context) (after string, limit int, err error) {
 	return string(b), limit, nil
 }
 
-// Cursor answers the cursor of the page after one with count items of which
-// last is the last; "" at the end.
-func Cursor(last string, count, limit int) string {
+// nextCursor returns the cursor of the page after one that has count items and ends
+// with last; "" if that was the last page.
+func nextCursor(last string, count, limit int) string {
 	if count < limit {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(last))
 }
 
-// ETag names the version of a record in the response.
-func ETag(c *gin.Context, version uint64) {
+// setETag sets the response's ETag to the version of the record.
+func setETag(c *gin.Context, version uint64) {
 	c.Header("ETag", `"`+strconv.FormatUint(version, 10)+`"`)
 }
 
-// IfMatch answers the version that the caller wants the record to have, as in
-// registry.Step; 0 if it does not say.
+// IfMatch returns the version that the record must have, as registry.Step has
+// it; 0 if the request does not say.
 func IfMatch(c *gin.Context) (uint64, error) {
 	h := c.GetHeader("If-Match")
 	switch h {

@@ -14,20 +14,20 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Tokens finds the token of a caller; see tokens.Service.
-type Tokens interface {
+// tokenFinder finds the token of a caller; see tokens.Service.
+type tokenFinder interface {
 	FindBearer(ctx context.Context, presented string, from netip.Addr, uses ...store.TokenUse) (tokens.Found, error)
 }
 
 var (
-	errNoBearer = apierr.New(apierr.NoToken, "the admin API needs Authorization: Bearer with a token that holds admin:read or admin:write")
+	errNoBearer = apierr.New(apierr.NoToken, "the admin API needs Authorization: Bearer with a token that has the scope admin:read or admin:write")
 	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
 	errScope    = apierr.New(apierr.InsufficientScope, "the bearer token lacks the scope for this")
 )
 
-// ByBearer authorizes grantd's own client tokens: admin:read reads,
-// admin:write does everything.
-func ByBearer(find Tokens) Authorizer {
+// ByBearer authorizes client tokens of grantd: admin:read may read, admin:write
+// may do everything.
+func ByBearer(find tokenFinder) Authorizer {
 	return func(c *gin.Context, reads bool) (string, error) {
 		p := auth.Presented{Authorization: c.Request.Header.Values("Authorization")}
 		presented, ok := p.Bearer()

@@ -10,14 +10,13 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Lists are the endpoints that only show what shared packages keep: the
-// audit stream and the scope catalogue.
+// Lists serves what no feature owns: the audit stream and the scope catalog.
 type Lists struct {
 	Audit     store.Audit
 	Catalogue func() *scopes.Catalogue
 }
 
-// Routes are the endpoints.
+// Routes returns the endpoints.
 func (l Lists) Routes() []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: "/audit", Handle: l.audit},
@@ -25,9 +24,9 @@ func (l Lists) Routes() []Route {
 	}
 }
 
-// audit lists events, newest first.
+// audit lists the events, newest first.
 func (l Lists) audit(c *gin.Context) error {
-	before, limit, err := Page(c)
+	before, limit, err := readPage(c)
 	if err != nil {
 		return err
 	}
@@ -44,11 +43,11 @@ func (l Lists) audit(c *gin.Context) error {
 	web.JSON(c, http.StatusOK, struct {
 		Events     []store.AuditEvent `json:"events"`
 		NextCursor string             `json:"next_cursor,omitempty"`
-	}{events, Cursor(last, len(events), limit)})
+	}{events, nextCursor(last, len(events), limit)})
 	return nil
 }
 
-// ScopeView is one scope of the catalogue; ttl is in seconds, null for none.
+// ScopeView is one scope of the catalog. ttl is in seconds, null for none.
 type ScopeView struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`

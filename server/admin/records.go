@@ -12,11 +12,11 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Show returns what the admin API shows of a record R.
-type Show[R, V any] func(ctx context.Context, record R) (V, error)
+// viewer returns what the admin API shows of a record R.
+type viewer[R, V any] func(ctx context.Context, record R) (V, error)
 
 // RecordRoutes returns the endpoints that every kind of record has, below path.
-func RecordRoutes[R, V any](path string, g *registry.Registry[R], show Show[R, V]) []Route {
+func RecordRoutes[R, V any](path string, g *registry.Registry[R], show viewer[R, V]) []Route {
 	one := path + "/:id"
 	return []Route{
 		{Method: http.MethodGet, Path: one, Handle: func(c *gin.Context) error {
@@ -30,14 +30,14 @@ func RecordRoutes[R, V any](path string, g *registry.Registry[R], show Show[R, V
 	}
 }
 
-func act[R, V any](g *registry.Registry[R], show Show[R, V], do func(context.Context, audit.Actor, string) (R, error)) web.Handler {
+func act[R, V any](g *registry.Registry[R], show viewer[R, V], do func(context.Context, audit.Actor, string) (R, error)) web.Handler {
 	return func(c *gin.Context) error {
 		record, err := do(c.Request.Context(), ActorOf(c), c.Param("id"))
 		return respond(c, g, show, record, err)
 	}
 }
 
-func respond[R, V any](c *gin.Context, g *registry.Registry[R], show Show[R, V], record R, err error) error {
+func respond[R, V any](c *gin.Context, g *registry.Registry[R], show viewer[R, V], record R, err error) error {
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func respond[R, V any](c *gin.Context, g *registry.Registry[R], show Show[R, V],
 type Pager[V any] func(c *gin.Context, after string, limit int) ([]V, error)
 
 // AllRecords returns a Pager of all records of the registry.
-func AllRecords[R, V any](g *registry.Registry[R], show Show[R, V]) Pager[V] {
+func AllRecords[R, V any](g *registry.Registry[R], show viewer[R, V]) Pager[V] {
 	return func(c *gin.Context, after string, limit int) ([]V, error) {
 		ctx := c.Request.Context()
 		return registry.List(ctx, g, store.Page{After: after, Limit: limit}, func(record R) (V, bool, error) {
@@ -64,11 +64,11 @@ func AllRecords[R, V any](g *registry.Registry[R], show Show[R, V]) Pager[V] {
 	}
 }
 
-// ListRoute is the list of that name: pages of items with ids after the one
-// that the last page ended with.
+// ListRoute returns the route of a list: pages of items, under the given name in
+// the response.
 func ListRoute[V any](path, name string, page Pager[V], id func(V) string) Route {
 	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
-		after, limit, err := Page(c)
+		after, limit, err := readPage(c)
 		if err != nil {
 			return err
 		}
@@ -80,23 +80,23 @@ func ListRoute[V any](path, name string, page Pager[V], id func(V) string) Route
 		if len(items) > 0 {
 			last = id(items[len(items)-1])
 		}
-		answer := map[string]any{name: items}
-		if cursor := Cursor(last, len(items), limit); cursor != "" {
-			answer["next_cursor"] = cursor
+		body := map[string]any{name: items}
+		if cursor := nextCursor(last, len(items), limit); cursor != "" {
+			body["next_cursor"] = cursor
 		}
-		web.JSON(c, http.StatusOK, answer)
+		web.JSON(c, http.StatusOK, body)
 		return nil
 	}}
 }
 
-// IDOf answers the id of the record that a request is about.
-type IDOf func(*gin.Context) string
+// idOf returns the id of the record that a request is about.
+type idOf func(*gin.Context) string
 
-// ByID is the one in the path.
+// ByID returns the id in the path.
 func ByID(c *gin.Context) string { return c.Param("id") }
 
-// GetRoute is GET of a record.
-func GetRoute[V any](path string, id IDOf, get func(ctx context.Context, id string) (V, error), version func(V) uint64) Route {
+// GetRoute returns the route that reads a record.
+func GetRoute[V any](path string, id idOf, get func(ctx context.Context, id string) (V, error), version func(V) uint64) Route {
 	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
 		v, err := get(c.Request.Context(), id(c))
 		if err != nil {
@@ -107,8 +107,8 @@ func GetRoute[V any](path string, id IDOf, get func(ctx context.Context, id stri
 	}}
 }
 
-// DeleteRoute is DELETE of a record.
-func DeleteRoute(path string, id IDOf, remove func(ctx context.Context, by audit.Actor, id string, version uint64) error) Route {
+// DeleteRoute returns the route that deletes a record.
+func DeleteRoute(path string, id idOf, remove func(ctx context.Context, by audit.Actor, id string, version uint64) error) Route {
 	return Route{Method: http.MethodDelete, Path: path, Handle: func(c *gin.Context) error {
 		version, err := IfMatch(c)
 		if err != nil {
@@ -122,11 +122,12 @@ func DeleteRoute(path string, id IDOf, remove func(ctx context.Context, by audit
 	}}
 }
 
-// Putter makes a record or changes it, and says whether it was made.
-type Putter[S, V any] func(ctx context.Context, by audit.Actor, id string, version uint64, spec S) (v V, created bool, err error)
+// putter creates or changes a record. created reports which.
+type putter[S, V any] func(ctx context.Context, by audit.Actor, id string, version uint64, spec S) (v V, created bool, err error)
 
-// PutRoute is PUT of a record: 201 if there was none.
-func PutRoute[S, V any](path string, id IDOf, put Putter[S, V], version func(V) uint64) Route {
+// PutRoute returns the route that creates or changes a record. The status is 201
+// if there was none.
+func PutRoute[S, V any](path string, id idOf, put putter[S, V], version func(V) uint64) Route {
 	return Route{Method: http.MethodPut, Path: path, Handle: func(c *gin.Context) error {
 		var spec S
 		if err := web.ReadJSON(c, &spec, false); err != nil {
@@ -151,6 +152,6 @@ func PutRoute[S, V any](path string, id IDOf, put Putter[S, V], version func(V) 
 
 // SendRecord sends a record with the ETag of its version.
 func SendRecord(c *gin.Context, status int, version uint64, v any) {
-	ETag(c, version)
+	setETag(c, version)
 	web.JSON(c, status, v)
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 )
 
-// peer is who is at the other end of the socket.
+// peer is the process at the other end of the socket.
 type peer struct{ uid uint32 }
 
 func (p peer) name() string { return "uid:" + strconv.FormatUint(uint64(p.uid), 10) }
@@ -27,7 +27,7 @@ func (p peer) allowed() bool { return p.uid == 0 || int(p.uid) == os.Geteuid() }
 
 var errPeer = apierr.New(apierr.AccessDenied, "only root and the user that grantd runs as may use the admin socket")
 
-// BySocket authorizes whom the kernel says is at the other end of the socket.
+// BySocket authorizes the peer of the socket, as the kernel identifies it.
 func BySocket(c *gin.Context, _ bool) (string, error) {
 	p, ok := peerOf(c.Request.RemoteAddr)
 	if !ok || !p.allowed() {
@@ -36,14 +36,14 @@ func BySocket(c *gin.Context, _ bool) (string, error) {
 	return p.name(), nil
 }
 
-// peerOf reads what Accept wrote into the connection's address.
+// peerOf reads the peer from the address that Accept gave the connection.
 func peerOf(remote string) (peer, bool) {
 	uid, err := strconv.ParseUint(strings.TrimPrefix(remote, "uid:"), 10, 32)
 	return peer{uint32(uid)}, err == nil && strings.HasPrefix(remote, "uid:")
 }
 
-// Listen opens the admin socket at path: folder 0700, socket 0600. A socket
-// that a crash left behind is replaced; one that answers is not.
+// Listen opens the admin socket at path: folder 0700, socket 0600. It replaces a
+// socket that a crash left behind, but not one that accepts connections.
 func Listen(path string) (net.Listener, error) {
 	if err := prepareFolder(filepath.Dir(path)); err != nil {
 		return nil, err
@@ -62,9 +62,9 @@ func Listen(path string) (net.Listener, error) {
 	return listener{l}, nil
 }
 
-// prepareFolder makes the socket's folder if it is not there. In one that
-// others may write to, anybody could put a socket of his own in the place of
-// ours; a sticky one (/tmp) prevents that.
+// prepareFolder makes the socket's folder if there is none. It refuses a folder
+// that others may write to, because anyone could replace our socket there. A
+// sticky folder such as /tmp prevents that.
 func prepareFolder(folder string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("admin.socket: %w", err)
@@ -79,9 +79,9 @@ func prepareFolder(folder string) error {
 	return nil
 }
 
-// DialSocket connects to the admin socket at path, and refuses one that is
-// served by anybody but root, this user, or the owner of its folder: what is
-// sent may be a secret.
+// DialSocket connects to the admin socket at path. It refuses a socket that is
+// not served by root, by this user or by the owner of its folder, because the
+// request may hold a secret.
 func DialSocket(ctx context.Context, path string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
@@ -90,7 +90,7 @@ func DialSocket(ctx context.Context, path string) (net.Conn, error) {
 	}
 	uid, err := peerUID(conn)
 	if err == nil && uid != 0 && int(uid) != os.Geteuid() && !owns(uid, filepath.Dir(path)) {
-		err = fmt.Errorf("%s is served by user %d, which is neither root, this user, nor the owner of its folder: it may not be grantd", path, uid)
+		err = fmt.Errorf("%s is served by user %d, which is neither root, this user, nor the owner of its folder: it might not be grantd", path, uid)
 	}
 	if err != nil {
 		conn.Close()
@@ -121,13 +121,13 @@ func removeStale(path string) error {
 	}
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		conn.Close()
-		return fmt.Errorf("admin.socket: another grantd answers on %s: stop it, or give this one another admin.socket", path)
+		return fmt.Errorf("admin.socket: another grantd is running on %s: stop it, or give this one another admin.socket", path)
 	}
 	return os.Remove(path)
 }
 
-// listener puts the peer's user id, as the kernel knows it, in the place of
-// the address that a unix socket does not have.
+// listener gives each connection the peer's user id as its address: a unix
+// socket has none. The id comes from the kernel.
 type listener struct{ net.Listener }
 
 func (l listener) Accept() (net.Conn, error) {
@@ -137,7 +137,7 @@ func (l listener) Accept() (net.Conn, error) {
 	}
 	uid, err := peerUID(conn)
 	if err != nil {
-		// Refused as nobody by the handler, with a clear answer.
+		// The handler refuses it with a clear error.
 		return identified{conn, "unknown"}, nil
 	}
 	return identified{conn, peer{uid}.name()}, nil

@@ -48,8 +48,8 @@ func TestListenReplacesWhatACrashLeft(t *testing.T) {
 		t.Fatalf("a socket without a listener: %v", err)
 	}
 	defer again.Close()
-	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "another grantd answers") {
-		t.Errorf("a socket that answers: %v", err)
+	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "another grantd is running") {
+		t.Errorf("a socket in use: %v", err)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestListenLeavesOtherFilesAlone(t *testing.T) {
 	}
 }
 
-// The kernel says who is at the other end.
+// The kernel identifies the peer.
 func TestPeerIsKnown(t *testing.T) {
 	l, err := Listen(socketPath(t))
 	if err != nil {
@@ -97,7 +97,7 @@ func TestPeerIsKnown(t *testing.T) {
 	}
 }
 
-func TestPeersThatMayNot(t *testing.T) {
+func TestRefusedPeers(t *testing.T) {
 	for remote, want := range map[string]bool{
 		"uid:0": true, "uid:4294967295": false, "uid:-1": false, "uid:": false, "unknown": false, "": false, "127.0.0.1:80": false, "0": false,
 	} {
@@ -108,8 +108,8 @@ func TestPeersThatMayNot(t *testing.T) {
 	}
 }
 
-// In a folder that others may write to anybody could take the socket's place.
-func TestListenRefusesAFolderOfEverybody(t *testing.T) {
+// In a folder that others may write to, anyone could replace the socket.
+func TestListenRefusesASharedFolder(t *testing.T) {
 	path := socketPath(t)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
@@ -128,8 +128,8 @@ func TestListenRefusesAFolderOfEverybody(t *testing.T) {
 	}
 }
 
-// The CLI sends secrets only to root, to its own user, and to the owner of
-// the folder.
+// The CLI sends secrets only to root, to its own user, and to the owner of the
+// folder.
 func TestDialKnowsWhoServes(t *testing.T) {
 	path := socketPath(t)
 	l, err := Listen(path)

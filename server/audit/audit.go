@@ -1,6 +1,6 @@
-// Package audit writes the audit stream: one typed event for every change
-// and for what is gathered of issues and refused authentications. It does
-// not decide anything and never sees a secret or a token.
+// Package audit writes the audit stream: one typed event for every change, and
+// summed events for issued tokens and refused authentications. It decides nothing
+// and never sees a secret or a token.
 package audit
 
 import (
@@ -14,22 +14,23 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// OutcomeDone is the outcome of what succeeded; failures have an error code.
+// OutcomeDone is the outcome of a change that succeeded. A failed one has its
+// error code.
 const OutcomeDone = "done"
 
-// writeTimeout bounds what a store that hangs adds to a change: its events go
-// to the log then.
+// writeTimeout bounds what a store that hangs adds to a change. The events then
+// go to the log.
 const writeTimeout = time.Second
 
-// Actor is who asks for a change, from where.
+// Actor is the one that asks for a change.
 type Actor struct {
 	Name      string // uid:0, client:<id>, system
 	Address   string // "" on the unix socket
 	RequestID string
 }
 
-// Change is one change to be audited. Before and After are what is shown of
-// the record, without secrets; nil where there is none.
+// Change is one event. Before and After show the record without secrets; nil if
+// there is none.
 type Change struct {
 	Actor   Actor
 	Action  string
@@ -45,19 +46,19 @@ type Log struct {
 	Store store.Audit
 	Now   func() time.Time
 	Log   *slog.Logger
-	// Failed is told how many events the store did not take; nil: nobody is.
+	// Failed is called with the number of events that could not be stored; may
+	// be nil.
 	Failed func(events int)
 }
 
-// Write appends the changes. A change that was made and could not be audited
-// stands: its event goes to the server's log as an error instead, whole, so
-// that nothing is lost with the answer to the caller.
+// Write appends the changes. If that fails, the changes stay made, and each event
+// goes to the server's log as an error, complete. The caller is not told.
 func (l *Log) Write(ctx context.Context, changes ...Change) {
 	events := make([]store.AuditEvent, len(changes))
 	for i, c := range changes {
 		events[i] = l.event(c)
 	}
-	// The change is done: the caller's patience must not decide about this.
+	// The change is done. It must be audited even if the caller has gone.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	if err := l.Store.AppendAudit(ctx, events...); err != nil {
@@ -70,7 +71,8 @@ func (l *Log) Write(ctx context.Context, changes ...Change) {
 	}
 }
 
-// OutcomeOf is the outcome that an error means: its code, or done.
+// OutcomeOf returns the outcome of a change that ended with err: the error's
+// code, or done.
 func OutcomeOf(err error) string {
 	var f *apierr.Error
 	switch {

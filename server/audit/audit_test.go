@@ -14,8 +14,8 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
-// A change that was made and cannot be audited stands; its event is in the
-// server's log, whole.
+// The event of a change that cannot be audited goes to the server's log,
+// complete.
 func TestAuditThatCannotBeWrittenGoesToTheLog(t *testing.T) {
 	s, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data")})
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/grantd/grantd/server/leaks"
+	"github.com/grantd/grantd/server/tokenadmin"
 )
 
 func (a *app) leakCommand() *cobra.Command {
@@ -37,7 +37,7 @@ the shell's history.`,
 	return a.connectFlags(c)
 }
 
-func (a *app) leakPairs(r leaks.Result) {
+func (a *app) leakPairs(r tokenadmin.Leak) {
 	ended := "no"
 	if r.Ended {
 		ended = "yes"

@@ -1,4 +1,4 @@
-// Package clients is the feature "clients and their secrets": the rules in
-// service and secrets, the admin API in handler. The rules know neither gin
-// nor HTTP. Authenticating clients is server/auth's.
+// Package clients holds the rules of clients and their secrets (service.go,
+// secrets.go, spec.go) and their admin endpoints (handler.go). The rules know
+// neither gin nor HTTP. Authenticating clients belongs to server/auth.
 package clients

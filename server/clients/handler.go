@@ -12,7 +12,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Routes are the admin endpoints of clients and secrets (contract §4).
+// Routes returns the admin endpoints of clients and secrets.
 func Routes(s *Service) []admin.Route {
 	h := handler{s}
 	show := func(_ context.Context, c store.Client) (View, error) { return view(c), nil }
@@ -94,7 +94,7 @@ func (h handler) rotate(c *gin.Context) error {
 func (h handler) endSecret(c *gin.Context) error {
 	void := c.Query("void_tokens")
 	if void != "" && void != "true" && void != "false" {
-		return bad("void_tokens", "void_tokens is true or false")
+		return bad("void_tokens", "void_tokens must be true or false")
 	}
 	err := h.s.EndSecret(c.Request.Context(), admin.ActorOf(c), c.Param("id"), c.Param("sid"), void == "true")
 	if err != nil {

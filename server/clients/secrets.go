@@ -13,7 +13,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Bounds of secrets (contract §4).
+// Bounds of a client's secrets.
 const (
 	MaxLiveSecrets = 5
 	DefaultGrace   = 24 * time.Hour
@@ -22,13 +22,13 @@ const (
 
 var (
 	errNoSecret  = apierr.New(apierr.NotFound, "this client has no secret with this id")
-	errTooMany   = apierr.New(apierr.Conflict, "this client has five live secrets already: end one first, or rotate with grace 0s")
-	errGrace     = apierr.New(apierr.InvalidRequest, "grace is a duration from 0s to 30d, such as 24h").At("grace")
+	errTooMany   = apierr.New(apierr.Conflict, "this client already has five live secrets: end one first, or rotate with grace 0s")
+	errGrace     = apierr.New(apierr.InvalidRequest, "grace must be a duration from 0s to 30d, such as 24h").At("grace")
 	errNotActive = apierr.New(apierr.Conflict, "this client is deactivated: reactivate it first")
 )
 
-// Secrets lists the client's live secrets, oldest first, with their last use
-// (a few seconds behind). Errors: apierr.NotFound.
+// Secrets returns the client's live secrets, oldest first, with their last use,
+// which is a few seconds behind. Errors: apierr.NotFound.
 func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) {
 	c, err := s.Registry.Get(ctx, id)
 	if err != nil {
@@ -50,9 +50,9 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 	return views, nil
 }
 
-// Rotate gives the client a new secret and keeps the live ones for grace at
-// most: 0 ends them at once, and no secret lives longer than it would have.
-// The new secret cannot be read again.
+// Rotate gives the client a new secret. Its live secrets stay valid for grace,
+// or until their earlier end; 0 ends them at once. The new secret cannot be read
+// again.
 // Errors: apierr.NotFound, apierr.InvalidRequest, apierr.Conflict.
 func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace time.Duration) (Rotated, error) {
 	out := Rotated{ClientID: id}
@@ -78,6 +78,8 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 	return out, nil
 }
 
+// addSecret adds a new secret to the client and shortens the others. It sets
+// everything in out except the client.
 func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) error {
 	now := s.Registry.Now()
 	end := now.Add(grace)
@@ -107,9 +109,9 @@ func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) 
 	return nil
 }
 
-// EndSecret ends one secret at once, and with void every token that it
-// minted. Ending one that has ended already is no error, so that voiding can
-// follow. Errors: apierr.NotFound.
+// EndSecret ends one secret at once. With void it also ends every token that
+// the secret minted. Ending a secret that has ended is not an error, so that its
+// tokens can be voided later. Errors: apierr.NotFound.
 func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID string, void bool) error {
 	_, err := s.Registry.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "end_secret", ID: id,
@@ -138,16 +140,17 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 	return err
 }
 
-// withoutLongEnded drops secrets that ended so long ago that no token of
-// theirs can be asked about.
+// withoutLongEnded returns the secrets without those that ended so long ago that
+// all their tokens have expired.
 func withoutLongEnded(secrets []store.Secret, now time.Time) []store.Secret {
 	return slices.DeleteFunc(slices.Clone(secrets), func(s store.Secret) bool {
 		return s.ExpiresAt != nil && now.Sub(*s.ExpiresAt) > store.FeedRetention
 	})
 }
 
-// FindSecret answers whose generated secret this is, live or ended: a search
-// through all clients, for the rare case of a leak. Errors: apierr.NotFound.
+// FindSecret returns the client and the id of a generated secret, live or ended.
+// It searches all clients, for the rare case of a leak.
+// Errors: apierr.NotFound.
 func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secretID string, err error) {
 	secretID, ok := credential.SecretID(plain, s.o.Environment)
 	if !ok {

@@ -13,7 +13,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Options are what a Service needs.
+// Options is what a Service needs.
 type Options struct {
 	Environment string
 	Store       store.Clients
@@ -25,13 +25,15 @@ type Options struct {
 	Now         func() time.Time
 }
 
-// Orgs makes the org of a client if there is none.
+// Orgs creates the org of a client if there is none.
 type Orgs interface {
 	Ensure(ctx context.Context, by audit.Actor, id string) error
 }
 
-// Service holds the rules of clients and secrets. Every change is audited;
-// one that voids or ends something returns when every replica has it.
+// Service holds the rules of clients and secrets. Every change is audited. A
+// change that voids or ends something returns when every replica has applied it.
+// What all kinds of records have in common is the embedded Registry's: Get,
+// Deactivate, Reactivate, VoidTokens, Delete.
 type Service struct {
 	*registry.Registry[store.Client]
 	o Options
@@ -49,7 +51,7 @@ func New(o Options) *Service {
 	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
 }
 
-// Create makes a client with one secret, which is shown this once.
+// Create makes a client with one secret. The secret cannot be read again.
 // Errors: apierr.InvalidRequest, apierr.Conflict.
 func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Created, error) {
 	c, plain, err := s.build(spec)
@@ -70,16 +72,17 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 	return created, nil
 }
 
+// build returns the record that the spec describes, and its secret.
 func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) {
 	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, Head: s.Registry.NewHead()}
 	if c.ID == "" {
 		c.ID = credential.NewClientID()
 	}
 	if !field.ValidClientID(c.ID) {
-		return store.Client{}, "", bad("client_id", "client_id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
+		return store.Client{}, "", bad("client_id", "client_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
 	}
 	if c.OrgID != "" && !field.ValidID(c.OrgID) {
-		return c, "", bad("org_id", "org_id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+		return c, "", bad("org_id", "org_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
 	}
 	if err := spec.apply(&c, s.o.Catalogue()); err != nil {
 		return c, "", err
@@ -97,8 +100,8 @@ func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) 
 	return c, plain, nil
 }
 
-// Update changes what the spec gives. Taking away a scope or a resource voids
-// the client's tokens. version 0 means whatever version is stored.
+// Update changes the fields that the spec gives. Taking away a scope or a
+// resource voids the client's tokens. version is as in registry.Step.
 // Errors: apierr.NotFound, InvalidRequest, PreconditionFailed.
 func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (View, error) {
 	c, err := s.Registry.Change(ctx, registry.Step[store.Client]{
@@ -118,7 +121,7 @@ func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version
 	return view(c), err
 }
 
-// narrower says whether audiences were taken away: a client without any has
+// narrower reports whether audiences were taken away. A client without any has
 // tokens for every resource server.
 func narrower(before, after []string) bool {
 	if len(before) == 0 {

@@ -22,13 +22,13 @@ const (
 	maxURI       = 512
 )
 
-// Spec is what an operator gives of a client. A nil field is not given: at
-// creation it takes its default, in an update it stays as it is.
+// Spec is what an operator sets in a client. A nil field is absent: a new client
+// gets the default, and an update leaves the field as it is.
 type Spec struct {
 	Name         *string           `json:"name"`
 	Scope        *string           `json:"scope"`
 	DefaultScope *string           `json:"default_scope"`
-	TokenTTL     *int64            `json:"token_ttl"` // seconds; 0: the server's
+	TokenTTL     *int64            `json:"token_ttl"` // seconds; 0: the server's default
 	AuthMethods  *[]string         `json:"auth_methods"`
 	SourceIPs    *[]string         `json:"source_ips"`
 	Resources    *[]string         `json:"resources"`
@@ -37,13 +37,13 @@ type Spec struct {
 	Resource     *string           `json:"resource"`
 }
 
-// NewSpec is Spec and what cannot be changed later.
+// NewSpec is Spec with the fields that cannot be changed later.
 type NewSpec struct {
 	Spec
 	ClientID string `json:"client_id"`
 	OrgID    string `json:"org_id"`
-	// SecretHash brings a secret from elsewhere, as its bcrypt, PBKDF2 or
-	// Argon2id hash, instead of generating one.
+	// SecretHash is the bcrypt, PBKDF2 or Argon2id hash of a secret from
+	// elsewhere. "": a secret is generated.
 	SecretHash string `json:"secret_hash"`
 }
 
@@ -53,18 +53,19 @@ func bad(field, description string) error {
 	return apierr.New(apierr.InvalidRequest, description).At(field)
 }
 
-// apply puts what is given into the record, checked.
+// apply checks the fields that are given and puts them into the record.
+// Errors: apierr.InvalidRequest.
 func (s Spec) apply(c *store.Client, catalogue *scopes.Catalogue) error {
 	if s.Name != nil {
 		if utf8.RuneCountInString(*s.Name) > maxName || !utf8.ValidString(*s.Name) {
-			return bad("name", "name has at most 200 characters")
+			return bad("name", "name must have at most 200 characters")
 		}
 		c.Name = *s.Name
 	}
 	if s.TokenTTL != nil {
 		c.TokenTTL = time.Duration(*s.TokenTTL) * time.Second
 		if *s.TokenTTL != 0 && (*s.TokenTTL > int64(scopes.MaxTokenLife/time.Second) || c.TokenTTL < scopes.MinTokenLife) {
-			return bad("token_ttl", "token_ttl is 60 to 86400 seconds, or 0 for the server's")
+			return bad("token_ttl", "token_ttl must be 60 to 86400 seconds, or 0 for the server's default")
 		}
 	}
 	if err := s.applyScopes(c, catalogue); err != nil {
@@ -86,13 +87,13 @@ func (s Spec) applyScopes(c *store.Client, catalogue *scopes.Catalogue) (err err
 	}
 	if !scopes.Subset(c.DefaultScopes, c.Scopes) {
 		if s.DefaultScope != nil {
-			return bad("default_scope", "default_scope holds a name that scope does not")
+			return bad("default_scope", "default_scope has a name that scope does not have")
 		}
-		// Narrowing takes a scope out of the defaults too, but never all of
-		// them: without defaults everything that is allowed is one.
+		// Narrowing removes a scope from the defaults too, but never all of
+		// them: a client without defaults gets every scope that it may have.
 		c.DefaultScopes = slices.DeleteFunc(slices.Clone(c.DefaultScopes), func(n string) bool { return !slices.Contains(c.Scopes, n) })
 		if len(c.DefaultScopes) == 0 {
-			return bad("default_scope", "scope leaves none of the client's default scopes: give default_scope too")
+			return bad("default_scope", "scope leaves none of the client's default scopes: set default_scope too")
 		}
 	}
 	return nil
@@ -114,10 +115,10 @@ func (s Spec) applyLists(c *store.Client) error {
 		valid func(string) bool
 		says  string
 	}{
-		{s.AuthMethods, &c.AuthMethods, "auth_methods", func(m string) bool { return slices.Contains(auth.Methods, m) }, "auth_methods are client_secret_basic and client_secret_post"},
-		{s.SourceIPs, &c.SourceIPs, "source_ips", validRange, "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 64"},
-		{s.Resources, &c.Resources, "resources", validResource, "resources are absolute URIs without fragment, at most 16 of 512 characters"},
-		{s.Enforces, &c.Enforces, "enforces", func(e string) bool { return slices.Contains(tokens.Enforcements, e) }, "enforces are source_ip, endpoints, resources"},
+		{s.AuthMethods, &c.AuthMethods, "auth_methods", func(m string) bool { return slices.Contains(auth.Methods, m) }, "auth_methods may hold client_secret_basic and client_secret_post"},
+		{s.SourceIPs, &c.SourceIPs, "source_ips", validRange, "source_ips must be IP addresses or CIDRs such as 10.0.0.0/8, at most 64"},
+		{s.Resources, &c.Resources, "resources", validResource, "resources must be absolute URIs without a fragment, at most 16, each at most 512 characters"},
+		{s.Enforces, &c.Enforces, "enforces", func(e string) bool { return slices.Contains(tokens.Enforcements, e) }, "enforces may hold source_ip, endpoints and resources"},
 	} {
 		if l.given == nil {
 			continue
@@ -133,13 +134,13 @@ func (s Spec) applyLists(c *store.Client) error {
 	}
 	if s.TokenUses != nil {
 		if slices.ContainsFunc(*s.TokenUses, func(u store.TokenUse) bool { return !slices.Contains(uses, u) }) {
-			return bad("token_uses", "token_uses are client, customer, on_behalf, partner")
+			return bad("token_uses", "token_uses may hold client, customer, on_behalf and partner")
 		}
 		c.TokenUses = unique(*s.TokenUses)
 	}
 	if s.Resource != nil {
 		if *s.Resource != "" && !validResource(*s.Resource) {
-			return bad("resource", "resource is an absolute URI without fragment of at most 512 characters")
+			return bad("resource", "resource must be an absolute URI without a fragment, at most 512 characters")
 		}
 		c.Resource = *s.Resource
 	}
@@ -155,7 +156,7 @@ func validRange(s string) bool {
 
 func validResource(s string) bool {
 	u, err := url.Parse(s)
-	// An empty fragment is one too (RFC 8707 §2), which url.URL does not show.
+	// An empty fragment counts as one (RFC 8707 §2). url.URL does not show it.
 	return err == nil && u.IsAbs() && !strings.Contains(s, "#") && len(s) <= maxURI && (u.Host != "" || u.Opaque != "")
 }
 

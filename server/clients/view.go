@@ -8,8 +8,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// View is a client as the admin API and the audit show it: no hashes.
-// Times are UTC, token_ttl is in seconds.
+// View is a client as the admin API and the audit show it, without hashes.
+// Times are UTC. token_ttl is in seconds, null for the server's default.
 type View struct {
 	ClientID      string           `json:"client_id"`
 	Name          string           `json:"name"`
@@ -30,7 +30,7 @@ type View struct {
 	Version       uint64           `json:"version"`
 }
 
-// view shows a record; lists are never null.
+// view returns the view of a record. Lists are never null.
 func view(c store.Client) View {
 	v := View{
 		ClientID: c.ID, Name: c.Name, OrgID: c.OrgID,
@@ -54,7 +54,7 @@ func list[T any](l []T) []T {
 	return l
 }
 
-// SecretView is one live secret as it is listed; absent values are null.
+// SecretView is a live secret as it is listed. Absent values are null.
 type SecretView struct {
 	ID        string     `json:"id"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -62,17 +62,17 @@ type SecretView struct {
 	lastuse.View
 }
 
-// Created is a new secret: the only time it is shown.
+// Created is a new client with its secret, which is shown only here.
 type Created struct {
 	View
-	ClientSecret string `json:"client_secret,omitempty"` // absent where a hash was imported
+	ClientSecret string `json:"client_secret,omitempty"` // absent if a hash was imported
 	SecretID     string `json:"secret_id"`
 }
 
-// Rotated is what rotating a secret answers.
+// Rotated is the result of a rotation.
 type Rotated struct {
 	ClientID          string     `json:"client_id"`
 	ClientSecret      string     `json:"client_secret"`
 	SecretID          string     `json:"secret_id"`
-	PreviousExpiresAt *time.Time `json:"previous_expires_at"` // null: there was no live one
+	PreviousExpiresAt *time.Time `json:"previous_expires_at"` // null: there was no live secret
 }

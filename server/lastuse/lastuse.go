@@ -1,7 +1,7 @@
-// Package usage gathers what must not cost the hot path a write: when, from
-// where and how often each secret was used, how many tokens were issued, how
-// often authentication was refused. It writes them in batches; a crash loses
-// the last few seconds (design §4).
+// Package lastuse counts what must not cost the hot paths a write: when, from
+// where and how often each credential was used, how many tokens were issued, how
+// often authentication was refused. It writes the counts in batches. A crash
+// loses the last few seconds.
 package lastuse
 
 import (
@@ -18,8 +18,8 @@ import (
 
 const (
 	flushEvery = 2 * time.Second
-	// maxGathered bounds what waits for a flush, in different things; what
-	// comes on top is dropped while the store does not take it.
+	// maxGathered bounds the counters of each sort that wait for a flush. While
+	// the store is down, new ones beyond it are dropped.
 	maxGathered  = 100_000
 	flushTimeout = 5 * time.Second
 )
@@ -30,7 +30,8 @@ const (
 	ActionAuthFailed = "client.authentication_refused"
 )
 
-// credential is one of a client, or of another owner: that one's principal key.
+// credential identifies a counter. owner is a client's id, or the principal key
+// of another owner.
 type credential struct{ owner, id string }
 
 type gathered struct {
@@ -39,7 +40,7 @@ type gathered struct {
 	from  netip.Addr
 }
 
-// Recorder gathers. Safe for concurrent use; its methods do not block on
+// Recorder counts. Safe for concurrent use. Its Record methods do not wait for
 // the store.
 type Recorder struct {
 	uses  store.Uses
@@ -49,7 +50,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	used    map[credential]gathered
-	issued  map[credential]gathered // of a partner the id is org/token: neither holds a '/'
+	issued  map[credential]gathered // a partner's id is org/token; neither has a '/'
 	refused map[credential]gathered
 
 	stop chan struct{}
@@ -63,28 +64,28 @@ func New(uses store.Uses, a *audit.Log, now func() time.Time, log *slog.Logger) 
 	return r
 }
 
-// RecordUse notes a right authentication with the secret.
+// RecordUse counts a successful authentication with the secret.
 func (r *Recorder) RecordUse(clientID, secretID string, from netip.Addr) {
 	r.note(&r.used, credential{clientID, secretID}, from)
 }
 
-// RecordFailure notes a refused authentication of a known client.
+// RecordFailure counts a refused authentication of a client that exists.
 func (r *Recorder) RecordFailure(clientID string, from netip.Addr) {
 	r.note(&r.refused, credential{owner: clientID}, from)
 }
 
-// RecordIssue notes a token that was given out.
+// RecordIssue counts an issued token.
 func (r *Recorder) RecordIssue(clientID, secretID string, from netip.Addr) {
 	r.note(&r.issued, credential{clientID, secretID}, from)
 }
 
-// RecordPartnerUse notes that a partner's token was used.
+// RecordPartnerUse counts a use of a partner's token.
 func (r *Recorder) RecordPartnerUse(partnerID, tokenID string, from netip.Addr) {
 	r.note(&r.used, credential{store.PrincipalPartner(partnerID), tokenID}, from)
 }
 
-// RecordPartnerIssue notes a token that was given to a partner on behalf of an org,
-// for its own token.
+// RecordPartnerIssue counts a token that a partner got on behalf of an org in
+// exchange for its partner token.
 func (r *Recorder) RecordPartnerIssue(partnerID, tokenID, orgID string, from netip.Addr) {
 	r.note(&r.issued, credential{store.PrincipalPartner(partnerID), orgID + "/" + tokenID}, from)
 }
@@ -102,7 +103,7 @@ func (r *Recorder) note(into *map[credential]gathered, key credential, from neti
 	(*into)[key] = g
 }
 
-// Start writes every two seconds until Stop.
+// Start writes the counts every two seconds until Stop.
 func (r *Recorder) Start() {
 	go func() {
 		defer close(r.done)
@@ -120,13 +121,13 @@ func (r *Recorder) Start() {
 	}()
 }
 
-// Stop writes what is left and ends.
+// Stop writes what is left and waits for that.
 func (r *Recorder) Stop() {
 	close(r.stop)
 	<-r.done
 }
 
-// Flush writes what is gathered now.
+// Flush writes the counts now.
 func (r *Recorder) Flush(ctx context.Context) {
 	used, issued, refused := r.take()
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
@@ -138,7 +139,7 @@ func (r *Recorder) Flush(ctx context.Context) {
 			uses = append(uses, store.Use{Owner: owner, ID: k.id, Count: g.count, LastAt: g.at.UTC(), LastIP: address(g.from)})
 		}
 		if err := r.uses.AddUses(ctx, uses); err != nil {
-			r.log.WarnContext(ctx, "usage: not written, kept for the next time", "error", err)
+			r.log.WarnContext(ctx, "usage: not written, will be tried again", "error", err)
 			r.putBack(used)
 		}
 	}
@@ -158,7 +159,8 @@ func (r *Recorder) take() (used, issued, refused map[credential]gathered) {
 	return used, issued, refused
 }
 
-// putBack may count a use twice if the write that failed was carried out.
+// putBack adds uses that could not be written. A use counts twice if the store
+// carried out the write that failed.
 func (r *Recorder) putBack(used map[credential]gathered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -190,14 +192,14 @@ func appendChanges(changes []audit.Change, action, outcome string, m map[credent
 		case k.id != "":
 			c.Target = store.PrincipalSecret(k.owner, k.id)
 		default:
-			c.Actor.Name = "anonymous" // who was refused did not prove to be the client
+			c.Actor.Name = "anonymous" // a refused caller did not prove that it is the client
 		}
 		changes = append(changes, c)
 	}
 	return changes
 }
 
-// principal answers the key of the owner, and what it is.
+// principal returns the key of the owner and its kind.
 func (k credential) principal() (string, store.OwnerKind) {
 	if kind, _ := store.OwnerOf(k.owner); kind != "" {
 		return k.owner, kind

@@ -1,4 +1,4 @@
 // Package orgs holds the rules of orgs, the tenants that clients and customers
-// belong to, and their admin endpoints. That a deactivated org's clients are
-// refused is server/auth's; that its tokens are void is the feed's.
+// belong to, and their admin endpoints. Refusing the clients of a deactivated
+// org belongs to server/auth, voiding its tokens to server/feed.
 package orgs

@@ -7,7 +7,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Routes are the admin endpoints of orgs (contract §4).
+// Routes returns the admin endpoints of orgs.
 func Routes(s *Service) []admin.Route {
 	show := func(_ context.Context, o store.Org) (View, error) { return view(o), nil }
 	return append(admin.RecordRoutes("/orgs", s.Registry, show),

@@ -13,10 +13,10 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// maxName bounds a name, in characters: it stands in text messages.
+// maxName bounds a name, in characters. Names are part of text messages.
 const maxName = 64
 
-// Options are what a Service needs.
+// Options is what a Service needs.
 type Options struct {
 	Store store.Orgs
 	Feed  *feed.Feed
@@ -24,10 +24,10 @@ type Options struct {
 	Now   func() time.Time
 }
 
-// Service holds the rules of orgs. Every change is audited; one that voids
-// something returns when every replica has it. The clients and customers of an
-// org that is deleted stay, and are refused: there is no org that they belong
-// to.
+// Service holds the rules of orgs. Every change is audited. A change that voids
+// something returns when every replica has applied it. The clients and customers
+// of a deleted org stay, and are refused because their org is gone. What all
+// kinds of records have in common is the embedded Registry's.
 type Service struct {
 	*registry.Registry[store.Org]
 	store store.Orgs
@@ -45,12 +45,12 @@ func New(o Options) *Service {
 }
 
 var (
-	errID   = apierr.New(apierr.InvalidRequest, "an org's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -").At("org_id")
-	errName = apierr.New(apierr.InvalidRequest, "name is one line of 1 to 64 characters: customers read it in messages").At("name")
+	errID   = apierr.New(apierr.InvalidRequest, "an org's id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -").At("org_id")
+	errName = apierr.New(apierr.InvalidRequest, "name must be one line of 1 to 64 characters: customers read it in messages").At("name")
 )
 
-// Put makes the org, or gives it what the spec says. version 0 means whatever
-// is stored, or nothing. Errors: apierr.InvalidRequest, PreconditionFailed.
+// Put creates the org, or changes it to what the spec says. version is as in
+// registry.Step. Errors: apierr.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {
 	if !field.ValidID(id) {
 		return View{}, false, errID
@@ -72,8 +72,8 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	return view(o), created, err
 }
 
-// Ensure makes the org if there is none: a client's org is there from the
-// first client on, named as its id until somebody names it.
+// Ensure creates the org if there is none. A client's org exists from the first
+// client on. Its name is its id until someone sets another.
 func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
 	if _, err := s.store.Get(ctx, id); !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -83,11 +83,12 @@ func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
 		name = name[:maxName]
 	}
 	_, _, err := s.Registry.Put(ctx, s.first(id, Spec{Name: name}), registry.Step[store.Org]{
-		By: by, ID: id, Edit: func(*store.Org) error { return registry.ErrUnchanged }, // somebody else was first
+		By: by, ID: id, Edit: func(*store.Org) error { return registry.ErrUnchanged }, // someone else created it
 	})
 	return err
 }
 
+// first returns the record of a new org.
 func (s *Service) first(id string, spec Spec) store.Org {
 	return store.Org{ID: id, Name: spec.Name, Incarnation: registry.FirstVersion(), Head: s.Registry.NewHead()}
 }

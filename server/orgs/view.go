@@ -24,7 +24,7 @@ func view(o store.Org) View {
 	}
 }
 
-// Spec is what an operator gives of an org.
+// Spec is what an operator sets in an org.
 type Spec struct {
 	Name string `json:"name"`
 }

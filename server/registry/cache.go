@@ -17,13 +17,14 @@ import (
 const (
 	// maxCached bounds a cache, in records.
 	maxCached = 10_000
-	// cacheAge is the longest a record is used without a new read: a replica
-	// that died between writing a record and telling the feed is caught by it.
+	// cacheAge bounds how long a record is used without another read. It
+	// limits the damage of a replica that died after it wrote a record and
+	// before it told the feed.
 	cacheAge = time.Minute
 )
 
-// Cache answers records without asking the store as long as the feed says
-// that they have not changed (design §4: issuing reads nothing).
+// Cache returns records without a read of the store, as long as the feed says
+// that they have not changed. Safe for concurrent use.
 type Cache[R any] struct {
 	get       func(ctx context.Context, id string) (R, error)
 	principal func(id string) string
@@ -33,24 +34,24 @@ type Cache[R any] struct {
 	rereads   coalesce.Group[string, Lookup[R]]
 }
 
-// cachedRecord is a record with the view of the feed that was current before
-// it was read.
+// cachedRecord is a record with the feed's mark from before it was read
+// (invariant 5).
 type cachedRecord[R any] struct {
 	record *R
 	mark   feed.Mark
 	read   time.Time
 }
 
-// Lookup is what is known of a record.
+// Lookup is what a Cache found.
 type Lookup[R any] struct {
-	Record *R // nil: there is none; shared, not to be changed
-	// Mark of the feed that the record was good at: what is minted on it must
-	// carry that position.
+	Record *R // nil: there is none. It is shared: do not change it.
+	// Mark is a mark of the feed at which the record was current. What is
+	// minted because of the record must carry its position.
 	Mark   feed.Mark
-	Cached bool // the store was not asked
+	Cached bool // without a read of the store
 }
 
-// NewCache makes an empty cache of the records that s keeps.
+// NewCache makes an empty cache of the records in s.
 func NewCache[R any](kind store.Kind[R], s store.Records[R], f *feed.Feed) *Cache[R] {
 	return &Cache[R]{
 		get: s.Get, principal: kind.Principal, id: kind.ID, feed: f,
@@ -58,60 +59,63 @@ func NewCache[R any](kind store.Kind[R], s store.Records[R], f *feed.Feed) *Cach
 	}
 }
 
-// Get answers the record. Errors: store.ErrUnavailable.
+// Get returns the record, from memory if it is valid there.
+// Errors: feed.ErrStale, store.ErrUnavailable.
 func (c *Cache[R]) Get(ctx context.Context, id string) (Lookup[R], error) {
-	view, err := c.feed.Fresh(ctx)
+	mark, err := c.feed.Fresh(ctx)
 	if err != nil {
 		return Lookup[R]{}, err
 	}
-	if e, ok := c.cache.GetIfPresent(id); ok && c.valid(id, e, view) {
-		return Lookup[R]{Record: e.record, Mark: view, Cached: true}, nil
+	if e, ok := c.cache.GetIfPresent(id); ok && c.valid(id, e, mark) {
+		return Lookup[R]{Record: e.record, Mark: mark, Cached: true}, nil
 	}
-	return c.read(ctx, id, view)
+	return c.read(ctx, id, mark)
 }
 
-// Reread answers the store's own record, for a caller who is about to be
-// refused because of what may have changed a moment ago. A record that was
-// just read is not read twice, and who asks for the same one at the same time
-// shares a read: one that begins after each of them has come.
-// Errors: store.ErrUnavailable.
-func (c *Cache[R]) Reread(ctx context.Context, id string, k Lookup[R]) (Lookup[R], error) {
-	if !k.Cached {
-		return k, nil
+// Reread returns the record as the store has it, for a caller that is about to
+// refuse because of found. If found was read from the store, it is returned as
+// it is. Calls for the same record at the same time share one read, which
+// begins after each of them.
+// Errors: feed.ErrStale, store.ErrUnavailable.
+func (c *Cache[R]) Reread(ctx context.Context, id string, found Lookup[R]) (Lookup[R], error) {
+	if !found.Cached {
+		return found, nil
 	}
-	id = strings.Clone(id) // not a part of one caller's request
+	id = strings.Clone(id) // it may be a part of one caller's request, and outlives it
 	shared := context.WithoutCancel(ctx)
-	k, _, _, err := c.rereads.Do(ctx, id, func(int) (Lookup[R], error) {
-		view, err := c.feed.Fresh(shared)
+	found, _, _, err := c.rereads.Do(ctx, id, func(int) (Lookup[R], error) {
+		mark, err := c.feed.Fresh(shared)
 		if err != nil {
 			return Lookup[R]{}, err
 		}
-		return c.read(shared, id, view)
+		return c.read(shared, id, mark)
 	})
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	return k, err
+	return found, err
 }
 
-func (c *Cache[R]) read(ctx context.Context, id string, view feed.Mark) (Lookup[R], error) {
+// read reads the record from the store. mark is from before the read.
+func (c *Cache[R]) read(ctx context.Context, id string, mark feed.Mark) (Lookup[R], error) {
 	r, err := c.get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		c.cache.Invalidate(id)
-		return Lookup[R]{Mark: view}, nil
+		return Lookup[R]{Mark: mark}, nil
 	}
 	if err != nil {
 		return Lookup[R]{}, err
 	}
-	// Under the id of the record: the caller's may be a part of its request,
-	// whose secret would stay in memory with it.
-	c.cache.Set(c.id(&r), &cachedRecord[R]{record: &r, mark: view, read: time.Now()})
-	return Lookup[R]{Record: &r, Mark: view}, nil
+	// The key is the record's own id. The caller's id may be a part of its
+	// request, and would keep the whole request, with a secret, in memory.
+	c.cache.Set(c.id(&r), &cachedRecord[R]{record: &r, mark: mark, read: time.Now()})
+	return Lookup[R]{Record: &r, Mark: mark}, nil
 }
 
-func (c *Cache[R]) valid(id string, e *cachedRecord[R], view feed.Mark) bool {
-	if time.Since(e.read) > cacheAge || e.mark.Epoch != view.Epoch {
+// valid reports whether the cached record may be used at mark (invariant 6).
+func (c *Cache[R]) valid(id string, e *cachedRecord[R], mark feed.Mark) bool {
+	if time.Since(e.read) > cacheAge || e.mark.Epoch != mark.Epoch {
 		return false
 	}
-	return e.mark.Generation == view.Generation || !c.feed.Changed(c.principal(id), e.mark.Position)
+	return e.mark.Generation == mark.Generation || !c.feed.Changed(c.principal(id), e.mark.Position)
 }

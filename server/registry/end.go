@@ -8,7 +8,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Deactivate refuses the principal and voids its tokens, for good.
+// Deactivate refuses the principal from now on and voids its tokens for good.
 // Errors: apierr.NotFound.
 func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return g.Change(ctx, Step[R]{
@@ -18,13 +18,13 @@ func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string)
 			if h := g.kind.Head(r); h.DeactivatedAt == nil {
 				h.DeactivatedAt = &now
 			}
-			g.end(r, by, now)
+			g.endTokens(r, by, now)
 			return nil
 		},
 	})
 }
 
-// Reactivate takes the principal in again; its old tokens stay void.
+// Reactivate accepts the principal again. Its old tokens stay void.
 // Errors: apierr.NotFound.
 func (g *Registry[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return g.Change(ctx, Step[R]{
@@ -40,7 +40,7 @@ func (g *Registry[R]) VoidTokens(ctx context.Context, by audit.Actor, id string)
 	if g.kind.End != nil {
 		return g.Change(ctx, Step[R]{
 			By: by, Action: "void_tokens", ID: id,
-			Edit: func(r *R) error { g.end(r, by, g.Now()); return nil },
+			Edit: func(r *R) error { g.endTokens(r, by, g.Now()); return nil },
 		})
 	}
 	r, err := g.Get(ctx, id)
@@ -51,17 +51,17 @@ func (g *Registry[R]) VoidTokens(ctx context.Context, by audit.Actor, id string)
 	return r, err
 }
 
-// end ends the tokens that the record keeps, and notes that the feed has to
-// void the others.
-func (g *Registry[R]) end(r *R, by audit.Actor, now time.Time) {
+// endTokens ends the tokens that the record holds, and flags the record so that
+// the feed voids the others.
+func (g *Registry[R]) endTokens(r *R, by audit.Actor, now time.Time) {
 	g.kind.Head(r).Unannounced = true
 	if g.kind.End != nil {
 		g.kind.End(r, by.Name, now)
 	}
 }
 
-// Delete voids the principal's tokens, then removes the record. version 0
-// means whatever is stored. Errors: apierr.NotFound, apierr.PreconditionFailed.
+// Delete voids the principal's tokens and removes the record. version is as in
+// Step. Errors: apierr.NotFound, Conflict, PreconditionFailed.
 func (g *Registry[R]) Delete(ctx context.Context, by audit.Actor, id string, version uint64) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
@@ -81,15 +81,14 @@ func (g *Registry[R]) Delete(ctx context.Context, by audit.Actor, id string, ver
 	return err
 }
 
-// remove deactivates first, so that a replica that reads the record between
-// void and removal refuses it, and tells the feed again when it is gone.
+// remove takes the four steps of a deletion (invariant 9).
 func (g *Registry[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 	id, h, now := g.kind.ID(&r), g.kind.Head(&r), g.Now()
 	h.DeactivatedAt = &now
-	g.end(&r, by, now)
-	h.UnannouncedSince = g.feed.Position()
+	g.endTokens(&r, by, now)
+	g.stampUnannounced(h)
 	if err := g.kind.Store.Update(ctx, r); err != nil {
-		return g.asFault(err)
+		return g.apiError(err)
 	}
 	if err := g.feed.Append(ctx, g.Entry(store.EntryVoid, id, by)); err != nil {
 		return err
@@ -100,7 +99,7 @@ func (g *Registry[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 		}
 	}
 	if err := g.kind.Store.Delete(ctx, id, h.Version+1); err != nil {
-		return g.asFault(err)
+		return g.apiError(err)
 	}
 	return g.Announce(ctx, g.Entry(store.EntryVoid, id, by))
 }

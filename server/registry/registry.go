@@ -1,7 +1,3 @@
-// Package records changes what operators manage (clients, orgs, customers, partners, grants):
-// by compare-and-set, told to the feed, awaited on every replica, and audited
-// whatever came of it. What a record holds and what may be changed of it is
-// the features'.
 package registry
 
 import (
@@ -18,34 +14,36 @@ import (
 )
 
 const (
-	// casTries is how often a change is tried again when the record was
-	// changed by somebody else in the meantime.
+	// casTries is how often a change is tried when others change the same
+	// record at the same time.
 	casTries = 5
 	// changeTimeout bounds a change from the first read to the last replica.
 	changeTimeout = 30 * time.Second
 )
 
-// Kind is one kind of record: how it is kept and what it is called.
+// Kind describes one kind of record to a Registry.
 type Kind[R any] struct {
 	store.Kind[R]
 	Store store.Records[R]
 	Valid func(id string) bool
 	Head  func(*R) *store.Head
-	View  func(R) any // for the audit: without secrets
-	// Uncached: nobody remembers that there is no such record, so the feed is
-	// not told of a new one.
+	View  func(R) any // what the audit shows: no secrets
+	// Uncached says that no Cache holds these records: the feed is not told of
+	// a new one.
 	Uncached bool
-	// Tidy drops from a record that is written what has ended; nil: nothing.
+	// Tidy is called with each record before it is written, and drops what
+	// ended long ago; nil: nothing.
 	Tidy func(r *R, now time.Time)
-	// End ends the tokens that are kept in the record itself, where the feed
-	// forgets them after a day; nil: there are none.
+	// End ends the tokens that the record itself holds. A void in the feed is
+	// not enough for those: it is dropped after a day. nil: there are none.
 	End func(r *R, by string, now time.Time)
-	// Remove removes what belongs to a record that is about to go, and is
-	// void; nil: there is nothing.
+	// Remove is called with a record that is void and about to be removed, and
+	// removes what belongs to it. A deletion that is repeated calls it again.
+	// nil: nothing belongs to it.
 	Remove func(context.Context, R) error
 }
 
-// Registry changes the records of one kind.
+// Registry changes the records of one kind. Safe for concurrent use.
 type Registry[R any] struct {
 	kind  Kind[R]
 	feed  *feed.Feed
@@ -67,41 +65,40 @@ func New[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() time.Time
 	return &Registry[R]{
 		kind: kind, feed: f, audit: log, now: now,
 		absent:  say(apierr.NotFound, "there is no %s with this id", kind.Name),
-		exists:  say(apierr.Conflict, "%s %s with this id exists already", article, kind.Name),
-		changed: say(apierr.Conflict, "the %s was changed by somebody else in the meantime; try again", kind.Name),
-		stale:   say(apierr.PreconditionFailed, "the %s has changed since it was read; read it again", kind.Name),
-		unmet:   say(apierr.PreconditionFailed, "there is no %s with this id, and one was wanted", kind.Name),
+		exists:  say(apierr.Conflict, "%s %s with this id already exists", article, kind.Name),
+		changed: say(apierr.Conflict, "someone else changed the %s at the same time: try again", kind.Name),
+		stale:   say(apierr.PreconditionFailed, "the %s has changed since it was read: read it again", kind.Name),
+		unmet:   say(apierr.PreconditionFailed, "there is no %s with this id, and If-Match requires one", kind.Name),
 	}
 }
 
-// Now is the time as records have it: whole seconds, UTC.
+// Now returns the time as records hold it: whole seconds, UTC.
 func (g *Registry[R]) Now() time.Time { return g.now().UTC().Truncate(time.Second) }
 
-// NewHead is that of a record that is made now.
+// NewHead returns the head of a record that is made now.
 func (g *Registry[R]) NewHead() store.Head {
 	now := g.Now()
 	return store.Head{CreatedAt: now, UpdatedAt: now, Version: FirstVersion()}
 }
 
-// FirstVersion answers another number each time: a change that was begun for
-// a deleted record must not fit the next one of the same id. It is small
-// enough for every JSON parser.
+// FirstVersion returns a random version for a new record (invariant 3). It is
+// small enough for every JSON parser.
 func FirstVersion() uint64 { return 1 + uint64(rand.Uint32()) }
 
 // Version returns the version of the record.
 func (g *Registry[R]) Version(r R) uint64 { return g.kind.Head(&r).Version }
 
-// Get answers one record. Errors: apierr.NotFound.
+// Get returns the record as the store has it. Errors: apierr.NotFound.
 func (g *Registry[R]) Get(ctx context.Context, id string) (R, error) {
 	if !g.kind.Valid(id) {
 		return *new(R), g.absent
 	}
 	r, err := g.kind.Store.Get(ctx, id)
-	return r, g.asFault(err)
+	return r, g.apiError(err)
 }
 
-// Announce tells the feed and waits for every replica; with no entry it does
-// neither.
+// Announce appends the entries to the feed and waits for every replica.
+// Without entries it does neither.
 func (g *Registry[R]) Announce(ctx context.Context, entries ...store.Entry) error {
 	if len(entries) == 0 {
 		return nil
@@ -112,23 +109,25 @@ func (g *Registry[R]) Announce(ctx context.Context, entries ...store.Entry) erro
 	return g.feed.Settle(ctx)
 }
 
-// Audit writes what came of a change of the record; actor, target and the
-// kind's name before the action are added.
+// Audit writes the audit event of a change that ended with err. It sets the
+// actor, the target and the outcome, and puts the kind's name before the
+// action.
 func (g *Registry[R]) Audit(ctx context.Context, by audit.Actor, id string, c audit.Change, err error) {
 	c.Actor, c.Action, c.Target = by, g.kind.Name+"."+c.Action, g.kind.Principal(id)
 	if !g.kind.Valid(id) {
-		c.Target = g.kind.Principal("?") // it may be a credential that somebody pasted
+		c.Target = g.kind.Principal("?") // someone may have pasted a credential here
 	}
 	c.Outcome = audit.OutcomeOf(err)
 	g.audit.Write(ctx, c)
 }
 
-// Entry is the feed's entry that tells of the record, or voids its tokens.
+// Entry returns a feed entry about the record.
 func (g *Registry[R]) Entry(kind store.EntryKind, id string, by audit.Actor) store.Entry {
 	return store.Entry{Kind: kind, Key: g.kind.Principal(id), By: by.Name}
 }
 
-func (g *Registry[R]) asFault(err error) error {
+// apiError turns an error of the store into what the caller is told.
+func (g *Registry[R]) apiError(err error) error {
 	switch {
 	case err == nil:
 		return nil

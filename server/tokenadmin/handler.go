@@ -1,5 +1,8 @@
-// Package tokenadmin is the admin side of tokens: explaining one and ending
-// one (contract §4). The rules are in server/tokens.
+// Package tokenadmin holds the admin endpoints of tokens and leaked
+// credentials: it explains a token, ends one or all, and ends a token or secret
+// that was found where it should not be. The rules of tokens are in
+// server/tokens, those of secrets in server/clients, those of partner tokens in
+// server/partners. See ADMIN_API.md in server/admin.
 package tokenadmin
 
 import (
@@ -18,36 +21,39 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Partners ends partner tokens, which are records and no tokens of the store's.
+// Partners ends partner tokens. They are parts of records, not stored tokens.
 type Partners interface {
 	RevokePresented(ctx context.Context, by audit.Actor, presented string) (partnerID, tokenID string, ok bool, err error)
 	RevokeByID(ctx context.Context, by audit.Actor, tokenID string) (ok bool, err error)
 	VoidAll(ctx context.Context, by audit.Actor) error
 }
 
-// Handler answers the token endpoints of the admin API.
+// Handler handles the requests.
 type Handler struct {
 	Tokens   *tokens.Service
+	Secrets  Secrets
 	Partners Partners
 	Feed     *feed.Feed
 	Audit    *audit.Log
 }
 
-// Routes are the endpoints.
+// Routes returns the endpoints.
 func (h Handler) Routes() []admin.Route {
 	return []admin.Route{
 		{Method: http.MethodPost, Path: "/tokens/explain", Handle: h.explain, Reads: true},
 		{Method: http.MethodPost, Path: "/tokens/revoke", Handle: h.revoke},
 		{Method: http.MethodPost, Path: "/tokens/void-all", Handle: h.voidAll},
+		{Method: http.MethodPost, Path: "/leaks", Handle: h.reportLeak},
 	}
 }
 
-const maxToken = 4096
+// maxCredential is the longest token or secret that is read, in bytes.
+const maxCredential = 4096
 
 var (
 	errNoToken = apierr.New(apierr.InvalidRequest, "token is missing").At("token")
 	errWhich   = apierr.New(apierr.InvalidRequest, "send either token or jti")
-	errJTI     = apierr.New(apierr.InvalidRequest, "jti is not one of this server").At("jti")
+	errJTI     = apierr.New(apierr.InvalidRequest, "jti is not the id of a token of this server").At("jti")
 	errUnknown = apierr.New(apierr.NotFound, "there is no such token: it has expired, was made elsewhere, or was damaged in copying")
 )
 
@@ -58,7 +64,7 @@ func (h Handler) explain(c *gin.Context) error {
 	if err := web.ReadJSON(c, &body, false); err != nil {
 		return err
 	}
-	if body.Token == "" || len(body.Token) > maxToken {
+	if body.Token == "" || len(body.Token) > maxCredential {
 		return errNoToken
 	}
 	x, err := h.Tokens.Explain(c.Request.Context(), body.Token)
@@ -77,7 +83,7 @@ func (h Handler) revoke(c *gin.Context) error {
 	if err := web.ReadJSON(c, &body, false); err != nil {
 		return err
 	}
-	if (body.Token == "") == (body.ID == "") || len(body.Token) > maxToken {
+	if (body.Token == "") == (body.ID == "") || len(body.Token) > maxCredential {
 		return errWhich
 	}
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
@@ -121,7 +127,8 @@ func revoked(c *gin.Context, jti string) {
 	}{jti})
 }
 
-// revokePartner ends a partner token, if it is one; its id is its jti.
+// revokePartner ends a partner token. Its id serves as its jti. ok is false if
+// it is none.
 func (h Handler) revokePartner(ctx context.Context, by audit.Actor, presented, jti string) (id string, ok bool, err error) {
 	if jti != "" {
 		ok, err = h.Partners.RevokeByID(ctx, by, jti)
@@ -131,8 +138,8 @@ func (h Handler) revokePartner(ctx context.Context, by audit.Actor, presented, j
 	return id, ok, err
 }
 
-// voidAll makes every token that was issued before inactive, in O(1). That those
-// which partners hold have ended is written into their records then.
+// voidAll makes every token that was issued before inactive, in O(1). Then it
+// writes into the partners' records that the partner tokens have ended.
 func (h Handler) voidAll(c *gin.Context) error {
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
 	err := h.Feed.Append(ctx,
@@ -151,7 +158,7 @@ func (h Handler) voidAll(c *gin.Context) error {
 	return nil
 }
 
-// Revoked is the audit of a revocation; err is what came of it.
+// Revoked returns the audit event of a revocation that ended with err.
 func Revoked(by audit.Actor, t *store.Token, jti string, err error) audit.Change {
 	return audit.Change{
 		Actor: by, Action: "token.revoke", Target: "token:" + jti, Outcome: audit.OutcomeOf(err),

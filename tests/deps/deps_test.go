@@ -47,7 +47,7 @@ var layers = map[string]layer{
 	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared, "server/version": shared,
 	"server/phone": shared, "server/senders": shared, "server/registry": shared, "server/credential": shared, "server/field": shared,
 
-	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/leaks": features,
+	"server/oauth": features, "server/clients": features, "server/tokenadmin": features,
 	"server/orgs": features, "server/customers": features, "server/partners": features,
 
 	"server":              wiring,

@@ -1,4 +1,4 @@
-package leaks_test
+package tokenadmin_test
 
 import (
 	"net/url"
@@ -12,8 +12,8 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// With the store away nobody is told that a credential is unknown, or that it
-// is ended; a repeated report ends it.
+// While the store is away, a report neither says that a credential is unknown
+// nor that it has ended. Repeating the report ends it.
 func TestLeakWithTheStoreAway(t *testing.T) {
 	opened, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: time.Now})
 	if err != nil {
