@@ -5,9 +5,9 @@ package protocol_test
 // followed by a slash and what is special about the row. The RFC section that
 // a rule comes from is in parentheses; a rule without one is grantd's choice.
 //
-// Limits on failures and requests are tested in tests/limits, and what replicas
-// know of one another in tests/replicas. private_key_jwt, mutual TLS, DPoP and
-// authorization_details are not supported.
+// Limits on failures and requests are tested in tests/service, and what two
+// servers on one Redis know about each other in tests/redis. private_key_jwt,
+// mutual TLS, DPoP and authorization_details are not supported.
 var rules = map[string]string{
 	// The token endpoint: methods, transport, media types.
 	"get_is_refused":              "GET at the token endpoint is 405 with Allow: POST and issues nothing (RFC 6749 §3.2, RFC 9110 §15.5.6)",

@@ -118,7 +118,7 @@ func (a *authority) get(client *http.Client, url string) (tlsResponse, error) {
 	return tlsResponse{StatusCode: res.StatusCode, Proto: res.Proto, ProtoMajor: res.ProtoMajor, TLS: res.TLS}, nil
 }
 
-// tlsResponse is what the tests look at of a response.
+// tlsResponse is the part of a response that the tests check.
 type tlsResponse struct {
 	StatusCode int
 	Proto      string

@@ -1,15 +1,16 @@
-// Package service_test tests one grantd from outside, in what the protocol
-// leaves to it:
+// Package service_test tests one server from outside, beyond the rules of the
+// protocol:
 //
-//   - what it does with too much: failed client authentication, too many
-//     tokens, large headers and bodies, and what a caller may learn from the
-//     time that a refusal takes;
-//   - what the listeners do over TLS, and what a listener behind a proxy that
-//     ends TLS accepts from it;
-//   - OAuth clients that people really use, Go's and Node's: what the standards
-//     leave open, they decide;
-//   - that credentials show nowhere. TestSecretsOnEmbedded and
-//     TestSecretsOnRedis use credentials, right ones and wrong ones, in every place where somebody might put one,
-//     and then look for them: in the log at its most talkative, in the metrics,
-//     in the audit, and in every byte that the store wrote.
+//   - Limits: on failed client authentication (RFC 6749 §2.3.1), on tokens and
+//     codes, and on the size of headers and bodies. The time of a refusal tells
+//     a caller nothing (RFC 6749 §10.10, RFC 7662 §4).
+//   - TLS: credentials never travel in plain HTTP (RFC 6749 §3.2), and behind a
+//     proxy that terminates TLS only a trusted proxy is believed (RFC 9700
+//     §4.13).
+//   - Clients: popular OAuth clients of Go and Node work. Where the standards
+//     leave a choice, grantd does what these clients expect.
+//   - Secrets: TestSecretsOnEmbedded and TestSecretsOnRedis use credentials,
+//     right ones and wrong ones, in every place where a caller might put one.
+//     Then they search for them in the debug log, the metrics, the audit trail
+//     and every byte that the store has written.
 package service_test

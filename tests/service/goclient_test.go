@@ -18,7 +18,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// oddID has every character that ids may have and forms must encode.
+// oddID has every special character that client ids may have.
 const oddID = "billing.service~1_a-b"
 
 const resource = "https://api.example/v1"

@@ -28,8 +28,9 @@ func TestSecretsOnEmbedded(t *testing.T) {
 	tell(t, func(c *config.Config) { c.Store.Embedded.Path = dir }, func() []byte { return everything(t, dir) })
 }
 
-// TestSecretsOnRedis looks into files too: Redis keeps every write in its append-only file, also those of records that
-// are gone, and everything that is there in its dump; neither is compressed.
+// TestSecretsOnRedis also searches the files of Redis: its append-only file has
+// every write, even of deleted records, and its dump has every record. Neither is
+// compressed.
 func TestSecretsOnRedis(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -84,7 +84,7 @@ func everything(t *testing.T, dir string) []byte {
 	return all
 }
 
-// TestSecretSearch: each form is found where it is planted.
+// TestSecretSearch checks that the search finds each form.
 func TestSecretSearch(t *testing.T) {
 	t.Parallel()
 	secret := "gs_sandbox_Ab3dEf7h_" + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xa5, 0x17}, 16))
