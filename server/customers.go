@@ -35,7 +35,7 @@ func (s *Server) openSender() (senders.Sender, error) {
 	return senders.NewLog(s.terminal, s.log), nil
 }
 
-// wireCustomers plugs customers and their tokens in.
+// wireCustomers makes the services and handlers of customers and their tokens.
 func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.Cache[store.Org]) {
 	cfg, limits := s.cfg.Customers, s.cfg.Limits
 	s.customers = customers.New(customers.Options{

@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// lazyListener's connections move their deadlines lazily. net/http sets five
-// for each request, nearly all of them later than the one before; to set a
-// socket's costs a timer each time, and all of them together as much as
-// checking a token.
+// lazyListener accepts connections that set their deadlines lazily. net/http sets
+// five for each request, nearly all of them later than the one before. Each costs
+// a timer of the socket, and together they cost as much as checking a token.
 type lazyListener struct{ net.Listener }
 
 func (l lazyListener) Accept() (net.Conn, error) {
@@ -22,9 +21,9 @@ func (l lazyListener) Accept() (net.Conn, error) {
 	return &lazyConn{Conn: c}, nil
 }
 
-// lazyConn keeps the deadlines that it was given, but tells the socket only
-// of one that is earlier than what the socket has. A deadline that comes too
-// early then is moved to where it should be, and what it broke off goes on.
+// lazyConn keeps the deadlines that it gets, but sets the socket's only if the new
+// one is earlier. When the socket's deadline then passes too early, lazyConn sets
+// the right one and resumes what was interrupted.
 type lazyConn struct {
 	net.Conn
 	reading, writing deadline
@@ -33,7 +32,7 @@ type lazyConn struct {
 func (c *lazyConn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.reading.early(c.Conn.SetReadDeadline) {
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.reading.extend(c.Conn.SetReadDeadline) {
 			continue
 		}
 		return n, err
@@ -44,7 +43,7 @@ func (c *lazyConn) Write(b []byte) (written int, err error) {
 	for {
 		n, err := c.Conn.Write(b[written:])
 		written += n
-		if errors.Is(err, os.ErrDeadlineExceeded) && c.writing.early(c.Conn.SetWriteDeadline) {
+		if errors.Is(err, os.ErrDeadlineExceeded) && c.writing.extend(c.Conn.SetWriteDeadline) {
 			continue
 		}
 		return written, err
@@ -63,8 +62,8 @@ func (c *lazyConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// deadline is one that was asked for, and the one that the socket has: the
-// same or an earlier one. Zero: none.
+// deadline is the deadline that was asked for and the one that the socket has,
+// which is not later. Zero: there is none.
 type deadline struct {
 	mu           sync.Mutex
 	asked, armed time.Time
@@ -80,9 +79,9 @@ func (d *deadline) set(t time.Time, arm func(time.Time) error) error {
 	return d.arm(arm)
 }
 
-// early says whether the socket's deadline passed before the one that was
-// asked for; it is moved there then.
-func (d *deadline) early(arm func(time.Time) error) bool {
+// extend sets the socket's deadline to the one that was asked for, and reports
+// whether that is still to come.
+func (d *deadline) extend(arm func(time.Time) error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.asked.IsZero() && !time.Now().Before(d.asked) {

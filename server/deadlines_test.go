@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// counting counts how often the socket is told of a deadline.
-type counting struct {
+// countingConn counts how often a deadline of the socket is set.
+type countingConn struct {
 	net.Conn
-	told int
+	set int
 }
 
-func (c *counting) SetReadDeadline(t time.Time) error {
-	c.told++
+func (c *countingConn) SetReadDeadline(t time.Time) error {
+	c.set++
 	return c.Conn.SetReadDeadline(t)
 }
 
-func (c *counting) SetWriteDeadline(t time.Time) error {
-	c.told++
+func (c *countingConn) SetWriteDeadline(t time.Time) error {
+	c.set++
 	return c.Conn.SetWriteDeadline(t)
 }
 
-func pipe(t *testing.T) (lazy *lazyConn, told *counting, other net.Conn) {
+func pipe(t *testing.T) (lazy *lazyConn, socket *countingConn, other net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -47,16 +47,16 @@ func pipe(t *testing.T) (lazy *lazyConn, told *counting, other net.Conn) {
 	}
 	other = <-dialed
 	t.Cleanup(func() { c.Close(); other.Close() })
-	told = &counting{Conn: c}
-	return &lazyConn{Conn: told}, told, other
+	socket = &countingConn{Conn: c}
+	return &lazyConn{Conn: socket}, socket, other
 }
 
-// tick is a short time; the tests below want it to have passed, and never
-// that it has not.
+// tick is a short time. The tests below expect that it has passed, never that it
+// has not.
 const tick = 30 * time.Millisecond
 
-func TestLaterDeadlinesAreNotTold(t *testing.T) {
-	lazy, told, _ := pipe(t)
+func TestLaterDeadlinesAreNotSet(t *testing.T) {
+	lazy, socket, _ := pipe(t)
 	for range 100 { // as net/http does for each request
 		now := time.Now()
 		for _, at := range []time.Time{now.Add(time.Minute), {}, now.Add(time.Minute + time.Second), now.Add(2 * time.Minute)} {
@@ -65,8 +65,8 @@ func TestLaterDeadlinesAreNotTold(t *testing.T) {
 			}
 		}
 	}
-	if told.told != 1 {
-		t.Errorf("the socket was told %d times, want once", told.told)
+	if socket.set != 1 {
+		t.Errorf("the deadline of the socket was set %d times, want once", socket.set)
 	}
 }
 
@@ -105,7 +105,8 @@ func TestDeadlinesHold(t *testing.T) {
 	}
 }
 
-// TestNoDeadlineIsNone: one that was taken back, or moved, breaks off nothing.
+// TestNoDeadlineIsNone shows that a deadline that was removed or moved interrupts
+// nothing.
 func TestNoDeadlineIsNone(t *testing.T) {
 	for name, last := range map[string]time.Time{"none": {}, "later": time.Now().Add(time.Hour)} {
 		lazy, _, other := pipe(t)
@@ -119,9 +120,9 @@ func TestNoDeadlineIsNone(t *testing.T) {
 	}
 }
 
-// TestReadIsBrokenOff as net/http does it when a handler ends while it waits
-// for what the client does next.
-func TestReadIsBrokenOff(t *testing.T) {
+// TestReadIsInterrupted interrupts a read as net/http does when a handler ends
+// while net/http waits for the next bytes of the client.
+func TestReadIsInterrupted(t *testing.T) {
 	lazy, _, other := pipe(t)
 	for range 50 {
 		if err := lazy.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
@@ -130,7 +131,7 @@ func TestReadIsBrokenOff(t *testing.T) {
 		var reader sync.WaitGroup
 		reader.Go(func() {
 			if _, err := lazy.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("broken off: %v", err)
+				t.Errorf("interrupted: %v", err)
 			}
 		})
 		if err := lazy.SetReadDeadline(time.Unix(1, 0)); err != nil {
@@ -149,8 +150,9 @@ func TestReadIsBrokenOff(t *testing.T) {
 	}
 }
 
-// TestWriteGoesOn: a write that is broken off too early goes on where it was.
-func TestWriteGoesOn(t *testing.T) {
+// TestWriteResumes shows that a write that was interrupted too early resumes where
+// it was.
+func TestWriteResumes(t *testing.T) {
 	lazy, _, other := pipe(t)
 	if err := errors.Join(lazy.SetWriteDeadline(time.Now().Add(tick)), lazy.SetWriteDeadline(time.Now().Add(time.Hour))); err != nil {
 		t.Fatal(err)
@@ -165,7 +167,7 @@ func TestWriteGoesOn(t *testing.T) {
 			t.Errorf("wrote %d bytes, error %v", n, err)
 		}
 	})
-	time.Sleep(2 * tick) // the first deadline is to pass meanwhile
+	time.Sleep(2 * tick) // so that the first deadline passes
 	got := make([]byte, len(sent))
 	if _, err := io.ReadFull(other, got); err != nil {
 		t.Fatal(err)

@@ -1,3 +1,3 @@
-// Package server wires grantd together: the store, the shared parts, the
-// features, the listeners, and their orderly end. It holds no rules.
+// Package server puts grantd together: the store, the shared parts, the features
+// and the listeners. It also stops them in order. It holds no rules.
 package server

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// expiringWithin is how soon a credential ends that is counted as expiring.
+	// expiringWithin is how soon a credential must end to count as expiring.
 	expiringWithin = 7 * 24 * time.Hour
 	expiringEvery  = 10 * time.Minute
 	expiringPage   = 500
 )
 
-// startExpiring counts the credentials that end soon, now and every ten
-// minutes until Stop: who watches the metrics replaces them in time.
+// startExpiring counts the credentials that end soon, now and every ten minutes
+// until Stop, so that operators who watch the metrics can replace them in time.
 func (s *Server) startExpiring() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -42,27 +42,27 @@ func (s *Server) startExpiring() {
 	})
 }
 
-// credentials are those that the records of one kind hold.
+// credentials are those in the records of one kind.
 type credentials[R any] struct {
 	name    string
 	records store.Records[R]
 	id      func(*R) string
-	ends    func(r *R, now time.Time) []time.Time // of those that can be used now
-	tell    func(n int)
+	ends    func(r *R, now time.Time) []time.Time // of the live ones
+	report  func(n int)
 }
 
-// count tells how many of them end soon.
+// count reports how many of them end soon.
 func (c credentials[R]) count(ctx context.Context, s *Server) {
-	n, err := c.ending(ctx, s.now())
+	n, err := c.countEnding(ctx, s.now())
 	switch {
 	case err == nil:
-		c.tell(n)
+		c.report(n)
 	case ctx.Err() == nil:
 		s.log.WarnContext(ctx, c.name+" that end soon are not counted; the last count stays", "error", err)
 	}
 }
 
-func (c credentials[R]) ending(ctx context.Context, now time.Time) (n int, err error) {
+func (c credentials[R]) countEnding(ctx context.Context, now time.Time) (n int, err error) {
 	for after := ""; ; {
 		page, err := c.records.List(ctx, store.Page{After: after, Limit: expiringPage})
 		if err != nil {

@@ -18,15 +18,15 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// Goals of allocations for one request through the whole handler chain, from
-// the router to the written answer. What net/http allocates is not counted.
+// Allocations that one request may make, from the router to the written response.
+// Those of net/http do not count.
 const (
 	issueAllocations      = 25
 	introspectAllocations = 10
 )
 
-// hotPath is a server whose public handler is called directly, as net/http
-// would, with the same request again and again.
+// hotPath is a server whose public handler is called directly, as net/http would,
+// with the same request every time.
 type hotPath struct {
 	server  *Server
 	handler http.Handler
@@ -65,7 +65,7 @@ func (h *hotPath) client(t testing.TB, id, scope string) clients.Created {
 	return c
 }
 
-// discard is a response that is thrown away but for its status and body.
+// discard is a response of which only status and body are kept.
 type discard struct {
 	header http.Header
 	status int
@@ -76,13 +76,14 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 func (d *discard) Write(b []byte) (int, error) { d.body = append(d.body, b...); return len(b), nil }
 
-// body is a request body that can be read again.
+// body is a request body that can be read repeatedly.
 type body struct{ *bytes.Reader }
 
 func (body) Close() error { return nil }
 
-// call answers a function that makes the request once and answers its body.
-func (h *hotPath) call(t testing.TB, path string, form url.Values) func() []byte {
+// request returns a function that makes the request once and returns the body of
+// the response.
+func (h *hotPath) request(t testing.TB, path string, form url.Values) func() []byte {
 	t.Helper()
 	b := body{bytes.NewReader([]byte(form.Encode()))}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, path, b)
@@ -106,20 +107,20 @@ func (h *hotPath) call(t testing.TB, path string, form url.Values) func() []byte
 	}
 }
 
-// calls answers what is measured: issuing, and introspecting the same token
-// again and again.
-func (h *hotPath) calls(t testing.TB) (issue, introspect func() []byte) {
+// requests returns the requests that are measured: one that issues a token, and one
+// that introspects the same token every time.
+func (h *hotPath) requests(t testing.TB) (issue, introspect func() []byte) {
 	t.Helper()
 	c := h.client(t, "billing", "users:read users:write customers")
 	rs := h.client(t, "users-api", "introspect")
-	issue = h.call(t, oauth.PathToken, url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret}, "scope": {"users:read"}})
+	issue = h.request(t, oauth.PathToken, url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret}, "scope": {"users:read"}})
 	var token struct {
 		Value string `json:"access_token"`
 	}
 	if err := json.Unmarshal(issue(), &token); err != nil {
 		t.Fatal(err)
 	}
-	introspect = h.call(t, oauth.PathIntrospect, url.Values{"client_id": {rs.ClientID}, "client_secret": {rs.ClientSecret}, "token": {token.Value}})
+	introspect = h.request(t, oauth.PathIntrospect, url.Values{"client_id": {rs.ClientID}, "client_secret": {rs.ClientSecret}, "token": {token.Value}})
 	if !bytes.Contains(introspect(), []byte(`"active":true`)) {
 		t.Fatal("the token is not active")
 	}
@@ -141,7 +142,7 @@ var stores = map[string]func(testing.TB) func(*config.Config){"redis": onRedis, 
 func BenchmarkIssue(b *testing.B) {
 	for name, on := range stores {
 		b.Run(name, func(b *testing.B) {
-			issue, _ := newHotPath(b, on(b)).calls(b)
+			issue, _ := newHotPath(b, on(b)).requests(b)
 			b.ReportAllocs()
 			for b.Loop() {
 				issue()
@@ -151,21 +152,21 @@ func BenchmarkIssue(b *testing.B) {
 }
 
 func BenchmarkIntrospectHot(b *testing.B) {
-	_, introspect := newHotPath(b, onRedis(b)).calls(b)
+	_, introspect := newHotPath(b, onRedis(b)).requests(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		introspect()
 	}
 }
 
-// TestAllocations holds the goals of allocations. The race detector makes
-// sync.Pool forget on purpose, so it is not asked there.
+// TestAllocations does not run under the race detector, which makes sync.Pool
+// forget on purpose.
 func TestAllocations(t *testing.T) {
 	if raceDetector {
 		t.Log("counted without the race detector only; make test runs it so too")
 		return
 	}
-	issue, introspect := newHotPath(t, onRedis(t)).calls(t)
+	issue, introspect := newHotPath(t, onRedis(t)).requests(t)
 	for _, c := range []struct {
 		what string
 		call func() []byte

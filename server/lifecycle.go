@@ -6,20 +6,20 @@ import (
 	"fmt"
 )
 
-// teardown is what ends one part.
+// teardown ends one part.
 type teardown struct {
 	name string
 	run  func(context.Context) error
 }
 
-// onStop registers how a part that was just made is ended.
+// onStop registers the teardown of a part that was just made.
 func (s *Server) onStop(name string, run func(context.Context) error) {
 	s.teardowns = append(s.teardowns, teardown{name, run})
 }
 
-// Stop ends every part, the last made first: listeners drain, what is
-// gathered is written, the store closes. It is bound by ctx, and may be
-// called again.
+// Stop ends every part, the last one first: listeners finish their requests,
+// buffered writes are written, the store closes. ctx bounds it. It may be called
+// again.
 func (s *Server) Stop(ctx context.Context) error {
 	var errs []error
 	for i := len(s.teardowns) - 1; i >= 0; i-- {

@@ -20,7 +20,7 @@ import (
 	"github.com/grantd/grantd/server/tlsfiles"
 )
 
-// Time-outs and bounds of every listener.
+// Timeouts and bounds of every listener.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
@@ -39,7 +39,7 @@ const (
 	listenerMetrics = "metrics"
 )
 
-// listener is one address that is bound, and what serves it.
+// listener is an address that is bound, with its HTTP server.
 type listener struct {
 	name string
 	url  string
@@ -48,7 +48,7 @@ type listener struct {
 	http *http.Server
 }
 
-// listenTCP binds one TCP address; key is its place in the configuration.
+// listenTCP binds a TCP address. key is its place in the configuration.
 func (s *Server) listenTCP(name, key, address string, files config.TLS) (*listener, error) {
 	l := &listener{name: name}
 	scheme := "http://"
@@ -73,8 +73,8 @@ func (s *Server) listenTCP(name, key, address string, files config.TLS) (*listen
 	return l, nil
 }
 
-// serverTLS is TLS with the pair in use; with a CA file only callers with a
-// certificate of that authority get through.
+// serverTLS returns the TLS configuration with the pair in use. With a CA file,
+// callers need a certificate of that authority.
 func serverTLS(pair *tlsfiles.Pair, caFile string) (*tls.Config, error) {
 	cfg := pair.Config()
 	if caFile == "" {
@@ -102,7 +102,7 @@ func (s *Server) listenSocket() (*listener, error) {
 	return l, nil
 }
 
-// prepare makes the HTTP server of a listener and registers its end.
+// prepare makes the HTTP server of a listener and registers its teardown.
 func (s *Server) prepare(l *listener, tlsConfig *tls.Config) {
 	l.http = &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -113,7 +113,7 @@ func (s *Server) prepare(l *listener, tlsConfig *tls.Config) {
 		TLSConfig:         tlsConfig,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		// OPTIONS * is answered as any request is, not by net/http.
+		// OPTIONS * gets a response like any other request, not that of net/http.
 		DisableGeneralOptionsHandler: true,
 	}
 	s.onStop(l.name+" listener", func(ctx context.Context) error {

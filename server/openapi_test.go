@@ -34,7 +34,7 @@ func openAPI(t *testing.T) node {
 	return doc
 }
 
-// at follows the names down from n, through references.
+// at returns the node that the names lead to from n, through references.
 func at(t *testing.T, doc node, n any, names ...string) node {
 	t.Helper()
 	m, ok := n.(node)
@@ -58,8 +58,8 @@ func at(t *testing.T, doc node, n any, names ...string) node {
 	return at(t, doc, next, names[1:]...)
 }
 
-// TestOpenAPIHasEveryRoute compares with routes.go: none is missing, none is
-// too many.
+// TestOpenAPIHasEveryRoute shows that openapi.yaml has the routes of routes.go, and
+// no others.
 func TestOpenAPIHasEveryRoute(t *testing.T) {
 	doc := openAPI(t)
 	var documented, mounted []string
@@ -68,7 +68,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 			documented = append(documented, strings.ToUpper(method)+" "+path)
 		}
 	}
-	for _, r := range (&Server{issuer: "https://auth.example.com"}).public() {
+	for _, r := range (&Server{issuer: "https://auth.example.com"}).publicRoutes() {
 		mounted = append(mounted, r.method+" "+strings.ReplaceAll(r.path, ":id", "{id}"))
 	}
 	slices.Sort(documented)
@@ -78,8 +78,8 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 }
 
-// TestOpenAPIHasEveryMember compares schemas and examples with the structs
-// that are rendered, by the JSON names in their source.
+// TestOpenAPIHasEveryMember compares schemas and examples with the structs of
+// requests and responses, by the JSON names in their source.
 func TestOpenAPIHasEveryMember(t *testing.T) {
 	doc := openAPI(t)
 	ok200 := []string{"responses", "200", "content", "application/json"}
@@ -88,10 +88,10 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 	metadata := append([]string{"paths", "/.well-known/oauth-authorization-server", "get"}, ok200...)
 	const verification, customerToken, jsonAPI = "/customers/{id}/token/verification", "/customers/{id}/token", "application/vnd.api+json"
 	const partnerToken = "/partners/token"
-	asked := func(path, name string) node {
+	requestOf := func(path, name string) node {
 		return at(t, doc, doc, "paths", path, "post", "requestBody", "content", jsonAPI, "examples", name, "value", "data", "attributes")
 	}
-	answered := func(path string) node {
+	responseOf := func(path string) node {
 		return at(t, doc, doc, "paths", path, "post", "responses", "201", "content", jsonAPI, "example", "data", "attributes")
 	}
 	for _, c := range []struct {
@@ -105,16 +105,16 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "onBehalf", "value")...), false},
 		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "example")...), true},
 		{"Status", "health", "status", nil, false},
-		{"CustomerVerificationRequest", "customers", "Verification", asked(verification, "everything"), true},
+		{"CustomerVerificationRequest", "customers", "Verification", requestOf(verification, "everything"), true},
 		{"Phone", "customers", "Phone", nil, false},
-		{"CustomerVerification", "customers", "verificationAnswer", answered(verification), true},
-		{"CustomerTokenRequest", "customers", "TokenRequest", asked(customerToken, "everything"), true},
-		{"CustomerTokenRequest", "customers", "TokenRequest", asked(customerToken, "withCode"), false},
-		{"CustomerBearerToken", "customers", "tokenAnswer", answered(customerToken), true},
+		{"CustomerVerification", "customers", "verificationAnswer", responseOf(verification), true},
+		{"CustomerTokenRequest", "customers", "TokenRequest", requestOf(customerToken, "everything"), true},
+		{"CustomerTokenRequest", "customers", "TokenRequest", requestOf(customerToken, "withCode"), false},
+		{"CustomerBearerToken", "customers", "tokenAnswer", responseOf(customerToken), true},
 		{"Org", "partners", "Org", nil, false},
-		{"OnBehalfTokenRequest", "partners", "Request", asked(partnerToken, "everything"), true},
-		{"OnBehalfTokenRequest", "partners", "Request", asked(partnerToken, "usual"), false},
-		{"OnBehalfToken", "partners", "tokenAnswer", answered(partnerToken), true},
+		{"OnBehalfTokenRequest", "partners", "Request", requestOf(partnerToken, "everything"), true},
+		{"OnBehalfTokenRequest", "partners", "Request", requestOf(partnerToken, "usual"), false},
+		{"OnBehalfToken", "partners", "tokenAnswer", responseOf(partnerToken), true},
 		{"Resource", "../store", "Resource", nil, false},
 		{"ErrorObject", "web", "errorObject", nil, false},
 		{"ErrorSource", "web", "errorSource", nil, false},
@@ -145,7 +145,8 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 	}
 }
 
-// TestOpenAPIHasEveryParameter compares with the names in oauth/paths.go.
+// TestOpenAPIHasEveryParameter compares openapi.yaml with the names in
+// oauth/paths.go.
 func TestOpenAPIHasEveryParameter(t *testing.T) {
 	doc := openAPI(t)
 	documented := map[string]bool{}
@@ -165,7 +166,7 @@ func TestOpenAPIHasEveryParameter(t *testing.T) {
 			read[name] = true
 		}
 	})
-	// Assertions are only recognised in order to be refused.
+	// Assertions are read only to be refused.
 	delete(read, "client_assertion")
 	delete(read, "client_assertion_type")
 	if diff := cmp.Diff(read, documented); diff != "" {
@@ -173,7 +174,7 @@ func TestOpenAPIHasEveryParameter(t *testing.T) {
 	}
 }
 
-// TestOpenAPIErrors: every error in an example is one that callers may meet.
+// TestOpenAPIErrors shows that grantd has every error code in the examples.
 func TestOpenAPIErrors(t *testing.T) {
 	doc := openAPI(t)
 	codes := list(at(t, doc, doc, "components", "schemas", "Error", "properties", "error")["enum"])
@@ -201,7 +202,7 @@ func TestOpenAPIErrors(t *testing.T) {
 	})
 }
 
-// TestOpenAPITypes: the types of the documents are those of
+// TestOpenAPITypes shows that the types of documents are those of
 // customers/handler.go and partners/handler.go.
 func TestOpenAPITypes(t *testing.T) {
 	documented := map[string]bool{}
@@ -226,8 +227,8 @@ func TestOpenAPITypes(t *testing.T) {
 	}
 }
 
-// TestOpenAPIErrorDocuments: the errors in the examples are ones that callers
-// meet, word for word, and say the status that they stand under.
+// TestOpenAPIErrorDocuments shows that the source has the errors of the examples,
+// word for word, and that each example has the status of its response.
 func TestOpenAPIErrorDocuments(t *testing.T) {
 	doc := openAPI(t)
 	known, said := map[string]bool{}, map[string]bool{}
@@ -252,7 +253,7 @@ func TestOpenAPIErrorDocuments(t *testing.T) {
 		number, _ := strconv.Atoi(status)
 		code, _ := n["code"].(string)
 		if !slices.Contains(codes, code) || !said[detail] || n["title"] != http.StatusText(number) {
-			t.Errorf("no caller meets this error: %v", n)
+			t.Errorf("the source does not have this error: %v", n)
 		}
 	})
 	for _, route := range []string{"post /customers/{id}/token/verification", "post /customers/{id}/token", "get /partners/orgs", "post /partners/token"} {
@@ -270,7 +271,7 @@ func TestOpenAPIErrorDocuments(t *testing.T) {
 	}
 }
 
-// literals are the strings that a part of a file holds.
+// literals returns the strings in a part of a file.
 func literals(n ast.Node) map[string]bool {
 	found := map[string]bool{}
 	if n == nil {
@@ -286,8 +287,7 @@ func literals(n ast.Node) map[string]bool {
 	return found
 }
 
-// members answers the JSON names of a struct, and those that are always
-// there.
+// members returns the JSON names of a struct, and those that are always present.
 func members(t *testing.T, folder, name string) (all, always []string) {
 	t.Helper()
 	inspect(t, folder, func(n ast.Node) {
@@ -317,7 +317,7 @@ func inspect(t *testing.T, folder string, see func(ast.Node)) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files in %s: %v", folder, err)
 	}
-	// Tests too: answers that are appended by hand have their structs there.
+	// Test files too: they have the structs of responses that are appended by hand.
 	for _, name := range files {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {

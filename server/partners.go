@@ -7,7 +7,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// wirePartners plugs partners and their tokens in.
+// wirePartners makes the services and handlers of partners and their tokens.
 func (s *Server) wirePartners(partnerRecords *registry.Cache[store.Partner], orgRecords *registry.Cache[store.Org]) {
 	s.partners = partners.New(partners.Options{
 		Store: s.store.Partners(), Tokens: s.store.PartnerTokens(), Grants: s.store.Grants(), Orgs: s.store.Orgs(), Uses: s.store,

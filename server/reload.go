@@ -10,25 +10,26 @@ import (
 	"github.com/grantd/grantd/scopes"
 )
 
-// What a reload reads again, in logs and metrics.
+// What a reload reads, as logs and metrics name it.
 const (
 	reloadCatalogue = "catalogue"
 	reloadTLS       = "tls"
 	reloadLog       = "log"
 )
 
-// Reload reads the scope catalogue and the certificates again, and takes the
-// log level of cfg. What cannot be read stays as it was; the error names it.
-// Everything else of cfg needs a restart.
+// Reload reads the scope catalogue and the certificates again, and sets the log
+// level of cfg. If one of them cannot be read, its old state stays, and the error
+// names it. Everything else in cfg needs a restart.
 func (s *Server) Reload(ctx context.Context, cfg config.Config) error {
 	return errors.Join(
-		s.reloaded(ctx, reloadCatalogue, s.reloadCatalogue(cfg.Scopes.File)),
-		s.reloaded(ctx, reloadTLS, s.reloadTLS()),
-		s.reloaded(ctx, reloadLog, s.reloadLog(cfg.Log.Level)),
+		s.reportReload(ctx, reloadCatalogue, s.reloadCatalogue(cfg.Scopes.File)),
+		s.reportReload(ctx, reloadTLS, s.reloadTLS()),
+		s.reportReload(ctx, reloadLog, s.reloadLog(cfg.Log.Level)),
 	)
 }
 
-func (s *Server) reloaded(ctx context.Context, what string, err error) error {
+// reportReload counts and logs the result of a reload, and returns its error.
+func (s *Server) reportReload(ctx context.Context, what string, err error) error {
 	s.metrics.Reloaded(what, err)
 	if err != nil {
 		s.log.ErrorContext(ctx, "reload failed; the old state stays", "what", what, "error", err)
@@ -73,7 +74,7 @@ func (s *Server) reloadLog(level string) error {
 func (s *Server) watchTLS(ctx context.Context) {
 	for _, l := range s.listeners {
 		if l.pair != nil {
-			go l.pair.Watch(ctx, func(err error) { _ = s.reloaded(ctx, reloadTLS, err) })
+			go l.pair.Watch(ctx, func(err error) { _ = s.reportReload(ctx, reloadTLS, err) })
 		}
 	}
 }

@@ -19,15 +19,15 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// route is one path of the public listener.
+// route is a route of the public listener.
 type route struct {
 	method string
 	path   string
 	handle web.Handler
 }
 
-// public lists the routes of the public listener: all of them are here.
-func (s *Server) public() []route {
+// publicRoutes returns all routes of the public listener.
+func (s *Server) publicRoutes() []route {
 	h := health.Handler{Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }}
 	routes := []route{
 		{http.MethodPost, oauth.PathToken, s.oauth.Token},
@@ -48,7 +48,7 @@ func (s *Server) public() []route {
 	return routes
 }
 
-// handler answers what the listener of that name serves.
+// handler returns the handler of the listener with the name.
 func (s *Server) handler(name string) (http.Handler, error) {
 	switch name {
 	case listenerPublic:
@@ -69,7 +69,7 @@ func (s *Server) publicHandler() (http.Handler, error) {
 	if s.cfg.Public.BehindTLSProxy {
 		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes(), health.PathLive, health.PathReady))
 	}
-	for _, r := range s.public() {
+	for _, r := range s.publicRoutes() {
 		e.Handle(r.method, r.path, web.Handle(r.handle))
 		if r.method == http.MethodGet {
 			e.Handle(http.MethodHead, r.path, web.Handle(r.handle))
@@ -86,12 +86,12 @@ func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Han
 	if name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled() {
 		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes()))
 	}
-	admin.Mount(e, authorize, s.admin()...)
+	admin.Mount(e, authorize, s.adminRoutes()...)
 	return e, nil
 }
 
-// admin lists the routes of the admin API, of each feature.
-func (s *Server) admin() [][]admin.Route {
+// adminRoutes returns the routes of the admin API, by feature.
+func (s *Server) adminRoutes() [][]admin.Route {
 	return [][]admin.Route{
 		clients.Routes(s.client),
 		orgs.Routes(s.orgs),
@@ -102,17 +102,18 @@ func (s *Server) admin() [][]admin.Route {
 	}
 }
 
-// documents are the paths of each listener whose errors are JSON:API's.
-var documents = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix}}
+// documentPrefixes are the prefixes of paths whose errors are JSON:API documents, by
+// listener.
+var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix}}
 
 func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
 	return web.NewEngine(web.Options{
 		Log: s.log, Lines: s.lines, TrustedProxies: proxies,
-		Observe: s.metrics.Requests(name), Documents: documents[name],
+		Observe: s.metrics.Requests(name), Documents: documentPrefixes[name],
 	})
 }
 
-// revocations lets oauth audit without knowing how.
+// revocations audits the revocations of oauth, as tokenadmin audits its own.
 type revocations struct{ log *audit.Log }
 
 func (r revocations) Revoked(ctx context.Context, by audit.Actor, t *store.Token, jti string, outcome error) {

@@ -34,9 +34,9 @@ type Options struct {
 	Config config.Config
 	Log    *slog.Logger
 	Lines  *logbuf.Writer   // takes access events as JSON; nil: they go through Log
-	Level  *slog.LevelVar   // of Log, for reloads; nil: it stays
+	Level  *slog.LevelVar   // of Log, for reloads; nil: it never changes
 	Now    func() time.Time // nil: the clock
-	// Terminal is where customers.sender log shows its codes; nil: nowhere.
+	// Terminal is where the sender "log" shows its codes; nil: nowhere.
 	Terminal io.Writer
 	// Store replaces the configured store; the Server closes it. For tests.
 	Store store.Store
@@ -76,8 +76,8 @@ type Server struct {
 	issuer    string
 }
 
-// New opens the store and builds every part; nothing listens yet. Errors say
-// what to do: another environment's store, one that is locked, a port in use.
+// New opens the store and makes every part. Nothing listens yet. Errors say what
+// to do, for example if the store is locked or of another environment.
 func New(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{cfg: o.Config, log: o.Log, lines: o.Lines, level: o.Level, now: o.Now, terminal: o.Terminal, store: o.Store, failed: make(chan error, 4)}
 	if s.now == nil {
@@ -120,7 +120,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// wire plugs the features into the shared parts.
+// wire makes the features and connects them to the shared parts.
 func (s *Server) wire(sender senders.Sender) {
 	cache := 0
 	if s.cfg.Cache.Enabled {
@@ -170,8 +170,9 @@ func (s *Server) wire(sender senders.Sender) {
 
 func (s *Server) catalogue() *scopes.Catalogue { return s.scopes.Load() }
 
-// restore makes sure that the store is ours and holds the key of the keyed
-// check: at the start, and whenever the feed finds it replaced.
+// restore makes sure that the store is of this environment and issuer, and that it
+// holds the key of the keyed check. It runs at the start, and whenever the feed
+// finds that the store was replaced.
 func (s *Server) restore(ctx context.Context) error {
 	stamp := store.Stamp{Environment: s.cfg.Environment, Issuer: s.cfg.Issuer, Format: store.Format}
 	if err := s.store.Stamp(ctx, stamp); err != nil {
@@ -184,13 +185,13 @@ func (s *Server) restore(ctx context.Context) error {
 	return s.keys.Use(keys)
 }
 
-// Clients answers the service of clients, for `grantd dev`.
+// Clients returns the service of clients, for `grantd dev`.
 func (s *Server) Clients() *clients.Service { return s.client }
 
-// Orgs answers the service of orgs, for `grantd dev`.
+// Orgs returns the service of orgs, for `grantd dev`.
 func (s *Server) Orgs() *orgs.Service { return s.orgs }
 
-// Customers answers the service of customers, for `grantd dev`.
+// Customers returns the service of customers, for `grantd dev`.
 func (s *Server) Customers() *customers.Service { return s.customers }
 
 // Start loads the feed, opens the listeners and serves.
@@ -226,7 +227,7 @@ func (s *Server) start(ctx context.Context) error {
 	return nil
 }
 
-// listen binds every configured address and mounts what it serves.
+// listen binds every configured address and sets its handler.
 func (s *Server) listen() error {
 	public, err := s.listenTCP(listenerPublic, "public.listen", s.cfg.Public.Listen, s.cfg.Public.TLS)
 	if err != nil {
@@ -260,11 +261,11 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// PublicURL answers where the public listener is, with the bound port.
+// PublicURL returns the URL of the public listener, with the bound port.
 func (s *Server) PublicURL() string { return s.listeners[0].url }
 
-// URL answers where the listener of that name is: public, admin, metrics; ""
-// if it is off.
+// URL returns the URL of the listener with the name public, admin or metrics; "" if
+// it is off.
 func (s *Server) URL(name string) string {
 	for _, l := range s.listeners {
 		if l.name == name {
@@ -274,8 +275,8 @@ func (s *Server) URL(name string) string {
 	return ""
 }
 
-// AdminSocket answers the path of the admin socket.
+// AdminSocket returns the path of the admin socket.
 func (s *Server) AdminSocket() string { return s.cfg.Admin.Socket }
 
-// Failed answers the error of a listener that ended by itself.
+// Failed returns the channel with the error of a listener that ended by itself.
 func (s *Server) Failed() <-chan error { return s.failed }

@@ -1,6 +1,6 @@
-// Package fault is the one vocabulary of errors that reach a caller over
-// HTTP: a code, a constant description and a cause that only the log sees.
-// web turns them into responses; nothing here knows HTTP.
+// Package apierr has the errors that reach a caller over HTTP: a code, a constant
+// description, and a cause for the log only. server/web turns them into
+// responses. Nothing here knows HTTP.
 package apierr
 
 import "time"
@@ -8,7 +8,7 @@ import "time"
 // Code is an error code of OAuth 2.0 or of the admin API.
 type Code string
 
-// Codes with the section that names them.
+// Codes, with the section that defines them.
 const (
 	InvalidRequest       Code = "invalid_request"        // RFC 6749 §5.2
 	InvalidClient        Code = "invalid_client"         // RFC 6749 §5.2
@@ -24,7 +24,7 @@ const (
 	NoToken              Code = "no_token"          // RFC 6750 §3.1: a challenge without an error
 	AccessDenied         Code = "access_denied"
 
-	// Of customer tokens (contract §3).
+	// Codes of customer tokens.
 	VerificationRequired Code = "verification_required" // the scopes need a code
 	InvalidVerification  Code = "invalid_verification"  // wrong, used, expired or another's
 	NotSent              Code = "not_sent"              // no code could be sent
@@ -37,13 +37,13 @@ const (
 	PreconditionFailed   Code = "precondition_failed"
 )
 
-// Error is what a service or handler answers. Description is a constant: no
-// input, secret or token is ever put into one.
+// Error is an error that a service or a handler returns. Description is a
+// constant: it never holds input, a secret or a token.
 type Error struct {
 	Code        Code
 	Description string
-	Field       string // the member of the body that is wrong; of a document an attribute, or a pointer
-	Scope       string // InsufficientScope (RFC 6750 §3), VerificationRequired: what is needed
+	Field       string // the member of the body that is wrong; in a document an attribute or a pointer
+	Scope       string // what is needed, with InsufficientScope (RFC 6750 §3) and VerificationRequired
 	Cause       error  // for the log only
 	RetryAfter  time.Duration
 }
@@ -53,28 +53,28 @@ func New(code Code, description string) *Error {
 	return &Error{Code: code, Description: description}
 }
 
-// Because is e with a cause for the log.
+// Because returns a copy of e with a cause for the log.
 func (e *Error) Because(cause error) *Error {
-	with := *e
-	with.Cause = cause
-	return &with
+	c := *e
+	c.Cause = cause
+	return &c
 }
 
-// At is e with the name of the member that is wrong.
+// At returns a copy of e with the name of the member that is wrong.
 func (e *Error) At(field string) *Error {
-	with := *e
-	with.Field = field
-	return &with
+	c := *e
+	c.Field = field
+	return &c
 }
 
-// After is e with how long the caller is to wait.
+// After returns a copy of e with how long the caller should wait.
 func (e *Error) After(wait time.Duration) *Error {
-	with := *e
-	with.RetryAfter = wait
-	return &with
+	c := *e
+	c.RetryAfter = wait
+	return &c
 }
 
-// Error is for the log: code, description and cause.
+// Error returns code, description and cause, for the log.
 func (e *Error) Error() string {
 	s := string(e.Code) + ": " + e.Description
 	if e.Field != "" {

@@ -14,13 +14,13 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Recorder takes note of authentications; it must not block.
+// Recorder records authentications. It must not block.
 type Recorder interface {
 	RecordUse(clientID, secretID string, from netip.Addr)
 	RecordFailure(clientID string, from netip.Addr)
 }
 
-// Limiter slows down who guesses; see server/ratelimit.
+// Limiter slows down callers that guess; see server/ratelimit.
 type Limiter interface {
 	Blocked(clientID string, from netip.Addr) time.Duration
 	Full(ctx context.Context, clientID string, from netip.Addr) time.Duration
@@ -50,8 +50,8 @@ type Options struct {
 type Authenticator struct {
 	o    Options
 	slow *slowHashes
-	// decoy is compared where there is no hash to compare with, so that an
-	// unknown client costs what a wrong secret costs.
+	// decoy is the hash to compare with where there is none, so that an unknown
+	// client takes as long as a wrong secret.
 	decoy string
 }
 
@@ -63,23 +63,24 @@ func New(o Options) *Authenticator {
 
 // Identity is an authenticated client.
 type Identity struct {
-	Client    *store.Client // shared: not to be changed
+	Client    *store.Client // shared: must not be changed
 	SecretID  string
 	OldSecret bool // a newer secret exists: it is being rotated away
-	// Mark is the feed's before anything was read.
+	// Mark is how far the feed had come before anything was read.
 	Mark feed.Mark
 }
 
 var errLimited = apierr.New(apierr.TooManyRequests, "too many failed attempts: wait as long as Retry-After says")
 
-// Authenticate checks the credentials of a caller at the address from. A
-// right generated secret passes whatever the limits; what is about to be
-// refused is checked against the store's own record first, so that a client
-// or a secret which another replica has just made works here, and so that
-// unknown and wrong take the same way.
+// Authenticate checks the credentials of a caller at the address from. The
+// right generated secret passes whatever the limits say. Before it refuses, it
+// reads the client from the store: another replica may just have made the
+// client or the secret, and an unknown client must take as long as a wrong
+// secret.
 //
-// Errors: apierr.InvalidClient (one answer for unknown, deactivated (it or its org), wrong,
-// ended, pinned to another method, wrong address), apierr.TooManyRequests,
+// Errors: apierr.InvalidClient (the same for a client that is unknown,
+// deactivated, of a deactivated org, pinned to another method or at the wrong
+// address, and for a secret that is wrong or ended), apierr.TooManyRequests,
 // store.ErrUnavailable.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from netip.Addr) (Identity, error) {
 	rec, err := a.o.Clients.Get(ctx, c.ClientID)
@@ -119,9 +120,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 	return id, nil
 }
 
-// checkOrg answers the secret if the client's org is there and not deactivated,
-// nil otherwise. What is minted carries the view of the client, an older one
-// than the org's.
+// checkOrg returns the secret if the client's org exists and is active, and nil
+// otherwise. The token carries the mark of the client, which is older than the
+// org's.
 func (a *Authenticator) checkOrg(ctx context.Context, org string, secret *store.Secret) (*store.Secret, error) {
 	known, err := a.o.Orgs.Get(ctx, org)
 	if err != nil {
@@ -138,7 +139,8 @@ func (a *Authenticator) checkOrg(ctx context.Context, org string, secret *store.
 	return secret, nil
 }
 
-// refuse counts the failure; one too many is told to wait.
+// refuse counts the failure. It returns InvalidClient, or TooManyRequests once
+// there were too many.
 func (a *Authenticator) refuse(ctx context.Context, client *store.Client, id string, from netip.Addr) error {
 	if client != nil {
 		a.o.Recorder.RecordFailure(client.ID, from)
@@ -155,8 +157,8 @@ func (a *Authenticator) limited(wait time.Duration) error {
 	return errLimited.After(wait)
 }
 
-// checkGenerated answers the live generated secret that was presented, or nil. It
-// names itself, so one hash is compared whatever the client has.
+// checkGenerated returns the live generated secret that was presented, or nil.
+// The secret holds its id, so one hash is compared, however many the client has.
 func (a *Authenticator) checkGenerated(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
 	id, ours := credential.SecretID(c.Secret, a.o.Environment)
 	hash := a.decoy
@@ -175,22 +177,22 @@ func (a *Authenticator) checkGenerated(client *store.Client, c Credentials, from
 	return found
 }
 
-// checkFast answers the live secret that was presented if that takes no slow
-// hash: a generated one, or an imported one that was right before.
+// checkFast returns the live secret that was presented, if no slow hash is
+// needed to check it: a generated one, or an imported one that was right before.
 func (a *Authenticator) checkFast(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
 	if secret := a.checkGenerated(client, c, from); secret != nil || client == nil || !admitted(client, c.Method, from) {
 		return secret
 	}
-	return a.slow.known(client, a.slow.of(client, a.o.Now()), c.Secret)
+	return a.slow.findRemembered(client, liveImported(client, a.o.Now()), c.Secret)
 }
 
-// checkImported answers the live imported secret that was presented, and the
-// record it was found good in; nil if the client has none. The limits are
-// asked when it is this attempt's turn, and a wrong one is counted before the
-// next has its: a burst gets no more hashes than the limit.
+// checkImported returns the live imported secret that was presented, and the
+// record in which it was valid; nil if the client has none. It checks the limits
+// when it is this attempt's turn, and counts a failure before the next attempt
+// has its turn: a burst gets no more hashes than the limit.
 func (a *Authenticator) checkImported(ctx context.Context, rec registry.Lookup[store.Client], c Credentials, from netip.Addr) (registry.Lookup[store.Client], *store.Secret, error) {
 	client := rec.Record
-	imported := a.slow.of(client, a.o.Now())
+	imported := liveImported(client, a.o.Now())
 	if len(imported) == 0 || !admitted(client, c.Method, from) {
 		return rec, nil, nil
 	}
@@ -199,8 +201,8 @@ func (a *Authenticator) checkImported(ctx context.Context, rec registry.Lookup[s
 		return rec, nil, err
 	}
 	defer release()
-	if secret := a.slow.known(client, imported, c.Secret); secret != nil {
-		return a.recheck(ctx, client.ID, secret, c, from) // who was before found it right
+	if secret := a.slow.findRemembered(client, imported, c.Secret); secret != nil {
+		return a.recheck(ctx, client.ID, secret, c, from) // the attempt before this one was right
 	}
 	if wait := a.o.Limiter.Full(ctx, client.ID, from); wait > 0 {
 		return rec, nil, a.limited(wait)
@@ -212,15 +214,15 @@ func (a *Authenticator) checkImported(ctx context.Context, rec registry.Lookup[s
 	return a.recheck(ctx, client.ID, matched, c, from)
 }
 
-// recheck reads the client again after a slow check: it may have been waited
-// for while the secret was ended or the client deactivated.
+// recheck reads the client again after a slow check. While the attempt waited,
+// the secret may have ended or the client may have been deactivated.
 func (a *Authenticator) recheck(ctx context.Context, id string, matched *store.Secret, c Credentials, from netip.Addr) (registry.Lookup[store.Client], *store.Secret, error) {
 	rec, err := a.o.Clients.Get(ctx, id)
 	if err != nil {
 		return rec, nil, err
 	}
 	if rec.Record != nil && admitted(rec.Record, c.Method, from) {
-		for _, secret := range a.slow.of(rec.Record, a.o.Now()) {
+		for _, secret := range liveImported(rec.Record, a.o.Now()) {
 			if secret.ID == matched.ID && secret.Hash == matched.Hash {
 				return rec, secret, nil
 			}
@@ -229,7 +231,8 @@ func (a *Authenticator) recheck(ctx context.Context, id string, matched *store.S
 	return rec, nil, nil
 }
 
-// admitted checks what stands besides the secret.
+// admitted reports whether the client may authenticate by the method and from
+// the address. It does not look at the secret.
 func admitted(c *store.Client, method string, from netip.Addr) bool {
 	if c.DeactivatedAt != nil {
 		return false
@@ -240,8 +243,8 @@ func admitted(c *store.Client, method string, from netip.Addr) bool {
 	return len(c.SourceIPs) == 0 || field.RangesContain(c.SourceIPs, from)
 }
 
-// isOld goes by the order of the list, in which new secrets come last: their
-// times are whole seconds.
+// isOld reports whether the client has a newer secret. New secrets come last in
+// the list; their times would not tell, since they are whole seconds.
 func isOld(c *store.Client, used *store.Secret) bool {
 	return c.Secrets[len(c.Secrets)-1].ID != used.ID
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Two secrets made in one second are told apart by their place in the list.
+// TestIsOld shows that the place in the list tells which of two secrets is newer,
+// even if both were made in the same second.
 func TestIsOld(t *testing.T) {
 	now := time.Now()
 	c := &store.Client{Secrets: []store.Secret{{ID: "a", CreatedAt: now}, {ID: "b", CreatedAt: now}}}

@@ -14,13 +14,13 @@ import (
 	"github.com/grantd/grantd/store/embedded"
 )
 
-// quiet is a Recorder that takes no note.
+// quiet is a Recorder that records nothing.
 type quiet struct{}
 
 func (quiet) RecordUse(string, string, netip.Addr) {}
 func (quiet) RecordFailure(string, netip.Addr)     {}
 
-// BenchmarkAuthenticate is a right secret of a client that is cached.
+// BenchmarkAuthenticate measures the right secret of a client in the cache.
 func BenchmarkAuthenticate(b *testing.B) {
 	s, err := embedded.Open(embedded.Options{Path: b.TempDir()})
 	if err != nil {

@@ -19,12 +19,12 @@ const (
 // Methods lists what this server supports.
 var Methods = []string{MethodBasic, MethodPost}
 
-// maxBasic is the length of the longest pair of id and secret in an HTTP Basic
-// header: each byte may take three.
+// maxBasic is the most that an HTTP Basic header may hold, in bytes: form
+// encoding makes three bytes of one.
 const maxBasic = 3*(field.MaxID+credential.MaxLength) + 1
 
-// Presented is what a request carries for client authentication. Empty
-// parameters count as absent (RFC 6749 §3.2).
+// Presented is what a request holds for client authentication. Empty parameters
+// count as absent (RFC 6749 §3.2).
 type Presented struct {
 	Authorization []string // all Authorization header values
 	ClientID      string
@@ -46,12 +46,13 @@ var (
 	errIDsDiffer   = apierr.New(apierr.InvalidRequest, "client_id in the body is not the one in the Authorization header")
 	errAssertType  = apierr.New(apierr.InvalidRequest, "client_assertion and client_assertion_type must come together")
 	errUnsupported = apierr.New(apierr.InvalidClient, "client authentication failed: this method is not supported here")
-	// errFailed is the one answer for no, unknown, deactivated and wrong.
+	// errFailed is the same for a client or secret that is missing, unknown,
+	// deactivated or wrong.
 	errFailed = apierr.New(apierr.InvalidClient, "client authentication failed")
 )
 
-// Bearer answers the token of an Authorization: Bearer header, and whether
-// there is exactly one header of that scheme (RFC 6750 §2.1).
+// Bearer returns the token of an Authorization: Bearer header. ok is false
+// unless there is exactly one header, of that scheme (RFC 6750 §2.1).
 func (p Presented) Bearer() (token string, ok bool) {
 	if len(p.Authorization) != 1 {
 		return "", false
@@ -60,9 +61,9 @@ func (p Presented) Bearer() (token string, ok bool) {
 	return strings.TrimLeft(rest, " "), strings.EqualFold(scheme, "Bearer")
 }
 
-// Credentials reads the client's id and secret by exactly one method.
-// Errors: apierr.InvalidRequest for several methods or ids that differ,
-// apierr.InvalidClient where they cannot be read.
+// Credentials reads the client's id and secret, which must come by exactly one
+// method. Errors: apierr.InvalidRequest if there are several methods or the ids
+// differ, apierr.InvalidClient if they cannot be read.
 func (p Presented) Credentials() (Credentials, error) {
 	switch {
 	case len(p.Authorization) > 1:

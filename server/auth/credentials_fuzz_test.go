@@ -13,8 +13,8 @@ import (
 	"github.com/grantd/grantd/server/field"
 )
 
-// Whatever is presented: either one readable id and secret by one method, or
-// a fault that repeats nothing of it.
+// FuzzCredentials shows that whatever a request holds is either one readable id
+// and secret by one method, or an error that repeats nothing of it.
 func FuzzCredentials(f *testing.F) {
 	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
 	for _, header := range []string{
@@ -42,7 +42,7 @@ func FuzzCredentials(f *testing.F) {
 			return
 		}
 		if twice && header != "" || assertion != "" || assertionType != "" {
-			t.Fatal("several methods are one")
+			t.Fatal("several methods were accepted")
 		}
 		if !field.ValidClientID(c.ClientID) || c.Secret == "" || len(c.Secret) > credential.MaxLength {
 			t.Fatalf("unusable credentials: id %q, %d bytes of secret", c.ClientID, len(c.Secret))
@@ -51,11 +51,11 @@ func FuzzCredentials(f *testing.F) {
 		switch c.Method {
 		case MethodPost:
 			if len(p.Authorization) > 0 || c.ClientID != id || c.Secret != secret {
-				t.Fatal("not what stands in the body")
+				t.Fatal("not what the body holds")
 			}
 		case MethodBasic:
 			if secret != "" || id != "" && id != c.ClientID || len(p.Authorization) != 1 {
-				t.Fatal("the body says something else")
+				t.Fatal("accepted although the body differs")
 			}
 			again = Presented{Authorization: []string{basic(url.QueryEscape(c.ClientID) + ":" + url.QueryEscape(c.Secret))}}
 		default:
@@ -67,7 +67,8 @@ func FuzzCredentials(f *testing.F) {
 	})
 }
 
-// known are the faults of this file: constants, so that no input is in them.
+// known are the errors of credentials.go. They are constants, so they hold no
+// input.
 var known = []error{errTwoHeaders, errTwoMethods, errIDsDiffer, errAssertType, errUnsupported, errFailed}
 
 func checkFault(t *testing.T, err error) {
@@ -77,6 +78,6 @@ func checkFault(t *testing.T, err error) {
 		t.Fatalf("error %v", err)
 	}
 	if !slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
-		t.Errorf("not one of the known faults: %v", err)
+		t.Errorf("not one of the known errors: %v", err)
 	}
 }

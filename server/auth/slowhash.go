@@ -21,16 +21,17 @@ import (
 )
 
 const (
-	// slowAtOnce bounds slow checks over all clients; one client has one.
-	slowAtOnce  = 2
-	slowWait    = 5 * time.Second // for a turn
-	slowWaiters = 32              // from one address for one client
-	maxRemember = 10_000
+	// slowAtOnce is how many slow checks run at the same time for all clients
+	// together. One client has at most one.
+	slowAtOnce    = 2
+	slowWait      = 5 * time.Second // for a turn
+	slowWaiters   = 32              // from one address for one client
+	maxRemembered = 10_000
 )
 
 // slowHashes checks secrets against imported hashes: one at a time for each
-// client, few at once over all, and remembers what was right as an HMAC under
-// a key of this process, bound to the hash it was right for.
+// client, and few at the same time for all. It remembers a right secret as an
+// HMAC under a key that only this process has, tied to the hash it matched.
 type slowHashes struct {
 	key      []byte
 	slots    *semaphore.Weighted
@@ -38,7 +39,7 @@ type slowHashes struct {
 	remember *otter.Cache[string, [sha256.Size]byte]
 
 	mu      sync.Mutex
-	waiting map[string]int // client and address
+	waiting map[string]int // by client and address
 }
 
 func newSlowHashes() *slowHashes {
@@ -50,12 +51,13 @@ func newSlowHashes() *slowHashes {
 		key:      key,
 		slots:    semaphore.NewWeighted(slowAtOnce),
 		waiting:  map[string]int{},
-		remember: otter.Must(&otter.Options[string, [sha256.Size]byte]{MaximumSize: maxRemember}),
+		remember: otter.Must(&otter.Options[string, [sha256.Size]byte]{MaximumSize: maxRemembered}),
 	}
 }
 
-// of answers the client's live imported secrets; most clients have none.
-func (s *slowHashes) of(c *store.Client, now time.Time) []*store.Secret {
+// liveImported returns the client's live imported secrets. Most clients have
+// none.
+func liveImported(c *store.Client, now time.Time) []*store.Secret {
 	var imported []*store.Secret
 	for i := range c.Secrets {
 		if credential.IsImported(c.Secrets[i].Hash) && c.Secrets[i].Live(now) {
@@ -65,9 +67,9 @@ func (s *slowHashes) of(c *store.Client, now time.Time) []*store.Secret {
 	return imported
 }
 
-// known answers the one of the secrets that the presented value was found to
-// be before, or nil.
-func (s *slowHashes) known(c *store.Client, imported []*store.Secret, presented string) *store.Secret {
+// findRemembered returns the secret that the presented value matched before, or
+// nil.
+func (s *slowHashes) findRemembered(c *store.Client, imported []*store.Secret, presented string) *store.Secret {
 	for _, secret := range imported {
 		if s.remembered(c, secret, presented) {
 			return secret
@@ -76,8 +78,8 @@ func (s *slowHashes) known(c *store.Client, imported []*store.Secret, presented 
 	return nil
 }
 
-// match answers the one of the secrets that the presented value is, or nil.
-// The caller has entered.
+// match returns the secret that the presented value is, or nil. The caller has
+// called enter.
 func (s *slowHashes) match(c *store.Client, imported []*store.Secret, presented string) *store.Secret {
 	for _, secret := range imported {
 		if credential.MatchesImported(secret.Hash, presented) {
@@ -88,18 +90,19 @@ func (s *slowHashes) match(c *store.Client, imported []*store.Secret, presented 
 	return nil
 }
 
-// enter waits for the client's turn and a slot. Few from one address may wait
-// for one client, so that a crowd of guesses does not keep its owner out.
+// enter waits for the client's turn and a slot. Only slowWaiters from one address
+// may wait for one client, so that guesses do not keep the client itself out.
+// Errors: apierr.TooManyRequests, store.ErrUnavailable.
 func (s *slowHashes) enter(ctx context.Context, clientID string, from netip.Addr) (release func(), err error) {
-	leave, ok := s.queue(clientID + "|" + from.String())
+	leave, ok := s.joinQueue(clientID + "|" + from.String())
 	if !ok {
 		return nil, errLimited.After(time.Second)
 	}
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, slowWait)
 	defer cancel()
-	one, _ := s.clients.LoadOrStore(clientID, semaphore.NewWeighted(1))
-	mine := one.(*semaphore.Weighted)
+	turn, _ := s.clients.LoadOrStore(clientID, semaphore.NewWeighted(1))
+	mine := turn.(*semaphore.Weighted)
 	if err := mine.Acquire(ctx, 1); err != nil {
 		return nil, fmt.Errorf("waiting for a secret check: %w: %w", err, store.ErrUnavailable)
 	}
@@ -110,19 +113,20 @@ func (s *slowHashes) enter(ctx context.Context, clientID string, from netip.Addr
 	return func() { s.slots.Release(1); mine.Release(1) }, nil
 }
 
-// queue counts who waits; ok is false when too many do already.
-func (s *slowHashes) queue(who string) (leave func(), ok bool) {
+// joinQueue counts one more that waits for the key. ok is false if too many do
+// already.
+func (s *slowHashes) joinQueue(key string) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting[who] >= slowWaiters {
+	if s.waiting[key] >= slowWaiters {
 		return nil, false
 	}
-	s.waiting[who]++
+	s.waiting[key]++
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.waiting[who]--; s.waiting[who] == 0 {
-			delete(s.waiting, who)
+		if s.waiting[key]--; s.waiting[key] == 0 {
+			delete(s.waiting, key)
 		}
 	}, true
 }

@@ -1,5 +1,5 @@
-// Package together does once for many what they ask for at the same time. It
-// knows nothing of what that is.
+// Package coalesce does once what several callers ask for at the same time. It
+// does not know what that is.
 package coalesce
 
 import (
@@ -10,14 +10,14 @@ import (
 	"sync"
 )
 
-// Group shares runs among those who ask for the same key. Unlike with
-// singleflight, nobody joins a run that had begun before: what a run reads is
-// never older than the call that it answers, and what it counts is counted
-// once for each. The zero value is ready; safe for concurrent use.
+// Group shares runs between callers with the same key. Unlike singleflight, it
+// never lets a caller join a run that has begun: so what a run reads is never
+// older than the call, and a run knows how many callers it counts for. The zero
+// value is ready to use. Safe for concurrent use.
 type Group[K comparable, V any] struct {
 	mu sync.Mutex
-	// next holds, for each key with a run under way, those who wait for the
-	// next; nil: nobody does.
+	// next holds, for each key that is running, the callers of its next run;
+	// nil: there are none.
 	next map[K]*round[V]
 }
 
@@ -28,10 +28,10 @@ type round[V any] struct {
 	err     error
 }
 
-// Do answers what run answered to a number of callers, this one among them,
-// and this one's place: 0 to callers-1. run may be that of another caller of
-// the same key, and ends by its own time-outs; it is not to depend on who
-// calls. Errors: run's, and that of ctx.
+// Do returns what run returned for a number of callers that include this one, and
+// the place of this one: 0 to callers-1. run may be the function of another
+// caller with the same key. It must not depend on the caller, and must end by its
+// own timeouts. Errors: those of run and of ctx.
 func (g *Group[K, V]) Do(ctx context.Context, key K, run func(callers int) (V, error)) (value V, callers, place int, err error) {
 	g.mu.Lock()
 	mine, busy := g.next[key]
@@ -56,7 +56,7 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, run func(callers int) (V, e
 	}
 }
 
-// work runs until nobody waits.
+// work runs until no caller waits.
 func (g *Group[K, V]) work(key K, run func(callers int) (V, error)) {
 	for {
 		g.mu.Lock()
@@ -67,21 +67,22 @@ func (g *Group[K, V]) work(key K, run func(callers int) (V, error)) {
 			return
 		}
 		g.next[key] = nil
-		callers := r.callers // nobody joins any more
+		callers := r.callers // final: the next caller gets the next round
 		g.mu.Unlock()
-		r.value, r.err = safely(run, callers)
+		r.value, r.err = recovered(run, callers)
 		close(r.done)
 	}
 }
 
-// safely makes a panic an error: it would end the process, not one request.
-func safely[V any](run func(callers int) (V, error), callers int) (value V, err error) {
+// recovered turns a panic of run into an error. In a goroutine it would end the
+// process, not one request.
+func recovered[V any](run func(callers int) (V, error), callers int) (value V, err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
 		case runtime.Error:
 			err = fmt.Errorf("panic: %w", p)
-		default: // it could hold what a caller sent
+		default: // the value could hold what a caller sent
 			err = errors.New("panic")
 		}
 	}()

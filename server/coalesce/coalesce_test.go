@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 )
 
-// TestNobodyJoinsARunThatHasBegun, and all who come meanwhile share the next.
-func TestNobodyJoinsARunThatHasBegun(t *testing.T) {
+// TestRunsAreNotJoined shows that calls during a run share the next one.
+func TestRunsAreNotJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g Group[string, int]
 		runs, release := []int{}, make(chan struct{})
@@ -67,9 +67,9 @@ func TestKeysDoNotWaitForEachOther(t *testing.T) {
 	})
 }
 
-// TestWhoLeavesIsStillCounted: a caller that gives up does not stop the
-// others.
-func TestWhoLeavesIsStillCounted(t *testing.T) {
+// TestCallerThatLeavesIsCounted also shows that a caller that gives up does not
+// stop the others.
+func TestCallerThatLeavesIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g Group[string, int]
 		release := make(chan struct{})
@@ -91,7 +91,7 @@ func TestWhoLeavesIsStillCounted(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		if err := <-gone; !errors.Is(err, context.Canceled) {
-			t.Errorf("who left: %v", err)
+			t.Errorf("the caller that left: %v", err)
 		}
 		close(release)
 		if n := <-stays; n != 2 {
@@ -108,6 +108,6 @@ func TestErrorsAndPanicsReachTheCaller(t *testing.T) {
 		t.Error(err)
 	}
 	if _, _, _, err := g.Do(t.Context(), "k", func(int) (int, error) { panic("oops") }); err == nil {
-		t.Error("a panic is no error")
+		t.Error("a panic must become an error")
 	}
 }

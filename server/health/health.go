@@ -1,5 +1,5 @@
-// Package health answers whether the process lives and is ready, and serves
-// the machine-readable description of the public API.
+// Package health serves whether the process is alive and ready, and the OpenAPI
+// description of the public API.
 package health
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Paths (contract §3).
+// Paths of the endpoints.
 const (
 	PathLive    = "/healthz"
 	PathReady   = "/readyz"
@@ -24,10 +24,10 @@ const (
 //go:embed openapi.yaml
 var openAPI string
 
-// serverPlaceholder stands in openapi.yaml where the issuer belongs.
+// serverPlaceholder is where openapi.yaml gets the issuer.
 const serverPlaceholder = "http://127.0.0.1:8080"
 
-// Handler answers the endpoints.
+// Handler serves the endpoints.
 type Handler struct {
 	Store  store.Store
 	Feed   *feed.Feed
@@ -39,14 +39,14 @@ type status struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Live is GET /healthz: the process answers.
+// Live is GET /healthz: the process can respond.
 func (h Handler) Live(c *gin.Context) error {
 	web.JSON(c, http.StatusOK, status{Status: "ok"})
 	return nil
 }
 
-// Ready is GET /readyz: the store can be reached and written, and the feed is
-// fresh; otherwise 503 with the reason.
+// Ready is GET /readyz: 200 if the store can be reached and written and the feed
+// is fresh, otherwise 503 with the reason.
 func (h Handler) Ready(c *gin.Context) error {
 	reason := ""
 	if err := h.Store.Ping(c.Request.Context()); err != nil {

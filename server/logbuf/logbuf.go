@@ -1,6 +1,5 @@
-// Package logs gathers log lines on their way out: a system call for each
-// line would cost more than the request that the line is about. It knows
-// nothing of what stands in a line.
+// Package logbuf buffers log lines: a system call for each line would cost more
+// than the request that the line is about. It does not know what a line holds.
 package logbuf
 
 import (
@@ -10,15 +9,15 @@ import (
 )
 
 const (
-	// held is how much is gathered at most, in bytes.
+	// held is the most that is held back, in bytes.
 	held = 32 << 10
-	// heldFor is how long a line is held back at most.
+	// heldFor is the longest that a line is held back.
 	heldFor = 100 * time.Millisecond
 )
 
-// Writer writes whole lines to one place, in the order in which they came.
-// Safe for concurrent use. What is held back is lost if the process is
-// killed: lines that matter are flushed at once.
+// Writer writes whole lines to one place, in the order in which they came. Lines
+// that are held back are lost if the process is killed: write important ones at
+// once. Safe for concurrent use.
 type Writer struct {
 	out io.Writer
 
@@ -27,7 +26,7 @@ type Writer struct {
 	timer *time.Timer // runs while lines are held back
 }
 
-// New makes a Writer. Flush it before the process ends.
+// New makes a Writer. Call Flush before the process ends.
 func New(out io.Writer) *Writer {
 	w := &Writer{out: out, lines: make([]byte, 0, held+held/4)}
 	w.timer = time.AfterFunc(time.Hour, w.Flush)
@@ -35,7 +34,7 @@ func New(out io.Writer) *Writer {
 	return w
 }
 
-// Write takes a line and writes it at once, behind those that are held back.
+// Write writes a line at once, after those that are held back.
 func (w *Writer) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -46,9 +45,9 @@ func (w *Writer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Hold takes a line that write appends to the bytes it is given, and holds it
-// back for a moment; with now, it is written at once. write must be quick:
-// others wait.
+// Hold takes a line, which write appends to the bytes that it is given, and holds
+// it back for a moment, or writes it at once if now is true. write must be
+// quick: others wait.
 func (w *Writer) Hold(now bool, write func(b []byte) []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +56,7 @@ func (w *Writer) Hold(now bool, write func(b []byte) []byte) {
 	}
 	w.lines = write(w.lines)
 	if now || len(w.lines) >= held {
-		_ = w.flush() // nobody to tell: this is the log
+		_ = w.flush() // there is no place to report it: this is the log
 	}
 }
 
@@ -65,11 +64,11 @@ func (w *Writer) Hold(now bool, write func(b []byte) []byte) {
 func (w *Writer) Flush() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_ = w.flush() // nobody to tell: this is the log
+	_ = w.flush() // there is no place to report it: this is the log
 }
 
-// flush writes; w is locked. Lines that cannot be written are dropped, so
-// that a log that is full does not fill the memory too.
+// flush is called with mu held. Lines that cannot be written are dropped, so that
+// a full disk does not fill the memory too.
 func (w *Writer) flush() error {
 	w.timer.Stop()
 	if len(w.lines) == 0 {

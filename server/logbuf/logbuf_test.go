@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// out remembers each write.
+// out keeps each write.
 type out struct {
 	mu     sync.Mutex
 	writes []string
@@ -79,9 +79,9 @@ func TestNoMoreIsHeldThanFits(t *testing.T) {
 	}
 }
 
-// TestAFullDiskFillsNoMemory: what cannot be written is dropped, and what
-// comes when it can is whole.
-func TestAFullDiskFillsNoMemory(t *testing.T) {
+// TestFullDiskFillsNoMemory shows that lines that cannot be written are dropped,
+// and that the next line after them is whole.
+func TestFullDiskFillsNoMemory(t *testing.T) {
 	full := errors.New("no space left on device")
 	o := out{err: full}
 	w := New(&o)

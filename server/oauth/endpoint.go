@@ -17,24 +17,24 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Issues notes tokens that were given out; it must not block.
+// Issues records tokens that were issued. It must not block.
 type Issues interface {
 	RecordIssue(clientID, secretID string, from netip.Addr)
 }
 
-// Quota bounds how many tokens a client may have; it must not block.
+// Quota bounds how many tokens a client may have. It must not block.
 type Quota interface {
 	Take(clientID string) (wait time.Duration)
 	RecordIssue(clientID string, life time.Duration)
 }
 
-// Observer counts what happens here, for the metrics.
+// Observer counts events for the metrics.
 type Observer interface {
 	CountIssued(use string)
 	CountIntrospected(active bool, cache string)
 }
 
-// Audit notes a revocation by a client, and what came of it.
+// Audit records that a client revoked a token, and the outcome.
 type Audit interface {
 	Revoked(ctx context.Context, by audit.Actor, t *store.Token, jti string, outcome error)
 }
@@ -63,15 +63,17 @@ type Endpoints struct{ o Options }
 // New makes the handlers.
 func New(o Options) *Endpoints { return &Endpoints{o: o} }
 
-// with adds the parameters of client authentication to an endpoint's own.
-func with(own ...web.Param) []web.Param {
+// withClientAuth adds the parameters of client authentication to those of an
+// endpoint.
+func withClientAuth(params ...web.Param) []web.Param {
 	for _, name := range []string{paramClientID, paramClientSecret, paramAssertion, paramAssertionType} {
-		own = append(own, web.Param{Name: name, Kind: web.Single})
+		params = append(params, web.Param{Name: name, Kind: web.Single})
 	}
-	return own
+	return params
 }
 
-func presented(c *gin.Context, p web.Params) auth.Presented {
+// readClientAuth reads what the request holds for client authentication.
+func readClientAuth(c *gin.Context, p web.Params) auth.Presented {
 	return auth.Presented{
 		Authorization: c.Request.Header["Authorization"],
 		ClientID:      p.Get(paramClientID),
@@ -81,8 +83,8 @@ func presented(c *gin.Context, p web.Params) auth.Presented {
 	}
 }
 
-// client authenticates the calling client and notes it in the event.
-func (e *Endpoints) client(c *gin.Context, p auth.Presented) (auth.Identity, error) {
+// authenticate authenticates the calling client and notes it in the access event.
+func (e *Endpoints) authenticate(c *gin.Context, p auth.Presented) (auth.Identity, error) {
 	cred, err := p.Credentials()
 	if err != nil {
 		return auth.Identity{}, err

@@ -21,11 +21,11 @@ var (
 	errNoSubject   = apierr.New(apierr.InvalidRequest, "subject_token is missing: the partner token")
 	errSubjectType = apierr.New(apierr.InvalidRequest, "subject_token_type must be "+typeAccessToken)
 	errAskedType   = apierr.New(apierr.InvalidRequest, "requested_token_type must be "+typeAccessToken+" or absent")
-	errActor       = apierr.New(apierr.InvalidRequest, "actor_token is not taken: the partner of the subject token acts")
+	errActor       = apierr.New(apierr.InvalidRequest, "actor_token is not supported: the partner of the subject token acts")
 	errNoClient    = apierr.New(apierr.InvalidClient, "a token exchange takes no client credentials: the subject token authenticates the partner")
 	errSubject     = apierr.New(apierr.InvalidRequest, "subject_token is not an active partner token, or may not be used from this address")
 	errAudience    = apierr.New(apierr.InvalidRequest, "audience is missing: org: and the id of the org to act for")
-	errOrg         = apierr.New(apierr.InvalidTarget, "audience must be one org that has agreed that the partner acts for it, as org: and its id; resource is not taken")
+	errOrg         = apierr.New(apierr.InvalidTarget, "audience must be one org that has agreed that the partner acts for it, as org: and its id; resource is not supported")
 	errNotGranted  = apierr.New(apierr.InvalidScope, "scope holds a name that does more than read, that the org did not grant, or that you may not have any more; or nothing is left of what it granted")
 )
 
@@ -53,7 +53,7 @@ func (e *Endpoints) exchange(c *gin.Context, p web.Params) error {
 
 // exchangeable checks what the request says of itself.
 func exchangeable(c *gin.Context, p web.Params) error {
-	who := presented(c, p)
+	presented := readClientAuth(c, p)
 	switch {
 	case p.Get(paramSubjectToken) == "":
 		return errNoSubject
@@ -63,7 +63,7 @@ func exchangeable(c *gin.Context, p web.Params) error {
 		return errActor
 	case p.Get(paramRequestedType) != "" && p.Get(paramRequestedType) != typeAccessToken:
 		return errAskedType
-	case len(who.Authorization) > 0 || who.ClientSecret != "" || who.Assertion != "" || who.AssertionType != "":
+	case len(presented.Authorization) > 0 || presented.ClientSecret != "" || presented.Assertion != "" || presented.AssertionType != "":
 		return errNoClient
 	}
 	return nil

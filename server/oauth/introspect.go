@@ -15,15 +15,15 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-var introspectSpec = web.Spec{Params: with(
+var introspectSpec = web.Spec{Params: withClientAuth(
 	web.Param{Name: paramToken, Kind: web.Opaque},
-	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // any value: it is not used (RFC 7662 §2.1)
+	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one look-up finds every kind (RFC 7662 §2.1)
 	web.Param{Name: paramSourceIP, Kind: web.Single},
 )}
 
 var (
 	errNoToken      = apierr.New(apierr.InvalidRequest, "token is missing")
-	errNotRS        = apierr.New(apierr.AccessDenied, "this client may not introspect: it needs the scope introspect")
+	errNotRS        = apierr.New(apierr.AccessDenied, "introspection needs the scope introspect, which this client does not have")
 	errBearer       = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
 	errSelf         = apierr.New(apierr.InvalidToken, "a token cannot introspect itself")
 	errBearerAndID  = apierr.New(apierr.InvalidRequest, "more than one client authentication method: a bearer token and client credentials")
@@ -45,7 +45,7 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	source, err := sourceIP(p.Get(paramSourceIP))
+	source, err := parseSourceIP(p.Get(paramSourceIP))
 	if err != nil {
 		return err
 	}
@@ -56,9 +56,9 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	}
 	active := false
 	if found.Token != nil {
-		hidden := tokens.HiddenReason(found.Token, rs, source)
-		active = hidden == ""
-		ev.Note, ev.TokenID = string(hidden), found.ID()
+		reason := tokens.HiddenReason(found.Token, rs, source)
+		active = reason == ""
+		ev.Note, ev.TokenID = string(reason), found.ID()
 	}
 	e.o.Observe.CountIntrospected(active, string(found.Source))
 	body := web.NewBody()
@@ -76,7 +76,9 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	return nil
 }
 
-func sourceIP(s string) (netip.Addr, error) {
+// parseSourceIP reads the address of the caller of a resource server; "" is the zero
+// Addr.
+func parseSourceIP(s string) (netip.Addr, error) {
 	if s == "" {
 		return netip.Addr{}, nil
 	}
@@ -87,14 +89,14 @@ func sourceIP(s string) (netip.Addr, error) {
 	return a.Unmap().WithZone(""), nil
 }
 
-// resourceServer answers the caller: a client with the introspect right, by
-// its secret or by a bearer token that holds the scope.
+// resourceServer returns the client that calls. It must have the scope introspect,
+// by its secret or by a bearer token that holds it.
 func (e *Endpoints) resourceServer(c *gin.Context, p web.Params, token string) (*store.Client, error) {
-	who := presented(c, p)
-	if bearer, ok := who.Bearer(); ok {
-		return e.bearerServer(c, who, bearer, token)
+	presented := readClientAuth(c, p)
+	if bearer, ok := presented.Bearer(); ok {
+		return e.bearerServer(c, presented, bearer, token)
 	}
-	id, err := e.client(c, who)
+	id, err := e.authenticate(c, presented)
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +106,10 @@ func (e *Endpoints) resourceServer(c *gin.Context, p web.Params, token string) (
 	return id.Client, nil
 }
 
-func (e *Endpoints) bearerServer(c *gin.Context, who auth.Presented, bearer, token string) (*store.Client, error) {
+// bearerServer is resourceServer for a caller with a bearer token.
+func (e *Endpoints) bearerServer(c *gin.Context, presented auth.Presented, bearer, token string) (*store.Client, error) {
 	switch {
-	case who.ClientSecret != "" || who.Assertion != "":
+	case presented.ClientSecret != "" || presented.Assertion != "":
 		return nil, errBearerAndID
 	case bearer == token:
 		return nil, errSelf

@@ -10,8 +10,8 @@ import (
 	"github.com/grantd/grantd/server/web"
 )
 
-// metadata is RFC 8414 §2. response_types_supported is left out: this server
-// has no authorization endpoint, and §3.2 forbids empty lists.
+// metadata is the document of RFC 8414 §2. It has no response_types_supported:
+// this server has no authorization endpoint, and §3.2 forbids empty lists.
 type metadata struct {
 	Issuer                string   `json:"issuer"`
 	TokenEndpoint         string   `json:"token_endpoint"`
@@ -42,8 +42,8 @@ func (e *Endpoints) Metadata(c *gin.Context) error {
 	return nil
 }
 
-// MetadataPaths answers where the document is: at the well-known path, and
-// for an issuer with a path also with that inserted behind (RFC 8414 §3.1).
+// MetadataPaths returns the paths of the document: the well-known path and, if the
+// issuer has a path, the well-known path followed by that (RFC 8414 §3.1).
 func MetadataPaths(issuer string) []string {
 	paths := []string{PathMetadata}
 	if u, err := url.Parse(issuer); err == nil && strings.Trim(u.Path, "/") != "" {

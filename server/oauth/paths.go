@@ -1,6 +1,6 @@
 package oauth
 
-// Paths of the endpoints (contract §3).
+// Paths of the endpoints.
 const (
 	PathToken      = "/oauth/token"
 	PathTokenAlias = "/token"

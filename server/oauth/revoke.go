@@ -12,9 +12,9 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-var revokeSpec = web.Spec{Params: with(
+var revokeSpec = web.Spec{Params: withClientAuth(
 	web.Param{Name: paramToken, Kind: web.Opaque},
-	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // a wrong one is ignored (RFC 7009 §2.1)
+	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one look-up finds every kind (RFC 7009 §2.1)
 )}
 
 var errOtherClients = apierr.New(apierr.UnauthorizedClient, "the token was not issued to this client")
@@ -29,7 +29,7 @@ func (e *Endpoints) Revoke(c *gin.Context) error {
 	if token == "" {
 		return errNoToken
 	}
-	id, err := e.client(c, presented(c, p))
+	id, err := e.authenticate(c, readClientAuth(c, p))
 	if err != nil {
 		return err
 	}

@@ -16,15 +16,15 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// maxResources bounds the resource parameters of one request.
+// maxResources is how many resource parameters a request may have.
 const maxResources = 16
 
-var tokenSpec = web.Spec{JSON: true, Params: with(
+var tokenSpec = web.Spec{JSON: true, Params: withClientAuth(
 	web.Param{Name: paramGrantType, Kind: web.Single},
 	web.Param{Name: paramResponseType, Kind: web.Single},
 	web.Param{Name: paramScope, Kind: web.Single},
 	web.Param{Name: paramResource, Kind: web.Repeatable},
-	// Of a token exchange.
+	// Parameters of a token exchange.
 	web.Param{Name: paramSubjectToken, Kind: web.Opaque},
 	web.Param{Name: paramSubjectType, Kind: web.Single},
 	web.Param{Name: paramRequestedType, Kind: web.Single},
@@ -40,11 +40,11 @@ var (
 	errTarget      = apierr.New(apierr.InvalidTarget, "resource must be one of this client's resources: an absolute URI without fragment")
 )
 
-// appendTokenResponse appends RFC 6749 §5.1 and created_at (seeds/002), of an exchange
-// also issued_token_type (RFC 8693 §2.2.1).
+// appendTokenResponse appends the members of RFC 6749 §5.1 and created_at, and for
+// an exchange issued_token_type (RFC 8693 §2.2.1).
 func appendTokenResponse(b []byte, t *tokens.IssuedToken, exchanged bool) []byte {
 	b = append(b, `{"access_token":"`...)
-	b = append(b, t.Token...) // its prefix and base64url
+	b = append(b, t.Token...) // letters, digits, - and _ need no escape
 	if exchanged {
 		b = append(b, `","issued_token_type":"`+typeAccessToken...)
 	}
@@ -69,15 +69,15 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	case grant == GrantTokenExchange:
 		return e.exchange(c, p)
 	}
-	id, err := e.client(c, presented(c, p))
+	id, err := e.authenticate(c, readClientAuth(c, p))
 	if err != nil {
 		return err
 	}
 	granted, err := e.o.Catalogue().Resolve(p.Get(paramScope), id.Client.Scopes, id.Client.DefaultScopes)
 	if err != nil {
-		return scopeFault(err)
+		return asInvalidScope(err)
 	}
-	audience, err := targets(p.All(paramResource), id.Client.Resources)
+	audience, err := audienceOf(p.All(paramResource), id.Client.Resources)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,8 @@ func sendTokenResponse(c *gin.Context, t *tokens.IssuedToken, exchanged bool) {
 	web.Send(c, 200, body)
 }
 
-// grantType lets response_type=client_credentials stand in for an absent
-// grant_type, as the table of seeds/002 has it.
+// grantType returns the grant type. Where it is absent, callers may send
+// response_type=client_credentials instead, as openapi.yaml says.
 func grantType(p web.Params) (string, error) {
 	switch grant := p.Get(paramGrantType); grant {
 	case GrantClientCredentials, GrantTokenExchange:
@@ -119,7 +119,8 @@ func grantType(p web.Params) (string, error) {
 	return "", errGrantType
 }
 
-func scopeFault(err error) error {
+// asInvalidScope returns an error of package scopes with its OAuth code.
+func asInvalidScope(err error) error {
 	for _, known := range []error{scopes.ErrTooLong, scopes.ErrSyntax, scopes.ErrUnknown, scopes.ErrRefused, scopes.ErrNone} {
 		if errors.Is(err, known) {
 			return apierr.New(apierr.InvalidScope, known.Error())
@@ -128,9 +129,9 @@ func scopeFault(err error) error {
 	return err
 }
 
-// targets answers the audience: what was asked for (RFC 8707 §2), or all of
-// the client's resources.
-func targets(asked, allowed []string) ([]string, error) {
+// audienceOf returns the audience of a token: the resources that the request names
+// (RFC 8707 §2), or else all of the client's.
+func audienceOf(asked, allowed []string) ([]string, error) {
 	if len(asked) == 0 {
 		return allowed, nil
 	}

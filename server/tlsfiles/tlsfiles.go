@@ -1,6 +1,6 @@
-// Package tlsfiles serves TLS from a certificate and a key file that may be
-// replaced while it runs. A pair that cannot be loaded leaves the one before
-// it in use.
+// Package tlsfiles serves TLS from a certificate file and a key file that may be
+// replaced while the server runs. If a new pair cannot be loaded, the old one
+// stays in use.
 package tlsfiles
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// watchEvery is how often the files are looked at.
+// watchEvery is how often Watch looks at the files.
 const watchEvery = time.Second
 
 // Pair is a certificate and its key, as last loaded.
@@ -22,14 +22,14 @@ type Pair struct {
 	seen              state
 }
 
-// state tells whether the files changed without reading them; nil is a file
-// that is not there.
+// state tells whether the files changed, without reading them. nil is a file that
+// does not exist.
 type state [2]os.FileInfo
 
-// same also goes by which file it is: another one may have the same time.
-func (s state) same(as state) bool {
+// equals also compares which file it is: another file may have the same time.
+func (s state) equals(other state) bool {
 	for i, a := range s {
-		b := as[i]
+		b := other[i]
 		if a == nil || b == nil {
 			if a != b {
 				return false
@@ -43,17 +43,17 @@ func (s state) same(as state) bool {
 	return true
 }
 
-// Load reads the pair. Errors name the file.
+// Load reads the pair. Errors name the files.
 func Load(certFile, keyFile string) (*Pair, error) {
 	p := &Pair{certFile: certFile, keyFile: keyFile}
-	p.seen = p.look()
+	p.seen = p.stat()
 	if err := p.Reload(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// Reload reads the files again; on an error the pair in use stays.
+// Reload reads the files again. On an error the pair in use stays.
 func (p *Pair) Reload() error {
 	c, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
 	if err != nil {
@@ -63,8 +63,8 @@ func (p *Pair) Reload() error {
 	return nil
 }
 
-// Config answers a server's configuration: TLS 1.2 and 1.3, always with the
-// pair that is in use.
+// Config returns the configuration of a server: TLS 1.2 and 1.3, always with the
+// pair in use.
 func (p *Pair) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -74,8 +74,8 @@ func (p *Pair) Config() *tls.Config {
 	}
 }
 
-// Watch reloads whenever the files have changed, until ctx ends, and tells
-// how each reload went.
+// Watch reloads the pair whenever the files have changed, until ctx ends. It
+// calls reloaded with the result of each reload.
 func (p *Pair) Watch(ctx context.Context, reloaded func(error)) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -85,15 +85,16 @@ func (p *Pair) Watch(ctx context.Context, reloaded func(error)) {
 			return
 		case <-tick.C:
 		}
-		if now := p.look(); !now.same(p.seen) {
+		if now := p.stat(); !now.equals(p.seen) {
 			p.seen = now
 			reloaded(p.Reload())
 		}
 	}
 }
 
-// look follows links: a volume that is swapped by one counts as changed.
-func (p *Pair) look() (s state) {
+// stat follows links, so that a volume that is swapped by a link counts as
+// changed.
+func (p *Pair) stat() (s state) {
 	for i, name := range [...]string{p.certFile, p.keyFile} {
 		if info, err := os.Stat(name); err == nil {
 			s[i] = info

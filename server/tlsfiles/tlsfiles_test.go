@@ -20,7 +20,7 @@ import (
 
 const patience = 15 * time.Second
 
-// write makes a pair with the serial number in the folder.
+// write makes a pair with the serial number in the directory.
 func write(t *testing.T, dir string, serial int64) (cert, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -49,7 +49,7 @@ func put(t *testing.T, file string, content []byte) {
 	}
 }
 
-// serial is the pair in use.
+// serial returns the serial number of the pair in use.
 func serial(t *testing.T, p *tlsfiles.Pair) int64 {
 	t.Helper()
 	c, err := p.Config().GetCertificate(&tls.ClientHelloInfo{})
@@ -89,7 +89,7 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Reload(); err == nil {
-		t.Error("a file that is gone is taken")
+		t.Error("reloaded although a file is missing")
 	}
 	if got := serial(t, p); got != 2 {
 		t.Errorf("a bad pair is in use: %d", got)
@@ -108,8 +108,9 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// Watch takes what changes, tells of what it cannot take, and takes the next
-// good pair again; also one that a link is turned to, as Kubernetes does.
+// TestWatch shows that Watch loads a pair that changes, reports one that it
+// cannot load, and loads the next good one. A link may be switched to a new pair,
+// as Kubernetes does.
 func TestWatch(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
 	write(t, one, 1)
@@ -147,7 +148,7 @@ func TestWatch(t *testing.T) {
 	}
 	next(true)
 	if got := serial(t, p); got != 2 {
-		t.Errorf("after the link was turned: %d", got)
+		t.Errorf("after the link was switched: %d", got)
 	}
 	put(t, filepath.Join(two, "tls.key"), []byte("junk"))
 	next(false)
@@ -167,6 +168,6 @@ func TestWatch(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(patience):
-		t.Error("it watches on")
+		t.Error("it still watches")
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Every rule of what grantd accepts as a bearer token, one by one.
+// TestFindBearer has a row for each rule of what grantd accepts as a bearer token.
 func TestFindBearer(t *testing.T) {
-	d := newDesktop(t)
+	d := newTestService(t)
 	client, customer, onBehalf := []store.TokenUse{store.UseClient}, []store.TokenUse{store.UseClient, store.UseCustomer}, []store.TokenUse{store.UseOnBehalf}
 	inside, outside := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("198.51.100.7")
 	ranges := []string{"192.0.2.0/24"}
@@ -37,7 +37,7 @@ func TestFindBearer(t *testing.T) {
 		"from no address":                  {store.Token{Use: store.UseClient, SourceIPs: ranges}, client, netip.Addr{}, false},
 	} {
 		c.token.IssuedAt, c.token.ExpiresAt, c.token.Position = now, now.Add(time.Hour), d.o.Feed.Position()
-		issued, err := d.put(t.Context(), d.o.Keys.Make(c.token.ExpiresAt), c.token)
+		issued, err := d.storeToken(t.Context(), d.o.Keys.Make(c.token.ExpiresAt), c.token)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,10 +57,11 @@ func TestFindBearer(t *testing.T) {
 	}
 }
 
-// The log says whose partner token came from an address that it must not.
+// TestFindBearerOfPartner also shows that the log can name the partner token that
+// came from an address that is not allowed.
 func TestFindBearerOfPartner(t *testing.T) {
-	d := newDesktop(t)
-	plain, id := d.partner(t, "hurdlr", func(p *store.PartnerToken) { p.SourceIPs = []string{"192.0.2.0/24"} })
+	d := newTestService(t)
+	plain, id := d.newPartner(t, "hurdlr", func(p *store.PartnerToken) { p.SourceIPs = []string{"192.0.2.0/24"} })
 	f, err := d.FindBearer(t.Context(), plain, netip.MustParseAddr("192.0.2.7"), store.UsePartner)
 	if err != nil || f.Token == nil || f.Refused != nil {
 		t.Errorf("from its address: %+v, %v", f, err)

@@ -7,18 +7,18 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// cachedToken is a record in a third of the memory, with the generation of the
-// feed at which it was last found not void: until the feed moves, nothing has
-// to be looked up. One from before a loss is read again: the store may have
-// lost it too.
+// cachedToken is a token record in a third of the memory, with the generation of
+// the feed at which it was last found not void. Until the feed moves, nothing
+// needs a look-up. A token from before the feed lost entries is read again: the
+// store may have lost the token too.
 type cachedToken struct {
 	clientID, secretID, scopes string
 	issued, expires            int64 // Unix seconds
 	position                   store.Position
-	special                    *store.Token // the whole record, of one that has more than that
+	special                    *store.Token // the whole record of a token that has more fields
 
 	checked atomic.Uint64
-	epoch   uint64 // of the feed, before the record was read
+	epoch   uint64 // the feed's, before the record was read
 }
 
 func newCachedToken(t *store.Token, epoch uint64) *cachedToken {
@@ -32,20 +32,21 @@ func newCachedToken(t *store.Token, epoch uint64) *cachedToken {
 	return c
 }
 
-// ordinary says whether the token has no more than the fields of cachedToken.
+// ordinary reports whether the fields of cachedToken hold the whole token.
 func ordinary(t *store.Token) bool {
 	return t.Use == store.UseClient && t.OrgID == "" && t.CustomerID == "" && t.PartnerID == "" && t.PartnerTID == "" &&
 		len(t.Audience)+len(t.SourceIPs)+len(t.Endpoints)+len(t.Resources)+len(t.AMR) == 0 &&
 		t.Upgradable == "" && len(t.Parents) == 0 && t.AuthTime.IsZero() && t.Revoked == nil
 }
 
-// maxCachedLists bounds what the restrictions of a cached token take, in bytes:
-// the cache is bounded in tokens, and a caller chooses how many resources and
-// addresses his have. One with more is read from the store each time.
+// maxCachedLists bounds the memory for the restrictions of a cached token, in
+// bytes: the cache is bounded in tokens, but callers choose how many resources
+// and addresses their tokens have. A token with more is read from the store each
+// time.
 const maxCachedLists = 2 << 10
 
 func cacheable(t *store.Token) bool {
-	const each = 32 // a string and its room
+	const each = 32 // a string header and its allocation
 	size := 0
 	for _, list := range [...][]string{t.SourceIPs, t.Endpoints} {
 		for _, text := range list {
@@ -61,7 +62,7 @@ func cacheable(t *store.Token) bool {
 	return size <= maxCachedLists
 }
 
-// token answers the record; it is not to be changed.
+// token returns the record. It must not be changed.
 func (c *cachedToken) token() *store.Token {
 	if c.special != nil {
 		return c.special

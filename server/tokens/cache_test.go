@@ -10,7 +10,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// plain is a token that has only what every token has.
+// plain returns a token with only those fields that every token has.
 func plain() store.Token {
 	return store.Token{
 		Use: store.UseClient, ClientID: "billing", SecretID: "a1B2c3D4", Scopes: "users:read customers",
@@ -18,7 +18,7 @@ func plain() store.Token {
 	}
 }
 
-// TestCachedTokenIsWhole: whatever a token has besides, the cache gives back.
+// TestCachedTokenIsWhole shows that the cache returns every field of a token.
 func TestCachedTokenIsWhole(t *testing.T) {
 	tokens := map[string]store.Token{"plain": plain(), "empty": {}}
 	for i := range reflect.TypeFor[store.Token]().NumField() {
@@ -51,8 +51,8 @@ func TestCachedTokenIsWhole(t *testing.T) {
 	}
 }
 
-// Callers choose how many resources a token has: they cannot fill the memory
-// with them.
+// TestCacheTakesNoLargeTokens shows that callers, who choose how many resources a
+// token has, cannot fill the memory with them.
 func TestCacheTakesNoLargeTokens(t *testing.T) {
 	ids := func(n int) store.Token {
 		token := plain()

@@ -17,20 +17,20 @@ const (
 	StateExpired          State = "expired"
 	StateRevoked          State = "revoked"
 	StateVoid             State = "void"
-	StateLost             State = "lost" // made here, not expired, no record
+	StateLost             State = "lost" // made here, not expired, without a record
 	StateForeign          State = "foreign_environment"
 	StateMalformed        State = "malformed" // never made by this server
 	StateUnreadableRecord State = "unreadable"
 )
 
-// Explanation is what an operator is told of a token.
+// Explanation is what an operator learns about a token.
 type Explanation struct {
 	State  State  `json:"state"`
 	Detail string `json:"detail"`
 
 	EndedAt *time.Time `json:"ended_at,omitempty"`
 	EndedBy string     `json:"ended_by,omitempty"`
-	// VoidOf is the principal whose void ended it.
+	// VoidOf is the principal whose void ended the token.
 	VoidOf string `json:"void_of,omitempty"`
 
 	ID         string           `json:"jti,omitempty"`
@@ -40,7 +40,7 @@ type Explanation struct {
 	SecretID   string           `json:"secret_id,omitempty"`
 	OrgID      string           `json:"org_id,omitempty"`
 	PartnerID  string           `json:"partner_id,omitempty"`
-	PartnerTID string           `json:"partner_token_id,omitempty"` // that it was made with
+	PartnerTID string           `json:"partner_token_id,omitempty"` // with which the token was made
 	Scope      string           `json:"scope,omitempty"`
 	Upgradable string           `json:"upgradable_scope,omitempty"`
 	Audience   []string         `json:"aud,omitempty"`
@@ -51,12 +51,13 @@ type Explanation struct {
 	ExpiresAt  *time.Time       `json:"expires_at,omitempty"`
 	AuthTime   *time.Time       `json:"auth_time,omitempty"`
 	AMR        []string         `json:"amr,omitempty"`
-	Parents    []string         `json:"parent_jtis,omitempty"`  // of the tokens it was made from, the nearest first
+	Parents    []string         `json:"parent_jtis,omitempty"`  // of the tokens from which it was made, the nearest first
 	Secret     string           `json:"secret_state,omitempty"` // live, ended, unknown
 	ClientLife string           `json:"client_state,omitempty"` // active, deactivated, deleted
 }
 
-// Explain says why the presented token is active or not, past the cache.
+// Explain returns why the presented token is active or not. It does not use the
+// cache.
 // Errors: store.ErrUnavailable, feed.ErrStale.
 func (s *Service) Explain(ctx context.Context, presented string) (Explanation, error) {
 	end, ok := s.o.Keys.Read(presented)
@@ -82,9 +83,9 @@ func (s *Service) Explain(ctx context.Context, presented string) (Explanation, e
 	case err != nil:
 		return Explanation{}, err
 	}
-	x := describe(d, &t)
-	s.verdict(&x, d, &t)
-	return x, s.origin(ctx, &x, &t)
+	x := explanationOf(d, &t)
+	s.explainState(&x, d, &t)
+	return x, s.explainOrigin(ctx, &x, &t)
 }
 
 func (s *Service) explainAbsent(d store.Digest, end time.Time) Explanation {
@@ -99,7 +100,7 @@ func (s *Service) explainAbsent(d store.Digest, end time.Time) Explanation {
 	return x
 }
 
-func describe(d store.Digest, t *store.Token) Explanation {
+func explanationOf(d store.Digest, t *store.Token) Explanation {
 	x := Explanation{
 		ID: ID(d), Use: t.Use, Subject: Subject(t), ClientID: t.ClientID, SecretID: t.SecretID,
 		OrgID: t.OrgID, PartnerID: t.PartnerID, PartnerTID: t.PartnerTID,
@@ -112,7 +113,8 @@ func describe(d store.Digest, t *store.Token) Explanation {
 	return x
 }
 
-func (s *Service) verdict(x *Explanation, d store.Digest, t *store.Token) {
+// explainState sets the state and what follows from it.
+func (s *Service) explainState(x *Explanation, d store.Digest, t *store.Token) {
 	entry, void := s.o.Feed.Voided(d, t)
 	switch {
 	case t.Revoked != nil:
@@ -135,8 +137,9 @@ func (s *Service) verdict(x *Explanation, d store.Digest, t *store.Token) {
 	}
 }
 
-// origin adds what has become of the client and the secret it was made with.
-func (s *Service) origin(ctx context.Context, x *Explanation, t *store.Token) error {
+// explainOrigin sets the state of the client and the secret with which the token
+// was made.
+func (s *Service) explainOrigin(ctx context.Context, x *Explanation, t *store.Token) error {
 	if t.ClientID == "" {
 		return nil
 	}

@@ -27,8 +27,8 @@ import (
 //	24..31  the keyed check: HMAC-SHA-256, cut to 64 bits, over prefix and
 //	        bytes 0..23
 //
-// Who lacks the key reads nothing from it. Who has it can tell a made-up, a
-// damaged and a long expired token without asking the store.
+// Without the key it tells nothing. With the key, a made-up, a damaged and a
+// long expired token is recognized without the store.
 const (
 	bodyLength   = 43
 	randomBytes  = 20
@@ -44,7 +44,7 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 var encoding = base64.RawURLEncoding.Strict()
 
-// Keyring holds the keys of the keyed check and makes and reads tokens.
+// Keyring holds the keys of the keyed check. It makes and reads tokens.
 type Keyring struct {
 	prefix string
 	keys   atomic.Pointer[map[uint8]*checkKey]
@@ -54,11 +54,11 @@ type Keyring struct {
 type checkKey struct {
 	stored    store.TokenKey
 	mask      cipher.Block
-	scratches sync.Pool // of *desk
+	scratches sync.Pool // of *scratch
 }
 
-// scratch is what making or reading one token needs: an HMAC under the key, and
-// room. Ciphers and hashes would have each piece of it allocated.
+// scratch is the memory for making or reading one token, with an HMAC under the
+// key. Ciphers and hashes would otherwise allocate each piece of it.
 type scratch struct {
 	hmac   hash.Hash
 	token  [tokenBytes]byte
@@ -67,12 +67,12 @@ type scratch struct {
 	sum    [sha256.Size]byte
 }
 
-// NewKeyring makes a keyring for tokens with the prefix (contract §2).
+// NewKeyring makes a keyring for tokens with the prefix.
 func NewKeyring(prefix string) *Keyring { return &Keyring{prefix: prefix} }
 
-// Offer answers the key to give to a store that has none: the newest one in
-// use here, so that a store that was replaced keeps the tokens readable, or a
-// fresh one.
+// Offer returns the key to give to a store that has none: the newest one in use
+// here, so that tokens stay readable after the store was replaced, or else a new
+// one.
 func (k *Keyring) Offer(now time.Time) store.TokenKey {
 	if used := k.newest.Load(); used != nil {
 		return used.stored
@@ -82,7 +82,8 @@ func (k *Keyring) Offer(now time.Time) store.TokenKey {
 	return store.TokenKey{ID: 1, Key: key, CreatedAt: now.UTC()}
 }
 
-// Use takes the keys of the store: all of them check, the newest one makes.
+// Use replaces the keys with those of the store. All of them can read tokens; the
+// newest one makes them.
 func (k *Keyring) Use(keys []store.TokenKey) error {
 	if len(keys) == 0 {
 		return errors.New("the store has no key of the keyed check")
@@ -108,14 +109,15 @@ func (k *Keyring) Use(keys []store.TokenKey) error {
 	return nil
 }
 
-// LimitKey answers a key that all replicas share, to hide identities with.
+// LimitKey returns a key that all replicas share, to hide the identities in the
+// counters of limits.
 func (k *Keyring) LimitKey() []byte {
 	m := hmac.New(sha256.New, k.newest.Load().stored.Key)
 	m.Write([]byte("grantd limits"))
 	return m.Sum(nil)
 }
 
-// Make answers a new token that ends at the given time.
+// Make returns a new token that ends at the given time.
 func (k *Keyring) Make(end time.Time) string { return k.make(k.prefix, end) }
 
 func (k *Keyring) make(prefix string, end time.Time) string {
@@ -134,10 +136,10 @@ func (k *Keyring) make(prefix string, end time.Time) string {
 	return string(encoding.AppendEncode(append(text[:0], prefix...), b[:]))
 }
 
-// Read checks that the presented value is a token of this store and answers
-// when it ends at the latest, to the minute. ok is false for anything that
-// was not made with one of the keys. The prefix is part of what is checked,
-// so that tokens outlive a change of token.prefix.
+// Read returns when the presented token ends at the latest, to the minute. ok is
+// false for anything that was not made with one of the keys. The check covers the
+// token's prefix, whatever it is, so that tokens outlive a change of
+// token.prefix.
 func (k *Keyring) Read(presented string) (end time.Time, ok bool) {
 	if len(presented) < bodyLength || len(presented) > maxPresented {
 		return time.Time{}, false
@@ -163,13 +165,13 @@ func (k *Keyring) Read(presented string) (end time.Time, ok bool) {
 	return epoch.Add(time.Duration(minutes) * time.Minute), true
 }
 
-// maskExpiry hides the end of life, or shows it again.
+// maskExpiry masks the end of life, or unmasks it.
 func (c *checkKey) maskExpiry(d *scratch) {
 	c.mask.Encrypt(d.stream[:], d.token[:aes.BlockSize])
 	subtle.XORBytes(d.token[expiryByte:checkByte], d.token[expiryByte:checkByte], d.stream[:])
 }
 
-// check answers the keyed check of the token on the desk.
+// check returns the keyed check of the token in d.
 func (d *scratch) check(prefix string) (sum [tokenBytes - checkByte]byte) {
 	d.hmac.Reset()
 	d.hmac.Write(append(append(d.in[:0], prefix...), d.token[:checkByte]...))
@@ -177,14 +179,14 @@ func (d *scratch) check(prefix string) (sum [tokenBytes - checkByte]byte) {
 	return sum
 }
 
-// DigestOf answers what a token is stored under.
+// DigestOf returns the digest under which a token is stored.
 func DigestOf(presented string) store.Digest {
-	var room [maxPresented]byte // a token of ours needs no memory of its own
+	var room [maxPresented]byte // on the stack for every token of ours
 	return sha256.Sum256(append(room[:0], presented...))
 }
 
-// ID answers the jti of the token: its digest, so that an operator who has
-// only a log line can revoke it.
+// ID returns the jti of the token, which is its digest in base64url: so an
+// operator can revoke a token from a log line.
 func ID(d store.Digest) string {
 	var text [bodyLength]byte
 	encoding.Encode(text[:], d[:])

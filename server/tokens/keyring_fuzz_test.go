@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A token is read back with its end; after any change of one place, a cut or
-// an insertion it is refused. A change that survives the check of 64 bits
-// would take 2^64 tries.
+// FuzzReadChangedToken shows that a token is read with its end, and that it is
+// refused once a byte is changed, inserted or cut off. To get a change past the
+// check of 64 bits would take 2^64 tries.
 func FuzzReadChangedToken(f *testing.F) {
 	for i := range 54 {
 		f.Add(uint32(60), i, byte(1), "")
@@ -36,12 +36,12 @@ func FuzzReadChangedToken(f *testing.F) {
 			t.Errorf("cut at %d and still read", at)
 		}
 		if _, ok := k.Read(token[at:]); ok && at > 0 {
-			t.Errorf("begun at %d and still read", at)
+			t.Errorf("without its first %d bytes and still read", at)
 		}
 	})
 }
 
-// Nothing that was not made here is read.
+// FuzzReadAnything shows that only tokens of this server are read.
 func FuzzReadAnything(f *testing.F) {
 	for _, s := range []string{"", "gt_sandbox_", "gt_sandbox_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "\xff", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="} {
 		f.Add(s)

@@ -34,8 +34,8 @@ func TestTokenForm(t *testing.T) {
 	}
 }
 
-// 160 bits of a token are random; nothing else of it is the same in two
-// tokens with the same key and end, or tells one key or end from another.
+// TestRandomBits shows that 160 bits of a token are random, and that none of its
+// bits is the same in all tokens with the same key and end.
 func TestRandomBits(t *testing.T) {
 	const n = 64
 	k := ring(t, "", key(1, now))
@@ -89,7 +89,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// The end of life can be read, rounded up to the minute.
+// TestExpiryIsReadable shows that the end of life is read, rounded up to the
+// minute.
 func TestExpiryIsReadable(t *testing.T) {
 	k := ring(t, "gt_sandbox_", key(1, now))
 	for _, row := range []struct{ end, want time.Time }{
@@ -105,7 +106,8 @@ func TestExpiryIsReadable(t *testing.T) {
 	}
 }
 
-// A token outlives a change of token.prefix and of the key it was made with.
+// TestTokensOutliveChanges shows that a token outlives a change of token.prefix
+// and of the newest key.
 func TestTokensOutliveChanges(t *testing.T) {
 	first, second := key(1, now), key(2, now.Add(time.Hour))
 	old := ring(t, "gt_sandbox_", first).Make(now)
@@ -127,7 +129,7 @@ func TestTokensOutliveChanges(t *testing.T) {
 		t.Error("the newest key does not make tokens")
 	}
 	if _, ok := ring(t, "gt_sandbox_", second).Read(old); ok {
-		t.Error("read without the key it was made with")
+		t.Error("read without the key that made it")
 	}
 }
 
@@ -142,14 +144,14 @@ func TestOffer(t *testing.T) {
 		t.Errorf("a replaced store is offered key %d, want the newest in use", got.ID)
 	}
 	if err := NewKeyring("").Use(nil); err == nil {
-		t.Error("no keys are enough")
+		t.Error("a store without keys is accepted")
 	}
 }
 
 func TestID(t *testing.T) {
 	d := DigestOf("a token")
 	if got, ok := ParseID(ID(d)); !ok || got != d {
-		t.Error("written and read again it differs")
+		t.Error("it differs after it was written and read again")
 	}
 	for _, bad := range []string{"", "x", ID(d) + "=", ID(d)[:42], ID(d)[:42] + "\n", ID(d)[:42] + "+"} {
 		if _, ok := ParseID(bad); ok {
@@ -167,8 +169,8 @@ func BenchmarkMake(b *testing.B) {
 	}
 }
 
-// BenchmarkRead is what a token costs that is in no cache, before the store
-// is asked; and all that a made-up one costs.
+// BenchmarkRead measures what a token costs that is not in the cache, before the
+// store is asked. A made-up one costs no more than that.
 func BenchmarkRead(b *testing.B) {
 	k := ring(b, "gt_sandbox_", key(1, now))
 	token := k.Make(now.Add(time.Hour))

@@ -13,7 +13,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Grant is what an authenticated client is to be given a token for.
+// Grant is what an authenticated client gets a token for.
 type Grant struct {
 	Client   *store.Client
 	SecretID string
@@ -31,7 +31,7 @@ type IssuedToken struct {
 	ExpiresIn time.Duration
 }
 
-// Issue mints a token through go-oauth2's Manager: one write to the store.
+// Issue mints a token through go-oauth2's Manager, with one write to the store.
 // Errors: store.ErrUnavailable.
 func (s *Service) Issue(ctx context.Context, g Grant) (IssuedToken, error) {
 	m := &minting{Context: ctx, grant: g}
@@ -42,9 +42,9 @@ func (s *Service) Issue(ctx context.Context, g Grant) (IssuedToken, error) {
 	return m.issued, err
 }
 
-// Manager makes its own token model and hands only that to the store, so what
-// else a record needs travels in the context: the single exception to
-// "nothing in a context" (design §5).
+// minting carries through the context what Manager cannot carry. Manager makes a
+// token model and gives only that to the token store, but a record needs more.
+// Nothing else in grantd travels in a context.
 type minting struct {
 	context.Context
 	grant  Grant
@@ -78,7 +78,7 @@ func (s *Service) newManager() *manage.Manager {
 	return m
 }
 
-// clientStore answers the client that is authenticated already.
+// clientStore returns the client, which is authenticated already.
 type clientStore struct{}
 
 func (clientStore) GetByID(ctx context.Context, id string) (oauth2.ClientInfo, error) {
@@ -89,7 +89,7 @@ func (clientStore) GetByID(ctx context.Context, id string) (oauth2.ClientInfo, e
 	return (*authenticated)(m), nil
 }
 
-// authenticated passes Manager's own check: server/auth has done it.
+// authenticated satisfies Manager's check of the client: server/auth has done it.
 type authenticated minting
 
 func (a *authenticated) GetID() string            { return a.grant.Client.ID }
@@ -99,7 +99,8 @@ func (*authenticated) IsPublic() bool             { return false }
 func (*authenticated) GetUserID() string          { return "" }
 func (*authenticated) VerifyPassword(string) bool { return true }
 
-// generator mints: lifetime and creation time are ours, not Manager's.
+// generator makes the token and sets its life and creation time; Manager would
+// set others.
 type generator struct{ s *Service }
 
 func (g generator) Token(ctx context.Context, data *oauth2.GenerateBasic, _ bool) (access, refresh string, err error) {
@@ -108,14 +109,15 @@ func (g generator) Token(ctx context.Context, data *oauth2.GenerateBasic, _ bool
 		return "", "", err
 	}
 	now := g.s.o.Now().UTC().Truncate(time.Second)
-	ttl := g.s.lifetime(m.grant)
+	ttl := g.s.grantedLife(m.grant)
 	data.TokenInfo.SetAccessCreateAt(now)
 	data.TokenInfo.SetAccessExpiresIn(ttl)
 	return g.s.o.Keys.Make(now.Add(ttl)), "", nil
 }
 
-// lifetime is the client's, else the server's, capped by the scopes'.
-func (s *Service) lifetime(g Grant) time.Duration {
+// grantedLife returns the life that the client has, or else the server, capped by
+// that of the scopes.
+func (s *Service) grantedLife(g Grant) time.Duration {
 	ttl := g.Client.TokenTTL
 	if ttl == 0 {
 		ttl = s.o.DefaultTTL
@@ -124,8 +126,8 @@ func (s *Service) lifetime(g Grant) time.Duration {
 	return min(max(ttl.Truncate(time.Second), scopes.MinTokenLife), scopes.MaxTokenLife)
 }
 
-// tokenStore stores the record. Manager only creates here: look-ups and
-// revocation do not pass through it, so the rest answers not found.
+// tokenStore stores the record. Look-ups and revocation do not go through
+// Manager, so the other methods find nothing.
 type tokenStore struct{ s *Service }
 
 func (t tokenStore) Create(ctx context.Context, info oauth2.TokenInfo) error {
@@ -135,7 +137,7 @@ func (t tokenStore) Create(ctx context.Context, info oauth2.TokenInfo) error {
 	}
 	g := m.grant
 	iat := info.GetAccessCreateAt()
-	m.issued, err = t.s.put(ctx, info.GetAccess(), store.Token{
+	m.issued, err = t.s.storeToken(ctx, info.GetAccess(), store.Token{
 		Use:       store.UseClient,
 		ClientID:  g.Client.ID,
 		SecretID:  g.SecretID,
@@ -149,7 +151,7 @@ func (t tokenStore) Create(ctx context.Context, info oauth2.TokenInfo) error {
 	return err
 }
 
-func (s *Service) put(ctx context.Context, presented string, t store.Token) (IssuedToken, error) {
+func (s *Service) storeToken(ctx context.Context, presented string, t store.Token) (IssuedToken, error) {
 	d := DigestOf(presented)
 	if err := s.o.Store.PutToken(ctx, d, t); err != nil {
 		return IssuedToken{}, err

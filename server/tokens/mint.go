@@ -9,15 +9,15 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Mint makes a token that is not granted to a client itself: t says for whom
-// and for what, and at which view of the feed that was decided. Its times are
-// set here: it lives for ttl, or for as long as its scopes may, but not beyond
-// its ExpiresAt if it has one. Errors: store.ErrExpired, store.ErrUnavailable.
+// Mint makes a token that a client does not get for itself. t says for whom and
+// for what it is, and the mark of the feed at which that was decided. Mint sets
+// its times: it lives for ttl, but no longer than its scopes allow and not beyond
+// t.ExpiresAt, if that is set. Errors: store.ErrExpired, store.ErrUnavailable.
 func (s *Service) Mint(ctx context.Context, t store.Token, ttl time.Duration) (IssuedToken, error) {
 	ttl = min(s.o.Catalogue().CapTTL(strings.Fields(t.Scopes), ttl), scopes.MaxTokenLife).Truncate(time.Second)
 	t.IssuedAt = s.o.Now().UTC().Truncate(time.Second)
 	if end := t.IssuedAt.Add(ttl); t.ExpiresAt.IsZero() || end.Before(t.ExpiresAt) {
 		t.ExpiresAt = end
 	}
-	return s.put(ctx, s.o.Keys.Make(t.ExpiresAt), t)
+	return s.storeToken(ctx, s.o.Keys.Make(t.ExpiresAt), t)
 }

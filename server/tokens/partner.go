@@ -10,8 +10,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// MakePartnerToken answers a new partner token that ends at the given time,
-// its id, and the hash to keep. It has the keyed check that all tokens have.
+// MakePartnerToken returns a new partner token that ends at the given time, its
+// id, and the hash to keep. It has the keyed check that all tokens have.
 func (s *Service) MakePartnerToken(end time.Time) (plain, id, hash string) {
 	prefix, id := credential.NewPartnerTokenPrefix(s.o.Environment)
 	plain = s.o.Keys.make(prefix, end)
@@ -20,15 +20,15 @@ func (s *Service) MakePartnerToken(end time.Time) (plain, id, hash string) {
 
 // PartnerToken is what is kept of a partner token, with its partner.
 type PartnerToken struct {
-	Partner *store.Partner      // shared: not to be changed
-	Token   *store.PartnerToken // within Partner
+	Partner *store.Partner      // shared: must not be changed
+	Token   *store.PartnerToken // inside Partner
 	Mark    feed.Mark           // from before anything was read
-	Void    *store.Entry        // of the feed, that ends the token; nil: none
+	Void    *store.Entry        // of the feed, that ended the token; nil: none
 	cached  bool
 }
 
-// Refused is why a token of a partner that is known may not be used: a cause
-// in the log.
+// Refused is why a known partner token must not be used. The log has it as a
+// cause.
 type Refused string
 
 // The reasons.
@@ -40,7 +40,7 @@ const (
 	RefusedAddress     Refused = "address not allowed"
 )
 
-// Refused answers why the token may not be used at the time now; "": it may.
+// Refused returns why the token must not be used at the time now; "" if it may.
 func (p PartnerToken) Refused(now time.Time) Refused {
 	switch {
 	case p.Token.RevokedAt != nil:
@@ -55,8 +55,8 @@ func (p PartnerToken) Refused(now time.Time) Refused {
 	return ""
 }
 
-// PartnerTokenOf answers the partner token that was presented, live or not; a
-// zero Token means that there is none: it was made up, or has ended long ago.
+// PartnerTokenOf returns the partner token that was presented, live or not. Its
+// Token is nil if there is none: it was made up, or ended long ago.
 // Errors: store.ErrUnavailable, feed.ErrStale.
 func (s *Service) PartnerTokenOf(ctx context.Context, presented string) (PartnerToken, error) {
 	id, ok := credential.PartnerTokenID(presented, s.o.Environment)
@@ -66,10 +66,10 @@ func (s *Service) PartnerTokenOf(ctx context.Context, presented string) (Partner
 	return s.partnerToken(ctx, presented, id)
 }
 
-// partnerToken reads records, under the feed (design §3): what ends a partner
-// token is written in them. The feed is asked too, for the first day: a void of
-// all is in it at once, and a revocation is that a store which lost its newest
-// writes has no record of.
+// partnerToken reads the records of the token and its partner, which say whether
+// the token has ended. It also asks the feed, which knows two things of the last
+// day that records may lack: a void of all partner tokens, and a revocation that
+// the store lost with its newest writes.
 func (s *Service) partnerToken(ctx context.Context, presented, id string) (p PartnerToken, err error) {
 	if p.Mark, err = s.o.Feed.Fresh(ctx); err != nil {
 		return p, err
@@ -97,8 +97,7 @@ func (s *Service) partnerToken(ctx context.Context, presented, id string) (p Par
 	return p, nil
 }
 
-// findPartner is Find for a partner token. It is not kept in the cache of
-// tokens.
+// findPartner is Find for a partner token, which is never in the cache of tokens.
 func (s *Service) findPartner(ctx context.Context, found Found, presented, id string) (Found, error) {
 	p, err := s.partnerToken(ctx, presented, id)
 	found.Mark, found.Source = p.Mark, FromStore
@@ -116,8 +115,8 @@ func (s *Service) findPartner(ctx context.Context, found Found, presented, id st
 	return found, nil
 }
 
-// asToken is the token as introspection shows it. It has no scopes: alone it
-// opens nothing but grantd's own routes for partners.
+// asToken returns the token as introspection shows it. It has no scopes: by itself
+// it gives access only to grantd's routes for partners.
 func (p PartnerToken) asToken() *store.Token {
 	return &store.Token{
 		Use: store.UsePartner, PartnerID: p.Partner.ID, PartnerTID: p.Token.ID, SourceIPs: p.Token.SourceIPs,
@@ -125,7 +124,7 @@ func (p PartnerToken) asToken() *store.Token {
 	}
 }
 
-// explainPartner is Explain for a partner token that was made here.
+// explainPartner is Explain for a partner token of this server.
 func (s *Service) explainPartner(ctx context.Context, presented string, end time.Time) (Explanation, error) {
 	p, err := s.PartnerTokenOf(ctx, presented)
 	if err != nil {
@@ -139,7 +138,7 @@ func (s *Service) explainPartner(ctx context.Context, presented string, end time
 		}
 		return x, nil
 	}
-	x := describe(store.Digest{}, p.asToken())
+	x := explanationOf(store.Digest{}, p.asToken())
 	x.ID = p.Token.ID
 	switch p.Refused(s.o.Now()) {
 	case RefusedRevoked:

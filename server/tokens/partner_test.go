@@ -18,19 +18,19 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
-// desktop is a Service over a store of its own, with a clock that tests move.
-type desktop struct {
+// testService is a Service on its private store, with a clock that tests move.
+type testService struct {
 	*Service
 	store *storetest.Faulty
-	later atomic.Int64 // than now
-	reads int          // of partner tokens' owners
+	later atomic.Int64 // nanoseconds after now
+	reads int          // of the owners of partner tokens
 }
 
-func (d *desktop) clock() time.Time { return now.Add(time.Duration(d.later.Load())) }
+func (d *testService) clock() time.Time { return now.Add(time.Duration(d.later.Load())) }
 
-func newDesktop(t *testing.T) *desktop {
+func newTestService(t *testing.T) *testService {
 	t.Helper()
-	d := &desktop{}
+	d := &testService{}
 	inner, err := embedded.Open(embedded.Options{Path: t.TempDir(), Now: d.clock})
 	if err != nil {
 		t.Fatal(err)
@@ -53,8 +53,8 @@ func newDesktop(t *testing.T) *desktop {
 	return d
 }
 
-// partner makes a partner with one token, which edit may change.
-func (d *desktop) partner(t *testing.T, id string, edit func(*store.PartnerToken)) (plain, tokenID string) {
+// newPartner makes a partner with one token, which edit may change.
+func (d *testService) newPartner(t *testing.T, id string, edit func(*store.PartnerToken)) (plain, tokenID string) {
 	t.Helper()
 	end := now.Add(90 * 24 * time.Hour)
 	plain, tokenID, hash := d.MakePartnerToken(end)
@@ -72,7 +72,7 @@ func (d *desktop) partner(t *testing.T, id string, edit func(*store.PartnerToken
 	return plain, tokenID
 }
 
-func (d *desktop) find(t *testing.T, presented string) Found {
+func (d *testService) find(t *testing.T, presented string) Found {
 	t.Helper()
 	f, err := d.Find(t.Context(), presented)
 	if err != nil {
@@ -82,7 +82,7 @@ func (d *desktop) find(t *testing.T, presented string) Found {
 }
 
 func TestPartnerTokenForm(t *testing.T) {
-	d := newDesktop(t)
+	d := newTestService(t)
 	end := now.Add(time.Hour)
 	plain, id, hash := d.MakePartnerToken(end)
 	if !strings.HasPrefix(plain, "gp_sandbox_"+id+"_") || len(plain) != len("gp_sandbox_")+8+1+43 {
@@ -99,35 +99,36 @@ func TestPartnerTokenForm(t *testing.T) {
 	}
 	again, other, _ := d.MakePartnerToken(end)
 	if again == plain || other == id {
-		t.Error("two are alike")
+		t.Error("two tokens are the same")
 	}
 }
 
 func TestFindPartnerToken(t *testing.T) {
-	d := newDesktop(t)
-	plain, id := d.partner(t, "hurdlr", nil)
+	d := newTestService(t)
+	plain, id := d.newPartner(t, "hurdlr", nil)
 	f := d.find(t, plain)
 	if f.Token == nil || f.Token.Use != store.UsePartner || f.Token.PartnerID != "hurdlr" || f.Token.PartnerTID != id || f.ID() != id {
 		t.Fatalf("%+v", f.Token)
 	}
 	if f.Token.ClientID != "" || f.Token.Scopes != "" || f.Token.OrgID != "" {
-		t.Errorf("a partner token that is something else besides: %+v", f.Token)
+		t.Errorf("the partner token has fields of other tokens: %+v", f.Token)
 	}
 	if d.cached(f.Digest) != nil {
-		t.Error("it is in the cache of tokens: only records say whether it lives")
+		t.Error("it is in the cache of tokens, which does not see its record change")
 	}
 	before := d.reads
 	if d.find(t, plain).Source != FromCache || d.reads != before {
-		t.Error("a second look reads the store")
+		t.Error("the second look-up reads the store")
 	}
 }
 
-// What was made up, damaged or put together does not reach the store, and what
-// does is compared with the hash.
+// TestPartnerTokensThatAreNone shows that made-up, damaged and spliced tokens do
+// not reach the store, and that a token with the right keyed check is compared
+// with the hash.
 func TestPartnerTokensThatAreNone(t *testing.T) {
-	d := newDesktop(t)
-	plain, id := d.partner(t, "hurdlr", nil)
-	_, otherID := d.partner(t, "kard", nil)
+	d := newTestService(t)
+	plain, id := d.newPartner(t, "hurdlr", nil)
+	_, otherID := d.newPartner(t, "kard", nil)
 	body := plain[len(plain)-43:]
 	elsewhere := New(Options{Environment: "sandbox", Keys: ring(t, "", store.TokenKey{ID: 1, Key: bytes.Repeat([]byte{9}, 32), CreatedAt: now}), Now: d.o.Now})
 	live := New(Options{Environment: "live", Keys: d.o.Keys, Now: d.o.Now})
@@ -160,8 +161,8 @@ func TestPartnerTokensThatAreNone(t *testing.T) {
 	if d.reads != 0 {
 		t.Errorf("%d of them reached the store", d.reads)
 	}
-	// One that has the right keyed check and the right id, and was never given
-	// out: the hash alone refuses it.
+	// Only the hash refuses a token with the right keyed check and the right id
+	// that nobody was given.
 	forged := made("gp_sandbox_" + id + "_")
 	if f := d.find(t, forged); f.Token != nil || f.Source == FromNone {
 		t.Errorf("another token with the same id: %+v from %s", f.Token, f.Source)
@@ -170,19 +171,20 @@ func TestPartnerTokensThatAreNone(t *testing.T) {
 		t.Errorf("another token with the same id: %v %v", p.Token, err)
 	}
 	if f := d.find(t, made("gp_sandbox_Zz9Zz9Zz_")); f.Token != nil {
-		t.Error("a token that nobody has is found")
+		t.Error("a token without a record is found")
 	}
 }
 
-// It ends when its record says, not when the minute does that is in it.
+// TestPartnerTokenEnds shows that a token ends at the second in its record, not at
+// the minute inside the token.
 func TestPartnerTokenEnds(t *testing.T) {
-	d := newDesktop(t)
+	d := newTestService(t)
 	at := now
 	soon := now.Add(10 * time.Second)
-	expiring, _ := d.partner(t, "expiring", func(p *store.PartnerToken) { p.ExpiresAt = soon })
-	revoked, _ := d.partner(t, "revoked", func(p *store.PartnerToken) { p.RevokedAt, p.RevokedBy = &at, "uid:0" })
-	whole, _ := d.partner(t, "whole", nil)
-	off, _ := d.partner(t, "off", nil)
+	expiring, _ := d.newPartner(t, "expiring", func(p *store.PartnerToken) { p.ExpiresAt = soon })
+	revoked, _ := d.newPartner(t, "revoked", func(p *store.PartnerToken) { p.RevokedAt, p.RevokedBy = &at, "uid:0" })
+	whole, _ := d.newPartner(t, "whole", nil)
+	off, _ := d.newPartner(t, "off", nil)
 	if d.find(t, off).Token == nil {
 		t.Fatal("not found")
 	}
@@ -211,7 +213,7 @@ func TestPartnerTokenEnds(t *testing.T) {
 			if got := d.find(t, token).Token != nil; got != step.alive[name] {
 				t.Errorf("%s after %v: found %v", name, step.after, got)
 			}
-			// Who revokes or explains it must know it again all the same.
+			// Revoking and explaining it still need its record.
 			if p, err := d.PartnerTokenOf(t.Context(), token); err != nil || p.Token == nil || (p.Refused(d.clock()) == "") != step.alive[name] {
 				t.Errorf("%s after %v: its record is %v, %v", name, step.after, p.Token, err)
 			}
@@ -219,11 +221,12 @@ func TestPartnerTokenEnds(t *testing.T) {
 	}
 }
 
-// A store that does not answer is no verdict, but for what is garbage.
+// TestPartnerTokenStoreUnavailable shows that without the store there is no
+// verdict, except on garbage.
 func TestPartnerTokenStoreUnavailable(t *testing.T) {
 	for _, method := range []string{"GetPartnerToken", "GetPartner"} {
-		d := newDesktop(t)
-		plain, _ := d.partner(t, "hurdlr", nil)
+		d := newTestService(t)
+		plain, _ := d.newPartner(t, "hurdlr", nil)
 		d.store.Fail(method, store.ErrUnavailable)
 		if f, err := d.Find(t.Context(), plain); !errors.Is(err, store.ErrUnavailable) || f.Token != nil {
 			t.Errorf("%s: found %v, error %v", method, f.Token, err)
@@ -238,11 +241,12 @@ func TestPartnerTokenStoreUnavailable(t *testing.T) {
 	}
 }
 
-// A client can end neither a partner token nor what was made with it.
+// TestRevokeOwnOfPartners shows that a client can end neither a partner token nor
+// a token that was made with it.
 func TestRevokeOwnOfPartners(t *testing.T) {
-	d := newDesktop(t)
-	plain, id := d.partner(t, "hurdlr", nil)
-	issued, err := d.put(t.Context(), d.o.Keys.Make(now.Add(time.Hour)), store.Token{
+	d := newTestService(t)
+	plain, id := d.newPartner(t, "hurdlr", nil)
+	issued, err := d.storeToken(t.Context(), d.o.Keys.Make(now.Add(time.Hour)), store.Token{
 		Use: store.UseOnBehalf, PartnerID: "hurdlr", PartnerTID: id, OrgID: "h5D8B5gyHtk=", Scopes: "cards", IssuedAt: now, ExpiresAt: now.Add(time.Hour), Position: d.o.Feed.Position(),
 	})
 	if err != nil {

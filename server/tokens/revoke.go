@@ -13,19 +13,19 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// ErrNotYours: the token belongs to another client (RFC 7009 §2.1).
+// ErrNotYours means that the token belongs to another client (RFC 7009 §2.1).
 var ErrNotYours = errors.New("token of another client")
 
-// RevokeOwn ends a token of the client. A token that is unknown, made up or
-// ended already is no error (RFC 7009 §2.2); the record is nil then. With a
-// record and an error, the token may be ended or not.
+// RevokeOwn ends a token of the client. A token that is unknown, made up or has
+// ended is no error (RFC 7009 §2.2); the record is nil then. If it returns both a
+// record and an error, the token may have ended or not.
 // Errors: ErrNotYours, store.ErrUnavailable.
 func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*store.Token, error) {
 	if _, ok := s.o.Keys.Read(presented); !ok {
 		return nil, nil
 	}
 	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
-		return nil, ErrNotYours // whatever has become of it: nobody is to think that this ended it
+		return nil, ErrNotYours // even if it has ended: this call did not end it
 	}
 	d := DigestOf(presented)
 	t, err := s.o.Store.GetToken(ctx, d)
@@ -33,7 +33,7 @@ func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*s
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil
 	case errors.Is(err, store.ErrUnknownRecord):
-		// Whose it is a newer grantd knows: it can be asked again.
+		// A newer grantd, which can read the record, may get the next try.
 		return nil, fmt.Errorf("%w: %w", err, store.ErrUnavailable)
 	case err != nil:
 		return nil, err
@@ -45,12 +45,12 @@ func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*s
 	return &t, s.revoke(ctx, d, t, store.PrincipalClient(clientID))
 }
 
-// Revoke ends a token by its digest, whosoever it is. Errors:
+// Revoke ends the token with the digest, no matter whose it is. Errors:
 // store.ErrNotFound, store.ErrUnavailable.
 func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.Token, error) {
 	t, err := s.o.Store.GetToken(ctx, d)
 	if errors.Is(err, store.ErrUnknownRecord) {
-		// Of a newer grantd, which reads the same feed: ended all the same.
+		// A newer grantd wrote the record. It reads the same feed, so this ends it.
 		return store.Token{}, s.announce(ctx, d, time.Time{}, by)
 	}
 	if err != nil {
@@ -59,13 +59,12 @@ func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.
 	return t, s.revoke(ctx, d, t, by)
 }
 
-// RevokePresented is Revoke for a token that somebody has in hand. Of one that
-// has expired there is no record, and what was made from it may be alive: that
-// is ended, and the record that is answered is empty. Errors:
-// store.ErrNotFound, store.ErrUnavailable.
+// RevokePresented is Revoke for a token itself. An expired token has no record,
+// but tokens that were made from it may be alive: it ends those and returns an
+// empty record. Errors: store.ErrNotFound, store.ErrUnavailable.
 func (s *Service) RevokePresented(ctx context.Context, presented, by string) (store.Token, error) {
 	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
-		return store.Token{}, store.ErrNotFound // a record; when it is gone, so is all that was made with it
+		return store.Token{}, store.ErrNotFound // server/partners ends it; once its record is gone, so are the tokens made with it
 	}
 	d := DigestOf(presented)
 	t, err := s.Revoke(ctx, d, by)
@@ -79,12 +78,12 @@ func (s *Service) RevokePresented(ctx context.Context, presented, by string) (st
 	return t, s.announce(ctx, d, time.Time{}, by)
 }
 
-// descent is how many tokens may be made one from the other after a client's: a
-// customer's, and what that is upgraded to.
+// descent is the length of the longest chain of tokens made from a client's: a
+// customer's token, and the one to which that is upgraded.
 const descent = 2
 
-// revoke tells the feed, then replaces the record by a tombstone (design §3).
-// A repeated call does both again; the first tombstone stays.
+// revoke tells the feed, then replaces the record with a tombstone. A repeated
+// call does both again; the first tombstone stays.
 func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by string) error {
 	if err := s.announce(ctx, d, voidUntil(&t), by); err != nil {
 		return err
@@ -98,11 +97,12 @@ func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by 
 	return nil
 }
 
-// voidUntil answers when a void of the token stops mattering: with its end, but
-// for one that others may have been made from. They outlive it, and rest on it.
+// voidUntil returns until when a void of the token matters: until the token
+// expires, or, as the zero time, for as long as any token lives, if tokens may
+// have been made from it. They outlive it, and end with its void.
 func voidUntil(t *store.Token) time.Time {
 	if t.Use == store.UseCustomer || slices.Contains(strings.Fields(t.Scopes), scopes.CustomerTokenWrite) {
-		return time.Time{} // as long as any token lives
+		return time.Time{}
 	}
 	return t.ExpiresAt
 }

@@ -21,7 +21,7 @@ type Options struct {
 	Issuer      func() string // known once the listener is bound
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
-	// Partner tokens are records, and whose they are too.
+	// Partner tokens are in records, and so is which partner has which.
 	Partners      *registry.Cache[store.Partner]
 	PartnerTokens *registry.Cache[store.PartnerTokenOwner]
 	Feed          *feed.Feed
@@ -49,25 +49,24 @@ func New(o Options) *Service {
 	return s
 }
 
-// Found is what a look-up came to.
+// Found is the result of a look-up.
 type Found struct {
-	Token  *store.Token // nil: not active; shared, not to be changed
+	Token  *store.Token // nil: not active; shared: must not be changed
 	Digest store.Digest
-	Mark   feed.Mark // of the feed, at which it was active
+	Mark   feed.Mark // at which it was active
 	Source Source
-	// Refused is a partner token that is known and not active; nil: there is
-	// none.
+	// Refused is the partner token, if it is known but must not be used.
 	Refused *RefusedToken
 }
 
-// RefusedToken is a partner token that may not be used, for the log.
+// RefusedToken is a partner token that must not be used, for the log.
 type RefusedToken struct {
 	PartnerID, TokenID string
 	Why                Refused
 }
 
-// ID answers the jti of the token that was found. A partner token goes by the
-// id that its partner's record has it under.
+// ID returns the jti of the token. That of a partner token is its id in the
+// partner's record.
 func (f Found) ID() string {
 	if f.Token != nil && f.Token.Use == store.UsePartner {
 		return f.Token.PartnerTID
@@ -75,20 +74,19 @@ func (f Found) ID() string {
 	return ID(f.Digest)
 }
 
-// Source says who answered a look-up.
+// Source says where a look-up ended.
 type Source string
 
 // The sources, as the metrics name them.
 const (
 	FromCache Source = "hit"
 	FromStore Source = "miss"
-	FromNone  Source = "none" // garbage: neither cache nor store was asked
+	FromNone  Source = "none" // garbage: recognized without cache and store
 )
 
-// Find answers the token if it is active now; unknown, made up, expired,
-// revoked, void, or of another environment is a Found without a token.
-// Garbage is answered without the store.
-// Errors: store.ErrUnavailable, feed.ErrStale.
+// Find returns the token if it is active now. A token that is unknown, made up,
+// expired, revoked, void or of another environment is a Found without a token.
+// Garbage does not reach the store. Errors: store.ErrUnavailable, feed.ErrStale.
 func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 	found := Found{Source: FromNone}
 	if len(presented) > maxPresented {
@@ -116,7 +114,7 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 		}
 	}
 	t := cached.token()
-	if !s.active(found.Digest, t, cached, found.Mark) {
+	if !s.isActive(found.Digest, t, cached, found.Mark) {
 		s.forget(found.Digest)
 		return found, nil
 	}
@@ -124,8 +122,8 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 	return found, nil
 }
 
-// load reads a token past the cache, and keeps it there if it is alive.
-func (s *Service) load(ctx context.Context, d store.Digest, view feed.Mark) (*cachedToken, error) {
+// load reads a token from the store, and caches it if it is alive.
+func (s *Service) load(ctx context.Context, d store.Digest, mark feed.Mark) (*cachedToken, error) {
 	t, err := s.o.Store.GetToken(ctx, d)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnknownRecord):
@@ -135,28 +133,28 @@ func (s *Service) load(ctx context.Context, d store.Digest, view feed.Mark) (*ca
 	case t.Revoked != nil:
 		return nil, nil
 	}
-	c := newCachedToken(&t, view.Epoch)
+	c := newCachedToken(&t, mark.Epoch)
 	if _, void := s.o.Feed.Voided(d, &t); void {
 		return nil, nil
 	}
-	c.checked.Store(view.Generation)
+	c.checked.Store(mark.Generation)
 	if s.cache != nil && cacheable(&t) {
 		s.cache.Set(d, c)
 	}
 	return c, nil
 }
 
-// active is the verdict of the clock and the feed.
-func (s *Service) active(d store.Digest, t *store.Token, c *cachedToken, view feed.Mark) bool {
+// isActive reports whether the token is neither expired nor void.
+func (s *Service) isActive(d store.Digest, t *store.Token, c *cachedToken, mark feed.Mark) bool {
 	if !s.o.Now().Before(t.ExpiresAt) {
 		return false
 	}
-	if c.checked.Load() == view.Generation {
+	if c.checked.Load() == mark.Generation {
 		return true
 	}
 	if _, void := s.o.Feed.Voided(d, t); void {
 		return false
 	}
-	c.checked.Store(view.Generation)
+	c.checked.Store(mark.Generation)
 	return true
 }

@@ -8,20 +8,21 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Body is an answer that is appended to: memory that is used again.
+// Body is a response body to append to. Its memory is reused.
 type Body struct{ B []byte }
 
-// largestKept keeps one huge answer from holding its memory for ever.
+// largestKept is the size of the largest body whose memory is kept, so that a huge
+// response does not hold its memory forever.
 const largestKept = 16 << 10
 
 var bodies = sync.Pool{New: func() any { return &Body{B: make([]byte, 0, 1024)} }}
 
-// NewBody answers an empty Body; Send takes it back.
+// NewBody returns an empty Body. Send takes it back.
 func NewBody() *Body {
 	return bodies.Get().(*Body)
 }
 
-// Send answers the body as application/json. The body is not to be used
+// Send responds with the body as application/json. The body must not be used
 // afterwards.
 func Send(c *gin.Context, status int, body *Body) { sendAs(c, typeJSON, status, body) }
 
@@ -37,8 +38,8 @@ func sendAs(c *gin.Context, mediaType []string, status int, body *Body) {
 	}
 }
 
-// JSON answers v as application/json. Answers of the hot paths append theirs
-// to a Body instead.
+// JSON responds with v as application/json. The hot paths append to a Body
+// instead.
 func JSON(c *gin.Context, status int, v any) {
 	encoded, err := json.Marshal(v)
 	if err != nil {
@@ -50,13 +51,13 @@ func JSON(c *gin.Context, status int, v any) {
 	Send(c, status, body)
 }
 
-// AppendString appends s as a JSON string: as it is if nothing in it needs an
-// escape, and as encoding/json has it otherwise.
+// AppendString appends s as a JSON string: unchanged if nothing in it needs an
+// escape, otherwise as encoding/json writes it.
 func AppendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
 			quoted, err := json.Marshal(s)
-			if err != nil { // a string always has a form
+			if err != nil { // cannot happen: every string can be encoded
 				quoted = []byte(`""`)
 			}
 			return append(b, quoted...)

@@ -15,14 +15,14 @@ var (
 	errData        = apierr.New(apierr.InvalidRequest, "data must be an object with type and attributes, and nothing else").At(pointerData)
 	errAttributes  = apierr.New(apierr.InvalidRequest, "attributes must be an object, with no other names than those of this type").At(pointerAttributes)
 	errQuery       = apierr.New(apierr.InvalidRequest, "this path takes no query parameters")
-	errOfOtherKind = apierr.New(apierr.InvalidRequest, "this attribute is of another JSON type")
-	errNoSuchName  = apierr.New(apierr.InvalidRequest, "this attribute holds an object with a name that it does not take")
+	errOtherType   = apierr.New(apierr.InvalidRequest, "this attribute is of another JSON type")
+	errUnknownName = apierr.New(apierr.InvalidRequest, "this attribute is an object with an unknown name")
 )
 
-// ReadDocument reads a JSON:API document of the type, and its attributes into
-// the struct that into points to, strictly: a name that the struct has not
-// would be a restriction that nobody enforces. An attribute that is null is
-// one that is not there.
+// ReadDocument reads a JSON:API document of the type, and its attributes into the
+// struct that into points to. It refuses names that the struct does not have:
+// they could be restrictions that nobody would enforce. An attribute that is null
+// counts as absent.
 func ReadDocument(c *gin.Context, typ string, into any) error {
 	if err := RefuseURLCredentials(c); err != nil {
 		return err
@@ -46,25 +46,25 @@ func ReadDocument(c *gin.Context, typ string, into any) error {
 		case wrong.unknown && len(wrong.at) == 1 || len(wrong.at) == 0:
 			return errAttributes
 		case wrong.unknown:
-			return errNoSuchName.At(wrong.at[0])
+			return errUnknownName.At(wrong.at[0])
 		}
-		return errOfOtherKind.At(wrong.at[0])
+		return errOtherType.At(wrong.at[0])
 	}
 	return nil
 }
 
-// isJSONAPI takes the media type without extensions, which would change what
-// the document means.
+// isJSONAPI reports whether the media type is JSON:API's without extensions, which
+// would change what the document means.
 func isJSONAPI(contentType string) bool {
 	name, params, err := mime.ParseMediaType(contentType)
 	return err == nil && name == mediaJSONAPI && params["ext"] == ""
 }
 
-// attributesOf answers the object with the attributes.
+// attributesOf returns the object with the attributes.
 func attributesOf(body []byte, typ string) (jsontext.Value, error) {
 	var doc struct {
 		Data    jsontext.Value `json:"data"`
-		JSONAPI jsontext.Value `json:"jsonapi"` // like meta, it says nothing here
+		JSONAPI jsontext.Value `json:"jsonapi"` // ignored, like meta
 		Meta    jsontext.Value `json:"meta"`
 	}
 	if wrong := decode(body, &doc); wrong != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 )
 
-// attributes has a field of each kind that documents have.
+// attributes has a field of each type that documents have.
 type attributes struct {
 	Text  string   `json:"text"`
 	Maybe *string  `json:"maybe"`
@@ -153,8 +153,8 @@ func TestDocumentsMediaType(t *testing.T) {
 	}
 }
 
-// What ReadDocument takes means what encoding/json says, says it once, and
-// names nothing that the type does not have.
+// FuzzReadDocument shows that ReadDocument reads what encoding/json reads, and
+// accepts no repeated and no unknown names.
 func FuzzReadDocument(f *testing.F) {
 	for _, s := range []string{
 		`{"data":{"type":"thing","attributes":{}}}`, `{"data":{"type":"thing","attributes":{"text":"a","maybe":null,"count":7,"thing":{"type":"a"},"list":[{"type":"b","ids":["1"]}]}}}`,
@@ -168,7 +168,7 @@ func FuzzReadDocument(f *testing.F) {
 		if err != nil {
 			var f *apierr.Error
 			if !errors.As(err, &f) {
-				t.Fatalf("no fault: %v", err)
+				t.Fatalf("not an apierr.Error: %v", err)
 			}
 			return
 		}
@@ -180,7 +180,7 @@ func FuzzReadDocument(f *testing.F) {
 		}
 		var want attributes
 		if json.Unmarshal([]byte(body), &doc) != nil || json.Unmarshal(doc.Data.Attributes, &want) != nil || doc.Data.Type != "thing" || !utf8.ValidString(body) {
-			t.Fatal("took what is no document of the type")
+			t.Fatal("accepted what is no document of the type")
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("differs from encoding/json (-want +got):\n%s", diff)
@@ -191,13 +191,13 @@ func FuzzReadDocument(f *testing.F) {
 		}
 		again, err := read(`{"data":{"type":"thing","attributes":`+string(encoded)+`}}`, mediaJSONAPI, "")
 		if diff := cmp.Diff(got, again); err != nil || diff != "" {
-			t.Errorf("encoded again it is another: %v (-first +second):\n%s", err, diff)
+			t.Errorf("encoded and read again it differs: %v (-first +second):\n%s", err, diff)
 		}
 		var named map[string]json.RawMessage
 		_ = json.Unmarshal(doc.Data.Attributes, &named)
 		for name := range named {
 			if !slices.Contains([]string{"text", "maybe", "count", "thing", "list"}, name) {
-				t.Errorf("took the attribute %q", name)
+				t.Errorf("accepted the attribute %q", name)
 			}
 		}
 	})

@@ -16,7 +16,7 @@ import (
 	"github.com/grantd/grantd/server/logbuf"
 )
 
-// Bounds of a request. Bodies: contract §3.
+// Bounds of a request.
 const (
 	MaxBody    = 64 << 10
 	MaxParams  = 100
@@ -24,7 +24,7 @@ const (
 	maxJSONLen = 1 << 20 // admin bodies
 )
 
-// Handler answers a request, or an error for web to render.
+// Handler responds to a request, or returns an error for web to render.
 type Handler func(c *gin.Context) error
 
 // Options are what an engine needs.
@@ -33,38 +33,37 @@ type Options struct {
 	// Lines takes access events as JSON; nil: they go through Log.
 	Lines          *logbuf.Writer
 	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For counts
-	// Documents are the prefixes of the paths whose errors are JSON:API
-	// documents.
+	// Documents are prefixes of paths. Below them errors are JSON:API documents.
 	Documents []string
-	// Observe is told of every answered request; nil: nobody is.
+	// Observe is called after every request; nil: nothing is.
 	Observe func(route string, status int, took time.Duration)
 }
 
-// NewEngine makes a gin engine that answers unknown paths and methods as
-// JSON, never redirects, and wraps every request in headers, an access event
-// and a net for panics.
+// NewEngine makes a gin engine that responds to unknown paths and methods in
+// JSON, never redirects, sets the common headers, logs an access event for every
+// request, and recovers from panics.
 func NewEngine(o Options) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.RedirectTrailingSlash = false // a redirect would post secrets again
 	e.HandleMethodNotAllowed = true
 	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
-	// gin believes every caller on a unix socket: nobody vouches for them.
+	// gin would trust X-Forwarded-For of every caller on a unix socket.
 	e.ForwardedByClientIP = len(o.TrustedProxies) > 0
 	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil {
 		return nil, err
 	}
-	e.Use(begin(o), plainPath)
+	e.Use(begin(o), refuseEncodedSlash)
 	e.NoRoute(Handle(func(*gin.Context) error {
 		return apierr.New(apierr.NotFound, "there is nothing at this path")
 	}))
 	e.NoMethod(Handle(func(*gin.Context) error {
-		return apierr.New(apierr.MethodNotAllowed, "this path does not take this method; see the Allow header")
+		return apierr.New(apierr.MethodNotAllowed, "this path does not support this method; see the Allow header")
 	}))
 	return e, nil
 }
 
-// Handle makes a Handler a gin handler: what it returns is rendered once.
+// Handle returns the Handler as a gin handler, which renders the error once.
 func Handle(h Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {
@@ -73,15 +72,15 @@ func Handle(h Handler) gin.HandlerFunc {
 	}
 }
 
-// plainPath refuses an encoded slash: gin would route by what it decodes to,
-// and an id that somebody escaped well would reach another endpoint.
-func plainPath(c *gin.Context) {
+// refuseEncodedSlash refuses a path with an encoded slash: gin would route by the
+// decoded path, and a well-escaped id would reach another endpoint.
+func refuseEncodedSlash(c *gin.Context) {
 	if raw := c.Request.URL.RawPath; raw != "" && strings.Contains(strings.ToLower(raw), "%2f") {
 		render(c, apierr.New(apierr.NotFound, "there is nothing at this path"))
 	}
 }
 
-// Values of headers, shared by all answers: nobody changes them in place.
+// Values of headers, shared by all responses: they must not be changed in place.
 var (
 	noStore  = []string{"no-store"}
 	noCache  = []string{"no-cache"}
@@ -89,8 +88,8 @@ var (
 	typeJSON = []string{"application/json"}
 )
 
-// begin makes the exchange with its access event, sets the headers that every
-// response has, and logs when the request is done.
+// begin makes the exchange with its access event, sets the headers of every
+// response, and logs the event when the request is done.
 func begin(o Options) gin.HandlerFunc {
 	proxied := len(o.TrustedProxies) > 0
 	return func(c *gin.Context) {
@@ -108,8 +107,8 @@ func begin(o Options) gin.HandlerFunc {
 					panic(p)
 				}
 				x.event.Stack = string(debug.Stack())
-				f := faultInternal
-				if err, ok := p.(runtime.Error); ok { // anything else could hold what a caller sent
+				f := errInternal
+				if err, ok := p.(runtime.Error); ok { // other values could hold what a caller sent
 					f = f.Because(err)
 				}
 				render(c, f)

@@ -11,38 +11,38 @@ import (
 	"github.com/grantd/grantd/server/logbuf"
 )
 
-// Event is the one access event of a request: made at the top, filled on the
-// way, logged once. It never holds a token, a secret, a query or a body.
+// Event is the access event of a request. It is made first, filled on the way, and
+// logged once. It never holds a token, a secret, a query or a body.
 type Event struct {
 	RequestID      string
 	ClientID       string // authenticated
 	SecretID       string
-	OldSecret      bool    // a secret that a newer one replaces was used
+	OldSecret      bool    // the secret has a newer replacement
 	TokenID        string  // jti of a token that was issued, introspected or revoked
 	Verdict        Verdict // introspection
-	Note           string  // something an operator should see; a constant
+	Note           string  // a constant that an operator should see
 	Actor          string  // admin
-	PartnerID      string  // whose token was presented
+	PartnerID      string  // of the partner token that was presented
 	PartnerTokenID string
-	OrgID          string // that a partner asks to act for
+	OrgID          string // for which a partner wants to act
 	Error          string
 	Cause          error
 	Stack          string
 }
 
-// Verdict is what an introspection came to.
+// Verdict is the result of an introspection.
 type Verdict byte
 
-// The verdicts; the zero one is for requests that judge no token.
+// The verdicts. The zero one is for requests that are no introspection.
 const (
 	Active Verdict = iota + 1
 	Inactive
 )
 
-// EventOf answers the event of the request.
+// EventOf returns the event of the request.
 func EventOf(c *gin.Context) *Event { return &exchangeOf(c).event }
 
-// line is an access event as it is logged.
+// line is an access event with the rest of its log line.
 type line struct {
 	*Event
 	method  string
@@ -70,8 +70,8 @@ func (l *line) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// write logs the line: to lines in the form of slog's JSON handler, or
-// through log if there are no lines.
+// write logs the line, to lines in the form of slog's JSON handler, or through log
+// if lines is nil.
 func (l *line) write(c *gin.Context, log *slog.Logger, lines *logbuf.Writer, at time.Time) {
 	ctx := c.Request.Context()
 	switch {
@@ -83,8 +83,7 @@ func (l *line) write(c *gin.Context, log *slog.Logger, lines *logbuf.Writer, at 
 	}
 }
 
-// append appends the line as JSON. Its fields and their order are those of
-// attrs.
+// append appends the line as JSON, with the fields of attrs in the same order.
 func (l *line) append(b []byte, at time.Time) []byte {
 	b = append(b, `{"time":"`...)
 	b = at.AppendFormat(b, time.RFC3339Nano)
@@ -156,7 +155,7 @@ func (l *line) attrs() []slog.Attr {
 	return attrs
 }
 
-// route answers the template of the request's path.
+// route returns the template of the request's path.
 func route(c *gin.Context) string {
 	if path := c.FullPath(); path != "" {
 		return path

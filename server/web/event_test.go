@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestLineIsWhatSlogWrites: the line that is appended by hand has the fields
-// of the one that goes through slog, in the same order.
+// TestLineIsWhatSlogWrites shows that the line that is appended by hand has the
+// fields of the one that goes through slog, in the same order.
 func TestLineIsWhatSlogWrites(t *testing.T) {
 	at := time.Date(2026, 11, 22, 4, 29, 19, 123456789, time.UTC)
 	for name, l := range map[string]line{
@@ -42,7 +42,7 @@ func TestLineIsWhatSlogWrites(t *testing.T) {
 	}
 }
 
-// members answers names and values in their order.
+// members returns the names and values in their order.
 func members(t *testing.T, b []byte) (list []any) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))

@@ -10,41 +10,40 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// usualParams is how many parameters of a request need no memory of their
-// own.
+// usualParams is how many parameters of a request need no allocation.
 const usualParams = 10
 
-// exchange is what belongs to one request and its answer: one allocation for
-// all of it. It stands in for gin's writer, where every handler finds it.
+// exchange is the state of one request and its response, in one allocation. It
+// replaces gin's writer, where every handler finds it.
 type exchange struct {
 	gin.ResponseWriter
 	event    Event
 	idHeader [1]string // the value of X-Request-Id
 	address  netip.Addr
-	jsonAPI  bool // errors are rendered as JSON:API has them
+	jsonAPI  bool // errors are JSON:API documents
 	params   [usualParams]param
 }
 
-// exchangeOf answers the exchange of the request.
+// exchangeOf returns the exchange of the request.
 func exchangeOf(c *gin.Context) *exchange {
 	if x, ok := c.Writer.(*exchange); ok {
 		return x
 	}
-	return &exchange{ResponseWriter: c.Writer} // a handler outside NewEngine, in a test
+	return &exchange{ResponseWriter: c.Writer} // a test calls a handler without NewEngine
 }
 
-// newExchange begins one; proxied says whether a header may tell the address.
+// newExchange makes the exchange of the request. proxied says whether a header may
+// tell the address.
 func newExchange(c *gin.Context, proxied bool) *exchange {
-	x := &exchange{ResponseWriter: c.Writer, address: peer(c, proxied)}
+	x := &exchange{ResponseWriter: c.Writer, address: callerAddress(c, proxied)}
 	x.event.RequestID = requestID(c.Request.Header)
 	x.idHeader[0] = x.event.RequestID
 	c.Writer = x
 	return x
 }
 
-// peer answers the caller's address: the peer's, or what a trusted proxy says
-// in X-Forwarded-For. The zero Addr on a unix socket.
-func peer(c *gin.Context, proxied bool) netip.Addr {
+// callerAddress returns the address that Address returns.
+func callerAddress(c *gin.Context, proxied bool) netip.Addr {
 	if proxied {
 		a, err := netip.ParseAddr(c.ClientIP())
 		if err != nil {
@@ -59,11 +58,12 @@ func peer(c *gin.Context, proxied bool) netip.Addr {
 	return a.Addr().Unmap()
 }
 
-// Address answers the caller's address: the peer's, or what a trusted proxy
-// says in X-Forwarded-For. The zero Addr on a unix socket.
+// Address returns the address of the caller: that of the connection, or the one
+// that a trusted proxy put into X-Forwarded-For. It is the zero Addr on a unix
+// socket.
 func Address(c *gin.Context) netip.Addr { return exchangeOf(c).address }
 
-// AddressString is Address, or "" on a unix socket.
+// AddressString returns Address as text, and "" on a unix socket.
 func AddressString(c *gin.Context) string {
 	if a := Address(c); a.IsValid() {
 		return a.String()
@@ -71,9 +71,9 @@ func AddressString(c *gin.Context) string {
 	return ""
 }
 
-// requestID keeps a caller's id if it is a UUID or hexadecimal, and makes one
-// otherwise: what is kept is logged, so it must not be able to hold a secret.
-// It need not be hard to guess.
+// requestID returns the caller's id if it looks like a UUID or is hexadecimal, and
+// a new one otherwise. The id is logged, so it must not be able to hold a secret.
+// It may be easy to guess.
 func requestID(h map[string][]string) string {
 	if given := h["X-Request-Id"]; len(given) > 0 && len(given[0]) >= 8 && len(given[0]) <= maxIDLen && isHex(given[0]) {
 		return given[0]

@@ -18,9 +18,9 @@ var (
 	errJSONType = apierr.New(apierr.InvalidRequest, "the body must have Content-Type: application/json")
 )
 
-// ReadJSON reads the JSON object of an admin request into v: known members
-// only, each name once, nothing after it. An empty body leaves v as it is
-// when optional is true.
+// ReadJSON reads the JSON object of an admin request into v. It accepts only known
+// members, each name once, and nothing after the object. If optional is true, an
+// empty body leaves v unchanged.
 func ReadJSON(c *gin.Context, v any, optional bool) error {
 	if optional && c.Request.ContentLength == 0 {
 		return nil
@@ -41,14 +41,20 @@ func ReadJSON(c *gin.Context, v any, optional bool) error {
 	return nil
 }
 
-// decode reads one JSON value into v: no name twice, or in other letters, or
-// that v has not; only UTF-8, and nothing after it.
+// decode reads one JSON value into v, strictly: it refuses repeated names, names
+// that v does not have in exactly that spelling, text that is not UTF-8, and
+// anything after the value. It is the only reader of JSON in this package, apart
+// from parsePlainObject, which takes a shortcut for the hot paths.
 func decode(body []byte, v any) *decodeError {
-	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
+	return decodeWith(body, v, json.RejectUnknownMembers(true))
+}
+
+func decodeWith(body []byte, v any, option json.Options) *decodeError {
+	err := json.Unmarshal(body, v, option)
 	if err == nil {
 		return nil
 	}
-	wrong := &decodeError{what: "not JSON, or a name twice"}
+	wrong := &decodeError{what: "not JSON, or a name is repeated"}
 	if semantic := (*json.SemanticError)(nil); errors.As(err, &semantic) {
 		wrong.what, wrong.at = "another type", slices.Collect(semantic.JSONPointer.Tokens())
 		if errors.Is(err, json.ErrUnknownName) {
@@ -58,18 +64,18 @@ func decode(body []byte, v any) *decodeError {
 	return wrong
 }
 
-// decodeError says why a body was not taken, without what it holds: the
-// library's own errors quote it.
+// decodeError says why a body was refused, without quoting it as the library's
+// errors do.
 type decodeError struct {
 	what    string
-	at      []string // names and indexes from the outside in; nil: nothing was read
-	unknown bool     // the last of them is not one of ours
+	at      []string // names and indexes, the outermost first; nil: nothing was read
+	unknown bool     // the last name is unknown
 }
 
 func (e *decodeError) Error() string { return e.what }
 
-// member answers the innermost name that is ours and has a value of another
-// type; "" if that is not what is wrong.
+// member returns the innermost name whose value has another type than ours; "" if
+// something else is wrong.
 func (e *decodeError) member() string {
 	if e.unknown {
 		return ""

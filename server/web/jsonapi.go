@@ -23,14 +23,14 @@ const (
 	pointerAttributes = "/data/attributes"
 )
 
-// resource is one of a document with several.
+// resource is one resource of a document.
 type resource struct {
 	Type       string `json:"type"`
 	Attributes any    `json:"attributes"`
 }
 
-// Documents answers a JSON:API document with several resources of one type, and
-// where its next page is; "": nowhere.
+// Documents responds with a JSON:API document of several resources of one type.
+// next is the link to the next page; "": there is none.
 func Documents[A any](c *gin.Context, status int, typ string, attributes []A, next string) {
 	doc := struct {
 		Data  []resource        `json:"data"`
@@ -52,7 +52,7 @@ func Documents[A any](c *gin.Context, status int, typ string, attributes []A, ne
 	sendAs(c, typeJSONAPI, status, body)
 }
 
-// Document answers a JSON:API document with one resource.
+// Document responds with a JSON:API document of one resource.
 func Document(c *gin.Context, status int, typ string, attributes any) {
 	encoded, err := json.Marshal(attributes)
 	if err != nil {
@@ -67,7 +67,7 @@ func Document(c *gin.Context, status int, typ string, attributes any) {
 	sendAs(c, typeJSONAPI, status, body)
 }
 
-// errorObject is one error of JSON:API; code is that of OAuth where it has
+// errorObject is an error of JSON:API. Its code is that of OAuth if OAuth has
 // one.
 type errorObject struct {
 	Status string       `json:"status"`
@@ -101,7 +101,7 @@ func sendErrorDocument(c *gin.Context, w wire, f *apierr.Error) {
 	}
 	body := NewBody()
 	encoded, err := json.Marshal(map[string]any{"errors": []errorObject{e}})
-	if err != nil { // of plain strings there is always a form
+	if err != nil { // cannot happen: it holds only strings
 		encoded = []byte(`{"errors":[]}`)
 	}
 	body.B = append(body.B, encoded...)

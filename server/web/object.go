@@ -1,25 +1,24 @@
 package web
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
+	"cmp"
 	"slices"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/grantd/grantd/server/apierr"
 )
 
 var errObject = apierr.New(apierr.InvalidRequest, "the body must be one JSON object whose values are strings, each name once")
 
-// parseObject reads an object of strings and appends its members to all,
-// strictly: no repeated names, no other types, nothing after it.
+// parseObject reads an object of strings and appends its members to all. It
+// refuses repeated names, values of other types, and anything after the object.
 func parseObject(body string, all []param) ([]param, error) {
-	members, ok := plainObject(body, all)
+	members, ok := parsePlainObject(body, all)
 	if !ok {
 		var err error
-		if members, err = anyObject(body, all); err != nil {
+		if members, err = parseAnyObject(body, all); err != nil {
 			return nil, err
 		}
 	}
@@ -31,51 +30,53 @@ func parseObject(body string, all []param) ([]param, error) {
 	return members, nil
 }
 
-// plainObject reads what nearly all callers send: an object of a few strings
-// of printable ASCII without escapes. It takes nothing that anyObject does
-// not take; ok is false for anything else.
-func plainObject(s string, all []param) (members []param, ok bool) {
-	s, ok = after(s, '{')
+// parsePlainObject reads what nearly all callers send: an object of a few strings
+// of printable ASCII without escapes. It accepts nothing that parseAnyObject
+// refuses. ok is false for anything else.
+func parsePlainObject(s string, all []param) (members []param, ok bool) {
+	s, ok = cutAfter(s, '{')
 	for ok && len(all) < usualParams {
 		var p param
-		if p.name, s, ok = plainString(s); !ok {
+		if p.name, s, ok = cutString(s); !ok {
 			return nil, false
 		}
-		if s, ok = after(s, ':'); !ok {
+		if s, ok = cutAfter(s, ':'); !ok {
 			return nil, false
 		}
-		if p.value, s, ok = plainString(s); !ok {
+		if p.value, s, ok = cutString(s); !ok {
 			return nil, false
 		}
 		all = append(all, p)
-		rest, more := after(s, ',')
+		rest, more := cutAfter(s, ',')
 		if !more {
-			s, ok = after(s, '}')
-			return all, ok && blank(s) == ""
+			s, ok = cutAfter(s, '}')
+			return all, ok && trimSpace(s) == ""
 		}
 		s = rest
 	}
 	return nil, false
 }
 
-// after answers what stands behind the character, which blanks may precede.
-func after(s string, c byte) (rest string, ok bool) {
-	if s = blank(s); s == "" || s[0] != c {
+// cutAfter returns what follows the character, before which there may be white
+// space.
+func cutAfter(s string, c byte) (rest string, ok bool) {
+	if s = trimSpace(s); s == "" || s[0] != c {
 		return s, false
 	}
 	return s[1:], true
 }
 
-// blank answers s without the white space of RFC 8259 §2 in front.
-func blank(s string) string {
+// trimSpace returns s without the white space of RFC 8259 §2 at its beginning.
+func trimSpace(s string) string {
 	for s != "" && (s[0] == ' ' || s[0] == '\n' || s[0] == '\t' || s[0] == '\r') {
 		s = s[1:]
 	}
 	return s
 }
 
-func plainString(s string) (value, rest string, ok bool) {
-	s, ok = after(s, '"')
+// cutString returns the plain string at the beginning of s, and what follows it.
+func cutString(s string) (value, rest string, ok bool) {
+	s, ok = cutAfter(s, '"')
 	for i := 0; ok && i < len(s); i++ {
 		switch c := s[i]; {
 		case c == '"':
@@ -87,43 +88,58 @@ func plainString(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// anyObject reads every object of strings.
-func anyObject(body string, all []param) ([]param, error) {
-	if !utf8.ValidString(body) { // the decoder would put U+FFFD in its place
+// parseAnyObject reads every object of strings.
+func parseAnyObject(body string, all []param) ([]param, error) {
+	if !utf8.ValidString(body) {
 		return nil, errText
 	}
-	d := json.NewDecoder(strings.NewReader(body))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errObject
-	}
-	for d.More() {
-		if len(all) >= MaxParams {
+	m := stringMembers{list: all}
+	// Half a surrogate pair in an escape becomes U+FFFD, as everywhere in Go.
+	if wrong := decodeWith([]byte(body), &m, jsontext.AllowInvalidUTF8(true)); wrong != nil {
+		if m.tooMany {
 			return nil, errMany
 		}
-		name, err1 := stringToken(d)
-		value, err2 := stringToken(d)
-		if err1 != nil || err2 != nil {
-			return nil, errObject
-		}
-		all = append(all, param{name, value})
-	}
-	if _, err := d.Token(); err != nil {
 		return nil, errObject
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errObject
-	}
-	return all, nil
+	return m.list, nil
 }
 
-func stringToken(d *json.Decoder) (string, error) {
-	t, err := d.Token()
+// stringMembers reads an object of strings into a list, in its order.
+type stringMembers struct {
+	list    []param
+	tooMany bool
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (m *stringMembers) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '{' {
+		return errObject
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != '}' {
+		if m.tooMany = len(m.list) >= MaxParams; m.tooMany {
+			return errMany
+		}
+		name, err1 := readString(d)
+		value, err2 := readString(d)
+		if err := cmp.Or(err1, err2); err != nil {
+			return err
+		}
+		m.list = append(m.list, param{name, value})
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+func readString(d *jsontext.Decoder) (string, error) {
+	t, err := d.ReadToken()
 	if err != nil {
 		return "", err
 	}
-	s, ok := t.(string)
-	if !ok {
+	if t.Kind() != '"' {
 		return "", errObject
 	}
-	return s, nil
+	return t.String(), nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What parseObject takes is JSON and means what encoding/json says; every
-// object of strings without repeated names is taken.
+// FuzzParseObject shows that parseObject reads what encoding/json reads, and that it
+// accepts every object of strings without repeated names, and nothing else.
 func FuzzParseObject(f *testing.F) {
 	for _, s := range []string{
 		`{}`, ` { "a" : "b" } `, `{"a":"b","c":"d"}`, `{"a":"b","a":"c"}`, `{"a":"b","\u0061":"c"}`, `{"a":1}`, `{"a":null}`, `{"a":{}}`, `{"a":["b"]}`,
@@ -22,14 +22,14 @@ func FuzzParseObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		got, err := parseObject(body, nil)
 		if err != nil {
-			if wanted(body) {
+			if isObjectOfStrings(body) {
 				t.Fatalf("refused an object of strings: %v", err)
 			}
 			return
 		}
 		var want map[string]string
 		if err := json.Unmarshal([]byte(body), &want); err != nil || !utf8.ValidString(body) {
-			t.Fatalf("took what is not an object of strings: %v", err)
+			t.Fatalf("accepted what is not an object of strings: %v", err)
 		}
 		all := map[string]string{}
 		for _, p := range got {
@@ -41,10 +41,10 @@ func FuzzParseObject(f *testing.F) {
 	})
 }
 
-// wanted says whether the body is, for encoding/json, an object of at most
-// MaxParams strings. A name that stands twice is found by counting colons
-// between strings: fewer members than values mean a repeat.
-func wanted(body string) bool {
+// isObjectOfStrings reports whether the body is, for encoding/json, an object of at
+// most MaxParams strings. It counts tokens to find a repeated name, of which the
+// map has only one.
+func isObjectOfStrings(body string) bool {
 	var all map[string]any
 	if !utf8.ValidString(body) || json.Unmarshal([]byte(body), &all) != nil || all == nil || len(all) > MaxParams {
 		return false

@@ -19,12 +19,12 @@ import (
 type Kind int
 
 const (
-	// Single may stand once, and must be clean text: valid UTF-8 without NUL,
-	// CR and LF. What else a value may hold its reader says.
+	// Single may be given once, and must be clean text: valid UTF-8 without NUL,
+	// CR and LF. The endpoint checks the rest.
 	Single Kind = iota
-	// Repeatable may stand several times (RFC 8707 §2).
+	// Repeatable is Single, but may be given several times (RFC 8707 §2).
 	Repeatable
-	// Opaque may stand once and may hold anything: a token to be judged.
+	// Opaque may be given once and may hold anything: a token that is looked up.
 	Opaque
 )
 
@@ -34,14 +34,14 @@ type Param struct {
 	Kind Kind
 }
 
-// Spec is what an endpoint reads: at most 64 parameters, and whether a JSON
-// object of strings is accepted besides a form.
+// Spec is what an endpoint reads: at most 64 parameters, from a form, and with JSON
+// also from a JSON object of strings.
 type Spec struct {
 	Params []Param
 	JSON   bool
 }
 
-// find answers where the parameter stands in Params, or -1.
+// find returns the index of the parameter in Params, or -1.
 func (s *Spec) find(name string) int {
 	for i := range s.Params {
 		if s.Params[i].Name == name {
@@ -57,7 +57,7 @@ type param struct{ name, value string }
 // (RFC 6749 §3.2).
 type Params struct{ list []param }
 
-// Get answers the value of the parameter, or "".
+// Get returns the value of the parameter, or "".
 func (p Params) Get(name string) string {
 	for i := range p.list {
 		if p.list[i].name == name {
@@ -67,7 +67,7 @@ func (p Params) Get(name string) string {
 	return ""
 }
 
-// All answers the values of the parameter, in their order.
+// All returns the values of the parameter, in their order.
 func (p Params) All(name string) (values []string) {
 	for i := range p.list {
 		if p.list[i].name == name {
@@ -86,25 +86,26 @@ var (
 	errBody       = apierr.New(apierr.InvalidRequest, "the body could not be read")
 	errForm       = apierr.New(apierr.InvalidRequest, "the body is not a well-formed form")
 	errMany       = apierr.New(apierr.InvalidRequest, "more than 100 parameters")
-	errRepeated   = apierr.New(apierr.InvalidRequest, "a parameter stands more than once")
+	errRepeated   = apierr.New(apierr.InvalidRequest, "a parameter is repeated")
 	errText       = apierr.New(apierr.InvalidRequest, "a parameter holds bytes that are not clean UTF-8 text")
-	errInURL      = apierr.New(apierr.InvalidRequest, "credentials and tokens must not stand in the URL: send them in the body or a header, and replace the one that was exposed")
+	errInURL      = apierr.New(apierr.InvalidRequest, "credentials and tokens must not be in the URL: send them in the body or a header, and replace the one that was exposed")
 )
 
-// inURL are the names that must never stand in a query (RFC 6749 §2.3.1,
-// RFC 6750 §2.3 as RFC 9700 has it).
+// inURL has the names that must never be in a query (RFC 6749 §2.3.1; RFC 9700
+// §4.3.2 for the query parameter of RFC 6750 §2.3).
 var inURL = map[string]bool{
 	"client_id": true, "client_secret": true, "client_assertion": true, "token": true,
 	"access_token": true, "subject_token": true, "actor_token": true, "refresh_token": true,
 }
 
-// ReadParams reads the body in the contract's order: what is in the URL,
-// media type, size, syntax and repeats. Unknown parameters are ignored.
+// ReadParams reads the parameters of the body. It checks, in this order, the URL,
+// the media type, the size, the syntax, and repeats. Unknown parameters are
+// ignored.
 func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
 	if err := RefuseURLCredentials(c); err != nil {
 		return Params{}, err
 	}
-	isJSON, err := mediaType(c.Request.Header, spec.JSON)
+	isJSON, err := checkMediaType(c.Request.Header, spec.JSON)
 	if err != nil {
 		return Params{}, err
 	}
@@ -121,10 +122,10 @@ func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
 	if err != nil {
 		return Params{}, err
 	}
-	return known(all, spec)
+	return keepKnown(all, spec)
 }
 
-// RefuseURLCredentials is an error if the query holds a credential or token.
+// RefuseURLCredentials returns an error if the query holds a credential or token.
 func RefuseURLCredentials(c *gin.Context) error {
 	if c.Request.URL.RawQuery == "" {
 		return nil
@@ -147,12 +148,14 @@ const (
 	mediaJSON = "application/json"
 )
 
-func mediaType(h http.Header, jsonToo bool) (isJSON bool, err error) {
+// checkMediaType reports whether the body is JSON, and returns an error if it is
+// neither that, where JSON is accepted, nor a form.
+func checkMediaType(h http.Header, acceptJSON bool) (isJSON bool, err error) {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return false, errEncoding
 	}
 	name, charset := h.Get("Content-Type"), "utf-8"
-	if name != mediaForm && name != mediaJSON { // the usual ones need no parser
+	if name != mediaForm && name != mediaJSON { // most callers send exactly these: no parser is needed
 		var args map[string]string
 		if name, args, err = mime.ParseMediaType(name); err != nil {
 			name = ""
@@ -163,9 +166,9 @@ func mediaType(h http.Header, jsonToo bool) (isJSON bool, err error) {
 	}
 	switch {
 	case name == mediaForm:
-	case name == mediaJSON && jsonToo:
+	case name == mediaJSON && acceptJSON:
 		isJSON = true
-	case jsonToo:
+	case acceptJSON:
 		return false, errMediaTypes
 	default:
 		return false, errMediaType
@@ -176,7 +179,7 @@ func mediaType(h http.Header, jsonToo bool) (isJSON bool, err error) {
 	return isJSON, nil
 }
 
-// ReadBody reads at most limit bytes.
+// ReadBody reads the body, of at most limit bytes.
 func ReadBody(c *gin.Context, limit int64) ([]byte, error) {
 	if c.Request.ContentLength > limit {
 		c.Writer.Header().Set("Connection", "close")
@@ -193,13 +196,13 @@ func ReadBody(c *gin.Context, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// shortBody is how long a body may be for readText to need no memory for it
-// but the answer's. It is more than any honest request has.
+// shortBody is the length up to which readText allocates only the text that it
+// returns. No honest request is longer.
 const shortBody = 4 << 10
 
 var shortBodies = sync.Pool{New: func() any { return new([shortBody]byte) }}
 
-// readText is ReadBody for the small bodies of the hot paths.
+// readText is ReadBody for the short bodies of the hot paths.
 func readText(c *gin.Context, limit int64) (string, error) {
 	n := c.Request.ContentLength
 	if n < 0 || n > shortBody {
@@ -217,8 +220,8 @@ func readText(c *gin.Context, limit int64) (string, error) {
 	return text, nil
 }
 
-// parseForm splits a form and appends its parameters to all; ';' separates
-// nothing (WHATWG urlencoded).
+// parseForm splits a form and appends its parameters to all. ';' is no separator
+// (WHATWG URL §5.1).
 func parseForm(body string, all []param) ([]param, error) {
 	if strings.Count(body, "&") >= MaxParams {
 		return nil, errMany
@@ -240,8 +243,8 @@ func parseForm(body string, all []param) ([]param, error) {
 	return all, nil
 }
 
-// unescape is url.QueryUnescape; most values have nothing to decode, which is
-// found out faster here.
+// unescape is url.QueryUnescape, with a shortcut for the many values that have
+// nothing to decode.
 func unescape(s string) (string, error) {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s, nil
@@ -249,8 +252,9 @@ func unescape(s string) (string, error) {
 	return url.QueryUnescape(s)
 }
 
-// known keeps of all, in its place, what the endpoint knows, and checks it.
-func known(all []param, spec *Spec) (Params, error) {
+// keepKnown checks the parameters that the endpoint knows and keeps them, in the
+// memory of all.
+func keepKnown(all []param, spec *Spec) (Params, error) {
 	seen, kept := uint64(0), all[:0]
 	for _, a := range all {
 		i := spec.find(a.name)
@@ -262,7 +266,7 @@ func known(all []param, spec *Spec) (Params, error) {
 			return Params{}, errRepeated
 		}
 		seen |= 1 << i
-		if kind != Opaque && !cleanText(a.value) {
+		if kind != Opaque && !isCleanText(a.value) {
 			return Params{}, errText
 		}
 		if a.value != "" {
@@ -272,9 +276,9 @@ func known(all []param, spec *Spec) (Params, error) {
 	return Params{kept}, nil
 }
 
-// cleanText looks at each byte; only other than ASCII has to be looked at as
-// text.
-func cleanText(s string) bool {
+// isCleanText reports whether s is valid UTF-8 without NUL, CR and LF. ASCII needs
+// one look at each byte.
+func isCleanText(s string) bool {
 	ascii := true
 	for i := range len(s) {
 		switch c := s[i]; {

@@ -8,8 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Within its bounds parseForm reads what net/url reads. Semicolons are the
-// one difference: net/url refuses them, WHATWG takes them as they are.
+// FuzzParseForm shows that within its bounds parseForm reads what net/url reads.
+// They differ only in semicolons: net/url refuses them, to WHATWG they are plain
+// characters.
 func FuzzParseForm(f *testing.F) {
 	for _, s := range []string{
 		"", "&", "a", "a=", "=a", "=", "a=1&b=2", "a=1&a=2", "a=%zz", "%zz=1", "a=%", "a=%2", "a=+%2B+", "a==", "a=1&&b=2",

@@ -18,10 +18,10 @@ const (
 	challengeBearer = `Bearer realm="grantd"`
 )
 
-// retryAfter is what a 503 asks callers to wait, in seconds.
+// retryAfter is how long a 503 asks callers to wait, in seconds.
 const retryAfter = "1"
 
-// wire is how a code looks to callers.
+// wire is how callers see a code. An empty name is that of the code.
 type wire struct {
 	status int
 	name   string
@@ -46,8 +46,8 @@ var wires = map[apierr.Code]wire{
 	apierr.NotSent:              {http.StatusServiceUnavailable, string(apierr.Unavailable)},
 }
 
-// appendError appends RFC 6749 §5.2, with the member that is wrong where an
-// admin request has one.
+// appendError appends the error of RFC 6749 §5.2, and for an admin request the
+// member that is wrong.
 func appendError(b []byte, name string, f *apierr.Error) []byte {
 	b = AppendString(append(b, `{"error":`...), name)
 	if f.Description != "" {
@@ -60,26 +60,26 @@ func appendError(b []byte, name string, f *apierr.Error) []byte {
 }
 
 var (
-	faultUnavailable = apierr.New(apierr.Unavailable, "the store cannot be reached; try again")
-	faultInternal    = apierr.New(apierr.ServerError, "something went wrong here; the log has it under the request id")
+	errUnavailable = apierr.New(apierr.Unavailable, "the store cannot be reached; try again")
+	errInternal    = apierr.New(apierr.ServerError, "something went wrong here; the log has it under the request id")
 )
 
-// asFault answers the fault that err is or stands for: what cannot reach the
-// store is apierr.Unavailable, everything unknown apierr.ServerError.
-func asFault(err error) *apierr.Error {
+// asAPIError returns the apierr.Error in err. Without one, it is Unavailable if the
+// store could not be reached, and ServerError otherwise.
+func asAPIError(err error) *apierr.Error {
 	var f *apierr.Error
 	switch {
 	case errors.As(err, &f):
 		return f
 	case errors.Is(err, store.ErrUnavailable):
-		return faultUnavailable.Because(err)
+		return errUnavailable.Because(err)
 	}
-	return faultInternal.Because(err)
+	return errInternal.Because(err)
 }
 
-// render is the one place where an error becomes a response.
+// render responds with the error. No other code does.
 func render(c *gin.Context, err error) {
-	f := asFault(err)
+	f := asAPIError(err)
 	ev := EventOf(c)
 	ev.Error, ev.Cause = string(f.Code), f.Cause
 	if c.Writer.Written() {

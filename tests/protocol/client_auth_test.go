@@ -94,7 +94,7 @@ func flipped(secret string) string {
 func TestCredentialsInURL(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	const exposed = "must not stand in the URL"
+	const exposed = "must not be in the URL"
 	body := grant + credentials(w.app)
 	secret := w.app.ClientSecret
 	w.run(t, []row{

@@ -17,7 +17,7 @@ func TestTokenParameters(t *testing.T) {
 	unsupported := func(name, body string) row {
 		return row{name: name, call: ask(body, auth), status: 400, code: badGrant}
 	}
-	const missing, twice = "grant_type is missing", "stands more than once"
+	const missing, twice = "grant_type is missing", "is repeated"
 	w.run(t, []row{
 		refused("grant_type_missing", ask("scope=users:read", auth), missing),
 		refused("grant_type_empty", ask("grant_type=", auth), missing),

@@ -13,9 +13,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// The answers that are appended by hand, as encoding/json would make them.
-
-// introspection is RFC 7662 §2.2 and what contract §3 adds.
+// introspection is a response that appendActive appends by hand, as a struct for
+// encoding/json: RFC 7662 §2.2 and the members that grantd adds.
 type introspection struct {
 	Active       bool             `json:"active"`
 	Scope        string           `json:"scope,omitempty"`
@@ -31,7 +30,7 @@ type introspection struct {
 	OrgID        string           `json:"org_id,omitempty"`
 	CustomerID   string           `json:"customer_id,omitempty"`
 	PartnerID    string           `json:"partner_id,omitempty"`
-	Actor        *actor           `json:"act,omitempty"` // who acts for sub
+	Actor        *actor           `json:"act,omitempty"` // that acts for sub
 	SourceIPs    []string         `json:"source_ips,omitempty"`
 	Endpoints    []string         `json:"endpoints,omitempty"`
 	Resources    []store.Resource `json:"resources,omitempty"`
@@ -46,7 +45,7 @@ type actor struct {
 	Subject string `json:"sub"`
 }
 
-// tokenResponse is RFC 6749 §5.1 and created_at (seeds/002).
+// tokenResponse is RFC 6749 §5.1, created_at, and issued_token_type of an exchange.
 type tokenResponse struct {
 	AccessToken string `json:"access_token"`
 	IssuedType  string `json:"issued_token_type,omitempty"`
@@ -56,7 +55,7 @@ type tokenResponse struct {
 	CreatedAt   int64  `json:"created_at"`
 }
 
-func describe(f tokens.Found, issuer string) introspection {
+func introspectionOf(f tokens.Found, issuer string) introspection {
 	t := f.Token
 	a := introspection{
 		Active: true, Scope: t.Scopes, TokenType: "Bearer",
@@ -72,7 +71,7 @@ func describe(f tokens.Found, issuer string) introspection {
 	for _, p := range t.Principals(new(store.PrincipalBuffer)) {
 		a.VoidKeys = append(a.VoidKeys, string(p.Append(nil)))
 	}
-	if t.Use != store.UsePartner { // a record, not a token of the store's
+	if t.Use != store.UsePartner { // revoking one changes its record
 		a.VoidKeys = append(a.VoidKeys, store.PrincipalToken(f.Digest))
 	}
 	if t.Use == store.UseClient || t.Use == store.UseCustomer {
@@ -91,7 +90,7 @@ func describe(f tokens.Found, issuer string) introspection {
 	return a
 }
 
-func same(t *testing.T, what string, appended []byte, want any) {
+func expectSame(t *testing.T, what string, appended []byte, want any) {
 	t.Helper()
 	encoded, err := json.Marshal(want)
 	if err != nil {
@@ -109,8 +108,8 @@ func same(t *testing.T, what string, appended []byte, want any) {
 	}
 }
 
-// Ids of these forms are all there are (contract §2); issuer, scopes,
-// audiences and endpoints may be any text.
+// someIDs has each form that ids can have. Issuer, scopes, audiences and endpoints
+// may be any text.
 var (
 	someIDs   = []string{"", "billing", "gc_AbC-_9", "h5D8B5gyHtk=", "10001", "a.b~c+d"}
 	someTexts = []string{"", "users:read", "users:read users:write", "https://api.example.com/a?b=1&c=<d>", "GET /a/{id}", "quote\"\\", "größe", "\x7f\x01\xff", "\u2028"}
@@ -149,7 +148,7 @@ func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 			f.Digest[i] = byte(r.Uint32())
 		}
 		issuer := pick(r, someTexts)
-		same(t, "introspection", appendActive(nil, f, tokens.ID(f.Digest), issuer), describe(f, issuer))
+		expectSame(t, "introspection", appendActive(nil, f, tokens.ID(f.Digest), issuer), introspectionOf(f, issuer))
 	}
 }
 
@@ -158,8 +157,8 @@ func TestTokenResponseIsWhatEncodingJSONMakes(t *testing.T) {
 		at := time.Unix(1687436422, 0)
 		issued := tokens.IssuedToken{Token: "gt_sandbox_Ab-_9", Scope: scope, IssuedAt: at, ExpiresIn: 2 * time.Hour}
 		want := tokenResponse{"gt_sandbox_Ab-_9", "", "Bearer", 7200, scope, at.Unix()}
-		same(t, "token response", appendTokenResponse(nil, &issued, false), want)
+		expectSame(t, "token response", appendTokenResponse(nil, &issued, false), want)
 		want.IssuedType = typeAccessToken
-		same(t, "token response of an exchange", appendTokenResponse(nil, &issued, true), want)
+		expectSame(t, "token response of an exchange", appendTokenResponse(nil, &issued, true), want)
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// inactive is all that is said of a token that is not active (RFC 7662 §2.2).
+// inactive is all that a caller learns about a token that is not active
+// (RFC 7662 §2.2).
 const inactive = `{"active":false}`
 
-// appendActive appends the introspection of an active token: RFC 7662 §2.2
-// and what contract §3 adds. Absent members have no value. It is appended by
-// hand: encoding/json takes several times as long as all else that a cached
-// token costs.
+// appendActive appends the introspection of an active token: the members of
+// RFC 7662 §2.2 and grantd's own, which openapi.yaml describes. Members without
+// a value are left out. encoding/json would take several times as long as the
+// rest of the request for a cached token.
 func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 	t := f.Token
 	b = append(b, `{"active":true`...)
@@ -36,7 +37,7 @@ func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 	b = appendMember(b, `,"org_id":`, t.OrgID)
 	b = appendMember(b, `,"customer_id":`, t.CustomerID)
 	b = appendMember(b, `,"partner_id":`, t.PartnerID)
-	if t.Use == store.UseOnBehalf { // who acts for sub: RFC 8693 §4.1
+	if t.Use == store.UseOnBehalf { // the actor for sub: RFC 8693 §4.1
 		b = append(b, `,"act":{"sub":`...)
 		b = web.AppendString(b, store.PrincipalPartner(t.PartnerID))
 		b = append(b, '}')
@@ -55,8 +56,8 @@ func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 	return append(b, `"}`...)
 }
 
-// appendMember appends a text, unless it is empty; name has its comma and
-// colon with it.
+// appendMember appends a text, unless it is empty. name includes its comma and
+// colon.
 func appendMember(b []byte, name, value string) []byte {
 	if value == "" {
 		return b
@@ -71,7 +72,7 @@ func appendList(b []byte, name string, list []string) []byte {
 	return web.AppendStrings(append(b, name...), list)
 }
 
-// appendAudience appends aud: one is a string, several are a list.
+// appendAudience appends aud, as a string or as a list of several.
 func appendAudience(b []byte, audience []string) []byte {
 	if len(audience) == 1 {
 		return appendMember(b, `,"aud":`, audience[0])
@@ -79,7 +80,7 @@ func appendAudience(b []byte, audience []string) []byte {
 	return appendList(b, `,"aud":`, audience)
 }
 
-// appendResources appends a list of objects, each with its type and ids.
+// appendResources appends a list of objects with type and ids.
 func appendResources(b []byte, resources []store.Resource) []byte {
 	if len(resources) == 0 {
 		return b
@@ -97,8 +98,8 @@ func appendResources(b []byte, resources []store.Resource) []byte {
 	return append(b, ']')
 }
 
-// appendVoidKeys appends the feed's keys that end the token. They are made of
-// ids, which need no escape (contract §2).
+// appendVoidKeys appends the keys of the feed that can end the token. They are
+// made of ids, which need no escape.
 func appendVoidKeys(b []byte, t *store.Token, jti string) []byte {
 	b = append(b, `,"void_keys":[`...)
 	var principals store.PrincipalBuffer
@@ -107,7 +108,7 @@ func appendVoidKeys(b []byte, t *store.Token, jti string) []byte {
 		b = p.Append(b)
 		b = append(b, `",`...)
 	}
-	if t.Use == store.UsePartner { // a record, of which no token's own void tells
+	if t.Use == store.UsePartner { // revoking one changes its record; there is no void of the token
 		b[len(b)-1] = ']'
 		return b
 	}
