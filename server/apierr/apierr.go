@@ -3,7 +3,10 @@
 // web turns them into responses; nothing here knows HTTP.
 package apierr
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Code is an error code of OAuth 2.0 or of the admin API.
 type Code string
@@ -45,6 +48,7 @@ type Error struct {
 	Field       string // the member of the body that is wrong; of a document an attribute, or a pointer
 	Scope       string // InsufficientScope (RFC 6750 §3), VerificationRequired: what is needed
 	Cause       error  // for the log only
+	Reason      error  // the sentinel that errors.Is matches, see WithReason; neither sent nor logged
 	RetryAfter  time.Duration
 }
 
@@ -65,6 +69,19 @@ func (e *Error) At(field string) *Error {
 	with := *e
 	with.Field = field
 	return &with
+}
+
+// WithReason returns a copy of e that errors.Is takes for reason too, so that
+// a caller can say the same thing in a code and words of its protocol.
+func (e *Error) WithReason(reason error) *Error {
+	with := *e
+	with.Reason = reason
+	return &with
+}
+
+// Is reports whether target is the reason of e.
+func (e *Error) Is(target error) bool {
+	return e.Reason != nil && errors.Is(e.Reason, target)
 }
 
 // After is e with how long the caller is to wait.

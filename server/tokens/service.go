@@ -75,6 +75,18 @@ func (f Found) ID() string {
 	return ID(f.Digest)
 }
 
+// PartnerToken returns the ids of the partner and of its token if a partner
+// token was found, active or not.
+func (f Found) PartnerToken() (partnerID, tokenID string) {
+	switch {
+	case f.Token != nil:
+		return f.Token.PartnerID, f.Token.PartnerTID
+	case f.Refused != nil:
+		return f.Refused.PartnerID, f.Refused.TokenID
+	}
+	return "", ""
+}
+
 // Source says who answered a look-up.
 type Source string
 

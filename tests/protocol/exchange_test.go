@@ -20,7 +20,7 @@ func TestExchange(t *testing.T) {
 	subject := "&subject_token=" + a.token
 	const typ, audience = "&subject_token_type=" + accessToken, "&audience=org:" + sharedTwo
 	noClient := func(name string, c call) row {
-		return row{name: name, call: c, status: 401, code: badClient, says: "takes no client credentials", header: map[string]string{"WWW-Authenticate": challengeBasic}}
+		return row{name: name, call: c, status: 401, code: badClient, says: "send no client credentials", header: map[string]string{"WWW-Authenticate": challengeBasic}}
 	}
 	whole := trade(a.token, sharedTwo)
 	a.run(t, []row{
@@ -43,9 +43,9 @@ func TestExchange(t *testing.T) {
 		refused("exchange_malformed/type_in_capitals", ask(tokenExchange+subject+audience+"&subject_token_type="+strings.ToUpper(accessToken)), "subject_token_type must be"),
 		refused("exchange_malformed/no_audience", ask(tokenExchange+subject+typ), "audience is missing"),
 		refused("exchange_malformed/requested_token_type", ask(whole+"&requested_token_type=urn:ietf:params:oauth:token-type:refresh_token"), "requested_token_type must be"),
-		refused("exchange_malformed/actor_token", ask(whole+"&actor_token=x&actor_token_type="+accessToken), "actor_token is not taken"),
-		refused("exchange_malformed/actor_token_alone", ask(whole+"&actor_token=x"), "actor_token is not taken"),
-		refused("exchange_malformed/actor_token_type_alone", ask(whole+"&actor_token_type="+accessToken), "actor_token is not taken"),
+		refused("exchange_malformed/actor_token", ask(whole+"&actor_token=x&actor_token_type="+accessToken), "actor_token is not supported"),
+		refused("exchange_malformed/actor_token_alone", ask(whole+"&actor_token=x"), "actor_token is not supported"),
+		refused("exchange_malformed/actor_token_type_alone", ask(whole+"&actor_token_type="+accessToken), "actor_token is not supported"),
 		refused("exchange_malformed/subject_token_twice", ask(whole+subject), "more than once"),
 		refused("exchange_malformed/type_twice", ask(whole+typ), "more than once"),
 		refused("exchange_malformed/scope_twice", ask(whole+"&scope=cards&scope=cards"), "more than once"),
