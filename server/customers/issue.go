@@ -63,7 +63,7 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 		return tokens.IssuedToken{}, err
 	}
 	// The quota comes before the code, so that a refusal does not use the code up.
-	if wait := t.o.Quota.Take(b.Token.ClientID); wait > 0 {
+	if wait := t.o.Quota.TakeToken(b.Token.ClientID); wait > 0 {
 		return tokens.IssuedToken{}, errQuota.After(wait)
 	}
 	verified, err := t.requireCode(ctx, b, c, &token, r)

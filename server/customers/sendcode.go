@@ -75,7 +75,7 @@ func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Ve
 	if err := t.checkGuesses(ctx, c.ID); err != nil {
 		return "", err
 	}
-	wait, err := t.o.Limit.Take(ctx, ratelimit.For{Phone: m.Phone, CustomerID: c.ID, ClientID: b.Token.ClientID, OrgID: c.OrgID})
+	wait, err := t.o.Limit.TakeCode(ctx, ratelimit.CodeRequest{Phone: m.Phone, CustomerID: c.ID, ClientID: b.Token.ClientID, OrgID: c.OrgID})
 	if err != nil {
 		return "", err
 	}

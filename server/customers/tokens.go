@@ -20,13 +20,13 @@ import (
 
 // Limiter limits how many codes are sent; see server/ratelimit.
 type Limiter interface {
-	Take(ctx context.Context, f ratelimit.For) (wait time.Duration, err error)
+	TakeCode(ctx context.Context, r ratelimit.CodeRequest) (wait time.Duration, err error)
 }
 
 // Quota limits how many tokens a client may make for customers; it must not
 // block.
 type Quota interface {
-	Take(clientID string) (wait time.Duration)
+	TakeToken(clientID string) (wait time.Duration)
 }
 
 // Minter makes tokens; see server/tokens.

@@ -25,7 +25,7 @@ type Issues interface {
 
 // Quota bounds how many tokens a client may have; it must not block.
 type Quota interface {
-	Take(clientID string) (wait time.Duration)
+	TakeToken(clientID string) (wait time.Duration)
 	RecordIssue(clientID string, life time.Duration)
 }
 

@@ -26,7 +26,7 @@ type Uses interface {
 
 // Quota limits how many tokens a partner may make; it must not block.
 type Quota interface {
-	Take(partnerID string) (wait time.Duration)
+	TakeToken(partnerID string) (wait time.Duration)
 }
 
 // Minter makes tokens; see server/tokens.
@@ -124,7 +124,7 @@ func (t *OnBehalf) issue(ctx context.Context, b Bearer, w wanted) (tokens.Issued
 		err.Scope = scopes.Join(refused)
 		return tokens.IssuedToken{}, &err
 	}
-	if wait := t.o.Quota.Take(b.Token.PartnerID); wait > 0 {
+	if wait := t.o.Quota.TakeToken(b.Token.PartnerID); wait > 0 {
 		return tokens.IssuedToken{}, errQuota.After(wait)
 	}
 	issued, err := t.o.Mint.Mint(ctx, store.Token{

@@ -51,7 +51,7 @@ func TestLogThatCannotWrite(t *testing.T) {
 }
 
 func TestLogLinesDoNotMix(t *testing.T) {
-	var terminal bytes.Buffer // the race detector tells of two writers
+	var terminal bytes.Buffer // the race detector reports two writers
 	l := NewLog(&terminal, slog.New(slog.DiscardHandler))
 	var all sync.WaitGroup
 	for range 20 {
