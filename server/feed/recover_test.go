@@ -97,7 +97,7 @@ func TestFollowerFindsTheLoss(t *testing.T) {
 		appended(t, m, void("a"))
 		synctest.Wait()
 		if !dead(f, "a", store.Position{}) {
-			t.Fatal("the follower was not told of an entry")
+			t.Fatal("the follower did not apply an entry")
 		}
 		m.lose(2)
 		time.Sleep(time.Second)

@@ -181,7 +181,7 @@ func TestRevokeByWhatIsKnown(t *testing.T) {
 	}
 }
 
-// TestVoidAllGoesOn checks that one partner who cannot be written does not keep the
+// TestVoidAllGoesOn checks that one partner which cannot be written does not keep the
 // tokens of the others alive, and that repeating the call ends the rest.
 func TestVoidAllGoesOn(t *testing.T) {
 	w := newWorld(t)

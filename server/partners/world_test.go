@@ -23,7 +23,7 @@ import (
 var operator = audit.Actor{Name: "uid:0"}
 
 // world is a Service and an OnBehalf over an embedded store that can fail, with
-// a clock that tests move. It has the partner hurdlr, who may have cards and
+// a clock that tests move. It has the partner hurdlr, which may have cards and
 // payments, and the org acme.
 type world struct {
 	*Service
@@ -151,7 +151,7 @@ func (w *world) token(t *testing.T) CreatedToken {
 	return c
 }
 
-// bearer returns what a caller is authenticated as who presents hurdlr's token.
+// bearer returns hurdlr's token as a caller presents it.
 func (w *world) bearer() Bearer {
 	return Bearer{
 		Token: &store.Token{Use: store.UsePartner, PartnerID: "hurdlr", PartnerTID: "10000001", ExpiresAt: w.clock.Now().Add(time.Hour)},

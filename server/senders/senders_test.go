@@ -32,7 +32,7 @@ func notSentWithout(t *testing.T, err error, word string) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		for _, secret := range []string{"048213", "5555550136", "0136", "userinfo", "querytoken", "sk_key"} {
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("the error tells %s: %v", secret, err)
+				t.Errorf("the error holds %s: %v", secret, err)
 			}
 		}
 	}

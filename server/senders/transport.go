@@ -34,14 +34,14 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	limited := io.LimitReader(body, maxResponse)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		defer body.Close()
-		var told struct {
+		var reply struct {
 			Code int `json:"code"`
 		}
 		// Twilio's codes have five digits: a longer number may be the customer's phone.
-		if err := json.NewDecoder(limited).Decode(&told); err != nil || told.Code < 10_000 || told.Code > 99_999 {
-			told.Code = 0
+		if err := json.NewDecoder(limited).Decode(&reply); err != nil || reply.Code < 10_000 || reply.Code > 99_999 {
+			reply.Code = 0
 		}
-		return nil, refusedError{res.StatusCode, told.Code}
+		return nil, refusedError{res.StatusCode, reply.Code}
 	}
 	res.Body = struct {
 		io.Reader

@@ -125,11 +125,11 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func TestTwilioTriesAgainOnlyWhereNothingWasSent(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for _, c := range []struct {
-		rule   string
-		answer roundTrip
-		tries  int
-		within time.Duration
-		why    string
+		rule    string
+		respond roundTrip
+		tries   int
+		within  time.Duration
+		why     string
 	}{
 		{"refused", func(*http.Request) (*http.Response, error) { return nil, refused }, 3, 2 * time.Second, "connection refused"},
 		{"reset", func(*http.Request) (*http.Response, error) {
@@ -145,7 +145,7 @@ func TestTwilioTriesAgainOnlyWhereNothingWasSent(t *testing.T) {
 					if r.URL.Scheme != "https" || r.URL.Host != "api.twilio.com" {
 						t.Errorf("calls %s", r.URL)
 					}
-					return c.answer(r)
+					return c.respond(r)
 				})
 				began := time.Now()
 				notSentWithout(t, s.Send(t.Context(), message()), c.why)

@@ -89,18 +89,18 @@ func TestWebhookPosts(t *testing.T) {
 
 // receiver is a receiver without a network. It records the posts that it gets.
 type receiver struct {
-	t      *testing.T
-	answer func(try int, r *http.Request) (*http.Response, error)
-	ids    []string
-	stamps []string
-	bodies []map[string]any
+	t       *testing.T
+	respond func(try int, r *http.Request) (*http.Response, error)
+	ids     []string
+	stamps  []string
+	bodies  []map[string]any
 }
 
 func (a *receiver) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.ids = append(a.ids, r.Header.Get("Idempotency-Key"))
 	a.stamps = append(a.stamps, r.Header.Get("Grantd-Timestamp"))
 	a.bodies = append(a.bodies, receive(a.t, r))
-	return a.answer(len(a.ids), r)
+	return a.respond(len(a.ids), r)
 }
 
 func status(code int) (*http.Response, error) {
@@ -116,10 +116,10 @@ func silent(r *http.Request) (*http.Response, error) {
 func TestWebhookTriesAgain(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for _, c := range []struct {
-		rule   string
-		answer func(try int, r *http.Request) (*http.Response, error)
-		posts  int
-		why    string // "": sent
+		rule    string
+		respond func(try int, r *http.Request) (*http.Response, error)
+		posts   int
+		why     string // "": sent
 	}{
 		{"taken at once", func(int, *http.Request) (*http.Response, error) { return status(204) }, 1, ""},
 		{"down, then up", func(n int, _ *http.Request) (*http.Response, error) { return status([]int{503, 500, 200}[n-1]) }, 3, ""},
@@ -150,7 +150,7 @@ func TestWebhookTriesAgain(t *testing.T) {
 		t.Run(c.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := webhook(t, "https://sms.example/codes?key=querytoken", false)
-				a := &receiver{t: t, answer: c.answer}
+				a := &receiver{t: t, respond: c.respond}
 				w.client.Transport = a
 				err := w.Send(t.Context(), message())
 				if c.why == "" && err != nil {
@@ -179,7 +179,7 @@ func TestWebhookTriesAgain(t *testing.T) {
 func TestWebhookGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := webhook(t, "https://sms.example", false)
-		a := &receiver{t: t, answer: func(_ int, r *http.Request) (*http.Response, error) { return silent(r) }}
+		a := &receiver{t: t, respond: func(_ int, r *http.Request) (*http.Response, error) { return silent(r) }}
 		w.client.Transport = a
 		began := time.Now()
 		notSentWithout(t, w.Send(t.Context(), message()), "in time")
@@ -194,13 +194,13 @@ func TestWebhookGivesUp(t *testing.T) {
 
 func TestWebhookEndsWithCodeAndCaller(t *testing.T) {
 	for _, c := range []struct {
-		rule   string
-		life   time.Duration // of the code
-		wait   time.Duration // of the caller
-		answer func(int, *http.Request) (*http.Response, error)
-		posts  int
-		within time.Duration
-		why    string
+		rule    string
+		life    time.Duration // of the code
+		wait    time.Duration // of the caller
+		respond func(int, *http.Request) (*http.Response, error)
+		posts   int
+		within  time.Duration
+		why     string
 	}{
 		{"expired before", 0, time.Hour, func(int, *http.Request) (*http.Response, error) { return status(200) }, 0, 0, "expired"},
 		{"expires meanwhile", 2 * time.Second, time.Hour, func(_ int, r *http.Request) (*http.Response, error) { return silent(r) }, 1, 4 * time.Second, "in time"},
@@ -210,7 +210,7 @@ func TestWebhookEndsWithCodeAndCaller(t *testing.T) {
 		t.Run(c.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := webhook(t, "https://sms.example", false)
-				a := &receiver{t: t, answer: c.answer}
+				a := &receiver{t: t, respond: c.respond}
 				w.client.Transport = a
 				m := message()
 				m.ExpiresAt = time.Now().Add(c.life)
