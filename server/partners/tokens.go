@@ -16,7 +16,7 @@ import (
 
 // Bounds of partner tokens (PARTNER_GUIDE.md).
 const (
-	DefaultLifetime = 90 * 24 * time.Hour
+	defaultLifetime = 90 * 24 * time.Hour
 	maxLifetime     = 365 * 24 * time.Hour
 	minLifetime     = time.Minute
 	maxLiveTokens   = 20
@@ -111,7 +111,7 @@ func newToken(spec TokenSpec, now time.Time) (store.PartnerToken, error) {
 	if !field.OneLine(spec.Name, maxName) {
 		return t, errTokenName
 	}
-	life := DefaultLifetime
+	life := defaultLifetime
 	if spec.Lifetime != nil {
 		var err error
 		if life, err = field.ParseDuration(*spec.Lifetime); err != nil || life < minLifetime || life > maxLifetime {
