@@ -61,8 +61,8 @@ func newWorld(t *testing.T) *world {
 		Audit: &audit.Log{Store: w.store, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler)}, Now: w.clock.Now,
 	})
 	w.onBehalf = NewOnBehalf(OnBehalfOptions{
-		Partners: registry.NewPartnerCache(w.store.Partners(), w.feed), Grants: registry.NewGrantCache(w.store.Grants(), w.feed),
-		Orgs: registry.NewOrgCache(w.store.Orgs(), w.feed), List: w.store.Grants(),
+		Partners: registry.NewCache(store.PartnerKind, w.store.Partners(), w.feed), Grants: registry.NewCache(store.GrantKind, w.store.Grants(), w.feed),
+		Orgs: registry.NewCache(store.OrgKind, w.store.Orgs(), w.feed), List: w.store.Grants(),
 		Catalogue: func() *scopes.Catalogue { return w.catalogue }, Find: w, Uses: w, Quota: w, Mint: w, Observe: w, Now: w.clock.Now,
 	})
 	w.putPartner(t, "cards payments")
