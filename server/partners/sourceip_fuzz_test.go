@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/field"
 )
 

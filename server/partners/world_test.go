@@ -87,7 +87,7 @@ func (w *world) PartnerTokenOf(ctx context.Context, presented string) (tokens.Pa
 	return tokens.PartnerToken{}, err
 }
 
-func (w *world) PartnerToken(context.Context, string, netip.Addr) (tokens.Found, error) {
+func (w *world) FindBearer(context.Context, string, netip.Addr, ...store.TokenUse) (tokens.Found, error) {
 	return w.found, nil
 }
 
