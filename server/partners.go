@@ -21,8 +21,8 @@ func (s *Server) wirePartners(partnerRecords *registry.Cache[store.Partner], org
 		Environment: s.cfg.Environment,
 		OnBehalf: partners.NewOnBehalf(partners.OnBehalfOptions{
 			Partners: partnerRecords, Grants: registry.NewCache(store.GrantKind, s.store.Grants(), s.feed), Orgs: orgRecords, List: s.store.Grants(),
-			Catalogue: s.catalogue, Quota: s.onBehalfQuota, Mint: s.tokens, Observe: s.metrics, Now: s.now,
+			Find: s.tokens, Uses: s.usage, Catalogue: s.catalogue, Quota: s.onBehalfQuota, Mint: s.tokens, Observe: s.metrics, Now: s.now,
 		}),
-		Find: s.tokens, Uses: s.usage,
+		Issues: s.usage,
 	}
 }

@@ -164,7 +164,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Quota:     s.quota,
 		Observe:   s.metrics,
 		Audit:     revocations{s.audit},
-		OnBehalf:  s.onBehalf.Exchange,
+		OnBehalf:  s.onBehalf.OnBehalf,
 	})
 }
 

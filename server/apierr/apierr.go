@@ -3,7 +3,10 @@
 // responses. Nothing here knows HTTP.
 package apierr
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Code is an error code of OAuth 2.0 or of the admin API.
 type Code string
@@ -45,6 +48,7 @@ type Error struct {
 	Field       string // the member of the body that is wrong; in a document an attribute or a pointer
 	Scope       string // what is needed, with InsufficientScope (RFC 6750 §3) and VerificationRequired
 	Cause       error  // for the log only
+	Reason      error  // the sentinel that errors.Is matches, see WithReason; neither sent nor logged
 	RetryAfter  time.Duration
 }
 
@@ -65,6 +69,19 @@ func (e *Error) At(field string) *Error {
 	c := *e
 	c.Field = field
 	return &c
+}
+
+// WithReason returns a copy of e that errors.Is takes for reason too, so that
+// a caller can say the same thing in a code and words of its protocol.
+func (e *Error) WithReason(reason error) *Error {
+	c := *e
+	c.Reason = reason
+	return &c
+}
+
+// Is reports whether target is the reason of e.
+func (e *Error) Is(target error) bool {
+	return e.Reason != nil && errors.Is(e.Reason, target)
 }
 
 // After returns a copy of e with how long the caller should wait.

@@ -22,9 +22,9 @@ type Recorder interface {
 
 // Limiter slows down callers that guess; see server/ratelimit.
 type Limiter interface {
-	Blocked(clientID string, from netip.Addr) time.Duration
-	Full(ctx context.Context, clientID string, from netip.Addr) time.Duration
-	Failed(ctx context.Context, clientID string, from netip.Addr) time.Duration
+	CheckLocal(clientID string, from netip.Addr) time.Duration
+	CheckShared(ctx context.Context, clientID string, from netip.Addr) time.Duration
+	RecordFailure(ctx context.Context, clientID string, from netip.Addr) time.Duration
 }
 
 // Results of an authentication, for the metrics.
@@ -89,7 +89,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 	}
 	secret := a.checkFast(rec.Record, c, from)
 	if secret == nil {
-		if wait := a.o.Limiter.Blocked(c.ClientID, from); wait > 0 {
+		if wait := a.o.Limiter.CheckLocal(c.ClientID, from); wait > 0 {
 			return Identity{}, a.limited(wait)
 		}
 		if rec, err = a.o.Clients.Reread(ctx, c.ClientID, rec); err != nil {
@@ -145,7 +145,7 @@ func (a *Authenticator) refuse(ctx context.Context, client *store.Client, id str
 	if client != nil {
 		a.o.Recorder.RecordFailure(client.ID, from)
 	}
-	if wait := a.o.Limiter.Failed(ctx, id, from); wait > 0 {
+	if wait := a.o.Limiter.RecordFailure(ctx, id, from); wait > 0 {
 		return a.limited(wait)
 	}
 	a.o.Observe(ResultRefused)
@@ -204,7 +204,7 @@ func (a *Authenticator) checkImported(ctx context.Context, rec registry.Lookup[s
 	if secret := a.slow.findRemembered(client, imported, c.Secret); secret != nil {
 		return a.recheck(ctx, client.ID, secret, c, from) // the attempt before this one was right
 	}
-	if wait := a.o.Limiter.Full(ctx, client.ID, from); wait > 0 {
+	if wait := a.o.Limiter.CheckShared(ctx, client.ID, from); wait > 0 {
 		return rec, nil, a.limited(wait)
 	}
 	matched := a.slow.match(client, imported, c.Secret)

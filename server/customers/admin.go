@@ -11,7 +11,7 @@ import (
 	"github.com/grantd/grantd/server/web"
 )
 
-// AdminRoutes are the admin endpoints of customers (contract §4).
+// AdminRoutes returns the admin endpoints of customers (ADMIN_API.md).
 func AdminRoutes(s *Service) []admin.Route {
 	h := adminHandler{s}
 	list := func(c *gin.Context, after string, limit int) ([]View, error) {

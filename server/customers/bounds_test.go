@@ -17,7 +17,7 @@ import (
 
 type object = map[string]any
 
-// start starts a server with the customer 1 of the org o, and its client
+// start starts a server with the customer 1 of the org o, and the org's client
 // backend.
 func start(t *testing.T, edit ...func(*config.Config)) (*harness.Server, clients.Created) {
 	t.Helper()
@@ -41,7 +41,7 @@ func newBackend(t *testing.T, s *harness.Server, id string, resources ...string)
 	})
 }
 
-// newServer makes a resource server that takes tokens of customers.
+// newServer makes a resource server that accepts tokens of customers.
 func newServer(t *testing.T, s *harness.Server, id, resource string) clients.Created {
 	t.Helper()
 	return s.NewClient(t, id, "introspect", func(n *clients.NewSpec) {
@@ -49,14 +49,14 @@ func newServer(t *testing.T, s *harness.Server, id, resource string) clients.Cre
 	})
 }
 
-// ask asks for a token of the customer 1.
-func ask(t *testing.T, s *harness.Server, bearer string, attributes object) harness.Response {
+// requestToken requests a token of the customer 1.
+func requestToken(t *testing.T, s *harness.Server, bearer string, attributes object) harness.Response {
 	t.Helper()
 	return post(t, s, bearer, "/customers/1/token", "customerToken", attributes)
 }
 
-// verify has the customer 1 sent a code, and answers the verification token.
-func verify(t *testing.T, s *harness.Server, bearer string) string {
+// sendCode has a code sent to the customer 1, and returns the verification token.
+func sendCode(t *testing.T, s *harness.Server, bearer string) string {
 	t.Helper()
 	r := post(t, s, bearer, "/customers/1/token/verification", "customerTokenVerification", object{"channel": "sms"})
 	if r.Status != http.StatusCreated {
@@ -80,10 +80,10 @@ func post(t *testing.T, s *harness.Server, bearer, path, typ string, attributes 
 	return harness.Do(t, nil, req)
 }
 
-// customerToken is ask for one that is given.
+// customerToken is requestToken for a request that must succeed.
 func customerToken(t *testing.T, s *harness.Server, bearer string, attributes object) string {
 	t.Helper()
-	r := ask(t, s, bearer, attributes)
+	r := requestToken(t, s, bearer, attributes)
 	if r.Status != http.StatusCreated {
 		t.Fatal(r.Status, r.Body)
 	}
@@ -95,8 +95,8 @@ func active(t *testing.T, s *harness.Server, rs clients.Created, token string) b
 	return s.Introspect(t, rs, token).JSON(t)["active"] == true
 }
 
-// A customer's token reaches no resource server that the token it was made
-// from does not reach.
+// TestCustomerTokenKeepsAudience checks that a customer's token reaches no
+// resource server that the token it was made from does not reach.
 func TestCustomerTokenKeepsAudience(t *testing.T) {
 	s, _ := start(t)
 	cards, payments := newServer(t, s, "cards", "https://cards.example"), newServer(t, s, "payments", "https://payments.example")
@@ -109,26 +109,27 @@ func TestCustomerTokenKeepsAudience(t *testing.T) {
 	}
 }
 
-// An empty list of resources is not the same as none.
+// TestCustomerTokenForNoResources checks that an empty list of resources is not
+// the same as no list.
 func TestCustomerTokenForNoResources(t *testing.T) {
 	s, backend := start(t)
 	bearer := s.Token(t, backend, "")
-	if r := ask(t, s, bearer, object{"scope": "cards", "resources": []any{}}); r.Status != http.StatusBadRequest || !strings.Contains(r.Body, `"/data/attributes/resources"`) {
+	if r := requestToken(t, s, bearer, object{"scope": "cards", "resources": []any{}}); r.Status != http.StatusBadRequest || !strings.Contains(r.Body, `"/data/attributes/resources"`) {
 		t.Errorf("%d %s", r.Status, r.Body)
 	}
-	if r := ask(t, s, bearer, object{"scope": "cards", "resources": nil}); r.Status != http.StatusCreated {
+	if r := requestToken(t, s, bearer, object{"scope": "cards", "resources": nil}); r.Status != http.StatusCreated {
 		t.Errorf("%d %s", r.Status, r.Body)
 	}
 }
 
-// Wrong codes are audited, as many as there may be. What anybody with a bearer
-// token can send for ever is not.
+// TestAuditOfCodesIsBounded checks that wrong codes are audited, whose number is
+// limited, and that requests which a caller can repeat without limit are not.
 func TestAuditOfCodesIsBounded(t *testing.T) {
 	s, backend := start(t)
 	bearer := s.Token(t, backend, "")
 	send := func(verification, code string) {
 		t.Helper()
-		r := ask(t, s, bearer, object{"scope": "cards", "verificationToken": verification, "verificationCode": code})
+		r := requestToken(t, s, bearer, object{"scope": "cards", "verificationToken": verification, "verificationCode": code})
 		if r.Status == http.StatusCreated {
 			t.Fatal(r.Status, r.Body)
 		}
@@ -141,10 +142,10 @@ func TestAuditOfCodesIsBounded(t *testing.T) {
 		send("unknown", "no code")
 	}
 	if n := audited(); n != 0 {
-		t.Errorf("%d events of what was no guess", n)
+		t.Errorf("%d events of requests that were no guesses", n)
 	}
 	for range 5 { // verifications, of 5 tries each
-		verification := verify(t, s, bearer)
+		verification := sendCode(t, s, bearer)
 		for range 5 {
 			send(verification, "123456")
 		}
@@ -158,8 +159,9 @@ func TestAuditOfCodesIsBounded(t *testing.T) {
 	}
 }
 
-// A backend's token that leaked is often found when it has expired. What was
-// made from it lives longer, and ends with it all the same.
+// TestEndOfTokensMadeFromAnExpiredOne checks that revoking a backend's token ends
+// the tokens that were made from it, which live longer, even if it has expired: a
+// leaked token is often found late.
 func TestEndOfTokensMadeFromAnExpiredOne(t *testing.T) {
 	for path, member := range map[string]string{"/leaks": "credential", "/tokens/revoke": "token"} {
 		t.Run(path, func(t *testing.T) {
@@ -185,7 +187,8 @@ func TestEndOfTokensMadeFromAnExpiredOne(t *testing.T) {
 	}
 }
 
-// A token that is too large for the cache works like any other.
+// TestCustomerTokenForManyResources checks that a token which is too large for the
+// cache works like any other.
 func TestCustomerTokenForManyResources(t *testing.T) {
 	s, backend := start(t)
 	cards := s.NewClient(t, "cards", "introspect", func(n *clients.NewSpec) {
@@ -209,25 +212,26 @@ func TestCustomerTokenForManyResources(t *testing.T) {
 	}
 }
 
-// The quota of a client's customer tokens is asked before a code is looked at:
-// who is refused may use his code when there is room again.
+// TestQuotaOfCustomerTokens checks that the quota of a client's customer tokens
+// comes before the code: after a refusal, the code can be used once there is room
+// again.
 func TestQuotaOfCustomerTokens(t *testing.T) {
 	s, backend := start(t, func(c *config.Config) {
 		c.Limits.CustomerTokensPerClient = config.Limit{Count: 2, Per: time.Hour}
 	})
 	bearer := s.Token(t, backend, "")
-	verification := verify(t, s, bearer)
+	verification := sendCode(t, s, bearer)
 	for range 2 {
 		customerToken(t, s, bearer, object{"scope": "cards"})
 	}
 	verified := object{"scope": "cards-write", "verificationToken": verification, "verificationCode": "000001"}
-	r := ask(t, s, bearer, verified)
+	r := requestToken(t, s, bearer, verified)
 	if wait, err := strconv.Atoi(r.Header.Get("Retry-After")); r.Status != http.StatusTooManyRequests || err != nil || wait < 3000 {
 		t.Errorf("%d %s, Retry-After %s", r.Status, r.Body, r.Header.Get("Retry-After"))
 	}
 	customerToken(t, s, s.Token(t, newBackend(t, s, "another"), ""), object{"scope": "cards"})
-	s.Clock.Add(time.Hour) // the token has ended; the code has too, but it was not used up
-	if r := ask(t, s, s.Token(t, backend, ""), object{"scope": "cards"}); r.Status != http.StatusCreated {
+	s.Clock.Add(time.Hour) // the bearer token and the code have expired; the code was not used
+	if r := requestToken(t, s, s.Token(t, backend, ""), object{"scope": "cards"}); r.Status != http.StatusCreated {
 		t.Errorf("an hour later: %d %s", r.Status, r.Body)
 	}
 	if got := s.AdminDo(t, http.MethodGet, "/customers/1", nil).JSON(t)["wrong_codes_today"]; got != 0.0 {

@@ -1,8 +1,9 @@
-// Package customers holds the rules of customers and of their tokens (contract
-// §3, seeds/001): who may have one, for which scopes a code is needed, and how
-// the code is sent, tried and used. Rules are in the Service and in Tokens,
-// which know no HTTP; handlers translate.
+// Package customers holds the rules of customers and of their tokens: who may
+// have one, which scopes need a code, and how a code is sent, tried and used.
+// The rules are in Service and Tokens, which know no HTTP; the handlers
+// translate. APP_GUIDE.md describes the endpoints of apps, ADMIN_API.md those of
+// operators.
 //
-// It does not know how messages travel (server/senders) or what a token looks
+// The package does not know how messages travel (server/senders) or what a token looks
 // like (server/tokens).
 package customers

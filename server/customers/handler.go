@@ -16,7 +16,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Paths of the public endpoints (contract §3). Below PathPrefix everything is
+// Paths of the public endpoints (APP_GUIDE.md). Everything below PathPrefix is
 // JSON:API, errors too.
 const (
 	PathPrefix       = "/customers/"
@@ -24,7 +24,7 @@ const (
 	PathToken        = "/customers/:id/token"
 )
 
-// Types of the documents (seeds/001).
+// Types of the JSON:API documents.
 const (
 	typeVerification = "customerTokenVerification"
 	typeToken        = "customerToken"
@@ -36,24 +36,24 @@ type Finder interface {
 	FindBearer(ctx context.Context, presented string, from netip.Addr, uses ...store.TokenUse) (tokens.Found, error)
 }
 
-// Issues notes tokens that were given out; it must not block.
+// Issues records tokens that were issued; it must not block.
 type Issues interface {
 	RecordIssue(clientID, secretID string, from netip.Addr)
 }
 
-// Handler is the public side of customer tokens.
+// Handler serves the endpoints of customer tokens.
 type Handler struct {
 	Tokens *Tokens
 	Find   Finder
 	Issues Issues
 }
 
-// Attributes of what is answered; openapi.yaml has them too.
+// Attributes of the responses; openapi.yaml has them too.
 type (
-	verificationAnswer struct {
+	verificationAttributes struct {
 		VerificationToken string `json:"verificationToken"`
 	}
-	tokenAnswer struct {
+	tokenAttributes struct {
 		Token     string `json:"token"`
 		ExpiresIn int64  `json:"expiresIn"` // seconds
 	}
@@ -64,13 +64,13 @@ var (
 	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client or a customer")
 )
 
-// Verification is POST /customers/{id}/token/verification.
+// Verification serves POST /customers/{id}/token/verification.
 func (h Handler) Verification(c *gin.Context) error {
 	var v Verification
 	if err := web.ReadDocument(c, typeVerification, &v); err != nil {
 		return err
 	}
-	b, err := h.bearer(c)
+	b, err := h.authenticate(c)
 	if err != nil {
 		return err
 	}
@@ -78,17 +78,17 @@ func (h Handler) Verification(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	web.Document(c, http.StatusCreated, typeVerification, verificationAnswer{token})
+	web.Document(c, http.StatusCreated, typeVerification, verificationAttributes{token})
 	return nil
 }
 
-// Token is POST /customers/{id}/token.
+// Token serves POST /customers/{id}/token.
 func (h Handler) Token(c *gin.Context) error {
 	var r TokenRequest
 	if err := web.ReadDocument(c, typeToken, &r); err != nil {
 		return err
 	}
-	b, err := h.bearer(c)
+	b, err := h.authenticate(c)
 	if err != nil {
 		return err
 	}
@@ -98,12 +98,13 @@ func (h Handler) Token(c *gin.Context) error {
 	}
 	h.Issues.RecordIssue(b.Token.ClientID, b.Token.SecretID, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
-	web.Document(c, http.StatusCreated, typeBearerToken, tokenAnswer{issued.Token, int64(issued.ExpiresIn / time.Second)})
+	web.Document(c, http.StatusCreated, typeBearerToken, tokenAttributes{issued.Token, int64(issued.ExpiresIn / time.Second)})
 	return nil
 }
 
-// bearer answers who calls.
-func (h Handler) bearer(c *gin.Context) (Bearer, error) {
+// authenticate returns the token that the caller presented, and records its
+// client in the event.
+func (h Handler) authenticate(c *gin.Context) (Bearer, error) {
 	p := auth.Presented{Authorization: c.Request.Header.Values("Authorization")}
 	presented, ok := p.Bearer()
 	if !ok || presented == "" {

@@ -9,12 +9,13 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-var errImport = bad("customers", "customers is a list of 1 to 100 customers")
+var errImport = invalidMember("customers", "customers is a list of 1 to 100 customers")
 
-// Import puts each of the customers, or with Check only says what would come
-// of it. What is wrong with one is said in its place, and the others go on;
-// each is written whole or not at all. A store that fails ends the call: what
-// was written before is unchanged when the call is repeated.
+// Import puts each of the customers, or with Check only reports what putting
+// them would do. A customer that is refused has the reason in its result, and
+// the others go on; each is written completely or not at all. A failure of the
+// store ends the call. When the call is repeated, the customers that were
+// written before are reported as unchanged.
 // Errors: apierr.InvalidRequest, store.ErrUnavailable.
 func (s *Service) Import(ctx context.Context, by audit.Actor, in Import) (Imported, error) {
 	if len(in.Customers) == 0 || len(in.Customers) > MaxImport {
@@ -26,42 +27,43 @@ func (s *Service) Import(ctx context.Context, by audit.Actor, in Import) (Import
 		result, err := s.importLine(ctx, by, line, orgs, in.Check)
 		r := ImportResult{Result: result}
 		if err != nil {
-			var f *apierr.Error
-			if !errors.As(err, &f) {
+			var refused *apierr.Error
+			if !errors.As(err, &refused) {
 				return Imported{}, err
 			}
-			r = ImportResult{Result: Refused, Error: f.Description, Field: f.Field}
+			r = ImportResult{Result: Refused, Error: refused.Description, Field: refused.Field}
 		}
 		out.Results = append(out.Results, r)
 	}
 	return out, nil
 }
 
-// importLine puts one customer. orgs remembers which are there.
+// importLine puts one customer. orgs holds, for the orgs of earlier lines, the
+// error if there is no such org.
 func (s *Service) importLine(ctx context.Context, by audit.Actor, line ImportLine, orgs map[string]error, check bool) (string, error) {
-	next, err := parse(line.CustomerID, line.Spec)
+	next, err := parseSpec(line.CustomerID, line.Spec)
 	if err != nil {
 		return Refused, err
 	}
-	known, asked := orgs[next.OrgID]
-	if !asked {
-		if known = s.hasOrg(ctx, next.OrgID); known != nil && !errors.Is(known, errNoOrg) {
-			return Refused, known
+	absent, known := orgs[next.OrgID]
+	if !known {
+		if absent = s.requireOrg(ctx, next.OrgID); absent != nil && !errors.Is(absent, errNoOrg) {
+			return Refused, absent
 		}
-		orgs[next.OrgID] = known
+		orgs[next.OrgID] = absent
 	}
-	if known != nil {
-		return Refused, known
+	if absent != nil {
+		return Refused, absent
 	}
 	if check {
-		return s.would(ctx, next)
+		return s.previewPut(ctx, next)
 	}
 	_, result, err := s.put(ctx, by, 0, next)
 	return result, err
 }
 
-// would answers what putting the customer would come to.
-func (s *Service) would(ctx context.Context, next store.Customer) (string, error) {
+// previewPut returns the result that putting the customer would have.
+func (s *Service) previewPut(ctx context.Context, next store.Customer) (string, error) {
 	c, err := s.o.Store.Get(ctx, next.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return Created, nil

@@ -13,7 +13,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// maxLife is the longest and the usual life of a customer token, in seconds.
+// maxLife is the longest life of a customer token, and its life if the caller
+// names none, in seconds.
 const maxLife = int64(scopes.MaxTokenLife / time.Second)
 
 // Bounds of resources: a token's record has room for them.
@@ -22,7 +23,7 @@ const (
 	maxResourceIDs = 256 // of all types together
 )
 
-// TokenRequest is what a caller gives for a customer token.
+// TokenRequest is what a caller sends for a customer token.
 type TokenRequest struct {
 	Scope             *string          `json:"scope"`
 	VerificationToken *string          `json:"verificationToken"`
@@ -34,14 +35,14 @@ type TokenRequest struct {
 
 var (
 	errQuota       = apierr.New(apierr.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
-	errNoScope     = bad("scope", "scope is missing: name the scopes of the token, separated by spaces")
+	errNoScope     = invalidMember("scope", "scope is missing: name the scopes of the token, separated by spaces")
 	errEmptyScope  = apierr.New(apierr.InvalidScope, "name at least one scope")
 	errPrivileged  = apierr.New(apierr.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
-	errUpgradeMint = apierr.New(apierr.InvalidScope, "customer-token-write cannot be upgraded to: it is in scope from the start or never").At("upgradableScope")
-	errHalf        = bad("verificationToken", "verificationToken and verificationCode go together: send both")
-	errExpiresIn   = bad("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
-	errResources   = bad("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
-	errWider       = bad("resources", "resources holds some that the bearer token is not for")
+	errUpgradeMint = apierr.New(apierr.InvalidScope, "customer-token-write cannot be added by an upgrade: a token has it from the start or never").At("upgradableScope")
+	errHalf        = invalidMember("verificationToken", "verificationToken and verificationCode go together: send both")
+	errExpiresIn   = invalidMember("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
+	errResources   = invalidMember("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
+	errWider       = invalidMember("resources", "resources holds some that the bearer token does not cover")
 )
 
 // Issue makes a customer token. The bearer needs the scope
@@ -50,19 +51,19 @@ var (
 // VerificationRequired, InvalidVerification, TooManyRequests, AccessDenied
 // (locked); store.ErrUnavailable.
 func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r TokenRequest) (tokens.IssuedToken, error) {
-	if err := b.holds(scopes.CustomerTokenWrite); err != nil {
+	if err := b.requireScope(scopes.CustomerTokenWrite); err != nil {
 		return tokens.IssuedToken{}, err
 	}
-	c, _, err := t.customer(ctx, b, customerID)
+	c, _, err := t.findCustomer(ctx, b, customerID)
 	if err != nil {
 		return tokens.IssuedToken{}, err
 	}
-	token, ttl, err := t.build(b, c, r)
+	token, ttl, err := t.buildToken(b, c, r)
 	if err != nil {
 		return tokens.IssuedToken{}, err
 	}
-	// Before the code is looked at: a refusal does not use it up.
-	if wait := t.o.Quota.Take(b.Token.ClientID); wait > 0 {
+	// The quota comes before the code, so that a refusal does not use the code up.
+	if wait := t.o.Quota.TakeToken(b.Token.ClientID); wait > 0 {
 		return tokens.IssuedToken{}, errQuota.After(wait)
 	}
 	verified, err := t.requireCode(ctx, b, c, &token, r)
@@ -80,21 +81,22 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 	return issued, nil
 }
 
-// build answers the token that is asked for, but for its verification.
-func (t *Tokens) build(b Bearer, c store.Customer, r TokenRequest) (token store.Token, ttl time.Duration, err error) {
+// buildToken returns the token that the caller asks for, without its
+// verification. Errors: apierr.InvalidRequest, InvalidScope, InsufficientScope.
+func (t *Tokens) buildToken(b Bearer, c store.Customer, r TokenRequest) (token store.Token, ttl time.Duration, err error) {
 	token = store.Token{
 		Use: store.UseCustomer, ClientID: b.Token.ClientID, SecretID: b.Token.SecretID, OrgID: c.OrgID, CustomerID: c.ID,
-		Audience: b.Token.Audience, // what is made from a token is for no other resource servers than the token itself
+		Audience: b.Token.Audience, // a token that is made from another reaches no more resource servers than that one
 		Parents:  append([]string{tokens.ID(b.Digest)}, b.Token.Parents...), Position: b.Mark.Position,
 	}
 	if r.Scope == nil {
 		return token, 0, errNoScope
 	}
-	if token.Scopes, err = t.scopes(b, "scope", *r.Scope); err != nil {
+	if token.Scopes, err = t.parseScopes(b, "scope", *r.Scope); err != nil {
 		return token, 0, err
 	}
 	if r.UpgradableScope != nil {
-		if token.Upgradable, err = t.scopes(b, "upgradableScope", *r.UpgradableScope); err != nil {
+		if token.Upgradable, err = t.parseScopes(b, "upgradableScope", *r.UpgradableScope); err != nil {
 			return token, 0, err
 		}
 		if scopes.Holds(token.Upgradable, scopes.CustomerTokenWrite) {
@@ -107,13 +109,13 @@ func (t *Tokens) build(b Bearer, c store.Customer, r TokenRequest) (token store.
 			return token, 0, errExpiresIn
 		}
 	}
-	token.Resources, err = resources(b.Token.Resources, r.Resources)
+	token.Resources, err = restrictResources(b.Token.Resources, r.Resources)
 	return token, time.Duration(life) * time.Second, err
 }
 
-// scopes answers the scopes that an attribute names, if the bearer may pass
+// parseScopes returns the scopes that an attribute names, if the bearer may pass
 // them on.
-func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
+func (t *Tokens) parseScopes(b Bearer, attribute, text string) (string, error) {
 	names, err := t.o.Catalogue().Parse(text)
 	if err != nil {
 		return "", apierr.New(apierr.InvalidScope, err.Error()).At(attribute)
@@ -124,17 +126,17 @@ func (t *Tokens) scopes(b Bearer, attribute, text string) (string, error) {
 	if slices.ContainsFunc(names, scopes.Privileged) {
 		return "", errPrivileged.At(attribute)
 	}
-	if not := missing(names, b.held()); len(not) > 0 {
-		return "", lacks("the bearer token does not hold these scopes itself, so it cannot pass them on", not...).At(attribute)
+	if refused := subtract(names, b.passableScopes()); len(refused) > 0 {
+		return "", insufficientScope("the bearer token does not hold these scopes itself, so it cannot pass them on", refused...).At(attribute)
 	}
 	return scopes.Join(names), nil
 }
 
-// requireCode checks the verification where one is needed or given, and notes it in
-// the token.
-func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, token *store.Token, r TokenRequest) (bool, error) {
+// requireCode checks the verification if one is needed or given, and records it
+// in the token. verified reports whether a code was used.
+func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, token *store.Token, r TokenRequest) (verified bool, err error) {
 	if r.VerificationToken == nil && r.VerificationCode == nil {
-		needed := t.needing(b, token.Scopes)
+		needed := t.scopesNeedingCode(b, token.Scopes)
 		if len(needed) == 0 {
 			return false, nil
 		}
@@ -146,11 +148,11 @@ func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, to
 	if r.VerificationToken == nil || r.VerificationCode == nil {
 		return false, errHalf
 	}
-	err := t.consumeCode(ctx, b, c, *r.VerificationToken, *r.VerificationCode)
+	err = t.consumeCode(ctx, b, c, *r.VerificationToken, *r.VerificationCode)
 	if err == nil || isInvalid(err) {
 		t.o.Observe.CodeTried(err == nil)
 	}
-	if isWrong(err) { // nothing else is bounded, and would fill the audit
+	if isWrong(err) { // only wrong codes: their number is limited, and other failures could fill the audit log
 		t.auditVerification(ctx, b, c, actionToken, nil, err)
 	}
 	if err != nil {
@@ -161,9 +163,9 @@ func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, to
 	return true, nil
 }
 
-// needing answers the scopes that need a code: the sensitive ones, or all if a
-// customer's token asks.
-func (t *Tokens) needing(b Bearer, names string) []string {
+// scopesNeedingCode returns the scopes that need a code: the sensitive ones, or
+// all of them if the bearer is a customer's token.
+func (t *Tokens) scopesNeedingCode(b Bearer, names string) []string {
 	all := strings.Fields(names)
 	if b.Token.Use == store.UseCustomer {
 		return all
@@ -174,41 +176,43 @@ func (t *Tokens) needing(b Bearer, names string) []string {
 	})
 }
 
-// resources answers what the token is restricted to: what is asked for, within
-// what the bearer is restricted to. An empty list is refused: who lists the
-// cards of a customer who has none does not mean all of them.
-func resources(held, asked []store.Resource) ([]store.Resource, error) {
-	if asked == nil {
+// restrictResources returns the resources that the token is restricted to: what
+// the caller requested, within what the bearer is restricted to. Without a
+// request the token has the bearer's restriction. An empty list is refused: an
+// app that lists the cards of a customer who has none does not mean all cards.
+func restrictResources(held, requested []store.Resource) ([]store.Resource, error) {
+	if requested == nil {
 		return held, nil
 	}
-	if len(asked) == 0 { // who may touch nothing is not to get everything
+	if len(requested) == 0 || len(requested) > maxResources {
 		return nil, errResources
 	}
 	ids := 0
 	seen := map[string]bool{}
-	for _, r := range asked {
+	for _, r := range requested {
 		ids += len(r.IDs)
 		if len(r.IDs) == 0 || seen[r.Type] || !validResource(r.Type) || slices.ContainsFunc(r.IDs, func(id string) bool { return !validResource(id) }) {
 			return nil, errResources
 		}
 		seen[r.Type] = true
 	}
-	if len(asked) == 0 || len(asked) > maxResources || ids > maxResourceIDs {
+	if ids > maxResourceIDs {
 		return nil, errResources
 	}
-	if len(held) > 0 && slices.ContainsFunc(asked, func(r store.Resource) bool { return !within(held, r) }) {
+	if len(held) > 0 && slices.ContainsFunc(requested, func(r store.Resource) bool { return !coversResource(held, r) }) {
 		return nil, errWider
 	}
-	return asked, nil
+	return requested, nil
 }
 
 func isInvalid(err error) bool {
-	var f *apierr.Error
-	return errors.As(err, &f) && f.Code == apierr.InvalidVerification
+	var e *apierr.Error
+	return errors.As(err, &e) && e.Code == apierr.InvalidVerification
 }
 
-func within(held []store.Resource, r store.Resource) bool {
-	return slices.ContainsFunc(held, func(h store.Resource) bool { return h.Type == r.Type && len(missing(r.IDs, h.IDs)) == 0 })
+// coversResource reports whether held has every id of r.
+func coversResource(held []store.Resource, r store.Resource) bool {
+	return slices.ContainsFunc(held, func(h store.Resource) bool { return h.Type == r.Type && len(subtract(r.IDs, h.IDs)) == 0 })
 }
 
 func validResource(s string) bool {

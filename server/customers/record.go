@@ -20,23 +20,24 @@ const (
 	maxUserName        = 200
 )
 
-func bad(field, description string) *apierr.Error {
+// invalidMember returns the error for a member of the body that is wrong.
+func invalidMember(field, description string) *apierr.Error {
 	return apierr.New(apierr.InvalidRequest, description).At(field)
 }
 
 var (
-	errID       = bad("customer_id", "a customer's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
-	errOrgID    = bad("org_id", "org_id is the id of the org that the customer belongs to")
-	errNoOrg    = bad("org_id", "there is no org with this id: make it first (grantd org put)")
-	errOtherOrg = bad("org_id", "a customer belongs to its org for ever: delete it and make another one")
-	errType     = bad("type", "type is individual or business")
-	errLanguage = bad("language", "language is en or es")
-	errUsers    = bad("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone")
+	errID       = invalidMember("customer_id", "a customer's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	errOrgID    = invalidMember("org_id", "org_id is the id of the org that the customer belongs to")
+	errNoOrg    = invalidMember("org_id", "there is no org with this id: make it first (grantd org put)")
+	errOtherOrg = invalidMember("org_id", "a customer's org cannot be changed: delete the customer and make another one")
+	errType     = invalidMember("type", "type is individual or business")
+	errLanguage = invalidMember("language", "language is en or es")
+	errUsers    = invalidMember("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone")
 )
 
-// parse answers the record that the spec describes; times and version are the
-// caller's. Errors: apierr.InvalidRequest.
-func parse(id string, spec Spec) (store.Customer, error) {
+// parseSpec returns the record that the spec describes; the caller sets its times
+// and version. Errors: apierr.InvalidRequest.
+func parseSpec(id string, spec Spec) (store.Customer, error) {
 	c := store.Customer{ID: id, OrgID: spec.OrgID, Type: spec.Type, Language: spec.Language}
 	switch {
 	case !field.ValidID(id):
@@ -52,12 +53,12 @@ func parse(id string, spec Spec) (store.Customer, error) {
 	}
 	var err error
 	if c.Phone, err = phone.Parse(spec.Phone); err != nil {
-		return c, bad("phone", "phone "+err.Error())
+		return c, invalidMember("phone", "phone "+err.Error())
 	}
 	for _, u := range spec.AuthorizedUsers {
 		number, err := phone.Parse(u.Phone)
 		if err != nil {
-			return c, bad("authorized_users", "the phone of an authorized user "+err.Error())
+			return c, invalidMember("authorized_users", "the phone of an authorized user "+err.Error())
 		}
 		if !field.OneLine(u.Name, maxUserName) {
 			return c, errUsers
@@ -67,8 +68,8 @@ func parse(id string, spec Spec) (store.Customer, error) {
 	return c, nil
 }
 
-// numbers are all that a code may be sent to.
-func numbers(c store.Customer) []string {
+// phonesOf returns all phone numbers that a code may be sent to.
+func phonesOf(c store.Customer) []string {
 	all := []string{c.Phone}
 	for _, u := range c.AuthorizedUsers {
 		all = append(all, u.Phone)
@@ -76,8 +77,8 @@ func numbers(c store.Customer) []string {
 	return all
 }
 
-// replace puts what next says into the record. Errors: errOtherOrg, and
-// errSame if that is what it says already.
+// replace puts what next says into the record. Errors: errOtherOrg; errSame if
+// the record already says it.
 func replace(c *store.Customer, next store.Customer, now time.Time) error {
 	if c.OrgID != next.OrgID {
 		return errOtherOrg
@@ -85,11 +86,11 @@ func replace(c *store.Customer, next store.Customer, now time.Time) error {
 	if c.Type == next.Type && c.Language == next.Language && c.Phone == next.Phone && slices.Equal(c.AuthorizedUsers, next.AuthorizedUsers) {
 		return errSame
 	}
-	if !slices.Equal(numbers(*c), numbers(next)) {
+	if !slices.Equal(phonesOf(*c), phonesOf(next)) {
 		c.PhonesChangedAt = now
 	}
 	c.Type, c.Language, c.Phone, c.AuthorizedUsers = next.Type, next.Language, next.Phone, next.AuthorizedUsers
 	return nil
 }
 
-var errSame = errors.New("says nothing new")
+var errSame = errors.New("the record already says this")

@@ -12,8 +12,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// What a customer may get wrong (contract §3). They are no settings: the
-// guide states what they come to.
+// How many wrong codes a customer may enter. They are not settings, because
+// APP_GUIDE.md promises what they protect from.
 const (
 	wrongPerDay = 20
 	wrongInRow  = 100
@@ -32,15 +32,15 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// Service holds the rules of customers' records. Every change is audited; one
-// that voids something returns when every replica has it. Nobody caches a
-// customer, so a change that voids nothing is told to nobody.
+// Service holds the rules of customers' records. It audits every change. A
+// change that voids something returns when every replica has applied it. No
+// replica caches customers, so a change that voids nothing has no feed entry.
 type Service struct {
 	*registry.Registry[store.Customer]
 	o Options
 }
 
-// New makes a Service.
+// New returns a Service.
 func New(o Options) *Service {
 	kind := registry.Kind[store.Customer]{
 		Kind: store.CustomerKind, Valid: field.ValidID,
@@ -51,35 +51,36 @@ func New(o Options) *Service {
 	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
 }
 
-// shown is the customer with its wrong codes.
+// shown returns the customer with the number of wrong codes.
 func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 	g, err := s.o.Guesses.GetGuesses(ctx, c.ID, wrongWindow)
 	return Shown{View: view(c), WrongCodesToday: g.Today, WrongCodesInRow: g.InRow, CodesLocked: g.InRow >= wrongInRow}, err
 }
 
-// List answers up to limit customers with ids after the given one, by id; of
-// one org, unless that is "".
+// List returns up to limit customers with ids after the given one, by id. An org
+// other than "" selects its customers.
 func (s *Service) List(ctx context.Context, org, after string, limit int) ([]View, error) {
 	return registry.List(ctx, s.Registry, store.Page{After: after, Limit: limit}, func(c store.Customer) (View, bool, error) {
 		return view(c), org == "" || c.OrgID == org, nil
 	})
 }
 
-// Put makes the customer, or gives it what the spec says. version 0 means
-// whatever is stored, or nothing.
+// Put makes the customer, or changes them to what the spec says. version 0
+// accepts whatever is stored, or nothing.
 // Errors: apierr.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, result string, err error) {
-	next, err := parse(id, spec)
+	next, err := parseSpec(id, spec)
 	if err != nil {
 		return View{}, Refused, err
 	}
-	if err := s.hasOrg(ctx, next.OrgID); err != nil {
+	if err := s.requireOrg(ctx, next.OrgID); err != nil {
 		return View{}, Refused, err
 	}
 	return s.put(ctx, by, version, next)
 }
 
-func (s *Service) hasOrg(ctx context.Context, id string) error {
+// requireOrg returns an error unless there is an org with this id.
+func (s *Service) requireOrg(ctx context.Context, id string) error {
 	_, err := s.o.Orgs.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return errNoOrg
@@ -111,7 +112,7 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 	return view(c), result, nil
 }
 
-// ResetCodes forgets the customer's wrong codes, and so ends its lock.
+// ResetCodes forgets the customer's wrong codes, which also unlocks the customer.
 func (s *Service) ResetCodes(ctx context.Context, by audit.Actor, id string) (Shown, error) {
 	c, err := s.Registry.Get(ctx, id)
 	if err == nil {

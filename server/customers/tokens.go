@@ -18,15 +18,15 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Limiter bounds how many codes are sent; see server/ratelimit.
+// Limiter limits how many codes are sent; see server/ratelimit.
 type Limiter interface {
-	Take(ctx context.Context, f ratelimit.For) (wait time.Duration, err error)
+	TakeCode(ctx context.Context, r ratelimit.CodeRequest) (wait time.Duration, err error)
 }
 
-// Quota bounds how many tokens a client may make for customers; it must not
+// Quota limits how many tokens a client may make for customers; it must not
 // block.
 type Quota interface {
-	Take(clientID string) (wait time.Duration)
+	TakeToken(clientID string) (wait time.Duration)
 }
 
 // Minter makes tokens; see server/tokens.
@@ -34,7 +34,7 @@ type Minter interface {
 	Mint(ctx context.Context, t store.Token, ttl time.Duration) (tokens.IssuedToken, error)
 }
 
-// Observer counts what happens here, for the metrics.
+// Observer counts issued tokens and codes, for the metrics.
 type Observer interface {
 	CountIssued(use string)
 	CodeSent(channel string, sent bool, took time.Duration)
@@ -77,30 +77,31 @@ func NewTokens(o TokensOptions) *Tokens {
 // Bearer is the active token that a caller presented: one of a client, or of a
 // customer.
 type Bearer struct {
-	Token  *store.Token // shared: not to be changed
+	Token  *store.Token // shared: do not change it
 	Digest store.Digest
 	Mark   feed.Mark // from before anything else was read
 	Actor  audit.Actor
 }
 
-// holds says whether the bearer has the scope. Errors:
-// apierr.InsufficientScope.
-func (b Bearer) holds(scope string) error {
+// requireScope returns an error unless the bearer has the scope.
+// Errors: apierr.InsufficientScope.
+func (b Bearer) requireScope(scope string) error {
 	if scopes.Holds(b.Token.Scopes, scope) {
 		return nil
 	}
-	return lacks("the bearer token lacks the scope that this needs", scope)
+	return insufficientScope("the bearer token lacks the scope that this needs", scope)
 }
 
-func lacks(description string, names ...string) *apierr.Error {
+func insufficientScope(description string, names ...string) *apierr.Error {
 	return &apierr.Error{Code: apierr.InsufficientScope, Description: description, Scope: scopes.Join(names)}
 }
 
 var errNoCustomer = apierr.New(apierr.NotFound, "there is no customer with this id in the org of the bearer token")
 
-// customer answers the customer that the bearer may act for, with its org. One
-// answer for who is unknown, deactivated, or another's.
-func (t *Tokens) customer(ctx context.Context, b Bearer, id string) (store.Customer, store.Org, error) {
+// findCustomer returns the customer that the bearer may act for, with their org.
+// The error is the same for a customer who is unknown, deactivated, or of another
+// org. Errors: apierr.NotFound, store.ErrUnavailable.
+func (t *Tokens) findCustomer(ctx context.Context, b Bearer, id string) (store.Customer, store.Org, error) {
 	if b.Token.OrgID == "" || b.Token.Use == store.UseCustomer && b.Token.CustomerID != id {
 		return store.Customer{}, store.Org{}, errNoCustomer
 	}
@@ -121,14 +122,13 @@ func (t *Tokens) customer(ctx context.Context, b Bearer, id string) (store.Custo
 	return c, *org.Record, nil
 }
 
-// Actions of the audit.
+// Actions in the audit log.
 const (
 	actionCode  = "customer.send_code"
 	actionToken = "customer.verified_token"
 )
 
-// auditVerification audits what has to do with a code: one that was asked for, and one
-// that was tried.
+// auditVerification audits that a code was sent, or that one was tried.
 func (t *Tokens) auditVerification(ctx context.Context, b Bearer, c store.Customer, action string, after any, err error) {
 	ch := audit.Change{Actor: b.Actor, Action: action, Target: store.PrincipalCustomer(c.ID), After: after, Outcome: audit.OutcomeOf(err)}
 	if err != nil {
@@ -140,15 +140,15 @@ func (t *Tokens) auditVerification(ctx context.Context, b Bearer, c store.Custom
 func isAbsent(err error) bool { return errors.Is(err, store.ErrNotFound) }
 func isWrong(err error) bool  { return errors.Is(err, store.ErrWrong) }
 
-// missing answers the names that are not among held.
-func missing(names, held []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(held, n) })
+// subtract returns the names that are not in others.
+func subtract(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(others, n) })
 }
 
-// held answers the scopes that the bearer may pass on: its own, and of a
-// customer's also those it may be upgraded to, but for the right to make
-// tokens.
-func (b Bearer) held() []string {
+// passableScopes returns the scopes that the bearer may pass on. A client's token
+// passes on its own scopes. A customer's token also passes on those that it may
+// be upgraded to, but never the right to make tokens.
+func (b Bearer) passableScopes() []string {
 	names := strings.Fields(b.Token.Scopes)
 	if b.Token.Use != store.UseCustomer {
 		return names

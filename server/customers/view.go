@@ -8,7 +8,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// View is a customer as the admin API and the audit show it: numbers are
+// View is a customer as the admin API and the audit log show them: numbers are
 // masked. Times are UTC.
 type View struct {
 	CustomerID      string             `json:"customer_id"`
@@ -31,7 +31,7 @@ type AuthorizedUser struct {
 	Phone string `json:"phone"`
 }
 
-// Shown is a customer with how many wrong codes it has had.
+// Shown is a customer with the number of wrong codes that were entered.
 type Shown struct {
 	View
 	WrongCodesToday int  `json:"wrong_codes_today"`
@@ -51,7 +51,7 @@ func view(c store.Customer) View {
 	return v
 }
 
-// Spec is what an operator gives of a customer; its numbers are whole.
+// Spec is what an operator sends to put a customer; its numbers are not masked.
 type Spec struct {
 	OrgID           string             `json:"org_id"`
 	Type            store.CustomerType `json:"type"`
@@ -60,13 +60,13 @@ type Spec struct {
 	Language        string             `json:"language"` // "": en
 }
 
-// MaxImport is how many customers one call of the import takes.
+// MaxImport is how many customers one call of the import may have.
 const MaxImport = 100
 
-// Import is what one call of the import takes.
+// Import is the body of one call of the import.
 type Import struct {
 	Customers []ImportLine `json:"customers"`
-	Check     bool         `json:"check"` // only say what is wrong
+	Check     bool         `json:"check"` // only report what would happen
 }
 
 // ImportLine is one customer of an import.
@@ -75,7 +75,7 @@ type ImportLine struct {
 	Spec
 }
 
-// What became of a line of an import.
+// Results of a line of an import.
 const (
 	Created   = "created"
 	Updated   = "updated"
@@ -83,15 +83,15 @@ const (
 	Refused   = "refused"
 )
 
-// Imported is what one call of the import answers, a result for each line. A
-// line that is refused does not hold up the others.
+// Imported is the response to one call of the import: a result for each line. A
+// line that is refused does not stop the others.
 type Imported struct {
 	Results []ImportResult `json:"results"`
 }
 
-// ImportResult is what became of one line, or would.
+// ImportResult is the result of one line, or with Check the result it would have.
 type ImportResult struct {
 	Result string `json:"result"`
-	Error  string `json:"error,omitempty"` // what is wrong with a refused one
-	Field  string `json:"field,omitempty"` // with which member
+	Error  string `json:"error,omitempty"` // why it is refused
+	Field  string `json:"field,omitempty"` // the member that is wrong
 }

@@ -1,7 +1,8 @@
-// Package feed keeps this replica's copy of the feed (design §3): which
-// principals are void since when, and which records have changed. It follows
-// the store's feed, knows how fresh its copy is, and repairs a feed that lost
-// entries. It knows neither tokens nor clients beyond their principal keys.
+// Package feed keeps this replica's copy of the feed: which principals have been
+// void since when, and which records have changed. It follows the store's feed,
+// knows how fresh its copy is, and repairs a feed that lost entries. It knows
+// tokens and records only by their principal keys. FEED.md describes the protocol
+// and its invariants.
 package feed
 
 import (
@@ -18,8 +19,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// ErrStale says that the feed could not be confirmed in time; nothing may be
-// called active then. It wraps store.ErrUnavailable.
+// ErrStale means that the feed could not be confirmed in time: nothing must be
+// reported as active then. It wraps store.ErrUnavailable.
 var ErrStale = fmt.Errorf("feed not confirmed in time: %w", store.ErrUnavailable)
 
 // Options are what a Feed needs.
@@ -29,12 +30,12 @@ type Options struct {
 	MaxStaleness time.Duration // cache.max_staleness
 	Now          func() time.Time
 	Log          *slog.Logger
-	// Restore puts back what a replaced store lost besides the feed; it is
-	// called while the feed recovers, and its error keeps the feed stale.
+	// Restore puts back what a replaced store lost besides the feed. It is
+	// called while the feed recovers; after an error the feed stays stale.
 	Restore func(context.Context) error
 }
 
-// Feed is this replica's copy. All methods are safe for concurrent use.
+// Feed is this replica's copy of the feed. Its methods are safe for concurrent use.
 type Feed struct {
 	o     Options
 	start time.Time // monotonic origin of confirmed
@@ -44,7 +45,7 @@ type Feed struct {
 	changes map[string]store.Entry // the latest entry of either kind of each key
 	applied atomic.Pointer[Mark]
 
-	confirmed  atomic.Int64 // since start: sending of the last answered read
+	confirmed  atomic.Int64 // since start: when the last successful read was sent
 	lost       atomic.Bool  // recovering: nothing is fresh
 	recovering sync.Mutex
 	lineage    string // of the last recovery; guarded by recovering
@@ -61,12 +62,12 @@ type Mark struct {
 	// Generation changes whenever Position does. What was checked against
 	// the feed at one generation needs no new check at the same one.
 	Generation uint64
-	// Epoch changes when the feed has recovered from a loss: what was cached
-	// before may be about records that the store has lost too.
+	// Epoch changes when the feed has recovered from a loss: the store may have
+	// lost records too, so what was cached before must be read again.
 	Epoch uint64
 }
 
-// New makes a Feed that knows nothing yet; Start loads it.
+// New returns a Feed without entries; Start loads them.
 func New(o Options) *Feed {
 	f := &Feed{o: o, start: time.Now(), done: make(chan struct{})}
 	f.replace(newState())
@@ -74,10 +75,11 @@ func New(o Options) *Feed {
 	return f
 }
 
-// Position answers the position of the newest entry that is applied here.
+// Position returns the position of the newest entry that is applied here.
 func (f *Feed) Position() store.Position { return f.applied.Load().Position }
 
-// Age answers how long ago the feed was last confirmed.
+// Age returns how long ago the feed was last confirmed; always 0 if no other
+// process appends to it.
 func (f *Feed) Age() time.Duration {
 	if !f.o.Shared {
 		return 0
@@ -85,9 +87,9 @@ func (f *Feed) Age() time.Duration {
 	return time.Since(f.start) - time.Duration(f.confirmed.Load())
 }
 
-// Fresh answers the view once the copy is confirmed to be at most
-// MaxStaleness old, reading the tail of the feed first if need be; one read
-// serves all who wait. Errors: ErrStale.
+// Fresh returns the mark of a copy that is confirmed to be at most MaxStaleness
+// old. If the copy is older, it reads the tail of the feed first; callers that
+// wait share one read. Errors: ErrStale.
 func (f *Feed) Fresh(ctx context.Context) (Mark, error) {
 	fresh := func() bool { return !f.lost.Load() && f.Age() < f.o.MaxStaleness }
 	if fresh() {
@@ -96,19 +98,19 @@ func (f *Feed) Fresh(ctx context.Context) (Mark, error) {
 	return f.confirmNow(ctx, fresh)
 }
 
-// confirmNow reads the tail until a read that was sent after the call has
-// been answered, or enough says that an earlier one will do: the read that is
-// joined may have been under way for long.
+// confirmNow reads the tail until a read that was sent after the call succeeds,
+// or until enough reports that an earlier one is recent enough: the call may join
+// a read that was sent long before.
 func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (Mark, error) {
-	asked := time.Since(f.start)
+	called := time.Since(f.start)
 	for try := range 2 {
 		if err := f.catchUp(ctx); err != nil {
 			return Mark{}, errors.Join(ErrStale, err)
 		}
-		// The second read was surely sent after the call; the first one only
-		// if the clock says so.
+		// The second read was certainly sent after the call; for the first one
+		// only the clock can tell.
 		sent := time.Duration(f.confirmed.Load())
-		later := sent > asked || sent == asked && try == 1
+		later := sent > called || sent == called && try == 1
 		if !f.lost.Load() && later || enough() {
 			return *f.applied.Load(), nil
 		}
@@ -116,7 +118,7 @@ func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (Mark, error)
 	return Mark{}, ErrStale
 }
 
-// Voided answers the entry that ends the token: a void of one of its
+// Voided returns the entry that ends the token: a void of one of its
 // principals, or of the token itself, later than its position.
 func (f *Feed) Voided(d store.Digest, t *store.Token) (store.Entry, bool) {
 	var principals store.PrincipalBuffer
@@ -135,7 +137,7 @@ func (f *Feed) Voided(d store.Digest, t *store.Token) (store.Entry, bool) {
 	return store.Entry{}, false
 }
 
-// VoidedKey answers the void of the principal that is later than the position.
+// VoidedKey returns the void of the principal if it is later than the position.
 func (f *Feed) VoidedKey(key string, since store.Position) (store.Entry, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -143,7 +145,7 @@ func (f *Feed) VoidedKey(key string, since store.Position) (store.Entry, bool) {
 	return e, ok && e.Position.After(since)
 }
 
-// Changed says whether an entry later than since names the key.
+// Changed reports whether an entry later than since names the key.
 func (f *Feed) Changed(key string, since store.Position) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -152,8 +154,8 @@ func (f *Feed) Changed(key string, since store.Position) bool {
 }
 
 // Append writes entries to the feed and applies them here before it returns.
-// The caller has written the records they are about (design §3: records
-// first, then the feed). Errors: store.ErrUnavailable; repeat the whole
+// The caller must have written the records that the entries name (FEED.md, "Order
+// of writes"). Errors: store.ErrUnavailable; the caller must repeat the whole
 // change then.
 func (f *Feed) Append(ctx context.Context, entries ...store.Entry) error {
 	for i := range entries {
@@ -163,8 +165,8 @@ func (f *Feed) Append(ctx context.Context, entries ...store.Entry) error {
 	if err != nil {
 		return fmt.Errorf("append to feed: %w", err)
 	}
-	// The first read may be one that was under way before the entry was there;
-	// the second cannot be.
+	// The first read may join one that was sent before the entry was written;
+	// the second cannot.
 	for range 2 {
 		if !f.lost.Load() && !to.After(f.Position()) {
 			return nil
@@ -179,8 +181,9 @@ func (f *Feed) Append(ctx context.Context, entries ...store.Entry) error {
 	return nil
 }
 
-// Settle waits until every replica has applied what was appended before: one
-// that still answers has read the feed within MaxStaleness.
+// Settle waits until every replica has applied what was appended before the call:
+// a replica that still serves requests has read the feed within MaxStaleness.
+// Errors: store.ErrUnavailable if ctx ends first.
 func (f *Feed) Settle(ctx context.Context) error {
 	if !f.o.Shared {
 		return nil

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// longestWait bounds one blocking read (design §3).
+	// longestWait is the longest time that one read waits for entries.
 	longestWait = 400 * time.Millisecond
-	// readTimeout bounds what a read takes besides waiting, and how long a
-	// request waits for one. A store of this machine's own answers or fails;
-	// there it is the machine that stands still.
+	// readTimeout is how long a read may take besides waiting for entries, and
+	// how long a request waits for a read. The embedded store succeeds or fails
+	// at once, unless the whole machine is stalled: ownReadTimeout is for that.
 	readTimeout    = time.Second
 	ownReadTimeout = 5 * time.Second
-	// recoverTimeout bounds reading the whole feed again.
+	// recoverTimeout is how long a recovery may take, which reads the whole feed.
 	recoverTimeout = 30 * time.Second
 	pruneEvery     = time.Minute
 	retryAfter     = 100 * time.Millisecond
@@ -37,17 +37,18 @@ func (f *Feed) follow(ctx context.Context) {
 			sleep(ctx, pruneEvery)
 			continue
 		}
-		doubt = !f.step(ctx, doubt)
+		doubt = !f.readOrVerify(ctx, doubt)
 	}
 }
 
-// step reads once, or after a failure looks whether the store is another
-// incarnation now: the connection is another one, and only who has looked can
-// vouch for the store to replicas that start later. So the look is repeated
-// until it succeeds; requests read for themselves in the meantime.
-func (f *Feed) step(ctx context.Context, doubt bool) (ok bool) {
+// readOrVerify reads once. After a failure it checks instead whether the store is
+// another incarnation now, and repeats that check until it succeeds: the
+// connection may lead to another server, and a replica must have checked before it
+// vouches for the store to replicas that start later. In the meantime, requests
+// read the tail themselves.
+func (f *Feed) readOrVerify(ctx context.Context, doubt bool) (ok bool) {
 	if !doubt {
-		err := f.read(ctx, f.wait())
+		err := f.read(ctx, f.followWait())
 		if err != nil && ctx.Err() == nil {
 			f.o.Log.WarnContext(ctx, "feed: read failed", "error", err)
 		}
@@ -61,22 +62,24 @@ func (f *Feed) step(ctx context.Context, doubt bool) (ok bool) {
 	return err == nil
 }
 
-// wait leaves room for two reads within MaxStaleness.
-func (f *Feed) wait() time.Duration {
+// followWait returns how long a read of the follower waits for entries: short
+// enough for two reads within MaxStaleness.
+func (f *Feed) followWait() time.Duration {
 	return min(longestWait, f.o.MaxStaleness*2/5)
 }
 
-func (f *Feed) patience() time.Duration {
+// timeout returns how long a read may take besides waiting for entries.
+func (f *Feed) timeout() time.Duration {
 	if f.o.Shared {
 		return readTimeout
 	}
 	return ownReadTimeout
 }
 
-// read applies what is new, waiting up to wait for it, and confirms the copy
-// as of the sending of the read if that brought it to the end.
+// read applies new entries, for which it waits up to wait. If it reaches the end
+// of the feed, it confirms the copy as of the time when the last read was sent.
 func (f *Feed) read(ctx context.Context, wait time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, wait+f.patience())
+	ctx, cancel := context.WithTimeout(ctx, wait+f.timeout())
 	defer cancel()
 	for {
 		sent := time.Since(f.start)
@@ -95,6 +98,7 @@ func (f *Feed) read(ctx context.Context, wait time.Duration) error {
 	}
 }
 
+// confirm records that a read which was sent then reached the end of the feed.
 func (f *Feed) confirm(sent time.Duration) {
 	for {
 		old := f.confirmed.Load()
@@ -104,11 +108,11 @@ func (f *Feed) confirm(sent time.Duration) {
 	}
 }
 
-// catchUp reads to the end of the feed without waiting for entries. All who
-// ask at the same time share one read, which ends by its own deadline; each
-// waits by its own, and for patience at most.
+// catchUp reads to the end of the feed without waiting for entries. Callers at
+// the same time share one read, which has its own deadline. Each caller waits
+// until its own context ends, and at most as long as a read may take.
 func (f *Feed) catchUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, f.patience())
+	ctx, cancel := context.WithTimeout(ctx, f.timeout())
 	defer cancel()
 	result := f.flight.DoChan("tail", func() (any, error) {
 		if f.lost.Load() {
@@ -124,8 +128,8 @@ func (f *Feed) catchUp(ctx context.Context) error {
 	}
 }
 
-// recoverNow is recover with its own time: a long feed is not given up when
-// the read that found the loss would be.
+// recoverNow calls recover with its own deadline, because reading a long feed takes
+// longer than the read that found the loss may take.
 func (f *Feed) recoverNow() error {
 	ctx, cancel := context.WithTimeout(context.Background(), recoverTimeout)
 	defer cancel()

@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
+// wants checks that err is nil, or that it wraps all of want.
 func wants(t *testing.T, rule string, err error, want ...error) {
 	t.Helper()
 	if len(want) == 0 && err != nil {
@@ -25,8 +26,8 @@ func wants(t *testing.T, rule string, err error, want ...error) {
 	}
 }
 
-// TestFreshReadsOnlyWhenStale: within max_staleness of the last read, a
-// request costs the store nothing.
+// TestFreshReadsOnlyWhenStale checks that a request within max_staleness of the
+// last read does not read from the store.
 func TestFreshReadsOnlyWhenStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := storetest.NewFaulty(newMemory())
@@ -50,6 +51,8 @@ func TestFreshReadsOnlyWhenStale(t *testing.T) {
 	})
 }
 
+// TestFreshWithoutStore checks that a copy stays fresh for max_staleness when the
+// store fails, and no longer.
 func TestFreshWithoutStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := storetest.NewFaulty(newMemory())
@@ -66,7 +69,7 @@ func TestFreshWithoutStore(t *testing.T) {
 	})
 }
 
-// TestFreshBeforeLoading: a feed that knows nothing calls nothing fresh, and
+// TestFreshBeforeLoading checks that a feed without entries is not fresh, and
 // loads when it can.
 func TestFreshBeforeLoading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -86,7 +89,8 @@ func TestFreshBeforeLoading(t *testing.T) {
 	})
 }
 
-// TestFreshIsBounded: by the caller's deadline, and by a second.
+// TestFreshIsBounded checks that Fresh returns by the caller's deadline, and after
+// one second.
 func TestFreshIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -111,7 +115,7 @@ func TestFreshIsBounded(t *testing.T) {
 	})
 }
 
-// TestOneReadServesAllWhoWait, but not those for whom it was sent too early.
+// TestOneReadServesAllWhoWait checks that callers which wait share one read.
 func TestOneReadServesAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -136,8 +140,8 @@ func TestOneReadServesAllWhoWait(t *testing.T) {
 	})
 }
 
-// TestJoinedReadMayBeTooOld: a read that another request sent long ago says
-// nothing of what was acknowledged since.
+// TestJoinedReadMayBeTooOld checks that a read which another request sent long ago
+// does not confirm what was appended after it.
 func TestJoinedReadMayBeTooOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -147,7 +151,7 @@ func TestJoinedReadMayBeTooOld(t *testing.T) {
 		time.Sleep(o.MaxStaleness)
 		release := m.slow()
 		go func() { _, _ = f.Fresh(t.Context()) }()
-		synctest.Wait() // the read has looked, its answer is on the way
+		synctest.Wait() // the read has looked, and waits
 		appended(t, m, void("a"))
 		time.Sleep(900 * time.Millisecond)
 		done := make(chan error)
@@ -164,8 +168,8 @@ func TestJoinedReadMayBeTooOld(t *testing.T) {
 	})
 }
 
-// TestAppendReturnsWhenApplied: also when it joins a read that looked before
-// the entry was there.
+// TestAppendReturnsWhenApplied checks that the entry counts here when Append
+// returns, even if Append joins a read that looked before the entry was there.
 func TestAppendReturnsWhenApplied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -188,7 +192,8 @@ func TestAppendReturnsWhenApplied(t *testing.T) {
 	})
 }
 
-// TestAppendToAStoreThatHangs: written, and then no answer to what reads it.
+// TestAppendToAStoreThatHangs checks that Append fails in time if the entry is
+// written but cannot be read.
 func TestAppendToAStoreThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -205,6 +210,8 @@ func TestAppendToAStoreThatHangs(t *testing.T) {
 	})
 }
 
+// TestAppendFails checks that an entry counts only if it was written, that Append
+// fails if it cannot be applied here, and that repeating it succeeds.
 func TestAppendFails(t *testing.T) {
 	s, err := embedded.Open(embedded.Options{Path: t.TempDir()})
 	if err != nil {
@@ -225,7 +232,7 @@ func TestAppendFails(t *testing.T) {
 	wants(t, "written, not read", f.Append(t.Context(), void("a")), store.ErrUnavailable)
 	faulty.Heal("ReadFeed")
 	faulty.FailAfter("AppendFeed", store.ErrUnavailable)
-	wants(t, "written, answer lost", f.Append(t.Context(), void("b")), store.ErrUnavailable)
+	wants(t, "written, but reported as failed", f.Append(t.Context(), void("b")), store.ErrUnavailable)
 	faulty.Heal("AppendFeed")
 	wants(t, "again", f.Append(t.Context(), void("b")))
 	for _, client := range []string{"a", "b"} {
@@ -241,6 +248,8 @@ func TestAppendFails(t *testing.T) {
 	}
 }
 
+// TestSettle checks that Settle waits for max_staleness, unless no other process
+// shares the store or the caller leaves.
 func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := loaded(t, options(newMemory()))

@@ -10,8 +10,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// memory is a feed that other replicas write to, and that can lose what it
-// has. Inside a synctest bubble its waits are those of the bubble's clock.
+// memory is a feed that other replicas write to, and that can lose entries.
+// Inside a synctest bubble it waits by the bubble's clock.
 type memory struct {
 	store.Store // nil: there is only the feed
 
@@ -20,7 +20,7 @@ type memory struct {
 	last    uint64 // positions are never used twice
 	lineage store.Lineage
 	grown   chan struct{}
-	answer  func() // called between a read and its answer
+	delay   func() // called between a read and its return
 }
 
 func newMemory() *memory {
@@ -47,10 +47,10 @@ func (m *memory) ReadFeed(ctx context.Context, after store.Position, wait time.D
 		entries, grown, err := m.after(after)
 		if err != nil || len(entries) > 0 || wait == 0 {
 			m.mu.Lock()
-			answer := m.answer
+			delay := m.delay
 			m.mu.Unlock()
-			if answer != nil {
-				answer()
+			if delay != nil {
+				delay()
 			}
 			return entries, err
 		}
@@ -109,15 +109,15 @@ func (m *memory) restart(run string) {
 	m.lineage.Current = run
 }
 
-// slow has every read wait between the look and the answer until release.
+// slow makes every read wait, after it has looked, until release is called.
 func (m *memory) slow() (release func()) {
 	gate := make(chan struct{})
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.answer = func() { <-gate }
+	m.delay = func() { <-gate }
 	return func() {
 		m.mu.Lock()
-		m.answer = nil
+		m.delay = nil
 		m.mu.Unlock()
 		close(gate)
 	}
@@ -129,19 +129,19 @@ func (m *memory) witnessed() string {
 	return m.lineage.Witnessed
 }
 
-// all answers every entry.
+// all returns every entry.
 func (m *memory) all() []store.Entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]store.Entry(nil), m.entries...)
 }
 
-// options are those of a replica on s.
+// options returns the options of a replica on s.
 func options(s store.Store) Options {
 	return Options{Store: s, Shared: s.Shared(), MaxStaleness: time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 }
 
-// loaded is a feed that has loaded and does not follow.
+// loaded returns a feed that has loaded and does not follow.
 func loaded(t *testing.T, o Options) *Feed {
 	t.Helper()
 	f := New(o)
@@ -151,7 +151,7 @@ func loaded(t *testing.T, o Options) *Feed {
 	return f
 }
 
-// started is a feed that follows until the test ends it by stop.
+// started returns a feed that follows until the test calls stop.
 func started(t *testing.T, o Options) (f *Feed, stop func()) {
 	t.Helper()
 	f = New(o)
@@ -171,7 +171,7 @@ func change(client string) store.Entry {
 	return e
 }
 
-// appended is what another replica appends.
+// appended appends entries as another replica would, and returns their position.
 func appended(t *testing.T, s store.Feed, entries ...store.Entry) store.Position {
 	t.Helper()
 	p, err := s.AppendFeed(t.Context(), entries...)
@@ -181,7 +181,7 @@ func appended(t *testing.T, s store.Feed, entries ...store.Entry) store.Position
 	return p
 }
 
-// dead says whether a token of the client that was minted at p is void.
+// dead reports whether a token of the client that was minted at p is void.
 func dead(f *Feed, client string, p store.Position) bool {
 	_, void := f.Voided(store.Digest{}, &store.Token{Use: store.UseClient, ClientID: client, Position: p})
 	return void

@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	// witnessWait is how long a starting replica gives the others to vouch
+	// witnessWait is how long a starting replica waits for another one to vouch
 	// for a store that has restarted or failed over.
 	witnessWait = 2 * time.Second
 	witnessPoll = 100 * time.Millisecond
 	bySystem    = "system"
-	beginTries  = 10
+	appendTries = 10
 )
 
-// Start loads the feed and follows it until Stop. If the feed is empty, or
-// no replica can vouch that this incarnation of the store holds all of it,
-// everything issued before is void: what was lost cannot be known.
+// Start loads the feed and follows it until Stop. If the feed is empty, or if no
+// replica can vouch that this incarnation of the store holds all of it, Start voids
+// everything that was issued before, because nobody can know what was lost.
+// Errors: store.ErrUnavailable.
 func (f *Feed) Start(ctx context.Context) error {
 	s, lineage, err := f.load(ctx)
 	if err != nil {
@@ -38,7 +39,7 @@ func (f *Feed) Start(ctx context.Context) error {
 			f.o.Log.WarnContext(ctx, "feed: the store restarted while no grantd was watching, so revocations may be lost: every token issued before is void")
 		}
 		all := store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, By: bySystem, At: f.o.Now().UTC()}
-		if err := f.begin(ctx, all); err != nil {
+		if err := f.appendFirst(ctx, all); err != nil {
 			return fmt.Errorf("begin feed: %w", err)
 		}
 	}
@@ -50,10 +51,10 @@ func (f *Feed) Start(ctx context.Context) error {
 	return nil
 }
 
-// begin appends the first entry, with patience: a replica of the store that
-// has just been started may be late to acknowledge it.
-func (f *Feed) begin(ctx context.Context, e store.Entry) (err error) {
-	for range beginTries {
+// appendFirst appends the first entry, and tries again for a second: a replica of
+// the store that has just started may be slow to acknowledge it.
+func (f *Feed) appendFirst(ctx context.Context, e store.Entry) (err error) {
+	for range appendTries {
 		if _, err = f.o.Store.AppendFeed(ctx, e); !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
@@ -62,7 +63,7 @@ func (f *Feed) begin(ctx context.Context, e store.Entry) (err error) {
 	return err
 }
 
-// Stop ends following and waits for it.
+// Stop ends the follower and waits for it to return.
 func (f *Feed) Stop() {
 	if f.stop != nil {
 		f.stop()
@@ -70,6 +71,8 @@ func (f *Feed) Stop() {
 	}
 }
 
+// awaitWitness waits until another replica vouches for the current incarnation,
+// for witnessWait at most.
 func (f *Feed) awaitWitness(ctx context.Context, l store.Lineage) (store.Lineage, error) {
 	for end := time.Now().Add(witnessWait); time.Now().Before(end) && l.Witnessed != l.Current; {
 		sleep(ctx, witnessPoll)
@@ -81,7 +84,7 @@ func (f *Feed) awaitWitness(ctx context.Context, l store.Lineage) (store.Lineage
 	return l, nil
 }
 
-// verify recovers if the store is another incarnation than the one this
+// verify recovers if the store is another incarnation than the one that this
 // replica vouched for.
 func (f *Feed) verify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
@@ -99,9 +102,10 @@ func (f *Feed) verify(ctx context.Context) error {
 	return f.recoverNow()
 }
 
-// recover makes feed and copy one again: nothing is fresh until it is done.
-// Entries known here that the store lost are written back, as new entries;
-// they void a little more than they did, never less.
+// recover makes the store's feed and this copy the same again; nothing is fresh
+// until it is done. It writes back entries that are known here and that the store
+// lost, as new entries: with their new positions they void a little more than
+// before, never less.
 func (f *Feed) recover(ctx context.Context) error {
 	f.recovering.Lock()
 	defer f.recovering.Unlock()
@@ -110,7 +114,7 @@ func (f *Feed) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reload feed: %w", err)
 	}
-	if lost := f.missing(s, f.o.Now()); len(lost) > 0 {
+	if lost := f.findLost(s, f.o.Now()); len(lost) > 0 {
 		f.o.Log.WarnContext(ctx, "feed: the store lost entries; writing them back", "entries", len(lost))
 		for page := range slices.Chunk(lost, store.FeedPage) {
 			if _, err := f.o.Store.AppendFeed(ctx, page...); err != nil {
@@ -137,7 +141,8 @@ func (f *Feed) recover(ctx context.Context) error {
 	return f.readAfterRecover(ctx, sent)
 }
 
-// readAfterRecover brings in what came while the feed was loaded.
+// readAfterRecover applies the entries that were appended while the feed was
+// loaded.
 func (f *Feed) readAfterRecover(ctx context.Context, sent time.Duration) error {
 	entries, err := f.o.Store.ReadFeed(ctx, f.Position(), 0)
 	if err != nil {
@@ -150,7 +155,7 @@ func (f *Feed) readAfterRecover(ctx context.Context, sent time.Duration) error {
 	return nil
 }
 
-// load reads the whole feed, and the incarnation it was read from.
+// load reads the whole feed, and the incarnation of the store before that.
 func (f *Feed) load(ctx context.Context) (*state, store.Lineage, error) {
 	lineage, err := f.o.Store.FeedLineage(ctx)
 	if err != nil {

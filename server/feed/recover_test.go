@@ -14,7 +14,7 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
-// same compares entries but for their positions.
+// same compares entries without their positions.
 func same(t *testing.T, what string, got, want []store.Entry) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(store.Entry{}, "Position"), cmpopts.EquateEmpty()); d != "" {
@@ -22,8 +22,8 @@ func same(t *testing.T, what string, got, want []store.Entry) {
 	}
 }
 
-// TestLostEntriesAreWrittenBack: exactly those that the store lost and that
-// still matter, once, oldest first, as they were.
+// TestLostEntriesAreWrittenBack checks that exactly the entries that the store lost
+// and that have not expired are written back: once, oldest first, unchanged.
 func TestLostEntriesAreWrittenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -39,7 +39,7 @@ func TestLostEntriesAreWrittenBack(t *testing.T) {
 		appended(t, m, superseded)
 		tail := appended(t, m, append([]store.Entry{over}, lost...)...)
 		f := loaded(t, options(m))
-		time.Sleep(2 * time.Minute) // over is
+		time.Sleep(2 * time.Minute) // over has expired
 		m.lose(2 + len(lost))
 		_, err := f.Fresh(t.Context())
 		wants(t, "after the loss", err)
@@ -64,7 +64,8 @@ func TestLostEntriesAreWrittenBack(t *testing.T) {
 	})
 }
 
-// TestReplicasDoNotRepeatEachOther: what one wrote back, the next one finds.
+// TestReplicasDoNotRepeatEachOther checks that a replica does not write back what
+// another one has written back already.
 func TestReplicasDoNotRepeatEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -86,7 +87,8 @@ func TestReplicasDoNotRepeatEachOther(t *testing.T) {
 	})
 }
 
-// TestFollowerFindsTheLoss without any request, also of the whole feed.
+// TestFollowerFindsTheLoss checks that the follower recovers without any request,
+// even if the whole feed was lost.
 func TestFollowerFindsTheLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -95,7 +97,7 @@ func TestFollowerFindsTheLoss(t *testing.T) {
 		appended(t, m, void("a"))
 		synctest.Wait()
 		if !dead(f, "a", store.Position{}) {
-			t.Fatal("the follower was not told of an entry")
+			t.Fatal("the follower did not apply an entry")
 		}
 		m.lose(2)
 		time.Sleep(time.Second)
@@ -109,8 +111,8 @@ func TestFollowerFindsTheLoss(t *testing.T) {
 	})
 }
 
-// TestRecoveryFails: whichever step does, nothing is fresh until all are
-// done, and the next one does not write back more.
+// TestRecoveryFails checks, for each step that can fail, that nothing is fresh
+// until all steps are done, and that the next try does not write back more.
 func TestRecoveryFails(t *testing.T) {
 	for _, method := range []string{"FeedLineage", "AppendFeed", "WitnessFeed", "Restore"} {
 		t.Run(method, func(t *testing.T) {
@@ -134,7 +136,7 @@ func TestRecoveryFails(t *testing.T) {
 					_, err := f.Fresh(t.Context())
 					wants(t, "not recovered", err, ErrStale, broken)
 				}
-				wants(t, "an own entry", f.Append(t.Context(), void("c")), broken)
+				wants(t, "an entry of this replica", f.Append(t.Context(), void("c")), broken)
 				witnesses := s.Calls("WitnessFeed")
 				if method == "Restore" && witnesses != 1 {
 					t.Error("it vouched for a store that was not restored")
@@ -162,7 +164,8 @@ func TestRecoveryFails(t *testing.T) {
 	}
 }
 
-// TestStart: who vouches for the feed, and what is void if nobody does.
+// TestStart checks which replica vouches for the feed, and that everything is void
+// if none does.
 func TestStart(t *testing.T) {
 	for _, row := range []struct {
 		rule      string
@@ -177,7 +180,7 @@ func TestStart(t *testing.T) {
 		{rule: "the same incarnation, but empty", empty: true, witnessed: "run 1", voids: true},
 		{rule: "another incarnation without witness", witnessed: "run 0", voids: true, waits: witnessWait},
 		{rule: "another incarnation, and a replica that lives", witnessed: "run 0", during: "run 1", waits: time.Second},
-		{rule: "entries of nobody", voids: true},
+		{rule: "entries of a store that nobody vouched for", voids: true},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -214,6 +217,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// TestStartFails checks that Start reports a failure of each step.
 func TestStartFails(t *testing.T) {
 	for _, method := range []string{"FeedLineage", "ReadFeed", "AppendFeed", "WitnessFeed"} {
 		s := storetest.NewFaulty(newMemory())
@@ -224,8 +228,8 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// TestFollowerVouchesAgain: a store that restarted with all its data gets its
-// witness, also when the first looks at it fail.
+// TestFollowerVouchesAgain checks that a replica vouches for a store that restarted
+// with all its data, even if its first checks of the store fail.
 func TestFollowerVouchesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()

@@ -8,7 +8,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// state is what entries add up to.
+// state is the result of applying entries, oldest first.
 type state struct {
 	voids, changes map[string]store.Entry
 	positions      map[store.Position]struct{} // only while loading
@@ -26,14 +26,14 @@ func newState() *state {
 func (s *state) add(entries []store.Entry) {
 	for _, e := range entries {
 		s.positions[e.Position] = struct{}{}
-		put(s.voids, s.changes, e)
+		putEntry(s.voids, s.changes, e)
 		s.tail = e.Position
 	}
 }
 
-// put keeps a token's own void once: there are as many as revocations, and no
-// record is cached under its key.
-func put(voids, changes map[string]store.Entry, e store.Entry) {
+// putEntry applies an entry to both maps. A void of a single token goes only to
+// voids: there is one for each revocation, and no record is cached under its key.
+func putEntry(voids, changes map[string]store.Entry, e store.Entry) {
 	if e.Kind == store.EntryVoid {
 		voids[e.Key] = e
 	}
@@ -42,6 +42,7 @@ func put(voids, changes map[string]store.Entry, e store.Entry) {
 	}
 }
 
+// replace makes s the copy, under a new generation and epoch.
 func (f *Feed) replace(s *state) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,7 +55,7 @@ func (f *Feed) replace(s *state) {
 }
 
 // apply adds the entries that are new here. Reads overlap: the follower and
-// a catch-up may bring the same entries.
+// catchUp may both return the same entries.
 func (f *Feed) apply(entries []store.Entry) {
 	if len(entries) == 0 {
 		return
@@ -65,25 +66,25 @@ func (f *Feed) apply(entries []store.Entry) {
 	next.Generation++
 	for _, e := range entries {
 		if e.Position.After(next.Position) {
-			put(f.voids, f.changes, e)
+			putEntry(f.voids, f.changes, e)
 			next.Position = e.Position
 		}
 	}
 	f.applied.Store(&next)
 }
 
-// missing answers the entries known here that s does not hold and that still
-// matter, oldest first: they are what the store lost. What a later entry of
-// the same kind does too is not missed, so that replicas which recover one
-// after the other do not repeat each other.
-func (f *Feed) missing(s *state, now time.Time) []store.Entry {
+// findLost returns the entries that the store lost, oldest first: those that are
+// known here, that s does not hold, and that have not expired. It leaves out an
+// entry if s holds a later one of the same kind for the same key, so that replicas
+// which recover one after the other do not write the same entries back twice.
+func (f *Feed) findLost(s *state, now time.Time) []store.Entry {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	lost := map[store.Position]store.Entry{} // a void is in both maps
 	collect := func(known, held map[string]store.Entry) {
 		for key, e := range known {
 			_, there := s.positions[e.Position]
-			if !there && !held[key].Position.After(e.Position) && !over(e, now) {
+			if !there && !held[key].Position.After(e.Position) && !expired(e, now) {
 				lost[e.Position] = e
 			}
 		}
@@ -93,25 +94,26 @@ func (f *Feed) missing(s *state, now time.Time) []store.Entry {
 	return slices.SortedFunc(maps.Values(lost), func(a, b store.Entry) int { return a.Position.Compare(b.Position) })
 }
 
-// prune drops entries that no living token or cached record can need.
+// prune drops expired entries.
 func (f *Feed) prune() {
 	now := f.o.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, known := range []map[string]store.Entry{f.voids, f.changes} {
 		for key, e := range known {
-			if over(e, now) {
+			if expired(e, now) {
 				delete(known, key)
 			}
 		}
 	}
 }
 
-func over(e store.Entry, now time.Time) bool {
+// expired reports whether no token or cached record that e concerns can be left.
+func expired(e store.Entry, now time.Time) bool {
 	until := e.Until
 	if until.IsZero() {
-		// The store's own clock counts where it has one: the writer's may be
-		// slow.
+		// The store's clock counts where it has one, because the writer's clock
+		// may be slow.
 		begun := e.At
 		if stored := time.UnixMilli(int64(e.Position.Time)); stored.After(begun) {
 			begun = stored

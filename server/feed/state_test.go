@@ -13,8 +13,8 @@ func at(seq uint64, e store.Entry) store.Entry {
 	return e
 }
 
-// TestReadsOverlap: the same entries come more than once and late, and
-// neither position nor verdict goes back.
+// TestReadsOverlap checks that neither the position nor a verdict goes back when
+// the same entries are read more than once and late.
 func TestReadsOverlap(t *testing.T) {
 	f := New(options(newMemory()))
 	first, second, third := at(1, void("a")), at(2, void("a")), at(3, change("a"))
@@ -74,7 +74,7 @@ func TestVerdicts(t *testing.T) {
 		f.apply([]store.Entry{at(6+uint64(i), store.Entry{Kind: store.EntryVoid, Key: key})})
 	}
 	if e, got := f.Voided(digest, &token); got {
-		t.Errorf("void of %s, which is none of the token's principals", e.Key)
+		t.Errorf("void of %s, which is not one of the token's principals", e.Key)
 	}
 }
 

@@ -20,11 +20,12 @@ import (
 // Issues records tokens that were issued. It must not block.
 type Issues interface {
 	RecordIssue(clientID, secretID string, from netip.Addr)
+	RecordPartnerIssue(partnerID, tokenID, orgID string, from netip.Addr)
 }
 
 // Quota bounds how many tokens a client may have. It must not block.
 type Quota interface {
-	Take(clientID string) (wait time.Duration)
+	TakeToken(clientID string) (wait time.Duration)
 	RecordIssue(clientID string, life time.Duration)
 }
 
@@ -51,10 +52,7 @@ type Options struct {
 	Quota       Quota
 	Observe     Observer
 	Audit       Audit
-	// OnBehalf makes a token on behalf of an org for who holds the partner
-	// token. Errors: apierr.InvalidToken for the subject token, AccessDenied for
-	// the org, InsufficientScope, and others.
-	OnBehalf func(c *gin.Context, subject, org, scope string) (tokens.IssuedToken, error)
+	OnBehalf    OnBehalf
 }
 
 // Endpoints holds the handlers.

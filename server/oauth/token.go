@@ -81,7 +81,7 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if wait := e.o.Quota.Take(id.Client.ID); wait > 0 {
+	if wait := e.o.Quota.TakeToken(id.Client.ID); wait > 0 {
 		return errQuota.After(wait)
 	}
 	issued, err := e.o.Tokens.Issue(c.Request.Context(), tokens.Grant{

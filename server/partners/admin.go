@@ -11,14 +11,14 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// AdminRoutes are the admin endpoints of partners (contract §4).
+// AdminRoutes returns the admin endpoints of partners (ADMIN_API.md).
 func AdminRoutes(s *Service) []admin.Route {
 	h := adminHandler{s}
 	grants := func(c *gin.Context, after string, limit int) ([]GrantView, error) {
-		return s.Grants(c.Request.Context(), c.Param("id"), after, limit)
+		return s.ListGrants(c.Request.Context(), c.Param("id"), after, limit)
 	}
-	partners := func(c *gin.Context, after string, limit int) ([]GrantView, error) {
-		return s.GrantsBy(c.Request.Context(), c.Param("id"), after, limit)
+	grantsOfOrg := func(c *gin.Context, after string, limit int) ([]GrantView, error) {
+		return s.ListGrantsOfOrg(c.Request.Context(), c.Param("id"), after, limit)
 	}
 	show := func(_ context.Context, p store.Partner) (View, error) { return view(p), nil }
 	version := func(v View) uint64 { return v.Version }
@@ -28,11 +28,11 @@ func AdminRoutes(s *Service) []admin.Route {
 		admin.ListRoute("/partners", "partners", admin.AllRecords(s.Registry, show), func(v View) string { return v.PartnerID }),
 		admin.PutRoute("/partners/:id", admin.ByID, s.Put, version),
 		admin.ListRoute("/partners/:id/orgs", "orgs", grants, func(v GrantView) string { return store.GrantID(v.PartnerID, v.OrgID) }),
-		admin.ListRoute("/orgs/:id/partners", "partners", partners, func(v GrantView) string { return v.PartnerID }),
+		admin.ListRoute("/orgs/:id/partners", "partners", grantsOfOrg, func(v GrantView) string { return v.PartnerID }),
 		admin.GetRoute("/partners/:id/orgs/:org", grantID, s.Grant, grantVersion),
 		admin.PutRoute("/partners/:id/orgs/:org", grantID, s.PutGrant, grantVersion),
 		admin.DeleteRoute("/partners/:id/orgs/:org", grantID, s.Withdraw),
-		admin.Route{Method: http.MethodGet, Path: "/partners/:id/tokens", Handle: h.tokens},
+		admin.Route{Method: http.MethodGet, Path: "/partners/:id/tokens", Handle: h.listTokens},
 		admin.Route{Method: http.MethodPost, Path: "/partners/:id/tokens", Handle: h.createToken},
 		admin.Route{Method: http.MethodDelete, Path: "/partners/:id/tokens", Handle: h.revokeTokens},
 		admin.Route{Method: http.MethodDelete, Path: "/partners/:id/tokens/:tid", Handle: h.revokeToken},
@@ -41,8 +41,8 @@ func AdminRoutes(s *Service) []admin.Route {
 
 type adminHandler struct{ s *Service }
 
-func (h adminHandler) tokens(c *gin.Context) error {
-	list, err := h.s.Tokens(c.Request.Context(), c.Param("id"))
+func (h adminHandler) listTokens(c *gin.Context) error {
+	list, err := h.s.ListTokens(c.Request.Context(), c.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (h adminHandler) createToken(c *gin.Context) error {
 	return nil
 }
 
-// revokeTokens ends all of the partner's tokens: it is void-tokens.
+// revokeTokens revokes all tokens of the partner; void-tokens does the same.
 func (h adminHandler) revokeTokens(c *gin.Context) error {
 	if _, err := h.s.VoidTokens(c.Request.Context(), admin.ActorOf(c), c.Param("id")); err != nil {
 		return err

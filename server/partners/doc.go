@@ -1,8 +1,9 @@
-// Package partners holds the rules of partners (contract §3, seeds/000): the
-// records, what orgs grant them, their long-lived tokens, and the read-only
-// tokens on behalf of an org that they make with those. Rules are in the
-// Service and in OnBehalf, which know no HTTP; handlers translate.
+// Package partners holds the rules of partners: their records, what orgs grant
+// them, their long-lived tokens, and the read-only tokens on behalf of an org
+// that they make with those. The rules are in Service and OnBehalf, which know
+// no HTTP; the handlers translate. PARTNER_GUIDE.md describes the endpoints of
+// partners, ADMIN_API.md those of operators.
 //
-// It does not know what a token looks like (server/tokens), nor what a
+// The package does not know what a token looks like (server/tokens), nor what a
 // resource server makes of one.
 package partners

@@ -18,13 +18,13 @@ import (
 )
 
 var (
-	errNoOrg     = bad("org_id", "there is no org with this id: make it first (grantd org put)")
-	errUntil     = bad("until", "until is a time in the future, such as 2027-01-01T00:00:00Z")
-	errOff       = apierr.New(apierr.Conflict, "this partner is deactivated: reactivate it first")
-	errNoGrant   = apierr.New(apierr.NotFound, "this org has granted this partner nothing")
-	errGone      = apierr.New(apierr.Conflict, "the partner or the org was deleted in the meantime, and perhaps made anew; look at both and try again")
-	errAbsentOrg = apierr.New(apierr.NotFound, "there is no org with this id")
-	errNoPartner = apierr.New(apierr.NotFound, "there is no partner with this id")
+	errNoOrg       = invalidMember("org_id", "there is no org with this id: make it first (grantd org put)")
+	errUntil       = invalidMember("until", "until is a time in the future, such as 2027-01-01T00:00:00Z")
+	errDeactivated = apierr.New(apierr.Conflict, "this partner is deactivated: reactivate it first")
+	errNoGrant     = apierr.New(apierr.NotFound, "this org has granted this partner nothing")
+	errReplaced    = apierr.New(apierr.Conflict, "the partner or the org was deleted in the meantime, and perhaps made again: look at both and try again")
+	errAbsentOrg   = apierr.New(apierr.NotFound, "there is no org with this id")
+	errNoPartner   = apierr.New(apierr.NotFound, "there is no partner with this id")
 )
 
 func validGrantID(id string) bool {
@@ -32,33 +32,34 @@ func validGrantID(id string) bool {
 	return ok && field.ValidID(partner) && field.ValidID(org)
 }
 
-// Grant answers what the org grants the partner. What was granted to one that
-// had the partner's id before is nobody's: here and in the lists there is no
-// such grant. Errors: apierr.NotFound.
+// Grant returns what the org grants the partner. A grant that was made to a
+// former partner of the same id counts for nobody: neither Grant nor the lists
+// show it. Errors: apierr.NotFound.
 func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
 	g, err := s.grants.Get(ctx, id)
 	if err != nil {
-		return GrantView{}, s.asNoGrant(err)
+		return GrantView{}, translateNotFound(err)
 	}
-	v, ok, err := s.shown(ctx, g)
+	v, ok, err := s.showGrant(ctx, g)
 	if err == nil && !ok {
 		err = errNoGrant
 	}
 	return v, err
 }
 
-// shown is the grant with its state; false: it is one of a former partner.
-func (s *Service) shown(ctx context.Context, g store.Grant) (GrantView, bool, error) {
+// showGrant returns the grant with its state; ok is false for a grant to a
+// former partner.
+func (s *Service) showGrant(ctx context.Context, g store.Grant) (v GrantView, ok bool, err error) {
 	p, err := s.Registry.Get(ctx, g.PartnerID)
 	if err != nil || p.Incarnation != g.PartnerIncarnation {
 		return GrantView{}, false, ignoreNotFound(err)
 	}
-	o, err := s.org(ctx, g.OrgID)
-	return s.grantOf(&g, &p, o), true, err
+	o, err := s.findOrg(ctx, g.OrgID)
+	return s.addState(&g, &p, o), true, err
 }
 
-// org is the one with this id; nil: there is none.
-func (s *Service) org(ctx context.Context, id string) (*store.Org, error) {
+// findOrg returns the org with this id, or nil if there is none.
+func (s *Service) findOrg(ctx context.Context, id string) (*store.Org, error) {
 	o, err := s.o.Orgs.Get(ctx, id)
 	if err != nil {
 		return nil, ignoreNotFound(err)
@@ -66,7 +67,9 @@ func (s *Service) org(ctx context.Context, id string) (*store.Org, error) {
 	return &o, nil
 }
 
-func (s *Service) grantOf(g *store.Grant, p *store.Partner, o *store.Org) GrantView {
+// addState returns the view of the grant with its state; o is nil if the org
+// is deleted.
+func (s *Service) addState(g *store.Grant, p *store.Partner, o *store.Org) GrantView {
 	v := viewGrant(*g)
 	if v.State = OrgDeleted; o != nil {
 		v.State = stateOf(g, p, o, s.o.Catalogue(), s.o.Now())
@@ -74,9 +77,9 @@ func (s *Service) grantOf(g *store.Grant, p *store.Partner, o *store.Org) GrantV
 	return v
 }
 
-// Grants answers up to limit grants to the partner after the one with the given
-// id, by org. Errors: apierr.NotFound.
-func (s *Service) Grants(ctx context.Context, partner, after string, limit int) ([]GrantView, error) {
+// ListGrants returns up to limit grants to the partner, by org id, after the
+// grant with the given id. Errors: apierr.NotFound.
+func (s *Service) ListGrants(ctx context.Context, partner, after string, limit int) ([]GrantView, error) {
 	p, err := s.Registry.Get(ctx, partner)
 	if err != nil {
 		return nil, err
@@ -85,18 +88,18 @@ func (s *Service) Grants(ctx context.Context, partner, after string, limit int) 
 		if g.PartnerIncarnation != p.Incarnation {
 			return GrantView{}, false, nil
 		}
-		o, err := s.org(ctx, g.OrgID)
-		return s.grantOf(&g, &p, o), true, err
+		o, err := s.findOrg(ctx, g.OrgID)
+		return s.addState(&g, &p, o), true, err
 	})
 }
 
-// GrantsBy answers up to limit grants of the org, to partners after the given
-// one, by partner. Errors: apierr.NotFound.
-func (s *Service) GrantsBy(ctx context.Context, org, after string, limit int) ([]GrantView, error) {
+// ListGrantsOfOrg returns up to limit grants of the org, by partner id, after
+// the given partner. Errors: apierr.NotFound.
+func (s *Service) ListGrantsOfOrg(ctx context.Context, org, after string, limit int) ([]GrantView, error) {
 	if !field.ValidID(org) {
 		return nil, errAbsentOrg
 	}
-	o, err := s.org(ctx, org)
+	o, err := s.findOrg(ctx, org)
 	if err != nil {
 		return nil, err
 	}
@@ -105,103 +108,84 @@ func (s *Service) GrantsBy(ctx context.Context, org, after string, limit int) ([
 		if err != nil || p.Incarnation != g.PartnerIncarnation {
 			return GrantView{}, false, ignoreNotFound(err)
 		}
-		return s.grantOf(&g, &p, o), true, nil
+		return s.addState(&g, &p, o), true, nil
 	})
-	if err == nil && len(views) == 0 && after == "" && o == nil { // a deleted org may have left some
+	if err == nil && len(views) == 0 && after == "" && o == nil { // a deleted org may have left some grants
 		err = errAbsentOrg
 	}
 	return views, err
 }
 
-// stateOf says whether the partner may act for the org at the time now: both
-// are those that the grant is about, and active, and it has not ended.
-func stateOf(g *store.Grant, p *store.Partner, o *store.Org, c *scopes.Catalogue, now time.Time) State {
-	switch {
-	case g.DeactivatedAt != nil:
-		return Withdrawn
-	case p.ID != g.PartnerID || o.ID != g.OrgID || p.Incarnation != g.PartnerIncarnation || o.Incarnation != g.OrgIncarnation:
-		return MadeAnew
-	case p.DeactivatedAt != nil:
-		return PartnerDeactivated
-	case o.DeactivatedAt != nil:
-		return OrgDeactivated
-	case g.Until != nil && !now.Before(*g.Until):
-		return Expired
-	case len(usable(g, p, c)) == 0:
-		return NoScope
-	}
-	return Active
-}
-
-// usable answers the scopes that the org granted, the partner may still have,
-// and the catalogue still calls read-only.
-func usable(g *store.Grant, p *store.Partner, c *scopes.Catalogue) []string {
-	return slices.DeleteFunc(slices.Clone(g.Scopes), func(n string) bool { return !slices.Contains(p.Scopes, n) || !c.ForPartners(n) })
-}
-
-// PutGrant notes what the org grants the partner, instead of what it granted
+// PutGrant records what the org grants the partner, in place of what it granted
 // before. Granting less voids the tokens that were made with more. version 0
-// means whatever is stored, or nothing.
+// accepts whatever is stored, or nothing.
 // Errors: apierr.InvalidRequest, NotFound, Conflict, PreconditionFailed.
 func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, version uint64, spec GrantSpec) (v GrantView, created bool, err error) {
 	ctx = context.WithoutCancel(ctx) // what is written is also shown
-	first, err := s.newGrant(ctx, id, spec)
+	wanted, err := s.newGrant(ctx, id, spec)
 	if err == nil {
-		err = s.clearFormer(ctx, by, id)
+		err = s.deleteFormerGrant(ctx, by, id)
 	}
 	if err != nil {
 		return v, false, err
 	}
-	g, created, err := s.grants.Put(ctx, first, registry.Step[store.Grant]{
+	g, created, err := s.grants.Put(ctx, wanted, registry.Step[store.Grant]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(g *store.Grant) error {
-			same := sameIncarnation(*g, first)
-			if !same {
-				// It may be of a partner or an org that was made since first was.
-				if now, err := s.newGrant(ctx, id, spec); err != nil || !sameIncarnation(now, first) {
-					return cmp.Or(err, error(errGone))
+			if !sameIncarnation(*g, wanted) {
+				// The partner or the org may have been made after wanted was built.
+				if now, err := s.newGrant(ctx, id, spec); err != nil || !sameIncarnation(now, wanted) {
+					return cmp.Or(err, error(errReplaced))
 				}
 			}
-			same = same && g.DeactivatedAt == nil // a withdrawal may have stopped half-way
-			if same && slices.Equal(g.Scopes, first.Scopes) && slices.Equal(g.Endpoints, first.Endpoints) && sameTime(g.Until, first.Until) {
-				return registry.ErrUnchanged
-			}
-			if !same || !scopes.Subset(g.Scopes, first.Scopes) || narrowerEndpoints(g.Endpoints, first.Endpoints) || sooner(g.Until, first.Until) {
-				g.Unannounced = true
-			}
-			g.Scopes, g.Endpoints, g.Until, g.DeactivatedAt = first.Scopes, first.Endpoints, first.Until, nil
-			g.PartnerIncarnation, g.OrgIncarnation = first.PartnerIncarnation, first.OrgIncarnation
-			return nil
+			return replaceGrant(g, wanted)
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.grants.Entry(store.EntryChange, id, by)} },
 	})
 	if err != nil {
 		return v, created, err
 	}
-	v, there, err := s.shown(ctx, g)
-	if err == nil && !there {
-		err = cmp.Or(s.clear(ctx, by, g), error(errGone))
+	v, ok, err := s.showGrant(ctx, g)
+	if err == nil && !ok {
+		err = cmp.Or(s.deleteFormer(ctx, by, g), error(errReplaced))
 	}
 	return v, created, err
 }
 
-// clearFormer removes the grant of this id if it is one of a former partner: a
-// call that came late may have left it. It means nothing, and is not to be
-// found when the partner of today is granted something.
-func (s *Service) clearFormer(ctx context.Context, by audit.Actor, id string) error {
+// replaceGrant puts what wanted grants into the stored grant, and marks it to
+// be announced with a void if it grants less than before, or if it was granted
+// to or by others that had the same ids. Errors: registry.ErrUnchanged.
+func replaceGrant(g *store.Grant, wanted store.Grant) error {
+	same := sameIncarnation(*g, wanted) && g.DeactivatedAt == nil // a withdrawal may have stopped half-way
+	if same && slices.Equal(g.Scopes, wanted.Scopes) && slices.Equal(g.Endpoints, wanted.Endpoints) && equalTimes(g.Until, wanted.Until) {
+		return registry.ErrUnchanged
+	}
+	if !same || !scopes.Subset(g.Scopes, wanted.Scopes) || losesEndpoints(g.Endpoints, wanted.Endpoints) || endsSooner(g.Until, wanted.Until) {
+		g.Unannounced = true
+	}
+	g.Scopes, g.Endpoints, g.Until, g.DeactivatedAt = wanted.Scopes, wanted.Endpoints, wanted.Until, nil
+	g.PartnerIncarnation, g.OrgIncarnation = wanted.PartnerIncarnation, wanted.OrgIncarnation
+	return nil
+}
+
+// deleteFormerGrant deletes the grant with this id if it was made to a former
+// partner of the same id; a late call may have left it. The partner of today
+// must not find it when an org grants it something.
+func (s *Service) deleteFormerGrant(ctx context.Context, by audit.Actor, id string) error {
 	g, err := s.grants.Get(ctx, id)
 	if err != nil {
 		return ignoreNotFound(err)
 	}
-	p, err := s.Registry.Get(ctx, g.PartnerID) // after the grant: it is not an earlier one
+	p, err := s.Registry.Get(ctx, g.PartnerID) // read after the grant, so that it is no older partner
 	if ignoreNotFound(err) != nil || err == nil && p.Incarnation == g.PartnerIncarnation {
 		return err
 	}
-	return s.clear(ctx, by, g)
+	return s.deleteFormer(ctx, by, g)
 }
 
-// clear removes a grant of a former partner, unless somebody else was first.
-func (s *Service) clear(ctx context.Context, by audit.Actor, g store.Grant) error {
+// deleteFormer deletes a grant to a former partner, unless somebody else has
+// deleted or changed it.
+func (s *Service) deleteFormer(ctx context.Context, by audit.Actor, g store.Grant) error {
 	err := s.o.Grants.Delete(ctx, g.ID(), g.Version)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
 		return nil
@@ -210,7 +194,8 @@ func (s *Service) clear(ctx context.Context, by audit.Actor, g store.Grant) erro
 	return err
 }
 
-// newGrant answers the grant that the spec describes, as a new record.
+// newGrant returns the grant that the spec describes, as a new record.
+// Errors: apierr.InvalidRequest, NotFound, Conflict.
 func (s *Service) newGrant(ctx context.Context, id string, spec GrantSpec) (store.Grant, error) {
 	if !validGrantID(id) {
 		return store.Grant{}, errNoPartner
@@ -222,7 +207,7 @@ func (s *Service) newGrant(ctx context.Context, id string, spec GrantSpec) (stor
 		return g, err
 	}
 	if p.DeactivatedAt != nil {
-		return g, errOff
+		return g, errDeactivated
 	}
 	o, err := s.o.Orgs.Get(ctx, org)
 	if errors.Is(err, store.ErrNotFound) {
@@ -232,62 +217,72 @@ func (s *Service) newGrant(ctx context.Context, id string, spec GrantSpec) (stor
 		return g, err
 	}
 	g.PartnerIncarnation, g.OrgIncarnation = p.Incarnation, o.Incarnation
-	if g.Scopes, err = s.scopes(spec.Scope); err != nil {
+	if g.Scopes, err = s.parseScopes(spec.Scope); err != nil {
 		return g, err
 	}
 	for _, n := range g.Scopes {
 		if !slices.Contains(p.Scopes, n) {
-			return g, bad("scope", fmt.Sprintf("scope holds a name that this partner may not have, %s: give it to the partner first (grantd partner put)", n))
+			return g, invalidMember("scope", fmt.Sprintf("scope holds a name that this partner does not have, %s: give it to the partner first (grantd partner put)", n))
 		}
 	}
 	if _, err := scopes.ParseEndpoints(spec.Endpoints); err != nil {
-		return g, bad("endpoints", err.Error())
+		return g, invalidMember("endpoints", err.Error())
 	}
-	if spec.Until != nil {
-		until, err := time.Parse(time.RFC3339, *spec.Until)
-		if until = until.UTC().Truncate(time.Second); err != nil || !until.After(g.CreatedAt) || until.Year() > 9999 { // JSON has no later year
-			return g, errUntil
-		}
-		g.Until = &until
+	g.Until, err = parseUntil(spec.Until, g.CreatedAt)
+	return g, err
+}
+
+// parseUntil returns the end of a grant that is made at the time now, in whole
+// seconds; nil: it has no end.
+func parseUntil(text *string, now time.Time) (*time.Time, error) {
+	if text == nil {
+		return nil, nil
 	}
-	return g, nil
+	until, err := time.Parse(time.RFC3339, *text)
+	if until = until.UTC().Truncate(time.Second); err != nil || !until.After(now) || until.Year() > 9999 { // JSON has no later year
+		return nil, errUntil
+	}
+	return &until, nil
 }
 
 // Withdraw ends what the org granted the partner, with the tokens that were
 // made for it. Errors: apierr.NotFound, PreconditionFailed.
 func (s *Service) Withdraw(ctx context.Context, by audit.Actor, id string, version uint64) error {
-	if err := s.clearFormer(ctx, by, id); err != nil {
+	if err := s.deleteFormerGrant(ctx, by, id); err != nil {
 		return err
 	}
-	return s.asNoGrant(s.grants.Delete(ctx, by, id, version))
+	return translateNotFound(s.grants.Delete(ctx, by, id, version))
 }
 
-func (s *Service) asNoGrant(err error) error {
-	var f *apierr.Error
-	if errors.As(err, &f) && f.Code == apierr.NotFound {
+// translateNotFound says that nothing was granted where err says that there is
+// no such record.
+func translateNotFound(err error) error {
+	var e *apierr.Error
+	if errors.As(err, &e) && e.Code == apierr.NotFound {
 		return errNoGrant
 	}
 	return err
 }
 
-// sameIncarnation says whether both are of the same partner and org, and not of
-// others that had their ids.
+// sameIncarnation reports whether both grants are between the same partner and
+// org, and not others that had their ids.
 func sameIncarnation(g, other store.Grant) bool {
 	return g.PartnerIncarnation == other.PartnerIncarnation && g.OrgIncarnation == other.OrgIncarnation
 }
 
-// narrowerEndpoints says whether some were taken away; none are all.
-func narrowerEndpoints(before, after []string) bool {
+// losesEndpoints reports whether some endpoints were taken away. An empty list
+// means all of them.
+func losesEndpoints(before, after []string) bool {
 	if len(before) == 0 {
 		return len(after) > 0
 	}
 	return len(after) > 0 && !scopes.Subset(before, after)
 }
 
-func sooner(before, after *time.Time) bool {
+func endsSooner(before, after *time.Time) bool {
 	return after != nil && (before == nil || after.Before(*before))
 }
 
-func sameTime(a, b *time.Time) bool {
+func equalTimes(a, b *time.Time) bool {
 	return (a == nil) == (b == nil) && (a == nil || a.Equal(*b))
 }

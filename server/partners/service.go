@@ -17,22 +17,22 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// ignoreNotFound is err unless it says that there is no such record.
+// ignoreNotFound returns err, or nil if it says that there is no such record.
 func ignoreNotFound(err error) error {
-	var f *apierr.Error
-	if errors.Is(err, store.ErrNotFound) || errors.As(err, &f) && f.Code == apierr.NotFound {
+	var e *apierr.Error
+	if errors.Is(err, store.ErrNotFound) || errors.As(err, &e) && e.Code == apierr.NotFound {
 		return nil
 	}
 	return err
 }
 
-// page is how many records are read at once where all are.
+// page is how many records one read returns where all are read.
 const page = 500
 
-// maxName bounds a name, in characters.
+// maxName is the longest name, in characters.
 const maxName = 64
 
-// Credentials makes partner tokens and knows them again; see server/tokens.
+// Credentials makes and recognizes partner tokens; see server/tokens.
 type Credentials interface {
 	MakePartnerToken(end time.Time) (plain, id, hash string)
 	PartnerTokenOf(ctx context.Context, presented string) (tokens.PartnerToken, error)
@@ -53,23 +53,23 @@ type Options struct {
 }
 
 // Service holds the rules of partners, of their tokens and of what orgs grant
-// them. Every change is audited; one that ends something returns when every
-// replica has it.
+// them. It audits every change. A change that ends something returns when every
+// replica has applied it.
 type Service struct {
 	*registry.Registry[store.Partner]
 	o      Options
 	grants *registry.Registry[store.Grant]
 }
 
-// New makes a Service.
+// New returns a Service.
 func New(o Options) *Service {
 	s := &Service{o: o}
 	s.Registry = registry.New(registry.Kind[store.Partner]{
 		Kind: store.PartnerKind, Valid: field.ValidID, Store: o.Store,
 		Head:   func(p *store.Partner) *store.Head { return &p.Head },
 		View:   func(p store.Partner) any { return view(p) },
-		End:    endTokens,
-		Remove: s.removeWith,
+		End:    revokeAll,
+		Remove: s.removeDependents,
 	}, o.Feed, o.Audit, o.Now)
 	s.grants = registry.New(registry.Kind[store.Grant]{
 		Kind: store.GrantKind, Valid: validGrantID, Store: o.Grants,
@@ -79,19 +79,20 @@ func New(o Options) *Service {
 	return s
 }
 
-func bad(field, description string) *apierr.Error {
+// invalidMember returns the error for a member of the body that is wrong.
+func invalidMember(field, description string) *apierr.Error {
 	return apierr.New(apierr.InvalidRequest, description).At(field)
 }
 
 var (
-	errID      = bad("partner_id", "a partner's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
-	errName    = bad("name", "name is one line of 1 to 64 characters")
-	errNoScope = bad("scope", "scope is missing: name the scopes that orgs may grant, separated by spaces")
+	errID      = invalidMember("partner_id", "a partner's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	errName    = invalidMember("name", "name is one line of 1 to 64 characters")
+	errNoScope = invalidMember("scope", "scope is missing: name the scopes that orgs may grant, separated by spaces")
 )
 
-// Put makes the partner, or gives it what the spec says. Taking a scope away
-// voids the tokens that it made. version 0 means whatever is stored, or
-// nothing. Errors: apierr.InvalidRequest, PreconditionFailed.
+// Put makes the partner, or changes it to what the spec says. Taking a scope
+// away voids the tokens that the partner made. version 0 accepts whatever is
+// stored, or nothing. Errors: apierr.InvalidRequest, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, created bool, err error) {
 	if !field.ValidID(id) {
 		return View{}, false, errID
@@ -99,7 +100,7 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	if !field.OneLine(spec.Name, maxName) {
 		return View{}, false, errName
 	}
-	names, err := s.scopes(spec.Scope)
+	names, err := s.parseScopes(spec.Scope)
 	if err != nil {
 		return View{}, false, err
 	}
@@ -122,27 +123,28 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	return view(p), created, err
 }
 
-// scopes reads the scopes of a partner or a grant.
-func (s *Service) scopes(text string) ([]string, error) {
+// parseScopes returns the scopes that a partner or a grant is given.
+// Errors: apierr.InvalidRequest.
+func (s *Service) parseScopes(text string) ([]string, error) {
 	catalogue := s.o.Catalogue()
 	names, err := catalogue.Parse(text)
 	switch {
 	case err != nil:
-		return nil, bad("scope", err.Error())
+		return nil, invalidMember("scope", err.Error())
 	case len(names) == 0:
 		return nil, errNoScope
 	}
 	for _, n := range names {
 		if !catalogue.ForPartners(n) {
-			return nil, bad("scope", fmt.Sprintf("scope holds a name that no partner may have, %s: partners only read, nothing that needs a customer's code, and none of grantd's own rights", n))
+			return nil, invalidMember("scope", fmt.Sprintf("scope holds a name that no partner may have, %s: partners have only scopes that read, none that needs a customer's code, and none of grantd's own rights", n))
 		}
 	}
 	return names, nil
 }
 
-// removeWith removes what belongs to a partner that is about to go: what orgs
-// granted it, and whose its tokens are.
-func (s *Service) removeWith(ctx context.Context, p store.Partner) error {
+// removeDependents removes what belongs to a partner that is about to be
+// deleted: what orgs granted it, and the records of who owns its tokens.
+func (s *Service) removeDependents(ctx context.Context, p store.Partner) error {
 	for {
 		grants, err := s.o.Grants.List(ctx, store.Page{Owner: p.ID, Limit: page})
 		if err != nil {
@@ -157,12 +159,13 @@ func (s *Service) removeWith(ctx context.Context, p store.Partner) error {
 			break
 		}
 	}
-	return s.forgetTokens(ctx, p.Tokens)
+	return s.deleteOwners(ctx, p.Tokens)
 }
 
-// VoidAll writes into the record of every partner that its tokens have ended:
-// the feed, which says so already, forgets it after a day. It goes on where one
-// fails, and does not end with its caller; what failed is to be repeated.
+// VoidAll revokes the tokens of every partner in their records. The feed
+// already says that they are void, but it forgets that after a day. VoidAll goes
+// on when one partner fails and when its caller leaves; the caller must repeat
+// it after an error.
 func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
 	ctx = context.WithoutCancel(ctx)
 	var failed []error
@@ -172,8 +175,8 @@ func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
 			return errors.Join(append(failed, err)...)
 		}
 		for _, p := range list {
-			if after = p.ID; len(p.Tokens) > 0 { // also ended ones: nobody may have been told
-				failed = append(failed, s.endAll(ctx, by, p.ID))
+			if after = p.ID; len(p.Tokens) > 0 { // ended ones too: replicas may not know that they ended
+				failed = append(failed, s.revokeAllOf(ctx, by, p.ID))
 			}
 		}
 		if len(list) < page {

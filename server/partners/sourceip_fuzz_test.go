@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/field"
 )
 
-// FuzzSourceIP: what is taken is a short list of ranges in one form, which
-// holds the addresses that were written and which reads back as itself.
+// FuzzSourceIP checks that sourceIp is accepted only as a short list of ranges
+// in one form, which contains the addresses that were written and which is read
+// back as the same list.
 func FuzzSourceIP(f *testing.F) {
 	for _, s := range []string{
 		"", ",", "192.0.2.1", "192.0.2.1,2001:db8::/32", "192.0.2.77/24", "::ffff:192.0.2.1", "::ffff:192.0.2.0/120", "::ffff:0:0/64", "::/0", "0.0.0.0/0",
@@ -22,9 +22,9 @@ func FuzzSourceIP(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := sourceIPs(&text)
+		list, err := parseSourceIPs(&text)
 		if err != nil {
-			if !errors.Is(err, errNoSource) || list != nil {
+			if !errors.Is(err, errSourceIP) || list != nil {
 				t.Errorf("%q: %v and error %v", text, list, err)
 			}
 			return
@@ -36,7 +36,7 @@ func FuzzSourceIP(f *testing.F) {
 		for i, s := range list {
 			p, err := field.ParseRange(s)
 			if err != nil || p != p.Masked() || p.Addr().Is4In6() || p.Addr().Zone() != "" || slices.Contains(list[:i], s) {
-				t.Errorf("%q: %q is in no form of its own: %v", text, s, err)
+				t.Errorf("%q: %q is not in the one form: %v", text, s, err)
 			}
 		}
 		for _, s := range written {
@@ -55,7 +55,7 @@ func FuzzSourceIP(f *testing.F) {
 			}
 		}
 		joined := strings.Join(list, ",")
-		if again, err := sourceIPs(&joined); err != nil || !slices.Equal(again, list) {
+		if again, err := parseSourceIPs(&joined); err != nil || !slices.Equal(again, list) {
 			t.Errorf("%q is read again as %q: %v", list, again, err)
 		}
 	})

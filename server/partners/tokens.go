@@ -14,30 +14,31 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Bounds of partner tokens (contract §2).
+// Bounds of partner tokens (PARTNER_GUIDE.md).
 const (
-	DefaultLifetime = 90 * 24 * time.Hour
+	defaultLifetime = 90 * 24 * time.Hour
 	maxLifetime     = 365 * 24 * time.Hour
 	minLifetime     = time.Minute
 	maxLiveTokens   = 20
 	maxTokenRanges  = 32
 	tokenIDLength   = 8
-	// keepEnded is how long a token that has ended is still listed.
+	// keepEnded is how long lists show a token that has ended.
 	keepEnded = 30 * 24 * time.Hour
 	maxEnded  = 50
 )
 
 var (
-	errTokenName = bad("name", "name is one line of 1 to 64 characters: what the token is for")
-	errLifetime  = bad("lifetime", "lifetime (--expires) is 1m to 365d, such as 90d")
-	errSources   = bad("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
+	errTokenName = invalidMember("name", "name is one line of 1 to 64 characters: what the token is for")
+	errLifetime  = invalidMember("lifetime", "lifetime (--expires) is 1m to 365d, such as 90d")
+	errSources   = invalidMember("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
 	errTooMany   = apierr.New(apierr.Conflict, "this partner has twenty live tokens already: revoke one first")
 	errNoToken   = apierr.New(apierr.NotFound, "this partner has no token with this id")
 )
 
-// Tokens lists the partner's tokens, oldest first, with their last use (a few
-// seconds behind); those that have ended, for 30 days. Errors: apierr.NotFound.
-func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
+// ListTokens returns the partner's tokens, oldest first, with their last use (a
+// few seconds behind). It returns tokens that have ended for 30 days.
+// Errors: apierr.NotFound.
+func (s *Service) ListTokens(ctx context.Context, id string) ([]TokenView, error) {
 	p, err := s.Registry.Get(ctx, id)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 	views := []TokenView{}
 	now := s.o.Now()
 	for _, t := range p.Tokens {
-		if longEnded(t, now) {
+		if endedLongAgo(t, now) {
 			continue
 		}
 		v := viewToken(t, now)
@@ -59,57 +60,58 @@ func (s *Service) Tokens(ctx context.Context, id string) ([]TokenView, error) {
 	return views, nil
 }
 
-// CreateToken gives the partner a token. It cannot be read again.
+// CreateToken makes a token for the partner. The token cannot be read again.
 // Errors: apierr.InvalidRequest, NotFound, Conflict.
 func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, spec TokenSpec) (CreatedToken, error) {
 	now := s.Registry.Now()
-	t, err := tokenOf(spec, now)
+	t, err := newToken(spec, now)
 	if err != nil {
 		return CreatedToken{}, err
 	}
 	if _, err := s.Registry.Get(ctx, id); err != nil {
 		return CreatedToken{}, err
 	}
-	view, err := s.o.Feed.Fresh(ctx)
+	mark, err := s.o.Feed.Fresh(ctx)
 	if err != nil {
 		return CreatedToken{}, err
 	}
 	plain, tid, hash := s.o.Credentials.MakePartnerToken(t.ExpiresAt)
-	t.ID, t.Hash, t.CreatedBy, t.Position = tid, hash, by.Name, view.Position
+	t.ID, t.Hash, t.CreatedBy, t.Position = tid, hash, by.Name, mark.Position
 	owner := store.PartnerTokenOwner{ID: tid, PartnerID: id}
 	if err := s.o.Tokens.Create(ctx, owner); err != nil {
 		return CreatedToken{}, err
 	}
-	var gone []store.PartnerToken
+	var dropped []store.PartnerToken
 	_, err = s.Registry.Change(ctx, registry.Step[store.Partner]{
 		By: by, Action: "create_token", ID: id,
 		Edit: func(p *store.Partner) (err error) {
 			if p.DeactivatedAt != nil {
-				return errOff
+				return errDeactivated
 			}
-			p.Tokens, gone, err = withToken(p.Tokens, t, now)
+			p.Tokens, dropped, err = addToken(p.Tokens, t, now)
 			return err
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 		After:   func() any { return viewToken(t, now) },
 	})
-	if f := (*apierr.Error)(nil); errors.As(err, &f) { // refused: nobody has the token
-		return CreatedToken{}, errors.Join(err, s.forgetTokens(ctx, []store.PartnerToken{t}))
+	if refused := (*apierr.Error)(nil); errors.As(err, &refused) { // nobody has the token
+		return CreatedToken{}, errors.Join(err, s.deleteOwners(ctx, []store.PartnerToken{t}))
 	}
 	if err != nil {
 		return CreatedToken{}, err
 	}
-	_ = s.forgetTokens(ctx, gone) // what stays says whose tokens are that ended long ago, and no more
-	return CreatedToken{Token: plain, ID: tid, PartnerID: id, Name: t.Name, SourceIPs: list(t.SourceIPs), ExpiresAt: t.ExpiresAt}, nil
+	_ = s.deleteOwners(ctx, dropped) // an owner record that stays belongs to a token that ended long ago: it does no harm
+	return CreatedToken{Token: plain, ID: tid, PartnerID: id, Name: t.Name, SourceIPs: orEmpty(t.SourceIPs), ExpiresAt: t.ExpiresAt}, nil
 }
 
-// tokenOf answers the token that the spec describes, but for its id and hash.
-func tokenOf(spec TokenSpec, now time.Time) (store.PartnerToken, error) {
+// newToken returns the token that the spec describes, without its id and hash.
+// Errors: apierr.InvalidRequest.
+func newToken(spec TokenSpec, now time.Time) (store.PartnerToken, error) {
 	t := store.PartnerToken{Name: spec.Name, CreatedAt: now}
 	if !field.OneLine(spec.Name, maxName) {
 		return t, errTokenName
 	}
-	life := DefaultLifetime
+	life := defaultLifetime
 	if spec.Lifetime != nil {
 		var err error
 		if life, err = field.ParseDuration(*spec.Lifetime); err != nil || life < minLifetime || life > maxLifetime {
@@ -124,17 +126,18 @@ func tokenOf(spec TokenSpec, now time.Time) (store.PartnerToken, error) {
 	return t, nil
 }
 
-// withToken adds a token, and answers which ones ended so long ago that they
-// are not listed any more.
-func withToken(all []store.PartnerToken, t store.PartnerToken, now time.Time) (kept, gone []store.PartnerToken, err error) {
+// addToken adds t to the tokens of a partner. It drops the tokens that ended so
+// long ago that lists no longer show them, and those that ended before the last
+// 50. Errors: apierr.Conflict.
+func addToken(all []store.PartnerToken, t store.PartnerToken, now time.Time) (kept, dropped []store.PartnerToken, err error) {
 	live := 0
 	ended := 0
 	for _, old := range slices.Backward(all) {
 		switch {
 		case old.Live(now):
 			live++
-		case ended >= maxEnded || longEnded(old, now):
-			gone = append(gone, old)
+		case ended >= maxEnded || endedLongAgo(old, now):
+			dropped = append(dropped, old)
 			continue
 		default:
 			ended++
@@ -145,12 +148,12 @@ func withToken(all []store.PartnerToken, t store.PartnerToken, now time.Time) (k
 		return nil, nil, errTooMany
 	}
 	slices.Reverse(kept)
-	return append(kept, t), gone, nil
+	return append(kept, t), dropped, nil
 }
 
-// longEnded says whether the token ended so long ago that it is not listed any
-// more.
-func longEnded(t store.PartnerToken, now time.Time) bool {
+// endedLongAgo reports whether the token ended so long ago that lists no longer
+// show it.
+func endedLongAgo(t store.PartnerToken, now time.Time) bool {
 	end := t.ExpiresAt
 	if t.RevokedAt != nil && t.RevokedAt.Before(end) {
 		end = *t.RevokedAt
@@ -158,8 +161,8 @@ func longEnded(t store.PartnerToken, now time.Time) bool {
 	return now.Sub(end) > keepEnded
 }
 
-// RevokeToken ends one token of the partner at once, with all that were made
-// with it. Revoking one that has ended already is no error.
+// RevokeToken ends one token of the partner at once, and all tokens that were
+// made with it. Revoking a token that has already ended is no error.
 // Errors: apierr.NotFound.
 func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID string) error {
 	_, err := s.Registry.Change(ctx, registry.Step[store.Partner]{
@@ -184,8 +187,8 @@ func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID s
 	return err
 }
 
-// RevokePresented ends the partner token that somebody has in hand, whatever
-// has become of it. ok is false if it is none.
+// RevokePresented ends the partner token that somebody presented, live or not.
+// ok is false if it is no partner token of this server.
 func (s *Service) RevokePresented(ctx context.Context, by audit.Actor, presented string) (partnerID, tokenID string, ok bool, err error) {
 	t, err := s.o.Credentials.PartnerTokenOf(ctx, presented)
 	if err != nil || t.Token == nil {
@@ -194,9 +197,9 @@ func (s *Service) RevokePresented(ctx context.Context, by audit.Actor, presented
 	return t.Partner.ID, t.Token.ID, true, s.RevokeToken(ctx, by, t.Partner.ID, t.Token.ID)
 }
 
-// RevokeByID ends the partner token of that id. ok is false if there is none.
+// RevokeByID ends the partner token with that id. ok is false if there is none.
 func (s *Service) RevokeByID(ctx context.Context, by audit.Actor, tokenID string) (ok bool, err error) {
-	if len(tokenID) != tokenIDLength { // another token's jti
+	if len(tokenID) != tokenIDLength { // the jti of another kind of token
 		return false, nil
 	}
 	owner, err := s.o.Tokens.Get(ctx, tokenID)
@@ -212,21 +215,21 @@ func revoke(t *store.PartnerToken, by string, now time.Time) {
 	}
 }
 
-// endTokens revokes all of a partner's tokens.
-func endTokens(p *store.Partner, by string, now time.Time) {
+// revokeAll revokes all tokens in a partner's record.
+func revokeAll(p *store.Partner, by string, now time.Time) {
 	p.Tokens = slices.Clone(p.Tokens)
 	for i := range p.Tokens {
 		revoke(&p.Tokens[i], by, now)
 	}
 }
 
-// endAll ends every token of the partner, unless it is gone. The caller waits
-// for the other replicas.
-func (s *Service) endAll(ctx context.Context, by audit.Actor, id string) error {
+// revokeAllOf revokes every token of the partner, unless the partner is deleted.
+// The caller waits for the other replicas.
+func (s *Service) revokeAllOf(ctx context.Context, by audit.Actor, id string) error {
 	_, err := s.Registry.Change(ctx, registry.Step[store.Partner]{
 		By: by, Action: "void_tokens", ID: id, Unsettled: true,
 		Edit: func(p *store.Partner) error {
-			endTokens(p, by.Name, s.Registry.Now())
+			revokeAll(p, by.Name, s.Registry.Now())
 			p.Unannounced = true
 			return nil
 		},
@@ -234,9 +237,9 @@ func (s *Service) endAll(ctx context.Context, by audit.Actor, id string) error {
 	return ignoreNotFound(err)
 }
 
-// forgetTokens removes what says whose the tokens are.
-func (s *Service) forgetTokens(ctx context.Context, gone []store.PartnerToken) error {
-	for _, t := range gone {
+// deleteOwners deletes the records that say which partner owns the tokens.
+func (s *Service) deleteOwners(ctx context.Context, tokens []store.PartnerToken) error {
+	for _, t := range tokens {
 		if err := ignoreNotFound(s.o.Tokens.Delete(ctx, t.ID, 1)); err != nil {
 			return err
 		}

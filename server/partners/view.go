@@ -8,11 +8,11 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// View is a partner as the admin API and the audit show it. Times are UTC.
+// View is a partner as the admin API and the audit log show it. Times are UTC.
 type View struct {
 	PartnerID     string     `json:"partner_id"`
 	Name          string     `json:"name"`
-	Scope         string     `json:"scope"` // that orgs may grant it
+	Scope         string     `json:"scope"` // what orgs may grant it
 	Active        bool       `json:"active"`
 	DeactivatedAt *time.Time `json:"deactivated_at"`
 	CreatedAt     time.Time  `json:"created_at"`
@@ -27,20 +27,20 @@ func view(p store.Partner) View {
 	}
 }
 
-// Spec is what an operator gives of a partner.
+// Spec is what an operator sends to put a partner.
 type Spec struct {
 	Name  string `json:"name"`
 	Scope string `json:"scope"`
 }
 
-// GrantView is what an org allows a partner.
+// GrantView is what an org grants a partner. Times are UTC.
 type GrantView struct {
 	PartnerID string     `json:"partner_id"`
 	OrgID     string     `json:"org_id"`
 	Scope     string     `json:"scope"`
-	Endpoints []string   `json:"endpoints"`       // none: all
+	Endpoints []string   `json:"endpoints"`       // empty: all
 	Until     *time.Time `json:"until"`           // null: until it is withdrawn
-	State     State      `json:"state,omitempty"` // whether it holds now; not in the audit
+	State     State      `json:"state,omitempty"` // at the time of the response; not in the audit log
 	CreatedAt time.Time  `json:"created_at"`
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   uint64     `json:"version"`
@@ -48,38 +48,23 @@ type GrantView struct {
 
 func viewGrant(g store.Grant) GrantView {
 	return GrantView{
-		PartnerID: g.PartnerID, OrgID: g.OrgID, Scope: scopes.Join(g.Scopes), Endpoints: list(g.Endpoints), Until: g.Until,
+		PartnerID: g.PartnerID, OrgID: g.OrgID, Scope: scopes.Join(g.Scopes), Endpoints: orEmpty(g.Endpoints), Until: g.Until,
 		CreatedAt: g.CreatedAt, UpdatedAt: g.UpdatedAt, Version: g.Version,
 	}
 }
 
-// State is whether a grant holds, or why not.
-type State string
-
-// The states.
-const (
-	Active             State = "active"
-	Expired            State = "expired"
-	Withdrawn          State = "withdrawn" // not wholly yet: withdraw it again
-	PartnerDeactivated State = "partner_deactivated"
-	OrgDeactivated     State = "org_deactivated"
-	OrgDeleted         State = "org_deleted"
-	MadeAnew           State = "made_anew" // the org is another one of the same id (or the partner, but that is not shown): grant again
-	NoScope            State = "no_scope"  // nothing that was granted may be used any more
-)
-
-// GrantSpec is what an operator gives of a grant.
+// GrantSpec is what an operator sends to put a grant.
 type GrantSpec struct {
 	Scope     string   `json:"scope"`
 	Endpoints []string `json:"endpoints"`
 	Until     *string  `json:"until"` // RFC 3339; null: until it is withdrawn
 }
 
-// TokenView is a partner token as it is listed; absent values are null.
+// TokenView is a partner token as lists show it; absent values are null.
 type TokenView struct {
 	ID        string     `json:"token_id"`
 	Name      string     `json:"name"`
-	SourceIPs []string   `json:"source_ips"` // none: from anywhere
+	SourceIPs []string   `json:"source_ips"` // empty: from anywhere
 	Active    bool       `json:"active"`
 	CreatedBy string     `json:"created_by"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -91,7 +76,7 @@ type TokenView struct {
 
 func viewToken(t store.PartnerToken, now time.Time) TokenView {
 	v := TokenView{
-		ID: t.ID, Name: t.Name, SourceIPs: list(t.SourceIPs), Active: t.Live(now), CreatedBy: t.CreatedBy,
+		ID: t.ID, Name: t.Name, SourceIPs: orEmpty(t.SourceIPs), Active: t.Live(now), CreatedBy: t.CreatedBy,
 		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: t.RevokedAt,
 	}
 	if t.RevokedAt != nil {
@@ -100,14 +85,14 @@ func viewToken(t store.PartnerToken, now time.Time) TokenView {
 	return v
 }
 
-// TokenSpec is what an operator gives of a partner token.
+// TokenSpec is what an operator sends to create a partner token.
 type TokenSpec struct {
 	Name      string   `json:"name"`
 	Lifetime  *string  `json:"lifetime"`   // such as 90d; null: 90 days
-	SourceIPs []string `json:"source_ips"` // none: from anywhere
+	SourceIPs []string `json:"source_ips"` // empty: from anywhere
 }
 
-// CreatedToken is a new partner token: the only time it is shown.
+// CreatedToken is a new partner token. The token is shown only here.
 type CreatedToken struct {
 	Token     string    `json:"token"`
 	ID        string    `json:"token_id"`
@@ -117,7 +102,8 @@ type CreatedToken struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-func list(l []string) []string {
+// orEmpty returns l, or an empty list that JSON does not write as null.
+func orEmpty(l []string) []string {
 	if l == nil {
 		return []string{}
 	}

@@ -34,8 +34,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Two numbers in one text would be a message to somebody else than the one
-// that was compared.
+// TestParseTakesOneNumber checks that a text with two numbers is refused: the
+// message could go to another number than the one that was compared.
 func TestParseTakesOneNumber(t *testing.T) {
 	for _, in := range []string{"+15555550136/7", "+15555550136 +15555550137", "+15555550136/+15555550137", "+15555550136+7"} {
 		if got, err := phone.Parse(in); err == nil {
@@ -80,8 +80,8 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// What is parsed stays itself, so that numbers can be compared as texts; a
-// masked one never shows more than the last four digits.
+// FuzzParse checks that a parsed number is parsed to itself, so that numbers can be
+// compared as texts, and that a masked one shows at most its last four digits.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"+15555550136", "+1 (555) 555-0136", "+44 (0)20 7946 0018", "+34612345678", "+39 06 698 1234", "+800 1234 5678", "+0", "+1/2", "+(1)", "++", "", "+88000000000", "+4900", "+8110000000000000"} {
 		f.Add(s)
@@ -98,7 +98,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse(%q) = %q, which is not E.164", s, e164)
 		}
 		if again, err := phone.Parse(e164); again != e164 || err != nil {
-			t.Fatalf("Parse(%q) = %q, whose own is %q, %v", s, e164, again, err)
+			t.Fatalf("Parse(%q) = %q, which is parsed to %q, %v", s, e164, again, err)
 		}
 		masked := phone.Mask(e164)
 		if got := strings.Trim(masked, "+*"); len(got) > 4 || !strings.HasSuffix(e164, got) {

@@ -22,52 +22,52 @@ const (
 // CodesOptions are what a Codes needs.
 type CodesOptions struct {
 	Store                                    store.Limits
-	Key                                      []byte // as of Failures
+	Key                                      []byte // as in Options
 	PerPhone, PerCustomer, PerClient, PerOrg Limit
 	Hit                                      func(limit string)
 }
 
-// Codes bounds how many verification codes are sent, over all replicas: each
-// costs money, and reaches a person's telephone.
+// Codes limits how many verification codes are sent, over all replicas: each costs
+// money and reaches a person's phone.
 type Codes struct{ o CodesOptions }
 
-// NewCodes makes a Codes.
+// NewCodes returns a Codes.
 func NewCodes(o CodesOptions) *Codes { return &Codes{o} }
 
-// For says to whom a code goes, and for whom.
-type For struct{ Phone, CustomerID, ClientID, OrgID string }
+// CodeRequest says where a code is sent, and for which customer, client and org.
+type CodeRequest struct{ Phone, CustomerID, ClientID, OrgID string }
 
-// giveBack bounds how long giving back may take.
-const giveBack = 2 * time.Second
+// giveBackTimeout is how long giving a count back may take.
+const giveBackTimeout = 2 * time.Second
 
-// Take counts a code, and answers how long the caller is to wait if one of
-// the limits is reached; then it is not counted anywhere. It fails closed: a
-// code that cannot be counted is not to be sent. Errors: store.ErrUnavailable.
-func (c *Codes) Take(ctx context.Context, f For) (wait time.Duration, err error) {
-	limits := c.counters(f)
+// TakeCode counts a code. If one of the limits is reached, it counts the code
+// nowhere and returns how long the caller must wait. It fails closed: after an
+// error the caller must not send the code. Errors: store.ErrUnavailable.
+func (c *Codes) TakeCode(ctx context.Context, r CodeRequest) (wait time.Duration, err error) {
+	limits := c.counters(r)
 	if len(limits) == 0 {
 		return 0, nil
 	}
-	// Who is over a limit already does not touch the others, which other
-	// customers share.
+	// A request that is already over one limit must not add to the others, which
+	// other customers share.
 	counts, err := c.add(ctx, limits, 0)
 	if err != nil {
 		return 0, err
 	}
-	if wait = c.wait(limits, counts, 1); wait > 0 {
+	if wait = c.longestWait(limits, counts, 1); wait > 0 {
 		return wait, nil
 	}
 	if counts, err = c.add(ctx, limits, 1); err != nil {
 		return 0, err
 	}
-	if wait = c.wait(limits, counts, 0); wait > 0 {
-		err = c.back(ctx, limits, counts)
+	if wait = c.longestWait(limits, counts, 0); wait > 0 {
+		err = c.giveBack(ctx, limits, counts)
 	}
 	return wait, err
 }
 
-// wait answers how long until there is room for more again.
-func (c *Codes) wait(limits []counted, counts []store.Count, more int64) (wait time.Duration) {
+// longestWait returns how long until every limit has room for more again.
+func (c *Codes) longestWait(limits []counted, counts []store.Count, more int64) (wait time.Duration) {
 	for i, l := range limits {
 		if counts[i].N+more > int64(l.limit.Count) {
 			wait = max(wait, counts[i].Left, time.Second)
@@ -77,20 +77,20 @@ func (c *Codes) wait(limits []counted, counts []store.Count, more int64) (wait t
 	return wait
 }
 
-// back gives back what was refused, also if the caller is gone. A counter that
-// is about to end is left to that: what is given back after its end would be
-// taken off the next one, which would let more through than its limit.
-func (c *Codes) back(ctx context.Context, limits []counted, counts []store.Count) error {
+// giveBack takes a refused code off the counters, even if the caller is gone. It
+// leaves out a counter that is about to end: after its end, the code would be
+// taken off the next one, which would then allow more than its limit.
+func (c *Codes) giveBack(ctx context.Context, limits []counted, counts []store.Count) error {
 	var lasting []counted
 	for i, l := range limits {
-		if counts[i].Left > 2*giveBack {
+		if counts[i].Left > 2*giveBackTimeout {
 			lasting = append(lasting, l)
 		}
 	}
 	if len(lasting) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTimeout)
 	defer cancel()
 	_, err := c.add(ctx, lasting, -1)
 	return err
@@ -104,13 +104,13 @@ func (c *Codes) add(ctx context.Context, limits []counted, n int64) ([]store.Cou
 	return c.o.Store.AddHits(ctx, hits...)
 }
 
-func (c *Codes) counters(f For) []counted {
+func (c *Codes) counters(r CodeRequest) []counted {
 	all := make([]counted, 0, 4)
 	for _, l := range []counted{
-		{CodesPerPhone, f.Phone, c.o.PerPhone},
-		{CodesPerCustomer, f.CustomerID, c.o.PerCustomer},
-		{CodesPerClient, f.ClientID, c.o.PerClient},
-		{CodesPerOrg, f.OrgID, c.o.PerOrg},
+		{CodesPerPhone, r.Phone, c.o.PerPhone},
+		{CodesPerCustomer, r.CustomerID, c.o.PerCustomer},
+		{CodesPerClient, r.ClientID, c.o.PerClient},
+		{CodesPerOrg, r.OrgID, c.o.PerOrg},
 	} {
 		if l.limit.Count > 0 {
 			l.key = c.key(l.name, l.key)
@@ -120,9 +120,10 @@ func (c *Codes) counters(f For) []counted {
 	return all
 }
 
-// key names a counter without the identity that it counts. There are as many
-// as there are phones, customers, clients and orgs that asked lately: those
-// are the operator's own, so they need no buckets, and none shares another's.
+// key returns the name of a counter, which hides the identity that it counts.
+// There is one counter for each phone, customer, client and org of the current
+// window. They are all known to the operator, so they need no buckets, and no two
+// share a counter.
 func (c *Codes) key(limit, id string) string {
 	m := hmac.New(sha256.New, c.o.Key)
 	m.Write([]byte(limit + " " + id))

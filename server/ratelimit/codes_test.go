@@ -14,8 +14,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// codes are limits of 2 codes to a phone, 3 for a customer, 4 for a client and
-// 5 for an org.
+// codes returns limits of 2 codes for a phone, 3 for a customer, 4 for a client
+// and 5 for an org.
 func (w *world) codes() *ratelimit.Codes {
 	return ratelimit.NewCodes(ratelimit.CodesOptions{
 		Store: w.store, Key: []byte("key"), Hit: func(limit string) { w.hits[limit]++ },
@@ -26,10 +26,10 @@ func (w *world) codes() *ratelimit.Codes {
 	})
 }
 
-// taken says whether the code may be sent.
+// taken reports whether the code may be sent.
 func taken(t *testing.T, c *ratelimit.Codes, phone, customer, client string) bool {
 	t.Helper()
-	wait, err := c.Take(t.Context(), ratelimit.For{Phone: phone, CustomerID: customer, ClientID: client, OrgID: "acme"})
+	wait, err := c.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: phone, CustomerID: customer, ClientID: client, OrgID: "acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,26 +41,26 @@ func TestCodesAreBoundedByEachLimit(t *testing.T) {
 		limit string
 		most  int
 		wait  time.Duration
-		ask   func(i int) ratelimit.For
+		ask   func(i int) ratelimit.CodeRequest
 	}{
-		{ratelimit.CodesPerPhone, 2, 10 * time.Minute, func(i int) ratelimit.For {
-			return ratelimit.For{Phone: "+1", CustomerID: string(rune('a' + i)), ClientID: string(rune('a' + i)), OrgID: string(rune('a' + i))}
+		{ratelimit.CodesPerPhone, 2, 10 * time.Minute, func(i int) ratelimit.CodeRequest {
+			return ratelimit.CodeRequest{Phone: "+1", CustomerID: string(rune('a' + i)), ClientID: string(rune('a' + i)), OrgID: string(rune('a' + i))}
 		}},
-		{ratelimit.CodesPerCustomer, 3, 24 * time.Hour, func(i int) ratelimit.For {
-			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: "1", ClientID: string(rune('a' + i)), OrgID: string(rune('a' + i))}
+		{ratelimit.CodesPerCustomer, 3, 24 * time.Hour, func(i int) ratelimit.CodeRequest {
+			return ratelimit.CodeRequest{Phone: string(rune('a' + i)), CustomerID: "1", ClientID: string(rune('a' + i)), OrgID: string(rune('a' + i))}
 		}},
-		{ratelimit.CodesPerClient, 4, time.Hour, func(i int) ratelimit.For {
-			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: string(rune('a' + i)), ClientID: "1", OrgID: string(rune('a' + i))}
+		{ratelimit.CodesPerClient, 4, time.Hour, func(i int) ratelimit.CodeRequest {
+			return ratelimit.CodeRequest{Phone: string(rune('a' + i)), CustomerID: string(rune('a' + i)), ClientID: "1", OrgID: string(rune('a' + i))}
 		}},
-		{ratelimit.CodesPerOrg, 5, 24 * time.Hour, func(i int) ratelimit.For {
-			return ratelimit.For{Phone: string(rune('a' + i)), CustomerID: string(rune('a' + i)), ClientID: string(rune('a' + i)), OrgID: "1"}
+		{ratelimit.CodesPerOrg, 5, 24 * time.Hour, func(i int) ratelimit.CodeRequest {
+			return ratelimit.CodeRequest{Phone: string(rune('a' + i)), CustomerID: string(rune('a' + i)), ClientID: string(rune('a' + i)), OrgID: "1"}
 		}},
 	} {
 		t.Run(c.limit, func(t *testing.T) {
 			w := newWorld(t)
 			codes := w.codes()
 			for i := range 10 {
-				wait, err := codes.Take(t.Context(), c.ask(i))
+				wait, err := codes.TakeCode(t.Context(), c.ask(i))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -72,15 +72,15 @@ func TestCodesAreBoundedByEachLimit(t *testing.T) {
 				t.Errorf("hits (-want +got):\n%s", diff)
 			}
 			w.clock.Advance(c.wait)
-			if wait, err := codes.Take(t.Context(), c.ask(0)); wait != 0 || err != nil {
+			if wait, err := codes.TakeCode(t.Context(), c.ask(0)); wait != 0 || err != nil {
 				t.Errorf("after the window: %v, %v", wait, err)
 			}
 		})
 	}
 }
 
-// What one limit refuses is counted by none: who asks in vain does not use up
-// what others may have.
+// TestRefusedCodeIsCountedNowhere checks that no limit counts a code that another
+// limit refuses: a refused request must not use up what others may have.
 func TestRefusedCodeIsCountedNowhere(t *testing.T) {
 	w := newWorld(t)
 	codes := w.codes()
@@ -110,7 +110,7 @@ func TestCodesAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			wait, err := c.Take(t.Context(), ratelimit.For{Phone: "+1"})
+			wait, err := c.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: "+1"})
 			if err != nil {
 				t.Error(err)
 			} else if wait == 0 {
@@ -124,21 +124,22 @@ func TestCodesAtOnce(t *testing.T) {
 	}
 }
 
-// Codes that cannot be counted are not sent; without limits nothing is asked.
+// TestCodesWithoutTheStore checks that a code which cannot be counted is refused,
+// and that without limits the store is not used.
 func TestCodesWithoutTheStore(t *testing.T) {
 	w := newWorld(t)
 	w.store.Fail("AddHits", store.ErrUnavailable)
-	if _, err := w.codes().Take(t.Context(), ratelimit.For{Phone: "+1"}); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := w.codes().TakeCode(t.Context(), ratelimit.CodeRequest{Phone: "+1"}); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error %v", err)
 	}
 	none := ratelimit.NewCodes(ratelimit.CodesOptions{Store: w.store})
-	if wait, err := none.Take(t.Context(), ratelimit.For{Phone: "+1"}); wait != 0 || err != nil {
+	if wait, err := none.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: "+1"}); wait != 0 || err != nil {
 		t.Errorf("without limits: %v, %v", wait, err)
 	}
 }
 
-// Limits of a kind do not meet those of another with the same name, and no
-// key holds whom it counts.
+// TestCodeCountersAreApart checks that the four limits count the same name
+// separately.
 func TestCodeCountersAreApart(t *testing.T) {
 	w := newWorld(t)
 	keys := recordedKeys{Limits: w.store}
@@ -148,7 +149,7 @@ func TestCodeCountersAreApart(t *testing.T) {
 		PerClient: ratelimit.Limit{Count: 1, Per: time.Hour}, PerOrg: ratelimit.Limit{Count: 1, Per: time.Hour},
 	})
 	const same = "+15555550136"
-	if wait, err := codes.Take(t.Context(), ratelimit.For{Phone: same, CustomerID: same, ClientID: same, OrgID: same}); wait != 0 || err != nil {
+	if wait, err := codes.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: same, CustomerID: same, ClientID: same, OrgID: same}); wait != 0 || err != nil {
 		t.Errorf("%v, %v", wait, err)
 	}
 	if len(keys.seen) != 4 {

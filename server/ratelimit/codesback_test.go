@@ -11,7 +11,7 @@ import (
 	"github.com/grantd/grantd/store/storetest"
 )
 
-// watched calls after when counters were added to, or asked.
+// watched calls after whenever counters were added to or read.
 type watched struct {
 	store.Limits
 	after func(n int64)
@@ -40,11 +40,11 @@ func newCodes(t *testing.T, o ratelimit.CodesOptions, clock *storetest.Clock) (*
 	return ratelimit.NewCodes(o), w
 }
 
-// sent answers how many of n codes are let through.
-func sent(t *testing.T, c *ratelimit.Codes, f ratelimit.For, n int) (sent int) {
+// sent returns how many of n codes are allowed.
+func sent(t *testing.T, c *ratelimit.Codes, f ratelimit.CodeRequest, n int) (sent int) {
 	t.Helper()
 	for range n {
-		wait, err := c.Take(t.Context(), f)
+		wait, err := c.TakeCode(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,29 +55,30 @@ func sent(t *testing.T, c *ratelimit.Codes, f ratelimit.For, n int) (sent int) {
 	return sent
 }
 
-// One customer who is refused takes nothing from the others of his org, also
-// if he hangs up in the middle of it.
+// TestCodesRefusedCostOthersNothing checks that a customer who is refused uses up
+// nothing that the others of their org may have, even if they hang up meanwhile.
 func TestCodesRefusedCostOthersNothing(t *testing.T) {
 	clock := storetest.NewClock()
 	c, store := newCodes(t, ratelimit.CodesOptions{
 		PerCustomer: ratelimit.Limit{Count: 1, Per: time.Hour}, PerOrg: ratelimit.Limit{Count: 10, Per: time.Hour},
 	}, clock)
-	greedy, other := ratelimit.For{CustomerID: "greedy", OrgID: "o"}, ratelimit.For{CustomerID: "other", OrgID: "o"}
+	greedy, other := ratelimit.CodeRequest{CustomerID: "greedy", OrgID: "o"}, ratelimit.CodeRequest{CustomerID: "other", OrgID: "o"}
 	sent(t, c, greedy, 1)
 	for range 20 {
 		ctx, hangUp := context.WithCancel(t.Context())
 		store.after = func(int64) { hangUp() }
-		_, _ = c.Take(ctx, greedy)
+		_, _ = c.TakeCode(ctx, greedy)
 	}
-	// The same for those who were let in together, and passed the limit together.
+	// The same if two requests at once were both under the limit and exceed it
+	// together.
 	ctx, hangUp := context.WithCancel(t.Context())
-	rival := ratelimit.For{CustomerID: "rival", OrgID: "o"}
+	rival := ratelimit.CodeRequest{CustomerID: "rival", OrgID: "o"}
 	store.after = func(int64) {
 		store.after = nil
 		sent(t, c, rival, 1)
 		store.after = func(int64) { hangUp() }
 	}
-	if wait, err := c.Take(ctx, rival); wait == 0 || err != nil {
+	if wait, err := c.TakeCode(ctx, rival); wait == 0 || err != nil {
 		t.Errorf("wait %s, error %v", wait, err)
 	}
 	store.after = nil
@@ -86,23 +87,23 @@ func TestCodesRefusedCostOthersNothing(t *testing.T) {
 	}
 	left := 0
 	for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
-		left += sent(t, c, ratelimit.For{CustomerID: id, OrgID: "o"}, 1)
+		left += sent(t, c, ratelimit.CodeRequest{CustomerID: id, OrgID: "o"}, 1)
 	}
 	if left != 7 { // of 10: greedy, rival and other had one each
 		t.Errorf("the org had %d more", left)
 	}
 }
 
-// What is given back when a window has just ended does not make the next one
-// larger.
+// TestCodesGivenBackAfterTheEnd checks that a code which is given back just after
+// the end of a window does not make the next window larger.
 func TestCodesGivenBackAfterTheEnd(t *testing.T) {
 	clock := storetest.NewClock()
 	c, store := newCodes(t, ratelimit.CodesOptions{PerPhone: ratelimit.Limit{Count: 5, Per: 10 * time.Minute}}, clock)
-	f := ratelimit.For{Phone: "+15555550136"}
+	f := ratelimit.CodeRequest{Phone: "+15555550136"}
 	sent(t, c, f, 4)
 	clock.Advance(10*time.Minute - time.Millisecond)
-	// Another takes the last one between asking and counting, and the window
-	// ends between counting and giving back.
+	// Another request takes the last code between the check and the count, and
+	// the window ends between the count and giving back.
 	store.after = func(int64) {
 		store.after = nil
 		sent(t, c, f, 1)

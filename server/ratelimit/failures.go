@@ -1,7 +1,8 @@
-// Package ratelimit slows down who guesses: failed client authentication per
-// client and address and per address, counted over all replicas (RFC 6749
-// §2.3.1), and the issue quota of a client. It decides how many; what is
-// counted and what a refusal looks like is its callers'.
+// Package ratelimit counts over all replicas and refuses what is too much: failed
+// client authentication, per client and address and per address, so that secrets
+// cannot be guessed (RFC 6749 §2.3.1); tokens that a client or partner makes;
+// verification codes that are sent. Its callers decide what to count and what a
+// refusal looks like.
 package ratelimit
 
 import (
@@ -23,7 +24,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Limit is how many are let through in a window; Count 0 switches it off.
+// Limit is how many are allowed in a window of Per; Count 0 switches it off.
 type Limit struct {
 	Count int
 	Per   time.Duration
@@ -39,18 +40,18 @@ const (
 	OnBehalfTokensPerPartner = "on_behalf_tokens_per_partner"
 )
 
-// buckets bounds how many counters one limit has in the store: identities are
-// hashed into this many. Two that meet share a count, which can only refuse
-// too early, and never a right generated secret.
+// buckets is how many counters one limit may have in the store: identities are
+// hashed into this many. Two identities in one bucket share a count, which can
+// only refuse too early, and never refuses a right generated secret.
 const buckets = 1 << 18
 
-// maxBlocked bounds what this replica remembers of refusals.
+// maxBlocked is how many refusals this replica remembers.
 const maxBlocked = 100_000
 
 // Options are what Failures needs.
 type Options struct {
 	Store store.Limits
-	// Key hides identities in the store: one for all replicas.
+	// Key hides identities in the store; all replicas have the same.
 	Key                 []byte
 	PerClientAndAddress Limit
 	PerAddress          Limit
@@ -62,20 +63,20 @@ type Options struct {
 // Failures counts failed authentication.
 type Failures struct {
 	o       Options
-	blocked *otter.Cache[string, time.Time] // counter → until when it is full
+	blocked *otter.Cache[string, time.Time] // counter → when it is no longer full
 	sums    sync.Pool                       // of *keyedSum
-	// failing and asking share what is counted and what is only asked, by the
-	// one or two counters of an attempt.
-	failing, asking coalesce.Group[[2]string, []store.Count]
+	// adding and reading coalesce concurrent attempts that add to the same one
+	// or two counters, and those that only read them.
+	adding, reading coalesce.Group[[2]string, []store.Count]
 }
 
-// keyedSum is an HMAC under the key, with room for what it takes and gives.
+// keyedSum is an HMAC under the key, with room for its input and output.
 type keyedSum struct {
 	hmac hash.Hash
 	room []byte
 }
 
-// NewFailures makes a Failures.
+// NewFailures returns a Failures.
 func NewFailures(o Options) *Failures {
 	return &Failures{
 		o:       o,
@@ -91,9 +92,9 @@ type counted struct {
 	limit Limit
 }
 
-// Blocked answers how long the client id from the address is refused, as far
-// as this replica knows; 0 if it is not. It asks nobody.
-func (f *Failures) Blocked(clientID string, from netip.Addr) time.Duration {
+// CheckLocal returns how long the client id from the address must wait, as far as
+// this replica knows; 0: not at all. It does not ask the store.
+func (f *Failures) CheckLocal(clientID string, from netip.Addr) time.Duration {
 	now := f.o.Now()
 	var longest time.Duration
 	for _, c := range f.counters(clientID, from) {
@@ -105,17 +106,16 @@ func (f *Failures) Blocked(clientID string, from netip.Addr) time.Duration {
 	return longest
 }
 
-// Full is Blocked with the counters of all replicas: one round trip. It is
-// asked before a slow hash is computed.
-func (f *Failures) Full(ctx context.Context, clientID string, from netip.Addr) time.Duration {
+// CheckShared is CheckLocal with the counts of all replicas, in one round trip. It
+// is called before a slow hash is computed.
+func (f *Failures) CheckShared(ctx context.Context, clientID string, from netip.Addr) time.Duration {
 	return f.add(ctx, clientID, from, 0)
 }
 
-// Failed counts a failure and answers how long the caller is to wait if that
-// made too many, 0 if not. A limiter that cannot reach the store refuses
-// nobody: the attempt has failed anyway, and generated secrets cannot be
-// guessed.
-func (f *Failures) Failed(ctx context.Context, clientID string, from netip.Addr) time.Duration {
+// RecordFailure counts a failure, and returns how long the caller must wait if
+// there are too many, or 0. If the store cannot be reached, it returns 0: the
+// attempt has failed anyway, and generated secrets cannot be guessed.
+func (f *Failures) RecordFailure(ctx context.Context, clientID string, from netip.Addr) time.Duration {
 	return f.add(ctx, clientID, from, 1)
 }
 
@@ -131,8 +131,8 @@ func (f *Failures) add(ctx context.Context, clientID string, from netip.Addr, n 
 	}
 	var longest time.Duration
 	for i, c := range counters {
-		// The failures that the limit allows are answered as failures; one
-		// more is refused for what is left of the window.
+		// The failures that the limit allows are reported as failures. One more
+		// is refused until the window ends.
 		if counts[i].N < int64(c.limit.Count)+n || counts[i].Left <= 0 {
 			continue
 		}
@@ -143,9 +143,9 @@ func (f *Failures) add(ctx context.Context, clientID string, from netip.Addr, n 
 	return longest
 }
 
-// count adds n to each counter and answers where they stand. Whoever guesses
-// touches the same counters again and again: what comes at the same time is
-// added at once, and each attempt still has a count of its own.
+// count adds n to each counter and returns their values. Somebody who guesses adds
+// to the same counters again and again, so attempts at the same time share one
+// round trip; each still gets the count that it would have had alone.
 func (f *Failures) count(ctx context.Context, counters []counted, n int64) ([]store.Count, error) {
 	key := [2]string{0: counters[0].key}
 	if len(counters) > 1 {
@@ -159,12 +159,12 @@ func (f *Failures) count(ctx context.Context, counters []counted, n int64) ([]st
 		}
 		return f.o.Store.AddHits(shared, hits...)
 	}
-	group := &f.failing
+	group := &f.adding
 	if n == 0 {
-		group = &f.asking
+		group = &f.reading
 	}
-	// The store's time-outs bound it, not the caller, who could leave to have
-	// a guess looked at that was one too many.
+	// Only the store's timeouts end this, not the caller: by leaving, they could
+	// have one guess too many checked.
 	all, attempts, place, err := group.Do(shared, key, add)
 	if err != nil {
 		return nil, err
@@ -203,8 +203,8 @@ func (f *Failures) key(kind, clientID, network string) string {
 	return kind + strconv.FormatUint(uint64(bucket), 36)
 }
 
-// Network answers what counts as one address: an IPv4 address, or the /64 of
-// an IPv6 address, which one customer of a provider has all of.
+// Network returns what counts as one address: an IPv4 address, or the /64 of an
+// IPv6 address, all of which a provider gives to one customer.
 func Network(a netip.Addr) string {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {

@@ -34,7 +34,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// replica is one of several that share the store.
+// replica returns one of several replicas that share the store.
 func (w *world) replica(perClient, perAddress int) *ratelimit.Failures {
 	return ratelimit.NewFailures(ratelimit.Options{
 		Store: w.store, Key: []byte("key"), Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
@@ -50,24 +50,24 @@ func TestFailuresAreRefusedAfterTheLimit(t *testing.T) {
 	w := newWorld(t)
 	f := w.replica(20, 300)
 	for i := range 20 {
-		if wait := f.Failed(t.Context(), "billing", here); wait != 0 {
+		if wait := f.RecordFailure(t.Context(), "billing", here); wait != 0 {
 			t.Fatalf("failure %d is refused for %v", i+1, wait)
 		}
 	}
-	if wait := f.Full(t.Context(), "billing", here); wait == 0 {
+	if wait := f.CheckShared(t.Context(), "billing", here); wait == 0 {
 		t.Error("a slow hash would be computed after the last allowed failure")
 	}
-	if wait := f.Failed(t.Context(), "billing", here); wait <= 0 || wait > time.Minute {
+	if wait := f.RecordFailure(t.Context(), "billing", here); wait <= 0 || wait > time.Minute {
 		t.Errorf("failure 21: wait %v", wait)
 	}
-	if f.Blocked("billing", here) == 0 {
+	if f.CheckLocal("billing", here) == 0 {
 		t.Error("not remembered")
 	}
-	if f.Blocked("billing", elsewhere) != 0 || f.Blocked("shipping", here) != 0 {
+	if f.CheckLocal("billing", elsewhere) != 0 || f.CheckLocal("shipping", here) != 0 {
 		t.Error("another address or client is refused too")
 	}
 	w.clock.Advance(61 * time.Second)
-	if f.Blocked("billing", here) != 0 || f.Failed(t.Context(), "billing", here) != 0 {
+	if f.CheckLocal("billing", here) != 0 || f.RecordFailure(t.Context(), "billing", here) != 0 {
 		t.Error("still refused after the window")
 	}
 	if w.hits[ratelimit.PerClientAndAddress] == 0 {
@@ -79,11 +79,11 @@ func TestReplicasShareTheCount(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.replica(20, 0), w.replica(20, 0)
 	for range 10 {
-		a.Failed(t.Context(), "billing", here)
-		b.Failed(t.Context(), "billing", here)
+		a.RecordFailure(t.Context(), "billing", here)
+		b.RecordFailure(t.Context(), "billing", here)
 	}
-	if a.Failed(t.Context(), "billing", here) == 0 || b.Failed(t.Context(), "billing", here) == 0 {
-		t.Error("each replica has a count of its own")
+	if a.RecordFailure(t.Context(), "billing", here) == 0 || b.RecordFailure(t.Context(), "billing", here) == 0 {
+		t.Error("each replica counts for itself")
 	}
 }
 
@@ -91,11 +91,11 @@ func TestAnAddressThatTriesManyClients(t *testing.T) {
 	w := newWorld(t)
 	f := w.replica(20, 30)
 	for i := range 30 {
-		if f.Failed(t.Context(), fmt.Sprint("client", i), here) != 0 {
+		if f.RecordFailure(t.Context(), fmt.Sprint("client", i), here) != 0 {
 			t.Fatalf("failure %d is refused", i+1)
 		}
 	}
-	if f.Failed(t.Context(), "one-more", here) == 0 {
+	if f.RecordFailure(t.Context(), "one-more", here) == 0 {
 		t.Error("failure 31 of the address is not refused")
 	}
 }
@@ -103,7 +103,7 @@ func TestAnAddressThatTriesManyClients(t *testing.T) {
 func TestZeroSwitchesOff(t *testing.T) {
 	f := newWorld(t).replica(0, 0)
 	for range 1000 {
-		if f.Failed(t.Context(), "billing", here) != 0 {
+		if f.RecordFailure(t.Context(), "billing", here) != 0 {
 			t.Fatal("refused")
 		}
 	}
@@ -114,7 +114,7 @@ func TestAStoreThatIsDownRefusesNobody(t *testing.T) {
 	w.store.Fail("AddHits", store.ErrUnavailable)
 	f := w.replica(1, 1)
 	for range 5 {
-		if f.Failed(t.Context(), "billing", here) != 0 {
+		if f.RecordFailure(t.Context(), "billing", here) != 0 {
 			t.Fatal("refused")
 		}
 	}
@@ -138,8 +138,8 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// Whatever is tried, from wherever: the store holds a bounded set of
-// counters, whose names are no identities.
+// TestCountersAreBounded checks that the store holds a bounded set of counters
+// whatever is tried from wherever, and that their names are no identities.
 func TestCountersAreBounded(t *testing.T) {
 	w := newWorld(t)
 	counters := map[string]bool{}
@@ -149,20 +149,20 @@ func TestCountersAreBounded(t *testing.T) {
 		Hit: func(string) {},
 	})
 	for i := range 20_000 {
-		f.Failed(t.Context(), fmt.Sprint("client", i), netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}))
+		f.RecordFailure(t.Context(), fmt.Sprint("client", i), netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}))
 	}
 	for key := range counters {
 		n, err := strconv.ParseUint(key[1:], 36, 64)
 		if (key[0] != 'c' && key[0] != 'a') || err != nil || n >= 1<<18 {
-			t.Fatalf("counter %q is not of the bounded set", key)
+			t.Fatalf("counter %q is not in the bounded set", key)
 		}
 	}
 	if len(counters) < 20_000 {
-		t.Errorf("only %d counters for 40,000 identities: they meet too often", len(counters))
+		t.Errorf("only %d counters for 40,000 identities: they collide too often", len(counters))
 	}
 }
 
-// countedKeys notes the names of counters, and counts nothing.
+// countedKeys records the names of counters, and counts nothing.
 type countedKeys struct {
 	store.Limits
 	keys map[string]bool
@@ -175,24 +175,25 @@ func (c countedKeys) AddHits(_ context.Context, hits ...store.Hit) ([]store.Coun
 	return make([]store.Count, len(hits)), nil
 }
 
-// TestWhoLeavesIsCountedAndTold: a caller that hangs up while the limits are
-// asked is refused all the same, or it could have each guess looked at.
-func TestWhoLeavesIsCountedAndTold(t *testing.T) {
+// TestCallersThatLeaveAreCounted checks that a caller who hangs up during the check
+// is counted and refused like any other: otherwise each of their guesses would be
+// checked.
+func TestCallersThatLeaveAreCounted(t *testing.T) {
 	w := newWorld(t)
 	f, other := w.replica(3, 0), w.replica(3, 0)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for i := range 3 {
-		if wait := f.Failed(gone, "billing", here); wait != 0 {
+		if wait := f.RecordFailure(gone, "billing", here); wait != 0 {
 			t.Fatalf("failure %d: wait %v", i+1, wait)
 		}
 	}
 	for name, replica := range map[string]*ratelimit.Failures{"here": f, "at another replica": other} {
-		if replica.Full(gone, "billing", here) == 0 {
-			t.Errorf("%s, who has gone is let through to a hash", name)
+		if replica.CheckShared(gone, "billing", here) == 0 {
+			t.Errorf("%s, a caller that left reaches the slow hash", name)
 		}
 	}
-	if f.Failed(gone, "billing", here) == 0 || f.Blocked("billing", here) == 0 {
-		t.Error("one too many is not refused")
+	if f.RecordFailure(gone, "billing", here) == 0 || f.CheckLocal("billing", here) == 0 {
+		t.Error("one failure too many is not refused")
 	}
 }

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// syncEvery is how often replicas tell each other what they issued: the
-	// quota may be passed by what they issue in between.
+	// syncEvery is how often replicas share how many tokens they issued. What
+	// they issue in between may exceed the quota.
 	syncEvery   = 500 * time.Millisecond
 	syncTimeout = 2 * time.Second
-	// hintEvery and hintAbove: a client that asks for more tokens a minute
-	// than this, while one lives for long, does not cache them.
+	// hintEvery and hintAbove: a client that requests more tokens than this in a
+	// minute, although they live long, does not cache them.
 	hintEvery   = time.Minute
 	hintAbove   = 30
 	hintMinLife = 5 * time.Minute
@@ -29,26 +29,26 @@ type QuotaOptions struct {
 	Name    string // of the limit
 	Of      QuotaOf
 	Store   store.Limits
-	Key     []byte // as of Failures
+	Key     []byte // as in Options
 	Limit   Limit
 	Enforce bool // false: only log and count
 	Now     func() time.Time
 	Log     *slog.Logger
 	Hit     func(limit string)
-	Chatty  func() // counts hints to clients that don't cache; nil: none are given
+	Chatty  func() // counts hints about clients that do not cache; nil: no hints
 }
 
-// QuotaOf is whose tokens a Quota counts, as the log names them.
+// QuotaOf says whose tokens a Quota counts, as the log names them.
 type QuotaOf string
 
-// The two.
+// The owners of tokens.
 const (
 	OfClients  QuotaOf = "client"
 	OfPartners QuotaOf = "partner"
 )
 
-// Quota is how many tokens a client may have in a window, over all replicas,
-// and the hint for clients that ask for a new one each time.
+// Quota limits how many tokens a client or partner may get in a window, over all
+// replicas. It also reports clients that request a new token each time.
 type Quota struct {
 	o       QuotaOptions
 	mu      sync.Mutex
@@ -58,24 +58,24 @@ type Quota struct {
 	done    chan struct{}
 }
 
-// issues is what one client was given.
+// issues is what one client got.
 type issues struct {
-	pending int64     // here, not told to the store yet
-	shared  int64     // what the store said last
-	until   time.Time // end of the window that shared is of
-	warned  time.Time // end of the window that was logged
-	minute  int64     // since the last look for clients that don't cache
+	pending int64     // issued here, not in the store yet
+	shared  int64     // the count that the store returned last
+	until   time.Time // end of the window of shared
+	warned  time.Time // end of the window that a warning was logged for
+	minute  int64     // since the last ReportUncached
 	life    time.Duration
 }
 
-// NewQuota makes a Quota; Start begins its upkeep.
+// NewQuota returns a Quota; Start begins to share its counts.
 func NewQuota(o QuotaOptions) *Quota {
 	return &Quota{o: o, clients: map[string]*issues{}, hinted: o.Now(), stop: make(chan struct{}), done: make(chan struct{})}
 }
 
-// Take notes one token for the client and answers how long it is to wait if
-// it has had too many; 0 if it may have the token. It asks nobody.
-func (q *Quota) Take(id string) time.Duration {
+// TakeToken counts one token for the client and returns 0. If the client has had
+// too many, it returns how long the client must wait. It does not ask the store.
+func (q *Quota) TakeToken(id string) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c, ok := q.clients[id]
@@ -89,7 +89,7 @@ func (q *Quota) Take(id string) time.Duration {
 	}
 	now := q.o.Now()
 	if !now.Before(c.until) {
-		// What was not told yet is of the window that is over.
+		// What was not shared yet belongs to the window that has ended.
 		c.shared, c.pending, c.until = 0, 0, now.Add(q.o.Limit.Per)
 	}
 	if c.shared+c.pending < int64(q.o.Limit.Count) {
@@ -109,7 +109,7 @@ func (q *Quota) Take(id string) time.Duration {
 	return c.until.Sub(now)
 }
 
-// RecordIssue tells how long the client's tokens live.
+// RecordIssue records how long the client's tokens live.
 func (q *Quota) RecordIssue(clientID string, life time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -118,7 +118,7 @@ func (q *Quota) RecordIssue(clientID string, life time.Duration) {
 	}
 }
 
-// Start shares counts and looks for clients that don't cache, until Stop.
+// Start shares counts and reports clients that do not cache, until Stop.
 func (q *Quota) Start() {
 	go func() {
 		defer close(q.done)
@@ -129,22 +129,23 @@ func (q *Quota) Start() {
 			case <-q.stop:
 				return
 			case <-tick.C:
-				q.Sync(context.Background())
-				q.Hint()
+				q.ShareCounts(context.Background())
+				q.ReportUncached()
 			}
 		}
 	}()
 }
 
-// Stop ends the upkeep.
+// Stop ends what Start began, and waits for it.
 func (q *Quota) Stop() {
 	close(q.stop)
 	<-q.done
 }
 
-// Sync tells the store what was issued here and learns what was elsewhere.
-func (q *Quota) Sync(ctx context.Context) {
-	ids, hits := q.take()
+// ShareCounts adds what was issued here to the counts in the store, and reads what
+// other replicas issued.
+func (q *Quota) ShareCounts(ctx context.Context) {
+	ids, hits := q.collectPending()
 	if len(hits) == 0 {
 		return
 	}
@@ -169,7 +170,7 @@ func (q *Quota) Sync(ctx context.Context) {
 	}
 }
 
-func (q *Quota) take() (ids []string, hits []store.Hit) {
+func (q *Quota) collectPending() (ids []string, hits []store.Hit) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for id, c := range q.clients {
@@ -188,9 +189,9 @@ func (q *Quota) key(clientID string) string {
 	return "i" + base64.RawURLEncoding.EncodeToString(m.Sum(nil)[:12])
 }
 
-// Hint reports, once a minute, the clients that ask for tokens instead of
-// caching them, and forgets those that asked for none.
-func (q *Quota) Hint() {
+// ReportUncached logs, once a minute, the clients that request tokens instead of
+// caching them. It forgets clients that requested none.
+func (q *Quota) ReportUncached() {
 	now := q.o.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -201,7 +202,7 @@ func (q *Quota) Hint() {
 	for id, c := range q.clients {
 		if q.o.Chatty != nil && c.minute > hintAbove && c.life >= hintMinLife {
 			q.o.Chatty()
-			q.o.Log.Warn("client asks for tokens instead of caching them", "client_id", id,
+			q.o.Log.Warn("client requests tokens instead of caching them", "client_id", id,
 				"tokens_last_minute", c.minute, "token_lives_seconds", int64(c.life/time.Second))
 		}
 		if c.minute == 0 && c.pending == 0 && !now.Before(c.until) {

@@ -24,23 +24,23 @@ func TestQuotaIsSharedAndEnds(t *testing.T) {
 	var log bytes.Buffer
 	a, b := w.quota(10, true, &log), w.quota(10, true, &log)
 	for range 5 {
-		if a.Take("billing") != 0 || b.Take("billing") != 0 {
+		if a.TakeToken("billing") != 0 || b.TakeToken("billing") != 0 {
 			t.Fatal("refused within the quota")
 		}
 	}
-	for range 2 { // each learns what the other had told before
-		a.Sync(t.Context())
-		b.Sync(t.Context())
-		a.Take("shipping") // so that there is something to sync
+	for range 2 { // each reads what the other has shared
+		a.ShareCounts(t.Context())
+		b.ShareCounts(t.Context())
+		a.TakeToken("shipping") // so that there is something to share
 	}
-	if wait := b.Take("billing"); wait <= 0 || wait > time.Minute {
+	if wait := b.TakeToken("billing"); wait <= 0 || wait > time.Minute {
 		t.Errorf("token 11: wait %v", wait)
 	}
-	if a.Take("shipping") != 0 {
+	if a.TakeToken("shipping") != 0 {
 		t.Error("another client is refused too")
 	}
 	w.clock.Advance(61 * time.Second)
-	if b.Take("billing") != 0 {
+	if b.TakeToken("billing") != 0 {
 		t.Error("still refused after the window")
 	}
 	if strings.Count(log.String(), "over its issue quota") != 1 || w.hits[ratelimit.IssuePerClient] != 1 {
@@ -53,7 +53,7 @@ func TestQuotaThatOnlyLogs(t *testing.T) {
 	var log bytes.Buffer
 	q := w.quota(1, false, &log)
 	for range 3 {
-		if q.Take("billing") != 0 {
+		if q.TakeToken("billing") != 0 {
 			t.Fatal("refused")
 		}
 	}
@@ -67,52 +67,53 @@ func TestHintForClientsThatDontCache(t *testing.T) {
 	var log bytes.Buffer
 	q := w.quota(0, true, &log)
 	for range 412 {
-		q.Take("billing")
+		q.TakeToken("billing")
 		q.RecordIssue("billing", time.Hour)
 	}
-	q.Take("shipping")
+	q.TakeToken("shipping")
 	q.RecordIssue("shipping", time.Hour)
-	q.Hint()
+	q.ReportUncached()
 	if log.Len() > 0 {
 		t.Error("hint before the minute is over")
 	}
 	w.clock.Advance(time.Minute)
-	q.Hint()
+	q.ReportUncached()
 	if !strings.Contains(log.String(), "client_id=billing tokens_last_minute=412 token_lives_seconds=3600") || strings.Contains(log.String(), "shipping") || w.hits["chatty"] != 1 {
 		t.Errorf("log %q, hits %v", log.String(), w.hits)
 	}
 }
 
-// What was issued just before the end of a window, and not told to the store
-// yet, is not held against the next one.
-func TestQuotaBeginsAnew(t *testing.T) {
+// TestQuotaStartsAgainWithEachWindow checks that tokens which were issued just
+// before the end of a window, and not shared yet, do not count in the next one.
+func TestQuotaStartsAgainWithEachWindow(t *testing.T) {
 	w := newWorld(t)
 	var log bytes.Buffer
 	q := w.quota(10, true, &log)
 	for range 10 {
-		q.Take("billing")
+		q.TakeToken("billing")
 	}
 	w.clock.Advance(61 * time.Second)
 	for i := range 10 {
-		if q.Take("billing") != 0 {
+		if q.TakeToken("billing") != 0 {
 			t.Fatalf("token %d of the new window is refused", i+1)
 		}
 	}
 }
 
-// A store that is down shares nothing; what is known here still counts.
+// TestQuotaWithoutTheStore checks that the tokens issued here still count when the
+// store is down.
 func TestQuotaWithoutTheStore(t *testing.T) {
 	w := newWorld(t)
 	w.store.Fail("AddHits", store.ErrUnavailable)
 	var log bytes.Buffer
 	q := w.quota(10, true, &log)
 	for i := range 10 {
-		if q.Take("billing") != 0 {
+		if q.TakeToken("billing") != 0 {
 			t.Fatalf("token %d is refused", i+1)
 		}
-		q.Sync(t.Context())
+		q.ShareCounts(t.Context())
 	}
-	if q.Take("billing") == 0 {
+	if q.TakeToken("billing") == 0 {
 		t.Error("token 11 is not refused")
 	}
 	if !strings.Contains(log.String(), "issue quota not shared") {

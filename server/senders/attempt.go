@@ -9,25 +9,26 @@ import (
 
 const (
 	tries      = 3
-	budget     = 8 * time.Second        // for all tries: somebody waits for the answer
+	budget     = 8 * time.Second        // for all tries: a caller waits for the result
 	firstPause = 500 * time.Millisecond // at most, between the first two
 )
 
-// failure is why a try failed, in words of ours: what others say could hold
-// the code, the number, or what the URL keeps to itself.
+// failure is why a try failed. Its text is always from this package: the texts of
+// others could hold the code, the number, or secrets from the URL.
 type failure struct {
 	why   string
-	again bool // another try may do better
+	again bool // another try may succeed
 }
 
-// attempts is how a sender keeps trying.
+// attempts tries to send a message more than once.
 type attempts struct {
 	sender string
 	now    func() time.Time
 }
 
-// send tries at most tries times within budget, and never once the code has
-// expired: it would only puzzle whoever got it.
+// send tries at most tries times within budget. It does not try when the code has
+// expired, because such a code would only confuse the customer.
+// Errors: ErrNotSent.
 func (a attempts) send(ctx context.Context, m Message, try func(context.Context) *failure) error {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
@@ -42,14 +43,14 @@ func (a attempts) send(ctx context.Context, m Message, try func(context.Context)
 			break
 		}
 	}
-	// Wrapped is nothing but ErrNotSent: whoever unwraps the error finds no
-	// cause that says more.
+	// The error wraps only ErrNotSent, so that unwrapping it finds no cause that
+	// says more.
 	return fmt.Errorf("%w: %s: %s", ErrNotSent, a.sender, why)
 }
 
-// pause waits after the nth try, longer each time, and so that what failed
-// together does not come back together. It answers false at once if ctx would
-// end while waiting.
+// pause waits after the nth try: longer each time, and for a random time, so that
+// messages that failed together are not tried again together. It returns false at
+// once if ctx would end during the wait.
 func pause(ctx context.Context, n int) bool {
 	most := firstPause << (n - 1)
 	d := most/2 + rand.N(most/2)

@@ -10,8 +10,8 @@ import (
 	"github.com/grantd/grantd/server/phone"
 )
 
-// Log shows codes to whoever runs the server, in sandbox: on the terminal of
-// `grantd dev`, never in the log.
+// Log shows codes, in sandbox, on the terminal of `grantd dev`. It never writes
+// them to the log.
 type Log struct {
 	mu       sync.Mutex // one line at a time
 	terminal io.Writer
@@ -20,13 +20,13 @@ type Log struct {
 
 var _ Sender = (*Log)(nil)
 
-// NewLog makes a Log. Without a terminal (nil) codes are not shown at all,
-// and each time the log says what to do instead.
+// NewLog returns a Log. Without a terminal (nil) it shows no codes, and logs each
+// time what to do instead.
 func NewLog(terminal io.Writer, log *slog.Logger) *Log {
 	return &Log{terminal: terminal, log: log}
 }
 
-// Send writes the code on a line.
+// Send writes the code on one line.
 func (l *Log) Send(ctx context.Context, m Message) error {
 	if l.terminal == nil {
 		l.log.WarnContext(ctx, "customers: a code is not shown, because customers.sender is log: "+
@@ -39,7 +39,7 @@ func (l *Log) Send(ctx context.Context, m Message) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, err := io.WriteString(l.terminal, line); err != nil {
-		return fmt.Errorf("%w: log: the terminal does not take it", ErrNotSent)
+		return fmt.Errorf("%w: log: the terminal cannot be written to", ErrNotSent)
 	}
 	return nil
 }

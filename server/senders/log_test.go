@@ -31,13 +31,13 @@ func TestLogWithoutTerminalTellsWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	told := log.String()
-	if strings.Count(told, "\n") != 2 || strings.Count(told, `"level":"WARN"`) != 2 || !strings.Contains(told, "customers.sandbox_code") {
-		t.Errorf("the log has %s; want a warning for each of two messages", told)
+	logged := log.String()
+	if strings.Count(logged, "\n") != 2 || strings.Count(logged, `"level":"WARN"`) != 2 || !strings.Contains(logged, "customers.sandbox_code") {
+		t.Errorf("the log has %s; want a warning for each of two messages", logged)
 	}
 	for _, secret := range []string{"048213", "0136", "5555"} {
-		if strings.Contains(told, secret) {
-			t.Errorf("the log tells %s: %s", secret, told)
+		if strings.Contains(logged, secret) {
+			t.Errorf("the log holds %s: %s", secret, logged)
 		}
 	}
 }
@@ -51,7 +51,7 @@ func TestLogThatCannotWrite(t *testing.T) {
 }
 
 func TestLogLinesDoNotMix(t *testing.T) {
-	var terminal bytes.Buffer // the race detector tells of two writers
+	var terminal bytes.Buffer // the race detector reports two writers
 	l := NewLog(&terminal, slog.New(slog.DiscardHandler))
 	var all sync.WaitGroup
 	for range 20 {

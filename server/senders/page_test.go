@@ -14,8 +14,8 @@ import (
 
 const exampleKey = "example key"
 
-// TestPage holds WEBHOOK.md to what is sent: its request is one, and its shell
-// line finds the signature.
+// TestPage checks that WEBHOOK.md shows a request as it is sent, and that its shell
+// command computes the signature.
 func TestPage(t *testing.T) {
 	sent, body := example(t)
 	page, err := os.ReadFile("WEBHOOK.md")
@@ -53,7 +53,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// example sends the message of the page.
+// example sends the message that the page shows.
 func example(t *testing.T) (sent http.Header, body string) {
 	t.Helper()
 	now := time.Unix(1687436422, 0)

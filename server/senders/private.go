@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// errPrivate says that a host name leads to where strangers do not get.
-var errPrivate = errors.New("its address is private (or otherwise not of the public internet): " +
+// errPrivate means that a host name leads to an address that is not public.
+var errPrivate = errors.New("its address is private (or otherwise not on the public internet): " +
 	"set customers.webhook.allow_private_addresses if the receiver is inside your network")
 
-// notPublic4 is what of IPv4 is nobody's on the internet (RFC 6890 and those
-// that it registers).
+// notPublic4 holds the IPv4 ranges that are not on the public internet: the
+// special-purpose registry of RFC 6890.
 var notPublic4 = prefixes(
 	"0.0.0.0/8",       // this network
 	"10.0.0.0/8",      // private
@@ -22,7 +22,7 @@ var notPublic4 = prefixes(
 	"172.16.0.0/12",   // private
 	"192.0.0.0/24",    // protocol assignments
 	"192.0.2.0/24",    // documentation
-	"192.88.99.0/24",  // 6to4 relays, given up
+	"192.88.99.0/24",  // 6to4 relays, deprecated
 	"192.168.0.0/16",  // private
 	"198.18.0.0/15",   // benchmarks
 	"198.51.100.0/24", // documentation
@@ -31,37 +31,37 @@ var notPublic4 = prefixes(
 	"240.0.0.0/4",     // reserved, and broadcast
 )
 
-// Of IPv6 only 2000::/3 is given out: naming that refuses loopback, unique
-// local, link-local, multicast and what may come.
+// Only 2000::/3 of IPv6 is allocated for public use. Everything else is refused:
+// loopback, unique local, link-local, multicast and what may be defined later.
 var (
-	given6     = netip.MustParsePrefix("2000::/3")
+	public6    = netip.MustParsePrefix("2000::/3")
 	nat64      = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052: IPv4 in the last four bytes
 	notPublic6 = prefixes(
 		"2001::/23",     // protocol assignments, Teredo among them
 		"2001:db8::/32", // documentation
-		"2002::/16",     // 6to4: leads to any IPv4 address
+		"2002::/16",     // 6to4: can lead to any IPv4 address
 		"3fff::/20",     // documentation
 	)
 )
 
-// public reports whether anybody on the internet may have the address.
+// public reports whether the address can be on the public internet.
 func public(a netip.Addr) bool {
-	a = a.Unmap().WithZone("") // no prefix holds an address with a zone
+	a = a.Unmap().WithZone("") // Contains is false for every address with a zone
 	if nat64.Contains(a) {
 		b := a.As16()
 		a = netip.AddrFrom4([4]byte(b[12:]))
 	}
 	switch {
 	case a.Is4():
-		return !anyHolds(notPublic4, a)
+		return !anyContains(notPublic4, a)
 	case a.Is6():
-		return given6.Contains(a) && !anyHolds(notPublic6, a)
+		return public6.Contains(a) && !anyContains(notPublic6, a)
 	}
 	return false
 }
 
-// refusePrivate is a dialer's last word before it connects: the address is
-// the one that is used, whatever the name said when it was asked before.
+// refusePrivate is called by a dialer just before it connects, with the address
+// that it uses, whatever an earlier look-up of the name returned.
 func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) error {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil || !public(a.Addr()) {
@@ -70,7 +70,7 @@ func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) erro
 	return nil
 }
 
-func anyHolds(all []netip.Prefix, a netip.Addr) bool {
+func anyContains(all []netip.Prefix, a netip.Addr) bool {
 	for _, p := range all {
 		if p.Contains(a) {
 			return true

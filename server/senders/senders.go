@@ -1,9 +1,9 @@
 // Package senders brings the one-time codes of customer-token verifications to
-// customers: to the terminal of `grantd dev`, to a webhook of the operator's,
-// or by Twilio. It owns the words of a message and how hard is tried to send
-// it; which code goes to whom, and how often, is its callers' (contract §3).
+// customers: to the terminal of `grantd dev`, to a webhook of the operator, or by
+// Twilio. It owns the text of a message and how often it tries to send one. Its
+// callers decide which code to send to whom, and how often.
 //
-// Codes and telephone numbers reach no log from here, and no error holds one.
+// It writes no codes and phone numbers to a log, and puts none into an error.
 package senders
 
 import (
@@ -28,21 +28,21 @@ type Message struct {
 	Phone    string // E.164
 	Code     string // six digits
 	Name     string // in sandbox the product's, in live the org's
-	Language string // en or es; anything else is read as en
+	Language string // en or es; anything else counts as en
 	AppHash  string // of an Android app, 11 characters, or ""; sms only
 
 	OrgID, CustomerID string
-	ExpiresAt         time.Time // of the code, always set: no try begins from then on
+	ExpiresAt         time.Time // of the code, always set: no try starts at or after it
 }
 
-// Sender sends a code. It returns when somebody has taken it on, which need
-// not mean that it arrived.
+// Sender sends a code. It returns when a receiver has accepted the code, which does
+// not mean that the code has arrived.
 //
 // Errors: ErrNotSent.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
 
-// ErrNotSent says that nobody took the code on, or that nobody said so. What
-// is wrapped around it tells an operator why, without code and number.
+// ErrNotSent means that no receiver accepted the code, as far as is known. The
+// error that wraps it tells an operator why, without the code and the number.
 var ErrNotSent = errors.New("the code was not sent")

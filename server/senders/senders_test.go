@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// message is one that is sent; its code and number are nowhere else.
+// message returns a message whose code and number occur nowhere else in the tests.
 func message() Message {
 	return Message{
 		ID: "v_5xN2", Channel: SMS, Phone: "+15555550136", Code: "048213", Name: "Acme", Language: "en", AppHash: "FA+9qCX9VSu",
@@ -22,8 +22,8 @@ func message() Message {
 	}
 }
 
-// notSentWithout wants ErrNotSent and a word, and nothing that an error must
-// not tell.
+// notSentWithout checks that err wraps ErrNotSent and holds the word, and that it
+// holds nothing secret.
 func notSentWithout(t *testing.T, err error, word string) {
 	t.Helper()
 	if !errors.Is(err, ErrNotSent) || !strings.Contains(err.Error(), word) {
@@ -32,7 +32,7 @@ func notSentWithout(t *testing.T, err error, word string) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		for _, secret := range []string{"048213", "5555550136", "0136", "userinfo", "querytoken", "sk_key"} {
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("the error tells %s: %v", secret, err)
+				t.Errorf("the error holds %s: %v", secret, err)
 			}
 		}
 	}

@@ -7,12 +7,12 @@ import (
 	"unicode"
 )
 
-// phrases are the words of one language. %s is the name, then the code.
+// phrases are the texts of one language. %s is the name, then the code.
 type phrases struct {
 	text  string
-	lead  string // before a code that is read out
-	again string // before it is read once more
-	voice string // BCP 47, of a voice that Twilio has
+	lead  string // spoken before the code
+	again string // spoken before the code is repeated
+	voice string // language tag of a voice that Twilio has (BCP 47)
 }
 
 var languages = map[string]phrases{
@@ -22,8 +22,8 @@ var languages = map[string]phrases{
 		again: "Once more, your code is:",
 		voice: "en-US",
 	},
-	// A voice of Mexico: customers have numbers of the United States (seeds
-	// 001), where most Spanish is from there.
+	// Mexican Spanish: most customers have phone numbers of the United States,
+	// where most Spanish speakers use it.
 	"es": {
 		text:  "Tu código de verificación de %s es: %s",
 		lead:  "Tu código de verificación de %s es:",
@@ -32,35 +32,36 @@ var languages = map[string]phrases{
 	},
 }
 
-// known is the language that a message is in: English where it is not said.
-func known(language string) string {
+// languageOf returns the language of a message: English if none is given, or one
+// that has no texts.
+func languageOf(language string) string {
 	if _, ok := languages[language]; !ok {
 		return "en"
 	}
 	return language
 }
 
-// Text is the message as it is read (contract §3). The hash of an app stands
-// on a last line of its own, where Android's SMS Retriever looks for it; it
-// also wants at most 140 bytes, which a name of more than some 85 exceeds. In
-// Spanish the ó makes an SMS hold 70 characters: a long name makes it two.
+// Text returns the written message. The hash of an app is alone on the last line,
+// where Android's SMS Retriever looks for it. SMS Retriever also requires at most
+// 140 bytes, which a name longer than about 85 bytes exceeds. In Spanish, the ó
+// limits an SMS to 70 characters, so a long name makes it two.
 func Text(m Message) string {
-	text := fmt.Sprintf(languages[known(m.Language)].text, oneLine(m.Name), m.Code)
+	text := fmt.Sprintf(languages[languageOf(m.Language)].text, oneLine(m.Name), m.Code)
 	if m.Channel == SMS && m.AppHash != "" {
 		text += "\n" + m.AppHash
 	}
 	return text
 }
 
-// Speech is the message as it is spoken: TwiML that reads the code twice,
-// digit by digit with a second between them, slowly enough to write along.
+// Speech returns the spoken message: TwiML that reads the code twice, digit by
+// digit with a second between them, slowly enough to write it down.
 func Speech(m Message) string {
-	p := languages[known(m.Language)]
+	p := languages[languageOf(m.Language)]
 	var b strings.Builder
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<Response>\n")
 	say := func(text string) {
 		fmt.Fprintf(&b, "  <Say language=%q>", p.voice)
-		_ = xml.EscapeText(&b, []byte(text)) // a Builder takes everything
+		_ = xml.EscapeText(&b, []byte(text)) // writing to a Builder does not fail
 		b.WriteString("</Say>\n  <Pause length=\"1\"/>\n")
 	}
 	for _, lead := range []string{fmt.Sprintf(p.lead, oneLine(m.Name)), p.again} {
@@ -73,8 +74,8 @@ func Speech(m Message) string {
 	return b.String()
 }
 
-// oneLine keeps a name from ending its line, or turning it around: what is
-// not to be seen becomes a space.
+// oneLine returns the name with each run of invisible characters as one space, so
+// that a name can neither end its line nor reverse its direction.
 func oneLine(name string) string {
 	seen := strings.FieldsFunc(strings.ToValidUTF8(name, " "), func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)

@@ -18,7 +18,7 @@ func TestGoldenTexts(t *testing.T) {
 	}
 }
 
-func TestTextIsTheContracts(t *testing.T) {
+func TestText(t *testing.T) {
 	for _, c := range []struct {
 		rule   string
 		change func(*Message)
@@ -41,18 +41,18 @@ func TestTextIsTheContracts(t *testing.T) {
 	}
 }
 
-func TestRetrieverTakesUsualNames(t *testing.T) {
+func TestSMSRetrieverAcceptsUsualNames(t *testing.T) {
 	for _, language := range []string{"en", "es"} {
 		m := message()
 		m.Language, m.Name = language, strings.Repeat("n", 64) // config's longest product name
 		if n := len(Text(m)); n > 140 {
-			t.Errorf("%s: %d bytes, SMS Retriever wants at most 140", language, n)
+			t.Errorf("%s: %d bytes, SMS Retriever accepts at most 140", language, n)
 		}
 	}
 }
 
-// TestSpeechIsTwiML reads it as a parser would: every digit twice, alone and
-// followed by a pause, and no element that a name brought.
+// TestSpeechIsTwiML parses the speech: it has every digit twice, alone and followed
+// by a pause, and no element that came from the name.
 func TestSpeechIsTwiML(t *testing.T) {
 	m := message()
 	m.Channel, m.Name = Call, `</Say><Dial>+19005550100</Dial>"'&`

@@ -12,16 +12,16 @@ import (
 	"syscall"
 )
 
-// transport gives requests to Twilio their context and their host, and keeps
-// from the client what it would put into its errors.
+// transport gives requests to Twilio their context and host, and hides from the
+// client what it would put into its errors.
 type transport struct {
 	ctx  context.Context
 	base *url.URL
 	next http.RoundTripper
 }
 
-// RoundTrip answers a response only for 2xx. Errors: refusedError, and those
-// of the connection.
+// RoundTrip returns a response only if its status is 2xx. Errors: refusedError, and
+// those of the connection.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(t.ctx)
 	req.URL.Scheme, req.URL.Host = t.base.Scheme, t.base.Host
@@ -31,17 +31,17 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body := res.Body
-	limited := io.LimitReader(body, maxAnswer)
+	limited := io.LimitReader(body, maxResponse)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		defer body.Close()
-		var told struct {
+		var reply struct {
 			Code int `json:"code"`
 		}
-		// Twilio's codes have five digits: a longer number may be the customer's.
-		if err := json.NewDecoder(limited).Decode(&told); err != nil || told.Code < 10_000 || told.Code > 99_999 {
-			told.Code = 0
+		// Twilio's codes have five digits: a longer number may be the customer's phone.
+		if err := json.NewDecoder(limited).Decode(&reply); err != nil || reply.Code < 10_000 || reply.Code > 99_999 {
+			reply.Code = 0
 		}
-		return nil, refusedError{res.StatusCode, told.Code}
+		return nil, refusedError{res.StatusCode, reply.Code}
 	}
 	res.Body = struct {
 		io.Reader
@@ -50,7 +50,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// refusedError is an answer other than 2xx. Twilio's message is not in it: it
+// refusedError is a response other than 2xx. It leaves out Twilio's message, which
 // names the customer's number.
 type refusedError struct{ status, code int }
 
@@ -61,11 +61,11 @@ func (e refusedError) Error() string {
 	return fmt.Sprintf("Twilio answered %d with code %d: see https://www.twilio.com/docs/errors/%d", e.status, e.code, e.code)
 }
 
-var errNotTwilio = errors.New("what answers at customers.twilio.base_url is not Twilio")
+var errNotTwilio = errors.New("the server at customers.twilio.base_url is not Twilio")
 
-// untaken says why Twilio did not take a code on. Only where no connection
-// came about is it sure that nothing was sent.
-func untaken(err error) *failure {
+// explainRefusal returns why Twilio did not accept a code. Only if no connection was
+// made is it certain that nothing was sent, so that another try is safe.
+func explainRefusal(err error) *failure {
 	var refused refusedError
 	var syntax *json.SyntaxError
 	var mistyped *json.UnmarshalTypeError
@@ -75,7 +75,7 @@ func untaken(err error) *failure {
 	case errors.Is(err, errNotTwilio), errors.As(err, &syntax), errors.As(err, &mistyped):
 		return &failure{why: errNotTwilio.Error()}
 	}
-	f := unreached(err)
+	f := explainNoResponse(err)
 	f.again = errors.Is(err, syscall.ECONNREFUSED)
 	return f
 }

@@ -16,8 +16,8 @@ import (
 
 const (
 	twilioURL = "https://api.twilio.com"
-	// longestSenderID tells the id of a messaging service from a sender id
-	// that begins with MG too.
+	// longestSenderID distinguishes the id of a messaging service from a sender
+	// id that also begins with MG.
 	longestSenderID = 11
 )
 
@@ -31,7 +31,7 @@ type TwilioOptions struct {
 	Now     func() time.Time
 }
 
-// Twilio sends codes by Twilio's SMS and voice.
+// Twilio sends codes by SMS and voice through Twilio.
 type Twilio struct {
 	o         TwilioOptions
 	byService bool // From is a messaging service
@@ -41,11 +41,11 @@ type Twilio struct {
 
 var _ Sender = (*Twilio)(nil)
 
-// NewTwilio makes a Twilio. Errors: options that Twilio would refuse, without
-// saying what they hold.
+// NewTwilio returns a Twilio. It refuses options that Twilio would refuse; its
+// errors do not show their values.
 func NewTwilio(o TwilioOptions) (*Twilio, error) {
 	if !alphanumeric(o.AccountSID) || !alphanumeric(o.AuthToken) {
-		return nil, errors.New("customers.twilio.account_sid and the token in auth_token_file must be of letters and digits")
+		return nil, errors.New("customers.twilio.account_sid and the token in auth_token_file must consist of letters and digits")
 	}
 	base, err := url.Parse(cmp.Or(o.BaseURL, twilioURL))
 	if err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" {
@@ -59,15 +59,15 @@ func NewTwilio(o TwilioOptions) (*Twilio, error) {
 			Proxy:                  http.ProxyFromEnvironment, // some networks have no other way out
 			DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout:    dialTimeout,
-			MaxResponseHeaderBytes: maxAnswer,
+			MaxResponseHeaderBytes: maxResponse,
 			MaxIdleConnsPerHost:    16,
 			IdleConnTimeout:        30 * time.Second,
 		},
 	}, nil
 }
 
-// Send hands the code to Twilio. Twilio has no idempotency keys: what may have
-// reached it is not sent again.
+// Send sends the code through Twilio. Twilio has no idempotency keys, so Send does
+// not repeat a request that may have reached it.
 func (t *Twilio) Send(ctx context.Context, m Message) error {
 	return attempts{"twilio", t.o.Now}.send(ctx, m, func(ctx context.Context) *failure { return t.create(ctx, m) })
 }
@@ -98,20 +98,20 @@ func (t *Twilio) create(ctx context.Context, m Message) *failure {
 			sid = made.Sid
 		}
 	default:
-		return &failure{why: "it has no such channel"}
+		return &failure{why: "it does not support this channel"}
 	}
 	if err == nil && sid == nil {
 		err = errNotTwilio
 	}
 	if err != nil {
-		return untaken(err)
+		return explainRefusal(err)
 	}
 	return nil
 }
 
-// service is Twilio's client for one call: it takes no context, so its
-// transport brings it. It is put together by hand, because its constructor
-// would let TWILIO_EDGE and TWILIO_REGION of the environment choose the host.
+// service returns Twilio's client for one call. The client accepts no context, so
+// its transport adds it. It is built without its constructor, which would let the
+// environment variables TWILIO_EDGE and TWILIO_REGION choose the host.
 func (t *Twilio) service(ctx context.Context) *api.ApiService {
 	c := &twilio.Client{
 		Credentials: twilio.NewCredentials(t.o.AccountSID, t.o.AuthToken),

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// messagingService is the id of one.
+// messagingService is the id of a messaging service.
 const messagingService = "MG0123456789abcdef0123456789abcdef"
 
 func newTwilio(t *testing.T, baseURL, from string) *Twilio {
@@ -28,8 +28,8 @@ func newTwilio(t *testing.T, baseURL, from string) *Twilio {
 	return s
 }
 
-func TestTwilioIsAsked(t *testing.T) {
-	t.Setenv("TWILIO_EDGE", "sydney") // the environment chooses nothing
+func TestTwilioRequests(t *testing.T) {
+	t.Setenv("TWILIO_EDGE", "sydney") // the environment must not choose the host
 	t.Setenv("TWILIO_REGION", "au1")
 	sms, call := message(), message()
 	sms.Language, call.Channel = "es", Call
@@ -113,22 +113,23 @@ func TestServicesCannotCall(t *testing.T) {
 	m.Channel = Call
 	notSentWithout(t, newTwilio(t, "http://127.0.0.1:1", messagingService).Send(t.Context(), m), "calls need a number")
 	m.Channel = "fax"
-	notSentWithout(t, newTwilio(t, "http://127.0.0.1:1", "+15555550100").Send(t.Context(), m), "no such channel")
+	notSentWithout(t, newTwilio(t, "http://127.0.0.1:1", "+15555550100").Send(t.Context(), m), "does not support this channel")
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestTwilioTriesAgainOnlyWhereNothingWasSent: it would send a second code.
+// TestTwilioTriesAgainOnlyWhereNothingWasSent checks that a request which may have
+// reached Twilio is not repeated, because that could send a second code.
 func TestTwilioTriesAgainOnlyWhereNothingWasSent(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for _, c := range []struct {
-		rule   string
-		answer roundTrip
-		tries  int
-		within time.Duration
-		why    string
+		rule    string
+		respond roundTrip
+		tries   int
+		within  time.Duration
+		why     string
 	}{
 		{"refused", func(*http.Request) (*http.Response, error) { return nil, refused }, 3, 2 * time.Second, "connection refused"},
 		{"reset", func(*http.Request) (*http.Response, error) {
@@ -144,7 +145,7 @@ func TestTwilioTriesAgainOnlyWhereNothingWasSent(t *testing.T) {
 					if r.URL.Scheme != "https" || r.URL.Host != "api.twilio.com" {
 						t.Errorf("calls %s", r.URL)
 					}
-					return c.answer(r)
+					return c.respond(r)
 				})
 				began := time.Now()
 				notSentWithout(t, s.Send(t.Context(), message()), c.why)

@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	webhookTry  = 3 * time.Second // its answer included
+	webhookTry  = 3 * time.Second // its response included
 	dialTimeout = 2 * time.Second
-	maxAnswer   = 64 << 10 // what is read of an answer, to use its connection again
+	maxResponse = 64 << 10 // how much of a response is read, to reuse its connection
 )
 
 // WebhookOptions are what a Webhook needs.
 type WebhookOptions struct {
 	URL          string
-	Key          []byte // signs; the receiver has it too
-	AllowPrivate bool   // the receiver may be inside the operator's network
+	Key          []byte // signs the posts; the receiver has it too
+	AllowPrivate bool   // the receiver may be in the operator's network
 	Now          func() time.Time
 }
 
-// Webhook posts codes to a URL. WEBHOOK.md tells its receiver what to expect.
+// Webhook posts codes to a URL. WEBHOOK.md describes the posts to their receiver.
 type Webhook struct {
 	url    string
 	key    []byte
@@ -41,7 +41,8 @@ type Webhook struct {
 
 var _ Sender = (*Webhook)(nil)
 
-// NewWebhook makes a Webhook. Errors: a URL that cannot be called, no key.
+// NewWebhook returns a Webhook. It refuses a URL that cannot be called, and an empty
+// key.
 func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
@@ -58,23 +59,24 @@ func NewWebhook(o WebhookOptions) (*Webhook, error) {
 		url: o.URL, key: o.Key, now: o.Now,
 		client: &http.Client{
 			Transport: &http.Transport{
-				// A proxy would look the host up itself: the address that is
+				// A proxy would resolve the host itself, and the address that is
 				// checked would be the proxy's.
 				Proxy:                  nil,
 				DialContext:            dialer.DialContext,
 				TLSHandshakeTimeout:    dialTimeout,
-				MaxResponseHeaderBytes: maxAnswer,
+				MaxResponseHeaderBytes: maxResponse,
 				MaxIdleConnsPerHost:    16,
 				IdleConnTimeout:        30 * time.Second,
 			},
-			// A redirect would take the code to where nobody configured.
+			// A redirect would send the code to a URL that nobody configured.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
 }
 
-// posted is the body of a post. Members may be added; none is left out.
-type posted struct {
+// payload is the body of a post. Later versions may add members; none is ever left
+// out.
+type payload struct {
 	ID         string    `json:"id"`
 	Channel    Channel   `json:"channel"`
 	Phone      string    `json:"phone"`
@@ -87,10 +89,11 @@ type posted struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
-// Send posts until the receiver answers 2xx, for as long as that may help.
+// Send posts until the receiver responds with 2xx, as long as another try may
+// succeed.
 func (w *Webhook) Send(ctx context.Context, m Message) error {
-	body, err := json.Marshal(posted{
-		ID: m.ID, Channel: m.Channel, Phone: m.Phone, Code: m.Code, Text: Text(m), Language: known(m.Language), AppHash: m.AppHash,
+	body, err := json.Marshal(payload{
+		ID: m.ID, Channel: m.Channel, Phone: m.Phone, Code: m.Code, Text: Text(m), Language: languageOf(m.Language), AppHash: m.AppHash,
 		OrgID: m.OrgID, CustomerID: m.CustomerID, ExpiresAt: m.ExpiresAt.UTC(),
 	})
 	if err != nil {
@@ -99,7 +102,7 @@ func (w *Webhook) Send(ctx context.Context, m Message) error {
 	return attempts{"webhook", w.now}.send(ctx, m, func(ctx context.Context) *failure { return w.post(ctx, m.ID, body) })
 }
 
-// post is one try: a fresh time and signature around the same id and body.
+// post makes one try: a new time and signature, with the same id and body.
 func (w *Webhook) post(ctx context.Context, id string, body []byte) *failure {
 	ctx, cancel := context.WithTimeout(ctx, webhookTry)
 	defer cancel()
@@ -110,22 +113,22 @@ func (w *Webhook) post(ctx context.Context, id string, body []byte) *failure {
 	stamp := strconv.FormatInt(w.now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "grantd")
-	// Go's transport sends what has this header once more by itself if a kept
-	// connection turns out to be closed: that is the same try, to the letter.
+	// Because of this header, Go's transport sends the request again by itself if
+	// a reused connection turns out to be closed. It is identical then.
 	req.Header.Set("Idempotency-Key", id)
 	req.Header.Set("Grantd-Timestamp", stamp)
 	req.Header.Set("Grantd-Signature", "v1="+sign(w.key, stamp, body))
 	res, err := w.client.Do(req)
 	if err != nil {
-		return unreached(err)
+		return explainNoResponse(err)
 	}
 	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, maxAnswer) // nothing in it counts
-	return answered(res.StatusCode)
+	_, _ = io.CopyN(io.Discard, res.Body, maxResponse) // the body does not matter
+	return checkStatus(res.StatusCode)
 }
 
-// sign is HMAC-SHA-256 over the time and the body, so that neither can be
-// changed, nor an old post be sent again as a new one.
+// sign returns the HMAC-SHA-256 of the time and the body, so that neither can be
+// changed, and an old post cannot be sent again as a new one.
 func sign(key []byte, stamp string, body []byte) string {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(stamp + "."))
@@ -133,8 +136,8 @@ func sign(key []byte, stamp string, body []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// answered reads a status; nil is success.
-func answered(status int) *failure {
+// checkStatus returns why the status means failure; nil: it means success.
+func checkStatus(status int) *failure {
 	switch {
 	case status >= 200 && status < 300:
 		return nil

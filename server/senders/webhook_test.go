@@ -33,8 +33,8 @@ func webhook(t *testing.T, url string, allowPrivate bool) *Webhook {
 	return w
 }
 
-// receive checks a post as WEBHOOK.md says, and answers its body. It shares
-// no code with the sender.
+// receive checks a post as WEBHOOK.md says, and returns its body. It shares no code
+// with the sender.
 func receive(t *testing.T, r *http.Request) map[string]any {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)
@@ -87,27 +87,27 @@ func TestWebhookPosts(t *testing.T) {
 	}
 }
 
-// answers is a receiver without a network: what it is asked, and when.
-type answers struct {
-	t      *testing.T
-	answer func(try int, r *http.Request) (*http.Response, error)
-	ids    []string
-	stamps []string
-	bodies []map[string]any
+// receiver is a receiver without a network. It records the posts that it gets.
+type receiver struct {
+	t       *testing.T
+	respond func(try int, r *http.Request) (*http.Response, error)
+	ids     []string
+	stamps  []string
+	bodies  []map[string]any
 }
 
-func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a *receiver) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.ids = append(a.ids, r.Header.Get("Idempotency-Key"))
 	a.stamps = append(a.stamps, r.Header.Get("Grantd-Timestamp"))
 	a.bodies = append(a.bodies, receive(a.t, r))
-	return a.answer(len(a.ids), r)
+	return a.respond(len(a.ids), r)
 }
 
 func status(code int) (*http.Response, error) {
 	return &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("048213 +15555550136"))}, nil
 }
 
-// silent answers when the client has given up.
+// silent returns when the client has given up.
 func silent(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
@@ -116,10 +116,10 @@ func silent(r *http.Request) (*http.Response, error) {
 func TestWebhookTriesAgain(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for _, c := range []struct {
-		rule   string
-		answer func(try int, r *http.Request) (*http.Response, error)
-		posts  int
-		why    string // "": sent
+		rule    string
+		respond func(try int, r *http.Request) (*http.Response, error)
+		posts   int
+		why     string // "": sent
 	}{
 		{"taken at once", func(int, *http.Request) (*http.Response, error) { return status(204) }, 1, ""},
 		{"down, then up", func(n int, _ *http.Request) (*http.Response, error) { return status([]int{503, 500, 200}[n-1]) }, 3, ""},
@@ -150,7 +150,7 @@ func TestWebhookTriesAgain(t *testing.T) {
 		t.Run(c.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := webhook(t, "https://sms.example/codes?key=querytoken", false)
-				a := &answers{t: t, answer: c.answer}
+				a := &receiver{t: t, respond: c.respond}
 				w.client.Transport = a
 				err := w.Send(t.Context(), message())
 				if c.why == "" && err != nil {
@@ -174,11 +174,12 @@ func TestWebhookTriesAgain(t *testing.T) {
 	}
 }
 
-// TestWebhookGivesUp: three silent tries of 3 s would be 9 s and the pauses.
+// TestWebhookGivesUp checks that tries without a response end after 8 s: three of
+// them would take 9 s and the pauses.
 func TestWebhookGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := webhook(t, "https://sms.example", false)
-		a := &answers{t: t, answer: func(_ int, r *http.Request) (*http.Response, error) { return silent(r) }}
+		a := &receiver{t: t, respond: func(_ int, r *http.Request) (*http.Response, error) { return silent(r) }}
 		w.client.Transport = a
 		began := time.Now()
 		notSentWithout(t, w.Send(t.Context(), message()), "in time")
@@ -193,13 +194,13 @@ func TestWebhookGivesUp(t *testing.T) {
 
 func TestWebhookEndsWithCodeAndCaller(t *testing.T) {
 	for _, c := range []struct {
-		rule   string
-		life   time.Duration // of the code
-		wait   time.Duration // of the caller
-		answer func(int, *http.Request) (*http.Response, error)
-		posts  int
-		within time.Duration
-		why    string
+		rule    string
+		life    time.Duration // of the code
+		wait    time.Duration // of the caller
+		respond func(int, *http.Request) (*http.Response, error)
+		posts   int
+		within  time.Duration
+		why     string
 	}{
 		{"expired before", 0, time.Hour, func(int, *http.Request) (*http.Response, error) { return status(200) }, 0, 0, "expired"},
 		{"expires meanwhile", 2 * time.Second, time.Hour, func(_ int, r *http.Request) (*http.Response, error) { return silent(r) }, 1, 4 * time.Second, "in time"},
@@ -209,7 +210,7 @@ func TestWebhookEndsWithCodeAndCaller(t *testing.T) {
 		t.Run(c.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := webhook(t, "https://sms.example", false)
-				a := &answers{t: t, answer: c.answer}
+				a := &receiver{t: t, respond: c.respond}
 				w.client.Transport = a
 				m := message()
 				m.ExpiresAt = time.Now().Add(c.life)
@@ -245,8 +246,8 @@ func TestWebhookFollowsNoRedirect(t *testing.T) {
 	}
 }
 
-// TestWebhookRefusesPrivateAddresses: a server listens, and is not called in
-// any spelling of its address.
+// TestWebhookRefusesPrivateAddresses checks that a server which listens is not
+// called under any spelling of its address.
 func TestWebhookRefusesPrivateAddresses(t *testing.T) {
 	calls := 0
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls++ }))
@@ -259,8 +260,8 @@ func TestWebhookRefusesPrivateAddresses(t *testing.T) {
 		"127.0.0.1": "allow_private_addresses", "localhost": "allow_private_addresses", "[::1]": "allow_private_addresses",
 		"[::ffff:127.0.0.1]": "allow_private_addresses", "[::ffff:10.0.0.1]": "allow_private_addresses", "0.0.0.0": "allow_private_addresses",
 		"userinfo:userinfo@127.0.0.1": "allow_private_addresses",
-		// What a number means is the resolver's to say: nobody's name to Go's,
-		// an address to the C library's.
+		// Resolvers disagree about numbers: Go's finds no such host, the C
+		// library's reads an address.
 		"2130706433": "", "0x7f000001": "",
 	} {
 		w := webhook(t, "http://"+host+":"+port+"/?key=querytoken", false)
@@ -281,7 +282,8 @@ func TestWebhookRefusesPrivateAddresses(t *testing.T) {
 	}
 }
 
-// TestWebhookUsesNoProxy: one in the environment would do the connecting.
+// TestWebhookUsesNoProxy checks that a proxy in the environment is not used, because
+// it would make the connection instead.
 func TestWebhookUsesNoProxy(t *testing.T) {
 	calls := 0
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls++ }))
@@ -305,7 +307,7 @@ func TestWebhookWantsAnAcceptedCertificate(t *testing.T) {
 	notSentWithout(t, webhook(t, strings.Replace(plain.URL, "http:", "https:", 1), true).Send(t.Context(), message()), "TLS")
 }
 
-// endless is the body of an answer without end.
+// endless is the body of a response without end.
 type endless struct{ read int }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -320,7 +322,7 @@ func TestWebhookReadsLittle(t *testing.T) {
 	w.client.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: e}, nil
 	})
-	if err := w.Send(t.Context(), message()); err != nil || e.read > maxAnswer {
+	if err := w.Send(t.Context(), message()); err != nil || e.read > maxResponse {
 		t.Errorf("%v after %d bytes", err, e.read)
 	}
 }

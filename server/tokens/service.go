@@ -74,6 +74,18 @@ func (f Found) ID() string {
 	return ID(f.Digest)
 }
 
+// PartnerToken returns the ids of the partner and of its token if a partner
+// token was found, active or not.
+func (f Found) PartnerToken() (partnerID, tokenID string) {
+	switch {
+	case f.Token != nil:
+		return f.Token.PartnerID, f.Token.PartnerTID
+	case f.Refused != nil:
+		return f.Refused.PartnerID, f.Refused.TokenID
+	}
+	return "", ""
+}
+
 // Source says where a look-up ended.
 type Source string
 

@@ -58,7 +58,7 @@ func TestImport(t *testing.T) {
 		}
 		want := []any{
 			object{"result": "unchanged"}, object{"result": "updated"}, object{"result": "created"},
-			refused("org_id", "a customer belongs to its org for ever: delete it and make another one"),
+			refused("org_id", "a customer's org cannot be changed: delete the customer and make another one"),
 			refused("org_id", "there is no org with this id: make it first (grantd org put)"),
 			refused("phone", "phone must be a telephone number with its country code, such as +15555550136"),
 			refused("customer_id", "a customer's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -"),

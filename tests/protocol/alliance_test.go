@@ -198,7 +198,7 @@ func damaged(token string, at int) string {
 // of them get one response.
 func notPartners(name string, c call) row {
 	r := notActive(name, c)
-	r.body = `{"errors":[{"status":"401","code":"invalid_token","title":"Unauthorized","detail":"the bearer token is not an active partner token, or may not be used from this address"}]}`
+	r.body = `{"errors":[{"status":"401","code":"invalid_token","title":"Unauthorized","detail":"the bearer token is not an active partner token, or is not allowed from this address"}]}`
 	return r
 }
 

@@ -20,7 +20,7 @@ func TestExchange(t *testing.T) {
 	subject := "&subject_token=" + a.token
 	const typ, audience = "&subject_token_type=" + accessToken, "&audience=org:" + sharedTwo
 	noClient := func(name string, c call) row {
-		return row{name: name, call: c, status: 401, code: badClient, says: "takes no client credentials", header: map[string]string{"WWW-Authenticate": challengeBasic}}
+		return row{name: name, call: c, status: 401, code: badClient, says: "send no client credentials", header: map[string]string{"WWW-Authenticate": challengeBasic}}
 	}
 	whole := trade(a.token, sharedTwo)
 	a.run(t, []row{

@@ -91,7 +91,7 @@ func TestHintForClientsThatDontCache(t *testing.T) {
 	s.Clock.Add(61 * time.Second)
 	poll.Await(t, poll.Patience, "the hint", func() string {
 		log := s.Logs.String()
-		if strings.Contains(log, "client asks for tokens instead of caching them") &&
+		if strings.Contains(log, "client requests tokens instead of caching them") &&
 			strings.Contains(log, fmt.Sprintf(`"client_id":"billing","tokens_last_minute":%d,"token_lives_seconds":3600`, tokens)) {
 			return ""
 		}

@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// unreached says why there was no answer. The words are ours: those of
-// net/http hold the URL with its query, and may hold what the other side sent,
-// which may be what it was sent.
-func unreached(err error) *failure {
+// explainNoResponse returns why there was no response. It does not use the texts of
+// net/http: they hold the URL with its query, and may hold what the other side
+// sent, which may repeat the code.
+func explainNoResponse(err error) *failure {
 	var (
 		dns       *net.DNSError
 		authority x509.UnknownAuthorityError

@@ -1,0 +1,184 @@
+package customers
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/credential"
+	"github.com/grantd/grantd/server/phone"
+	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/server/senders"
+	"github.com/grantd/grantd/store"
+)
+
+// Bounds of a code (APP_GUIDE.md).
+const (
+	codeDigits = 6
+	codeLife   = 10 * time.Minute
+	codeTries  = 5
+	appHashLen = 11
+)
+
+// scopeVerify is the scope that a bearer needs to have a code sent.
+const scopeVerify = "customers"
+
+// Verification is what a caller sends to have a code sent.
+type Verification struct {
+	Channel  string  `json:"channel"`
+	Phone    *Phone  `json:"phone"`
+	AppHash  *string `json:"appHash"`
+	Language *string `json:"language"`
+}
+
+// Phone is a phone number in the form that apps send.
+type Phone struct {
+	CountryCode string `json:"countryCode"`
+	Number      string `json:"number"`
+}
+
+var (
+	errChannel     = invalidMember("channel", "channel is sms or call")
+	errCodeLang    = invalidMember("language", "language is en or es")
+	errPhone       = invalidMember("phone", `phone is an object such as {"countryCode":"1","number":"5555550136"}`)
+	errPhoneOnFile = invalidMember("phone", "the phone is not on file: it must be one of the authorized users of a business customer")
+	errAppHash     = invalidMember("appHash", "appHash is 11 characters of A-Z a-z 0-9 + / for an sms; leave it out for a call")
+	errTooMany     = apierr.New(apierr.TooManyRequests, "too many codes: wait as long as Retry-After says")
+	errNotSent     = apierr.New(apierr.NotSent, "no code could be sent: try again")
+)
+
+// SendCode sends the customer a code, and returns the verification token that
+// the caller must send back with it. The bearer needs the scope customers.
+// Errors: apierr.InsufficientScope, NotFound, InvalidRequest, TooManyRequests,
+// AccessDenied (locked), NotSent; store.ErrUnavailable.
+func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Verification) (string, error) {
+	if err := b.requireScope(scopeVerify); err != nil {
+		return "", err
+	}
+	c, org, err := t.findCustomer(ctx, b, customerID)
+	if err != nil {
+		return "", err
+	}
+	m, err := t.buildMessage(c, org, v)
+	if err != nil {
+		return "", err
+	}
+	if err := t.checkGuesses(ctx, c.ID); err != nil {
+		return "", err
+	}
+	wait, err := t.o.Limit.TakeCode(ctx, ratelimit.CodeRequest{Phone: m.Phone, CustomerID: c.ID, ClientID: b.Token.ClientID, OrgID: c.OrgID})
+	if err != nil {
+		return "", err
+	}
+	if wait > 0 {
+		return "", errTooMany.After(wait)
+	}
+	token, err := t.sendChallenge(ctx, b, c, m)
+	t.auditVerification(ctx, b, c, actionCode, map[string]any{"channel": m.Channel, "phone": phone.Mask(m.Phone)}, err)
+	return token, err
+}
+
+// sendChallenge stores a challenge, then sends its code. If the code could not be
+// sent, it drops the challenge again.
+func (t *Tokens) sendChallenge(ctx context.Context, b Bearer, c store.Customer, m senders.Message) (string, error) {
+	token := credential.NewVerificationToken(t.o.Environment)
+	digest := sha256.Sum256([]byte(token))
+	m.ExpiresAt = t.o.Now().UTC().Add(codeLife)
+	m.ID = hex.EncodeToString(digest[:16])
+	m.Code = t.o.SandboxCode
+	if m.Code == "" {
+		m.Code = newCode()
+	}
+	err := t.o.Challenges.PutChallenge(ctx, digest, store.Challenge{
+		Proof: computeProof(token, b.Token.ClientID, c, m.Code), Tries: codeTries, ExpiresAt: m.ExpiresAt,
+	})
+	if err != nil {
+		return "", err
+	}
+	if t.o.SandboxCode != "" {
+		return token, nil // nothing is sent
+	}
+	began := t.o.Now()
+	err = t.o.Sender.Send(ctx, m)
+	t.o.Observe.CodeSent(string(m.Channel), err == nil, t.o.Now().Sub(began))
+	if err == nil {
+		return token, nil
+	}
+	if dropped := t.o.Challenges.DropChallenge(context.WithoutCancel(ctx), digest); dropped != nil {
+		err = fmt.Errorf("%w; the challenge stays until it expires: %w", err, dropped)
+	}
+	return "", errNotSent.Because(err)
+}
+
+// buildMessage returns the message to send, without its id, code and expiry.
+// Errors: apierr.InvalidRequest.
+func (t *Tokens) buildMessage(c store.Customer, org store.Org, v Verification) (senders.Message, error) {
+	m := senders.Message{
+		Channel: senders.Channel(v.Channel), Phone: c.Phone, Name: org.Name, Language: view(c).Language,
+		OrgID: c.OrgID, CustomerID: c.ID,
+	}
+	if !t.o.Live {
+		m.Name = t.o.ProductName
+	}
+	if m.Channel != senders.SMS && m.Channel != senders.Call {
+		return m, errChannel
+	}
+	if v.Language != nil {
+		if m.Language = *v.Language; !slices.Contains(Languages, m.Language) {
+			return m, errCodeLang
+		}
+	}
+	if v.AppHash != nil {
+		if m.AppHash = *v.AppHash; m.Channel != senders.SMS || !validAppHash(m.AppHash) {
+			return m, errAppHash
+		}
+	}
+	if v.Phone != nil {
+		number, err := phone.Join(v.Phone.CountryCode, v.Phone.Number)
+		if err != nil {
+			return m, errPhone
+		}
+		if c.Type != store.Business || !slices.ContainsFunc(c.AuthorizedUsers, func(u store.AuthorizedUser) bool { return u.Phone == number }) {
+			return m, errPhoneOnFile
+		}
+		m.Phone = number
+	}
+	return m, nil
+}
+
+// validAppHash reports whether h is the base64 of a hash, as Android's SMS
+// Retriever expects it.
+func validAppHash(h string) bool {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	return len(h) == appHashLen && strings.Trim(h, alphabet) == ""
+}
+
+// newCode returns six random digits, every code as likely as any other.
+func newCode() string {
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil { // crypto/rand does not fail
+		panic(err)
+	}
+	return fmt.Sprintf("%0*d", codeDigits, n)
+}
+
+// computeProof ties a code to the customer and the client that requested it, and
+// to the version of the customer's record, which holds the numbers on file.
+// Computing it takes the verification token, so a copy of the store does not help
+// to guess the code.
+func computeProof(token, clientID string, c store.Customer, code string) store.Digest {
+	m := hmac.New(sha256.New, []byte(token))
+	for _, part := range []string{code, c.ID, c.OrgID, clientID, strconv.FormatUint(c.Version, 10)} {
+		fmt.Fprintf(m, "%d:%s", len(part), part)
+	}
+	return store.Digest(m.Sum(nil))
+}

@@ -1,0 +1,66 @@
+package customers
+
+import (
+	"context"
+	"crypto/sha256"
+	"strings"
+	"time"
+
+	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/store"
+)
+
+var (
+	errVerification = apierr.New(apierr.InvalidVerification, "the verification is not valid: the code is wrong, used or expired, or the verification was made for another customer or client").At("verificationCode")
+	errCode         = invalidMember("verificationCode", "verificationCode is six digits from 0 to 9")
+	errWrongToday   = apierr.New(apierr.TooManyRequests, "too many wrong codes for this customer: wait as long as Retry-After says")
+	errLocked       = apierr.New(apierr.AccessDenied, "codes are locked for this customer after 100 wrong ones in a row: an operator must reset them")
+)
+
+// checkGuesses returns an error if the customer has had too many wrong codes.
+func (t *Tokens) checkGuesses(ctx context.Context, customerID string) error {
+	g, err := t.o.Guesses.GetGuesses(ctx, customerID, wrongWindow)
+	if err != nil {
+		return err
+	}
+	return t.guessError(g)
+}
+
+func (t *Tokens) guessError(g store.Guesses) error {
+	switch {
+	case g.InRow >= wrongInRow:
+		return errLocked
+	case g.Today >= wrongPerDay:
+		return errWrongToday.After(max(g.Since.Add(wrongWindow).Sub(t.o.Now()), time.Second))
+	}
+	return nil
+}
+
+// consumeCode uses the verification up. It counts the guess as wrong before it
+// looks at the code, so that many callers at once get no more guesses than one.
+// The code stays used even if a later step fails.
+func (t *Tokens) consumeCode(ctx context.Context, b Bearer, c store.Customer, token, code string) error {
+	if len(code) != codeDigits || strings.Trim(code, "0123456789") != "" {
+		return errCode
+	}
+	g, taken, err := t.o.Guesses.TakeGuess(ctx, c.ID, bounds)
+	if err != nil {
+		return err
+	}
+	if !taken {
+		return t.guessError(g)
+	}
+	err = t.o.Challenges.TryChallenge(ctx, sha256.Sum256([]byte(token)), computeProof(token, b.Token.ClientID, c, code))
+	switch {
+	case err == nil:
+		return t.o.Guesses.ReturnGuess(context.WithoutCancel(ctx), c.ID, g, true)
+	case isAbsent(err): // there was no code to guess
+		if err := t.o.Guesses.ReturnGuess(context.WithoutCancel(ctx), c.ID, g, false); err != nil {
+			return err
+		}
+		return errVerification
+	case isWrong(err):
+		return errVerification.Because(err)
+	}
+	return err
+}
