@@ -45,12 +45,14 @@ func (f *Feed) follow(ctx context.Context) {
 // another incarnation now, and repeats that check until it succeeds: the
 // connection may lead to another server, and a replica must have checked before it
 // vouches for the store to replicas that start later. In the meantime, requests
-// read the tail themselves.
+// read the tail themselves. Each failure is followed by a pause: a store that
+// refuses at once must not keep a core busy and fill the log.
 func (f *Feed) readOrVerify(ctx context.Context, doubt bool) (ok bool) {
 	if !doubt {
 		err := f.read(ctx, f.followWait())
 		if err != nil && ctx.Err() == nil {
 			f.o.Log.WarnContext(ctx, "feed: read failed", "error", err)
+			sleep(ctx, retryAfter)
 		}
 		return err == nil
 	}
@@ -109,7 +111,9 @@ func (f *Feed) confirm(sent time.Duration) {
 }
 
 // catchUp reads to the end of the feed without waiting for entries. Callers at
-// the same time share one read, which has its own deadline. Each caller waits
+// the same time share one read, which has its own deadline. A caller may join a
+// read that is under way, and so waits less than with server/coalesce: Fresh
+// looks at the time when the read was sent, and asks again if that is too old. Each caller waits
 // until its own context ends, and at most as long as a read may take.
 func (f *Feed) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout())

@@ -253,3 +253,19 @@ func TestFollowerVouchesAgain(t *testing.T) {
 		wants(t, "when it is back", err)
 	})
 }
+
+// TestFollowerPausesAfterAFailure checks that a store which refuses each read at
+// once, but nothing else, is not asked in a busy loop.
+func TestFollowerPausesAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := storetest.NewFaulty(newMemory())
+		_, stop := started(t, options(s))
+		defer stop()
+		s.Fail("ReadFeed", store.ErrUnavailable)
+		before := s.Calls("ReadFeed")
+		time.Sleep(10 * time.Second)
+		if n := s.Calls("ReadFeed") - before; n < 50 || n > 101 {
+			t.Errorf("%d reads in 10 s, want one each %v", n, retryAfter)
+		}
+	})
+}
