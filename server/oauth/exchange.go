@@ -122,5 +122,5 @@ func exchangeError(err error) error {
 	case errors.Is(err, apierr.ErrNotGranted):
 		return errNotGranted
 	}
-	return scopeFault(err)
+	return asInvalidScope(err)
 }
