@@ -82,7 +82,7 @@ func TestRevocation(t *testing.T) {
 		failed("revoke_authentication/bearer_is_no_client_authentication", revoke(token, bearer(token))),
 		refused("revoke_token_missing", form("/oauth/revoke", "", auth), missing),
 		refused("revoke_token_missing/empty", form("/oauth/revoke", "token=", auth), missing),
-		refused("revoke_token_missing/twice", form("/oauth/revoke", "token="+token+"&token="+token, auth), "more than once"),
+		refused("revoke_token_missing/twice", form("/oauth/revoke", "token="+token+"&token="+token, auth), "is repeated"),
 		// Every type of token can be revoked, so unsupported_token_type is never returned.
 		done("revoke_every_type", form("/oauth/revoke", "token_type_hint=id_token&token=x", auth)),
 		{name: "revoke_get", call: call{method: "GET", target: "/oauth/revoke?token=" + token + "&callback=x", headers: []string{auth}},

@@ -73,7 +73,7 @@ func TestResponseTypeStandsIn(t *testing.T) {
 		granted("grant_type_missing/response_type_stands_in_json", post("/oauth/token", `{"response_type":"client_credentials"}`, jsonType, auth)),
 		granted("grant_type_missing/beside_empty_grant_type", ask("grant_type=&response_type=client_credentials", auth)),
 		refused("grant_type_missing/other_response_type", ask("response_type=token", auth), "grant_type is missing"),
-		refused("grant_type_missing/response_type_twice", ask("response_type=client_credentials&response_type=client_credentials", auth), "more than once"),
+		refused("grant_type_missing/response_type_twice", ask("response_type=client_credentials&response_type=client_credentials", auth), "is repeated"),
 		{name: "grant_type_unsupported/grant_type_goes_first", call: ask("response_type=client_credentials&grant_type=password", auth), status: 400, code: badGrant},
 		granted("other_flows_parameters/response_type", ask(grant+"&response_type=code", auth)),
 	})

@@ -128,7 +128,7 @@ func TestSourceIP(t *testing.T) {
 		wantInactive("introspect_visibility/addresses_that_cannot_be_read_match_nothing", form("/oauth/introspect", "source_ip=192.0.2.1&token="+w.planted(t, func(r *store.Token) {
 			r.SourceIPs = []string{"192.0.2.1-192.0.2.9", "*", ""}
 		}), basic(w.rs))),
-		refused("introspect_repeated/source_ip_twice", form("/oauth/introspect", "source_ip=192.0.2.1&source_ip=192.0.2.1&token="+token, basic(w.rs)), "more than once"),
+		refused("introspect_repeated/source_ip_twice", form("/oauth/introspect", "source_ip=192.0.2.1&source_ip=192.0.2.1&token="+token, basic(w.rs)), "is repeated"),
 		refused("introspect_visibility/invalid_source_ip_for_any_token", form("/oauth/introspect", "source_ip=x&token="+free, basic(w.rs)), "source_ip"),
 		failed("introspect_authentication_first/authentication_before_source_ip", form("/oauth/introspect", "source_ip=x&token="+free)),
 	))
