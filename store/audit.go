@@ -18,5 +18,5 @@ type AuditEvent struct {
 	Before    json.RawMessage `json:"before,omitempty"`
 	After     json.RawMessage `json:"after,omitempty"`
 	Outcome   string          `json:"outcome"`         // done, or the error's code
-	Count     int64           `json:"count,omitempty"` // how many events this one stands for; 0: one
+	Count     int64           `json:"count,omitempty"` // how many events this one represents; 0: one
 }

@@ -21,7 +21,7 @@ import (
 
 var by = audit.Actor{Name: "uid:0"}
 
-// world is the service on a store of its own. Tests make the store fail by the
+// world is the service on a separate store. Tests make the store fail by the
 // methods of Faulty.
 type world struct {
 	*storetest.Faulty

@@ -39,7 +39,7 @@ func TestSpecRejections(t *testing.T) {
 			{"too many resources", "resources", NewSpec{Spec: Spec{Resources: &uris}}},
 			{"an unknown enforcement", "enforces", NewSpec{Spec: Spec{Enforces: &[]string{"time"}}}},
 			{"an unknown use", "token_uses", NewSpec{Spec: Spec{TokenUses: &[]store.TokenUse{"other"}}}},
-			{"a resource of its own that is relative", "resource", NewSpec{Spec: Spec{Resource: to("a")}}},
+			{"a relative resource", "resource", NewSpec{Spec: Spec{Resource: to("a")}}},
 		} {
 			_, err := w.Create(t.Context(), by, row.spec)
 			refused(t, row.rule, err, apierr.InvalidRequest, row.field)

@@ -149,7 +149,7 @@ func TestExchangeOfNothing(t *testing.T) {
 }
 
 // TestAuthenticate checks that only an active token is used, and what a caller
-// learns of one that is refused.
+// learns of a refused token.
 func TestAuthenticate(t *testing.T) {
 	w := newWorld(t)
 	active := w.bearer()

@@ -81,7 +81,7 @@ func TestAnnouncedChangeIsNotAnnouncedAgain(t *testing.T) {
 		code apierr.Code
 	}{
 		{"the flag could not be removed", func(w *world) { w.failAt("UpdateClient", 2) }, ""},
-		{"the feed's answer was lost", func(w *world) { w.FailAfter("AppendFeed", store.ErrUnavailable) }, apierr.Unavailable},
+		{"the feed's reply was lost", func(w *world) { w.FailAfter("AppendFeed", store.ErrUnavailable) }, apierr.Unavailable},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {

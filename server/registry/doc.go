@@ -68,8 +68,8 @@
 //   - Before the write: nothing.
 //   - After the write, before the feed: other replicas use the old record for
 //     cacheAge at most. Tokens that should have ended live until the next
-//     change of the record, which voids them (4). The caller got no answer and
-//     repeats the call.
+//     change of the record, which voids them (4). The caller got no response
+//     and repeats the call.
 //   - After the feed, before the flag is removed: the next change finds the
 //     void in the feed and removes the flag, so that tokens made since then
 //     stay valid. If the feed has dropped the entry (store.FeedRetention), it

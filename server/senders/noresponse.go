@@ -39,7 +39,7 @@ func explainNoResponse(err error) *failure {
 	case errors.As(err, &noTLS), errors.Is(err, http.ErrSchemeMismatch):
 		return &failure{why: "it does not speak TLS"}
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return &failure{why: "it did not answer in time", again: true}
+		return &failure{why: "it did not respond in time", again: true}
 	case errors.As(err, &errno):
 		return &failure{why: errno.Error(), again: true}
 	}

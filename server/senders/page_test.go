@@ -29,7 +29,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		request + "\n" + body + "\n```",
 		fmt.Sprintf("%d times in all within %s, after %d to %d ms", tries, budget, firstPause.Milliseconds()/2, firstPause.Milliseconds()),
-		fmt.Sprintf("no answer within %s |", webhookTry),
+		fmt.Sprintf("no response within %s |", webhookTry),
 		"With the key `" + exampleKey + "`",
 	} {
 		if !strings.Contains(string(page), want) {

@@ -194,7 +194,7 @@ func failoverLoses(t *testing.T, top *redistest.Sentinel, o redisstore.Options) 
 			t.Fatalf("after an entry that is lost: %v", err)
 		}
 		if entries, err := s.ReadFeed(within(t), kept, 0); err != nil || len(entries) > 1 {
-			t.Fatalf("after one that is not: %v, %v", entries, err)
+			t.Fatalf("after an entry that is not: %v, %v", entries, err)
 		}
 		appended(t, other, void("from a store that did not see the lost entry")) // now the end is after it
 	}

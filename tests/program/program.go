@@ -1,5 +1,5 @@
-// Package program gives tests the grantd program, which they run as a process
-// of its own. All of them run the same file, so that it is built once, in the
+// Package program gives tests the grantd program, which they run as a separate
+// process. All of them run the same file, so that it is built once, in the
 // configuration that is released: without the race detector and without cgo.
 package program
 

@@ -69,9 +69,10 @@ func TestErrorResponse(t *testing.T) {
 	})
 }
 
-// Of two faults the response names the one that is checked first. The order is:
-// method, credentials in the URL, media type, size, syntax and duplicates,
-// grant type present and known, client authentication, scope and resource.
+// If a request has two faults, the response names the first one in the order of
+// checks: method, credentials in the URL, media type, size, syntax and
+// duplicates, grant type present and known, client authentication, scope and
+// resource.
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -39,7 +39,7 @@ var rules = map[string]string{
 	"exact_path":                  "another spelling of a path is 404, never a redirect that would send the secrets again (RFC 9700 §4.12)",
 
 	// Parameters of the token endpoint.
-	"grant_type_missing":              "a missing grant_type is invalid_request, unless response_type=client_credentials stands in for it (RFC 6749 §5.2)",
+	"grant_type_missing":              "a missing grant_type is invalid_request, unless response_type=client_credentials replaces it (RFC 6749 §5.2)",
 	"grant_type_empty":                "an empty grant_type counts as missing (RFC 6749 §3.2)",
 	"grant_type_unsupported":          "any other grant type is unsupported_grant_type (RFC 6749 §5.2); the password grant must not exist (RFC 9700 §2.4)",
 	"grant_type_is_case_sensitive":    "the value of grant_type is case-sensitive (RFC 6749 §1.9)",

@@ -12,9 +12,9 @@
 //     json is compared as JSON. A paragraph with the word "paste" pastes the
 //     lines that the last server printed; the json blocks after it are among
 //     the responses, in order.
-//   - "…" stands for anything, a line of it for any lines, a JSON member of
+//   - "…" means anything, a line of it for any lines, a JSON member of
 //     that name for any further members; a time in RFC 3339 or as Unix seconds
-//     stands for any such time.
+//     means any such time.
 //   - A paragraph with "Ctrl-C" outside a block stops all servers.
 //   - Indented commands are make targets; CI runs those.
 //

@@ -73,7 +73,7 @@ type reader struct {
 	publicPort string
 	commands   int
 	printed    string   // by the block before
-	answers    []string // to what was pasted
+	responses  []string // to what was pasted
 	pasted     bool
 }
 
@@ -141,18 +141,18 @@ func (r *reader) paragraph(t *testing.T, text string) {
 // paste runs what the last server printed to be pasted.
 func (r *reader) paste() {
 	r.t.Helper()
-	r.answers, r.pasted = nil, true
+	r.responses, r.pasted = nil, true
 	for line := range strings.Lines(r.printed) {
 		if strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") {
-			r.answers = append(r.answers, r.run(line))
+			r.responses = append(r.responses, r.run(line))
 		}
 	}
-	if len(r.answers) == 0 {
+	if len(r.responses) == 0 {
 		r.t.Error("there is nothing to paste")
 	}
 }
 
-// json finds the block in what was printed, or among the answers to what was
+// json finds the block in what was printed, or among the responses to what was
 // pasted, behind the one before.
 func (r *reader) json(t *testing.T, want string) {
 	t.Helper()
@@ -162,13 +162,13 @@ func (r *reader) json(t *testing.T, want string) {
 		}
 		return
 	}
-	for i, answer := range r.answers {
-		if matchJSON(want, answer) == "" {
-			r.answers = r.answers[i+1:]
+	for i, response := range r.responses {
+		if matchJSON(want, response) == "" {
+			r.responses = r.responses[i+1:]
 			return
 		}
 	}
-	t.Errorf("no answer like\n%s\nin\n%s", want, strings.Join(r.answers, "\n"))
+	t.Errorf("no response like\n%s\nin\n%s", want, strings.Join(r.responses, "\n"))
 }
 
 func readFile(t *testing.T, name string) string {

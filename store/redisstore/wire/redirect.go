@@ -18,8 +18,8 @@ const (
 
 // OnMaster calls run to send a pipeline to the master that holds the key. If
 // the slot is elsewhere or moving (MOVED, ASK, TRYAGAIN), it calls run again
-// with the right node. A ClusterClient follows redirects of its own commands,
-// but not of a pipeline to one node.
+// with the right node. A ClusterClient follows redirects of the commands that
+// it sends, but not of a pipeline to one node.
 //
 // run returns the error of its commands on the key. If asking is set, it puts
 // ASKING before each of them, see [Ask]. A redirected command has not run, so
