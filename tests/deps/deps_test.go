@@ -10,12 +10,16 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const module = "github.com/grantd/grantd"
@@ -54,6 +58,34 @@ var layers = map[string]layer{
 	"server/cli/importer": wiring, // below the commands, which import it
 	"server/cli":          commands,
 	"":                    program,
+}
+
+// floors are the names of the layers in ARCHITECTURE.md, from bottom to program.
+var floors = []string{"vocabulary", "parts", "stores", "shared", "features", "wiring", "commands", "program"}
+
+// floorRow matches a row of the table of floors: its name and its packages.
+var floorRow = regexp.MustCompile("(?m)^\\| (\\w+) \\| (`[^|]+`) \\| [^|]+ \\|$")
+
+// TestArchitecture checks that the table of floors in ARCHITECTURE.md has every
+// package on its floor.
+func TestArchitecture(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]string{}
+	for _, row := range floorRow.FindAllStringSubmatch(string(page), -1) {
+		for name := range strings.SplitSeq(row[2], ", ") {
+			documented[strings.TrimSuffix(strings.Trim(name, "`"), "main.go")] = row[1]
+		}
+	}
+	wanted := map[string]string{}
+	for name, l := range layers {
+		wanted[name] = floors[l]
+	}
+	if d := cmp.Diff(wanted, documented); d != "" {
+		t.Errorf("the table of floors in ARCHITECTURE.md differs from layers (-layers +page):\n%s", d)
+	}
 }
 
 // only lists external packages and the packages that may import them.
