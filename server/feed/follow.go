@@ -113,8 +113,9 @@ func (f *Feed) confirm(sent time.Duration) {
 // catchUp reads to the end of the feed without waiting for entries. Callers at
 // the same time share one read, which has its own deadline. A caller may join a
 // read that is under way, and so waits less than with server/coalesce: Fresh
-// looks at the time when the read was sent, and asks again if that is too old. Each caller waits
-// until its own context ends, and at most as long as a read may take.
+// looks at the time when the read was sent, and asks again if that is too old.
+// Each caller waits until its own context ends, and at most as long as a read
+// may take.
 func (f *Feed) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout())
 	defer cancel()

@@ -9,8 +9,9 @@ import (
 
 // FindBearer returns the token with which somebody calls grantd itself, if that
 // token is active, meant for grantd, of one of the uses, and allowed from the
-// caller's address. Otherwise it is a Found without a token. Every endpoint of
-// grantd that accepts a bearer token asks here.
+// caller's address. With the zero Addr, a token that is restricted to addresses
+// is not allowed at all. Otherwise it is a Found without a token. Every endpoint
+// of grantd that accepts a bearer token asks here.
 //
 // Restrictions that only a resource server can enforce hide a token, except the
 // restriction of a customer's token to resources: server/customers passes that
