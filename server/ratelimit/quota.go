@@ -63,7 +63,7 @@ type issues struct {
 	pending int64     // issued here, not in the store yet
 	shared  int64     // the count that the store returned last
 	until   time.Time // end of the window of shared
-	warned  time.Time // end of the window that a warning was logged for
+	warned  time.Time // no warning is logged before: the end of the window of the last one
 	minute  int64     // since the last ReportUncached
 	life    time.Duration
 }
@@ -97,8 +97,10 @@ func (q *Quota) TakeToken(id string) time.Duration {
 		return 0
 	}
 	q.o.Hit(q.o.Name)
-	if c.warned != c.until {
-		c.warned = c.until
+	// Sharing moves the end of the window a little, so the warning follows it.
+	warn := !now.Before(c.warned)
+	c.warned = c.until
+	if warn {
 		q.o.Log.Warn(string(q.o.Of)+" is over its issue quota", "limit", q.o.Name, string(q.o.Of)+"_id", id,
 			"count", q.o.Limit.Count, "per", q.o.Limit.Per.String(), "enforced", q.o.Enforce)
 	}

@@ -62,6 +62,27 @@ func TestQuotaThatOnlyLogs(t *testing.T) {
 	}
 }
 
+// TestQuotaWarnsOnceInEachWindow checks that there is one warning in a window, even
+// though sharing moves its end: the store's window begins with the first hit that
+// is shared.
+func TestQuotaWarnsOnceInEachWindow(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	q := w.quota(1, false, &log)
+	for window := 1; window <= 2; window++ {
+		for range 10 {
+			q.TakeToken("billing")
+			q.TakeToken("billing") // over the quota before the first is shared
+			w.clock.Advance(100 * time.Millisecond)
+			q.ShareCounts(t.Context())
+		}
+		if n := strings.Count(log.String(), "over its issue quota"); n != window {
+			t.Errorf("%d warnings in %d windows", n, window)
+		}
+		w.clock.Advance(time.Minute)
+	}
+}
+
 func TestHintForClientsThatDontCache(t *testing.T) {
 	w := newWorld(t)
 	var log bytes.Buffer
