@@ -19,7 +19,7 @@ var revokeSpec = web.Spec{Params: withClientAuth(
 
 var errOtherClients = apierr.New(apierr.UnauthorizedClient, "the token was not issued to this client")
 
-// Revoke is POST /oauth/revoke.
+// Revoke serves POST /oauth/revoke.
 func (e *Endpoints) Revoke(c *gin.Context) error {
 	p, err := web.ReadParams(c, &revokeSpec)
 	if err != nil {

@@ -97,8 +97,8 @@ func (b *batcher) fly() {
 	}
 }
 
-// next returns the calls of the next round trip: all that wait, so that where
-// Redis hangs each of them learns it from the first timeout. The memory of the
+// next returns the calls of the next round trip: all that wait, so that if
+// Redis hangs, each of them learns it from the first timeout. The memory of the
 // last batch is reused. If no call waits, it ends the flight and returns nil.
 func (b *batcher) next(last []*call) []*call {
 	b.mu.Lock()
