@@ -17,7 +17,7 @@ import (
 
 var introspectSpec = web.Spec{Params: withClientAuth(
 	web.Param{Name: paramToken, Kind: web.Opaque},
-	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one look-up finds every kind (RFC 7662 §2.1)
+	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one lookup finds every kind (RFC 7662 §2.1)
 	web.Param{Name: paramSourceIP, Kind: web.Single},
 )}
 

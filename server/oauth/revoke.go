@@ -14,7 +14,7 @@ import (
 
 var revokeSpec = web.Spec{Params: withClientAuth(
 	web.Param{Name: paramToken, Kind: web.Opaque},
-	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one look-up finds every kind (RFC 7009 §2.1)
+	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one lookup finds every kind (RFC 7009 §2.1)
 )}
 
 var errOtherClients = apierr.New(apierr.UnauthorizedClient, "the token was not issued to this client")

@@ -157,7 +157,7 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 // a former partner or by a former org with the same id. Errors:
 // registry.ErrUnchanged.
 func replaceGrant(g *store.Grant, wanted store.Grant) error {
-	same := sameIncarnation(*g, wanted) && g.DeactivatedAt == nil // a withdrawal may have stopped half-way
+	same := sameIncarnation(*g, wanted) && g.DeactivatedAt == nil // a withdrawal may have stopped halfway
 	if same && slices.Equal(g.Scopes, wanted.Scopes) && slices.Equal(g.Endpoints, wanted.Endpoints) && equalTimes(g.Until, wanted.Until) {
 		return registry.ErrUnchanged
 	}

@@ -37,7 +37,7 @@ type batcher struct {
 }
 
 // call is a queued command. Its caller may leave: then the call belongs to its
-// flight, and nobody reads the command any more.
+// flight, and nobody reads the command anymore.
 type call struct {
 	ctx    context.Context
 	cmd    redis.Cmder
