@@ -123,8 +123,8 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	return view(p), created, err
 }
 
-// parseScopes returns the scopes that a partner or a grant is given.
-// Errors: apierr.InvalidRequest.
+// parseScopes parses the scopes for a partner or a grant. Errors:
+// apierr.InvalidRequest.
 func (s *Service) parseScopes(text string) ([]string, error) {
 	catalogue := s.o.Catalogue()
 	names, err := catalogue.Parse(text)
