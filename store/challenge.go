@@ -4,7 +4,7 @@ import "time"
 
 // Challenge is a verification that waits for its code. The store sees neither
 // the verification token nor the code. It keeps the challenge under the digest
-// of the token, with a proof that takes both to make.
+// of the token, with a proof that can be computed only from both.
 type Challenge struct {
 	Proof     Digest // HMAC of what is verified, under the verification token
 	Tries     int    // how many tries it allows; at least 1

@@ -12,7 +12,7 @@ type Client struct {
 	Name          string        `json:"name,omitempty"`
 	OrgID         string        `json:"org_id,omitempty"`
 	Scopes        []string      `json:"scopes,omitempty"`         // allowed
-	DefaultScopes []string      `json:"default_scopes,omitempty"` // granted when none is asked for
+	DefaultScopes []string      `json:"default_scopes,omitempty"` // granted if the request names none
 	TokenTTL      time.Duration `json:"token_ttl,omitempty"`      // nanoseconds; 0: the server's token.ttl
 	AuthMethods   []string      `json:"auth_methods,omitempty"`   // pinned to these; none: all
 	SourceIPs     []string      `json:"source_ips,omitempty"`     // CIDRs it may authenticate from; none: anywhere
@@ -41,7 +41,7 @@ func (c Client) Clone() Client {
 	return c
 }
 
-// Secret is one secret of a client, as a labelled hash.
+// Secret is one secret of a client, as a labeled hash.
 type Secret struct {
 	ID        string     `json:"id"`   // 8 base62 characters
 	Hash      string     `json:"hash"` // see server/auth: sha256$…, or an imported PHC or crypt string

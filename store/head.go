@@ -2,13 +2,13 @@ package store
 
 import "time"
 
-// Head holds the fields that every record has that operators manage: client,
+// Head holds the fields that are in every record that operators manage: client,
 // org, customer, partner, grant.
 type Head struct {
 	// Unannounced: the record was changed in a way that ends tokens (narrowed,
 	// deactivated), but the feed may lack the entry that voids them.
-	// UnannouncedSince is a feed position from before that change: the entry is
-	// missing after it. The next change of the record appends the entry.
+	// UnannouncedSince is a feed position from before that change: the entry
+	// belongs after it. The next change of the record appends the entry.
 	Unannounced      bool     `json:"unannounced,omitempty"`
 	UnannouncedSince Position `json:"unannounced_since,omitzero"`
 	// DeactivatedAt is also set on a record that is about to be deleted.

@@ -8,7 +8,7 @@ const Format = 1
 // Stamp says which deployment the store belongs to.
 type Stamp struct {
 	Environment string // sandbox | live
-	Issuer      string // "" where the issuer follows the bound address
+	Issuer      string // "" if the issuer is the address that is listened on
 	Format      int
 }
 

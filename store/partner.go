@@ -11,8 +11,8 @@ type Partner struct {
 	Name   string         `json:"name"`
 	Scopes []string       `json:"scopes"` // the scopes that orgs may grant it
 	Tokens []PartnerToken `json:"tokens,omitempty"`
-	// Incarnation tells the partner from earlier ones with the same id: it does
-	// not inherit their grants.
+	// Incarnation distinguishes the partner from earlier ones with the same id:
+	// it does not inherit their grants.
 	Incarnation uint64 `json:"incarnation"`
 	Head
 }

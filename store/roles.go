@@ -49,13 +49,13 @@ type Tokens interface {
 	// found. It makes one write in one round trip. Errors: ErrExpired when
 	// ExpiresAt is not in the future (no record lives forever).
 	PutToken(ctx context.Context, d Digest, t Token) error
-	// GetToken returns the record, also if it is a tombstone (Revoked not nil).
+	// GetToken returns the record, even if it is a tombstone (Revoked not nil).
 	// It makes one read in one round trip. Errors: ErrNotFound,
 	// ErrUnknownRecord.
 	GetToken(ctx context.Context, d Digest) (Token, error)
 	// ReplaceToken overwrites a stored record to turn it into a tombstone. The
-	// record keeps its ExpiresAt. Errors: ErrNotFound when there is none, or
-	// none any more.
+	// record keeps its ExpiresAt. Errors: ErrNotFound if there is none, or if
+	// it has expired.
 	ReplaceToken(ctx context.Context, d Digest, t Token) error
 }
 
@@ -77,7 +77,7 @@ type Feed interface {
 	// FeedLineage returns the incarnation of the store that holds the feed now,
 	// and the one that a replica of grantd last witnessed ("" at first).
 	FeedLineage(ctx context.Context) (Lineage, error)
-	// WitnessFeed records that the feed of this incarnation is whole.
+	// WitnessFeed records that the feed of this incarnation is complete.
 	WitnessFeed(ctx context.Context, lineage string) error
 }
 
@@ -105,9 +105,9 @@ type GuessCounts interface {
 	// step. If one of the bounds is reached, it counts nothing and taken is
 	// false. It returns the counts.
 	TakeGuess(ctx context.Context, customerID string, b GuessBounds) (g Guesses, taken bool, err error)
-	// ReturnGuess takes back a guess that was right (which also ends the row)
-	// or was not made after all. g is what TakeGuess returned for it. Today
-	// goes down only in the window that the guess was counted in.
+	// ReturnGuess takes back a guess that was right (which also ends the row of
+	// wrong ones) or was not made after all. g is what TakeGuess returned for
+	// it. Today goes down only in the window that the guess was counted in.
 	ReturnGuess(ctx context.Context, customerID string, g Guesses, right bool) error
 	// GetGuesses returns the counts, or zero if there are none.
 	GetGuesses(ctx context.Context, customerID string, window time.Duration) (Guesses, error)

@@ -75,8 +75,8 @@ var errLimited = apierr.New(apierr.TooManyRequests, "too many failed attempts: w
 // Authenticate checks the credentials of a caller at the address from. The
 // right generated secret passes whatever the limits say. Before it refuses, it
 // reads the client from the store: another replica may just have made the
-// client or the secret, and an unknown client must take as long as a wrong
-// secret.
+// client or the secret. Reading also makes an unknown client take as long as a
+// wrong secret.
 //
 // Errors: apierr.InvalidClient (the same for a client that is unknown,
 // deactivated, of a deactivated org, pinned to another method or at the wrong
@@ -187,9 +187,10 @@ func (a *Authenticator) checkFast(client *store.Client, c Credentials, from neti
 }
 
 // checkImported returns the live imported secret that was presented, and the
-// record in which it was valid; nil if the client has none. It checks the limits
-// when it is this attempt's turn, and counts a failure before the next attempt
-// has its turn: a burst gets no more hashes than the limit.
+// record in which it was valid; the secret is nil if the client has none that
+// it may use. It checks the limits when it is this attempt's turn, and counts a
+// failure before the next attempt has its turn, so a burst gets no more hashes
+// than the limit.
 func (a *Authenticator) checkImported(ctx context.Context, rec registry.Lookup[store.Client], c Credentials, from netip.Addr) (registry.Lookup[store.Client], *store.Secret, error) {
 	client := rec.Record
 	imported := liveImported(client, a.o.Now())
@@ -244,7 +245,7 @@ func admitted(c *store.Client, method string, from netip.Addr) bool {
 }
 
 // isOld reports whether the client has a newer secret. New secrets come last in
-// the list; their times would not tell, since they are whole seconds.
+// the list. Their times cannot tell, because they are whole seconds.
 func isOld(c *store.Client, used *store.Secret) bool {
 	return c.Secrets[len(c.Secrets)-1].ID != used.ID
 }

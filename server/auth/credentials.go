@@ -20,7 +20,7 @@ const (
 var Methods = []string{MethodBasic, MethodPost}
 
 // maxBasic is the most that an HTTP Basic header may hold, in bytes: form
-// encoding makes three bytes of one.
+// encoding turns one byte into three.
 const maxBasic = 3*(field.MaxID+credential.MaxLength) + 1
 
 // Presented is what a request holds for client authentication. Empty parameters

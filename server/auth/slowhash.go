@@ -78,8 +78,8 @@ func (s *slowHashes) findRemembered(c *store.Client, imported []*store.Secret, p
 	return nil
 }
 
-// match returns the secret that the presented value is, or nil. The caller has
-// called enter.
+// match returns the secret that the presented value matches, or nil. The caller
+// must have called enter.
 func (s *slowHashes) match(c *store.Client, imported []*store.Secret, presented string) *store.Secret {
 	for _, secret := range imported {
 		if credential.MatchesImported(secret.Hash, presented) {
@@ -113,8 +113,8 @@ func (s *slowHashes) enter(ctx context.Context, clientID string, from netip.Addr
 	return func() { s.slots.Release(1); mine.Release(1) }, nil
 }
 
-// joinQueue counts one more that waits for the key. ok is false if too many do
-// already.
+// joinQueue counts one more caller that waits for the key. ok is false if too
+// many are waiting already.
 func (s *slowHashes) joinQueue(key string) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,7 +28,8 @@ var (
 )
 
 // Secrets returns the client's live secrets, oldest first, with their last use,
-// which is a few seconds behind. Errors: apierr.NotFound.
+// which is a few seconds behind.
+// Errors: apierr.NotFound.
 func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) {
 	c, err := s.Registry.Get(ctx, id)
 	if err != nil {
@@ -51,8 +52,8 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 }
 
 // Rotate gives the client a new secret. Its live secrets stay valid for grace,
-// or until their earlier end; 0 ends them at once. The new secret cannot be read
-// again.
+// or until they end if that is earlier; 0 ends them at once. The new secret
+// cannot be read again.
 // Errors: apierr.NotFound, apierr.InvalidRequest, apierr.Conflict.
 func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace time.Duration) (Rotated, error) {
 	out := Rotated{ClientID: id}
@@ -110,8 +111,9 @@ func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) 
 }
 
 // EndSecret ends one secret at once. With void it also ends every token that
-// the secret minted. Ending a secret that has ended is not an error, so that its
-// tokens can be voided later. Errors: apierr.NotFound.
+// the secret minted. Ending a secret that has ended is not an error, so that
+// its tokens can be voided later.
+// Errors: apierr.NotFound.
 func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID string, void bool) error {
 	_, err := s.Registry.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "end_secret", ID: id,

@@ -31,8 +31,8 @@ type Orgs interface {
 }
 
 // Service holds the rules of clients and secrets. Every change is audited. A
-// change that voids or ends something returns when every replica has applied it.
-// What all kinds of records have in common is the embedded Registry's: Get,
+// change that voids or ends something returns when every replica has applied
+// it. The embedded Registry has what all kinds of records have in common: Get,
 // Deactivate, Reactivate, VoidTokens, Delete.
 type Service struct {
 	*registry.Registry[store.Client]
@@ -121,8 +121,8 @@ func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version
 	return view(c), err
 }
 
-// narrower reports whether audiences were taken away. A client without any has
-// tokens for every resource server.
+// narrower reports whether audiences were taken away. The tokens of a client
+// without any are for every resource server.
 func narrower(before, after []string) bool {
 	if len(before) == 0 {
 		return len(after) > 0

@@ -14,7 +14,7 @@ import (
 )
 
 // maxLife is the longest life of a customer token, and its life if the caller
-// names none, in seconds.
+// does not request one, in seconds.
 const maxLife = int64(scopes.MaxTokenLife / time.Second)
 
 // Bounds of resources: a token's record has room for them.
@@ -86,7 +86,7 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 func (t *Tokens) buildToken(b Bearer, c store.Customer, r TokenRequest) (token store.Token, ttl time.Duration, err error) {
 	token = store.Token{
 		Use: store.UseCustomer, ClientID: b.Token.ClientID, SecretID: b.Token.SecretID, OrgID: c.OrgID, CustomerID: c.ID,
-		Audience: b.Token.Audience, // a token that is made from another reaches no more resource servers than that one
+		Audience: b.Token.Audience, // a token never reaches more resource servers than the token that it is made from
 		Parents:  append([]string{tokens.ID(b.Digest)}, b.Token.Parents...), Position: b.Mark.Position,
 	}
 	if r.Scope == nil {
@@ -152,7 +152,7 @@ func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, to
 	if err == nil || isInvalid(err) {
 		t.o.Observe.CodeTried(err == nil)
 	}
-	if isWrong(err) { // only wrong codes: their number is limited, and other failures could fill the audit log
+	if isWrong(err) { // only wrong codes are audited: their number is limited, but other failures could fill the audit log
 		t.auditVerification(ctx, b, c, actionToken, nil, err)
 	}
 	if err != nil {
@@ -177,9 +177,10 @@ func (t *Tokens) scopesNeedingCode(b Bearer, names string) []string {
 }
 
 // restrictResources returns the resources that the token is restricted to: what
-// the caller requested, within what the bearer is restricted to. Without a
-// request the token has the bearer's restriction. An empty list is refused: an
-// app that lists the cards of a customer who has none does not mean all cards.
+// the caller requested, within what the bearer is restricted to. If the caller
+// requested none, the token has the bearer's restriction. An empty list is
+// refused: an app that lists the cards of a customer who has none does not mean
+// all cards.
 func restrictResources(held, requested []store.Resource) ([]store.Resource, error) {
 	if requested == nil {
 		return held, nil

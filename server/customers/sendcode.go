@@ -162,7 +162,7 @@ func validAppHash(h string) bool {
 	return len(h) == appHashLen && strings.Trim(h, alphabet) == ""
 }
 
-// newCode returns six random digits, every code as likely as any other.
+// newCode returns six random digits. All codes are equally likely.
 func newCode() string {
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil { // crypto/rand does not fail
@@ -171,10 +171,10 @@ func newCode() string {
 	return fmt.Sprintf("%0*d", codeDigits, n)
 }
 
-// computeProof ties a code to the customer and the client that requested it, and
-// to the version of the customer's record, which holds the numbers on file.
-// Computing it takes the verification token, so a copy of the store does not help
-// to guess the code.
+// computeProof ties a code to the customer and the client that requested it,
+// and to the version of the customer's record, which holds the numbers on file.
+// Computing it requires the verification token, so a copy of the store does not
+// help to guess the code.
 func computeProof(token, clientID string, c store.Customer, code string) store.Digest {
 	m := hmac.New(sha256.New, []byte(token))
 	for _, part := range []string{code, c.ID, c.OrgID, clientID, strconv.FormatUint(c.Version, 10)} {

@@ -12,8 +12,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// How many wrong codes a customer may enter. They are not settings, because
-// APP_GUIDE.md promises what they protect from.
+// Bounds of the wrong codes of a customer. They are not settings, because
+// APP_GUIDE.md promises how they protect the customer.
 const (
 	wrongPerDay = 20
 	wrongInRow  = 100

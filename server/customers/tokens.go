@@ -45,8 +45,8 @@ type Observer interface {
 type TokensOptions struct {
 	Environment string
 	Live        bool
-	ProductName string // in messages, in sandbox
-	SandboxCode string // that is right in sandbox, with nothing sent; "": none
+	ProductName string // used in messages in sandbox
+	SandboxCode string // the right code in sandbox, where nothing is sent then; "": none
 
 	Customers  store.Customers
 	Orgs       *registry.Cache[store.Org]
@@ -65,7 +65,7 @@ type TokensOptions struct {
 // Tokens holds the rules of customer tokens.
 type Tokens struct{ o TokensOptions }
 
-// NewTokens makes a Tokens. In live no code is right that was not sent,
+// NewTokens makes a Tokens. In live, only a code that was sent can be right,
 // whatever the options say.
 func NewTokens(o TokensOptions) *Tokens {
 	if o.Live {

@@ -36,9 +36,9 @@ func (t *Tokens) guessError(g store.Guesses) error {
 	return nil
 }
 
-// consumeCode uses the verification up. It counts the guess as wrong before it
-// looks at the code, so that many callers at once get no more guesses than one.
-// The code stays used even if a later step fails.
+// consumeCode uses up the verification. It counts the guess as wrong before it
+// looks at the code, so that many callers at once get no more guesses than a
+// single one. The code stays used even if a later step fails.
 func (t *Tokens) consumeCode(ctx context.Context, b Bearer, c store.Customer, token, code string) error {
 	if len(code) != codeDigits || strings.Trim(code, "0123456789") != "" {
 		return errCode

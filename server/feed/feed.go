@@ -1,8 +1,8 @@
-// Package feed keeps this replica's copy of the feed: which principals have been
-// void since when, and which records have changed. It follows the store's feed,
+// Package feed keeps this replica's copy of the feed: when each principal was
+// last voided, and which records have changed. It follows the store's feed,
 // knows how fresh its copy is, and repairs a feed that lost entries. It knows
-// tokens and records only by their principal keys. FEED.md describes the protocol
-// and its invariants.
+// tokens and records only by their principal keys. FEED.md describes the
+// protocol and its invariants.
 package feed
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// ErrStale means that the feed could not be confirmed in time: nothing must be
-// reported as active then. It wraps store.ErrUnavailable.
+// ErrStale means that the feed could not be confirmed in time, so no token may
+// be reported as active. It wraps store.ErrUnavailable.
 var ErrStale = fmt.Errorf("feed not confirmed in time: %w", store.ErrUnavailable)
 
 // Options are what a Feed needs.
@@ -59,15 +59,15 @@ type Feed struct {
 type Mark struct {
 	// Position of the newest entry that is applied here.
 	Position store.Position
-	// Generation changes whenever Position does. What was checked against
-	// the feed at one generation needs no new check at the same one.
+	// Generation changes whenever Position does. What was checked against the
+	// feed at one generation needs no second check at that generation.
 	Generation uint64
 	// Epoch changes when the feed has recovered from a loss: the store may have
 	// lost records too, so what was cached before must be read again.
 	Epoch uint64
 }
 
-// New returns a Feed without entries; Start loads them.
+// New returns an empty Feed; Start loads the entries.
 func New(o Options) *Feed {
 	f := &Feed{o: o, start: time.Now(), done: make(chan struct{})}
 	f.replace(newState())
@@ -107,7 +107,7 @@ func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (Mark, error)
 		if err := f.catchUp(ctx); err != nil {
 			return Mark{}, errors.Join(ErrStale, err)
 		}
-		// The second read was certainly sent after the call; for the first one
+		// The second read was certainly sent after the call. For the first one,
 		// only the clock can tell.
 		sent := time.Duration(f.confirmed.Load())
 		later := sent > called || sent == called && try == 1

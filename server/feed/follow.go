@@ -41,10 +41,10 @@ func (f *Feed) follow(ctx context.Context) {
 	}
 }
 
-// readOrVerify reads once. After a failure it checks instead whether the store is
-// another incarnation now, and repeats that check until it succeeds: the
-// connection may lead to another server, and a replica must have checked before it
-// vouches for the store to replicas that start later. In the meantime, requests
+// readOrVerify reads once. After a failure it checks instead whether the store
+// is another incarnation now, and repeats that check until it succeeds: the
+// connection may lead to another server, and a replica must have checked before
+// it vouches for the store to replicas that start later. Meanwhile, requests
 // read the tail themselves. Each failure is followed by a pause: a store that
 // refuses at once must not keep a core busy and fill the log.
 func (f *Feed) readOrVerify(ctx context.Context, doubt bool) (ok bool) {
@@ -78,8 +78,9 @@ func (f *Feed) timeout() time.Duration {
 	return ownReadTimeout
 }
 
-// read applies new entries, for which it waits up to wait. If it reaches the end
-// of the feed, it confirms the copy as of the time when the last read was sent.
+// read applies new entries. If there are none, it waits for them, up to wait.
+// If it reaches the end of the feed, it confirms the copy as of the time when
+// the last read was sent.
 func (f *Feed) read(ctx context.Context, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, wait+f.timeout())
 	defer cancel()
@@ -112,10 +113,9 @@ func (f *Feed) confirm(sent time.Duration) {
 
 // catchUp reads to the end of the feed without waiting for entries. Callers at
 // the same time share one read, which has its own deadline. A caller may join a
-// read that is under way, and so waits less than with server/coalesce: Fresh
-// looks at the time when the read was sent, and asks again if that is too old.
-// Each caller waits until its own context ends, and at most as long as a read
-// may take.
+// read that is under way, so it waits less than with server/coalesce. Fresh
+// checks when the read was sent, and reads again if that was too long ago. Each
+// caller waits until its context ends, and at most as long as a read may take.
 func (f *Feed) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout())
 	defer cancel()

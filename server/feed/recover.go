@@ -84,8 +84,8 @@ func (f *Feed) awaitWitness(ctx context.Context, l store.Lineage) (store.Lineage
 	return l, nil
 }
 
-// verify recovers if the store is another incarnation than the one that this
-// replica vouched for.
+// verify recovers if the store's incarnation is not the one that this replica
+// vouched for.
 func (f *Feed) verify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -103,9 +103,9 @@ func (f *Feed) verify(ctx context.Context) error {
 }
 
 // recover makes the store's feed and this copy the same again; nothing is fresh
-// until it is done. It writes back entries that are known here and that the store
-// lost, as new entries: with their new positions they void a little more than
-// before, never less.
+// until it is done. It appends again the entries that are known here and that
+// the store lost. With their new positions they void a little more than before,
+// never less.
 func (f *Feed) recover(ctx context.Context) error {
 	f.recovering.Lock()
 	defer f.recovering.Unlock()

@@ -108,11 +108,12 @@ func (f *Feed) prune() {
 	}
 }
 
-// expired reports whether no token or cached record that e concerns can be left.
+// expired reports whether no token and no cached record that e concerns can be
+// left.
 func expired(e store.Entry, now time.Time) bool {
 	until := e.Until
 	if until.IsZero() {
-		// The store's clock counts where it has one, because the writer's clock
+		// The store's clock is used if it has one, because the writer's clock
 		// may be slow.
 		begun := e.At
 		if stored := time.UnixMilli(int64(e.Position.Time)); stored.After(begun) {

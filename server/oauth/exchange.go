@@ -34,21 +34,23 @@ var (
 	errNotGranted    = apierr.New(apierr.InvalidScope, "scope holds a name that does more than read, that the org did not grant, or that the operator no longer allows you; or the org granted none that you may still have")
 )
 
-// OnBehalf makes tokens on behalf of orgs for partners; server/partners does.
+// OnBehalf makes tokens on behalf of orgs for partners; server/partners
+// implements it.
 type OnBehalf interface {
-	// Authenticate returns the active partner token that was presented from
-	// the address. With an error it returns what the log may know of a token
-	// that was refused. Errors: apierr.ErrPartnerToken, store.ErrUnavailable.
-	Authenticate(ctx context.Context, presented string, from netip.Addr) (tokens.Found, error)
-	// Exchange makes a token on behalf of the org, with the scopes or, without
-	// any, with all that the org granted. Errors: apierr.ErrNotAgreed,
-	// ErrNotGranted, TooManyRequests; those of scopes.Parse;
+	// Authenticate returns the active partner token that was presented from the
+	// address. If it returns an error, the token has only what the log may show
+	// about a refused token. Errors: apierr.ErrPartnerToken,
 	// store.ErrUnavailable.
+	Authenticate(ctx context.Context, presented string, from netip.Addr) (tokens.Found, error)
+	// Exchange makes a token on behalf of the org, with the given scopes. If
+	// there are none, the token has all scopes that the org granted. Errors:
+	// apierr.ErrNotAgreed, ErrNotGranted, TooManyRequests; those of
+	// scopes.Parse; store.ErrUnavailable.
 	Exchange(ctx context.Context, partner tokens.Found, org, scope string) (tokens.IssuedToken, error)
 }
 
 // exchange serves a token exchange (RFC 8693): a partner gets a token on behalf
-// of an org for its partner token. The partner is no client: its token alone
+// of an org for its partner token. The partner is not a client: its token alone
 // authenticates it.
 func (e *Endpoints) exchange(c *gin.Context, p web.Params) error {
 	if err := checkExchange(c, p); err != nil {
@@ -67,7 +69,7 @@ func (e *Endpoints) exchange(c *gin.Context, p web.Params) error {
 		return exchangeError(err)
 	}
 	ev := web.EventOf(c)
-	if field.ValidID(org) { // the log keeps nothing else that a caller may put there
+	if field.ValidID(org) { // the log must not keep anything else that a caller sends here
 		ev.OrgID = org
 	}
 	issued, err := e.o.OnBehalf.Exchange(c.Request.Context(), bearer, org, p.Get(paramScope))
@@ -111,8 +113,8 @@ func (e *Endpoints) authenticatePartner(c *gin.Context, subject string) (tokens.
 	return found, err
 }
 
-// exchangeError returns the error of this endpoint for one of OnBehalf: POST
-// /partners/token has other codes and members for the same refusals.
+// exchangeError translates an error of OnBehalf into one of this endpoint: for
+// the same refusals, POST /partners/token has other codes and members.
 func exchangeError(err error) error {
 	switch {
 	case errors.Is(err, apierr.ErrPartnerToken):

@@ -17,7 +17,7 @@ import (
 
 var introspectSpec = web.Spec{Params: withClientAuth(
 	web.Param{Name: paramToken, Kind: web.Opaque},
-	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one look-up finds every kind (RFC 7662 §2.1)
+	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one lookup finds every kind (RFC 7662 §2.1)
 	web.Param{Name: paramSourceIP, Kind: web.Single},
 )}
 
@@ -31,7 +31,7 @@ var (
 	errBearerNoSpec = &apierr.Error{Code: apierr.InsufficientScope, Scope: scopes.Introspect, Description: "the bearer token lacks the scope introspect"}
 )
 
-// Introspect is POST /oauth/introspect.
+// Introspect serves POST /oauth/introspect.
 func (e *Endpoints) Introspect(c *gin.Context) error {
 	p, err := web.ReadParams(c, &introspectSpec)
 	if err != nil {
@@ -89,8 +89,9 @@ func parseSourceIP(s string) (netip.Addr, error) {
 	return a.Unmap().WithZone(""), nil
 }
 
-// resourceServer returns the client that calls. It must have the scope introspect,
-// by its secret or by a bearer token that holds it.
+// resourceServer returns the calling client, which must be allowed to
+// introspect: its record has the scope introspect and it sent its secret, or it
+// sent a bearer token with that scope.
 func (e *Endpoints) resourceServer(c *gin.Context, p web.Params, token string) (*store.Client, error) {
 	presented := readClientAuth(c, p)
 	if bearer, ok := presented.Bearer(); ok {

@@ -24,7 +24,7 @@ type metadata struct {
 	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported"`
 }
 
-// Metadata is GET /.well-known/oauth-authorization-server.
+// Metadata serves GET /.well-known/oauth-authorization-server.
 func (e *Endpoints) Metadata(c *gin.Context) error {
 	issuer := e.o.Issuer()
 	base := strings.TrimSuffix(issuer, "/")
@@ -42,8 +42,9 @@ func (e *Endpoints) Metadata(c *gin.Context) error {
 	return nil
 }
 
-// MetadataPaths returns the paths of the document: the well-known path and, if the
-// issuer has a path, the well-known path followed by that (RFC 8414 §3.1).
+// MetadataPaths returns the paths of the document: the well-known path and, if
+// the issuer has a path, the well-known path followed by the issuer's (RFC 8414
+// §3.1).
 func MetadataPaths(issuer string) []string {
 	paths := []string{PathMetadata}
 	if u, err := url.Parse(issuer); err == nil && strings.Trim(u.Path, "/") != "" {

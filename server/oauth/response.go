@@ -99,7 +99,7 @@ func appendResources(b []byte, resources []store.Resource) []byte {
 }
 
 // appendVoidKeys appends the keys of the feed that can end the token. They are
-// made of ids, which need no escape.
+// made of ids, which need no escaping.
 func appendVoidKeys(b []byte, t *store.Token, jti string) []byte {
 	b = append(b, `,"void_keys":[`...)
 	var principals store.PrincipalBuffer

@@ -14,12 +14,12 @@ import (
 
 var revokeSpec = web.Spec{Params: withClientAuth(
 	web.Param{Name: paramToken, Kind: web.Opaque},
-	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one look-up finds every kind (RFC 7009 §2.1)
+	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one lookup finds every kind (RFC 7009 §2.1)
 )}
 
 var errOtherClients = apierr.New(apierr.UnauthorizedClient, "the token was not issued to this client")
 
-// Revoke is POST /oauth/revoke.
+// Revoke serves POST /oauth/revoke.
 func (e *Endpoints) Revoke(c *gin.Context) error {
 	p, err := web.ReadParams(c, &revokeSpec)
 	if err != nil {

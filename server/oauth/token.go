@@ -57,7 +57,7 @@ func appendTokenResponse(b []byte, t *tokens.IssuedToken, exchanged bool) []byte
 	return append(b, '}')
 }
 
-// Token is POST /oauth/token.
+// Token serves POST /oauth/token.
 func (e *Endpoints) Token(c *gin.Context) error {
 	p, err := web.ReadParams(c, &tokenSpec)
 	if err != nil {
@@ -104,8 +104,8 @@ func sendTokenResponse(c *gin.Context, t *tokens.IssuedToken, exchanged bool) {
 	web.Send(c, 200, body)
 }
 
-// grantType returns the grant type. Where it is absent, callers may send
-// response_type=client_credentials instead, as openapi.yaml says.
+// grantType returns the grant type. Instead of it, callers may send
+// response_type=client_credentials, as openapi.yaml says.
 func grantType(p web.Params) (string, error) {
 	switch grant := p.Get(paramGrantType); grant {
 	case GrantClientCredentials, GrantTokenExchange:

@@ -33,7 +33,7 @@ func validGrantID(id string) bool {
 }
 
 // Grant returns what the org grants the partner. A grant that was made to a
-// former partner of the same id counts for nobody: neither Grant nor the lists
+// former partner with the same id has no effect: neither Grant nor the lists
 // show it. Errors: apierr.NotFound.
 func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
 	g, err := s.grants.Get(ctx, id)
@@ -116,9 +116,9 @@ func (s *Service) ListGrantsOfOrg(ctx context.Context, org, after string, limit 
 	return views, err
 }
 
-// PutGrant records what the org grants the partner, in place of what it granted
-// before. Granting less voids the tokens that were made with more. version 0
-// accepts whatever is stored, or nothing.
+// PutGrant records what the org grants the partner, and replaces what it
+// granted before. Granting less voids the tokens that were made with more.
+// version 0 accepts whatever is stored, or nothing.
 // Errors: apierr.InvalidRequest, NotFound, Conflict, PreconditionFailed.
 func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, version uint64, spec GrantSpec) (v GrantView, created bool, err error) {
 	ctx = context.WithoutCancel(ctx) // what is written is also shown
@@ -153,10 +153,11 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 }
 
 // replaceGrant puts what wanted grants into the stored grant, and marks it to
-// be announced with a void if it grants less than before, or if it was granted
-// to or by others that had the same ids. Errors: registry.ErrUnchanged.
+// be announced with a void if it grants less than before, or if it was made for
+// a former partner or by a former org with the same id. Errors:
+// registry.ErrUnchanged.
 func replaceGrant(g *store.Grant, wanted store.Grant) error {
-	same := sameIncarnation(*g, wanted) && g.DeactivatedAt == nil // a withdrawal may have stopped half-way
+	same := sameIncarnation(*g, wanted) && g.DeactivatedAt == nil // a withdrawal may have stopped halfway
 	if same && slices.Equal(g.Scopes, wanted.Scopes) && slices.Equal(g.Endpoints, wanted.Endpoints) && equalTimes(g.Until, wanted.Until) {
 		return registry.ErrUnchanged
 	}
@@ -169,14 +170,14 @@ func replaceGrant(g *store.Grant, wanted store.Grant) error {
 }
 
 // deleteFormerGrant deletes the grant with this id if it was made to a former
-// partner of the same id; a late call may have left it. The partner of today
-// must not find it when an org grants it something.
+// partner with the same id; a late call may have left it. It must not be there
+// when an org grants something to the current partner.
 func (s *Service) deleteFormerGrant(ctx context.Context, by audit.Actor, id string) error {
 	g, err := s.grants.Get(ctx, id)
 	if err != nil {
 		return ignoreNotFound(err)
 	}
-	p, err := s.Registry.Get(ctx, g.PartnerID) // read after the grant, so that it is no older partner
+	p, err := s.Registry.Get(ctx, g.PartnerID) // read after the grant, so that it is not an older partner
 	if ignoreNotFound(err) != nil || err == nil && p.Incarnation == g.PartnerIncarnation {
 		return err
 	}
@@ -245,8 +246,8 @@ func parseUntil(text *string, now time.Time) (*time.Time, error) {
 	return &until, nil
 }
 
-// Withdraw ends what the org granted the partner, with the tokens that were
-// made for it. Errors: apierr.NotFound, PreconditionFailed.
+// Withdraw ends what the org granted the partner, together with the tokens that
+// were made because of it. Errors: apierr.NotFound, PreconditionFailed.
 func (s *Service) Withdraw(ctx context.Context, by audit.Actor, id string, version uint64) error {
 	if err := s.deleteFormerGrant(ctx, by, id); err != nil {
 		return err
@@ -254,8 +255,8 @@ func (s *Service) Withdraw(ctx context.Context, by audit.Actor, id string, versi
 	return translateNotFound(s.grants.Delete(ctx, by, id, version))
 }
 
-// translateNotFound says that nothing was granted where err says that there is
-// no such record.
+// translateNotFound returns an error that says that nothing was granted, if err
+// says that there is no such record, and otherwise err.
 func translateNotFound(err error) error {
 	var e *apierr.Error
 	if errors.As(err, &e) && e.Code == apierr.NotFound {
@@ -265,13 +266,13 @@ func translateNotFound(err error) error {
 }
 
 // sameIncarnation reports whether both grants are between the same partner and
-// org, and not others that had their ids.
+// org, not between former ones with the same ids.
 func sameIncarnation(g, other store.Grant) bool {
 	return g.PartnerIncarnation == other.PartnerIncarnation && g.OrgIncarnation == other.OrgIncarnation
 }
 
-// losesEndpoints reports whether some endpoints were taken away. An empty list
-// means all of them.
+// losesEndpoints reports whether endpoints were taken away. An empty list means
+// all endpoints.
 func losesEndpoints(before, after []string) bool {
 	if len(before) == 0 {
 		return len(after) > 0

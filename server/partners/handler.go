@@ -87,7 +87,7 @@ func (h Handler) Orgs(c *gin.Context) error {
 	return nil
 }
 
-// parsePage reads the page of the list of orgs that the URL asks for.
+// parsePage reads from the URL which page of the list of orgs is requested.
 func parsePage(u *url.URL) (after string, size int, err error) {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -132,8 +132,8 @@ func (h Handler) Token(c *gin.Context) error {
 	return nil
 }
 
-// recordOrg records in the event the org that is asked for, if it can be one:
-// the log must not keep what else a caller may put there.
+// recordOrg records the requested org in the event if it is a valid id: the log
+// must not keep anything else that a caller may send.
 func recordOrg(c *gin.Context, org *string) {
 	if org != nil && field.ValidID(*org) {
 		web.EventOf(c).OrgID = *org

@@ -72,7 +72,7 @@ var (
 
 // Authenticate returns the partner token that a caller at the address
 // presented, and records its use. A Bearer that is returned with an error has
-// no token; it says what the log may know of the token that was refused.
+// no token; it has what the log may show about the refused token.
 // Errors: apierr.InvalidToken (apierr.ErrPartnerToken), store.ErrUnavailable.
 func (t *OnBehalf) Authenticate(ctx context.Context, presented string, from netip.Addr) (Bearer, error) {
 	b, err := t.o.Find.FindBearer(ctx, presented, from, store.UsePartner)
@@ -100,8 +100,9 @@ func (t *OnBehalf) Issue(ctx context.Context, b Bearer, r Request) (tokens.Issue
 	return t.issue(ctx, b, w)
 }
 
-// Exchange makes the same token for a token exchange (RFC 8693). Without scopes
-// it has all that the org granted. Errors: those of Issue.
+// Exchange makes the same token for a token exchange (RFC 8693). Without
+// scopes, the token has all scopes that the org granted. Errors: those of
+// Issue.
 func (t *OnBehalf) Exchange(ctx context.Context, b Bearer, org, scope string) (tokens.IssuedToken, error) {
 	names, err := parseScopes(&scope)
 	if err != nil {
@@ -160,7 +161,7 @@ func (t *OnBehalf) findGrant(ctx context.Context, b Bearer, org string) (*store.
 		return nil, nil, errNotAgreed
 	}
 	_, state, err := t.checkState(ctx, partner.Record, grant.Record)
-	if err == nil && state != Active && state != NoScope { // NoScope: the org agrees, but to nothing
+	if err == nil && state != Active && state != NoScope { // NoScope: the org agrees, but no scope is left
 		err = errNotAgreed
 	}
 	return partner.Record, grant.Record, err

@@ -13,7 +13,7 @@ type Org struct {
 }
 
 // ListOrgs returns up to limit orgs that agree now, by id, after the org with
-// the given id. more reports that there may be others.
+// the given id. more reports whether there may be more.
 func (t *OnBehalf) ListOrgs(ctx context.Context, b Bearer, after string, limit int) (orgs []Org, more bool, err error) {
 	orgs = []Org{}
 	partner, err := t.o.Partners.Get(ctx, b.Token.PartnerID)

@@ -10,7 +10,7 @@ import (
 )
 
 // maxLife is the longest life of an on-behalf token, and its life if the
-// partner names none, in seconds.
+// partner does not request one, in seconds.
 const maxLife = int64(scopes.MaxTokenLife / time.Second)
 
 // Bounds of sourceIp: a token's record has room for that many.
@@ -34,7 +34,7 @@ var (
 	errExpiresIn = invalidMember("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
 )
 
-// wanted is a request that was read: the token that the partner wants.
+// wanted is a parsed request: the token that the partner wants.
 type wanted struct {
 	org       string
 	scopes    []string // empty: all that the org granted
@@ -68,7 +68,7 @@ func (r Request) parse() (w wanted, err error) {
 }
 
 // parseScopes reads the scopes that a partner asks for. It does not look them
-// up in the catalogue: a scope that does not exist is one that was not granted.
+// up in the catalogue: a scope that does not exist was not granted either.
 func parseScopes(text *string) ([]string, error) {
 	if text == nil {
 		return nil, nil

@@ -26,7 +26,7 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// page is how many records one read returns where all are read.
+// page is how many records one read returns when all records are read.
 const page = 500
 
 // maxName is the longest name, in characters.
@@ -123,8 +123,8 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	return view(p), created, err
 }
 
-// parseScopes returns the scopes that a partner or a grant is given.
-// Errors: apierr.InvalidRequest.
+// parseScopes parses the scopes for a partner or a grant. Errors:
+// apierr.InvalidRequest.
 func (s *Service) parseScopes(text string) ([]string, error) {
 	catalogue := s.o.Catalogue()
 	names, err := catalogue.Parse(text)
@@ -143,7 +143,7 @@ func (s *Service) parseScopes(text string) ([]string, error) {
 }
 
 // removeDependents removes what belongs to a partner that is about to be
-// deleted: what orgs granted it, and the records of who owns its tokens.
+// deleted: what orgs granted it, and the records that say who owns its tokens.
 func (s *Service) removeDependents(ctx context.Context, p store.Partner) error {
 	for {
 		grants, err := s.o.Grants.List(ctx, store.Page{Owner: p.ID, Limit: page})
@@ -163,9 +163,9 @@ func (s *Service) removeDependents(ctx context.Context, p store.Partner) error {
 }
 
 // VoidAll revokes the tokens of every partner in their records. The feed
-// already says that they are void, but it forgets that after a day. VoidAll goes
-// on when one partner fails and when its caller leaves; the caller must repeat
-// it after an error.
+// already says that they are void, but it forgets that after a day. VoidAll
+// goes on if one partner fails, and if its caller leaves. The caller must
+// repeat it after an error.
 func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
 	ctx = context.WithoutCancel(ctx)
 	var failed []error

@@ -8,14 +8,14 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// State is whether a grant is valid, or why not.
+// State says whether a grant is valid, or why it is not.
 type State string
 
 // The states.
 const (
 	Active             State = "active"
 	Expired            State = "expired"
-	Withdrawn          State = "withdrawn" // not completely yet: withdraw it again
+	Withdrawn          State = "withdrawn" // the withdrawal did not finish: withdraw it again
 	PartnerDeactivated State = "partner_deactivated"
 	OrgDeactivated     State = "org_deactivated"
 	OrgDeleted         State = "org_deleted"
@@ -23,7 +23,7 @@ const (
 	// must be made again. A partner that was made again has this state too, but
 	// its grants are not shown.
 	MadeAnew State = "made_anew"
-	NoScope  State = "no_scope" // none of the granted scopes may be used any more
+	NoScope  State = "no_scope" // none of the granted scopes may be used anymore
 )
 
 // stateOf returns whether the partner may act for the org at the time now: both

@@ -36,7 +36,7 @@ var (
 )
 
 // ListTokens returns the partner's tokens, oldest first, with their last use (a
-// few seconds behind). It returns tokens that have ended for 30 days.
+// few seconds behind). It includes a token for 30 days after its end.
 // Errors: apierr.NotFound.
 func (s *Service) ListTokens(ctx context.Context, id string) ([]TokenView, error) {
 	p, err := s.Registry.Get(ctx, id)
@@ -100,7 +100,7 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 	if err != nil {
 		return CreatedToken{}, err
 	}
-	_ = s.deleteOwners(ctx, dropped) // an owner record that stays belongs to a token that ended long ago: it does no harm
+	_ = s.deleteOwners(ctx, dropped) // a leftover owner record belongs to a token that ended long ago: it does no harm
 	return CreatedToken{Token: plain, ID: tid, PartnerID: id, Name: t.Name, SourceIPs: orEmpty(t.SourceIPs), ExpiresAt: t.ExpiresAt}, nil
 }
 
@@ -162,7 +162,7 @@ func endedLongAgo(t store.PartnerToken, now time.Time) bool {
 }
 
 // RevokeToken ends one token of the partner at once, and all tokens that were
-// made with it. Revoking a token that has already ended is no error.
+// made with it. Revoking a token that has already ended is not an error.
 // Errors: apierr.NotFound.
 func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID string) error {
 	_, err := s.Registry.Change(ctx, registry.Step[store.Partner]{
@@ -188,7 +188,7 @@ func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID s
 }
 
 // RevokePresented ends the partner token that somebody presented, live or not.
-// ok is false if it is no partner token of this server.
+// ok is false if it is not a partner token of this server.
 func (s *Service) RevokePresented(ctx context.Context, by audit.Actor, presented string) (partnerID, tokenID string, ok bool, err error) {
 	t, err := s.o.Credentials.PartnerTokenOf(ctx, presented)
 	if err != nil || t.Token == nil {

@@ -19,7 +19,7 @@ const (
 	CodesPerOrg      = "codes_per_org"
 )
 
-// CodesOptions are what a Codes needs.
+// CodesOptions are what Codes needs.
 type CodesOptions struct {
 	Store                                    store.Limits
 	Key                                      []byte // as in Options
@@ -27,8 +27,8 @@ type CodesOptions struct {
 	Hit                                      func(limit string)
 }
 
-// Codes limits how many verification codes are sent, over all replicas: each costs
-// money and reaches a person's phone.
+// Codes limits how many verification codes are sent, across all replicas: each
+// code costs money and reaches a person's phone.
 type Codes struct{ o CodesOptions }
 
 // NewCodes returns a Codes.
@@ -40,9 +40,9 @@ type CodeRequest struct{ Phone, CustomerID, ClientID, OrgID string }
 // giveBackTimeout is how long giving a count back may take.
 const giveBackTimeout = 2 * time.Second
 
-// TakeCode counts a code. If one of the limits is reached, it counts the code
-// nowhere and returns how long the caller must wait. It fails closed: after an
-// error the caller must not send the code. Errors: store.ErrUnavailable.
+// TakeCode counts a code. If one of the limits is reached, it does not count
+// the code, and returns how long the caller must wait. It fails closed: after
+// an error the caller must not send the code. Errors: store.ErrUnavailable.
 func (c *Codes) TakeCode(ctx context.Context, r CodeRequest) (wait time.Duration, err error) {
 	limits := c.counters(r)
 	if len(limits) == 0 {
@@ -66,7 +66,7 @@ func (c *Codes) TakeCode(ctx context.Context, r CodeRequest) (wait time.Duration
 	return wait, err
 }
 
-// longestWait returns how long until every limit has room for more again.
+// longestWait returns how long it takes until every limit has room again.
 func (c *Codes) longestWait(limits []counted, counts []store.Count, more int64) (wait time.Duration) {
 	for i, l := range limits {
 		if counts[i].N+more > int64(l.limit.Count) {
@@ -77,9 +77,9 @@ func (c *Codes) longestWait(limits []counted, counts []store.Count, more int64) 
 	return wait
 }
 
-// giveBack takes a refused code off the counters, even if the caller is gone. It
-// leaves out a counter that is about to end: after its end, the code would be
-// taken off the next one, which would then allow more than its limit.
+// giveBack takes a refused code off the counters, even if the caller is gone.
+// It leaves out a counter that is about to end: the code might be taken off the
+// next one instead, which would then allow more than its limit.
 func (c *Codes) giveBack(ctx context.Context, limits []counted, counts []store.Count) error {
 	var lasting []counted
 	for i, l := range limits {

@@ -1,8 +1,8 @@
-// Package ratelimit counts over all replicas and refuses what is too much: failed
-// client authentication, per client and address and per address, so that secrets
-// cannot be guessed (RFC 6749 §2.3.1); tokens that a client or partner makes;
-// verification codes that are sent. Its callers decide what to count and what a
-// refusal looks like.
+// Package ratelimit counts across all replicas and refuses what exceeds a
+// limit. It counts failed client authentication, by client and address and by
+// address alone, so that secrets cannot be guessed (RFC 6749 §2.3.1); tokens
+// that a client or partner makes; and verification codes that are sent. Its
+// callers decide what to count and what a refusal looks like.
 package ratelimit
 
 import (
@@ -41,8 +41,9 @@ const (
 )
 
 // buckets is how many counters one limit may have in the store: identities are
-// hashed into this many. Two identities in one bucket share a count, which can
-// only refuse too early, and never refuses a right generated secret.
+// hashed into this many. Two identities in one bucket share a count. That can
+// only refuse wrong secrets too early: a right generated secret is never
+// refused.
 const buckets = 1 << 18
 
 // maxBlocked is how many refusals this replica remembers.
@@ -92,8 +93,9 @@ type counted struct {
 	limit Limit
 }
 
-// CheckLocal returns how long the client id from the address must wait, as far as
-// this replica knows; 0: not at all. It does not ask the store.
+// CheckLocal returns how long a caller at the address must wait before it tries
+// the client id again, as far as this replica knows; 0: not at all. It does not
+// read the store.
 func (f *Failures) CheckLocal(clientID string, from netip.Addr) time.Duration {
 	now := f.o.Now()
 	var longest time.Duration
@@ -163,8 +165,8 @@ func (f *Failures) count(ctx context.Context, counters []counted, n int64) ([]st
 	if n == 0 {
 		group = &f.reading
 	}
-	// Only the store's timeouts end this, not the caller: by leaving, they could
-	// have one guess too many checked.
+	// Only the store's timeouts end this, not the caller's context: a caller
+	// who leaves could otherwise get one guess too many checked.
 	all, attempts, place, err := group.Do(shared, key, add)
 	if err != nil {
 		return nil, err
@@ -204,7 +206,7 @@ func (f *Failures) key(kind, clientID, network string) string {
 }
 
 // Network returns what counts as one address: an IPv4 address, or the /64 of an
-// IPv6 address, all of which a provider gives to one customer.
+// IPv6 address, because a provider gives a whole /64 to one customer.
 func Network(a netip.Addr) string {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {

@@ -47,8 +47,8 @@ const (
 	OfPartners QuotaOf = "partner"
 )
 
-// Quota limits how many tokens a client or partner may get in a window, over all
-// replicas. It also reports clients that request a new token each time.
+// Quota limits how many tokens a client or partner may get in a window, across
+// all replicas. It also reports clients that request a new token each time.
 type Quota struct {
 	o       QuotaOptions
 	mu      sync.Mutex
@@ -73,8 +73,9 @@ func NewQuota(o QuotaOptions) *Quota {
 	return &Quota{o: o, clients: map[string]*issues{}, hinted: o.Now(), stop: make(chan struct{}), done: make(chan struct{})}
 }
 
-// TakeToken counts one token for the client and returns 0. If the client has had
-// too many, it returns how long the client must wait. It does not ask the store.
+// TakeToken counts one token for the client and returns 0. If the client has
+// had too many, it returns how long the client must wait. It does not read the
+// store.
 func (q *Quota) TakeToken(id string) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -165,7 +166,7 @@ func (q *Quota) ShareCounts(ctx context.Context) {
 		switch {
 		case c == nil:
 		case err != nil:
-			c.shared += hits[i].N // what is known here still counts
+			c.shared += hits[i].N // what this replica knows still counts
 		default:
 			c.shared, c.until = counts[i].N, now.Add(counts[i].Left)
 		}

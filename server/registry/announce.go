@@ -6,7 +6,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// announce tells the feed of a record that was written, waits for the
+// announce tells the feed about a record that was written, waits for the
 // replicas, and removes the flag Unannounced from the record.
 func (g *Registry[R]) announce(ctx context.Context, st Step[R], r R) (R, error) {
 	var entries []store.Entry
@@ -30,7 +30,7 @@ func (g *Registry[R]) announce(ctx context.Context, st Step[R], r R) (R, error) 
 	return r, nil
 }
 
-// stampUnannounced notes since when the feed may lack the void: the position
+// stampUnannounced records since when the feed may lack the void: the position
 // from before the write (invariant 4).
 func (g *Registry[R]) stampUnannounced(h *store.Head) {
 	h.UnannouncedSince = store.Position{}
@@ -53,7 +53,7 @@ func (g *Registry[R]) storeAnnounced(ctx context.Context, r R) R {
 }
 
 // checkAnnounced removes the flag from a record that was read if the feed holds
-// the void: an earlier change told the feed, and could not remove the flag.
+// the void: an earlier change told the feed, but could not remove the flag.
 func (g *Registry[R]) checkAnnounced(r *R) {
 	h := g.kind.Head(r)
 	if h.UnannouncedSince.IsZero() {

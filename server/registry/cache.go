@@ -23,7 +23,7 @@ const (
 	cacheAge = time.Minute
 )
 
-// Cache returns records without a read of the store, as long as the feed says
+// Cache returns records without reading the store, as long as the feed says
 // that they have not changed. Safe for concurrent use.
 type Cache[R any] struct {
 	get       func(ctx context.Context, id string) (R, error)
@@ -45,10 +45,10 @@ type cachedRecord[R any] struct {
 // Lookup is what a Cache found.
 type Lookup[R any] struct {
 	Record *R // nil: there is none. It is shared: do not change it.
-	// Mark is a mark of the feed at which the record was current. What is
-	// minted because of the record must carry its position.
+	// Mark is a mark of the feed at which the record was current. A token that
+	// is minted because of the record must carry its position.
 	Mark   feed.Mark
-	Cached bool // without a read of the store
+	Cached bool // found without reading the store
 }
 
 // NewCache makes an empty cache of the records in s.
@@ -59,7 +59,7 @@ func NewCache[R any](kind store.Kind[R], s store.Records[R], f *feed.Feed) *Cach
 	}
 }
 
-// Get returns the record, from memory if it is valid there.
+// Get returns the record, from memory if the cached copy is valid.
 // Errors: feed.ErrStale, store.ErrUnavailable.
 func (c *Cache[R]) Get(ctx context.Context, id string) (Lookup[R], error) {
 	mark, err := c.feed.Fresh(ctx)
@@ -73,8 +73,8 @@ func (c *Cache[R]) Get(ctx context.Context, id string) (Lookup[R], error) {
 }
 
 // Reread returns the record as the store has it, for a caller that is about to
-// refuse because of found. If found was read from the store, it is returned as
-// it is. Calls for the same record at the same time share one read, which
+// refuse because of found. If found was read from the store, Reread returns it
+// unchanged. Calls for the same record at the same time share one read, which
 // begins after each of them.
 // Errors: feed.ErrStale, store.ErrUnavailable.
 func (c *Cache[R]) Reread(ctx context.Context, id string, found Lookup[R]) (Lookup[R], error) {

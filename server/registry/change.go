@@ -22,21 +22,21 @@ type Step[R any] struct {
 	// Edit changes the record in place. It may run several times. It sets
 	// Head.Unannounced if tokens must end.
 	Edit func(*R) error
-	// Entries returns what the feed is told once Edit has run. nil: nothing,
-	// because no cache holds the record or because it is Unannounced, and the
-	// void says that it has changed.
+	// Entries returns what to append to the feed once Edit has run. nil:
+	// nothing, because no cache holds the record, or because it is Unannounced
+	// and the void says that it has changed.
 	Entries   func() []store.Entry
-	Unsettled bool       // the caller waits for the replicas, once for many changes
+	Unsettled bool       // do not wait for the replicas: the caller does so, once for many changes
 	After     func() any // what the audit shows; nil: the record before and after
 }
 
 // ErrUnchanged is what Edit returns if there is nothing to write. The change
-// then succeeds, and neither the feed nor the audit is told.
+// then succeeds, and nothing goes into the feed or the audit.
 var ErrUnchanged = errors.New("unchanged")
 
-// Change takes the step: it reads, edits and writes the record, tells the
+// Change carries out the step: it reads, edits and writes the record, tells the
 // feed, waits for the other replicas, and audits the outcome. It returns the
-// record as it is stored afterwards.
+// record as it is stored afterward.
 // Errors: apierr.NotFound, Conflict, PreconditionFailed, and those of Edit.
 func (g *Registry[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout) // invariant 10
@@ -48,8 +48,8 @@ func (g *Registry[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	return r, err
 }
 
-// change takes the step without the audit: done is the event to write, nil if
-// nothing changed.
+// change carries out the step without the audit: done is the event to write, or
+// nil if nothing changed.
 func (g *Registry[R]) change(ctx context.Context, st Step[R]) (after R, done *audit.Change, err error) {
 	before, after, err := g.write(ctx, st)
 	if errors.Is(err, ErrUnchanged) {

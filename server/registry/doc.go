@@ -1,21 +1,21 @@
 // Package registry keeps one promise: a record that was changed is not used
 // from a cache. Registry is the half that changes records, and Cache is the
 // half that reads them on the hot paths. The records are those that operators
-// manage: clients, orgs, customers, partners, grants. What a record holds and
-// who may change what in it belongs to the features.
+// manage: clients, orgs, customers, partners, grants. The features decide what
+// a record holds, and who may change what in it.
 //
 // # Protocol
 //
 // The store holds the records. The feed (server/feed) is one ordered log that
-// every replica of grantd follows; an entry names a record by its principal
-// key (store.Kind.Principal). An EntryChange says that the record is another
-// one now. An EntryVoid says so too, and ends the tokens of that principal
-// which carry an earlier position.
+// every replica of grantd follows; an entry names a record by its principal key
+// (store.Kind.Principal). An EntryChange says that the record has changed. An
+// EntryVoid says so too, and ends the tokens of that principal that carry an
+// earlier position.
 //
-// A change goes: read the record, edit it, write it by compare-and-set, append
-// to the feed, wait until every replica has applied the entry, write the audit
-// event. A read goes: take the feed's mark, look into the cache, read the store
-// if that does not help.
+// A change has these steps: read the record, edit it, write it by
+// compare-and-set, append to the feed, wait until every replica has applied the
+// entry, write the audit event. A read has these: take the feed's mark, look in
+// the cache, and, without a valid copy there, read the store.
 //
 // # Invariants
 //
@@ -23,11 +23,11 @@
 //     applied the entry therefore reads the new record.
 //
 //  2. A write replaces exactly the record that was read. If the versions
-//     differ, the change is made again on the new record, casTries times in
-//     all; then the caller gets a conflict.
+//     differ, the change is tried again on the new record, casTries times in
+//     all. Then the caller gets a conflict.
 //
-//  3. The first version of a record is random. A change that was begun for a
-//     deleted record never fits a later record with the same id.
+//  3. The first version of a record is random. A change that began on a record
+//     that was then deleted never fits a later record with the same id.
 //
 //  4. A change that must end tokens says so in the record that it writes:
 //     Head.Unannounced, and in Head.UnannouncedSince the position that the
@@ -61,7 +61,7 @@
 //
 //  10. A change that has begun does not end with its caller; it has
 //     changeTimeout. Its outcome, error or not, is audited once. A change that
-//     found nothing to do is not.
+//     found nothing to do is not audited.
 //
 // # What a crash leaves
 //
@@ -74,10 +74,11 @@
 //     void in the feed and removes the flag, so that tokens made since then
 //     stay valid. If the feed has dropped the entry (store.FeedRetention), it
 //     voids once more.
-//   - Before all replicas have it: they apply it within cache.max_staleness.
+//   - Before all replicas have the entry: they apply it within
+//     cache.max_staleness.
 //   - Before the audit event: the event is missing.
-//   - In a deletion before the removal: a deactivated record. Repeating the
+//   - In a deletion, before the removal: a deactivated record. Repeating the
 //     deletion completes it.
-//   - In a deletion after the removal: caches hold the deactivated record for
+//   - In a deletion, after the removal: caches hold the deactivated record for
 //     cacheAge at most.
 package registry

@@ -8,7 +8,8 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Deactivate refuses the principal from now on and voids its tokens for good.
+// Deactivate makes grantd refuse the principal from now on, and voids its
+// tokens for good.
 // Errors: apierr.NotFound.
 func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return g.Change(ctx, Step[R]{
@@ -24,7 +25,7 @@ func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string)
 	})
 }
 
-// Reactivate accepts the principal again. Its old tokens stay void.
+// Reactivate makes grantd accept the principal again. Its old tokens stay void.
 // Errors: apierr.NotFound.
 func (g *Registry[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return g.Change(ctx, Step[R]{

@@ -6,13 +6,13 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// listPage is how many records are read at once after the first page, when
-// records of that one were left out.
+// listPage is how many records one read returns after the first page, if
+// records of the first page were left out.
 const listPage = 500
 
-// List returns what view makes of the records of the page. A record for which
-// view returns false is left out, and List reads on until it has as many as
-// the page's limit.
+// List returns the records of the page as view shows them. It leaves out a
+// record for which view returns false, and reads on until it has as many as the
+// page's limit.
 func List[R, V any](ctx context.Context, g *Registry[R], p store.Page, view func(R) (V, bool, error)) ([]V, error) {
 	views := []V{}
 	for limit := p.Limit; len(views) < limit; p.Limit = listPage {

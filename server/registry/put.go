@@ -21,9 +21,9 @@ func (g *Registry[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 	return g.feed.Append(ctx, g.Entry(store.EntryChange, g.kind.ID(&r), by))
 }
 
-// Put creates the record first if there is none, and otherwise takes the step
-// with the stored one. A step with a Version requires a stored record. created
-// reports which of the two happened.
+// Put creates the record first if there is none, and otherwise carries out the
+// step on the stored one. A step with a Version requires a stored record.
+// created reports which of the two happened.
 // Errors: those of Change; apierr.PreconditionFailed also if there is none.
 func (g *Registry[R]) Put(ctx context.Context, first R, st Step[R]) (r R, created bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)

@@ -28,8 +28,8 @@ type Kind[R any] struct {
 	Valid func(id string) bool
 	Head  func(*R) *store.Head
 	View  func(R) any // what the audit shows: no secrets
-	// Uncached says that no Cache holds these records: the feed is not told of
-	// a new one.
+	// Uncached says that no Cache holds these records: the feed is not told
+	// about a new one.
 	Uncached bool
 	// Tidy is called with each record before it is written, and drops what
 	// ended long ago; nil: nothing.
@@ -126,7 +126,7 @@ func (g *Registry[R]) Entry(kind store.EntryKind, id string, by audit.Actor) sto
 	return store.Entry{Kind: kind, Key: g.kind.Principal(id), By: by.Name}
 }
 
-// apiError turns an error of the store into what the caller is told.
+// apiError turns an error of the store into the one that the caller gets.
 func (g *Registry[R]) apiError(err error) error {
 	switch {
 	case err == nil:

@@ -61,7 +61,7 @@ func public(a netip.Addr) bool {
 }
 
 // refusePrivate is called by a dialer just before it connects, with the address
-// that it uses, whatever an earlier look-up of the name returned.
+// that it uses, whatever an earlier lookup of the name returned.
 func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) error {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil || !public(a.Addr()) {

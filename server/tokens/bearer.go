@@ -7,15 +7,15 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// FindBearer returns the token with which somebody calls grantd itself, if that
-// token is active, meant for grantd, of one of the uses, and allowed from the
-// caller's address. With the zero Addr, a token that is restricted to addresses
-// is not allowed at all. Otherwise it is a Found without a token. Every endpoint
-// of grantd that accepts a bearer token asks here.
+// FindBearer returns the bearer token of a call to grantd itself, if that token
+// is active, is meant for grantd, has one of the uses, and may be used from the
+// caller's address; otherwise a Found without a token. With the zero Addr, a
+// token that is restricted to addresses is not returned at all. Every endpoint of grantd that accepts a bearer token calls it.
 //
-// Restrictions that only a resource server can enforce hide a token, except the
-// restriction of a customer's token to resources: server/customers passes that
-// on to what it makes. Errors: store.ErrUnavailable, feed.ErrStale.
+// A token with a restriction that only a resource server can enforce is not
+// returned. The exception is the restriction of a customer's token to
+// resources: server/customers passes it on to the tokens that it makes. Errors:
+// store.ErrUnavailable, feed.ErrStale.
 func (s *Service) FindBearer(ctx context.Context, presented string, from netip.Addr, uses ...store.TokenUse) (Found, error) {
 	f, err := s.Find(ctx, presented)
 	if err != nil || f.Token == nil {

@@ -7,10 +7,10 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// cachedToken is a token record in a third of the memory, with the generation of
-// the feed at which it was last found not void. Until the feed moves, nothing
-// needs a look-up. A token from before the feed lost entries is read again: the
-// store may have lost the token too.
+// cachedToken is a token record in a third of the memory, with the generation
+// of the feed at which it was last found not void. Until the generation
+// changes, the feed need not be searched again. A token from before the feed
+// lost entries is read again: the store may have lost the token too.
 type cachedToken struct {
 	clientID, secretID, scopes string
 	issued, expires            int64 // Unix seconds

@@ -9,7 +9,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// State is why a token is as it is.
+// State says whether a token is active, or why it is not.
 type State string
 
 const (

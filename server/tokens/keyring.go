@@ -27,8 +27,8 @@ import (
 //	24..31  the keyed check: HMAC-SHA-256, cut to 64 bits, over prefix and
 //	        bytes 0..23
 //
-// Without the key it tells nothing. With the key, a made-up, a damaged and a
-// long expired token is recognized without the store.
+// Without the key, a token reveals nothing. With the key, a made-up, damaged or
+// long-expired token is recognized without the store.
 const (
 	bodyLength   = 43
 	randomBytes  = 20
@@ -58,7 +58,7 @@ type checkKey struct {
 }
 
 // scratch is the memory for making or reading one token, with an HMAC under the
-// key. Ciphers and hashes would otherwise allocate each piece of it.
+// key. Without it, ciphers and hashes would allocate each piece.
 type scratch struct {
 	hmac   hash.Hash
 	token  [tokenBytes]byte
@@ -71,7 +71,7 @@ type scratch struct {
 func NewKeyring(prefix string) *Keyring { return &Keyring{prefix: prefix} }
 
 // Offer returns the key to give to a store that has none: the newest one in use
-// here, so that tokens stay readable after the store was replaced, or else a new
+// here, so that tokens stay readable after the store is replaced, or else a new
 // one.
 func (k *Keyring) Offer(now time.Time) store.TokenKey {
 	if used := k.newest.Load(); used != nil {
@@ -165,7 +165,7 @@ func (k *Keyring) Read(presented string) (end time.Time, ok bool) {
 	return epoch.Add(time.Duration(minutes) * time.Minute), true
 }
 
-// maskExpiry masks the end of life, or unmasks it.
+// maskExpiry masks or unmasks the end of life.
 func (c *checkKey) maskExpiry(d *scratch) {
 	c.mask.Encrypt(d.stream[:], d.token[:aes.BlockSize])
 	subtle.XORBytes(d.token[expiryByte:checkByte], d.token[expiryByte:checkByte], d.stream[:])
@@ -181,12 +181,12 @@ func (d *scratch) check(prefix string) (sum [tokenBytes - checkByte]byte) {
 
 // DigestOf returns the digest under which a token is stored.
 func DigestOf(presented string) store.Digest {
-	var room [maxPresented]byte // on the stack for every token of ours
+	var room [maxPresented]byte // on the stack for every token that grantd makes
 	return sha256.Sum256(append(room[:0], presented...))
 }
 
-// ID returns the jti of the token, which is its digest in base64url: so an
-// operator can revoke a token from a log line.
+// ID returns the jti of the token, which is its digest in base64url. With it,
+// an operator can revoke a token that a log line names.
 func ID(d store.Digest) string {
 	var text [bodyLength]byte
 	encoding.Encode(text[:], d[:])

@@ -99,8 +99,8 @@ func (*authenticated) IsPublic() bool             { return false }
 func (*authenticated) GetUserID() string          { return "" }
 func (*authenticated) VerifyPassword(string) bool { return true }
 
-// generator makes the token and sets its life and creation time; Manager would
-// set others.
+// generator makes the token and sets its lifetime and creation time, which
+// Manager would set differently.
 type generator struct{ s *Service }
 
 func (g generator) Token(ctx context.Context, data *oauth2.GenerateBasic, _ bool) (access, refresh string, err error) {
@@ -115,8 +115,8 @@ func (g generator) Token(ctx context.Context, data *oauth2.GenerateBasic, _ bool
 	return g.s.o.Keys.Make(now.Add(ttl)), "", nil
 }
 
-// grantedLife returns the life that the client has, or else the server, capped by
-// that of the scopes.
+// grantedLife returns the lifetime that the client's record sets, or else the
+// server's, capped by those of the scopes.
 func (s *Service) grantedLife(g Grant) time.Duration {
 	ttl := g.Client.TokenTTL
 	if ttl == 0 {

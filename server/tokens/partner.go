@@ -18,17 +18,17 @@ func (s *Service) MakePartnerToken(end time.Time) (plain, id, hash string) {
 	return plain, id, credential.Hash(plain)
 }
 
-// PartnerToken is what is kept of a partner token, with its partner.
+// PartnerToken is the record of a partner token, with that of its partner.
 type PartnerToken struct {
 	Partner *store.Partner      // shared: must not be changed
 	Token   *store.PartnerToken // inside Partner
 	Mark    feed.Mark           // from before anything was read
-	Void    *store.Entry        // of the feed, that ended the token; nil: none
+	Void    *store.Entry        // the entry of the feed that ended the token; nil: none
 	cached  bool
 }
 
-// Refused is why a known partner token must not be used. The log has it as a
-// cause.
+// Refused says why a known partner token must not be used. The log shows it as
+// the cause.
 type Refused string
 
 // The reasons.
@@ -66,10 +66,10 @@ func (s *Service) PartnerTokenOf(ctx context.Context, presented string) (Partner
 	return s.partnerToken(ctx, presented, id)
 }
 
-// partnerToken reads the records of the token and its partner, which say whether
-// the token has ended. It also asks the feed, which knows two things of the last
-// day that records may lack: a void of all partner tokens, and a revocation that
-// the store lost with its newest writes.
+// partnerToken reads the records of the token and its partner, which say
+// whether the token has ended. It also checks the feed, which has two things
+// from the last day that records may lack: a void of all partner tokens, and a
+// revocation that the store lost with its newest writes.
 func (s *Service) partnerToken(ctx context.Context, presented, id string) (p PartnerToken, err error) {
 	if p.Mark, err = s.o.Feed.Fresh(ctx); err != nil {
 		return p, err
@@ -115,8 +115,8 @@ func (s *Service) findPartner(ctx context.Context, found Found, presented, id st
 	return found, nil
 }
 
-// asToken returns the token as introspection shows it. It has no scopes: by itself
-// it gives access only to grantd's routes for partners.
+// asToken returns the token as introspection shows it. It has no scopes: it
+// gives access only to grantd's routes for partners.
 func (p PartnerToken) asToken() *store.Token {
 	return &store.Token{
 		Use: store.UsePartner, PartnerID: p.Partner.ID, PartnerTID: p.Token.ID, SourceIPs: p.Token.SourceIPs,

@@ -16,9 +16,9 @@ import (
 // ErrNotYours means that the token belongs to another client (RFC 7009 §2.1).
 var ErrNotYours = errors.New("token of another client")
 
-// RevokeOwn ends a token of the client. A token that is unknown, made up or has
-// ended is no error (RFC 7009 §2.2); the record is nil then. If it returns both a
-// record and an error, the token may have ended or not.
+// RevokeOwn ends a token of the client. It is not an error if the token is
+// unknown, made up or has ended (RFC 7009 §2.2); the record is nil then. If it
+// returns both a record and an error, the token may or may not have ended.
 // Errors: ErrNotYours, store.ErrUnavailable.
 func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*store.Token, error) {
 	if _, ok := s.o.Keys.Read(presented); !ok {
@@ -79,7 +79,7 @@ func (s *Service) RevokePresented(ctx context.Context, presented, by string) (st
 }
 
 // descent is the length of the longest chain of tokens made from a client's: a
-// customer's token, and the one to which that is upgraded.
+// customer's token, and the one that it is upgraded to.
 const descent = 2
 
 // revoke tells the feed, then replaces the record with a tombstone. A repeated
@@ -97,9 +97,9 @@ func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by 
 	return nil
 }
 
-// voidUntil returns until when a void of the token matters: until the token
-// expires, or, as the zero time, for as long as any token lives, if tokens may
-// have been made from it. They outlive it, and end with its void.
+// voidUntil returns how long a void of the token is needed: until the token
+// expires, or, if tokens may have been made from it, for as long as any token
+// lives (the zero time). Those tokens outlive it, and its void ends them.
 func voidUntil(t *store.Token) time.Time {
 	if t.Use == store.UseCustomer || slices.Contains(strings.Fields(t.Scopes), scopes.CustomerTokenWrite) {
 		return time.Time{}

@@ -21,7 +21,7 @@ type Options struct {
 	Issuer      func() string // known once the listener is bound
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
-	// Partner tokens are in records, and so is which partner has which.
+	// Records hold the partner tokens, and which partner each one belongs to.
 	Partners      *registry.Cache[store.Partner]
 	PartnerTokens *registry.Cache[store.PartnerTokenOwner]
 	Feed          *feed.Feed
@@ -49,7 +49,7 @@ func New(o Options) *Service {
 	return s
 }
 
-// Found is the result of a look-up.
+// Found is the result of a lookup.
 type Found struct {
 	Token  *store.Token // nil: not active; shared: must not be changed
 	Digest store.Digest
@@ -86,7 +86,7 @@ func (f Found) PartnerToken() (partnerID, tokenID string) {
 	return "", ""
 }
 
-// Source says where a look-up ended.
+// Source says where a lookup ended.
 type Source string
 
 // The sources, as the metrics name them.
@@ -96,9 +96,10 @@ const (
 	FromNone  Source = "none" // garbage: recognized without cache and store
 )
 
-// Find returns the token if it is active now. A token that is unknown, made up,
-// expired, revoked, void or of another environment is a Found without a token.
-// Garbage does not reach the store. Errors: store.ErrUnavailable, feed.ErrStale.
+// Find returns the token if it is active now. For a token that is unknown, made
+// up, expired, revoked, void or of another environment, it returns a Found
+// without a token. Garbage does not reach the store. Errors:
+// store.ErrUnavailable, feed.ErrStale.
 func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 	found := Found{Source: FromNone}
 	if len(presented) > maxPresented {

@@ -18,8 +18,8 @@ const (
 // Enforcements lists them.
 var Enforcements = []string{EnforceSourceIP, EnforceEndpoints, EnforceResources}
 
-// Hidden is why an active token is hidden from a resource server; "": it is
-// not. The log has it as a note.
+// Hidden says why an active token is hidden from a resource server; "": it is
+// not hidden. The log shows it as a note.
 type Hidden string
 
 // The reasons.
@@ -31,11 +31,11 @@ const (
 	HiddenAddress   Hidden = "not shown: the caller's address is not one of the token's"
 )
 
-// HiddenReason returns why a resource server must not accept the token, which is
-// active; "" if it may. It fails closed: a use, an audience or a restriction
+// HiddenReason returns why a resource server must not accept the token, which
+// is active; "" if it may. It fails closed: a use, an audience or a restriction
 // that the resource server did not say it can handle hides the token from it.
-// sourceIP is the caller's address as the resource server saw it, and the zero
-// Addr if it sent none.
+// sourceIP is the caller's address as the resource server saw it, or the zero
+// Addr if the resource server sent none.
 func HiddenReason(t *store.Token, rs *store.Client, sourceIP netip.Addr) Hidden {
 	enforces := func(what string) bool { return slices.Contains(rs.Enforces, what) }
 	switch {

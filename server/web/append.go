@@ -23,7 +23,7 @@ func NewBody() *Body {
 }
 
 // Send responds with the body as application/json. The body must not be used
-// afterwards.
+// afterward.
 func Send(c *gin.Context, status int, body *Body) { sendAs(c, typeJSON, status, body) }
 
 func sendAs(c *gin.Context, mediaType []string, status int, body *Body) {

@@ -32,7 +32,7 @@ type Options struct {
 	Log *slog.Logger
 	// Lines takes access events as JSON; nil: they go through Log.
 	Lines          *logbuf.Writer
-	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For counts
+	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For is trusted
 	// Documents are prefixes of paths. Below them errors are JSON:API documents.
 	Documents []string
 	// Observe is called after every request; nil: nothing is.
@@ -45,7 +45,7 @@ type Options struct {
 func NewEngine(o Options) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
-	e.RedirectTrailingSlash = false // a redirect would post secrets again
+	e.RedirectTrailingSlash = false // a redirect would make clients post secrets again
 	e.HandleMethodNotAllowed = true
 	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
 	// gin would trust X-Forwarded-For of every caller on a unix socket.
@@ -72,8 +72,8 @@ func Handle(h Handler) gin.HandlerFunc {
 	}
 }
 
-// refuseEncodedSlash refuses a path with an encoded slash: gin would route by the
-// decoded path, and a well-escaped id would reach another endpoint.
+// refuseEncodedSlash refuses a path with an encoded slash: gin would route by
+// the decoded path, and a properly escaped id would reach another endpoint.
 func refuseEncodedSlash(c *gin.Context) {
 	if raw := c.Request.URL.RawPath; raw != "" && strings.Contains(strings.ToLower(raw), "%2f") {
 		render(c, apierr.New(apierr.NotFound, "there is nothing at this path"))

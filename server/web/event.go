@@ -11,8 +11,9 @@ import (
 	"github.com/grantd/grantd/server/logbuf"
 )
 
-// Event is the access event of a request. It is made first, filled on the way, and
-// logged once. It never holds a token, a secret, a query or a body.
+// Event is the access event of a request. It is made when the request arrives,
+// filled while the request is handled, and logged once. It never holds a token,
+// a secret, a query or a body.
 type Event struct {
 	RequestID      string
 	ClientID       string // authenticated
@@ -24,7 +25,7 @@ type Event struct {
 	Actor          string  // admin
 	PartnerID      string  // of the partner token that was presented
 	PartnerTokenID string
-	OrgID          string // for which a partner wants to act
+	OrgID          string // the org that a partner wants to act for
 	Error          string
 	Cause          error
 	Stack          string
@@ -33,7 +34,7 @@ type Event struct {
 // Verdict is the result of an introspection.
 type Verdict byte
 
-// The verdicts. The zero one is for requests that are no introspection.
+// The verdicts. The zero value is for requests other than introspection.
 const (
 	Active Verdict = iota + 1
 	Inactive

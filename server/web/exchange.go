@@ -32,8 +32,8 @@ func exchangeOf(c *gin.Context) *exchange {
 	return &exchange{ResponseWriter: c.Writer} // a test calls a handler without NewEngine
 }
 
-// newExchange makes the exchange of the request. proxied says whether a header may
-// tell the address.
+// newExchange makes the exchange of the request. proxied says whether a header
+// may give the address.
 func newExchange(c *gin.Context, proxied bool) *exchange {
 	x := &exchange{ResponseWriter: c.Writer, address: callerAddress(c, proxied)}
 	x.event.RequestID = requestID(c.Request.Header)
@@ -42,7 +42,7 @@ func newExchange(c *gin.Context, proxied bool) *exchange {
 	return x
 }
 
-// callerAddress returns the address that Address returns.
+// callerAddress finds the address that Address returns.
 func callerAddress(c *gin.Context, proxied bool) netip.Addr {
 	if proxied {
 		a, err := netip.ParseAddr(c.ClientIP())

@@ -74,7 +74,7 @@ type decodeError struct {
 
 func (e *decodeError) Error() string { return e.what }
 
-// member returns the innermost name whose value has another type than ours; "" if
+// member returns the innermost name whose value has the wrong type; "" if
 // something else is wrong.
 func (e *decodeError) member() string {
 	if e.unknown {

@@ -148,8 +148,8 @@ const (
 	mediaJSON = "application/json"
 )
 
-// checkMediaType reports whether the body is JSON, and returns an error if it is
-// neither that, where JSON is accepted, nor a form.
+// checkMediaType reports whether the body is JSON. It returns an error unless
+// the body is a form, or JSON where that is accepted.
 func checkMediaType(h http.Header, acceptJSON bool) (isJSON bool, err error) {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return false, errEncoding
@@ -220,8 +220,8 @@ func readText(c *gin.Context, limit int64) (string, error) {
 	return text, nil
 }
 
-// parseForm splits a form and appends its parameters to all. ';' is no separator
-// (WHATWG URL §5.1).
+// parseForm splits a form and appends its parameters to all. ';' is not a
+// separator (WHATWG URL §5.1).
 func parseForm(body string, all []param) ([]param, error) {
 	if strings.Count(body, "&") >= MaxParams {
 		return nil, errMany

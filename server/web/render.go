@@ -21,7 +21,8 @@ const (
 // retryAfter is how long a 503 asks callers to wait, in seconds.
 const retryAfter = "1"
 
-// wire is how callers see a code. An empty name is that of the code.
+// wire is how callers see a code. An empty name means that they see the code
+// itself.
 type wire struct {
 	status int
 	name   string

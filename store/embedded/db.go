@@ -147,8 +147,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// view runs a read. An error of run that is not a refusal means that the
-// file cannot be read.
+// view runs a read. If run returns an error that is not a refusal, the file
+// cannot be read.
 func (s *Store) view(ctx context.Context, operation string, run func(tx *bbolt.Tx) error) error {
 	if err := s.open(ctx, operation); err != nil {
 		return err

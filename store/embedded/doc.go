@@ -15,7 +15,7 @@
 // The feed and the records that it is about are in the same file. The file
 // cannot lose the newest entries and keep the records, so its lineage never
 // changes. A file that is restored from a backup is the exception: it cannot be
-// told from the original.
+// distinguished from the original.
 //
-// It does not know configuration, HTTP, or plain tokens and secrets.
+// The package does not know configuration, HTTP, or plain tokens and secrets.
 package embedded

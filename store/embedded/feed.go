@@ -11,7 +11,7 @@ import (
 )
 
 // AppendFeed appends entries in one step and returns the position of the last
-// one. Without entries, it returns that of the newest entry ever.
+// one. Without entries, it returns the position of the newest entry ever.
 func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.Position, error) {
 	records := make([][]byte, len(entries))
 	for i, e := range entries {
@@ -92,7 +92,7 @@ func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	return l, err
 }
 
-// WitnessFeed records that the feed of this lineage is whole.
+// WitnessFeed records that the feed of this lineage is complete.
 func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
 	return s.write(ctx, "witness the feed", func(b *batch) error {
 		return meta(b.tx).Put(keyWitnessed, []byte(lineage))

@@ -71,7 +71,7 @@ func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.D
 	return g.Current(s.now(), window), err
 }
 
-// ResetGuesses removes the counts, also if they cannot be read.
+// ResetGuesses removes the counts, even if they cannot be read.
 func (s *Store) ResetGuesses(ctx context.Context, customerID string) error {
 	return s.write(ctx, "reset guesses", func(b *batch) error {
 		if guesses(b.tx).Get([]byte(customerID)) == nil {

@@ -103,7 +103,8 @@ func (k *records[R]) Update(ctx context.Context, r R) error {
 }
 
 // Delete removes a record, with the uses of the credentials that it holds, if
-// its version is version. Errors: store.ErrNotFound, store.ErrConflict.
+// its version is version.
+// Errors: store.ErrNotFound, store.ErrConflict.
 func (k *records[R]) Delete(ctx context.Context, id string, version uint64) error {
 	return k.s.write(ctx, "delete "+k.Name, func(b *batch) error {
 		if err := k.checkVersion(b.tx, id, version); err != nil {
@@ -118,7 +119,7 @@ func (k *records[R]) Delete(ctx context.Context, id string, version uint64) erro
 	})
 }
 
-// checkVersion refuses unless the stored record has the version.
+// checkVersion returns an error unless the stored record has the version.
 func (k *records[R]) checkVersion(tx *bbolt.Tx, id string, version uint64) error {
 	form := tx.Bucket(k.bucket).Get([]byte(id))
 	if form == nil {

@@ -25,8 +25,8 @@ func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) err
 	})
 }
 
-// GetToken returns a token, also a tombstone. Errors: store.ErrNotFound,
-// store.ErrUnknownRecord.
+// GetToken returns a token, even a tombstone.
+// Errors: store.ErrNotFound, store.ErrUnknownRecord.
 func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, error) {
 	const operation = "get token"
 	var t store.Token

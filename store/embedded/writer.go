@@ -16,7 +16,7 @@ const maxBatch = 1024
 // write is one queued write.
 type write struct {
 	ctx context.Context
-	// run checks first and writes afterwards, so that a refusal leaves nothing
+	// run checks first and writes afterward, so that a refusal leaves nothing
 	// behind in the transaction that it shares.
 	run  func(*batch) error
 	done chan error

@@ -13,8 +13,8 @@ import (
 var errNotAcked = errors.New("written, but not acknowledged by as many replicas as store.redis.replica_acks asks for")
 
 // SendAcked runs the command on the master that holds the key. It returns an
-// error unless the given number of replicas have the write within the
-// timeout; 0: it is Send.
+// error unless the given number of replicas have the write within the timeout.
+// If the number is 0, it is Send.
 func (c *Client) SendAcked(ctx context.Context, key string, replicas int, cmd redis.Cmder) error {
 	if replicas == 0 {
 		return c.Send(ctx, key, cmd)

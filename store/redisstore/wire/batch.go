@@ -37,7 +37,7 @@ type batcher struct {
 }
 
 // call is a queued command. Its caller may leave: then the call belongs to its
-// flight, and nobody reads the command any more.
+// flight, and nobody reads the command anymore.
 type call struct {
 	ctx    context.Context
 	cmd    redis.Cmder
@@ -97,8 +97,8 @@ func (b *batcher) fly() {
 	}
 }
 
-// next returns the calls of the next round trip: all that wait, so that where
-// Redis hangs each of them learns it from the first timeout. The memory of the
+// next returns the calls of the next round trip: all that wait, so that if
+// Redis hangs, each of them learns it from the first timeout. The memory of the
 // last batch is reused. If no call waits, it ends the flight and returns nil.
 func (b *batcher) next(last []*call) []*call {
 	b.mu.Lock()

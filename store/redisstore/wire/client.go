@@ -76,10 +76,10 @@ func (c *Client) node(ctx context.Context, key string) (*redis.Client, error) {
 	return c.single(), nil
 }
 
-// single returns the client of the one master where there is no Cluster.
+// single returns the client of the one master if there is no Cluster.
 func (c *Client) single() *redis.Client { return c.UniversalClient.(*redis.Client) }
 
-// Close closes the connections, also under commands that run. A second call
+// Close closes the connections, even while commands run on them. A second call
 // does nothing.
 func (c *Client) Close() error {
 	err := c.UniversalClient.Close()

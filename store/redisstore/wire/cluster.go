@@ -10,8 +10,8 @@ import (
 )
 
 // masterTTL is how long the address of a master is remembered. A slot that is
-// moving redirects every command on it, and not each of them should read the
-// map.
+// moving redirects every command on it, and these commands should not all read
+// the map.
 const masterTTL = time.Second
 
 // masters finds the masters of a Cluster by address. Callers that look at the

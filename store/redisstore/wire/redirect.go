@@ -12,7 +12,8 @@ const (
 	// redirects is how many redirects one operation follows: as many as a
 	// ClusterClient does.
 	redirects = 3
-	// tryAgainAfter is the pause before a slot that is moving is asked again.
+	// tryAgainAfter is the pause before a command for a moving slot is sent
+	// again.
 	tryAgainAfter = 20 * time.Millisecond
 )
 

@@ -17,9 +17,8 @@ func NewScript(source string) Script {
 	return Script{source: source, hash: redis.NewScript(source).Hash()}
 }
 
-// Command returns the command that runs the script by its source, for a
-// pipeline: there is no second try there for a Redis that does not know the
-// hash.
+// Command returns the command that runs the script by its source. It is for
+// pipelines, which have no second try if Redis does not know the hash.
 func (s Script) Command(ctx context.Context, key string, args ...any) *redis.Cmd {
 	return s.call(ctx, "eval", s.source, key, args)
 }
@@ -40,8 +39,9 @@ func (c *Client) Run(ctx context.Context, s Script, key string, args ...any) *re
 	return cmd
 }
 
-// RunAcked is Run for a write that must reach the given number of replicas; 0:
-// it is Run. WAIT follows on the same connection, in the same round trip.
+// RunAcked is Run for a write that must reach the given number of replicas. If
+// the number is 0, it is Run. WAIT follows on the same connection, in the same
+// round trip.
 func (c *Client) RunAcked(ctx context.Context, replicas int, s Script, key string, args ...any) *redis.Cmd {
 	if replicas == 0 {
 		return c.Run(ctx, s, key, args...)
