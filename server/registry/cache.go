@@ -7,16 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/grantd/grantd/server/coalesce"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/store"
 )
 
 const (
-	// maxCached bounds a cache, in records.
-	maxCached = 10_000
 	// cacheAge bounds how long a record is used without another read. It
 	// limits the damage of a replica that died after it wrote a record and
 	// before it told the feed.
@@ -30,16 +26,8 @@ type Cache[R any] struct {
 	principal func(id string) string
 	id        func(*R) string
 	feed      *feed.Feed
-	cache     *otter.Cache[string, *cachedRecord[R]] // by pointer: one instance of otter for all kinds
+	entries   entries
 	rereads   coalesce.Group[string, Lookup[R]]
-}
-
-// cachedRecord is a record with the feed's mark from before it was read
-// (invariant 5).
-type cachedRecord[R any] struct {
-	record *R
-	mark   feed.Mark
-	read   time.Time
 }
 
 // Lookup is what a Cache found.
@@ -55,7 +43,7 @@ type Lookup[R any] struct {
 func NewCache[R any](kind store.Kind[R], s store.Records[R], f *feed.Feed) *Cache[R] {
 	return &Cache[R]{
 		get: s.Get, principal: kind.Principal, id: kind.ID, feed: f,
-		cache: otter.Must(&otter.Options[string, *cachedRecord[R]]{MaximumSize: maxCached}),
+		entries: newEntries(),
 	}
 }
 
@@ -66,8 +54,8 @@ func (c *Cache[R]) Get(ctx context.Context, id string) (Lookup[R], error) {
 	if err != nil {
 		return Lookup[R]{}, err
 	}
-	if e, ok := c.cache.GetIfPresent(id); ok && c.valid(id, e, mark) {
-		return Lookup[R]{Record: e.record, Mark: mark, Cached: true}, nil
+	if e, ok := c.entries.get(id); ok && c.valid(id, e, mark) {
+		return Lookup[R]{Record: e.record.(*R), Mark: mark, Cached: true}, nil
 	}
 	return c.read(ctx, id, mark)
 }
@@ -100,7 +88,7 @@ func (c *Cache[R]) Reread(ctx context.Context, id string, found Lookup[R]) (Look
 func (c *Cache[R]) read(ctx context.Context, id string, mark feed.Mark) (Lookup[R], error) {
 	r, err := c.get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		c.cache.Invalidate(id)
+		c.entries.remove(id)
 		return Lookup[R]{Mark: mark}, nil
 	}
 	if err != nil {
@@ -108,12 +96,12 @@ func (c *Cache[R]) read(ctx context.Context, id string, mark feed.Mark) (Lookup[
 	}
 	// The key is the record's own id. The caller's id may be a part of its
 	// request, and would keep the whole request, with a secret, in memory.
-	c.cache.Set(c.id(&r), &cachedRecord[R]{record: &r, mark: mark, read: time.Now()})
+	c.entries.set(c.id(&r), &entry{record: &r, mark: mark, read: time.Now()})
 	return Lookup[R]{Record: &r, Mark: mark}, nil
 }
 
 // valid reports whether the cached record may be used at mark (invariant 6).
-func (c *Cache[R]) valid(id string, e *cachedRecord[R], mark feed.Mark) bool {
+func (c *Cache[R]) valid(id string, e *entry, mark feed.Mark) bool {
 	if time.Since(e.read) > cacheAge || e.mark.Epoch != mark.Epoch {
 		return false
 	}

@@ -360,7 +360,7 @@ func TestCacheKeepsNoRequest(t *testing.T) {
 		request := strings.Repeat("a:the secret", 2)
 		id := request[:1]
 		w.lookUp(t, c, id)
-		for key, e := range c.cache.All() {
+		for key, e := range c.entries.cache.All() {
 			if unsafe.StringData(key) == unsafe.StringData(id) || unsafe.StringData(e.record.ID) == unsafe.StringData(id) {
 				t.Error("the cache keeps the caller's id")
 			}
