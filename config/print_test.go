@@ -33,7 +33,7 @@ func TestExampleHoldsEveryKeyAndItsComment(t *testing.T) {
 			t.Errorf("%s is not in the example", k.path)
 		}
 		if notes[k.path] == "" {
-			t.Errorf("%s has no comment", k.path)
+			t.Errorf("%s has no line in comments.go", k.path)
 		} else if !strings.Contains(Example(), "# "+notes[k.path]+"\n") {
 			t.Errorf("the comment of %s is not in the example on a separate line", k.path)
 		}

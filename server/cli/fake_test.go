@@ -137,7 +137,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
+		t.Errorf("%s (-want +got; if this is meant, go test ./server/cli -update writes it):\n%s", file, diff)
 	}
 }
 

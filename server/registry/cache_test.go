@@ -361,7 +361,7 @@ func TestCacheKeepsNoRequest(t *testing.T) {
 		id := request[:1]
 		w.lookUp(t, c, id)
 		for key, e := range c.entries.cache.All() {
-			if unsafe.StringData(key) == unsafe.StringData(id) || unsafe.StringData(e.record.ID) == unsafe.StringData(id) {
+			if unsafe.StringData(key) == unsafe.StringData(id) || unsafe.StringData(e.record.(*store.Client).ID) == unsafe.StringData(id) {
 				t.Error("the cache keeps the caller's id")
 			}
 		}

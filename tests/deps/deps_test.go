@@ -154,7 +154,7 @@ func arrow(me, imported string) string {
 	other := short(imported)
 	from, known := layerOf(me)
 	if !known {
-		return "this package is in no layer: add it to layers in tests/deps"
+		return "this package is in no layer: add it to layers in tests/deps and to the table in ARCHITECTURE.md"
 	}
 	to, known := layerOf(other)
 	switch {
