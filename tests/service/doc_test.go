@@ -9,6 +9,8 @@
 //     §4.13).
 //   - Clients: popular OAuth clients of Go and Node work. Where the standards
 //     leave a choice, grantd does what these clients expect.
+//   - Customers: the bounds that the app guide promises hold.
+//   - Metrics: each metric changes with what it counts.
 //   - Secrets: TestSecretsOnEmbedded and TestSecretsOnRedis use credentials,
 //     right ones and wrong ones, in every place where a caller might put one.
 //     Then they search for them in the debug log, the metrics, the audit trail

@@ -20,7 +20,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-type object map[string]any
+type object = map[string]any
 
 func TestSecretsOnEmbedded(t *testing.T) {
 	t.Parallel()

@@ -1,4 +1,4 @@
-package metrics_test
+package service_test
 
 import (
 	"bufio"
@@ -24,12 +24,12 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// samples are the values of one scrape: `name{labels}` → value.
-type samples map[string]float64
+// scraped holds the values of one scrape: `name{labels}` → value.
+type scraped map[string]float64
 
 var line = regexp.MustCompile(`^([a-z_]+(?:\{.*\})?) (\S+)$`)
 
-func scrape(t *testing.T, s *harness.Server) samples {
+func scrape(t *testing.T, s *harness.Server) scraped {
 	t.Helper()
 	res, err := http.Get(s.Server.URL("metrics") + "/metrics")
 	if err != nil {
@@ -39,7 +39,7 @@ func scrape(t *testing.T, s *harness.Server) samples {
 	if res.StatusCode != 200 {
 		t.Fatalf("status %d", res.StatusCode)
 	}
-	all := samples{}
+	all := scraped{}
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
 		if m := line.FindStringSubmatch(lines.Text()); m != nil && strings.HasPrefix(m[1], "grantd_") {
 			v, err := strconv.ParseFloat(m[2], 64)
@@ -61,8 +61,8 @@ func measured(more ...func(*config.Config)) harness.Options {
 	}}
 }
 
-// changes checks by how much the samples grew.
-func changes(t *testing.T, what string, before, after samples, want map[string]float64) {
+// changes checks by how much the scraped grew.
+func changes(t *testing.T, what string, before, after scraped, want map[string]float64) {
 	t.Helper()
 	for name, by := range want {
 		if got := after[name] - before[name]; got != by {

@@ -1,4 +1,4 @@
-package customers_test
+package service_test
 
 import (
 	"encoding/json"
@@ -15,11 +15,9 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-type object = map[string]any
-
-// start starts a server with the customer 1 of the org o, and the org's client
+// startBanking starts a server with the customer 1 of the org o, and the org's client
 // backend.
-func start(t *testing.T, edit ...func(*config.Config)) (*harness.Server, clients.Created) {
+func startBanking(t *testing.T, edit ...func(*config.Config)) (*harness.Server, clients.Created) {
 	t.Helper()
 	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) {
 		c.Customers.SandboxCode = "000001"
@@ -52,20 +50,20 @@ func newServer(t *testing.T, s *harness.Server, id, resource string) clients.Cre
 // requestToken requests a token of the customer 1.
 func requestToken(t *testing.T, s *harness.Server, bearer string, attributes object) harness.Response {
 	t.Helper()
-	return post(t, s, bearer, "/customers/1/token", "customerToken", attributes)
+	return postDocument(t, s, bearer, "/customers/1/token", "customerToken", attributes)
 }
 
 // sendCode has a code sent to the customer 1, and returns the verification token.
 func sendCode(t *testing.T, s *harness.Server, bearer string) string {
 	t.Helper()
-	r := post(t, s, bearer, "/customers/1/token/verification", "customerTokenVerification", object{"channel": "sms"})
+	r := postDocument(t, s, bearer, "/customers/1/token/verification", "customerTokenVerification", object{"channel": "sms"})
 	if r.Status != http.StatusCreated {
 		t.Fatal(r.Status, r.Body)
 	}
 	return r.JSON(t)["data"].(object)["attributes"].(object)["verificationToken"].(string)
 }
 
-func post(t *testing.T, s *harness.Server, bearer, path, typ string, attributes object) harness.Response {
+func postDocument(t *testing.T, s *harness.Server, bearer, path, typ string, attributes object) harness.Response {
 	t.Helper()
 	body, err := json.Marshal(object{"data": object{"type": typ, "attributes": attributes}})
 	if err != nil {
@@ -98,7 +96,7 @@ func active(t *testing.T, s *harness.Server, rs clients.Created, token string) b
 // TestCustomerTokenKeepsAudience checks that a customer's token reaches no
 // resource server that the token it was made from does not reach.
 func TestCustomerTokenKeepsAudience(t *testing.T) {
-	s, _ := start(t)
+	s, _ := startBanking(t)
 	cards, payments := newServer(t, s, "cards", "https://cards.example"), newServer(t, s, "payments", "https://payments.example")
 	bearer := s.Token(t, newBackend(t, s, "of-cards", s.URL, "https://cards.example"), "")
 	token := customerToken(t, s, bearer, object{"scope": "cards"})
@@ -112,7 +110,7 @@ func TestCustomerTokenKeepsAudience(t *testing.T) {
 // TestCustomerTokenForNoResources checks that an empty list of resources is not
 // the same as no list.
 func TestCustomerTokenForNoResources(t *testing.T) {
-	s, backend := start(t)
+	s, backend := startBanking(t)
 	bearer := s.Token(t, backend, "")
 	if r := requestToken(t, s, bearer, object{"scope": "cards", "resources": []any{}}); r.Status != http.StatusBadRequest || !strings.Contains(r.Body, `"/data/attributes/resources"`) {
 		t.Errorf("%d %s", r.Status, r.Body)
@@ -125,7 +123,7 @@ func TestCustomerTokenForNoResources(t *testing.T) {
 // TestAuditOfCodesIsBounded checks that wrong codes are audited, whose number is
 // limited, and that requests which a caller can repeat without limit are not.
 func TestAuditOfCodesIsBounded(t *testing.T) {
-	s, backend := start(t)
+	s, backend := startBanking(t)
 	bearer := s.Token(t, backend, "")
 	send := func(verification, code string) {
 		t.Helper()
@@ -165,7 +163,7 @@ func TestAuditOfCodesIsBounded(t *testing.T) {
 func TestEndOfTokensMadeFromAnExpiredOne(t *testing.T) {
 	for path, member := range map[string]string{"/leaks": "credential", "/tokens/revoke": "token"} {
 		t.Run(path, func(t *testing.T) {
-			s, backend := start(t)
+			s, backend := startBanking(t)
 			cards := newServer(t, s, "cards", "https://cards.example")
 			bearer, other := s.Token(t, backend, ""), s.Token(t, backend, "")
 			token, kept := customerToken(t, s, bearer, object{"scope": "cards"}), customerToken(t, s, other, object{"scope": "cards"})
@@ -190,7 +188,7 @@ func TestEndOfTokensMadeFromAnExpiredOne(t *testing.T) {
 // TestCustomerTokenForManyResources checks that a token which is too large for the
 // cache works like any other.
 func TestCustomerTokenForManyResources(t *testing.T) {
-	s, backend := start(t)
+	s, backend := startBanking(t)
 	cards := s.NewClient(t, "cards", "introspect", func(n *clients.NewSpec) {
 		n.TokenUses, n.Enforces = &[]store.TokenUse{store.UseCustomer}, &[]string{"resources"}
 	})
@@ -216,7 +214,7 @@ func TestCustomerTokenForManyResources(t *testing.T) {
 // comes before the code: after a refusal, the code can be used once there is room
 // again.
 func TestQuotaOfCustomerTokens(t *testing.T) {
-	s, backend := start(t, func(c *config.Config) {
+	s, backend := startBanking(t, func(c *config.Config) {
 		c.Limits.CustomerTokensPerClient = config.Limit{Count: 2, Per: time.Hour}
 	})
 	bearer := s.Token(t, backend, "")
