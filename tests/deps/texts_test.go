@@ -33,8 +33,20 @@ type text struct {
 // lineOf returns the line number of an offset in the body.
 func (x text) lineOf(offset int) int { return x.line + strings.Count(x.body[:offset], "\n") }
 
+// texts keeps what allTexts returned: the tests of this package run one after
+// the other.
+var texts []text
+
 // allTexts returns the texts of all Go and Markdown files in the repository.
-func allTexts(t *testing.T) (all []text) {
+func allTexts(t *testing.T) []text {
+	t.Helper()
+	if texts == nil {
+		texts = readTexts(t)
+	}
+	return texts
+}
+
+func readTexts(t *testing.T) (all []text) {
 	t.Helper()
 	for _, file := range allFiles(t) {
 		switch filepath.Ext(file) {
