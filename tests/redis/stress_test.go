@@ -50,6 +50,9 @@ var leastVerdicts = map[string]int{mustLive.String(): 30, mustDie.String(): 30}
 // TestStable checks that in a stable system every ended token is inactive in
 // time, every other token is active, and no request is refused.
 func TestStable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	redis := redistest.Start(t).Addr
 	s := newStress(t, 4, 1, redis, redis)
 	s.calm.Store(new(time.Now()))
@@ -61,6 +64,9 @@ func TestStable(t *testing.T) {
 // as right as in a stable system. After the last disturbance everything that is
 // known holds at both replicas.
 func TestUnderCuts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	x := newCuts(t)
 	s := newStress(t, 8, 4, x.links[0].Addr, x.links[1].Addr) // most callers wait for time-outs
 	s.cuts = x
