@@ -10,25 +10,43 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/conns"
 	"github.com/grantd/grantd/server/tlsfiles"
 )
 
 // Timeouts and bounds of every listener.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 15 * time.Second
-	writeTimeout      = 40 * time.Second // an admin call may wait for replicas
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 20 * time.Second // sending a code may take 8 s, and waiting for a slow hash 5 s
+	adminWriteTimeout = 40 * time.Second // an admin call may wait for replicas
+	writeByteTimeout  = 5 * time.Second  // of an HTTP/2 connection whose peer reads nothing
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 32 << 10
-	maxConnections    = 10_000
-	maxStreams        = 250 // of one HTTP/2 connection
+	maxHeaderBytes    = 8 << 10
+	maxStreams        = 32 // of one HTTP/2 connection
+)
+
+// Bounds of all connections together; see server/conns.
+const (
+	maxConnections = 10_000
+	// maxAdminConnections is for each of the other listeners.
+	maxAdminConnections = 64
+	// otherFiles are the files that everything but the public listener opens: the
+	// other listeners, the connections to the store and to the sender of codes.
+	otherFiles = 3*maxAdminConnections + 128
+	// leastConnections are accepted however few files the process may open.
+	leastConnections = 64
+
+	maxRequests         = 2_048 // in progress
+	maxHTTP2Connections = 256
+	// networkShare is the part of each bound that one network may use.
+	networkShare = 4
 )
 
 // Names of the listeners, in logs and metrics.
@@ -44,6 +62,7 @@ type listener struct {
 	name string
 	url  string
 	net  net.Listener
+	gate *conns.Listener
 	pair *tlsfiles.Pair // nil: no TLS
 	http *http.Server
 }
@@ -58,7 +77,7 @@ func (s *Server) listenTCP(name, key, address string, files config.TLS) (*listen
 		if l.pair, err = tlsfiles.Load(files.CertFile, files.KeyFile); err != nil {
 			return nil, fmt.Errorf("%s.tls: %w", name, err)
 		}
-		if tlsConfig, err = serverTLS(l.pair, files.ClientCAFile); err != nil {
+		if tlsConfig, err = l.tls(files.ClientCAFile); err != nil {
 			return nil, fmt.Errorf("%s.tls.client_ca_file: %w", name, err)
 		}
 		scheme = "https://"
@@ -68,27 +87,35 @@ func (s *Server) listenTCP(name, key, address string, files config.TLS) (*listen
 		return nil, listenError(key, address, err)
 	}
 	l.url = scheme + bound.Addr().String()
-	l.net = lazyListener{netutil.LimitListener(bound, maxConnections)}
-	s.prepare(l, tlsConfig)
+	s.prepare(l, bound, tlsConfig)
 	return l, nil
 }
 
-// serverTLS returns the TLS configuration with the pair in use. With a CA file,
-// callers need a certificate of that authority.
-func serverTLS(pair *tlsfiles.Pair, caFile string) (*tls.Config, error) {
-	cfg := pair.Config()
-	if caFile == "" {
-		return cfg, nil
+// tls returns the TLS configuration with the pair in use. With a CA file, callers
+// need a certificate of that authority.
+func (l *listener) tls(caFile string) (*tls.Config, error) {
+	cfg := l.pair.Config()
+	if caFile != "" {
+		pem, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, err
+		}
+		cfg.ClientCAs = x509.NewCertPool()
+		if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("holds no certificate in PEM form")
+		}
+		cfg.ClientAuth = tls.RequireAndVerifyClientCert
 	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, err
+	// A connection beyond the bound of HTTP/2 connections speaks HTTP/1.1, which
+	// carries one request at a time.
+	http1 := cfg.Clone()
+	http1.NextProtos = []string{"http/1.1"}
+	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.Contains(hello.SupportedProtos, "h2") && !l.gate.TakeHTTP2(hello.Conn) {
+			return http1, nil
+		}
+		return nil, nil
 	}
-	cfg.ClientCAs = x509.NewCertPool()
-	if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, errors.New("holds no certificate in PEM form")
-	}
-	cfg.ClientAuth = tls.RequireAndVerifyClientCert
 	return cfg, nil
 }
 
@@ -97,30 +124,68 @@ func (s *Server) listenSocket() (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{name: listenerSocket, url: "unix:" + s.cfg.Admin.Socket, net: bound}
-	s.prepare(l, nil)
+	l := &listener{name: listenerSocket, url: "unix:" + s.cfg.Admin.Socket}
+	s.prepare(l, bound, nil)
 	return l, nil
 }
 
 // prepare makes the HTTP server of a listener and registers its teardown.
-func (s *Server) prepare(l *listener, tlsConfig *tls.Config) {
+func (s *Server) prepare(l *listener, bound net.Listener, tlsConfig *tls.Config) {
+	l.gate = conns.Listen(bound, s.bounds(l.name))
+	l.net = l.gate
 	l.http = &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		WriteTimeout:      adminWriteTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		TLSConfig:         tlsConfig,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: writeByteTimeout},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnState:         conns.Observe,
+		ConnContext:       conns.Context,
 		// OPTIONS * gets a response like any other request, not that of net/http.
 		DisableGeneralOptionsHandler: true,
+	}
+	if l.name == listenerPublic {
+		l.http.WriteTimeout = writeTimeout
 	}
 	s.onStop(l.name+" listener", func(ctx context.Context) error {
 		err := l.http.Shutdown(ctx)
 		_ = l.net.Close() // bound but never served
 		return err
 	})
+}
+
+// bounds returns what the connections of the listener may cost together.
+func (s *Server) bounds(name string) conns.Options {
+	o := conns.Options{
+		Name: name, Max: maxAdminConnections, Requests: maxAdminConnections * maxStreams,
+		Reserve: maxAdminConnections / 8, PerNetwork: maxAdminConnections / 2,
+		Opened: s.metrics.Connections(name), Refused: s.metrics.ConnectionRefused(name), Log: s.log,
+	}
+	if name != listenerPublic {
+		return o
+	}
+	o.Max = s.maxConnections()
+	o.PerNetwork, o.Reserve = o.Max/networkShare, o.Max/16
+	o.Requests, o.RequestsPerNetwork = maxRequests, maxRequests/networkShare
+	o.HTTP2, o.HTTP2PerNetwork = maxHTTP2Connections, maxHTTP2Connections/networkShare
+	o.Exempt = s.cfg.Public.TrustedPrefixes()
+	return o
+}
+
+// maxConnections returns how many connections the public listener accepts: as many
+// as the process may open files, less those that it needs otherwise.
+func (s *Server) maxConnections() int {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > maxConnections+otherFiles {
+		return maxConnections
+	}
+	most := max(leastConnections, int(files.Cur)-otherFiles)
+	s.log.Warn("public.listen accepts fewer connections, because this process may open few files: raise its limit (LimitNOFILE, ulimit -n)",
+		"connections", most, "files", files.Cur)
+	return most
 }
 
 func (s *Server) serve(l *listener) {

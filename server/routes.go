@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"github.com/gin-gonic/gin"
 
@@ -28,7 +29,7 @@ type route struct {
 
 // publicRoutes returns all routes of the public listener.
 func (s *Server) publicRoutes() []route {
-	h := health.Handler{Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }}
+	h := health.New(health.Options{Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }})
 	routes := []route{
 		{http.MethodPost, oauth.PathToken, s.oauth.Token},
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},
@@ -48,21 +49,21 @@ func (s *Server) publicRoutes() []route {
 	return routes
 }
 
-// handler returns the handler of the listener with the name.
-func (s *Server) handler(name string) (http.Handler, error) {
-	switch name {
+// handler returns the handler of the listener.
+func (s *Server) handler(l *listener) (http.Handler, error) {
+	switch l.name {
 	case listenerPublic:
-		return s.publicHandler()
+		return s.publicHandler(l)
 	case listenerSocket:
-		return s.adminHandler(name, admin.BySocket)
+		return s.adminHandler(l, admin.BySocket)
 	case listenerAdmin:
-		return s.adminHandler(name, admin.ByBearer(s.tokens))
+		return s.adminHandler(l, admin.ByBearer(s.tokens))
 	}
 	return s.metrics.Handler(), nil
 }
 
-func (s *Server) publicHandler() (http.Handler, error) {
-	e, err := s.engine(listenerPublic, s.cfg.Public.TrustedProxies)
+func (s *Server) publicHandler(l *listener) (http.Handler, error) {
+	e, err := s.engine(l, s.cfg.Public.TrustedPrefixes())
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +79,12 @@ func (s *Server) publicHandler() (http.Handler, error) {
 	return e, nil
 }
 
-func (s *Server) adminHandler(name string, authorize admin.Authorizer) (http.Handler, error) {
-	e, err := s.engine(name, nil)
+func (s *Server) adminHandler(l *listener, authorize admin.Authorizer) (http.Handler, error) {
+	e, err := s.engine(l, nil)
 	if err != nil {
 		return nil, err
 	}
-	if name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled() {
+	if l.name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled() {
 		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes()))
 	}
 	admin.Mount(e, authorize, s.adminRoutes()...)
@@ -106,10 +107,11 @@ func (s *Server) adminRoutes() [][]admin.Route {
 // listener.
 var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix}}
 
-func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
+func (s *Server) engine(l *listener, proxies []netip.Prefix) (*gin.Engine, error) {
 	return web.NewEngine(web.Options{
 		Log: s.log, Lines: s.lines, TrustedProxies: proxies,
-		Observe: s.metrics.Requests(name), Documents: documentPrefixes[name],
+		Observe: s.metrics.Requests(l.name), Documents: documentPrefixes[l.name],
+		Gate: l.gate, Ungated: []string{health.PathLive, health.PathReady}, Bodies: web.NewBodies(l.name == listenerPublic),
 	})
 }
 

@@ -254,7 +254,7 @@ func (s *Server) listen() error {
 		s.listeners = append(s.listeners, l)
 	}
 	for _, l := range s.listeners {
-		if l.http.Handler, err = s.handler(l.name); err != nil {
+		if l.http.Handler, err = s.handler(l); err != nil {
 			return err
 		}
 	}

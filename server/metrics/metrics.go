@@ -38,6 +38,8 @@ type Metrics struct {
 	reloads          *prometheus.CounterVec
 	codesSent        *prometheus.HistogramVec
 	codesTried       *prometheus.CounterVec
+	connections      *prometheus.GaugeVec
+	refused          *prometheus.CounterVec
 
 	// Collectors of the hot paths.
 	byUse     *lookup[string, prometheus.Counter]
@@ -104,13 +106,19 @@ func New(feedAge func() time.Duration) *Metrics {
 	m.codesTried = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grantd_codes_tried_total", Help: "Verification codes that were tried, by result (right, wrong: also used, expired or for another verification).",
 	}, []string{"result"})
+	m.connections = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grantd_connections", Help: "Open connections by listener.",
+	}, []string{"listener"})
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grantd_connections_refused_total", Help: "Connections and requests refused by listener and reason (network: one network has its share of connections; full: the listener is full; busy: too many requests are in progress).",
+	}, []string{"listener", "reason"})
 	m.byUse = newLookup(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
 	m.byResult = newLookup(func(l introspectionLabels) prometheus.Counter {
 		return m.introspections.WithLabelValues(l.result, l.cache)
 	})
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried,
+		m.limits, m.chatty, m.auditFailures, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feedAge().Seconds() }),
@@ -204,6 +212,19 @@ func (m *Metrics) CodeTried(right bool) {
 		result = "right"
 	}
 	m.codesTried.WithLabelValues(result).Inc()
+}
+
+// Connections returns a function that sets how many connections of the listener are
+// open.
+func (m *Metrics) Connections(listener string) func(open int) {
+	gauge := m.connections.WithLabelValues(listener)
+	return func(open int) { gauge.Set(float64(open)) }
+}
+
+// ConnectionRefused returns a function that counts the connections and requests of
+// the listener that are refused, by reason.
+func (m *Metrics) ConnectionRefused(listener string) func(reason string) {
+	return func(reason string) { m.refused.WithLabelValues(listener, reason).Inc() }
 }
 
 // Batch measures how many writes shared a commit.

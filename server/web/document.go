@@ -33,10 +33,11 @@ func ReadDocument(c *gin.Context, typ string, into any) error {
 	if !isJSONAPI(c.GetHeader("Content-Type")) {
 		return errNotJSONAPI
 	}
-	body, err := ReadBody(c, MaxBody)
-	if err != nil {
-		return err
-	}
+	return decodeBody(c, MaxBody, func(body []byte) error { return decodeDocument(body, typ, into) })
+}
+
+// decodeDocument is ReadDocument for the body.
+func decodeDocument(body []byte, typ string, into any) error {
 	attributes, err := attributesOf(body, typ)
 	if err != nil {
 		return err

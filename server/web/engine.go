@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -32,11 +33,26 @@ type Options struct {
 	Log *slog.Logger
 	// Lines takes access events as JSON; nil: they go through Log.
 	Lines          *logbuf.Writer
-	TrustedProxies []string // addresses and CIDRs whose X-Forwarded-For is trusted
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is trusted
 	// Documents are prefixes of paths. Below them errors are JSON:API documents.
 	Documents []string
 	// Observe is called after every request; nil: nothing is.
 	Observe func(route string, status int, took time.Duration)
+	// Gate bounds the requests in progress; nil: nothing does.
+	Gate Gate
+	// Ungated are the paths outside of it: those that tell whether the process
+	// lives.
+	Ungated []string
+	// Bodies bounds the long bodies in memory.
+	Bodies *Bodies
+}
+
+// Gate bounds the requests in progress.
+type Gate interface {
+	// Enter reports whether the request may begin. Leave is called at the end of
+	// one that may.
+	Enter(*http.Request) bool
+	Leave(*http.Request)
 }
 
 // NewEngine makes a gin engine that responds to unknown paths and methods in
@@ -47,10 +63,10 @@ func NewEngine(o Options) (*gin.Engine, error) {
 	e := gin.New()
 	e.RedirectTrailingSlash = false // a redirect would make clients post secrets again
 	e.HandleMethodNotAllowed = true
-	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
-	// gin would trust X-Forwarded-For of every caller on a unix socket.
-	e.ForwardedByClientIP = len(o.TrustedProxies) > 0
-	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil {
+	// callerAddress finds the address. gin replaces one that it cannot read by that
+	// of the proxy.
+	e.ForwardedByClientIP = false
+	if err := e.SetTrustedProxies(nil); err != nil {
 		return nil, err
 	}
 	e.Use(begin(o), refuseEncodedSlash)
@@ -80,8 +96,25 @@ func refuseEncodedSlash(c *gin.Context) {
 	}
 }
 
+// refusedWrite is how long the response to a request that may not begin may take.
+const refusedWrite = time.Second
+
+var errBusy = apierr.New(apierr.Unavailable, "too many requests are in progress; try again")
+
+// refuse responds to a request that may not begin. A connection of HTTP/1 ends with
+// it, because the body would have to be read first. A caller who does not read the
+// response must not hold for long what the request occupies.
+func refuse(c *gin.Context, x *exchange) {
+	_ = http.NewResponseController(x).SetWriteDeadline(time.Now().Add(refusedWrite))
+	if c.Request.ProtoMajor == 1 {
+		c.Writer.Header()["Connection"] = connClose
+	}
+	render(c, errBusy)
+}
+
 // Values of headers, shared by all responses: they must not be changed in place.
 var (
+	connClose = []string{"close"}
 	noStore  = []string{"no-store"}
 	noCache  = []string{"no-cache"}
 	noSniff  = []string{"nosniff"}
@@ -91,16 +124,32 @@ var (
 // begin makes the exchange with its access event, sets the headers of every
 // response, and logs the event when the request is done.
 func begin(o Options) gin.HandlerFunc {
-	proxied := len(o.TrustedProxies) > 0
 	return func(c *gin.Context) {
 		started := time.Now()
-		x := newExchange(c, proxied)
+		x := newExchange(c, o.TrustedProxies)
+		x.bodies = o.Bodies
 		x.jsonAPI = slices.ContainsFunc(o.Documents, func(prefix string) bool { return strings.HasPrefix(c.Request.URL.Path, prefix) })
 		h := c.Writer.Header()
 		h["Cache-Control"] = noStore
 		h["Pragma"] = noCache
 		h["X-Content-Type-Options"] = noSniff
 		h["X-Request-Id"] = x.idHeader[:]
+		if c.Request.ProtoMajor == 1 && len(c.Request.TransferEncoding) > 0 {
+			// net/http does not tell whether there was a Content-Length too, after
+			// which the connection must not be used again (RFC 9112 §6.1).
+			h["Connection"] = connClose
+		}
+		if o.Gate != nil && !slices.Contains(o.Ungated, c.FullPath()) {
+			if !o.Gate.Enter(c.Request) {
+				// Not logged: the gate says in one line how many there are.
+				refuse(c, x)
+				if o.Observe != nil {
+					o.Observe(route(c), x.Status(), time.Since(started))
+				}
+				return
+			}
+			defer o.Gate.Leave(c.Request)
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -115,8 +164,8 @@ func begin(o Options) gin.HandlerFunc {
 			}
 			took := time.Since(started)
 			l := line{
-				Event: &x.event, method: c.Request.Method, route: route(c), status: x.Status(),
-				took: took, address: x.address,
+				Event: &x.event, method: method(c.Request.Method), route: route(c), status: x.Status(),
+				took: took, address: x.address, unknown: x.unknown,
 			}
 			l.write(c, o.Log, o.Lines, started.Add(took))
 			if o.Observe != nil {

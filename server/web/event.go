@@ -2,6 +2,7 @@ package web
 
 import (
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"time"
@@ -51,6 +52,7 @@ type line struct {
 	status  int
 	took    time.Duration
 	address netip.Addr
+	unknown bool // the address
 }
 
 // field is a text that is logged unless it is empty.
@@ -101,7 +103,10 @@ func (l *line) append(b []byte, at time.Time) []byte {
 	b = append(b, `,"duration_us":`...)
 	b = strconv.AppendInt(b, l.took.Microseconds(), 10)
 	b = append(b, `,"address":"`...)
-	if l.address.IsValid() {
+	switch {
+	case l.unknown:
+		b = append(b, unknownAddress...)
+	case l.address.IsValid():
 		b = l.address.AppendTo(b)
 	}
 	b = append(b, '"')
@@ -129,7 +134,10 @@ func (l *line) append(b []byte, at time.Time) []byte {
 
 func (l *line) attrs() []slog.Attr {
 	address := ""
-	if l.address.IsValid() {
+	switch {
+	case l.unknown:
+		address = unknownAddress
+	case l.address.IsValid():
 		address = l.address.String()
 	}
 	attrs := append(make([]slog.Attr, 0, 16),
@@ -154,6 +162,17 @@ func (l *line) attrs() []slog.Attr {
 		attrs = append(attrs, slog.String("cause", l.Cause.Error()))
 	}
 	return attrs
+}
+
+// method returns the name of a method of RFC 9110 or RFC 5789, and "other" for
+// what else a caller sends: it may be long.
+func method(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return m
+	}
+	return "other"
 }
 
 // route returns the template of the request's path.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
+	"net/http"
 	"net/netip"
 	"strings"
 
@@ -20,7 +21,9 @@ type exchange struct {
 	event    Event
 	idHeader [1]string // the value of X-Request-Id
 	address  netip.Addr
+	unknown  bool // a proxy forwarded the request, and the address could not be read
 	jsonAPI  bool // errors are JSON:API documents
+	bodies   *Bodies
 	params   [usualParams]param
 }
 
@@ -32,41 +35,40 @@ func exchangeOf(c *gin.Context) *exchange {
 	return &exchange{ResponseWriter: c.Writer} // a test calls a handler without NewEngine
 }
 
-// newExchange makes the exchange of the request. proxied says whether a header
-// may give the address.
-func newExchange(c *gin.Context, proxied bool) *exchange {
-	x := &exchange{ResponseWriter: c.Writer, address: callerAddress(c, proxied)}
+// Unwrap returns the writer of net/http, for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter {
+	if u, ok := x.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return u.Unwrap()
+	}
+	return x.ResponseWriter
+}
+
+// newExchange makes the exchange of the request. The proxies may say in a header
+// what the caller's address is.
+func newExchange(c *gin.Context, proxies []netip.Prefix) *exchange {
+	x := &exchange{ResponseWriter: c.Writer}
+	x.address, x.unknown = callerAddress(c.Request, proxies)
 	x.event.RequestID = requestID(c.Request.Header)
 	x.idHeader[0] = x.event.RequestID
 	c.Writer = x
 	return x
 }
 
-// callerAddress finds the address that Address returns.
-func callerAddress(c *gin.Context, proxied bool) netip.Addr {
-	if proxied {
-		a, err := netip.ParseAddr(c.ClientIP())
-		if err != nil {
-			return netip.Addr{}
-		}
-		return a.Unmap()
-	}
-	a, err := netip.ParseAddrPort(c.Request.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a.Addr().Unmap()
-}
-
 // Address returns the address of the caller: that of the connection, or the one
 // that a trusted proxy put into X-Forwarded-For. It is the zero Addr on a unix
-// socket.
+// socket, and if the address in the header cannot be read: no list of addresses
+// contains it, and it counts as an address of its own for the limits.
 func Address(c *gin.Context) netip.Addr { return exchangeOf(c).address }
 
-// AddressString returns Address as text, and "" on a unix socket.
+// AddressString returns Address as text: "" on a unix socket, and "unknown" if it
+// cannot be read.
 func AddressString(c *gin.Context) string {
-	if a := Address(c); a.IsValid() {
-		return a.String()
+	x := exchangeOf(c)
+	switch {
+	case x.unknown:
+		return unknownAddress
+	case x.address.IsValid():
+		return x.address.String()
 	}
 	return ""
 }

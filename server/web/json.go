@@ -28,17 +28,15 @@ func ReadJSON(c *gin.Context, v any, optional bool) error {
 	if name, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err != nil || name != "application/json" {
 		return errJSONType
 	}
-	body, err := ReadBody(c, maxJSONLen)
-	if err != nil {
-		return err
-	}
-	if optional && len(bytes.TrimSpace(body)) == 0 {
+	return decodeBody(c, maxJSONLen, func(body []byte) error {
+		if optional && len(bytes.TrimSpace(body)) == 0 {
+			return nil
+		}
+		if wrong := decode(body, v); wrong != nil {
+			return errJSON.At(wrong.member()).Because(wrong)
+		}
 		return nil
-	}
-	if wrong := decode(body, v); wrong != nil {
-		return errJSON.At(wrong.member()).Because(wrong)
-	}
-	return nil
+	})
 }
 
 // decode reads one JSON value into v, strictly: it refuses repeated names, names

@@ -1,13 +1,10 @@
 package web
 
 import (
-	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -109,20 +106,20 @@ func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
 	if err != nil {
 		return Params{}, err
 	}
-	body, err := readText(c, MaxBody)
-	if err != nil {
-		return Params{}, err
-	}
-	all := exchangeOf(c).params[:0]
-	if isJSON {
-		all, err = parseObject(body, all)
-	} else {
-		all, err = parseForm(body, all)
-	}
-	if err != nil {
-		return Params{}, err
-	}
-	return keepKnown(all, spec)
+	var p Params
+	err = decodeBody(c, MaxBody, func(body []byte) (err error) {
+		all := exchangeOf(c).params[:0]
+		if isJSON {
+			all, err = parseObject(string(body), all)
+		} else {
+			all, err = parseForm(string(body), all)
+		}
+		if err == nil {
+			p, err = keepKnown(all, spec)
+		}
+		return err
+	})
+	return p, err
 }
 
 // RefuseURLCredentials returns an error if the query holds a credential or token.
@@ -177,47 +174,6 @@ func checkMediaType(h http.Header, acceptJSON bool) (isJSON bool, err error) {
 		return false, errCharset
 	}
 	return isJSON, nil
-}
-
-// ReadBody reads the body, of at most limit bytes.
-func ReadBody(c *gin.Context, limit int64) ([]byte, error) {
-	if c.Request.ContentLength > limit {
-		c.Writer.Header().Set("Connection", "close")
-		return nil, errTooLarge
-	}
-	b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, errTooLarge
-	}
-	if err != nil {
-		return nil, errBody.Because(err)
-	}
-	return b, nil
-}
-
-// shortBody is the length up to which readText allocates only the text that it
-// returns. No honest request is longer.
-const shortBody = 4 << 10
-
-var shortBodies = sync.Pool{New: func() any { return new([shortBody]byte) }}
-
-// readText is ReadBody for the short bodies of the hot paths.
-func readText(c *gin.Context, limit int64) (string, error) {
-	n := c.Request.ContentLength
-	if n < 0 || n > shortBody {
-		b, err := ReadBody(c, limit)
-		return string(b), err
-	}
-	b := shortBodies.Get().(*[shortBody]byte)
-	_, err := io.ReadFull(c.Request.Body, b[:n]) // net/http ends the body there
-	text := string(b[:n])
-	clear(b[:n]) // it holds secrets
-	shortBodies.Put(b)
-	if err != nil {
-		return "", errBody.Because(err)
-	}
-	return text, nil
 }
 
 // parseForm splits a form and appends its parameters to all. ';' is not a

@@ -23,8 +23,7 @@ func RequireTLS(proxies []netip.Prefix, open ...string) gin.HandlerFunc {
 		}
 		peer, err := netip.ParseAddrPort(c.Request.RemoteAddr)
 		proto := c.Request.Header.Values("X-Forwarded-Proto")
-		trusted := err == nil && slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) })
-		if !trusted || len(proto) != 1 || proto[0] != "https" {
+		if err != nil || !trusted(proxies, clean(peer.Addr())) || len(proto) != 1 || proto[0] != "https" {
 			render(c, errPlain)
 		}
 	}

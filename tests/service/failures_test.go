@@ -109,7 +109,10 @@ func TestWhatIsOneAddress(t *testing.T) {
 	}{
 		{"IPv4", "203.0.113.7", []string{"::ffff:203.0.113.7", "::ffff:cb00:7107", "192.0.2.1, 203.0.113.7", "junk, 203.0.113.7", "203.0.113.7, 127.0.0.9"}, []string{"203.0.113.8", "203.0.113.7, 192.0.2.1"}},
 		{"IPv6_by_its_64", "2001:db8:1:2:3:4:5:6", []string{"2001:db8:1:2::1", "2001:DB8:1:2:ffff::"}, []string{"2001:db8:1:3::1", "2001:db8::1"}},
-		{"no_address_is_the_proxy", "", []string{"junk", "203.0.113.7, junk"}, []string{"203.0.113.7"}},
+		{"with_a_port", "203.0.113.7:38792", []string{"203.0.113.7", "[::ffff:203.0.113.7]:443"}, []string{"203.0.113.8:38792"}},
+		{"IPv6_with_a_port", "[2001:db8:1:2::1]:443", []string{"2001:db8:1:2::2", "[2001:db8:1:2::3]"}, []string{"[2001:db8:1:3::1]:443"}},
+		{"no_header_is_the_proxy", "", nil, []string{"203.0.113.7", "junk"}},
+		{"unreadable_is_an_address_of_its_own", "junk", []string{"203.0.113.7, junk", "unknown", "_hidden", "203.0.113.9, garbage, 127.0.0.9", "203.0.113.9,"}, []string{"", "203.0.113.7"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := harness.Start(t, edits(limited(perClient, 0)))

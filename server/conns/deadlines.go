@@ -1,4 +1,4 @@
-package server
+package conns
 
 import (
 	"errors"
@@ -8,22 +8,12 @@ import (
 	"time"
 )
 
-// lazyListener accepts connections that set their deadlines lazily. net/http sets
-// five for each request, nearly all of them later than the one before. Each costs
-// a timer of the socket, and together they cost as much as checking a token.
-type lazyListener struct{ net.Listener }
-
-func (l lazyListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &lazyConn{Conn: c}, nil
-}
-
-// lazyConn keeps the deadlines that it gets, but sets the socket's only if the new
-// one is earlier. When the socket's deadline then passes too early, lazyConn sets
-// the right one and resumes what was interrupted.
+// lazyConn sets deadlines lazily. net/http sets five for each request, nearly all of
+// them later than the one before. Each costs a timer of the socket, and together
+// they cost as much as checking a token. lazyConn keeps the deadlines that it gets,
+// but sets the socket's only if the new one is earlier. When the socket's deadline
+// then passes too early, lazyConn sets the right one and resumes what was
+// interrupted.
 type lazyConn struct {
 	net.Conn
 	reading, writing deadline
