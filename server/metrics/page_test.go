@@ -46,6 +46,8 @@ func touched() *Metrics {
 	m.Reloaded("tls", errors.New("no"))
 	m.CodeSent("sms", true, time.Millisecond)
 	m.CodeTried(true)
+	m.Connections("public")(1)
+	m.ConnectionRefused("public")("full")
 	m.Batch(1)
 	m.Measure(&embedded.Store{})
 	return m

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -56,7 +57,10 @@ type Options struct {
 }
 
 // Endpoints holds the handlers.
-type Endpoints struct{ o Options }
+type Endpoints struct {
+	o        Options
+	document atomic.Pointer[document]
+}
 
 // New makes the handlers.
 func New(o Options) *Endpoints { return &Endpoints{o: o} }

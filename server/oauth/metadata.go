@@ -1,11 +1,13 @@
 package oauth
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/web"
 )
@@ -24,22 +26,45 @@ type metadata struct {
 	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported"`
 }
 
-// Metadata serves GET /.well-known/oauth-authorization-server.
+// document is the encoded metadata of a catalogue.
+type document struct {
+	catalogue *scopes.Catalogue
+	body      []byte
+}
+
+// Metadata serves GET /.well-known/oauth-authorization-server. Anybody may call it,
+// so the document is encoded once for each catalogue.
 func (e *Endpoints) Metadata(c *gin.Context) error {
+	catalogue := e.o.Catalogue()
+	d := e.document.Load()
+	if d == nil || d.catalogue != catalogue {
+		encoded, err := json.Marshal(e.metadata(catalogue))
+		if err != nil {
+			return err
+		}
+		d = &document{catalogue, encoded}
+		e.document.Store(d)
+	}
+	body := web.NewBody()
+	body.B = append(body.B, d.body...)
+	web.Send(c, 200, body)
+	return nil
+}
+
+func (e *Endpoints) metadata(catalogue *scopes.Catalogue) metadata {
 	issuer := e.o.Issuer()
 	base := strings.TrimSuffix(issuer, "/")
-	web.JSON(c, 200, metadata{
+	return metadata{
 		Issuer:                issuer,
 		TokenEndpoint:         base + PathToken,
 		TokenMethods:          auth.Methods,
 		GrantTypes:            GrantTypes,
-		Scopes:                e.o.Catalogue().Names(),
+		Scopes:                catalogue.Names(),
 		IntrospectionEndpoint: base + PathIntrospect,
 		IntrospectionMethods:  append([]string{"Bearer"}, auth.Methods...),
 		RevocationEndpoint:    base + PathRevoke,
 		RevocationMethods:     auth.Methods,
-	})
-	return nil
+	}
 }
 
 // MetadataPaths returns the paths of the document: the well-known path and, if

@@ -16,7 +16,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 )
 
-// shortBody is the length up to which a body is read at once, whoever sends it. No
+// shortBody is the length up to which a body is read at once, for every caller. No
 // honest request of the public endpoints is longer.
 const shortBody = 4 << 10
 

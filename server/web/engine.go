@@ -115,10 +115,10 @@ func refuse(c *gin.Context, x *exchange) {
 // Values of headers, shared by all responses: they must not be changed in place.
 var (
 	connClose = []string{"close"}
-	noStore  = []string{"no-store"}
-	noCache  = []string{"no-cache"}
-	noSniff  = []string{"nosniff"}
-	typeJSON = []string{"application/json"}
+	noStore   = []string{"no-store"}
+	noCache   = []string{"no-cache"}
+	noSniff   = []string{"nosniff"}
+	typeJSON  = []string{"application/json"}
 )
 
 // begin makes the exchange with its access event, sets the headers of every

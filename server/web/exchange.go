@@ -57,7 +57,7 @@ func newExchange(c *gin.Context, proxies []netip.Prefix) *exchange {
 // Address returns the address of the caller: that of the connection, or the one
 // that a trusted proxy put into X-Forwarded-For. It is the zero Addr on a unix
 // socket, and if the address in the header cannot be read: no list of addresses
-// contains it, and it counts as an address of its own for the limits.
+// contains it, and it counts as a separate address for the limits.
 func Address(c *gin.Context) netip.Addr { return exchangeOf(c).address }
 
 // AddressString returns Address as text: "" on a unix socket, and "unknown" if it
