@@ -17,7 +17,7 @@ LONG     := ./tests/topology ./tests/redis ./store/redisstore
 SHELL    := /bin/bash -o pipefail
 
 .DEFAULT_GOAL := help
-.PHONY: help build check test tools lint bench steps dev
+.PHONY: help build check test tools lint bench steps attack dev
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,10 @@ steps: ## benchmark each step of a request into NEW (steps.out); with OLD=file, 
 	$(GO) test $(PLAIN) -run '^$$' -bench 'Parse|Render|Authenticate|Make|Read|Token$$|Issue|IntrospectHot' -benchmem -count 6 \
 		./server ./server/auth ./server/oauth ./server/tokens ./server/web ./store | tee $(or $(NEW),steps.out)
 	$(if $(OLD),go run $(BENCHSTAT) $(OLD) $(or $(NEW),steps.out))
+
+# The packages beside it would be attacked too: it runs alone.
+attack: tools build ## attack a grantd on loopback, some 4 minutes: memory and waiting times stay within their bounds
+	$(PROGRAM) $(GO) test $(PLAIN) -vet=off -count=1 -v -timeout 10m ./tests/attack -args -each 20s -ratio 4
 
 dev: ## run a server to play with
 	@$(GO) run $(PLAIN) . dev

@@ -36,17 +36,19 @@ const (
 const (
 	maxConnections = 10_000
 	// maxAdminConnections is for each of the other listeners.
-	maxAdminConnections = 64
+	maxAdminConnections = 128
 	// otherFiles are the files that everything but the public listener opens: the
 	// other listeners, the connections to the store and to the sender of codes.
 	otherFiles = 3*maxAdminConnections + 128
 	// leastConnections are accepted however few files the process may open.
 	leastConnections = 64
 
-	maxRequests         = 2_048 // in progress
+	maxRequests         = 1_024 // in progress
 	maxHTTP2Connections = 256
-	// networkShare is the part of each bound that one network may use.
-	networkShare = 4
+	// networkShare is the part of the connections and of the requests in progress
+	// that one network may use. http2Share is its part of the connections that
+	// speak HTTP/2: few carry many requests, and they are the costliest.
+	networkShare, http2Share = 4, 16
 )
 
 // Names of the listeners, in logs and metrics.
@@ -170,7 +172,7 @@ func (s *Server) bounds(name string) conns.Options {
 	o.Max = s.maxConnections()
 	o.PerNetwork, o.Reserve = o.Max/networkShare, o.Max/16
 	o.Requests, o.RequestsPerNetwork = maxRequests, maxRequests/networkShare
-	o.HTTP2, o.HTTP2PerNetwork = maxHTTP2Connections, maxHTTP2Connections/networkShare
+	o.HTTP2, o.HTTP2PerNetwork = maxHTTP2Connections, maxHTTP2Connections/http2Share
 	o.Exempt = s.cfg.Public.TrustedPrefixes()
 	return o
 }

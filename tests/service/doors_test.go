@@ -85,10 +85,10 @@ func TestHeaderBomb(t *testing.T) { // not parallel: it measures memory
 			bomb(t, c)
 		}
 	}
-	if http2s == 0 || http2s > 64 {
+	if http2s == 0 || http2s > 16 {
 		t.Errorf("%d connections of one network speak HTTP/2", http2s)
 	}
-	// 64 connections with 32 streams of 8 KiB; the old bounds allowed 800 MB.
+	// 16 connections with 32 streams of 8 KiB; the old bounds allowed 800 MB.
 	if grown := memory() - before; grown > 100<<20 {
 		t.Errorf("the heap grew by %d MB", grown>>20)
 	}
@@ -241,7 +241,7 @@ func TestUnreadableAddressIsOnNoList(t *testing.T) {
 func TestRequestsInProgress(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
-	const network = 2048 / 4
+	const network = 1024 / 4
 	held := make([]net.Conn, network)
 	for i := range held {
 		held[i] = dialFrom(t, s, "127.0.0.6")
