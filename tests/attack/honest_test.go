@@ -37,6 +37,7 @@ func newHonest(t *testing.T, l *lab) *honest {
 	for range workers {
 		h.network = append(h.network, from("127.0.0.1"))
 	}
+	h.network[workers-1].Transport.(*http.Transport).DisableKeepAlives = true // and one opens a connection each time
 	if status, body, err := l.post(t.Context(), h.network[0], "/oauth/token", h.old, grant); status != 200 || err != nil {
 		t.Fatalf("%d %s %v", status, body, err)
 	}
