@@ -30,6 +30,8 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 8 << 10
 	maxStreams        = 32 // of one HTTP/2 connection
+	frameSize         = 16 << 10
+	streamBuffer      = 64 << 10 // what a peer may send before it is read
 )
 
 // Bounds of all connections together; see server/conns.
@@ -44,11 +46,11 @@ const (
 	leastConnections = 64
 
 	maxRequests         = 1_024 // in progress
-	maxHTTP2Connections = 256
+	maxHTTP2Connections = 128
 	// networkShare is the part of the connections and of the requests in progress
 	// that one network may use. http2Share is its part of the connections that
 	// speak HTTP/2: few carry many requests, and they are the costliest.
-	networkShare, http2Share = 4, 16
+	networkShare, http2Share = 4, 8
 )
 
 // Names of the listeners, in logs and metrics.
@@ -142,10 +144,13 @@ func (s *Server) prepare(l *listener, bound net.Listener, tlsConfig *tls.Config)
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		TLSConfig:         tlsConfig,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: writeByteTimeout},
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		ConnState:         conns.Observe,
-		ConnContext:       conns.Context,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, WriteByteTimeout: writeByteTimeout, MaxReadFrameSize: frameSize,
+			MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: 2 * streamBuffer,
+		},
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnState:   conns.Observe,
+		ConnContext: conns.Context,
 		// OPTIONS * gets a response like any other request, not that of net/http.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -164,6 +169,7 @@ func (s *Server) bounds(name string) conns.Options {
 	o := conns.Options{
 		Name: name, Max: maxAdminConnections, Requests: maxAdminConnections * maxStreams,
 		Reserve: maxAdminConnections / 8, PerNetwork: maxAdminConnections / 2,
+		HTTP2: maxAdminConnections / 4, HTTP2PerNetwork: maxAdminConnections / 8,
 		Opened: s.metrics.Connections(name), Refused: s.metrics.ConnectionRefused(name), Log: s.log,
 	}
 	if name != listenerPublic {

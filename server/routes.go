@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/conns"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/health"
 	"github.com/grantd/grantd/server/oauth"
@@ -107,11 +108,15 @@ func (s *Server) adminRoutes() [][]admin.Route {
 // listener.
 var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix}}
 
+// ungated are the paths outside of the bound of requests in progress.
+var ungated = []string{health.PathLive, health.PathReady, health.PathOpenAPI}
+
 func (s *Server) engine(l *listener, proxies []netip.Prefix) (*gin.Engine, error) {
 	return web.NewEngine(web.Options{
 		Log: s.log, Lines: s.lines, TrustedProxies: proxies,
 		Observe: s.metrics.Requests(l.name), Documents: documentPrefixes[l.name],
-		Gate: l.gate, Ungated: []string{health.PathLive, health.PathReady}, Bodies: web.NewBodies(l.name == listenerPublic),
+		Gate: l.gate, Ungated: ungated,
+		Bodies: web.NewBodies(l.name == listenerPublic, func() { l.gate.Refuse(conns.RefusedBodies) }),
 	})
 }
 

@@ -1,6 +1,7 @@
 package conns
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -15,14 +16,14 @@ import (
 )
 
 const (
-	// reapBatch is how many idle connections are closed at once: finding them
-	// means looking at many.
-	reapBatch = 128
-	// reapAgain is how soon a search that found no idle connection is repeated.
-	reapAgain = 50 * time.Millisecond
-	// youngest is the age below which a connection without a request is not idle:
-	// its first request may be on the way.
-	youngest = 250 * time.Millisecond
+	// reapMany and reapFew are how many idle connections are closed at once: of all
+	// networks, which means looking at many, and of one.
+	reapMany, reapFew = 128, 8
+	// searchEvery is how soon a search for connections to close is repeated.
+	searchEvery = 20 * time.Millisecond
+	// minIdle is how long a connection to close has had no request: one that was
+	// idle for less may have a request on the way.
+	minIdle = time.Second
 	// fewConns is how many connections a network may have and still use a place of
 	// the reserve.
 	fewConns  = 4
@@ -31,9 +32,11 @@ const (
 
 // Reasons for refusing a connection or a request.
 const (
-	RefusedNetwork = "network" // the caller's network has its share of connections
-	RefusedFull    = "full"    // the listener has all the connections that it can have
-	RefusedBusy    = "busy"    // too many requests are in progress, of the network or of all
+	RefusedNetwork         = "network"          // the caller's network has its share of connections
+	RefusedFull            = "full"             // the listener has all the connections that it can have
+	RefusedNetworkRequests = "network_requests" // the caller's network has its share of requests in progress
+	RefusedRequests        = "requests"         // too many requests are in progress
+	RefusedBodies          = "bodies"           // too many long bodies are in memory
 )
 
 // Options are what a Listener needs. A bound of 0 is none.
@@ -48,8 +51,8 @@ type Options struct {
 	HTTP2              int // connections that may speak HTTP/2
 	HTTP2PerNetwork    int
 
-	// Exempt are networks without a share: proxies, whose connections carry the
-	// requests of many callers.
+	// Exempt are proxies, whose connections carry the requests of many callers:
+	// their connections have no share. The requests of the callers do.
 	Exempt []netip.Prefix
 
 	Opened  func(connections int) // is called with the number of open connections
@@ -61,21 +64,23 @@ type Options struct {
 type Listener struct {
 	net.Listener
 	o        Options
-	requests atomic.Int64
+	start    time.Time // origin of the times below
+	requests requests
 
 	mu       sync.Mutex
 	networks map[netip.Prefix]*network
+	wide     map[netip.Prefix]int // connections by /48, for IPv6
 	open     int
 	http2    int
-	searched time.Time // when a search among all networks last found nothing
+	searched time.Time // when all networks were last searched for idle connections
+	stalled  time.Time // the same for connections whose requests do not arrive
 	warnings map[string]*warning
 }
 
-// network is a network with open connections.
+// network is a network with open connections. A proxy is a network too.
 type network struct {
-	prefix   netip.Prefix
-	exempt   bool
-	requests atomic.Int64
+	prefix, wide netip.Prefix // wide is the /48 of IPv6, and zero otherwise
+	exempt       bool
 	// guarded by Listener.mu
 	conns    []*Conn // the oldest first
 	http2    int
@@ -87,8 +92,11 @@ type Conn struct {
 	lazyConn
 	listener *Listener
 	network  *network
-	accepted time.Time
-	idle     atomic.Bool // no request is in progress
+	// idle is since when no request is in progress; 0: one is. waiting is since when
+	// waiters requests have been waiting for their bodies; 0: none is. Both count
+	// from Listener.start.
+	idle, waiting atomic.Int64
+	waiters       atomic.Int32
 	// guarded by Listener.mu
 	http2   bool
 	removed bool
@@ -96,7 +104,10 @@ type Conn struct {
 
 // Listen returns a Listener that accepts from l.
 func Listen(l net.Listener, o Options) *Listener {
-	return &Listener{Listener: l, o: o, networks: map[netip.Prefix]*network{}, warnings: map[string]*warning{}}
+	return &Listener{
+		Listener: l, o: o, start: time.Now().Add(-time.Nanosecond), requests: newRequests(),
+		networks: map[netip.Prefix]*network{}, wide: map[netip.Prefix]int{}, warnings: map[string]*warning{},
+	}
 }
 
 // Accept returns the next connection that is within the bounds. It closes the
@@ -106,7 +117,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		c, err := l.Listener.Accept()
 		if err != nil {
 			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-				l.refuse(RefusedFull, "error", err)
+				l.Refuse(RefusedFull, "error", err)
 				l.mu.Lock()
 				victims := l.reapAny(true)
 				l.mu.Unlock()
@@ -121,31 +132,40 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
+// now returns the time since start; it is never 0.
+func (l *Listener) now() time.Duration { return time.Since(l.start) }
+
 // admit returns the connection with its place among the others, or nil if there is
 // no place for it.
 func (l *Listener) admit(c net.Conn) *Conn {
 	l.mu.Lock()
 	n := l.networkOf(c)
 	var victims []*Conn
-	share := l.o.PerNetwork > 0 && !n.exempt && len(n.conns) >= l.o.PerNetwork
-	switch {
-	case share:
-		victims = l.reapNetwork(n)
-	case l.o.Max > 0 && l.open >= l.o.Max-max(l.o.Reserve, l.o.Max/8):
+	if l.o.Max > 0 && l.open >= l.o.Max-max(l.o.Reserve, l.o.Max/8) {
 		victims = l.reapAny(l.open >= l.o.Max-l.o.Reserve)
 	}
 	reason := ""
-	switch free := l.o.Max - l.open; {
-	case share && len(victims) == 0:
-		reason = RefusedNetwork
-	case l.o.Max > 0 && (free <= 0 || free <= l.o.Reserve && len(n.conns) >= fewConns && !n.exempt):
+	free := l.o.Max - l.open
+	switch {
+	case l.o.Max > 0 && (free <= 0 || free <= l.o.Reserve && !n.exempt && max(len(n.conns), l.wide[n.wide]) >= fewConns):
 		reason = RefusedFull
+	case n.exempt || l.o.PerNetwork == 0:
+	case l.wide[n.wide] >= 2*l.o.PerNetwork:
+		reason = RefusedNetwork
+	case len(n.conns) >= l.o.PerNetwork:
+		own := l.reapNetwork(n, reapFew)
+		if victims = append(victims, own...); len(own) == 0 {
+			reason = RefusedNetwork
+		}
 	}
-	conn := &Conn{lazyConn: lazyConn{Conn: c}, listener: l, network: n, accepted: time.Now()}
+	conn := &Conn{lazyConn: lazyConn{Conn: c}, listener: l, network: n}
+	conn.idle.Store(int64(l.now()))
 	if reason == "" {
-		conn.idle.Store(true)
 		n.conns = append(n.conns, conn)
 		l.networks[n.prefix] = n
+		if n.wide.IsValid() {
+			l.wide[n.wide]++
+		}
 		l.open++
 		l.o.Opened(l.open)
 	}
@@ -153,25 +173,29 @@ func (l *Listener) admit(c net.Conn) *Conn {
 	l.mu.Unlock()
 	closeAll(victims)
 	if reason != "" {
-		l.refuse(reason, "network", n.prefix.String(), "network_connections", held)
+		l.Refuse(reason, "network", n.prefix.String(), "network_connections", held)
 		return nil
 	}
 	return conn
 }
 
-// networkOf returns the network of the connection's peer. All peers on a unix socket
-// are one network.
+// networkOf returns the network of the connection's peer. A proxy is one of its own,
+// and so are all peers on a unix socket.
 func (l *Listener) networkOf(c net.Conn) *network {
-	var prefix netip.Prefix
-	tcp, isTCP := c.RemoteAddr().(*net.TCPAddr)
-	if isTCP {
-		prefix = Network(tcp.AddrPort().Addr())
+	n := &network{exempt: true}
+	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		peer := tcp.AddrPort().Addr().Unmap().WithZone("")
+		n.prefix = Network(peer)
+		if n.exempt = slices.ContainsFunc(l.o.Exempt, func(p netip.Prefix) bool { return p.Contains(peer) }); n.exempt {
+			n.prefix = netip.PrefixFrom(peer, peer.BitLen())
+		} else {
+			n.wide = wide(peer)
+		}
 	}
-	if n, ok := l.networks[prefix]; ok {
-		return n
+	if known, ok := l.networks[n.prefix]; ok {
+		return known
 	}
-	exempt := !isTCP || slices.ContainsFunc(l.o.Exempt, func(p netip.Prefix) bool { return p.Contains(prefix.Addr()) })
-	return &network{prefix: prefix, exempt: exempt}
+	return n
 }
 
 // Network returns what counts as one network: an IPv4 address, or the /64 of an IPv6
@@ -182,6 +206,19 @@ func Network(a netip.Addr) netip.Prefix {
 	if a.Is6() {
 		bits = 64
 	}
+	return prefixOf(a, bits)
+}
+
+// wide returns the /48 of an IPv6 address, and the zero Prefix for IPv4. Some
+// providers give a whole /48 to one customer; it has two shares.
+func wide(a netip.Addr) netip.Prefix {
+	if !a.Is6() {
+		return netip.Prefix{}
+	}
+	return prefixOf(a, 48)
+}
+
+func prefixOf(a netip.Addr, bits int) netip.Prefix {
 	p, err := a.Prefix(bits)
 	if err != nil {
 		return netip.Prefix{}
@@ -189,56 +226,63 @@ func Network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// reapNetwork removes idle connections of the network, the oldest first. The caller
-// holds mu, and closes them after it has released it.
-func (l *Listener) reapNetwork(n *network) (victims []*Conn) {
-	now := time.Now()
-	if now.Sub(n.searched) < reapAgain {
+// reapNetwork removes up to most idle connections of the network, those that have
+// been idle for the longest first. The caller holds mu, and closes them after it
+// has released it.
+func (l *Listener) reapNetwork(n *network, most int) []*Conn {
+	if time.Since(n.searched) < searchEvery {
 		return nil
 	}
+	n.searched = time.Now()
+	victims := l.idleOf(nil, n)
+	return l.removeOldest(victims, most, func(c *Conn) int64 { return c.idle.Load() })
+}
+
+// idleOf appends the idle connections of the network.
+func (l *Listener) idleOf(idle []*Conn, n *network) []*Conn {
+	before := int64(l.now() - minIdle)
 	for _, c := range n.conns {
-		if len(victims) == reapBatch {
-			break
-		}
-		if c.idle.Load() && now.Sub(c.accepted) >= youngest {
-			victims = append(victims, c)
+		if since := c.idle.Load(); since != 0 && since <= before {
+			idle = append(idle, c)
 		}
 	}
-	for _, c := range victims {
+	return idle
+}
+
+// removeOldest removes up to most of the connections, those with the earliest time
+// first, and returns them.
+func (l *Listener) removeOldest(conns []*Conn, most int, since func(*Conn) int64) []*Conn {
+	slices.SortFunc(conns, func(a, b *Conn) int { return cmp.Compare(since(a), since(b)) })
+	conns = conns[:min(most, len(conns))]
+	for _, c := range conns {
 		l.remove(c)
 	}
-	if len(victims) == 0 {
-		n.searched = now
-	}
-	return victims
+	return conns
 }
 
 // reapAny removes idle connections of the networks that have more than an equal
-// share, and if there are none and the listener is full, of any. It leaves exempt
-// networks alone. The caller holds mu, as for reapNetwork.
-func (l *Listener) reapAny(full bool) (victims []*Conn) {
-	if time.Since(l.searched) < reapAgain {
+// share, and if there are none and the listener is full, of any. It leaves proxies
+// alone. The caller holds mu, as for reapNetwork.
+func (l *Listener) reapAny(full bool) []*Conn {
+	if time.Since(l.searched) < searchEvery {
 		return nil
 	}
+	l.searched = time.Now()
 	equal := l.open / max(1, len(l.networks))
-	for _, least := range [...]int{equal + 1, 1} {
-		if least == 1 && !full {
-			break
-		}
-		for _, n := range l.networks {
-			if n.exempt || len(n.conns) < least {
-				continue
-			}
-			if victims = append(victims, l.reapNetwork(n)...); len(victims) >= reapBatch {
-				return victims
-			}
-		}
-		if len(victims) > 0 {
-			return victims
+	var large, all []*Conn
+	for _, n := range l.networks {
+		switch {
+		case n.exempt:
+		case len(n.conns) > max(equal, fewConns) || l.wide[n.wide] > max(equal, fewConns):
+			large = l.idleOf(large, n)
+		case full:
+			all = l.idleOf(all, n)
 		}
 	}
-	l.searched = time.Now()
-	return nil
+	if len(large) == 0 {
+		large = all
+	}
+	return l.removeOldest(large, reapMany, func(c *Conn) int64 { return c.idle.Load() })
 }
 
 func closeAll(conns []*Conn) {
@@ -260,6 +304,11 @@ func (l *Listener) remove(c *Conn) {
 	if c.http2 {
 		n.http2--
 		l.http2--
+	}
+	if n.wide.IsValid() {
+		if l.wide[n.wide]--; l.wide[n.wide] == 0 {
+			delete(l.wide, n.wide)
+		}
 	}
 	if len(n.conns) == 0 {
 		delete(l.networks, n.prefix)
@@ -288,12 +337,18 @@ func connOf(c net.Conn) *Conn {
 // Observe is the ConnState hook of the HTTP server: it notes which connections are
 // idle.
 func Observe(c net.Conn, s http.ConnState) {
-	if conn := connOf(c); conn != nil {
-		conn.idle.Store(s == http.StateIdle || s == http.StateNew)
+	conn := connOf(c)
+	switch {
+	case conn == nil:
+	case s == http.StateActive:
+		conn.idle.Store(0)
+	case s == http.StateIdle:
+		conn.idle.Store(int64(conn.listener.now()))
 	}
 }
 
-// TakeHTTP2 reports whether the connection may speak HTTP/2, and counts it if so.
+// TakeHTTP2 reports whether the connection may speak HTTP/2, and counts it if so. A
+// quarter of the bound is for proxies.
 func (l *Listener) TakeHTTP2(c net.Conn) bool {
 	conn := connOf(c)
 	if conn == nil || l.o.HTTP2 == 0 {
@@ -305,7 +360,11 @@ func (l *Listener) TakeHTTP2(c net.Conn) bool {
 	if conn.http2 {
 		return true
 	}
-	if conn.removed || l.http2 >= l.o.HTTP2 || !n.exempt && n.http2 >= l.o.HTTP2PerNetwork {
+	most := l.o.HTTP2
+	if !n.exempt {
+		most -= most / 4
+	}
+	if conn.removed || l.http2 >= most || !n.exempt && n.http2 >= l.o.HTTP2PerNetwork {
 		return false
 	}
 	conn.http2 = true
@@ -320,9 +379,9 @@ type warning struct {
 	count int
 }
 
-// refuse counts what was refused, and logs it at most once a minute for each
-// reason: who floods a server must not flood its log too.
-func (l *Listener) refuse(reason string, attrs ...any) {
+// Refuse counts what was refused, and logs it at most once a minute for each
+// reason: a flood of requests must not become a flood of lines.
+func (l *Listener) Refuse(reason string, attrs ...any) {
 	l.o.Refused(reason)
 	l.mu.Lock()
 	w, ok := l.warnings[reason]

@@ -1,7 +1,6 @@
 package conns
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -26,6 +25,7 @@ func newDoor(o Options) *door {
 	o.Refused = func(reason string) { d.refused = append(d.refused, reason) }
 	o.Log = slog.New(slog.NewTextHandler(&d.log, nil))
 	d.Listener = Listen(nil, o)
+	d.start = d.start.Add(-time.Hour)
 	return d
 }
 
@@ -33,7 +33,7 @@ func newDoor(o Options) *door {
 func (d *door) knock(from string) *Conn {
 	c := d.admit(&fakeConn{from: &net.TCPAddr{IP: net.ParseIP(from), Port: 5}})
 	if c != nil {
-		c.accepted = c.accepted.Add(-time.Minute)
+		c.idle.Store(1)
 	}
 	return c
 }
@@ -92,6 +92,7 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 func TestYoungConnectionsStay(t *testing.T) {
 	d := newDoor(Options{Max: 100, PerNetwork: 1})
 	c := d.admit(&fakeConn{from: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}})
+	c.idle.Store(int64(d.now()))
 	if d.knock("192.0.2.1") != nil || gone(c) {
 		t.Error("a new connection was closed for another one")
 	}
@@ -126,6 +127,7 @@ func TestLargestNetworkGivesWay(t *testing.T) {
 	d := newDoor(Options{Max: 400, Reserve: 10})
 	mine := d.knock("203.0.113.1")
 	for range 2000 {
+		d.searched = time.Time{} // as if some time had passed
 		if d.knock("192.0.2.1") == nil {
 			t.Fatal("refused although others are idle")
 		}
@@ -149,49 +151,134 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 	}
 }
 
-func TestRequestsInProgress(t *testing.T) {
-	d := newDoor(Options{Max: 100, Requests: 5, RequestsPerNetwork: 3})
-	request := func(from string) *http.Request {
-		c := d.knock(from)
-		r, err := http.NewRequestWithContext(Context(t.Context(), c), "GET", "http://x/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	one, other := request("192.0.2.1"), request("192.0.2.2")
-	enter := func(r *http.Request, want bool) {
-		t.Helper()
-		if got := d.Enter(r); got != want {
-			t.Errorf("Enter: %v", got)
-		}
-	}
-	for range 3 {
-		enter(one, true)
-	}
-	enter(one, false)
-	enter(other, true)
-	enter(other, true)
-	enter(other, false) // five in all
-	d.Leave(one)
-	enter(other, true)
-	if d.requests.Load() != 5 {
-		t.Errorf("%d in progress", d.requests.Load())
-	}
-	enter(mustRequest(t), false) // without a connection, as on a unix socket
-}
-
-func mustRequest(t *testing.T) *http.Request {
+func (d *door) request(t *testing.T, c *Conn) *http.Request {
 	t.Helper()
-	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), "GET", "http://x/", nil)
+	ctx := t.Context()
+	if c != nil {
+		ctx = Context(ctx, c)
+	}
+	r, err := http.NewRequestWithContext(ctx, "POST", "http://x/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
+func TestRequestsInProgress(t *testing.T) {
+	d := newDoor(Options{Max: 100, Requests: 5, RequestsPerNetwork: 3})
+	enter := func(from string, want bool) Place {
+		t.Helper()
+		p, got := d.Enter(d.request(t, nil), netip.MustParseAddr(from))
+		if got != want {
+			t.Errorf("%s: %v", from, got)
+		}
+		return p
+	}
+	first := enter("192.0.2.1", true)
+	enter("192.0.2.1", true)
+	enter("192.0.2.1", true)
+	enter("192.0.2.1", false)
+	enter("192.0.2.2", true)
+	enter("2001:db8::1", true)
+	enter("192.0.2.3", false) // five in all
+	first.Leave()
+	enter("192.0.2.3", true)
+	if n := d.requests.all.Load(); n != 5 {
+		t.Errorf("%d in progress", n)
+	}
+	if fmt.Sprint(d.refused) != "[network_requests requests]" {
+		t.Errorf("refused %v", d.refused)
+	}
+}
+
+func TestRequestsOfA48(t *testing.T) {
+	d := newDoor(Options{Requests: 100, RequestsPerNetwork: 2})
+	for i := range 6 {
+		_, ok := d.Enter(d.request(t, nil), netip.MustParseAddr(fmt.Sprintf("2001:db8:1:%x::1", i)))
+		if ok != (i < 4) {
+			t.Errorf("network %d of the /48: %v", i, ok)
+		}
+	}
+	if _, ok := d.Enter(d.request(t, nil), netip.MustParseAddr("2001:db8:2::1")); !ok {
+		t.Error("another /48 is refused")
+	}
+}
+
+// TestStalledRequestsGiveWay checks that connections whose bodies do not come are
+// closed when places are scarce, and those of proxies never.
+func TestStalledRequestsGiveWay(t *testing.T) {
+	d := newDoor(Options{Max: 100, Requests: 8, Exempt: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}})
+	var stalled []*Conn
+	var places []Place
+	for i := range 6 {
+		from := fmt.Sprintf("192.0.2.%d", i)
+		if i == 0 {
+			from = "10.0.0.1"
+		}
+		c := busy(d.knock(from))
+		p, ok := d.Enter(d.request(t, c), netip.MustParseAddr(from))
+		if !ok {
+			t.Fatal("refused")
+		}
+		p.Await(time.Now())
+		if i < 5 {
+			c.waiting.Store(1) // for an hour
+		}
+		stalled, places = append(stalled, c), append(places, p)
+	}
+	if _, ok := d.Enter(d.request(t, nil), netip.MustParseAddr("203.0.113.1")); !ok {
+		t.Fatal("refused")
+	}
+	for i, c := range stalled {
+		if want := i >= 1 && i <= 4; gone(c) != want {
+			t.Errorf("connection %d closed: %v", i, gone(c))
+		}
+	}
+	for _, p := range places {
+		p.Arrived()
+		p.Leave()
+	}
+	if n := d.requests.all.Load(); n != 1 {
+		t.Errorf("%d in progress", n)
+	}
+}
+
+// TestProxiesByTheirAddress checks that a proxy is known by its whole address, and
+// that its neighbors in the /64 are not proxies.
+func TestProxiesByTheirAddress(t *testing.T) {
+	d := newDoor(Options{Max: 100, PerNetwork: 1, Exempt: []netip.Prefix{netip.MustParsePrefix("fd00::10/128")}})
+	for range 3 {
+		if c := d.knock("fd00::10"); c == nil {
+			t.Fatal("the proxy is refused")
+		} else {
+			busy(c)
+		}
+	}
+	busy(d.knock("fd00::11"))
+	if d.knock("fd00::11") != nil {
+		t.Error("a neighbor of the proxy has no share")
+	}
+}
+
+// TestConnectionsOfA48 checks that a /48 has two shares.
+func TestConnectionsOfA48(t *testing.T) {
+	d := newDoor(Options{Max: 100, PerNetwork: 2})
+	for i := range 6 {
+		c := d.knock(fmt.Sprintf("2001:db8:1:%x::1", i))
+		if (c != nil) != (i < 4) {
+			t.Errorf("network %d of the /48: %v", i, c != nil)
+		}
+		if c != nil {
+			busy(c)
+		}
+	}
+	if len(d.wide) != 1 || d.wide[netip.MustParsePrefix("2001:db8:1::/48")] != 4 {
+		t.Errorf("%v", d.wide)
+	}
+}
+
 func TestHTTP2Connections(t *testing.T) {
-	d := newDoor(Options{Max: 100, HTTP2: 3, HTTP2PerNetwork: 2})
+	d := newDoor(Options{Max: 100, HTTP2: 4, HTTP2PerNetwork: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}})
 	a, b, c := d.knock("192.0.2.1"), d.knock("192.0.2.1"), d.knock("192.0.2.1")
 	if !d.TakeHTTP2(a) || !d.TakeHTTP2(b) || !d.TakeHTTP2(b) {
 		t.Error("the share is refused")
@@ -202,6 +289,11 @@ func TestHTTP2Connections(t *testing.T) {
 	if e := d.knock("192.0.2.2"); !d.TakeHTTP2(e) || d.TakeHTTP2(d.knock("192.0.2.3")) {
 		t.Error("the bound of all is not kept")
 	}
+	proxy := d.knock("10.0.0.1")
+	if !d.TakeHTTP2(proxy) {
+		t.Error("a proxy is refused")
+	}
+	_ = proxy.Close()
 	_ = a.Close()
 	if !d.TakeHTTP2(c) || d.http2 != 3 {
 		t.Errorf("%d connections of HTTP/2", d.http2)

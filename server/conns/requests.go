@@ -2,9 +2,52 @@ package conns
 
 import (
 	"context"
+	"hash/maphash"
 	"net"
 	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
 )
+
+const (
+	// shares is how many counters there are for the requests of networks. Two
+	// networks with one counter share a share.
+	shares = 1 << 12
+	// stallTime is how long a body may take while places are scarce. The connections
+	// of longer ones are closed.
+	stallTime = 250 * time.Millisecond
+	// stalledStreams is how many requests of an HTTP/2 connection wait for their
+	// bodies before the connection counts as one that waits. Its other requests end
+	// with it.
+	stalledStreams = 8
+	// reapStalled is how many connections whose requests do not arrive are closed at
+	// once.
+	reapStalled = 256
+)
+
+// requests counts the requests in progress without a lock.
+type requests struct {
+	all      atomic.Int32
+	networks []atomic.Int32
+	wide     []atomic.Int32
+	seed     maphash.Seed
+}
+
+func newRequests() requests {
+	return requests{networks: make([]atomic.Int32, shares), wide: make([]atomic.Int32, shares), seed: maphash.MakeSeed()}
+}
+
+// shareOf returns the counters of the address: that of its network, and that of its
+// /48 or nil.
+func (r *requests) shareOf(from netip.Addr) (network, wide *atomic.Int32) {
+	full := from.As16()
+	if from.Is6() && !from.Is4In6() {
+		wide = &r.wide[maphash.Bytes(r.seed, full[:6])%shares]
+		return &r.networks[maphash.Bytes(r.seed, full[:8])%shares], wide
+	}
+	return &r.networks[maphash.Bytes(r.seed, full[:])%shares], nil
+}
 
 type connKey struct{}
 
@@ -17,38 +60,93 @@ func Context(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// Enter counts a request that begins, and reports whether it may. Leave must be
-// called at the end of a request that may.
-func (l *Listener) Enter(r *http.Request) bool {
-	n := shareOf(r)
-	if l.o.Requests > 0 && l.requests.Add(1) > int64(l.o.Requests) {
-		l.requests.Add(-1)
-		l.refuse(RefusedBusy, "requests", l.o.Requests)
-		return false
+// Place is the place of a request among those in progress. The zero Place is that of
+// a request that is not counted.
+type Place struct {
+	listener      *Listener
+	conn          *Conn // nil: it is not known
+	network, wide *atomic.Int32
+}
+
+// Enter counts a request from the address that begins, and reports whether it may.
+// Leave must be called at the end of a request that may.
+func (l *Listener) Enter(r *http.Request, from netip.Addr) (Place, bool) {
+	p := Place{listener: l}
+	p.conn, _ = r.Context().Value(connKey{}).(*Conn)
+	all := int(l.requests.all.Add(1))
+	if l.o.Requests > 0 && all > l.o.Requests*3/4 {
+		l.closeStalled()
+		if all > l.o.Requests {
+			l.requests.all.Add(-1)
+			l.Refuse(RefusedRequests, "requests", l.o.Requests)
+			return Place{}, false
+		}
 	}
-	if n != nil && l.o.RequestsPerNetwork > 0 && n.requests.Add(1) > int64(l.o.RequestsPerNetwork) {
-		l.Leave(r)
-		l.refuse(RefusedBusy, "network", n.prefix.String(), "requests", l.o.RequestsPerNetwork)
-		return false
+	if most := int32(l.o.RequestsPerNetwork); most > 0 {
+		p.network, p.wide = l.requests.shareOf(from)
+		over := p.network.Add(1) > most
+		if p.wide != nil {
+			over = p.wide.Add(1) > 2*most || over
+		}
+		if over {
+			p.Leave()
+			l.closeStalled()
+			l.Refuse(RefusedNetworkRequests, "network", Network(from).String(), "requests", most)
+			return Place{}, false
+		}
 	}
-	return true
+	return p, true
 }
 
 // Leave counts a request that ends.
-func (l *Listener) Leave(r *http.Request) {
-	if l.o.Requests > 0 {
-		l.requests.Add(-1)
+func (p Place) Leave() {
+	if p.listener == nil {
+		return
 	}
-	if n := shareOf(r); n != nil && l.o.RequestsPerNetwork > 0 {
-		n.requests.Add(-1)
+	p.listener.requests.all.Add(-1)
+	for _, share := range [...]*atomic.Int32{p.network, p.wide} {
+		if share != nil {
+			share.Add(-1)
+		}
 	}
 }
 
-// shareOf returns the network that the request counts for, or nil.
-func shareOf(r *http.Request) *network {
-	conn, _ := r.Context().Value(connKey{}).(*Conn)
-	if conn == nil || conn.network.exempt {
-		return nil
+// Await notes that the request, which began at the time, waits for its body, until
+// Arrived.
+func (p Place) Await(begun time.Time) {
+	if p.conn != nil && p.conn.waiters.Add(1) == 1 {
+		p.conn.waiting.Store(int64(begun.Sub(p.listener.start)))
 	}
-	return conn.network
+}
+
+// Arrived notes that the body has come, or never will.
+func (p Place) Arrived() {
+	if p.conn != nil && p.conn.waiters.Add(-1) == 0 {
+		p.conn.waiting.Store(0)
+	}
+}
+
+// closeStalled closes connections whose requests have waited for their bodies for
+// longer than stallTime. Those of proxies carry the requests of others too, and
+// stay.
+func (l *Listener) closeStalled() {
+	l.mu.Lock()
+	var stalled []*Conn
+	if time.Since(l.stalled) >= searchEvery {
+		l.stalled = time.Now()
+		before := int64(l.now() - stallTime)
+		for _, n := range l.networks {
+			if n.exempt {
+				continue
+			}
+			for _, c := range n.conns {
+				if since := c.waiting.Load(); since != 0 && since <= before && (!c.http2 || c.waiters.Load() >= stalledStreams) {
+					stalled = append(stalled, c)
+				}
+			}
+		}
+		stalled = l.removeOldest(stalled, reapStalled, func(c *Conn) int64 { return c.waiting.Load() })
+	}
+	l.mu.Unlock()
+	closeAll(stalled)
 }

@@ -35,6 +35,9 @@ const serverPlaceholder = "http://127.0.0.1:8080"
 // whether this process is ready. The check writes, and anybody may ask.
 const readyFor = time.Second
 
+// documentTime is how long sending the description may take.
+const documentTime = 5 * time.Second
+
 // Options are what a Handler needs.
 type Options struct {
 	Store  interface{ Ping(context.Context) error }
@@ -118,6 +121,8 @@ func (h *Handler) Ready(c *gin.Context) error {
 
 // OpenAPI is GET /openapi.yaml.
 func (h *Handler) OpenAPI(c *gin.Context) error {
+	// It is longer than what a peer that reads nothing lets through.
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(documentTime))
 	c.Data(http.StatusOK, "application/yaml", h.openAPI())
 	return nil
 }

@@ -110,7 +110,7 @@ func New(feedAge func() time.Duration) *Metrics {
 		Name: "grantd_connections", Help: "Open connections by listener.",
 	}, []string{"listener"})
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "grantd_connections_refused_total", Help: "Connections and requests refused by listener and reason (network: one network has its share of connections; full: the listener is full; busy: too many requests are in progress).",
+		Name: "grantd_connections_refused_total", Help: "Connections and requests refused by listener and reason; METRICS.md explains the reasons.",
 	}, []string{"listener", "reason"})
 	m.byUse = newLookup(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
 	m.byResult = newLookup(func(l introspectionLabels) prometheus.Counter {

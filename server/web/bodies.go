@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/conns"
 )
 
 // shortBody is the length up to which a body is read at once, for every caller. No
@@ -23,37 +24,40 @@ const shortBody = 4 << 10
 const (
 	// longAtOnce is how many long bodies are in memory at the same time.
 	longAtOnce = 32
-	// longFromAddress is how many of them one address may send.
-	longFromAddress = 4
+	// longFromNetwork is how many of them one network may send.
+	longFromNetwork = 4
 	// longWait is how long a request waits for its turn, and longRead how long
-	// its body may then take.
+	// its body may then take; readTime bounds both, with what came before.
 	longWait = time.Second
 	longRead = 5 * time.Second
+	readTime = 10 * time.Second
 )
 
 // Bodies bounds the long bodies that a listener holds in memory at the same time,
 // and how many of them are decoded at the same time: escapes make decoding cost
 // many times what it costs to send them. It is safe for concurrent use.
 type Bodies struct {
-	perAddress int
+	perNetwork int
+	refused    func()
 	places     *semaphore.Weighted
 	decoding   *semaphore.Weighted
 
 	mu   sync.Mutex
-	from map[netip.Addr]int
+	from map[netip.Prefix]int
 }
 
-// NewBodies returns a Bodies. With shares, one address may send only a few of the
-// long bodies.
-func NewBodies(shares bool) *Bodies {
+// NewBodies returns a Bodies. With shares, one network may send only a few of the
+// long bodies. refused is called for each that is refused.
+func NewBodies(shares bool, refused func()) *Bodies {
 	b := &Bodies{
-		perAddress: longAtOnce,
+		perNetwork: longAtOnce,
+		refused:    refused,
 		places:     semaphore.NewWeighted(longAtOnce),
 		decoding:   semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2))),
-		from:       map[netip.Addr]int{},
+		from:       map[netip.Prefix]int{},
 	}
 	if shares {
-		b.perAddress = longFromAddress
+		b.perNetwork = longFromNetwork
 	}
 	return b
 }
@@ -61,9 +65,9 @@ func NewBodies(shares bool) *Bodies {
 var errLongBodies = apierr.New(apierr.Unavailable, "too many requests with long bodies are in progress; try again")
 
 // take waits for a place for a long body. Errors: apierr.Unavailable.
-func (b *Bodies) take(ctx context.Context, from netip.Addr) error {
+func (b *Bodies) take(ctx context.Context, from netip.Prefix) error {
 	b.mu.Lock()
-	full := b.from[from] >= b.perAddress
+	full := b.from[from] >= b.perNetwork
 	if !full {
 		b.from[from]++
 	}
@@ -81,12 +85,12 @@ func (b *Bodies) take(ctx context.Context, from netip.Addr) error {
 }
 
 // giveBack returns a place that take has given.
-func (b *Bodies) giveBack(from netip.Addr) {
+func (b *Bodies) giveBack(from netip.Prefix) {
 	b.places.Release(1)
 	b.leave(from)
 }
 
-func (b *Bodies) leave(from netip.Addr) {
+func (b *Bodies) leave(from netip.Prefix) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.from[from]--; b.from[from] <= 0 {
@@ -95,7 +99,7 @@ func (b *Bodies) leave(from netip.Addr) {
 }
 
 // unbounded is for handlers that tests call without an engine.
-var unbounded = NewBodies(false)
+var unbounded = NewBodies(false, func() {})
 
 var shortBodies = sync.Pool{New: func() any { return new([shortBody]byte) }}
 
@@ -104,7 +108,7 @@ var shortBodies = sync.Pool{New: func() any { return new([shortBody]byte) }}
 func decodeBody(c *gin.Context, limit int64, decode func(body []byte) error) error {
 	n := c.Request.ContentLength
 	if n > limit {
-		c.Writer.Header()["Connection"] = connClose
+		endConnection(c)
 		return errTooLarge
 	}
 	short := shortBodies.Get().(*[shortBody]byte)
@@ -113,7 +117,10 @@ func decodeBody(c *gin.Context, limit int64, decode func(body []byte) error) err
 		n = shortBody
 	}
 	head := short[:min(n, shortBody)]
+	x := exchangeOf(c)
+	x.place.Await(x.started)
 	got, err := io.ReadFull(c.Request.Body, head)
+	x.place.Arrived()
 	head = head[:got]
 	defer clear(head) // it holds secrets
 	switch {
@@ -133,16 +140,22 @@ func decodeLong(c *gin.Context, head []byte, limit int64, decode func(body []byt
 	if bodies == nil {
 		bodies = unbounded
 	}
-	if err := bodies.take(c.Request.Context(), x.address); err != nil {
-		if c.Request.ProtoMajor == 1 {
-			c.Writer.Header()["Connection"] = connClose // the body is not read
-		}
+	control, network := http.NewResponseController(x), conns.Network(x.address)
+	if err := bodies.take(c.Request.Context(), network); err != nil {
+		bodies.refused()
+		x.unlogged = true
+		_ = control.SetReadDeadline(time.Now().Add(refusedTime))
+		endConnection(c)
 		return err
 	}
-	defer bodies.giveBack(x.address)
-	control := http.NewResponseController(x)
-	_ = control.SetReadDeadline(time.Now().Add(longRead))
+	defer bodies.giveBack(network)
+	end := time.Now().Add(longRead)
+	if latest := x.started.Add(readTime); !x.started.IsZero() && latest.Before(end) {
+		end = latest
+	}
+	_ = control.SetReadDeadline(end)
 	body := append(make([]byte, 0, max(c.Request.ContentLength, 4*shortBody)), head...)
+	defer func() { clear(body) }()
 	rest := http.MaxBytesReader(c.Writer, c.Request.Body, limit-int64(len(head)))
 	for {
 		got, err := rest.Read(body[len(body):cap(body)])

@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/conns"
 	"github.com/grantd/grantd/server/logbuf"
 )
 
@@ -39,20 +40,12 @@ type Options struct {
 	// Observe is called after every request; nil: nothing is.
 	Observe func(route string, status int, took time.Duration)
 	// Gate bounds the requests in progress; nil: nothing does.
-	Gate Gate
+	Gate *conns.Listener
 	// Ungated are the paths outside of it: those that tell whether the process
-	// lives.
+	// lives, and those whose response is long and the same for everybody.
 	Ungated []string
 	// Bodies bounds the long bodies in memory.
 	Bodies *Bodies
-}
-
-// Gate bounds the requests in progress.
-type Gate interface {
-	// Enter reports whether the request may begin. Leave is called at the end of
-	// one that may.
-	Enter(*http.Request) bool
-	Leave(*http.Request)
 }
 
 // NewEngine makes a gin engine that responds to unknown paths and methods in
@@ -96,8 +89,8 @@ func refuseEncodedSlash(c *gin.Context) {
 	}
 }
 
-// refusedWrite is how long the response to a request that may not begin may take.
-const refusedWrite = time.Second
+// refusedTime is how long a request that may not begin, and its response, may take.
+const refusedTime = time.Second
 
 var errBusy = apierr.New(apierr.Unavailable, "too many requests are in progress; try again")
 
@@ -105,11 +98,19 @@ var errBusy = apierr.New(apierr.Unavailable, "too many requests are in progress;
 // it, because the body would have to be read first. A caller who does not read the
 // response must not hold for long what the request occupies.
 func refuse(c *gin.Context, x *exchange) {
-	_ = http.NewResponseController(x).SetWriteDeadline(time.Now().Add(refusedWrite))
+	control, soon := http.NewResponseController(x), time.Now().Add(refusedTime)
+	_ = control.SetWriteDeadline(soon)
+	_ = control.SetReadDeadline(soon) // net/http reads the rest of the body
+	endConnection(c)
+	render(c, errBusy)
+}
+
+// endConnection ends the connection with the response if it is one of HTTP/1, for a
+// body that is not read. On HTTP/2 only the stream ends.
+func endConnection(c *gin.Context) {
 	if c.Request.ProtoMajor == 1 {
 		c.Writer.Header()["Connection"] = connClose
 	}
-	render(c, errBusy)
 }
 
 // Values of headers, shared by all responses: they must not be changed in place.
@@ -127,7 +128,7 @@ func begin(o Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		started := time.Now()
 		x := newExchange(c, o.TrustedProxies)
-		x.bodies = o.Bodies
+		x.bodies, x.started = o.Bodies, started
 		x.jsonAPI = slices.ContainsFunc(o.Documents, func(prefix string) bool { return strings.HasPrefix(c.Request.URL.Path, prefix) })
 		h := c.Writer.Header()
 		h["Cache-Control"] = noStore
@@ -140,7 +141,8 @@ func begin(o Options) gin.HandlerFunc {
 			h["Connection"] = connClose
 		}
 		if o.Gate != nil && !slices.Contains(o.Ungated, c.FullPath()) {
-			if !o.Gate.Enter(c.Request) {
+			place, ok := o.Gate.Enter(c.Request, x.address)
+			if !ok {
 				// Not logged: the gate says in one line how many there are.
 				refuse(c, x)
 				if o.Observe != nil {
@@ -148,7 +150,8 @@ func begin(o Options) gin.HandlerFunc {
 				}
 				return
 			}
-			defer o.Gate.Leave(c.Request)
+			x.place = place
+			defer place.Leave()
 		}
 		defer func() {
 			if p := recover(); p != nil {
@@ -163,6 +166,12 @@ func begin(o Options) gin.HandlerFunc {
 				render(c, f)
 			}
 			took := time.Since(started)
+			if x.unlogged {
+				if o.Observe != nil {
+					o.Observe(route(c), x.Status(), took)
+				}
+				return
+			}
 			l := line{
 				Event: &x.event, method: method(c.Request.Method), route: route(c), status: x.Status(),
 				took: took, address: x.address, unknown: x.unknown,

@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/conns"
 )
 
 // usualParams is how many parameters of a request need no allocation.
@@ -23,7 +26,10 @@ type exchange struct {
 	address  netip.Addr
 	unknown  bool // a proxy forwarded the request, and the address could not be read
 	jsonAPI  bool // errors are JSON:API documents
+	unlogged bool // the gate says in one line how many there are
 	bodies   *Bodies
+	place    conns.Place
+	started  time.Time
 	params   [usualParams]param
 }
 

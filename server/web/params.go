@@ -117,6 +117,11 @@ func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
 		if err == nil {
 			p, err = keepKnown(all, spec)
 		}
+		if len(body) > shortBody {
+			for i := range p.list { // so that the rest of the body is not kept
+				p.list[i].value = strings.Clone(p.list[i].value)
+			}
+		}
 		return err
 	})
 	return p, err

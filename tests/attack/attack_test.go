@@ -52,6 +52,7 @@ func TestAttacks(t *testing.T) {
 		{"idle connections from one address", func(ctx context.Context, l *lab) string { return idle(ctx, l, 1, 10_020) }},
 		{"idle connections from many addresses", func(ctx context.Context, l *lab) string { return idle(ctx, l, 40, 200) }},
 		{"slow bodies", slowBodies},
+		{"bodies that never come", stalled},
 		{"JSON in escapes", escapes},
 		{"readiness and documents", documents},
 		{"mint and revoke", func(ctx context.Context, l *lab) string { return mintRevoke(ctx, l, greedy) }},
@@ -412,4 +413,34 @@ func bcryptOf(t *testing.T, secret string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// stalled sends requests whose short bodies never come, from several addresses.
+func stalled(ctx context.Context, l *lab) string {
+	var mu sync.Mutex
+	opened := 0
+	many(64, func(i int) {
+		address := fmt.Sprintf("127.0.8.%d", i%8+1)
+		for ctx.Err() == nil {
+			var held []io.Closer
+			for range 20 {
+				c := l.dial(ctx, address, "http/1.1")
+				if c == nil {
+					continue
+				}
+				_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+				_, _ = io.WriteString(c, "POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\n")
+				held = append(held, c)
+				mu.Lock()
+				opened++
+				mu.Unlock()
+				wait(ctx, 50*time.Millisecond)
+			}
+			wait(ctx, time.Second)
+			for _, c := range held {
+				_ = c.Close()
+			}
+		}
+	})
+	return fmt.Sprintf("%d requests", opened)
 }

@@ -45,7 +45,7 @@ func TestConnectionsOfOneNetwork(t *testing.T) {
 		_, _ = io.WriteString(c, "POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n")
 	}
 	poll.AwaitTrue(t, poll.Patience, "the greedy network is refused", func() bool {
-		return strings.Contains(metricsOf(t, s), `grantd_connections_refused_total{listener="public",reason="network"}`)
+		return strings.Contains(metricsOf(t, s), `grantd_connections_refused_total{listener="public",reason="network_requests"}`)
 	})
 	want(t, s, 401, attempt{id: "a", secret: "b"}, "another network")
 	if n := strings.Count(s.Logs.String(), `"connections or requests refused"`); n < 1 || n > 2 {
@@ -85,8 +85,8 @@ func TestHeaderBomb(t *testing.T) { // not parallel: it measures memory
 			bomb(t, c)
 		}
 	}
-	if http2s == 0 || http2s > 16 {
-		t.Errorf("%d connections of one network speak HTTP/2", http2s)
+	if http2s == 0 || http2s > 60 { // 16 at a time: some are closed, because their bodies do not come
+		t.Errorf("%d connections of one network spoke HTTP/2", http2s)
 	}
 	// 16 connections with 32 streams of 8 KiB; the old bounds allowed 800 MB.
 	if grown := memory() - before; grown > 100<<20 {
