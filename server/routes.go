@@ -1,8 +1,8 @@
 package server
 
 import (
-	"context"
 	"net/http"
+	"net/netip"
 
 	"github.com/gin-gonic/gin"
 
@@ -11,12 +11,12 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/health"
+	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/tokenadmin"
 	"github.com/grantd/grantd/server/web"
-	"github.com/grantd/grantd/store"
 )
 
 // route is a route of the public listener.
@@ -113,9 +113,9 @@ func (s *Server) engine(name string, proxies []string) (*gin.Engine, error) {
 	})
 }
 
-// revocations audits the revocations of oauth, as tokenadmin audits its own.
-type revocations struct{ log *audit.Log }
+// revocations counts the revocations of oauth for the audit.
+type revocations struct{ usage *lastuse.Recorder }
 
-func (r revocations) Revoked(ctx context.Context, by audit.Actor, t *store.Token, jti string, outcome error) {
-	r.log.Write(ctx, tokenadmin.Revoked(by, t, jti, outcome))
+func (r revocations) Revoked(clientID, jti string, from netip.Addr, outcome error) {
+	r.usage.RecordRevocation(clientID, audit.OutcomeOf(outcome), jti, from)
 }
