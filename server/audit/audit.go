@@ -32,7 +32,7 @@ const (
 // Bounds of the members of an event, in bytes. Nothing that grantd makes itself
 // comes near to them; what a caller sends may.
 const (
-	maxText = 320      // the longest target is a grant's, with two ids of 128 bytes
+	maxText = 320       // the longest target is a grant's, with two ids of 128 bytes
 	maxView = 256 << 10 // of Before and After each
 )
 
