@@ -2,6 +2,7 @@ package lastuse
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,20 +59,26 @@ func (g *gatherer) add(counted map[credential]gathered) {
 	}
 }
 
+// event is a gathered event with the time of its first occurrence.
+type event struct {
+	since time.Time
+	audit.Change
+}
+
 // appendDue appends the events that are due, or all if it is the last time.
-func (g *gatherer) appendDue(changes []audit.Change, now time.Time, last bool) []audit.Change {
+func (g *gatherer) appendDue(events []event, now time.Time, last bool) []event {
 	next := now.Add(gatherFor)
 	for k, s := range g.sums {
 		waits := s.due.After(now) && !s.due.After(next) // the clock may have been set back
 		switch {
 		case s.count > 0 && (last || !waits):
-			changes = append(changes, g.change(k, s.gathered))
+			events = append(events, event{s.since, g.change(k, s.gathered)})
 			s.gathered, s.due = gathered{}, next
 		case s.count == 0 && !waits:
 			delete(g.sums, k)
 		}
 	}
-	return changes
+	return events
 }
 
 func (g *gatherer) change(k credential, s gathered) audit.Change {
@@ -97,13 +104,18 @@ func (r *Recorder) gather(ctx context.Context, t tally, last bool) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	now := r.now()
-	var changes []audit.Change
+	var events []event
 	for _, part := range []struct {
 		of      *gatherer
 		counted map[credential]gathered
 	}{{&r.issues, t.issued}, {&r.refusals, t.refused}, {&r.revocs, t.revoked}} {
 		part.of.add(part.counted)
-		changes = part.of.appendDue(changes, now, last)
+		events = part.of.appendDue(events, now, last)
+	}
+	slices.SortFunc(events, func(a, b event) int { return a.since.Compare(b.since) })
+	changes := make([]audit.Change, len(events))
+	for i, e := range events {
+		changes[i] = e.Change
 	}
 	if len(changes) > 0 {
 		r.audit.Write(ctx, changes...)
