@@ -20,7 +20,7 @@ const (
 	followMost = 20 * admin.MaxPage
 	// settled is how long after an event has been seen no new one appears below
 	// it. The nodes of a Redis Cluster that hold the two streams of the audit
-	// have clocks of their own.
+	// have separate clocks.
 	settled = 10 * time.Second
 )
 

@@ -33,7 +33,7 @@ func auditEvents(t *testing.T, s *harness.Server, query string) (events []object
 	}
 }
 
-// counted returns how many events the query selects, and how many they stand for.
+// counted returns how many events the query selects, and how many they represent.
 func counted(t *testing.T, s *harness.Server, query string) (events int, count int64) {
 	t.Helper()
 	for _, e := range auditEvents(t, s, query) {
