@@ -15,13 +15,17 @@ import (
 //
 // ARGV: retention in ms, the greatest number of events, values.
 //
+// It adds first: a Redis that is full refuses a script only at its first write,
+// and only if that needs memory.
+//
 // The clock is Redis', which also makes the ids: no replica of grantd with a
 // wrong clock can drop events.
 var appendAuditStream = wire.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', math.max(now - tonumber(ARGV[1]), 0)))
 for i = 3, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
+local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', now - tonumber(ARGV[1])), '-', 'COUNT', 1)[1]
+if old then redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1]) end
 redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[2])
 return 1`)
 
