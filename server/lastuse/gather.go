@@ -101,8 +101,8 @@ func (g *gatherer) change(k credential, s gathered) audit.Change {
 
 // gather adds the tally to what waits, and writes the events that are due.
 func (r *Recorder) gather(ctx context.Context, t tally, last bool) {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	r.flushing.Lock()
+	defer r.flushing.Unlock()
 	now := r.now()
 	var events []event
 	for _, part := range []struct {

@@ -62,7 +62,7 @@ type Recorder struct {
 	mu sync.Mutex
 	tally
 
-	writing                  sync.Mutex
+	flushing                 sync.Mutex
 	issues, refusals, revocs gatherer
 
 	stop chan struct{}

@@ -13,18 +13,20 @@ import (
 // appendAuditStream appends values to a stream of the audit and drops old
 // events, in one atomic step. Redis drops whole blocks of them.
 //
-// ARGV: retention in ms, the greatest number of events, values.
+// ARGV: retention in ms, the greatest number of events, the time of the caller
+// in ms, values.
 //
 // It adds first: a Redis that is full refuses a script only at its first write,
 // and only if that needs memory.
 //
-// The clock is Redis', which also makes the ids: no replica of grantd with a
-// wrong clock can drop events.
+// An event is old if it is so by the clock of Redis, which also makes the ids, and
+// by that of the caller: neither a replica of grantd nor a Redis with a clock that
+// is ahead can drop events.
 var appendAuditStream = wire.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for i = 3, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
-local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', now - tonumber(ARGV[1])), '-', 'COUNT', 1)[1]
+for i = 4, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
+local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', math.max(math.min(now, tonumber(ARGV[3])) - tonumber(ARGV[1]), 0)), '-', 'COUNT', 1)[1]
 if old then redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1]) end
 redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[2])
 return 1`)
@@ -43,7 +45,7 @@ func (s *Store) appendAudit(ctx context.Context, stream string, events []store.A
 	if len(events) == 0 {
 		return nil
 	}
-	args := append(make([]any, 0, 2+len(events)), s.auditRetention.Milliseconds(), s.auditMaxEvents)
+	args := append(make([]any, 0, 3+len(events)), s.auditRetention.Milliseconds(), s.auditMaxEvents, s.now().UnixMilli())
 	for _, e := range events {
 		e.ID = "" // the stream sets it
 		value, err := store.MarshalAudit(e)
@@ -98,7 +100,7 @@ func (s *Store) listAudit(ctx context.Context, stream, from string, limit int, t
 	}
 	events := make([]store.AuditEvent, len(messages))
 	for i, m := range messages {
-		if events[i], err = store.UnmarshalAudit(entryValue(m)); err != nil {
+		if events[i], err = store.UnmarshalAudit([]byte(entryValue(m))); err != nil {
 			return nil, fmt.Errorf("list audit: %s: %w", m.ID, err)
 		}
 		events[i].ID, events[i].Traffic = store.AuditID(m.ID, traffic), traffic
