@@ -48,6 +48,7 @@ type Config struct {
 	Customers Customers `key:"customers"`
 	Audit     struct {
 		Retention time.Duration `key:"retention"`
+		MaxEvents int           `key:"max_events"` // of each of the two streams
 	} `key:"audit"`
 	Log Log `key:"log"`
 }

@@ -43,6 +43,7 @@ func Defaults() Config {
 	c.Customers.ProductName = "grantd"
 	c.Customers.Sender = "log"
 	c.Audit.Retention = 365 * day
+	c.Audit.MaxEvents = 1_000_000
 	c.Log.Level = "info"
 	c.Log.Format = "json"
 	return c

@@ -35,6 +35,68 @@ func TestGoodFiles(t *testing.T) {
 	}
 }
 
+// Each file in testdata/warn is valid and has one warning: "# want: path: problem".
+func TestWarnings(t *testing.T) {
+	for _, name := range files(t, "testdata/warn") {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			cfg, _, err := Load(LoadOptions{File: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := cfg.Warnings().Error(), "config: "+wanted(t, name); got != want {
+				t.Errorf("Warnings:\n got %s\nwant %s", got, want)
+			}
+		})
+	}
+	if got := Defaults().Warnings(); len(got) > 0 {
+		t.Errorf("the defaults have warnings: %v", got)
+	}
+}
+
+// Every limit that is on by default has a warning when it is off.
+func TestEveryLimitThatIsOffWarns(t *testing.T) {
+	defaults, off := Defaults(), Defaults()
+	want := map[string]bool{}
+	for _, k := range allKeys() {
+		if _, name := k.parts(); strings.HasPrefix(k.path, "limits.") && name == "count" {
+			want[k.path] = k.in(&defaults).Interface() != 0
+			k.in(&off).SetInt(0)
+		}
+	}
+	for _, w := range off.Warnings() {
+		if !want[w.Path] {
+			t.Errorf("%s: %s", w.Path, w.Problem)
+		}
+		delete(want, w.Path)
+	}
+	for path, missing := range want {
+		if missing {
+			t.Errorf("%s has no warning", path)
+		}
+	}
+}
+
+// What does not reach other machines has no warning.
+func TestNoWarnings(t *testing.T) {
+	for _, name := range []string{"admin-listen", "live-behind-proxy", "live-twilio", "metrics-off", "public-behind-proxy", "public-tls", "public-loopback"} {
+		cfg, _, err := Load(LoadOptions{File: filepath.Join("testdata", "good", name+".yaml")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cfg.Warnings(); len(got) > 0 {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	local := Defaults()
+	local.Store.Backend = "redis"
+	for _, address := range []string{"127.0.0.1:6379", "localhost:6379", "[::1]:6379"} {
+		local.Store.Redis.Addresses = []string{address}
+		if got := local.Warnings(); len(got) > 0 {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
+}
+
 func files(t *testing.T, folder string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(folder, "*.yaml"))

@@ -12,11 +12,13 @@ import (
 const (
 	// A blocking read of the feed lasts up to 400 ms, so an idle feed would
 	// exceed a lower staleness.
-	minStaleness, maxStaleness   = 500 * time.Millisecond, 10 * time.Second
-	maxCacheEntries              = 10_000_000
-	minRetention, maxRetention   = day, 3650 * day
-	maxSocketPath                = 107 // sockaddr_un has 108 bytes, including a NUL
-	maxProductName, maxKeyPrefix = 64, 64
+	minStaleness, maxStaleness = 500 * time.Millisecond, 10 * time.Second
+	maxCacheEntries            = 10_000_000
+	minRetention, maxRetention = day, 3650 * day
+	// Redis drops events in blocks of up to 100.
+	minAuditEvents, maxAuditEvents = 100, 100_000_000
+	maxSocketPath                  = 107 // sockaddr_un has 108 bytes, including a NUL
+	maxProductName, maxKeyPrefix   = 64, 64
 )
 
 var (
@@ -37,7 +39,7 @@ func (c Config) Validate() Faults {
 	v.limits(c.Limits)
 	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
 	v.customers(c)
-	v.within("audit.retention", c.Audit.Retention, minRetention, maxRetention)
+	v.audit(c)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "json", "text")
 	return v.Faults
@@ -129,6 +131,13 @@ func (v *validator) senderNeeds(c Customers) {
 		v.needed("customers.twilio.account_sid", c.Twilio.AccountSID, "customers.sender is twilio")
 		v.needed("customers.twilio.auth_token_file", c.Twilio.AuthTokenFile, "customers.sender is twilio")
 		v.needed("customers.twilio.from", c.Twilio.From, "customers.sender is twilio")
+	}
+}
+
+func (v *validator) audit(c Config) {
+	v.within("audit.retention", c.Audit.Retention, minRetention, maxRetention)
+	if c.Audit.MaxEvents < minAuditEvents || c.Audit.MaxEvents > maxAuditEvents {
+		v.add("audit.max_events", "must be from %d to %d", minAuditEvents, maxAuditEvents)
 	}
 }
 

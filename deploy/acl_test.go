@@ -171,7 +171,7 @@ func suite(o redisstore.Options) storetest.Harness {
 	return storetest.Harness{New: func(t *testing.T) storetest.Opened {
 		o, clock := o, storetest.NewClock()
 		o.KeyPrefix = fmt.Sprintf("grantd:suite%d:", stores.Add(1))
-		o.Now, o.AuditRetention = clock.Now, storetest.AuditRetention
+		o.Now, o.AuditRetention, o.AuditMaxEvents = clock.Now, storetest.AuditRetention, storetest.AuditMaxEvents
 		// The suite does not test timeouts, and the machine may stall.
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 5*time.Second, 5*time.Second, 5*time.Second
 		var aged time.Duration

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"net/netip"
 
@@ -13,12 +12,12 @@ import (
 	"github.com/grantd/grantd/server/conns"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/health"
+	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/tokenadmin"
 	"github.com/grantd/grantd/server/web"
-	"github.com/grantd/grantd/store"
 )
 
 // route is a route of the public listener.
@@ -100,7 +99,7 @@ func (s *Server) adminRoutes() [][]admin.Route {
 		customers.AdminRoutes(s.customers),
 		partners.AdminRoutes(s.partners),
 		tokenadmin.Handler{Tokens: s.tokens, Secrets: s.client, Partners: s.partners, Feed: s.feed, Audit: s.audit}.Routes(),
-		admin.Lists{Audit: s.store, Catalogue: s.catalogue}.Routes(),
+		admin.Lists{Audit: s.store, Catalogue: s.catalogue, Now: s.now}.Routes(),
 	}
 }
 
@@ -120,9 +119,9 @@ func (s *Server) engine(l *listener, proxies []netip.Prefix) (*gin.Engine, error
 	})
 }
 
-// revocations audits the revocations of oauth, as tokenadmin audits its own.
-type revocations struct{ log *audit.Log }
+// revocations counts the revocations of oauth for the audit.
+type revocations struct{ usage *lastuse.Recorder }
 
-func (r revocations) Revoked(ctx context.Context, by audit.Actor, t *store.Token, jti string, outcome error) {
-	r.log.Write(ctx, tokenadmin.Revoked(by, t, jti, outcome))
+func (r revocations) Revoked(clientID, jti string, from netip.Addr, outcome error) {
+	r.usage.RecordRevocation(clientID, audit.OutcomeOf(outcome), jti, from)
 }

@@ -163,7 +163,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Issues:    s.usage,
 		Quota:     s.quota,
 		Observe:   s.metrics,
-		Audit:     revocations{s.audit},
+		Audit:     revocations{s.usage},
 		OnBehalf:  s.onBehalf.OnBehalf,
 	})
 }

@@ -21,7 +21,7 @@ func (s *Server) openStore(ctx context.Context) (store.Store, error) {
 		return openRedis(ctx, s.cfg, s.now, s.metrics.Trip)
 	}
 	opened, err := embedded.Open(embedded.Options{
-		Path: s.cfg.Store.Embedded.Path, Now: s.now, AuditRetention: s.cfg.Audit.Retention,
+		Path: s.cfg.Store.Embedded.Path, Now: s.now, AuditRetention: s.cfg.Audit.Retention, AuditMaxEvents: s.cfg.Audit.MaxEvents,
 		Logger: s.log, OnCommit: s.metrics.Batch,
 	})
 	if err != nil {
@@ -37,7 +37,7 @@ func openRedis(ctx context.Context, cfg config.Config, now func() time.Time, onT
 		Acks: redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
 
 		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB, Username: r.Username,
-		KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention, OnTrip: onTrip,
+		KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention, AuditMaxEvents: cfg.Audit.MaxEvents, OnTrip: onTrip,
 	}
 	if r.PasswordFile != "" {
 		password, err := config.ReadSecretFile(r.PasswordFile)

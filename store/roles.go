@@ -136,13 +136,18 @@ type Limits interface {
 	AddHits(ctx context.Context, hits ...Hit) ([]Count, error)
 }
 
-// Audit keeps the audit stream: append-only, dropped by age.
+// Audit keeps the audit: append-only, in two streams. The oldest events of a
+// stream are dropped by age, and when it has more than the greatest number of
+// events that the store was opened with. Neither stream affects the other.
 type Audit interface {
-	// AppendAudit appends the events in order. Their ID fields are ignored.
+	// AppendAudit appends the events in order, each to the stream that its
+	// Traffic says. It is one atomic step for each stream. The ID fields are
+	// ignored.
 	AppendAudit(ctx context.Context, events ...AuditEvent) error
-	// ListAudit returns up to limit events, newest first, older than the one
-	// with the id before ("" starts at the newest). Fewer than limit means the
-	// end. For an unknown id it returns no events.
+	// ListAudit returns up to limit events of both streams, newest first, older
+	// than the one with the id before ("" starts at the newest), whether that is
+	// still there or not. Fewer than limit means the end. For what is not an id
+	// it returns no events.
 	ListAudit(ctx context.Context, before string, limit int) ([]AuditEvent, error)
 }
 

@@ -34,7 +34,8 @@ type Route struct {
 	Method string
 	Path   string // below Prefix
 	Handle web.Handler
-	Reads  bool // changes nothing, whatever its method
+	Reads  bool     // changes nothing, whatever its method
+	Query  []string // its query parameters; all others are refused
 }
 
 // Authorizer returns the actor of a request, or the error that refuses it. It is
@@ -53,6 +54,9 @@ func Mount(e *gin.Engine, authorize Authorizer, routes ...[]Route) {
 					return err
 				}
 				web.EventOf(c).Actor = actor
+				if err := checkQuery(c, r.Query); err != nil {
+					return err
+				}
 				return r.Handle(c)
 			}))
 		}
@@ -66,20 +70,21 @@ func ActorOf(c *gin.Context) audit.Actor {
 }
 
 var (
-	errLimit  = apierr.New(apierr.InvalidRequest, "limit must be a number from 1 to 500").At("limit")
-	errCursor = apierr.New(apierr.InvalidRequest, "cursor is not from this server: use next_cursor of the page before").At("cursor")
+	errLimit  = apierr.New(apierr.InvalidRequest, "limit must be a number from 1 to 500").At(paramLimit)
+	errCursor = apierr.New(apierr.InvalidRequest, "cursor is not from this server: use next_cursor of the page before").At(paramCursor)
+	errTime   = apierr.New(apierr.InvalidRequest, "must be a time such as 2026-01-31T08:00:00Z, or how long ago it was, such as 24h or 7d")
 	errMatch  = apierr.New(apierr.InvalidRequest, `If-Match must be the ETag of a record, such as "3", or *`)
 )
 
 // readPage reads limit and cursor. after is the id that the last page ended with.
 func readPage(c *gin.Context) (after string, limit int, err error) {
 	limit = DefaultPage
-	if l := c.Query("limit"); l != "" {
+	if l := c.Query(paramLimit); l != "" {
 		if limit, err = strconv.Atoi(l); err != nil || limit < 1 || limit > MaxPage {
 			return "", 0, errLimit
 		}
 	}
-	b, err := base64.RawURLEncoding.DecodeString(c.Query("cursor"))
+	b, err := base64.RawURLEncoding.DecodeString(c.Query(paramCursor))
 	if err != nil || len(b) > maxCursor {
 		return "", 0, errCursor
 	}
@@ -92,6 +97,12 @@ func nextCursor(last string, count, limit int) string {
 	if count < limit {
 		return ""
 	}
+	return cursorAfter(last)
+}
+
+// cursorAfter returns the cursor of the page after one that ends with the item
+// last; "" if that is "".
+func cursorAfter(last string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(last))
 }
 

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -65,9 +66,9 @@ func AllRecords[R, V any](g *registry.Registry[R], show viewer[R, V]) Pager[V] {
 }
 
 // ListRoute returns the route of a list: pages of items, under the given name in
-// the response.
-func ListRoute[V any](path, name string, page Pager[V], id func(V) string) Route {
-	return Route{Method: http.MethodGet, Path: path, Handle: func(c *gin.Context) error {
+// the response. The filters are the query parameters that page reads.
+func ListRoute[V any](path, name string, page Pager[V], id func(V) string, filters ...string) Route {
+	return Route{Method: http.MethodGet, Path: path, Query: listQuery(filters...), Handle: func(c *gin.Context) error {
 		after, limit, err := readPage(c)
 		if err != nil {
 			return err
@@ -83,6 +84,34 @@ func ListRoute[V any](path, name string, page Pager[V], id func(V) string) Route
 		body := map[string]any{name: items}
 		if cursor := nextCursor(last, len(items), limit); cursor != "" {
 			body["next_cursor"] = cursor
+		}
+		web.JSON(c, http.StatusOK, body)
+		return nil
+	}}
+}
+
+// WholeListRoute returns the route of a list that is short, and complete in the
+// response unless the request has a limit.
+func WholeListRoute[V any](path, name string, all func(c *gin.Context) ([]V, error), id func(V) string) Route {
+	return Route{Method: http.MethodGet, Path: path, Query: listQuery(), Handle: func(c *gin.Context) error {
+		after, limit, err := readPage(c)
+		if err != nil {
+			return err
+		}
+		items, err := all(c)
+		if err != nil {
+			return err
+		}
+		if after != "" {
+			at := slices.IndexFunc(items, func(v V) bool { return id(v) == after })
+			if at < 0 {
+				return errCursor
+			}
+			items = items[at+1:]
+		}
+		body := map[string]any{name: items}
+		if c.Query(paramLimit) != "" && len(items) > limit {
+			body[name], body["next_cursor"] = items[:limit], nextCursor(id(items[limit-1]), limit, limit)
 		}
 		web.JSON(c, http.StatusOK, body)
 		return nil

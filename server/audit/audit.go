@@ -1,6 +1,7 @@
-// Package audit writes the audit stream: one typed event for every change, and
-// summed events for issued tokens and refused authentications. It decides nothing
-// and never sees a secret or a token.
+// Package audit writes the audit: one typed event for every change, and gathered
+// events for what clients do again and again (server/lastuse gathers them). It
+// also has the filter that finds events. It decides nothing and never sees a
+// secret or a token.
 package audit
 
 import (
@@ -8,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
@@ -18,9 +21,20 @@ import (
 // error code.
 const OutcomeDone = "done"
 
-// writeTimeout bounds what a store that hangs adds to a change. The events then
-// go to the log.
-const writeTimeout = time.Second
+const (
+	// writeTimeout bounds what a store that hangs adds to a change. The events
+	// then go to the log.
+	writeTimeout = time.Second
+	// writeAtOnce is how many events one call of the store gets.
+	writeAtOnce = 500
+)
+
+// Bounds of the members of an event, in bytes. Nothing that grantd makes itself
+// comes near to them; what a caller sends may.
+const (
+	maxText = 320       // the longest target is a grant's, with two ids of 128 bytes
+	maxView = 256 << 10 // of Before and After each
+)
 
 // Actor is the one that asks for a change.
 type Actor struct {
@@ -32,16 +46,19 @@ type Actor struct {
 // Change is one event. Before and After show the record without secrets; nil if
 // there is none.
 type Change struct {
-	Actor   Actor
-	Action  string
-	Target  string
-	Before  any
-	After   any
-	Outcome string
-	Count   int64
+	Actor     Actor
+	Action    string
+	Target    string
+	Before    any
+	After     any
+	Outcome   string
+	Traffic   bool      // done by a client, a customer or a partner: see store.AuditEvent
+	Count     int64     // how many events this one represents; 0: one
+	Since     time.Time // the first of them
+	Addresses int64     // about how many addresses they came from, if several
 }
 
-// Log appends to the audit stream.
+// Log appends to the audit.
 type Log struct {
 	Store store.Audit
 	Now   func() time.Time
@@ -58,16 +75,29 @@ func (l *Log) Write(ctx context.Context, changes ...Change) {
 	for i, c := range changes {
 		events[i] = l.event(c)
 	}
+	for len(events) > 0 {
+		n := min(len(events), writeAtOnce)
+		if err := l.append(ctx, events[:n]); err != nil {
+			l.fail(ctx, events, err)
+			return
+		}
+		events = events[n:]
+	}
+}
+
+func (l *Log) append(ctx context.Context, events []store.AuditEvent) error {
 	// The change is done. It must be audited even if the caller has gone.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	if err := l.Store.AppendAudit(ctx, events...); err != nil {
-		if l.Failed != nil {
-			l.Failed(len(events))
-		}
-		for _, e := range events {
-			l.Log.ErrorContext(ctx, "audit: not written to the store", "error", err, "event", e)
-		}
+	return l.Store.AppendAudit(ctx, events...)
+}
+
+func (l *Log) fail(ctx context.Context, events []store.AuditEvent, err error) {
+	if l.Failed != nil {
+		l.Failed(len(events))
+	}
+	for _, e := range events {
+		l.Log.ErrorContext(ctx, "audit: not written to the store", "error", err, "event", e)
 	}
 }
 
@@ -91,10 +121,19 @@ func (l *Log) event(c Change) store.AuditEvent {
 		c.Outcome = OutcomeDone
 	}
 	return store.AuditEvent{
-		Time: l.Now().UTC(), Action: c.Action, Target: c.Target, Outcome: c.Outcome, Count: c.Count,
-		Actor: c.Actor.Name, Address: c.Actor.Address, RequestID: c.Actor.RequestID,
+		Time: l.Now().UTC(), Action: c.Action, Target: clip(c.Target), Outcome: c.Outcome, Traffic: c.Traffic,
+		Count: c.Count, Since: c.Since, Addresses: c.Addresses,
+		Actor: clip(c.Actor.Name), Address: clip(c.Actor.Address), RequestID: clip(c.Actor.RequestID),
 		Before: raw(c.Before), After: raw(c.After),
 	}
+}
+
+// clip returns s, shortened if it is too long: an id in a path can be.
+func clip(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
 }
 
 func raw(v any) json.RawMessage {
@@ -104,6 +143,9 @@ func raw(v any) json.RawMessage {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return json.RawMessage(`"unprintable"`)
+	}
+	if len(b) > maxView {
+		return json.RawMessage(`"too large: ` + strconv.Itoa(len(b)) + ` bytes"`)
 	}
 	return b
 }

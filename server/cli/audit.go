@@ -1,42 +1,114 @@
 package cli
 
 import (
+	"net/url"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/store"
 )
 
 func (a *app) auditCommand() *cobra.Command {
 	limit, follow := admin.DefaultPage, false
+	var f auditFlags
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who did what, newest first",
-		Long: `Shows changes by operators, revocations, and summaries of issued tokens and
-rejected secrets (COUNT is how many). JSON output also shows each record before
-and after a change.`,
+		Long: `Shows changes by operators, and what clients, customers and partners did. Issued
+tokens, rejected secrets and revocations by clients are gathered for up to five
+minutes: COUNT is how many, and ADDRESS is the last address and about how many
+others there were. JSON output also shows when the first was ("since"), and each
+record before and after a change.
+
+Filters select events that match all of them. A time is RFC 3339, or how long
+ago it was.`,
+		Example: `  grantd audit --target client:billing --since 7d
+  grantd audit --actor uid:0 --since 2026-01-31T08:00:00Z --until 2026-01-31T09:00:00Z
+  grantd audit --follow --action client.authentication_refused`,
 		Args: operands(),
 	}
 	c.Flags().IntVar(&limit, "limit", limit, "show at most `N` events")
 	c.Flags().BoolVar(&follow, "follow", false, "keep running and show new events as they occur, newest last")
+	f.add(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if limit < 1 {
 			return misuse(c, "--limit must be 1 or more")
+		}
+		filter, err := f.filter(c, time.Now())
+		if err != nil {
+			return err
+		}
+		if follow && !filter.Until.IsZero() {
+			return misuse(c, "--follow and --until exclude each other: give only one")
 		}
 		server, err := a.connect(c)
 		if err != nil {
 			return err
 		}
 		if follow {
-			return a.follow(c.Context(), server, limit)
+			return a.follow(c.Context(), server, limit, filter)
 		}
-		response, err := server.collectPages(c.Context(), call{path: path("audit")}, "events", limit)
+		response, err := server.collectPages(c.Context(), auditCall(filter), "events", limit)
 		if err != nil {
 			return err
 		}
 		return show(a, response, a.auditGrid)
 	}
 	return a.connectFlags(c)
+}
+
+// auditFlags are the filters of the command.
+type auditFlags struct{ actor, action, target, since, until string }
+
+func (f *auditFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.actor, "actor", "", "only events by this `ACTOR`, such as uid:0 or client:billing")
+	c.Flags().StringVar(&f.action, "action", "", "only events of this `ACTION`, such as client.update")
+	c.Flags().StringVar(&f.target, "target", "", "only events about this `TARGET`, such as client:billing or token:JTI")
+	c.Flags().StringVar(&f.since, "since", "", "only events since this `TIME`, such as 24h (ago) or 2026-01-31T08:00:00Z")
+	c.Flags().StringVar(&f.until, "until", "", "only events before this `TIME`")
+}
+
+func (f *auditFlags) filter(c *cobra.Command, now time.Time) (audit.Filter, error) {
+	filter := audit.Filter{Actor: f.actor, Action: f.action, Target: f.target}
+	for _, t := range []struct {
+		flag, text string
+		into       *time.Time
+	}{{"since", f.since, &filter.Since}, {"until", f.until, &filter.Until}} {
+		if !c.Flags().Changed(t.flag) {
+			continue
+		}
+		var err error
+		if *t.into, err = audit.ParseTime(t.text, now); err != nil {
+			return filter, misuse(c, "--%s %s", t.flag, err)
+		}
+	}
+	for _, name := range []string{"actor", "action", "target"} {
+		if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+			return filter, misuse(c, "--%s is empty", name)
+		}
+	}
+	return filter, nil
+}
+
+// auditCall returns the request for the events that the filter selects.
+func auditCall(f audit.Filter) call {
+	query := url.Values{}
+	for name, value := range map[string]string{"actor": f.Actor, "action": f.Action, "target": f.Target, "since": instant(f.Since), "until": instant(f.Until)} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return call{path: path("audit"), query: query}
+}
+
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
 }
 
 type auditList struct {
@@ -52,9 +124,12 @@ func (a *app) auditGrid(l auditList) {
 }
 
 func auditRow(e store.AuditEvent) []string {
-	count := absent
+	count, address := absent, text(e.Address)
 	if e.Count != 0 {
 		count = number(e.Count)
 	}
-	return []string{stamp(&e.Time), text(e.Action), text(e.Target), text(e.Outcome), text(e.Actor), text(e.Address), count}
+	if e.Addresses > 1 {
+		address += " +" + number(e.Addresses-1)
+	}
+	return []string{stamp(&e.Time), text(e.Action), text(e.Target), text(e.Outcome), text(e.Actor), address, count}
 }

@@ -22,7 +22,7 @@ func TestConfigCheck(t *testing.T) {
 	good, bad := write(t, "token: {ttl: 2h}\n"), write(t, "token: {ttl: 2s}\nfrob: 1\n")
 	grantd(t, "", "config", "check").is(t, result{out: "ok: defaults and environment, no file given\n"})
 	grantd(t, "", "config", "check", "--config", good).is(t, result{out: "ok: " + good + "\n"})
-	grantd(t, "", "config", "check", "--config", good, "--output", "json").is(t, result{out: "{\n  \"file\": \"" + good + "\",\n  \"ok\": true\n}\n"})
+	grantd(t, "", "config", "check", "--config", good, "--output", "json").is(t, result{out: "{\n  \"file\": \"" + good + "\",\n  \"ok\": true,\n  \"warnings\": []\n}\n"})
 	grantdIn(t, []string{"GRANTD_CONFIG=" + good}, "", "config", "check").is(t, result{out: "ok: " + good + "\n"})
 	grantdIn(t, []string{"GRANTD_CONFIG=" + bad}, "", "config", "check", "--config", good).is(t, result{out: "ok: " + good + "\n"})
 
@@ -34,6 +34,37 @@ func TestConfigCheck(t *testing.T) {
 	got = grantd(t, "", "config", "check", "--config", "/absent.yaml")
 	if got.code != exitFailed || !strings.Contains(got.err, "/absent.yaml") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestConfigWarnings: what is risky is allowed, and shown by check only.
+func TestConfigWarnings(t *testing.T) {
+	file := write(t, "metrics: {listen: \":9464\"}\nlimits: {auth_failures_per_address: {count: 0}}\n")
+	const limit = "limits.auth_failures_per_address.count: is 0, which switches the limit off; the default is 300"
+	const metrics = "metrics.listen: is open to other machines, without TLS and without a password; listen on loopback, or let only your Prometheus reach the port"
+	grantd(t, "", "config", "check", "--config", file).is(t, result{out: "warning: " + limit + "\nwarning: " + metrics + "\nok: " + file + "\n"})
+	got := grantd(t, "", "config", "check", "--config", file, "--output", "json")
+	list, err := decode[checked]([]byte(got.out))
+	if err != nil || got.code != exitDone || !list.OK || list.File != file || len(list.Warnings) != 2 ||
+		list.Warnings[0].Key+": "+list.Warnings[0].Problem != limit || list.Warnings[1].Key+": "+list.Warnings[1].Problem != metrics {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got := grantd(t, "", "config", "print", "--config", file); got.code != exitDone || got.err != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestServeWarns: each risk is one warning in the log of a start.
+func TestServeWarns(t *testing.T) {
+	s := serveWith(t, "limits: {auth_failures_per_address: {count: 0}, issue_per_client: {count: 9, mode: log}}")
+	s.stop()
+	for _, path := range []string{"limits.auth_failures_per_address.count", "limits.issue_per_client.mode"} {
+		if n := strings.Count(s.logs.String(), `"level":"WARN","msg":"config: `+path+`: is `); n != 1 {
+			t.Errorf("%s: %d warnings in %s", path, n, s.logs)
+		}
+	}
+	if got := strings.Count(s.logs.String(), `"msg":"config: `); got != 2 {
+		t.Errorf("%d warnings: %s", got, s.logs)
 	}
 }
 

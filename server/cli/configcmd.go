@@ -24,17 +24,22 @@ GRANTD_TOKEN_TTL for token.ttl. The environment overrides the file.`,
 func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Report everything that is wrong with the configuration",
-		Long: `Prints ok, or every error with its key. It does not read the files that the
-configuration names (keys, passwords, the scope catalog); 'grantd serve' does.`,
+		Short: "Report everything that is wrong or risky in the configuration",
+		Long: `Prints ok, or every error with its key. What is allowed but risky is a warning:
+the exit code is 0. It does not read the files that the configuration names
+(keys, passwords, the scope catalog); 'grantd serve' does.`,
 		Args: operands(),
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := a.readConfig(); err != nil {
+			cfg, err := a.readConfig()
+			if err != nil {
 				return err
 			}
-			file := a.configPath()
+			file, risks := a.configPath(), cfg.Warnings()
 			if a.output == outputJSON {
-				return a.printJSON(map[string]any{"ok": true, "file": file})
+				return a.printJSON(checked{OK: true, File: file, Warnings: warningsOf(risks)})
+			}
+			for _, w := range warningsOf(risks) {
+				a.println("warning: %s: %s", w.Key, visible(w.Problem))
 			}
 			if file == "" {
 				file = "defaults and environment, no file given"
@@ -43,6 +48,26 @@ configuration names (keys, passwords, the scope catalog); 'grantd serve' does.`,
 			return nil
 		},
 	}
+}
+
+// checked is the JSON of a configuration without errors.
+type checked struct {
+	File     string    `json:"file"`
+	OK       bool      `json:"ok"`
+	Warnings []warning `json:"warnings"`
+}
+
+type warning struct {
+	Key     string `json:"key"`
+	Problem string `json:"problem"`
+}
+
+func warningsOf(faults config.Faults) []warning {
+	list := make([]warning, len(faults))
+	for i, f := range faults {
+		list[i] = warning{f.Path, f.Problem}
+	}
+	return list
 }
 
 func (a *app) configPrintCommand() *cobra.Command {

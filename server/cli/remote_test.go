@@ -363,6 +363,28 @@ func TestAuditFollow(t *testing.T) {
 	}
 }
 
+// TestAuditFollowFiltered: a follower shows only what its filter selects, from
+// before and from afterwards.
+func TestAuditFollowFiltered(t *testing.T) {
+	s := serveWith(t, "")
+	for _, args := range [][]string{{"create", "--id", "a"}, {"create", "--id", "b"}, {"update", "a", "--name", "A"}} {
+		if got := s.local(t, append([]string{"client"}, args...)...); got.code != exitDone {
+			t.Fatalf("%+v", got)
+		}
+	}
+	f := follow(t, "--socket", s.socket, "--target", "client:a", "--since", "1h", "--output", "json")
+	f.shows(t, `"client.update"`)
+	for _, args := range [][]string{{"deactivate", "b"}, {"deactivate", "a"}, {"delete", "b"}, {"delete", "a"}} {
+		if got := s.local(t, append([]string{"client"}, args...)...); got.code != exitDone {
+			t.Fatalf("%+v", got)
+		}
+	}
+	f.shows(t, `"client.delete"`)
+	if code := f.end(); code != exitDone || f.err.String() != "" || strings.Contains(f.out.String(), "client:b") || strings.Count(f.out.String(), "\n") != 4 {
+		t.Errorf("exit code %d: %s%s", code, f.out, f.err)
+	}
+}
+
 // TestAuditFollowFromNothing: a follower that starts with an empty audit log
 // misses nothing, and ends with an error if the server stops.
 func TestAuditFollowFromNothing(t *testing.T) {

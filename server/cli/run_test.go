@@ -123,6 +123,10 @@ func TestMisuse(t *testing.T) {
 		{"two tokens", "token|revoke|a|b", `1 argument too many; see 'grantd token revoke --help'`},
 		{"token and jti", "token|revoke|a|--jti|b", `TOKEN and --jti exclude each other: give only one; see 'grantd token revoke --help'`},
 		{"empty jti", "token|revoke|--jti=", `--jti is empty; see 'grantd token revoke --help'`},
+		{"audit since yesterday", "audit|--since|yesterday", `--since must be a time such as 2026-01-31T08:00:00Z, or how long ago it was, such as 24h or 7d; see 'grantd audit --help'`},
+		{"audit until nothing", "audit|--until=", `--until must be a time such as 2026-01-31T08:00:00Z, or how long ago it was, such as 24h or 7d; see 'grantd audit --help'`},
+		{"audit by nobody", "audit|--actor=", `--actor is empty; see 'grantd audit --help'`},
+		{"audit followed to an end", "audit|--follow|--until|1h", `--follow and --until exclude each other: give only one; see 'grantd audit --help'`},
 		{"audit of nothing", "audit|--limit|0", `--limit must be 1 or more; see 'grantd audit --help'`},
 		{"dev beyond this machine", "dev|--listen|0.0.0.0:0", `--listen must not be open to other machines without TLS: set public.tls.cert_file and public.tls.key_file, or public.behind_tls_proxy if a proxy in front terminates TLS (flag); see 'grantd dev --help'`},
 	}

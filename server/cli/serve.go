@@ -37,6 +37,9 @@ Without a configuration file it is a sandbox on 127.0.0.1:8080 with its data in
 			}
 			o, flush := a.serverOptions(cfg)
 			defer flush()
+			for _, w := range cfg.Warnings() {
+				warnings = append(warnings, w.Path+": "+w.Problem)
+			}
 			for _, w := range warnings {
 				o.Log.WarnContext(c.Context(), "config: "+w)
 			}

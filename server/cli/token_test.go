@@ -69,7 +69,25 @@ func TestTokenOutput(t *testing.T) {
 func TestAuditOutput(t *testing.T) {
 	f := newFakeAdmin(t, map[string]reply{"GET /audit?limit=50": {200, `{"events":[` +
 		`{"id":"2","time":"2026-01-02T03:04:05.678Z","action":"client.create","actor":"uid:0","target":"client:a","outcome":"done","after":{"client_id":"a"}},` +
-		`{"id":"1","time":"2026-01-02T03:04:04Z","action":"auth.failed","actor":"client:b","address":"10.0.0.1","outcome":"invalid_client","count":7}]}`}})
+		`{"id":"1","time":"2026-01-02T03:04:04Z","action":"auth.failed","actor":"client:b","address":"10.0.0.1","outcome":"invalid_client","count":7,"since":"2026-01-02T03:00:00Z","addresses":3}]}`}})
 	golden(t, "audit.txt", f.run(t, "", "audit").out)
 	golden(t, "audit.json", f.run(t, "", "audit", "--output", "json").out)
+}
+
+// TestAuditFilters: the flags become the query of every page, and a page without
+// events is not the end.
+func TestAuditFilters(t *testing.T) {
+	const query = "GET /audit?action=client.create&actor=uid%3A0&"
+	const rest = "&since=2026-01-31T08%3A00%3A00Z&target=client%3Aa&until=2026-01-31T08%3A30%3A00Z"
+	f := newFakeAdmin(t, map[string]reply{
+		query + "limit=50" + rest:           {200, `{"events":[],"next_cursor":"Ng"}`},
+		query + "cursor=Ng&limit=50" + rest: {200, `{"events":[{"id":"5"}],"next_cursor":"NA"}`},
+		query + "cursor=NA&limit=49" + rest: {200, `{"events":[],"next_cursor":"Mw"}`},
+		query + "cursor=Mw&limit=49" + rest: {200, `{"events":[{"id":"2"}]}`},
+	})
+	got := f.run(t, "", "audit", "--actor", "uid:0", "--action", "client.create", "--target", "client:a",
+		"--since", "2026-01-31T09:00:00+01:00", "--until", "2026-01-31T08:30:00Z", "--output", "json")
+	if got.code != exitDone || strings.Count(got.out, `"id"`) != 2 {
+		t.Errorf("%+v", got)
+	}
 }

@@ -20,9 +20,9 @@ func Routes(s *Service) []admin.Route {
 		admin.ListRoute("/clients", "clients", admin.AllRecords(s.Registry, show), func(v View) string { return v.ClientID }),
 		admin.Route{Method: http.MethodPost, Path: "/clients", Handle: h.create},
 		admin.Route{Method: http.MethodPatch, Path: "/clients/:id", Handle: h.update},
-		admin.Route{Method: http.MethodGet, Path: "/clients/:id/secrets", Handle: h.secrets},
+		admin.WholeListRoute("/clients/:id/secrets", "secrets", h.secrets, func(v SecretView) string { return v.ID }),
 		admin.Route{Method: http.MethodPost, Path: "/clients/:id/secrets", Handle: h.rotate},
-		admin.Route{Method: http.MethodDelete, Path: "/clients/:id/secrets/:sid", Handle: h.endSecret},
+		admin.Route{Method: http.MethodDelete, Path: "/clients/:id/secrets/:sid", Query: []string{"void_tokens"}, Handle: h.endSecret},
 	)
 }
 
@@ -58,15 +58,8 @@ func (h handler) update(c *gin.Context) error {
 	return nil
 }
 
-func (h handler) secrets(c *gin.Context) error {
-	views, err := h.s.Secrets(c.Request.Context(), c.Param("id"))
-	if err != nil {
-		return err
-	}
-	web.JSON(c, http.StatusOK, struct {
-		Secrets []SecretView `json:"secrets"`
-	}{views})
-	return nil
+func (h handler) secrets(c *gin.Context) ([]SecretView, error) {
+	return h.s.Secrets(c.Request.Context(), c.Param("id"))
 }
 
 func (h handler) rotate(c *gin.Context) error {

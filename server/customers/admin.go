@@ -22,7 +22,7 @@ func AdminRoutes(s *Service) []admin.Route {
 		return v, result == Created, err
 	}
 	return append(admin.RecordRoutes("/customers", s.Registry, s.shown),
-		admin.ListRoute("/customers", "customers", list, func(v View) string { return v.CustomerID }),
+		admin.ListRoute("/customers", "customers", list, func(v View) string { return v.CustomerID }, "org_id"),
 		admin.PutRoute("/customers/:id", admin.ByID, put, func(v View) uint64 { return v.Version }),
 		admin.Route{Method: http.MethodPost, Path: "/customers/import", Handle: h.importAll},
 		admin.Route{Method: http.MethodPost, Path: "/customers/:id/reset-codes", Handle: h.resetCodes},

@@ -130,7 +130,7 @@ const (
 
 // auditVerification audits that a code was sent, or that one was tried.
 func (t *Tokens) auditVerification(ctx context.Context, b Bearer, c store.Customer, action string, after any, err error) {
-	ch := audit.Change{Actor: b.Actor, Action: action, Target: store.PrincipalCustomer(c.ID), After: after, Outcome: audit.OutcomeOf(err)}
+	ch := audit.Change{Traffic: true, Actor: b.Actor, Action: action, Target: store.PrincipalCustomer(c.ID), After: after, Outcome: audit.OutcomeOf(err)}
 	if err != nil {
 		ch.After = nil
 	}

@@ -1,14 +1,14 @@
 // Package lastuse counts what must not cost the hot paths a write: when, from
 // where and how often each credential was used, how many tokens were issued, how
-// often authentication was refused. It writes the counts in batches. A crash
-// loses the last few seconds.
+// often authentication was refused, how many tokens clients revoked. It writes
+// the last uses every two seconds, and gathers the rest for minutes into few
+// audit events. A crash loses what was not yet written.
 package lastuse
 
 import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,26 +18,37 @@ import (
 
 const (
 	flushEvery = 2 * time.Second
-	// maxGathered bounds the counters of each sort that wait for a flush. While
-	// the store is down, new ones beyond it are dropped.
-	maxGathered  = 100_000
+	// maxCounted bounds the counters of each sort that wait for a flush. While
+	// the store is down, new uses beyond it are dropped; what is audited is then
+	// counted together.
+	maxCounted   = 100_000
 	flushTimeout = 5 * time.Second
-)
-
-// Actions of gathered audit events.
-const (
-	ActionIssue      = "token.issue"
-	ActionAuthFailed = "client.authentication_refused"
 )
 
 // credential identifies a counter. owner is a client's id, or the principal key
 // of another owner.
 type credential struct{ owner, id string }
 
+// others is the counter of all credentials beyond a bound.
+var others credential
+
+// gathered is a counter. Its size matters: a map keeps it inline up to 128 bytes.
 type gathered struct {
-	count int64
-	at    time.Time
-	from  netip.Addr
+	count     int64
+	since, at time.Time
+	from      netip.Addr // the last one
+	addresses addressSet
+	jti       string // of the last token; only of revocations
+}
+
+func (g *gathered) add(other gathered) {
+	if g.count == 0 {
+		*g = other
+		return
+	}
+	g.count += other.count
+	g.at, g.from, g.jti = other.at, other.from, other.jti
+	g.addresses.merge(other.addresses)
 }
 
 // Recorder counts. Safe for concurrent use. Its Record methods do not wait for
@@ -48,10 +59,11 @@ type Recorder struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	mu      sync.Mutex
-	used    map[credential]gathered
-	issued  map[credential]gathered // a partner's id is org/token; neither has a '/'
-	refused map[credential]gathered
+	mu sync.Mutex
+	tally
+
+	flushing                 sync.Mutex
+	issues, refusals, revocs gatherer
 
 	stop chan struct{}
 	done chan struct{}
@@ -59,51 +71,77 @@ type Recorder struct {
 
 // New makes a Recorder; Start begins writing.
 func New(uses store.Uses, a *audit.Log, now func() time.Time, log *slog.Logger) *Recorder {
-	r := &Recorder{uses: uses, audit: a, now: now, log: log, stop: make(chan struct{}), done: make(chan struct{})}
-	r.take()
-	return r
+	return &Recorder{
+		uses: uses, audit: a, now: now, log: log, tally: newTally(),
+		issues: newGatherer(describeIssue), refusals: newGatherer(describeRefusal), revocs: newGatherer(describeRevocation),
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
 }
 
 // RecordUse counts a successful authentication with the secret.
 func (r *Recorder) RecordUse(clientID, secretID string, from netip.Addr) {
-	r.note(&r.used, credential{clientID, secretID}, from)
-}
-
-// RecordFailure counts a refused authentication of a client that exists.
-func (r *Recorder) RecordFailure(clientID string, from netip.Addr) {
-	r.note(&r.refused, credential{owner: clientID}, from)
-}
-
-// RecordIssue counts an issued token.
-func (r *Recorder) RecordIssue(clientID, secretID string, from netip.Addr) {
-	r.note(&r.issued, credential{clientID, secretID}, from)
+	r.noteUse(credential{clientID, secretID}, from)
 }
 
 // RecordPartnerUse counts a use of a partner's token.
 func (r *Recorder) RecordPartnerUse(partnerID, tokenID string, from netip.Addr) {
-	r.note(&r.used, credential{store.PrincipalPartner(partnerID), tokenID}, from)
+	r.noteUse(credential{store.PrincipalPartner(partnerID), tokenID}, from)
+}
+
+// RecordFailure counts a refused authentication of a client that exists.
+func (r *Recorder) RecordFailure(clientID string, from netip.Addr) {
+	r.note(&r.refused, credential{owner: clientID}, from, "")
+}
+
+// RecordIssue counts an issued token.
+func (r *Recorder) RecordIssue(clientID, secretID string, from netip.Addr) {
+	r.note(&r.issued, credential{clientID, secretID}, from, "")
 }
 
 // RecordPartnerIssue counts a token that a partner got on behalf of an org in
 // exchange for its partner token.
 func (r *Recorder) RecordPartnerIssue(partnerID, tokenID, orgID string, from netip.Addr) {
-	r.note(&r.issued, credential{store.PrincipalPartner(partnerID), orgID + "/" + tokenID}, from)
+	r.note(&r.issued, credential{store.PrincipalPartner(partnerID), orgID + "/" + tokenID}, from, "") // neither id has a '/'
 }
 
-func (r *Recorder) note(into *map[credential]gathered, key credential, from netip.Addr) {
+// RecordRevocation counts a token that the client revoked, or tried to, with the
+// outcome.
+func (r *Recorder) RecordRevocation(clientID, outcome, jti string, from netip.Addr) {
+	r.note(&r.revoked, credential{clientID, outcome}, from, jti)
+}
+
+func (r *Recorder) noteUse(key credential, from netip.Addr) {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	g, ok := (*into)[key]
-	if !ok && len(*into) >= maxGathered {
+	g, ok := r.used[key]
+	if !ok && len(r.used) >= maxCounted {
 		return
 	}
 	g.count++
 	g.at, g.from = now, from
+	r.used[key] = g
+}
+
+func (r *Recorder) note(into *map[credential]gathered, key credential, from netip.Addr, jti string) {
+	now := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g, ok := (*into)[key]
+	if !ok && len(*into) >= maxCounted {
+		key = others
+		g = (*into)[key]
+	}
+	if g.count == 0 {
+		g.since = now
+	}
+	g.count++
+	g.at, g.from, g.jti = now, from, jti
+	g.addresses.add(from)
 	(*into)[key] = g
 }
 
-// Start writes the counts every two seconds until Stop.
+// Start writes every two seconds what is due, until Stop.
 func (r *Recorder) Start() {
 	go func() {
 		defer close(r.done)
@@ -114,7 +152,7 @@ func (r *Recorder) Start() {
 			case <-tick.C:
 				r.Flush(context.Background())
 			case <-r.stop:
-				r.Flush(context.Background())
+				r.flush(context.Background(), true)
 				return
 			}
 		}
@@ -127,36 +165,41 @@ func (r *Recorder) Stop() {
 	<-r.done
 }
 
-// Flush writes the counts now.
-func (r *Recorder) Flush(ctx context.Context) {
-	used, issued, refused := r.take()
+// Flush writes the last uses, and what is due of the audit.
+func (r *Recorder) Flush(ctx context.Context) { r.flush(ctx, false) }
+
+// flush is Flush. The last one writes everything.
+func (r *Recorder) flush(ctx context.Context, last bool) {
+	t := r.take()
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	if len(used) > 0 {
-		uses := make([]store.Use, 0, len(used))
-		for k, g := range used {
+	if len(t.used) > 0 {
+		uses := make([]store.Use, 0, len(t.used))
+		for k, g := range t.used {
 			owner, _ := k.principal()
 			uses = append(uses, store.Use{Owner: owner, ID: k.id, Count: g.count, LastAt: g.at.UTC(), LastIP: address(g.from)})
 		}
 		if err := r.uses.AddUses(ctx, uses); err != nil {
 			r.log.WarnContext(ctx, "usage: not written, will be tried again", "error", err)
-			r.putBack(used)
+			r.putBack(t.used)
 		}
 	}
-	var changes []audit.Change
-	changes = appendChanges(changes, ActionIssue, audit.OutcomeDone, issued)
-	changes = appendChanges(changes, ActionAuthFailed, "invalid_client", refused)
-	if len(changes) > 0 {
-		r.audit.Write(ctx, changes...)
-	}
+	r.gather(ctx, t, last)
 }
 
-func (r *Recorder) take() (used, issued, refused map[credential]gathered) {
+// tally is what was counted since the last flush.
+type tally struct{ used, issued, refused, revoked map[credential]gathered }
+
+func newTally() tally {
+	return tally{map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}}
+}
+
+func (r *Recorder) take() tally {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	used, issued, refused = r.used, r.issued, r.refused
-	r.used, r.issued, r.refused = map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}
-	return used, issued, refused
+	t := r.tally
+	r.tally = newTally()
+	return t
 }
 
 // putBack adds uses that could not be written. A use counts twice if the store
@@ -166,7 +209,7 @@ func (r *Recorder) putBack(used map[credential]gathered) {
 	defer r.mu.Unlock()
 	for k, g := range used {
 		now, ok := r.used[k]
-		if !ok && len(r.used) >= maxGathered {
+		if !ok && len(r.used) >= maxCounted {
 			continue
 		}
 		if ok {
@@ -175,28 +218,6 @@ func (r *Recorder) putBack(used map[credential]gathered) {
 		}
 		r.used[k] = g
 	}
-}
-
-func appendChanges(changes []audit.Change, action, outcome string, m map[credential]gathered) []audit.Change {
-	for k, g := range m {
-		owner, kind := k.principal()
-		c := audit.Change{
-			Actor:  audit.Actor{Name: owner, Address: address(g.from)},
-			Action: action, Target: owner, Outcome: outcome, Count: g.count,
-		}
-		switch {
-		case kind == store.OwnerPartner:
-			_, partner := store.OwnerOf(owner)
-			org, token, _ := strings.Cut(k.id, "/")
-			c.Target, c.After = store.PrincipalGrant(store.GrantID(partner, org)), map[string]string{"partner_token_id": token}
-		case k.id != "":
-			c.Target = store.PrincipalSecret(k.owner, k.id)
-		default:
-			c.Actor.Name = "anonymous" // a refused caller did not prove that it is the client
-		}
-		changes = append(changes, c)
-	}
-	return changes
 }
 
 // principal returns the key of the owner and its kind.

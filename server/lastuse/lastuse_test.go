@@ -73,11 +73,11 @@ func TestUsesSurviveAStoreThatIsDown(t *testing.T) {
 
 func TestGatheringIsBounded(t *testing.T) {
 	r, _ := recorder(t)
-	for i := range maxGathered + 10 {
+	for i := range maxCounted + 10 {
 		r.RecordUse("billing", string(rune('a'+i%26))+time.Duration(i).String(), from)
 	}
-	if len(r.used) > maxGathered {
-		t.Errorf("%d things gathered, more than %d", len(r.used), maxGathered)
+	if len(r.used) > maxCounted {
+		t.Errorf("%d things gathered, more than %d", len(r.used), maxCounted)
 	}
 }
 

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"context"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/registry"
@@ -36,9 +34,10 @@ type Observer interface {
 	CountIntrospected(active bool, cache string)
 }
 
-// Audit records that a client revoked a token, and the outcome.
+// Audit records that a client revoked a token, or tried to, and the outcome. It
+// must not block.
 type Audit interface {
-	Revoked(ctx context.Context, by audit.Actor, t *store.Token, jti string, outcome error)
+	Revoked(clientID, jti string, from netip.Addr, outcome error)
 }
 
 // Options are what the endpoints need.

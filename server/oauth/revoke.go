@@ -6,10 +6,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/apierr"
-	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
-	"github.com/grantd/grantd/store"
 )
 
 var revokeSpec = web.Spec{Params: withClientAuth(
@@ -40,8 +38,7 @@ func (e *Endpoints) Revoke(c *gin.Context) error {
 	if t != nil {
 		ev := web.EventOf(c)
 		ev.TokenID = tokens.ID(tokens.DigestOf(token))
-		by := audit.Actor{Name: store.PrincipalClient(id.Client.ID), Address: web.AddressString(c), RequestID: ev.RequestID}
-		e.o.Audit.Revoked(c.Request.Context(), by, t, ev.TokenID, err)
+		e.o.Audit.Revoked(id.Client.ID, ev.TokenID, web.Address(c), err)
 	}
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func AdminRoutes(s *Service) []admin.Route {
 		admin.GetRoute("/partners/:id/orgs/:org", grantID, s.Grant, grantVersion),
 		admin.PutRoute("/partners/:id/orgs/:org", grantID, s.PutGrant, grantVersion),
 		admin.DeleteRoute("/partners/:id/orgs/:org", grantID, s.Withdraw),
-		admin.Route{Method: http.MethodGet, Path: "/partners/:id/tokens", Handle: h.listTokens},
+		admin.WholeListRoute("/partners/:id/tokens", "tokens", h.listTokens, func(v TokenView) string { return v.ID }),
 		admin.Route{Method: http.MethodPost, Path: "/partners/:id/tokens", Handle: h.createToken},
 		admin.Route{Method: http.MethodDelete, Path: "/partners/:id/tokens", Handle: h.revokeTokens},
 		admin.Route{Method: http.MethodDelete, Path: "/partners/:id/tokens/:tid", Handle: h.revokeToken},
@@ -41,13 +41,8 @@ func AdminRoutes(s *Service) []admin.Route {
 
 type adminHandler struct{ s *Service }
 
-func (h adminHandler) listTokens(c *gin.Context) error {
-	list, err := h.s.ListTokens(c.Request.Context(), c.Param("id"))
-	if err != nil {
-		return err
-	}
-	web.JSON(c, http.StatusOK, map[string]any{"tokens": list})
-	return nil
+func (h adminHandler) listTokens(c *gin.Context) ([]TokenView, error) {
+	return h.s.ListTokens(c.Request.Context(), c.Param("id"))
 }
 
 func (h adminHandler) createToken(c *gin.Context) error {

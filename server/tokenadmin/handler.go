@@ -113,7 +113,7 @@ func (h Handler) revoke(c *gin.Context) error {
 	if err == nil {
 		err = h.Feed.Settle(ctx)
 	}
-	h.Audit.Write(ctx, Revoked(by, &t, tokens.ID(d), err))
+	h.Audit.Write(ctx, revocation(by, &t, tokens.ID(d), err))
 	if err != nil {
 		return err
 	}
@@ -158,8 +158,8 @@ func (h Handler) voidAll(c *gin.Context) error {
 	return nil
 }
 
-// Revoked returns the audit event of a revocation that ended with err.
-func Revoked(by audit.Actor, t *store.Token, jti string, err error) audit.Change {
+// revocation returns the audit event of a revocation that ended with err.
+func revocation(by audit.Actor, t *store.Token, jti string, err error) audit.Change {
 	return audit.Change{
 		Actor: by, Action: "token.revoke", Target: "token:" + jti, Outcome: audit.OutcomeOf(err),
 		Before: map[string]any{"sub": tokens.Subject(t), "scope": t.Scopes, "exp": t.ExpiresAt},

@@ -22,15 +22,16 @@ var (
 	bucketUses       = []byte("uses")       // owner, 0, secret or partner token id → record
 	bucketTokens     = []byte("tokens")     // hour → bucket of sequence → digest, record
 	bucketFeed       = []byte("feed")       // log: sequence → milliseconds, record
-	bucketAudit      = []byte("audit")      // log: sequence → milliseconds, record
+	bucketAudit      = []byte("audit")      // log: sequence → milliseconds, record; changes by operators
 	bucketChallenges = []byte("challenges") // digest → record
 	bucketGuesses    = []byte("guesses")    // customer id → record
 
 	bucketPartnerTokens = []byte("partner_tokens") // partner token id → record
+	bucketAuditTraffic  = []byte("audit_traffic")  // as audit, with sequence numbers of both
 
 	allBuckets = [][]byte{
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
-		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants,
+		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketAuditTraffic,
 	}
 )
 
@@ -42,6 +43,9 @@ var (
 	keyStamp     = []byte("stamp")      // JSON
 	keyTokenKeys = []byte("token_keys") // JSON
 	keyPing      = []byte("ping")       // 8 bytes: when Ping last wrote
+
+	keyAuditCount        = []byte("audit_count")         // 8 bytes: events in audit
+	keyAuditTrafficCount = []byte("audit_traffic_count") // 8 bytes: events in audit_traffic
 )
 
 // appendFill is how full pages get in buckets that only grow at their end.
@@ -52,7 +56,6 @@ func meta(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketMeta) }
 func uses(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketUses) }
 func tokens(tx *bbolt.Tx) *bbolt.Bucket     { return tx.Bucket(bucketTokens) }
 func feed(tx *bbolt.Tx) *bbolt.Bucket       { return tx.Bucket(bucketFeed) }
-func audit(tx *bbolt.Tx) *bbolt.Bucket      { return tx.Bucket(bucketAudit) }
 func challenges(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket(bucketChallenges) }
 func guesses(tx *bbolt.Tx) *bbolt.Bucket    { return tx.Bucket(bucketGuesses) }
 

@@ -24,6 +24,8 @@ type Options struct {
 	// AuditRetention is how long audit events are kept; 0: forever. Old events
 	// are dropped when new ones are appended.
 	AuditRetention time.Duration
+	// AuditMaxEvents is how many events each stream of the audit keeps; 0: all.
+	AuditMaxEvents int
 	// OnCommit is called with the number of writes that shared a commit; nil: it
 	// is not called. It must not block.
 	OnCommit func(writes int)
@@ -36,6 +38,7 @@ type Store struct {
 	db             *bbolt.DB
 	now            func() time.Time
 	auditRetention time.Duration
+	auditMaxEvents int
 	onCommit       func(writes int)
 	log            *slog.Logger
 
@@ -93,6 +96,7 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 		db:             db,
 		now:            o.Now,
 		auditRetention: o.AuditRetention,
+		auditMaxEvents: o.AuditMaxEvents,
 		onCommit:       o.OnCommit,
 		log:            o.Logger,
 		queue:          make(chan *write, maxBatch),

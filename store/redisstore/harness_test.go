@@ -43,7 +43,7 @@ func patient(o redisstore.Options) redisstore.Options {
 // open opens a store with patient options. It is closed with the test.
 func open(t testing.TB, addr string, change ...func(*redisstore.Options)) *redisstore.Store {
 	t.Helper()
-	o := patient(redisstore.Options{Addresses: []string{addr}, KeyPrefix: "grantd:", AuditRetention: storetest.AuditRetention})
+	o := patient(redisstore.Options{Addresses: []string{addr}, KeyPrefix: "grantd:", AuditRetention: storetest.AuditRetention, AuditMaxEvents: storetest.AuditMaxEvents})
 	for _, f := range change {
 		f(&o)
 	}
@@ -75,7 +75,7 @@ func newHarness(o redisstore.Options, masters ...string) storetest.Harness {
 		b := &bench{t: t, options: o, clock: storetest.NewClock(), moved: time.Now()}
 		b.options.KeyPrefix = fmt.Sprintf("suite%d:", stores.Add(1))
 		b.options.Now = b.clock.Now
-		b.options.AuditRetention = storetest.AuditRetention
+		b.options.AuditRetention, b.options.AuditMaxEvents = storetest.AuditRetention, storetest.AuditMaxEvents
 		for _, addr := range masters {
 			b.masters = append(b.masters, raw(t, addr))
 		}

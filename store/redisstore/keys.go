@@ -33,7 +33,8 @@ import "github.com/grantd/grantd/store"
 //	              with the day unless there is a row
 //	feed          stream: e (entry)
 //	lineage       string: run id of the Redis whose feed was witnessed
-//	audit         stream: e (event)
+//	audit         stream: e (event); changes by operators
+//	audit_traffic stream: e (event)
 //	stamp         string: JSON
 //	keys          hash: key id → JSON
 //	l:<name>      string: a counter; expires with its window
@@ -58,6 +59,7 @@ func (k keys) guesses(customerID string) string { return k.prefix + "w:" + custo
 func (k keys) feed() string                     { return k.prefix + "feed" }
 func (k keys) lineage() string                  { return k.prefix + "lineage" }
 func (k keys) audit() string                    { return k.prefix + "audit" }
+func (k keys) auditTraffic() string             { return k.prefix + "audit_traffic" }
 func (k keys) stamp() string                    { return k.prefix + "stamp" }
 func (k keys) tokenKeys() string                { return k.prefix + "keys" }
 func (k keys) limit(name string) string         { return k.prefix + "l:" + name }

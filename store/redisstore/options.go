@@ -20,6 +20,7 @@ const (
 
 const (
 	defaultAuditRetention = 365 * 24 * time.Hour
+	defaultAuditMaxEvents = 1_000_000
 	// pingTTL is the life of the key that Ping writes.
 	pingTTL = time.Minute
 )
@@ -45,6 +46,7 @@ type Options struct {
 
 	Now            func() time.Time // nil: time.Now
 	AuditRetention time.Duration    // 0: 365 days
+	AuditMaxEvents int              // how many events each stream of the audit keeps; 0: 1,000,000
 
 	DialTimeout  time.Duration // also bounds the wait for a free connection; 0: 1 s
 	ReadTimeout  time.Duration // 0: 1 s
@@ -62,6 +64,7 @@ type Acks struct {
 
 func (o Options) withDefaults() Options {
 	o.AuditRetention = cmp.Or(o.AuditRetention, defaultAuditRetention)
+	o.AuditMaxEvents = cmp.Or(o.AuditMaxEvents, defaultAuditMaxEvents)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -31,6 +31,7 @@ type Store struct {
 	now            func() time.Time
 	feedRetention  time.Duration
 	auditRetention time.Duration
+	auditMaxEvents int
 	acks           Acks
 
 	clients       records[store.Client]
@@ -64,6 +65,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		now:            o.Now,
 		feedRetention:  store.FeedRetention,
 		auditRetention: o.AuditRetention,
+		auditMaxEvents: o.AuditMaxEvents,
 		acks:           o.Acks,
 	}
 	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}

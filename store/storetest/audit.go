@@ -25,6 +25,11 @@ func auditChecks() []check {
 		{"KeepsEventsForTheirRetention", auditKeeps},
 		{"TrimsOldEvents", auditTrims},
 		{"EventsOutliveReopening", auditReopen},
+		{"PagesOverBothStreams", auditBoth},
+		{"PagingContinuesAfterAnEventThatIsGone", auditGone},
+		{"KeepsSoManyEvents", auditBounded},
+		{"TrafficPushesOutNoChange", auditTrafficAlone},
+		{"ChangesPushOutNoTraffic", auditChangesAlone},
 	}
 }
 
@@ -161,4 +166,103 @@ func auditReopen(t *testing.T, o Opened) {
 	ok(t, s.AppendAudit(within(t), want[2]))
 	sameEvents(t, listAudit(t, s, "", 10), newestFirst(want))
 	sameEvents(t, listAudit(t, s, page[0].ID, 10), newestFirst(want[:1]))
+}
+
+// mixed returns n events, oldest first; every third is a change.
+func mixed(now time.Time, n int) []store.AuditEvent {
+	list := events(now, n)
+	for i := range list {
+		list[i].Traffic = i%3 != 0
+	}
+	return list
+}
+
+// ofStream returns the events of one stream.
+func ofStream(list []store.AuditEvent, traffic bool) []store.AuditEvent {
+	changes, others := store.SplitAudit(list)
+	if traffic {
+		return others
+	}
+	return changes
+}
+
+func auditBoth(t *testing.T, o Opened) {
+	want := mixed(o.Now(), 40)
+	ok(t, o.Store.AppendAudit(within(t), want[:10]...))
+	for i := range want[10:] {
+		ok(t, o.Store.AppendAudit(within(t), want[10+i]))
+	}
+	all := listAudit(t, o.Store, "", 100)
+	for _, traffic := range []bool{false, true} {
+		sameEvents(t, ofStream(all, traffic), newestFirst(ofStream(want, traffic)))
+	}
+	for _, limit := range []int{1, 2, 7, 40, 41} {
+		var got []store.AuditEvent
+		before := ""
+		for {
+			page := listAudit(t, o.Store, before, limit)
+			got = append(got, page...)
+			if len(page) < limit {
+				break
+			}
+			before = page[len(page)-1].ID
+		}
+		if d := cmp.Diff(all, got); d != "" {
+			t.Fatalf("pages of %d (-want +got):\n%s", limit, d)
+		}
+	}
+	for i, e := range all { // from every event, of either stream
+		if d := cmp.Diff(all[i+1:], listAudit(t, o.Store, e.ID, 100), cmpopts.EquateEmpty()); d != "" {
+			t.Fatalf("before event %d (-want +got):\n%s", i, d)
+		}
+	}
+}
+
+// appendMany appends n events to one stream.
+func appendMany(t *testing.T, o Opened, n int, traffic bool) {
+	t.Helper()
+	list := events(o.Now(), n)
+	for i := range list {
+		list[i].Traffic = traffic
+	}
+	for chunk := range slices.Chunk(list, 100) {
+		ok(t, o.Store.AppendAudit(within(t), chunk...))
+	}
+}
+
+func auditGone(t *testing.T, o Opened) {
+	change := event(o.Now(), "client:changed")
+	ok(t, o.Store.AppendAudit(within(t), change))
+	gone := event(o.Now(), "client:gone")
+	gone.Traffic = true
+	ok(t, o.Store.AppendAudit(within(t), gone))
+	page := listAudit(t, o.Store, "", 1)
+	sameEvents(t, page, []store.AuditEvent{gone})
+	appendMany(t, o, AuditMaxEvents+2*trimSlack, true)
+	sameEvents(t, listAudit(t, o.Store, page[0].ID, 10), []store.AuditEvent{change})
+}
+
+func auditBounded(t *testing.T, o Opened) {
+	for _, traffic := range []bool{false, true} {
+		const more = 2*trimSlack + 50
+		appendMany(t, o, AuditMaxEvents+more, traffic)
+		got := ofStream(listAudit(t, o.Store, "", 5*AuditMaxEvents), traffic)
+		if len(got) < AuditMaxEvents || len(got) > AuditMaxEvents+trimSlack {
+			t.Fatalf("traffic %v: %d events are kept, want about %d", traffic, len(got), AuditMaxEvents)
+		}
+		same(t, "the newest", got[0].Target, fmt.Sprintf("client:c%04d", AuditMaxEvents+more-1))
+	}
+}
+
+func auditTrafficAlone(t *testing.T, o Opened) { auditAlone(t, o, false) }
+func auditChangesAlone(t *testing.T, o Opened) { auditAlone(t, o, true) }
+
+func auditAlone(t *testing.T, o Opened, traffic bool) {
+	kept := event(o.Now(), "client:kept")
+	kept.Traffic = traffic
+	ok(t, o.Store.AppendAudit(within(t), kept))
+	appendMany(t, o, AuditMaxEvents+2*trimSlack, !traffic)
+	got := listAudit(t, o.Store, "", 5*AuditMaxEvents)
+	sameEvents(t, ofStream(got, traffic), []store.AuditEvent{kept})
+	sameEvents(t, got[len(got)-1:], []store.AuditEvent{kept})
 }

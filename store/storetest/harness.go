@@ -19,6 +19,10 @@ import (
 // AuditRetention is the retention that a harness opens its stores with.
 const AuditRetention = 30 * 24 * time.Hour
 
+// AuditMaxEvents is how many audit events of each stream a harness opens its
+// stores with.
+const AuditMaxEvents = 500
+
 // trimSlack is how many records a store may keep beyond their retention: a
 // Redis stream is trimmed by whole nodes, of 100 entries each.
 const trimSlack = 100

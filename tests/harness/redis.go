@@ -126,7 +126,7 @@ func patientRedis(t testing.TB, cfg config.Config, now func() time.Time) store.S
 	r := cfg.Store.Redis
 	critical, tokens := r.Acks()
 	s, err := redisstore.Open(t.Context(), redisstore.Options{
-		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention,
+		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention, AuditMaxEvents: cfg.Audit.MaxEvents,
 		Acks:        redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
 		DialTimeout: redisPatience, ReadTimeout: redisPatience, WriteTimeout: redisPatience,
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // revoke revokes a token.
@@ -104,9 +105,7 @@ func TestRevocation(t *testing.T) {
 		wantHeader(t, w.send(t, revoke("x", auth)), "Location", "")
 	})
 	t.Run("revoke_own/audited", func(t *testing.T) {
-		if !strings.Contains(w.audit(t), `"action":"token.revoke"`) {
-			t.Error("no event")
-		}
+		poll.AwaitTrue(t, poll.Patience, "the event", func() bool { return strings.Contains(w.audit(t), `"action":"token.revoke"`) })
 	})
 }
 

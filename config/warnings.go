@@ -1,0 +1,94 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Prefixes of trusted proxies below these lengths hold more than the widest
+// networks for private use.
+const (
+	widestIPv4 = 8 // 10.0.0.0/8
+	widestIPv6 = 7 // fc00::/7
+)
+
+// Warnings returns what the configuration allows although it is risky. Like
+// Validate, it checks only the values. A configuration without settings has no
+// warnings.
+func (c Config) Warnings() Faults {
+	var w warner
+	w.limits(c)
+	w.proxies(c.Public)
+	w.listeners(c)
+	if c.Store.Backend == "redis" {
+		w.redis(c.Store.Redis)
+	}
+	return w.Faults
+}
+
+// warner collects warnings. Each method has those of one part.
+type warner struct{ Faults }
+
+// limits warns about every limit that is on by default and is not enforced.
+func (w *warner) limits(c Config) {
+	defaults := Defaults()
+	for _, k := range allKeys() {
+		if !strings.HasPrefix(k.path, "limits.") {
+			continue
+		}
+		_, name := k.parts()
+		switch value := k.in(&c).Interface(); {
+		case name == "count" && value == 0 && k.in(&defaults).Interface() != 0:
+			w.add(k.path, "is 0, which switches the limit off; the default is %v", k.in(&defaults).Interface())
+		case name == "mode" && value == "log":
+			w.add(k.path, "is log, so the limit refuses nothing; set it to enforce when the log shows that the count is right")
+		}
+	}
+}
+
+func (w *warner) proxies(p Public) {
+	const path = "public.trusted_proxies"
+	if p.BehindTLSProxy && len(p.TrustedProxies) == 0 {
+		w.add(path, "is empty although public.behind_tls_proxy is set: all callers seem to have the address of the proxy, "+
+			"so limits and allowed addresses do not tell them apart, and requests without TLS are not noticed; "+
+			"list the addresses of the proxy, as live requires")
+	}
+	if i := slices.IndexFunc(p.TrustedPrefixes(), isWide); i >= 0 {
+		w.add(path, "%s holds addresses of others, who could then claim any address in X-Forwarded-For; "+
+			"list only the addresses of your proxies", p.TrustedPrefixes()[i])
+	}
+}
+
+func isWide(p netip.Prefix) bool {
+	if p.Addr().Is4() {
+		return p.Bits() < widestIPv4
+	}
+	return p.Bits() < widestIPv6
+}
+
+func (w *warner) listeners(c Config) {
+	if c.Admin.Listen != "" && !isLoopback(c.Admin.Listen) && !c.Admin.TLS.Enabled() {
+		w.add("admin.listen", "is open to other machines without TLS: tokens with admin:write, and new secrets, cross the network in the clear "+
+			"between the proxy and grantd; set admin.tls.cert_file and admin.tls.key_file, or listen on loopback")
+	}
+	if c.Metrics.Listen != "" && !isLoopback(c.Metrics.Listen) {
+		w.add("metrics.listen", "is open to other machines, without TLS and without a password; "+
+			"listen on loopback, or let only your Prometheus reach the port")
+	}
+}
+
+func (w *warner) redis(r Redis) {
+	i := slices.IndexFunc(r.Addresses, func(address string) bool { return !isLoopback(address) })
+	if i < 0 {
+		return
+	}
+	if !r.TLS.Enabled {
+		w.add("store.redis.tls.enabled", "is false although %s is another machine: anyone who can change the traffic can make tokens active; "+
+			"set it to true, with store.redis.tls.ca_file if the authority is your own", quote(r.Addresses[i]))
+	}
+	if r.PasswordFile == "" {
+		w.add("store.redis.password_file", "is empty although %s is another machine: any program that reaches it can read and change everything; "+
+			"give Redis a password", quote(r.Addresses[i]))
+	}
+}
