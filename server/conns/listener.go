@@ -179,7 +179,7 @@ func (l *Listener) admit(c net.Conn) *Conn {
 	return conn
 }
 
-// networkOf returns the network of the connection's peer. A proxy is one of its own,
+// networkOf returns the network of the connection's peer. A proxy is a separate one,
 // and so are all peers on a unix socket.
 func (l *Listener) networkOf(c net.Conn) *network {
 	n := &network{exempt: true}
