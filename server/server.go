@@ -132,13 +132,15 @@ func (s *Server) wire(sender senders.Sender) {
 		Partners: partnerRecords, PartnerTokens: registry.NewCache(store.PartnerTokenKind, s.store.PartnerTokens(), s.feed),
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
-	s.orgs = orgs.New(orgs.Options{Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now})
 	s.client = clients.New(clients.Options{
 		Environment: s.cfg.Environment, Store: s.store.Clients(), Uses: s.store, Feed: s.feed,
-		Audit: s.audit, Orgs: s.orgs, Catalogue: s.catalogue, Now: s.now,
+		Audit: s.audit, Orgs: s.store.Orgs(), Catalogue: s.catalogue, Now: s.now,
 	})
 	records, orgRecords := registry.NewCache(store.ClientKind, s.store.Clients(), s.feed), registry.NewCache(store.OrgKind, s.store.Orgs(), s.feed)
 	s.wireCustomers(sender, orgRecords)
+	s.orgs = orgs.New(orgs.Options{
+		Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now, Clients: s.client, Customers: s.customers,
+	})
 	s.wirePartners(partnerRecords, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
 		Name: ratelimit.IssuePerClient, Of: ratelimit.OfClients, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -102,13 +103,14 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 			return Identity{}, err
 		}
 	}
+	var cause error // for the log
 	if secret != nil && rec.Record.OrgID != "" {
-		if secret, err = a.checkOrg(ctx, rec.Record.OrgID, secret); err != nil {
+		if cause, err = a.checkOrg(ctx, rec.Record); err != nil {
 			return Identity{}, err
 		}
 	}
-	if secret == nil {
-		return Identity{}, a.refuse(ctx, rec.Record, c.ClientID, from)
+	if secret == nil || cause != nil {
+		return Identity{}, a.refuse(ctx, rec.Record, c.ClientID, from, cause)
 	}
 	id := Identity{Client: rec.Record, SecretID: secret.ID, OldSecret: isOld(rec.Record, secret), Mark: rec.Mark}
 	a.o.Recorder.RecordUse(id.Client.ID, id.SecretID, from)
@@ -120,28 +122,45 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 	return id, nil
 }
 
-// checkOrg returns the secret if the client's org exists and is active, and nil
-// otherwise. The token carries the mark of the client, which is older than the
-// org's.
-func (a *Authenticator) checkOrg(ctx context.Context, org string, secret *store.Secret) (*store.Secret, error) {
-	known, err := a.o.Orgs.Get(ctx, org)
+// Causes of a refusal in spite of a right secret. They are for the log: the
+// response is the same as for a wrong secret.
+var (
+	errOrgGone     = errors.New("the secret is right, but there is no org with the client's org_id")
+	errOrgOff      = errors.New("the secret is right, but the client's org is deactivated")
+	errOrgReplaced = errors.New("the secret is right, but the client belongs to a former org with the same id: delete the client and create another one")
+)
+
+// checkOrg returns why the client may not authenticate because of its org, or
+// nil if it may. The token carries the mark of the client, which is older than
+// the org's.
+func (a *Authenticator) checkOrg(ctx context.Context, client *store.Client) (cause, err error) {
+	found, err := a.o.Orgs.Get(ctx, client.OrgID)
+	if err == nil && unusable(found.Record, client) != nil {
+		found, err = a.o.Orgs.Reread(ctx, client.OrgID, found)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if known.Record == nil || known.Record.DeactivatedAt != nil {
-		if known, err = a.o.Orgs.Reread(ctx, org, known); err != nil {
-			return nil, err
-		}
+	return unusable(found.Record, client), nil
+}
+
+// unusable returns why the org does not let its client authenticate, or nil. It
+// must be the org that the client was made for, not a later one with its id.
+func unusable(org *store.Org, client *store.Client) error {
+	switch {
+	case org == nil:
+		return errOrgGone
+	case !org.Owns(client.OrgIncarnation, client.CreatedAt):
+		return errOrgReplaced
+	case org.DeactivatedAt != nil:
+		return errOrgOff
 	}
-	if known.Record == nil || known.Record.DeactivatedAt != nil {
-		return nil, nil
-	}
-	return secret, nil
+	return nil
 }
 
 // refuse counts the failure. It returns InvalidClient, or TooManyRequests once
-// there were too many.
-func (a *Authenticator) refuse(ctx context.Context, client *store.Client, id string, from netip.Addr) error {
+// there were too many. The cause is logged; nil: the caller was wrong.
+func (a *Authenticator) refuse(ctx context.Context, client *store.Client, id string, from netip.Addr, cause error) error {
 	if client != nil {
 		a.o.Recorder.RecordFailure(client.ID, from)
 	}
@@ -149,6 +168,9 @@ func (a *Authenticator) refuse(ctx context.Context, client *store.Client, id str
 		return a.limited(wait)
 	}
 	a.o.Observe(ResultRefused)
+	if cause != nil {
+		return errFailed.Because(cause)
+	}
 	return errFailed
 }
 
@@ -210,7 +232,7 @@ func (a *Authenticator) checkImported(ctx context.Context, rec registry.Lookup[s
 	}
 	matched := a.slow.match(client, imported, c.Secret)
 	if matched == nil {
-		return rec, nil, a.refuse(ctx, client, client.ID, from)
+		return rec, nil, a.refuse(ctx, client, client.ID, from, nil)
 	}
 	return a.recheck(ctx, client.ID, matched, c, from)
 }

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/grantd/grantd/scopes"
@@ -20,14 +21,9 @@ type Options struct {
 	Uses        store.Uses
 	Feed        *feed.Feed
 	Audit       *audit.Log
-	Orgs        Orgs
+	Orgs        store.Orgs
 	Catalogue   func() *scopes.Catalogue
 	Now         func() time.Time
-}
-
-// Orgs creates the org of a client if there is none.
-type Orgs interface {
-	Ensure(ctx context.Context, by audit.Actor, id string) error
 }
 
 // Service holds the rules of clients and secrets. Every change is audited. A
@@ -56,7 +52,7 @@ func New(o Options) *Service {
 func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Created, error) {
 	c, plain, err := s.build(spec)
 	if err == nil && c.OrgID != "" {
-		err = s.o.Orgs.Ensure(ctx, by, c.OrgID)
+		c.OrgIncarnation, err = s.findOrg(ctx, c.OrgID)
 	}
 	if err == nil {
 		err = s.Registry.Create(ctx, by, c)
@@ -70,6 +66,33 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 		return Created{}, err
 	}
 	return created, nil
+}
+
+var errNoOrg = bad("org_id", "there is no org with this id: make it first (grantd org put)")
+
+// findOrg returns the incarnation of the org with this id.
+// Errors: apierr.InvalidRequest if there is none.
+func (s *Service) findOrg(ctx context.Context, id string) (incarnation uint64, err error) {
+	o, err := s.o.Orgs.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, errNoOrg
+	}
+	return o.Incarnation, err
+}
+
+// CountOfOrg returns how many clients the org has, at most limit.
+func (s *Service) CountOfOrg(ctx context.Context, org string, limit int) (int, error) {
+	return s.Registry.CountMembers(ctx, belongsTo(org), limit)
+}
+
+// RemoveOfOrg removes clients of the org, whose tokens are void; see
+// registry.RemoveMembers.
+func (s *Service) RemoveOfOrg(ctx context.Context, by audit.Actor, org, after string) (removed int, next string, err error) {
+	return s.Registry.RemoveMembers(ctx, by, after, belongsTo(org))
+}
+
+func belongsTo(org string) func(*store.Client) bool {
+	return func(c *store.Client) bool { return c.OrgID == org }
 }
 
 // build returns the record that the spec describes, and its secret.
