@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/credential"
@@ -32,7 +34,8 @@ type Options struct {
 // Deactivate, Reactivate, VoidTokens, Delete.
 type Service struct {
 	*registry.Registry[store.Client]
-	o Options
+	o        Options
+	checking *semaphore.Weighted // of FindImported
 }
 
 // New makes a Service.
@@ -44,7 +47,7 @@ func New(o Options) *Service {
 		View:  func(c store.Client) any { return view(c) },
 		Tidy:  func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
 	}
-	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
+	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o, semaphore.NewWeighted(1)}
 }
 
 // Create makes a client with one secret. The secret cannot be read again.
@@ -57,7 +60,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 	if err == nil {
 		err = s.Registry.Create(ctx, by, c)
 	}
-	created := Created{View: view(c), ClientSecret: plain}
+	created := Created{View: viewAt(c, s.o.Now()), ClientSecret: plain}
 	if len(c.Secrets) > 0 {
 		created.SecretID = c.Secrets[0].ID
 	}
@@ -141,7 +144,7 @@ func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
-	return view(c), err
+	return viewAt(c, s.o.Now()), err
 }
 
 // narrower reports whether audiences were taken away. The tokens of a client
