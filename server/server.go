@@ -44,21 +44,22 @@ type Options struct {
 
 // Server is one grantd: New, Start, then Stop.
 type Server struct {
-	cfg    config.Config
-	log    *slog.Logger
-	lines  *logbuf.Writer
-	now    func() time.Time
-	store  store.Store
-	keys   *tokens.Keyring
-	feed   *feed.Feed
-	usage  *lastuse.Recorder
-	quota  *ratelimit.Quota
-	audit  *audit.Log
-	tokens *tokens.Service
-	client *clients.Service
-	orgs   *orgs.Service
-	oauth  *oauth.Endpoints
-	scopes atomic.Pointer[scopes.Catalogue]
+	cfg      config.Config
+	log      *slog.Logger
+	lines    *logbuf.Writer
+	now      func() time.Time
+	store    store.Store
+	keys     *tokens.Keyring
+	feed     *feed.Feed
+	usage    *lastuse.Recorder
+	networks *ratelimit.Networks
+	quota    *ratelimit.Quota
+	audit    *audit.Log
+	tokens   *tokens.Service
+	client   *clients.Service
+	orgs     *orgs.Service
+	oauth    *oauth.Endpoints
+	scopes   atomic.Pointer[scopes.Catalogue]
 
 	customers      *customers.Service
 	customerTokens customers.Handler
@@ -151,13 +152,15 @@ func (s *Server) wire(sender senders.Sender) {
 		Store: s.store, Key: s.keys.LimitKey(), Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
 		PerClientAndAddress: ratelimit.Limit(s.cfg.Limits.AuthFailuresPerClientAndAddress),
 		PerAddress:          ratelimit.Limit(s.cfg.Limits.AuthFailuresPerAddress),
+		PerClient:           ratelimit.Limit(s.cfg.Limits.AuthFailuresPerClient),
 	})
+	s.networks = ratelimit.NewNetworks(ratelimit.NetworksOptions{Store: s.store, Key: s.keys.LimitKey(), Log: s.log})
 	s.oauth = oauth.New(oauth.Options{
 		Environment: s.cfg.Environment,
 		Issuer:      func() string { return s.issuer },
 		Auth: auth.New(auth.Options{
 			Environment: s.cfg.Environment, Clients: records, Orgs: orgRecords, Recorder: s.usage, Limiter: failures,
-			Observe: s.metrics.Authenticated, Now: s.now,
+			Networks: s.networks, Observe: s.metrics.Authenticated, Now: s.now,
 		}),
 		Clients:   records,
 		Tokens:    s.tokens,
@@ -212,6 +215,8 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("feed", func(context.Context) error { s.feed.Stop(); return nil })
 	s.usage.Start()
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
+	s.networks.Start()
+	s.onStop("networks", func(context.Context) error { s.networks.Stop(); return nil })
 	for _, q := range []*ratelimit.Quota{s.quota, s.customerQuota, s.onBehalfQuota} {
 		q.Start()
 		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })

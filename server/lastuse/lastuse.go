@@ -69,7 +69,8 @@ func (r *Recorder) RecordUse(clientID, secretID string, from netip.Addr) {
 	r.note(&r.used, credential{clientID, secretID}, from)
 }
 
-// RecordFailure counts a refused authentication of a client that exists.
+// RecordFailure counts a refused authentication of a client. "" is a client that
+// does not exist: it takes as long, and is not reported.
 func (r *Recorder) RecordFailure(clientID string, from netip.Addr) {
 	r.note(&r.refused, credential{owner: clientID}, from)
 }
@@ -179,6 +180,9 @@ func (r *Recorder) putBack(used map[credential]gathered) {
 
 func appendChanges(changes []audit.Change, action, outcome string, m map[credential]gathered) []audit.Change {
 	for k, g := range m {
+		if k.owner == "" {
+			continue // of no client
+		}
 		owner, kind := k.principal()
 		c := audit.Change{
 			Actor:  audit.Actor{Name: owner, Address: address(g.from)},

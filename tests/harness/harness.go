@@ -106,6 +106,7 @@ func Start(t testing.TB, options ...Options) *Server {
 	// limits set them again.
 	cfg.Limits.AuthFailuresPerClientAndAddress.Count = 0
 	cfg.Limits.AuthFailuresPerAddress.Count = 0
+	cfg.Limits.AuthFailuresPerClient.Count = 0
 	cfg.Admin.Socket = filepath.Join(dir, "admin.sock")
 	cfg.Store.Embedded.Path = filepath.Join(dir, "data")
 	if o.Edit != nil {
