@@ -237,8 +237,8 @@ func (a *Authenticator) checkSlow(ctx context.Context, rec registry.Lookup[store
 		return rec, nil, nil
 	}
 	g.Stranger = !a.o.Networks.Known(ctx, rec.Record.ID, from)
-	if g.Stranger {
-		wait = max(wait, a.o.Limiter.CheckLocal(g))
+	if g.Stranger && wait == 0 {
+		wait = a.o.Limiter.CheckLocal(g)
 	}
 	exempt := wait > 0 && !g.Stranger && a.slow.takeExempt(rec.Record.ID, a.o.Now())
 	if wait > 0 && !exempt {

@@ -198,4 +198,6 @@ func TestCallersThatLeaveAreCounted(t *testing.T) {
 	}
 }
 
-func guess(client string, from netip.Addr) ratelimit.Guess { return ratelimit.Guess{ClientID: client, From: from} }
+func guess(client string, from netip.Addr) ratelimit.Guess {
+	return ratelimit.Guess{ClientID: client, From: from}
+}

@@ -16,7 +16,8 @@ import (
 
 const (
 	maxNetworkClients = 10_000          // clients whose networks are in memory
-	networksAge       = 2 * time.Second // for which an unknown network is not looked up again
+	unknownAge        = 2 * time.Second // for which an unknown network is not looked up again
+	knownAge          = time.Minute     // for which a known one is not: the client may be another one by then
 	learnEvery        = time.Second     // for one write of what was learned
 	maxLearned        = 10_000          // networks that wait for a write
 	learnTimeout      = 5 * time.Second
@@ -63,23 +64,29 @@ func NewNetworks(o NetworksOptions) *Networks {
 }
 
 // Known reports whether the client authenticated from the network of the address
-// before. It reads the store at most once in two seconds for each client. If
-// the store cannot be reached, an unknown network is unknown. So is an address
-// that could not be read.
+// before. It reads the store at most once in two seconds for each client. If the
+// store cannot be reached, it says what it last knew. An address that could not
+// be read is never known.
 func (n *Networks) Known(ctx context.Context, clientID string, from netip.Addr) bool {
 	digest, ok := n.digest(clientID, Network(from))
 	if !ok {
 		return false
 	}
 	known, _ := n.clients.GetIfPresent(clientID)
-	if known != nil && (known.set[digest] || time.Since(known.read) < networksAge) {
-		return known.set[digest]
+	if known != nil {
+		age := unknownAge
+		if known.set[digest] {
+			age = knownAge
+		}
+		if time.Since(known.read) < age {
+			return known.set[digest]
+		}
 	}
 	shared := context.WithoutCancel(ctx)
 	set, _, _, err := n.reading.Do(ctx, clientID, func(int) (map[string]bool, error) { return n.read(shared, clientID) })
 	if err != nil {
 		n.o.Log.WarnContext(ctx, "networks of a client: not read", "client_id", clientID, "error", err)
-		return false
+		return known != nil && known.set[digest]
 	}
 	return set[digest]
 }

@@ -64,8 +64,8 @@ func TestFailuresOfAnImportedSecret(t *testing.T) {
 }
 
 // While many addresses guess at an imported secret from the moment of the start,
-// its owner, who got in before, gets every token, also the first. It needs no
-// more than the time of its own check.
+// its owner, who got in before, gets every token, also the first. That one takes
+// as long as one slow check.
 func TestOwnerBesideStrangers(t *testing.T) {
 	for _, backend := range []string{"embedded", "redis"} {
 		t.Run(backend, func(t *testing.T) {
@@ -153,7 +153,7 @@ func restartable(t *testing.T, backend string) func(harness.Options) *harness.Se
 
 // Behind a proxy that is not trusted, all callers have its address. An owner
 // whose secret was right before is not refused because of the others, and one
-// that starts anew gets in although the limits are reached.
+// that starts again gets in although the limits are reached.
 func TestOwnerBehindAnUnnamedProxy(t *testing.T) {
 	t.Parallel()
 	start := restartable(t, "embedded")
