@@ -46,6 +46,8 @@ func comments() map[string]string {
 		"limits.auth_failures_per_client_and_address.per":   "the time that the count is for",
 		"limits.auth_failures_per_address.count":            "wrong client secrets by address, across all clients and replicas",
 		"limits.auth_failures_per_address.per":              "the time that the count is for",
+		"limits.auth_failures_per_client.count":             "wrong secrets of a client with imported secrets, from everywhere except networks that it authenticated from before",
+		"limits.auth_failures_per_client.per":               "the time that the count is for",
 		"limits.issue_per_client.count":                     "tokens issued to one client, across all replicas; 0: no limit",
 		"limits.issue_per_client.per":                       "the time that the count is for",
 		"limits.issue_per_client.mode":                      "enforce refuses tokens over the limit with 429; log issues them and logs it",

@@ -92,6 +92,7 @@ type ReplicaAcks string
 type Limits struct {
 	AuthFailuresPerClientAndAddress Limit `key:"auth_failures_per_client_and_address"`
 	AuthFailuresPerAddress          Limit `key:"auth_failures_per_address"`
+	AuthFailuresPerClient           Limit `key:"auth_failures_per_client"` // of imported secrets
 	IssuePerClient                  struct {
 		Limit `key:",squash"`
 		Mode  string `key:"mode"` // enforce or log

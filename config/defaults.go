@@ -30,6 +30,7 @@ func Defaults() Config {
 
 	c.Limits.AuthFailuresPerClientAndAddress = Limit{Count: 20, Per: time.Minute}
 	c.Limits.AuthFailuresPerAddress = Limit{Count: 300, Per: time.Minute}
+	c.Limits.AuthFailuresPerClient = Limit{Count: 100, Per: time.Hour}
 	c.Limits.IssuePerClient.Limit = Limit{Count: 0, Per: time.Minute}
 	c.Limits.IssuePerClient.Mode = "enforce"
 	c.Limits.CustomerTokensPerClient = Limit{Count: 0, Per: time.Minute}

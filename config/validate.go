@@ -84,6 +84,7 @@ func (v *validator) tokens(c Config) {
 func (v *validator) limits(l Limits) {
 	v.limit("limits.auth_failures_per_client_and_address", l.AuthFailuresPerClientAndAddress)
 	v.limit("limits.auth_failures_per_address", l.AuthFailuresPerAddress)
+	v.limit("limits.auth_failures_per_client", l.AuthFailuresPerClient)
 	v.limit("limits.issue_per_client", l.IssuePerClient.Limit)
 	v.oneOf("limits.issue_per_client.mode", l.IssuePerClient.Mode, "enforce", "log")
 	v.limit("limits.customer_tokens_per_client", l.CustomerTokensPerClient)

@@ -44,21 +44,22 @@ type Options struct {
 
 // Server is one grantd: New, Start, then Stop.
 type Server struct {
-	cfg    config.Config
-	log    *slog.Logger
-	lines  *logbuf.Writer
-	now    func() time.Time
-	store  store.Store
-	keys   *tokens.Keyring
-	feed   *feed.Feed
-	usage  *lastuse.Recorder
-	quota  *ratelimit.Quota
-	audit  *audit.Log
-	tokens *tokens.Service
-	client *clients.Service
-	orgs   *orgs.Service
-	oauth  *oauth.Endpoints
-	scopes atomic.Pointer[scopes.Catalogue]
+	cfg      config.Config
+	log      *slog.Logger
+	lines    *logbuf.Writer
+	now      func() time.Time
+	store    store.Store
+	keys     *tokens.Keyring
+	feed     *feed.Feed
+	usage    *lastuse.Recorder
+	networks *ratelimit.Networks
+	quota    *ratelimit.Quota
+	audit    *audit.Log
+	tokens   *tokens.Service
+	client   *clients.Service
+	orgs     *orgs.Service
+	oauth    *oauth.Endpoints
+	scopes   atomic.Pointer[scopes.Catalogue]
 
 	customers      *customers.Service
 	customerTokens customers.Handler
@@ -132,13 +133,15 @@ func (s *Server) wire(sender senders.Sender) {
 		Partners: partnerRecords, PartnerTokens: registry.NewCache(store.PartnerTokenKind, s.store.PartnerTokens(), s.feed),
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
-	s.orgs = orgs.New(orgs.Options{Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now})
 	s.client = clients.New(clients.Options{
 		Environment: s.cfg.Environment, Store: s.store.Clients(), Uses: s.store, Feed: s.feed,
-		Audit: s.audit, Orgs: s.orgs, Catalogue: s.catalogue, Now: s.now,
+		Audit: s.audit, Orgs: s.store.Orgs(), Catalogue: s.catalogue, Now: s.now,
 	})
 	records, orgRecords := registry.NewCache(store.ClientKind, s.store.Clients(), s.feed), registry.NewCache(store.OrgKind, s.store.Orgs(), s.feed)
 	s.wireCustomers(sender, orgRecords)
+	s.orgs = orgs.New(orgs.Options{
+		Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now, Clients: s.client, Customers: s.customers,
+	})
 	s.wirePartners(partnerRecords, orgRecords)
 	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
 		Name: ratelimit.IssuePerClient, Of: ratelimit.OfClients, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
@@ -149,13 +152,15 @@ func (s *Server) wire(sender senders.Sender) {
 		Store: s.store, Key: s.keys.LimitKey(), Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
 		PerClientAndAddress: ratelimit.Limit(s.cfg.Limits.AuthFailuresPerClientAndAddress),
 		PerAddress:          ratelimit.Limit(s.cfg.Limits.AuthFailuresPerAddress),
+		PerClient:           ratelimit.Limit(s.cfg.Limits.AuthFailuresPerClient),
 	})
+	s.networks = ratelimit.NewNetworks(ratelimit.NetworksOptions{Store: s.store, Key: s.keys.LimitKey(), Log: s.log})
 	s.oauth = oauth.New(oauth.Options{
 		Environment: s.cfg.Environment,
 		Issuer:      func() string { return s.issuer },
 		Auth: auth.New(auth.Options{
 			Environment: s.cfg.Environment, Clients: records, Orgs: orgRecords, Recorder: s.usage, Limiter: failures,
-			Observe: s.metrics.Authenticated, Now: s.now,
+			Networks: s.networks, Observe: s.metrics.Authenticated, Now: s.now,
 		}),
 		Clients:   records,
 		Tokens:    s.tokens,
@@ -210,6 +215,8 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("feed", func(context.Context) error { s.feed.Stop(); return nil })
 	s.usage.Start()
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
+	s.networks.Start()
+	s.onStop("networks", func(context.Context) error { s.networks.Stop(); return nil })
 	for _, q := range []*ratelimit.Quota{s.quota, s.customerQuota, s.onBehalfQuota} {
 		q.Start()
 		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })

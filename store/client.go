@@ -8,15 +8,17 @@ import (
 // Client is a backend service that authenticates itself. The zero value of an
 // optional field means that it was not given.
 type Client struct {
-	ID            string        `json:"id"`
-	Name          string        `json:"name,omitempty"`
-	OrgID         string        `json:"org_id,omitempty"`
-	Scopes        []string      `json:"scopes,omitempty"`         // allowed
-	DefaultScopes []string      `json:"default_scopes,omitempty"` // granted if the request names none
-	TokenTTL      time.Duration `json:"token_ttl,omitempty"`      // nanoseconds; 0: the server's token.ttl
-	AuthMethods   []string      `json:"auth_methods,omitempty"`   // pinned to these; none: all
-	SourceIPs     []string      `json:"source_ips,omitempty"`     // CIDRs it may authenticate from; none: anywhere
-	Resources     []string      `json:"resources,omitempty"`      // RFC 8707 audiences it may ask for
+	ID    string `json:"id"`
+	Name  string `json:"name,omitempty"`
+	OrgID string `json:"org_id,omitempty"`
+	// OrgIncarnation is that of the client's org; see Org.Owns.
+	OrgIncarnation uint64        `json:"org_incarnation,omitempty"`
+	Scopes         []string      `json:"scopes,omitempty"`         // allowed
+	DefaultScopes  []string      `json:"default_scopes,omitempty"` // granted if the request names none
+	TokenTTL       time.Duration `json:"token_ttl,omitempty"`      // nanoseconds; 0: the server's token.ttl
+	AuthMethods    []string      `json:"auth_methods,omitempty"`   // pinned to these; none: all
+	SourceIPs      []string      `json:"source_ips,omitempty"`     // CIDRs it may authenticate from; none: anywhere
+	Resources      []string      `json:"resources,omitempty"`      // RFC 8707 audiences it may ask for
 
 	// What it declares as a resource server that introspects tokens.
 	TokenUses []TokenUse `json:"token_uses,omitempty"` // none: only UseClient

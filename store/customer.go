@@ -15,8 +15,10 @@ const (
 
 // Customer is an end customer of an org.
 type Customer struct {
-	ID              string           `json:"id"`
-	OrgID           string           `json:"org_id"` // never changes
+	ID    string `json:"id"`
+	OrgID string `json:"org_id"` // never changes
+	// OrgIncarnation is that of the customer's org; see Org.Owns.
+	OrgIncarnation  uint64           `json:"org_incarnation,omitempty"`
 	Type            CustomerType     `json:"type"`
 	Phone           string           `json:"phone"`                      // E.164
 	AuthorizedUsers []AuthorizedUser `json:"authorized_users,omitempty"` // of a business

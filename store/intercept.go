@@ -55,7 +55,7 @@ var operations = slices.Concat(
 		"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed",
 		"PutChallenge", "TryChallenge", "DropChallenge",
 		"TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
-		"AddUses", "ListUses", "AddHits", "AppendAudit", "ListAudit",
+		"AddUses", "ListUses", "AddNetworks", "ListNetworks", "AddHits", "AppendAudit", "ListAudit",
 		"Stamp", "EnsureTokenKey", "Ping", OpClose,
 	},
 	ClientKind.operations().all(), OrgKind.operations().all(), CustomerKind.operations().all(),
@@ -156,6 +156,14 @@ func (i *Intercepted[S]) AddUses(ctx context.Context, uses []Use) error {
 
 func (i *Intercepted[S]) ListUses(ctx context.Context, owner string) (map[string]Use, error) {
 	return interceptGet(ctx, i.hook, "ListUses", func() (map[string]Use, error) { return i.Store.ListUses(ctx, owner) })
+}
+
+func (i *Intercepted[S]) AddNetworks(ctx context.Context, clientID string, networks ...string) error {
+	return interceptDo(ctx, i.hook, "AddNetworks", func() error { return i.Store.AddNetworks(ctx, clientID, networks...) })
+}
+
+func (i *Intercepted[S]) ListNetworks(ctx context.Context, clientID string) ([]string, error) {
+	return interceptGet(ctx, i.hook, "ListNetworks", func() ([]string, error) { return i.Store.ListNetworks(ctx, clientID) })
 }
 
 func (i *Intercepted[S]) AddHits(ctx context.Context, hits ...Hit) ([]Count, error) {

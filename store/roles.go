@@ -124,7 +124,17 @@ type Uses interface {
 	// ListUses returns the uses of one owner's credentials by their ids. A
 	// credential that was never used is absent.
 	ListUses(ctx context.Context, owner string) (map[string]Use, error)
+	// AddNetworks keeps that the client has authenticated from the networks,
+	// which are opaque strings without spaces, in one atomic step. It keeps the
+	// MaxNetworks that were added last, as long as the client's record. Networks
+	// of a client that is gone may be dropped.
+	AddNetworks(ctx context.Context, clientID string, networks ...string) error
+	// ListNetworks returns what AddNetworks keeps, the last one added last.
+	ListNetworks(ctx context.Context, clientID string) ([]string, error)
 }
+
+// MaxNetworks is how many networks of a client are kept.
+const MaxNetworks = 64
 
 // Limits keeps the counters of limits, for all replicas. Counters need not
 // survive a restart of the store.

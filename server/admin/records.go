@@ -18,13 +18,17 @@ type viewer[R, V any] func(ctx context.Context, record R) (V, error)
 
 // RecordRoutes returns the endpoints that every kind of record has, below path.
 func RecordRoutes[R, V any](path string, g *registry.Registry[R], show viewer[R, V]) []Route {
+	return append(StateRoutes(path, g, show), DeleteRoute(path+"/:id", ByID, g.Delete))
+}
+
+// StateRoutes returns RecordRoutes without the deletion.
+func StateRoutes[R, V any](path string, g *registry.Registry[R], show viewer[R, V]) []Route {
 	one := path + "/:id"
 	return []Route{
 		{Method: http.MethodGet, Path: one, Handle: func(c *gin.Context) error {
 			record, err := g.Get(c.Request.Context(), c.Param("id"))
 			return respond(c, g, show, record, err)
 		}},
-		DeleteRoute(one, ByID, g.Delete),
 		{Method: http.MethodPost, Path: one + "/deactivate", Handle: act(g, show, g.Deactivate)},
 		{Method: http.MethodPost, Path: one + "/reactivate", Handle: act(g, show, g.Reactivate)},
 		{Method: http.MethodPost, Path: one + "/void-tokens", Handle: act(g, show, g.VoidTokens)},

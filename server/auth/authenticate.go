@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -22,9 +24,16 @@ type Recorder interface {
 
 // Limiter slows down callers that guess; see server/ratelimit.
 type Limiter interface {
-	CheckLocal(clientID string, from netip.Addr) time.Duration
-	CheckShared(ctx context.Context, clientID string, from netip.Addr) time.Duration
-	RecordFailure(ctx context.Context, clientID string, from netip.Addr) time.Duration
+	CheckLocal(g ratelimit.Guess) time.Duration
+	CheckShared(ctx context.Context, g ratelimit.Guess) time.Duration
+	RecordFailure(ctx context.Context, g ratelimit.Guess) time.Duration
+}
+
+// Networks knows from where clients authenticated before with imported secrets;
+// see server/ratelimit. Learn must not block.
+type Networks interface {
+	Known(ctx context.Context, clientID string, from netip.Addr) bool
+	Learn(clientID string, from netip.Addr)
 }
 
 // Results of an authentication, for the metrics.
@@ -42,6 +51,7 @@ type Options struct {
 	Orgs        *registry.Cache[store.Org]
 	Recorder    Recorder
 	Limiter     Limiter
+	Networks    Networks
 	Observe     func(result string)
 	Now         func() time.Time
 }
@@ -73,45 +83,47 @@ type Identity struct {
 var errLimited = apierr.New(apierr.TooManyRequests, "too many failed attempts: wait as long as Retry-After says")
 
 // Authenticate checks the credentials of a caller at the address from. The
-// right generated secret passes whatever the limits say. Before it refuses, it
-// reads the client from the store: another replica may just have made the
-// client or the secret. Reading also makes an unknown client take as long as a
-// wrong secret.
+// right generated secret passes whatever the limits say, and so does an imported
+// secret that was right before. Before it refuses, it reads the client from the
+// store: another replica may just have made the client or the secret. An unknown
+// client takes the same steps as a wrong secret: one look into the cache, one
+// read, one count.
 //
 // Errors: apierr.InvalidClient (the same for a client that is unknown,
 // deactivated, of a deactivated org, pinned to another method or at the wrong
 // address, and for a secret that is wrong or ended), apierr.TooManyRequests,
 // store.ErrUnavailable.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from netip.Addr) (Identity, error) {
-	rec, err := a.o.Clients.Get(ctx, c.ClientID)
+	rec, err := a.o.Clients.Peek(ctx, c.ClientID)
 	if err != nil {
 		return Identity{}, err
 	}
 	secret := a.checkFast(rec.Record, c, from)
 	if secret == nil {
-		if wait := a.o.Limiter.CheckLocal(c.ClientID, from); wait > 0 {
-			return Identity{}, a.limited(wait)
-		}
-		if rec, err = a.o.Clients.Reread(ctx, c.ClientID, rec); err != nil {
+		if rec, err = a.o.Clients.Read(ctx, c.ClientID); err != nil {
 			return Identity{}, err
 		}
 		secret = a.checkFast(rec.Record, c, from)
 	}
-	if secret == nil && rec.Record != nil {
-		if rec, secret, err = a.checkImported(ctx, rec, c, from); err != nil {
-			return Identity{}, err
-		}
-	}
-	if secret != nil && rec.Record.OrgID != "" {
-		if secret, err = a.checkOrg(ctx, rec.Record.OrgID, secret); err != nil {
-			return Identity{}, err
-		}
-	}
 	if secret == nil {
-		return Identity{}, a.refuse(ctx, rec.Record, c.ClientID, from)
+		if rec, secret, err = a.checkSlow(ctx, rec, c, from); err != nil {
+			return Identity{}, err
+		}
+	}
+	var cause error // for the log
+	if secret != nil && rec.Record.OrgID != "" {
+		if cause, err = a.checkOrg(ctx, rec.Record); err != nil {
+			return Identity{}, err
+		}
+	}
+	if secret == nil || cause != nil {
+		return Identity{}, a.refuse(ctx, rec.Record, ratelimit.Guess{ClientID: c.ClientID, From: from}, cause)
 	}
 	id := Identity{Client: rec.Record, SecretID: secret.ID, OldSecret: isOld(rec.Record, secret), Mark: rec.Mark}
 	a.o.Recorder.RecordUse(id.Client.ID, id.SecretID, from)
+	if credential.IsImported(secret.Hash) {
+		a.o.Networks.Learn(id.Client.ID, from)
+	}
 	if id.OldSecret {
 		a.o.Observe(ResultOldSecret)
 	} else {
@@ -120,35 +132,57 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 	return id, nil
 }
 
-// checkOrg returns the secret if the client's org exists and is active, and nil
-// otherwise. The token carries the mark of the client, which is older than the
-// org's.
-func (a *Authenticator) checkOrg(ctx context.Context, org string, secret *store.Secret) (*store.Secret, error) {
-	known, err := a.o.Orgs.Get(ctx, org)
+// Causes of a refusal in spite of a right secret. They are for the log: the
+// response is the same as for a wrong secret.
+var (
+	errOrgGone     = errors.New("the secret is right, but there is no org with the client's org_id")
+	errOrgOff      = errors.New("the secret is right, but the client's org is deactivated")
+	errOrgReplaced = errors.New("the secret is right, but the client belongs to a former org with the same id: delete the client and create another one")
+)
+
+// checkOrg returns why the client may not authenticate because of its org, or
+// nil if it may. The token carries the mark of the client, which is older than
+// the org's.
+func (a *Authenticator) checkOrg(ctx context.Context, client *store.Client) (cause, err error) {
+	found, err := a.o.Orgs.Get(ctx, client.OrgID)
+	if err == nil && unusable(found.Record, client) != nil {
+		found, err = a.o.Orgs.Reread(ctx, client.OrgID, found)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if known.Record == nil || known.Record.DeactivatedAt != nil {
-		if known, err = a.o.Orgs.Reread(ctx, org, known); err != nil {
-			return nil, err
-		}
+	return unusable(found.Record, client), nil
+}
+
+// unusable returns why the org does not let its client authenticate, or nil. It
+// must be the org that the client was made for, not a later one with its id.
+func unusable(org *store.Org, client *store.Client) error {
+	switch {
+	case org == nil:
+		return errOrgGone
+	case !org.Owns(client.OrgIncarnation, client.CreatedAt):
+		return errOrgReplaced
+	case org.DeactivatedAt != nil:
+		return errOrgOff
 	}
-	if known.Record == nil || known.Record.DeactivatedAt != nil {
-		return nil, nil
-	}
-	return secret, nil
+	return nil
 }
 
 // refuse counts the failure. It returns InvalidClient, or TooManyRequests once
-// there were too many.
-func (a *Authenticator) refuse(ctx context.Context, client *store.Client, id string, from netip.Addr) error {
+// there were too many. The cause is logged; nil: the caller was wrong.
+func (a *Authenticator) refuse(ctx context.Context, client *store.Client, g ratelimit.Guess, cause error) error {
+	known := "" // the recorder takes as long for nobody
 	if client != nil {
-		a.o.Recorder.RecordFailure(client.ID, from)
+		known = client.ID
 	}
-	if wait := a.o.Limiter.RecordFailure(ctx, id, from); wait > 0 {
+	a.o.Recorder.RecordFailure(known, g.From)
+	if wait := a.o.Limiter.RecordFailure(ctx, g); wait > 0 {
 		return a.limited(wait)
 	}
 	a.o.Observe(ResultRefused)
+	if cause != nil {
+		return errFailed.Because(cause)
+	}
 	return errFailed
 }
 
@@ -186,33 +220,63 @@ func (a *Authenticator) checkFast(client *store.Client, c Credentials, from neti
 	return a.slow.findRemembered(client, liveImported(client, a.o.Now()), c.Secret)
 }
 
-// checkImported returns the live imported secret that was presented, and the
-// record in which it was valid; the secret is nil if the client has none that
-// it may use. It checks the limits when it is this attempt's turn, and counts a
-// failure before the next attempt has its turn, so a burst gets no more hashes
-// than the limit.
-func (a *Authenticator) checkImported(ctx context.Context, rec registry.Lookup[store.Client], c Credentials, from netip.Addr) (registry.Lookup[store.Client], *store.Secret, error) {
-	client := rec.Record
-	imported := liveImported(client, a.o.Now())
-	if len(imported) == 0 || !admitted(client, c.Method, from) {
+// checkSlow returns the live imported secret that was presented, and the record
+// in which it was valid; the secret is nil if the client has none that it may
+// use. A caller over a limit is refused before that.
+func (a *Authenticator) checkSlow(ctx context.Context, rec registry.Lookup[store.Client], c Credentials, from netip.Addr) (registry.Lookup[store.Client], *store.Secret, error) {
+	g := ratelimit.Guess{ClientID: c.ClientID, From: from}
+	wait := a.o.Limiter.CheckLocal(g)
+	var imported []*store.Secret
+	if rec.Record != nil && admitted(rec.Record, c.Method, from) {
+		imported = liveImported(rec.Record, a.o.Now())
+	}
+	if len(imported) == 0 {
+		if wait > 0 {
+			return rec, nil, a.limited(wait)
+		}
 		return rec, nil, nil
 	}
-	release, err := a.slow.enter(ctx, client.ID, from)
+	g.Stranger = !a.o.Networks.Known(ctx, rec.Record.ID, from)
+	if g.Stranger && wait == 0 {
+		wait = a.o.Limiter.CheckLocal(g)
+	}
+	exempt := wait > 0 && !g.Stranger && a.slow.takeExempt(rec.Record.ID, a.o.Now())
+	if wait > 0 && !exempt {
+		return rec, nil, a.limited(wait)
+	}
+	return a.checkImported(ctx, rec, imported, c, g, exempt)
+}
+
+// checkImported is checkSlow for a caller that is not over a limit, or exempt
+// from it. It checks the limits again when it is this attempt's turn, and counts
+// a failure before the next attempt has its turn, so a burst gets no more hashes
+// than the limit.
+func (a *Authenticator) checkImported(
+	ctx context.Context, rec registry.Lookup[store.Client], imported []*store.Secret, c Credentials, g ratelimit.Guess, exempt bool,
+) (registry.Lookup[store.Client], *store.Secret, error) {
+	client := rec.Record
+	release, err := a.slow.enter(ctx, client.ID, g)
+	if errors.Is(err, errLimited) {
+		return rec, nil, a.limited(time.Second)
+	}
 	if err != nil {
 		return rec, nil, err
 	}
 	defer release()
 	if secret := a.slow.findRemembered(client, imported, c.Secret); secret != nil {
-		return a.recheck(ctx, client.ID, secret, c, from) // the attempt before this one was right
+		return a.recheck(ctx, client.ID, secret, c, g.From) // the attempt before this one was right
 	}
-	if wait := a.o.Limiter.CheckShared(ctx, client.ID, from); wait > 0 {
-		return rec, nil, a.limited(wait)
+	if !exempt {
+		wait := a.o.Limiter.CheckShared(ctx, g)
+		if wait > 0 && (g.Stranger || !a.slow.takeExempt(client.ID, a.o.Now())) {
+			return rec, nil, a.limited(wait)
+		}
 	}
 	matched := a.slow.match(client, imported, c.Secret)
 	if matched == nil {
-		return rec, nil, a.refuse(ctx, client, client.ID, from)
+		return rec, nil, a.refuse(ctx, client, g, nil)
 	}
-	return a.recheck(ctx, client.ID, matched, c, from)
+	return a.recheck(ctx, client.ID, matched, c, g.From)
 }
 
 // recheck reads the client again after a slow check. While the attempt waited,

@@ -7,8 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"net/netip"
-	"strconv"
+	"runtime"
 	"sync"
 	"time"
 
@@ -17,29 +16,57 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/server/credential"
+	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/store"
 )
 
 const (
-	// slowAtOnce is how many slow checks run at the same time for all clients
-	// together. One client has at most one.
-	slowAtOnce    = 2
-	slowWait      = 5 * time.Second // for a turn
-	slowWaiters   = 32              // from one address for one client
+	// knownAtOnce is how many slow checks run at the same time for callers in
+	// networks from which their client authenticated before, of all clients
+	// together. strangersAtOnce is the most for all others.
+	knownAtOnce     = 2
+	strangersAtOnce = 2
+
+	slowWait = 5 * time.Second // for a turn
+	// knownWaiters may wait in one known network for one client, and
+	// strangerWaiters for one client everywhere else.
+	knownWaiters    = 32
+	strangerWaiters = 4
+	// exemptEvery: so often, a caller in a known network of a client gets a
+	// check although failures from that network are over a limit. Without it,
+	// the client could not get in after a restart while somebody guesses behind
+	// the same proxy.
+	exemptEvery   = 3 * time.Second
 	maxRemembered = 10_000
 )
 
-// slowHashes checks secrets against imported hashes: one at a time for each
-// client, and few at the same time for all. It remembers a right secret as an
-// HMAC under a key that only this process has, tied to the hash it matched.
+// slowHashes checks secrets against imported hashes. Callers in networks that a
+// client got in from before and all others have separate turns: one at a time
+// for each client, and few at the same time for all. It remembers a right secret
+// as an HMAC under a key that only this process has, tied to the hash it
+// matched. The store keeps no such HMAC: with its key beside it, that would help
+// a thief of the store to guess the secret without the slow hash.
 type slowHashes struct {
-	key      []byte
-	slots    *semaphore.Weighted
-	clients  sync.Map // client id → *semaphore.Weighted; only clients with imported secrets
-	remember *otter.Cache[string, [sha256.Size]byte]
+	key              []byte
+	known, strangers *semaphore.Weighted
+	turns            sync.Map // turn → *semaphore.Weighted; only clients with imported secrets
+	remember         *otter.Cache[string, [sha256.Size]byte]
+	exempted         *otter.Cache[string, time.Time] // client id → when its last exemption was
 
 	mu      sync.Mutex
-	waiting map[string]int // by client and address
+	waiting map[queue]int
+}
+
+// turn is what one slow check at a time has.
+type turn struct {
+	client   string
+	stranger bool
+}
+
+// queue is where callers wait for a turn; strangers from everywhere are in one.
+type queue struct {
+	turn
+	network string
 }
 
 func newSlowHashes() *slowHashes {
@@ -48,10 +75,14 @@ func newSlowHashes() *slowHashes {
 		panic(err) // crypto/rand does not fail on supported systems
 	}
 	return &slowHashes{
-		key:      key,
-		slots:    semaphore.NewWeighted(slowAtOnce),
-		waiting:  map[string]int{},
-		remember: otter.Must(&otter.Options[string, [sha256.Size]byte]{MaximumSize: maxRemembered}),
+		key:   key,
+		known: semaphore.NewWeighted(knownAtOnce),
+		// One processor is left for known networks and for all that needs no
+		// slow hash.
+		strangers: semaphore.NewWeighted(int64(min(max(runtime.GOMAXPROCS(0)-1, 1), strangersAtOnce))),
+		waiting:   map[queue]int{},
+		remember:  otter.Must(&otter.Options[string, [sha256.Size]byte]{MaximumSize: maxRemembered}),
+		exempted:  otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxRemembered}),
 	}
 }
 
@@ -90,43 +121,59 @@ func (s *slowHashes) match(c *store.Client, imported []*store.Secret, presented 
 	return nil
 }
 
-// enter waits for the client's turn and a slot. Only slowWaiters from one address
-// may wait for one client, so that guesses do not keep the client itself out.
-// Errors: apierr.TooManyRequests, store.ErrUnavailable.
-func (s *slowHashes) enter(ctx context.Context, clientID string, from netip.Addr) (release func(), err error) {
-	leave, ok := s.joinQueue(clientID + "|" + from.String())
+// takeExempt reports whether the caller may try in spite of a limit, and takes
+// the exemption.
+func (s *slowHashes) takeExempt(clientID string, now time.Time) (taken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, ok := s.exempted.GetIfPresent(clientID); ok && now.Sub(last) < exemptEvery && !now.Before(last) {
+		return false
+	}
+	s.exempted.Set(clientID, now)
+	return true
+}
+
+// enter waits for a turn and a slot. Few may wait for one client, so that guesses
+// do not keep others out.
+// Errors: errLimited, store.ErrUnavailable.
+func (s *slowHashes) enter(ctx context.Context, clientID string, g ratelimit.Guess) (release func(), err error) {
+	mine := turn{clientID, g.Stranger}
+	q, room, slots := queue{turn: mine}, strangerWaiters, s.strangers
+	if !g.Stranger {
+		q.network, room, slots = ratelimit.Network(g.From), knownWaiters, s.known
+	}
+	leave, ok := s.joinQueue(q, room)
 	if !ok {
-		return nil, errLimited.After(time.Second)
+		return nil, errLimited
 	}
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, slowWait)
 	defer cancel()
-	turn, _ := s.clients.LoadOrStore(clientID, semaphore.NewWeighted(1))
-	mine := turn.(*semaphore.Weighted)
-	if err := mine.Acquire(ctx, 1); err != nil {
+	found, _ := s.turns.LoadOrStore(mine, semaphore.NewWeighted(1))
+	one := found.(*semaphore.Weighted)
+	if err := one.Acquire(ctx, 1); err != nil {
 		return nil, fmt.Errorf("waiting for a secret check: %w: %w", err, store.ErrUnavailable)
 	}
-	if err := s.slots.Acquire(ctx, 1); err != nil {
-		mine.Release(1)
+	if err := slots.Acquire(ctx, 1); err != nil {
+		one.Release(1)
 		return nil, fmt.Errorf("waiting for a secret check: %w: %w", err, store.ErrUnavailable)
 	}
-	return func() { s.slots.Release(1); mine.Release(1) }, nil
+	return func() { slots.Release(1); one.Release(1) }, nil
 }
 
-// joinQueue counts one more caller that waits for the key. ok is false if too
-// many are waiting already.
-func (s *slowHashes) joinQueue(key string) (leave func(), ok bool) {
+// joinQueue counts one more caller that waits. ok is false if there is no room.
+func (s *slowHashes) joinQueue(q queue, room int) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting[key] >= slowWaiters {
+	if s.waiting[q] >= room {
 		return nil, false
 	}
-	s.waiting[key]++
+	s.waiting[q]++
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.waiting[key]--; s.waiting[key] == 0 {
-			delete(s.waiting, key)
+		if s.waiting[q]--; s.waiting[q] == 0 {
+			delete(s.waiting, q)
 		}
 	}, true
 }
@@ -139,7 +186,7 @@ func (s *slowHashes) remembered(c *store.Client, secret *store.Secret, presented
 
 func (s *slowHashes) mac(c *store.Client, secret *store.Secret, presented string) (sum [sha256.Size]byte) {
 	m := hmac.New(sha256.New, s.key)
-	for _, part := range []string{c.ID, strconv.FormatUint(c.Version, 10), secret.Hash, presented} {
+	for _, part := range []string{c.ID, secret.Hash, presented} {
 		fmt.Fprintf(m, "%d:%s", len(part), part)
 	}
 	m.Sum(sum[:0])

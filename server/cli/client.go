@@ -65,5 +65,6 @@ func pairsOf(v clients.View) []pair {
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 		{"deactivated_at", stamp(v.DeactivatedAt)},
+		{"weak_secret", yesNo(v.Weak)},
 	}
 }

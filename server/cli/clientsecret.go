@@ -78,10 +78,10 @@ func (a *app) secretGrid(l secretList) {
 			ip = *v.LastUsedIP
 		}
 		rows = append(rows, []string{
-			text(v.ID), stamp(&v.CreatedAt), stamp(v.ExpiresAt), stamp(v.LastUsedAt), text(ip), number(v.UseCount),
+			text(v.ID), stamp(&v.CreatedAt), stamp(v.ExpiresAt), stamp(v.LastUsedAt), text(ip), number(v.UseCount), yesNo(v.Weak),
 		})
 	}
-	a.grid([]string{"SECRET_ID", "CREATED_AT", "EXPIRES_AT", "LAST_USED_AT", "LAST_USED_IP", "USE_COUNT"}, rows)
+	a.grid([]string{"SECRET_ID", "CREATED_AT", "EXPIRES_AT", "LAST_USED_AT", "LAST_USED_IP", "USE_COUNT", "WEAK"}, rows)
 }
 
 func (a *app) revokeSecretCommand() *cobra.Command {

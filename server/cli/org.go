@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +25,7 @@ these customers. Customers and clients cannot move to another org.`,
 	kind := orgResource()
 	c.AddCommand(
 		a.orgPutCommand(), kind.list(a, "List all orgs", nil), kind.show(a, "Show an org"),
-		kind.delete(a, "Delete an org and end all its tokens"),
+		a.orgDeleteCommand(),
 		a.orgPartnersCommand(),
 		kind.action(a, "deactivate", "Disable an org and end all its tokens for good", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated org again", "is active again; its old tokens remain void"),
@@ -74,4 +78,79 @@ func (a *app) orgPutCommand() *cobra.Command {
 		return show(a, response, func(v orgs.View) { a.pairs(orgPairs(v)) })
 	}
 	return c
+}
+
+func (a *app) orgDeleteCommand() *cobra.Command {
+	var members bool
+	c := &cobra.Command{
+		Use:   "delete ID",
+		Short: "Delete an org and end all its tokens",
+		Long: `Deletes the org ID and ends all its tokens. An org that has clients or customers
+is not deleted, unless --with-clients-and-customers says to delete these too. If
+the command is interrupted, run it again.`,
+		Args: operands("ID"),
+	}
+	c.Flags().BoolVar(&members, "with-clients-and-customers", false, "also delete the clients and customers of the org")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		server, err := a.connect(c)
+		if err != nil {
+			return err
+		}
+		if members {
+			return a.deleteOrgWithMembers(c.Context(), server, args[0])
+		}
+		if _, err := server.do(c.Context(), call{method: http.MethodDelete, path: path(pathOrgs, args[0])}); err != nil {
+			return err
+		}
+		return a.printDone("deleted", args[0], "org %s is deleted", text(args[0]))
+	}
+	return c
+}
+
+// progressEvery is how often a long command says how far it is.
+const progressEvery = 5 * time.Second
+
+// deletedOrg is what is printed as JSON about an org that is deleted.
+type deletedOrg struct {
+	Deleted   string `json:"deleted"`
+	Clients   int    `json:"clients"`
+	Customers int    `json:"customers"`
+}
+
+// deleteOrgWithMembers calls the API until the org and all that it has are
+// deleted.
+func (a *app) deleteOrgWithMembers(ctx context.Context, server *api, id string) error {
+	sum, shown := deletedOrg{Deleted: id}, time.Now()
+	for cursor := ""; ; {
+		query := url.Values{"with_clients_and_customers": {"true"}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		response, err := server.do(ctx, call{method: http.MethodDelete, path: path(pathOrgs, id), query: query})
+		if err != nil {
+			return err
+		}
+		d, err := decode[orgs.Deletion](response)
+		if err != nil {
+			return err
+		}
+		sum.Clients += d.Clients
+		sum.Customers += d.Customers
+		if d.Deleted {
+			break
+		}
+		if d.NextCursor == "" || d.NextCursor == cursor {
+			return errors.New("the server makes no progress: it returned the same cursor twice")
+		}
+		cursor = d.NextCursor
+		if time.Since(shown) >= progressEvery {
+			shown = time.Now()
+			a.say("%d clients and %d customers are deleted so far", sum.Clients, sum.Customers)
+		}
+	}
+	if a.output == outputJSON {
+		return a.printJSON(sum)
+	}
+	a.println("org %s is deleted with %d clients and %d customers", text(id), sum.Clients, sum.Customers)
+	return nil
 }

@@ -38,6 +38,8 @@ func customerAnswers() map[string]reply {
 func orgAnswers() map[string]reply {
 	replies := recordReplies("orgs", "h5D8B5gyHtk=", orgJSON, orgJSON)
 	replies["GET /orgs?limit=500"] = reply{200, `{"orgs":[` + orgJSON + `,{"org_id":"b","name":"B","active":true,"created_at":"2026-01-02T03:04:05Z"}]}`}
+	replies["DELETE /orgs/h5D8B5gyHtk=?with_clients_and_customers=true"] = reply{200, `{"deleted":false,"clients":3,"customers":500,"next_cursor":"Yg"}`}
+	replies["DELETE /orgs/h5D8B5gyHtk=?cursor=Yg&with_clients_and_customers=true"] = reply{200, `{"deleted":true,"clients":0,"customers":200}`}
 	return replies
 }
 
@@ -56,6 +58,8 @@ func TestOrgAndCustomerRequests(t *testing.T) {
 		{"org|show|h5D8B5gyHtk=", []string{`GET /orgs/h5D8B5gyHtk=`}},
 		{"org|list", []string{`GET /orgs?limit=500`}},
 		{"org|delete|h5D8B5gyHtk=", []string{`DELETE /orgs/h5D8B5gyHtk=`}},
+		{"org|delete|h5D8B5gyHtk=|--with-clients-and-customers", []string{
+			`DELETE /orgs/h5D8B5gyHtk=?with_clients_and_customers=true`, `DELETE /orgs/h5D8B5gyHtk=?cursor=Yg&with_clients_and_customers=true`}},
 		{"org|deactivate|h5D8B5gyHtk=", []string{`POST /orgs/h5D8B5gyHtk=/deactivate`}},
 		{"org|reactivate|h5D8B5gyHtk=", []string{`POST /orgs/h5D8B5gyHtk=/reactivate`}},
 		{"org|void-tokens|h5D8B5gyHtk=", []string{`POST /orgs/h5D8B5gyHtk=/void-tokens`}},
@@ -110,6 +114,8 @@ func TestOrgAndCustomerOutput(t *testing.T) {
 		{args: "org reactivate h5D8B5gyHtk=", out: "org h5D8B5gyHtk= is active again; its old tokens remain void\n"},
 		{args: "org void-tokens h5D8B5gyHtk=", out: "org h5D8B5gyHtk= has no valid tokens anymore\n"},
 		{args: "org delete h5D8B5gyHtk=", out: "org h5D8B5gyHtk= is deleted\n"},
+		{args: "org delete h5D8B5gyHtk= --with-clients-and-customers", out: "org h5D8B5gyHtk= is deleted with 3 clients and 700 customers\n"},
+		{args: "org delete h5D8B5gyHtk= --with-clients-and-customers --output json", out: "{\n  \"deleted\": \"h5D8B5gyHtk=\",\n  \"clients\": 3,\n  \"customers\": 700\n}\n"},
 		{args: "org delete h5D8B5gyHtk= --output json", out: "{\n  \"deleted\": \"h5D8B5gyHtk=\"\n}\n"},
 
 		{args: put, golden: "customer-put.txt"},

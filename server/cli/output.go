@@ -153,3 +153,11 @@ func hidden(r rune) bool { return !unicode.IsPrint(r) }
 
 // number returns a cell with a count.
 func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+// yesNo returns a cell that says whether something is so.
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}

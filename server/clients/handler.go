@@ -15,7 +15,7 @@ import (
 // Routes returns the admin endpoints of clients and secrets.
 func Routes(s *Service) []admin.Route {
 	h := handler{s}
-	show := func(_ context.Context, c store.Client) (View, error) { return view(c), nil }
+	show := func(_ context.Context, c store.Client) (View, error) { return viewAt(c, s.o.Now()), nil }
 	return append(admin.RecordRoutes("/clients", s.Registry, show),
 		admin.ListRoute("/clients", "clients", admin.AllRecords(s.Registry, show), func(v View) string { return v.ClientID }),
 		admin.Route{Method: http.MethodPost, Path: "/clients", Handle: h.create},

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -45,7 +46,8 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 			continue
 		}
 		views = append(views, SecretView{
-			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, View: lastuse.ViewOf(uses, secret.ID),
+			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, Weak: credential.IsWeak(secret.Hash),
+			View: lastuse.ViewOf(uses, secret.ID),
 		})
 	}
 	return views, nil
@@ -176,4 +178,24 @@ func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secre
 			return "", "", errNoSecret
 		}
 	}
+}
+
+// FindImported returns the ids of the client's imported secrets, live or ended,
+// that plain matches. Each takes a slow check. One call at a time checks.
+// Errors: apierr.NotFound, store.ErrUnavailable.
+func (s *Service) FindImported(ctx context.Context, id, plain string) (secretIDs []string, err error) {
+	c, err := s.Registry.Get(ctx, id)
+	if err != nil || len(plain) > credential.MaxLength {
+		return nil, err
+	}
+	if err := s.checking.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("waiting for a secret check: %w: %w", err, store.ErrUnavailable)
+	}
+	defer s.checking.Release(1)
+	for _, secret := range c.Secrets {
+		if credential.IsImported(secret.Hash) && ctx.Err() == nil && credential.MatchesImported(secret.Hash, plain) {
+			secretIDs = append(secretIDs, secret.ID)
+		}
+	}
+	return secretIDs, ctx.Err()
 }

@@ -2,7 +2,10 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/audit"
@@ -20,14 +23,9 @@ type Options struct {
 	Uses        store.Uses
 	Feed        *feed.Feed
 	Audit       *audit.Log
-	Orgs        Orgs
+	Orgs        store.Orgs
 	Catalogue   func() *scopes.Catalogue
 	Now         func() time.Time
-}
-
-// Orgs creates the org of a client if there is none.
-type Orgs interface {
-	Ensure(ctx context.Context, by audit.Actor, id string) error
 }
 
 // Service holds the rules of clients and secrets. Every change is audited. A
@@ -36,7 +34,8 @@ type Orgs interface {
 // Deactivate, Reactivate, VoidTokens, Delete.
 type Service struct {
 	*registry.Registry[store.Client]
-	o Options
+	o        Options
+	checking *semaphore.Weighted // of FindImported
 }
 
 // New makes a Service.
@@ -48,7 +47,7 @@ func New(o Options) *Service {
 		View:  func(c store.Client) any { return view(c) },
 		Tidy:  func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
 	}
-	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
+	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o, semaphore.NewWeighted(1)}
 }
 
 // Create makes a client with one secret. The secret cannot be read again.
@@ -56,12 +55,12 @@ func New(o Options) *Service {
 func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Created, error) {
 	c, plain, err := s.build(spec)
 	if err == nil && c.OrgID != "" {
-		err = s.o.Orgs.Ensure(ctx, by, c.OrgID)
+		c.OrgIncarnation, err = s.findOrg(ctx, c.OrgID)
 	}
 	if err == nil {
 		err = s.Registry.Create(ctx, by, c)
 	}
-	created := Created{View: view(c), ClientSecret: plain}
+	created := Created{View: viewAt(c, s.o.Now()), ClientSecret: plain}
 	if len(c.Secrets) > 0 {
 		created.SecretID = c.Secrets[0].ID
 	}
@@ -70,6 +69,33 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 		return Created{}, err
 	}
 	return created, nil
+}
+
+var errNoOrg = bad("org_id", "there is no org with this id: make it first (grantd org put)")
+
+// findOrg returns the incarnation of the org with this id.
+// Errors: apierr.InvalidRequest if there is none.
+func (s *Service) findOrg(ctx context.Context, id string) (incarnation uint64, err error) {
+	o, err := s.o.Orgs.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, errNoOrg
+	}
+	return o.Incarnation, err
+}
+
+// CountOfOrg returns how many clients the org has, at most limit.
+func (s *Service) CountOfOrg(ctx context.Context, org string, limit int) (int, error) {
+	return s.Registry.CountMembers(ctx, belongsTo(org), limit)
+}
+
+// RemoveOfOrg removes clients of the org, whose tokens are void; see
+// registry.RemoveMembers.
+func (s *Service) RemoveOfOrg(ctx context.Context, by audit.Actor, org, after string) (removed int, next string, err error) {
+	return s.Registry.RemoveMembers(ctx, by, after, belongsTo(org))
+}
+
+func belongsTo(org string) func(*store.Client) bool {
+	return func(c *store.Client) bool { return c.OrgID == org }
 }
 
 // build returns the record that the spec describes, and its secret.
@@ -118,7 +144,7 @@ func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version
 		},
 		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
-	return view(c), err
+	return viewAt(c, s.o.Now()), err
 }
 
 // narrower reports whether audiences were taken away. The tokens of a client

@@ -1,10 +1,8 @@
 package clients
 
 import (
-	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,14 +24,7 @@ var by = audit.Actor{Name: "uid:0"}
 type world struct {
 	*storetest.Faulty
 	*Service
-	feed   *feed.Feed
-	orgs   []string // that Ensure was called with
-	noOrgs error
-}
-
-func (w *world) Ensure(_ context.Context, _ audit.Actor, id string) error {
-	w.orgs = append(w.orgs, id)
-	return w.noOrgs
+	feed *feed.Feed
 }
 
 // inWorld runs the test in a bubble of synctest: time is the bubble's.
@@ -57,7 +48,7 @@ func inWorld(t *testing.T, run func(t *testing.T, w *world)) {
 			t.Fatal(err)
 		}
 		w.Service = New(Options{
-			Environment: "sandbox", Store: w.Faulty.Clients(), Uses: w.Faulty, Feed: w.feed, Orgs: w,
+			Environment: "sandbox", Store: w.Faulty.Clients(), Uses: w.Faulty, Feed: w.feed, Orgs: w.Faulty.Orgs(),
 			Audit:     &audit.Log{Store: w.Faulty, Now: time.Now, Log: log},
 			Catalogue: func() *scopes.Catalogue { return catalogue }, Now: time.Now,
 		})
@@ -118,18 +109,19 @@ func TestCreate(t *testing.T) {
 		}
 		_, err := w.Create(t.Context(), by, NewSpec{ClientID: "billing"})
 		refused(t, "a taken id", err, apierr.Conflict, "")
-		if len(w.orgs) != 0 {
-			t.Errorf("orgs %q of clients without one", w.orgs)
+		if err := w.Orgs().Create(t.Context(), store.Org{ID: "acme", Incarnation: 7}); err != nil {
+			t.Fatal(err)
 		}
 		generated, err := w.Create(t.Context(), by, NewSpec{OrgID: "acme"})
 		refused(t, "without an id, of an org", err, "", "")
-		if generated.ClientID == "" || !slices.Equal(w.orgs, []string{"acme"}) {
-			t.Errorf("%+v, orgs %q", generated, w.orgs)
+		if generated.ClientID == "" || w.record(t, generated.ClientID).OrgIncarnation != 7 {
+			t.Errorf("%+v", generated)
 		}
-		w.noOrgs = store.ErrUnavailable
+		w.Fail("GetOrg", store.ErrUnavailable)
 		if _, err := w.Create(t.Context(), by, NewSpec{ClientID: "late", OrgID: "acme"}); !errors.Is(err, store.ErrUnavailable) {
-			t.Errorf("the org cannot be made: %v", err)
+			t.Errorf("the org cannot be read: %v", err)
 		}
+		w.Heal("GetOrg")
 		if n := w.Calls("CreateClient"); n != 3 {
 			t.Errorf("%d clients written, want 3: none without its org", n)
 		}

@@ -1,9 +1,11 @@
 package clients
 
 import (
+	"slices"
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/store"
 )
@@ -25,6 +27,7 @@ type View struct {
 	Resource      string           `json:"resource,omitempty"`
 	Active        bool             `json:"active"`
 	DeactivatedAt *time.Time       `json:"deactivated_at"`
+	Weak          bool             `json:"weak,omitempty"` // a live secret is; see SecretView
 	CreatedAt     time.Time        `json:"created_at"`
 	UpdatedAt     time.Time        `json:"updated_at"`
 	Version       uint64           `json:"version"`
@@ -59,7 +62,17 @@ type SecretView struct {
 	ID        string     `json:"id"`
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at"`
+	// Weak: its hash was imported and costs little, so a thief of the store
+	// can guess the secret. It is weak until it is rotated.
+	Weak bool `json:"weak,omitempty"`
 	lastuse.View
+}
+
+// viewAt is view, with what depends on the time.
+func viewAt(c store.Client, now time.Time) View {
+	v := view(c)
+	v.Weak = slices.ContainsFunc(c.Secrets, func(s store.Secret) bool { return s.Live(now) && credential.IsWeak(s.Hash) })
+	return v
 }
 
 // Created is a new client with its secret, which is shown only here.

@@ -22,7 +22,7 @@ func (s *Service) Import(ctx context.Context, by audit.Actor, in Import) (Import
 		return Imported{}, errImport
 	}
 	out := Imported{Results: make([]ImportResult, 0, len(in.Customers))}
-	orgs := map[string]error{}
+	orgs := map[string]knownOrg{}
 	for _, line := range in.Customers {
 		result, err := s.importLine(ctx, by, line, orgs, in.Check)
 		r := ImportResult{Result: result}
@@ -38,32 +38,37 @@ func (s *Service) Import(ctx context.Context, by audit.Actor, in Import) (Import
 	return out, nil
 }
 
-// importLine puts one customer. orgs holds, for the orgs of earlier lines, the
-// error if there is no such org.
-func (s *Service) importLine(ctx context.Context, by audit.Actor, line ImportLine, orgs map[string]error, check bool) (string, error) {
+// knownOrg is the org of a customer, or the error if there is no such org.
+type knownOrg struct {
+	org store.Org
+	err error
+}
+
+// importLine puts one customer. orgs holds the orgs of earlier lines.
+func (s *Service) importLine(ctx context.Context, by audit.Actor, line ImportLine, orgs map[string]knownOrg, check bool) (string, error) {
 	next, err := parseSpec(line.CustomerID, line.Spec)
 	if err != nil {
 		return Refused, err
 	}
-	absent, known := orgs[next.OrgID]
+	of, known := orgs[next.OrgID]
 	if !known {
-		if absent = s.requireOrg(ctx, next.OrgID); absent != nil && !errors.Is(absent, errNoOrg) {
-			return Refused, absent
+		if of.org, of.err = s.findOrg(ctx, next.OrgID); of.err != nil && !errors.Is(of.err, errNoOrg) {
+			return Refused, of.err
 		}
-		orgs[next.OrgID] = absent
+		orgs[next.OrgID] = of
 	}
-	if absent != nil {
-		return Refused, absent
+	if of.err != nil {
+		return Refused, of.err
 	}
 	if check {
-		return s.previewPut(ctx, next)
+		return s.previewPut(ctx, next, &of.org)
 	}
-	_, result, err := s.put(ctx, by, 0, next)
+	_, result, err := s.put(ctx, by, 0, next, &of.org)
 	return result, err
 }
 
 // previewPut returns the result that putting the customer would have.
-func (s *Service) previewPut(ctx context.Context, next store.Customer) (string, error) {
+func (s *Service) previewPut(ctx context.Context, next store.Customer, org *store.Org) (string, error) {
 	c, err := s.o.Store.Get(ctx, next.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return Created, nil
@@ -71,7 +76,7 @@ func (s *Service) previewPut(ctx context.Context, next store.Customer) (string, 
 	if err != nil {
 		return Refused, err
 	}
-	switch err := replace(&c, next, s.Registry.Now()); {
+	switch err := replace(&c, next, org, s.Registry.Now()); {
 	case err == nil:
 		return Updated, nil
 	case errors.Is(err, errSame):

@@ -30,6 +30,7 @@ var (
 	errOrgID    = invalidMember("org_id", "org_id is the id of the org that the customer belongs to")
 	errNoOrg    = invalidMember("org_id", "there is no org with this id: make it first (grantd org put)")
 	errOtherOrg = invalidMember("org_id", "a customer's org cannot be changed: delete the customer and make another one")
+	errFormer   = invalidMember("org_id", "this customer belongs to a former org with the same id: delete the customer and make another one")
 	errType     = invalidMember("type", "type is individual or business")
 	errLanguage = invalidMember("language", "language is en or es")
 	errUsers    = invalidMember("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone")
@@ -77,11 +78,14 @@ func phonesOf(c store.Customer) []string {
 	return all
 }
 
-// replace puts what next says into the record. Errors: errOtherOrg; errSame if
-// the record already says it.
-func replace(c *store.Customer, next store.Customer, now time.Time) error {
+// replace puts what next says into the record, which must belong to the org.
+// Errors: errOtherOrg; errFormer; errSame if the record already says it.
+func replace(c *store.Customer, next store.Customer, org *store.Org, now time.Time) error {
 	if c.OrgID != next.OrgID {
 		return errOtherOrg
+	}
+	if !org.Owns(c.OrgIncarnation, c.CreatedAt) {
+		return errFormer
 	}
 	if c.Type == next.Type && c.Language == next.Language && c.Phone == next.Phone && slices.Equal(c.AuthorizedUsers, next.AuthorizedUsers) {
 		return errSame

@@ -73,29 +73,45 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 	if err != nil {
 		return View{}, Refused, err
 	}
-	if err := s.requireOrg(ctx, next.OrgID); err != nil {
+	org, err := s.findOrg(ctx, next.OrgID)
+	if err != nil {
 		return View{}, Refused, err
 	}
-	return s.put(ctx, by, version, next)
+	return s.put(ctx, by, version, next, &org)
 }
 
-// requireOrg returns an error unless there is an org with this id.
-func (s *Service) requireOrg(ctx context.Context, id string) error {
-	_, err := s.o.Orgs.Get(ctx, id)
+// CountOfOrg returns how many customers the org has, at most limit.
+func (s *Service) CountOfOrg(ctx context.Context, org string, limit int) (int, error) {
+	return s.Registry.CountMembers(ctx, belongsTo(org), limit)
+}
+
+// RemoveOfOrg removes customers of the org, whose tokens are void; see
+// registry.RemoveMembers.
+func (s *Service) RemoveOfOrg(ctx context.Context, by audit.Actor, org, after string) (removed int, next string, err error) {
+	return s.Registry.RemoveMembers(ctx, by, after, belongsTo(org))
+}
+
+func belongsTo(org string) func(*store.Customer) bool {
+	return func(c *store.Customer) bool { return c.OrgID == org }
+}
+
+// findOrg returns the org with this id. Errors: errNoOrg.
+func (s *Service) findOrg(ctx context.Context, id string) (store.Org, error) {
+	o, err := s.o.Orgs.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return errNoOrg
+		err = errNoOrg
 	}
-	return err
+	return o, err
 }
 
-func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next store.Customer) (v View, result string, err error) {
-	next.Head = s.Registry.NewHead()
+func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next store.Customer, org *store.Org) (v View, result string, err error) {
+	next.Head, next.OrgIncarnation = s.Registry.NewHead(), org.Incarnation
 	next.PhonesChangedAt = next.CreatedAt
 	c, created, err := s.Registry.Put(ctx, next, registry.Step[store.Customer]{
 		By: by, Action: "update", ID: next.ID, Version: version,
 		Edit: func(c *store.Customer) error {
 			result = Updated
-			err := replace(c, next, s.Registry.Now())
+			err := replace(c, next, org, s.Registry.Now())
 			if errors.Is(err, errSame) {
 				result = Unchanged
 				return registry.ErrUnchanged

@@ -99,8 +99,8 @@ func insufficientScope(description string, names ...string) *apierr.Error {
 var errNoCustomer = apierr.New(apierr.NotFound, "there is no customer with this id in the org of the bearer token")
 
 // findCustomer returns the customer that the bearer may act for, with their org.
-// The error is the same for a customer who is unknown, deactivated, or of another
-// org. Errors: apierr.NotFound, store.ErrUnavailable.
+// The error is the same for a customer who is unknown, deactivated, of another
+// org, or of a former org with the same id. Errors: apierr.NotFound, store.ErrUnavailable.
 func (t *Tokens) findCustomer(ctx context.Context, b Bearer, id string) (store.Customer, store.Org, error) {
 	if b.Token.OrgID == "" || b.Token.Use == store.UseCustomer && b.Token.CustomerID != id {
 		return store.Customer{}, store.Org{}, errNoCustomer
@@ -116,7 +116,8 @@ func (t *Tokens) findCustomer(ctx context.Context, b Bearer, id string) (store.C
 	switch {
 	case err != nil:
 		return c, store.Org{}, err
-	case org.Record == nil, org.Record.DeactivatedAt != nil, c.OrgID != org.Record.ID, c.DeactivatedAt != nil:
+	case org.Record == nil, org.Record.DeactivatedAt != nil, c.OrgID != org.Record.ID,
+		!org.Record.Owns(c.OrgIncarnation, c.CreatedAt), c.DeactivatedAt != nil:
 		return c, store.Org{}, errNoCustomer
 	}
 	return c, *org.Record, nil

@@ -46,6 +46,9 @@ func newGatherer(describe func(credential, gathered) audit.Change) gatherer {
 
 func (g *gatherer) add(counted map[credential]gathered) {
 	for k, c := range counted {
+		if k == unknown {
+			continue // of no client
+		}
 		s := g.sums[k]
 		if s == nil && k != others && len(g.sums) >= maxGathered {
 			k = others

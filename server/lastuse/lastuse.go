@@ -29,8 +29,12 @@ const (
 // of another owner.
 type credential struct{ owner, id string }
 
-// others is the counter of all credentials beyond a bound.
-var others credential
+var (
+	// others is the counter of all credentials beyond a bound.
+	others = credential{id: nameOthers}
+	// unknown is the counter of refused callers whose client does not exist.
+	unknown credential
+)
 
 // gathered is a counter. Its size matters: a map keeps it inline up to 128 bytes.
 type gathered struct {
@@ -88,7 +92,8 @@ func (r *Recorder) RecordPartnerUse(partnerID, tokenID string, from netip.Addr) 
 	r.noteUse(credential{store.PrincipalPartner(partnerID), tokenID}, from)
 }
 
-// RecordFailure counts a refused authentication of a client that exists.
+// RecordFailure counts a refused authentication of a client. "" is a client that
+// does not exist: it takes as long, and is not reported.
 func (r *Recorder) RecordFailure(clientID string, from netip.Addr) {
 	r.note(&r.refused, credential{owner: clientID}, from, "")
 }

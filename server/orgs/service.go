@@ -2,7 +2,6 @@ package orgs
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
@@ -22,15 +21,16 @@ type Options struct {
 	Feed  *feed.Feed
 	Audit *audit.Log
 	Now   func() time.Time
+	// Clients and Customers are what orgs have.
+	Clients, Customers Members
 }
 
 // Service holds the rules of orgs. Every change is audited. A change that voids
-// something returns when every replica has applied it. The clients and customers
-// of a deleted org stay, and are refused because their org is gone. What all
-// kinds of records have in common is the embedded Registry's.
+// something returns when every replica has applied it. What all kinds of records
+// have in common is the embedded Registry's, except Delete.
 type Service struct {
 	*registry.Registry[store.Org]
-	store store.Orgs
+	clients, customers Members
 }
 
 // New makes a Service.
@@ -41,7 +41,7 @@ func New(o Options) *Service {
 		Head:  func(o *store.Org) *store.Head { return &o.Head },
 		View:  func(o store.Org) any { return view(o) },
 	}
-	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o.Store}
+	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o.Clients, o.Customers}
 }
 
 var (
@@ -70,22 +70,6 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
 	return view(o), created, err
-}
-
-// Ensure creates the org if there is none. A client's org exists from the first
-// client on. Its name is its id until someone sets another.
-func (s *Service) Ensure(ctx context.Context, by audit.Actor, id string) error {
-	if _, err := s.store.Get(ctx, id); !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	name := id
-	if len(name) > maxName {
-		name = name[:maxName]
-	}
-	_, _, err := s.Registry.Put(ctx, s.first(id, Spec{Name: name}), registry.Step[store.Org]{
-		By: by, ID: id, Edit: func(*store.Org) error { return registry.ErrUnchanged }, // someone else created it
-	})
-	return err
 }
 
 // first returns the record of a new org.

@@ -1,6 +1,7 @@
 package orgs
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -11,7 +12,6 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/registry"
-	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/store/storetest"
 )
@@ -32,7 +32,16 @@ func service(t *testing.T) (*Service, *storetest.Faulty) {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.Stop)
-	return New(Options{Store: faulty.Orgs(), Feed: f, Audit: &audit.Log{Store: faulty, Now: time.Now, Log: log}, Now: time.Now}), faulty
+	return New(Options{Store: faulty.Orgs(), Feed: f, Audit: &audit.Log{Store: faulty, Now: time.Now, Log: log}, Now: time.Now, Clients: nobody{}, Customers: nobody{}}), faulty
+}
+
+// nobody is the members of orgs that have none.
+type nobody struct{}
+
+func (nobody) CountOfOrg(context.Context, string, int) (int, error) { return 0, nil }
+
+func (nobody) RemoveOfOrg(context.Context, audit.Actor, string, string) (int, string, error) {
+	return 0, "", nil
 }
 
 func refused(t *testing.T, rule string, err error, code apierr.Code, field string) {
@@ -92,38 +101,6 @@ func TestPutRejections(t *testing.T) {
 	refused(t, "the longest name", err, "", "")
 	if !created || faulty.Calls("CreateOrg") != 1 {
 		t.Errorf("created %v; %d attempts to create", created, faulty.Calls("CreateOrg"))
-	}
-}
-
-// Ensure creates an org that is named as its id, and changes none.
-func TestEnsure(t *testing.T) {
-	s, faulty := service(t)
-	long := strings.Repeat("a", 128)
-	for id, name := range map[string]string{"acme": "acme", long: long[:maxName]} {
-		refused(t, "there is none", s.Ensure(t.Context(), by, id), "", "")
-		if o, err := s.Get(t.Context(), id); err != nil || o.Name != name || o.Incarnation == 0 {
-			t.Errorf("%+v, %v", o, err)
-		}
-	}
-	named, _, err := s.Put(t.Context(), by, "acme", 0, Spec{Name: "Acme"})
-	refused(t, "a name", err, "", "")
-	refused(t, "there is one", s.Ensure(t.Context(), by, "acme"), "", "")
-	faulty.Hook("CreateOrg", func() {
-		faulty.Heal("CreateOrg")
-		if _, _, err := s.Put(t.Context(), by, "rival", 0, Spec{Name: "Rival"}); err != nil {
-			t.Error(err)
-		}
-	})
-	refused(t, "someone else creates it", s.Ensure(t.Context(), by, "rival"), "", "")
-	for id, name := range map[string]string{"acme": "Acme", "rival": "Rival"} {
-		if o, err := s.Get(t.Context(), id); err != nil || o.Name != name || id == "acme" && o.Version != named.Version {
-			t.Errorf("Ensure changed the org: %+v, %v", o, err)
-		}
-	}
-	faulty.Fail("GetOrg", store.ErrUnavailable)
-	attempts := faulty.Calls("CreateOrg")
-	if err := s.Ensure(t.Context(), by, "late"); !errors.Is(err, store.ErrUnavailable) || faulty.Calls("CreateOrg") != attempts {
-		t.Errorf("without the store: %v, %d attempts to create", err, faulty.Calls("CreateOrg")-attempts)
 	}
 }
 

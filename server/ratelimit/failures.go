@@ -1,6 +1,6 @@
 // Package ratelimit counts across all replicas and refuses what exceeds a
-// limit. It counts failed client authentication, by client and address and by
-// address alone, so that secrets cannot be guessed (RFC 6749 §2.3.1); tokens
+// limit. It counts failed client authentication, by client and address, by
+// address alone, and for imported secrets by client alone, so that secrets cannot be guessed (RFC 6749 §2.3.1); tokens
 // that a client or partner makes; and verification codes that are sent. Its
 // callers decide what to count and what a refusal looks like.
 package ratelimit
@@ -34,6 +34,7 @@ type Limit struct {
 const (
 	PerClientAndAddress = "auth_failures_per_client_and_address"
 	PerAddress          = "auth_failures_per_address"
+	PerClient           = "auth_failures_per_client"
 	IssuePerClient      = "issue_per_client"
 
 	CustomerTokensPerClient  = "customer_tokens_per_client"
@@ -56,6 +57,7 @@ type Options struct {
 	Key                 []byte
 	PerClientAndAddress Limit
 	PerAddress          Limit
+	PerClient           Limit // only guesses at imported secrets, see Guess.Stranger
 	Now                 func() time.Time
 	Log                 *slog.Logger
 	Hit                 func(limit string) // counts refusals; must not block
@@ -65,11 +67,14 @@ type Options struct {
 type Failures struct {
 	o       Options
 	blocked *otter.Cache[string, time.Time] // counter → when it is no longer full
-	sums    sync.Pool                       // of *keyedSum
-	// adding and reading coalesce concurrent attempts that add to the same one
-	// or two counters, and those that only read them.
-	adding, reading coalesce.Group[[2]string, []store.Count]
+	sums    *keyedSums
+	// adding and reading coalesce concurrent attempts that add to the same
+	// counters, and those that only read them.
+	adding, reading coalesce.Group[[3]string, []store.Count]
 }
+
+// keyedSums computes HMACs under a key.
+type keyedSums struct{ pool sync.Pool }
 
 // keyedSum is an HMAC under the key, with room for its input and output.
 type keyedSum struct {
@@ -77,12 +82,16 @@ type keyedSum struct {
 	room []byte
 }
 
+func newKeyedSums(key []byte) *keyedSums {
+	return &keyedSums{sync.Pool{New: func() any { return &keyedSum{hmac: hmac.New(sha256.New, key)} }}}
+}
+
 // NewFailures returns a Failures.
 func NewFailures(o Options) *Failures {
 	return &Failures{
 		o:       o,
 		blocked: otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxBlocked}),
-		sums:    sync.Pool{New: func() any { return &keyedSum{hmac: hmac.New(sha256.New, o.Key)} }},
+		sums:    newKeyedSums(o.Key),
 	}
 }
 
@@ -93,13 +102,22 @@ type counted struct {
 	limit Limit
 }
 
-// CheckLocal returns how long a caller at the address must wait before it tries
-// the client id again, as far as this replica knows; 0: not at all. It does not
-// read the store.
-func (f *Failures) CheckLocal(clientID string, from netip.Addr) time.Duration {
+// Guess is an attempt to authenticate that failed, or may fail.
+type Guess struct {
+	ClientID string
+	From     netip.Addr
+	// Stranger says that an imported secret is guessed, from a network from
+	// which the client did not authenticate before. Only then PerClient counts,
+	// so that a guesser cannot lock the client out where it is at home.
+	Stranger bool
+}
+
+// CheckLocal returns how long the caller must wait before the next attempt, as
+// far as this replica knows; 0: not at all. It does not read the store.
+func (f *Failures) CheckLocal(g Guess) time.Duration {
 	now := f.o.Now()
 	var longest time.Duration
-	for _, c := range f.counters(clientID, from) {
+	for _, c := range f.counters(g) {
 		if until, ok := f.blocked.GetIfPresent(c.key); ok && now.Before(until) {
 			longest = max(longest, until.Sub(now))
 			f.o.Hit(c.name)
@@ -110,19 +128,19 @@ func (f *Failures) CheckLocal(clientID string, from netip.Addr) time.Duration {
 
 // CheckShared is CheckLocal with the counts of all replicas, in one round trip. It
 // is called before a slow hash is computed.
-func (f *Failures) CheckShared(ctx context.Context, clientID string, from netip.Addr) time.Duration {
-	return f.add(ctx, clientID, from, 0)
+func (f *Failures) CheckShared(ctx context.Context, g Guess) time.Duration {
+	return f.add(ctx, g, 0)
 }
 
 // RecordFailure counts a failure, and returns how long the caller must wait if
 // there are too many, or 0. If the store cannot be reached, it returns 0: the
 // attempt has failed anyway, and generated secrets cannot be guessed.
-func (f *Failures) RecordFailure(ctx context.Context, clientID string, from netip.Addr) time.Duration {
-	return f.add(ctx, clientID, from, 1)
+func (f *Failures) RecordFailure(ctx context.Context, g Guess) time.Duration {
+	return f.add(ctx, g, 1)
 }
 
-func (f *Failures) add(ctx context.Context, clientID string, from netip.Addr, n int64) time.Duration {
-	counters := f.counters(clientID, from)
+func (f *Failures) add(ctx context.Context, g Guess, n int64) time.Duration {
+	counters := f.counters(g)
 	if len(counters) == 0 {
 		return 0
 	}
@@ -149,9 +167,9 @@ func (f *Failures) add(ctx context.Context, clientID string, from netip.Addr, n 
 // to the same counters again and again, so attempts at the same time share one
 // round trip; each still gets the count that it would have had alone.
 func (f *Failures) count(ctx context.Context, counters []counted, n int64) ([]store.Count, error) {
-	key := [2]string{0: counters[0].key}
-	if len(counters) > 1 {
-		key[1] = counters[1].key
+	var key [3]string
+	for i, c := range counters {
+		key[i] = c.key
 	}
 	shared := context.WithoutCancel(ctx)
 	add := func(attempts int) ([]store.Count, error) {
@@ -178,21 +196,30 @@ func (f *Failures) count(ctx context.Context, counters []counted, n int64) ([]st
 	return counts, nil
 }
 
-func (f *Failures) counters(clientID string, from netip.Addr) []counted {
-	network := Network(from)
-	all := make([]counted, 0, 2)
+func (f *Failures) counters(g Guess) []counted {
+	network := Network(g.From)
+	all := make([]counted, 0, 3)
 	if f.o.PerClientAndAddress.Count > 0 {
-		all = append(all, counted{PerClientAndAddress, f.key("c", clientID, network), f.o.PerClientAndAddress})
+		all = append(all, counted{PerClientAndAddress, f.key("c", g.ClientID, network), f.o.PerClientAndAddress})
 	}
 	if f.o.PerAddress.Count > 0 {
 		all = append(all, counted{PerAddress, f.key("a", "", network), f.o.PerAddress})
+	}
+	if f.o.PerClient.Count > 0 && g.Stranger {
+		all = append(all, counted{PerClient, f.key("g", g.ClientID, ""), f.o.PerClient})
 	}
 	return all
 }
 
 func (f *Failures) key(kind, clientID, network string) string {
-	s := f.sums.Get().(*keyedSum)
-	defer f.sums.Put(s)
+	sum := f.sums.sum(kind, clientID, network)
+	return kind + strconv.FormatUint(uint64(binary.BigEndian.Uint32(sum[:])%buckets), 36)
+}
+
+// sum returns an HMAC of the parts.
+func (k *keyedSums) sum(kind, clientID, network string) (sum [sha256.Size]byte) {
+	s := k.pool.Get().(*keyedSum)
+	defer k.pool.Put(s)
 	s.hmac.Reset()
 	s.room = s.room[:0]
 	for _, part := range [...]string{kind, clientID, network} {
@@ -201,8 +228,8 @@ func (f *Failures) key(kind, clientID, network string) string {
 	}
 	s.hmac.Write(s.room)
 	s.room = s.hmac.Sum(s.room[:0])
-	bucket := binary.BigEndian.Uint32(s.room) % buckets
-	return kind + strconv.FormatUint(uint64(bucket), 36)
+	copy(sum[:], s.room)
+	return sum
 }
 
 // Network returns what counts as one address: an IPv4 address, or the /64 of an

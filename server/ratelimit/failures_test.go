@@ -50,24 +50,24 @@ func TestFailuresAreRefusedAfterTheLimit(t *testing.T) {
 	w := newWorld(t)
 	f := w.replica(20, 300)
 	for i := range 20 {
-		if wait := f.RecordFailure(t.Context(), "billing", here); wait != 0 {
+		if wait := f.RecordFailure(t.Context(), guess("billing", here)); wait != 0 {
 			t.Fatalf("failure %d is refused for %v", i+1, wait)
 		}
 	}
-	if wait := f.CheckShared(t.Context(), "billing", here); wait == 0 {
+	if wait := f.CheckShared(t.Context(), guess("billing", here)); wait == 0 {
 		t.Error("a slow hash would be computed after the last allowed failure")
 	}
-	if wait := f.RecordFailure(t.Context(), "billing", here); wait <= 0 || wait > time.Minute {
+	if wait := f.RecordFailure(t.Context(), guess("billing", here)); wait <= 0 || wait > time.Minute {
 		t.Errorf("failure 21: wait %v", wait)
 	}
-	if f.CheckLocal("billing", here) == 0 {
+	if f.CheckLocal(guess("billing", here)) == 0 {
 		t.Error("not remembered")
 	}
-	if f.CheckLocal("billing", elsewhere) != 0 || f.CheckLocal("shipping", here) != 0 {
+	if f.CheckLocal(guess("billing", elsewhere)) != 0 || f.CheckLocal(guess("shipping", here)) != 0 {
 		t.Error("another address or client is refused too")
 	}
 	w.clock.Advance(61 * time.Second)
-	if f.CheckLocal("billing", here) != 0 || f.RecordFailure(t.Context(), "billing", here) != 0 {
+	if f.CheckLocal(guess("billing", here)) != 0 || f.RecordFailure(t.Context(), guess("billing", here)) != 0 {
 		t.Error("still refused after the window")
 	}
 	if w.hits[ratelimit.PerClientAndAddress] == 0 {
@@ -79,10 +79,10 @@ func TestReplicasShareTheCount(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.replica(20, 0), w.replica(20, 0)
 	for range 10 {
-		a.RecordFailure(t.Context(), "billing", here)
-		b.RecordFailure(t.Context(), "billing", here)
+		a.RecordFailure(t.Context(), guess("billing", here))
+		b.RecordFailure(t.Context(), guess("billing", here))
 	}
-	if a.RecordFailure(t.Context(), "billing", here) == 0 || b.RecordFailure(t.Context(), "billing", here) == 0 {
+	if a.RecordFailure(t.Context(), guess("billing", here)) == 0 || b.RecordFailure(t.Context(), guess("billing", here)) == 0 {
 		t.Error("each replica counts for itself")
 	}
 }
@@ -91,11 +91,11 @@ func TestAnAddressThatTriesManyClients(t *testing.T) {
 	w := newWorld(t)
 	f := w.replica(20, 30)
 	for i := range 30 {
-		if f.RecordFailure(t.Context(), fmt.Sprint("client", i), here) != 0 {
+		if f.RecordFailure(t.Context(), guess(fmt.Sprint("client", i), here)) != 0 {
 			t.Fatalf("failure %d is refused", i+1)
 		}
 	}
-	if f.RecordFailure(t.Context(), "one-more", here) == 0 {
+	if f.RecordFailure(t.Context(), guess("one-more", here)) == 0 {
 		t.Error("failure 31 of the address is not refused")
 	}
 }
@@ -103,7 +103,7 @@ func TestAnAddressThatTriesManyClients(t *testing.T) {
 func TestZeroSwitchesOff(t *testing.T) {
 	f := newWorld(t).replica(0, 0)
 	for range 1000 {
-		if f.RecordFailure(t.Context(), "billing", here) != 0 {
+		if f.RecordFailure(t.Context(), guess("billing", here)) != 0 {
 			t.Fatal("refused")
 		}
 	}
@@ -114,7 +114,7 @@ func TestAStoreThatIsDownRefusesNobody(t *testing.T) {
 	w.store.Fail("AddHits", store.ErrUnavailable)
 	f := w.replica(1, 1)
 	for range 5 {
-		if f.RecordFailure(t.Context(), "billing", here) != 0 {
+		if f.RecordFailure(t.Context(), guess("billing", here)) != 0 {
 			t.Fatal("refused")
 		}
 	}
@@ -149,7 +149,7 @@ func TestCountersAreBounded(t *testing.T) {
 		Hit: func(string) {},
 	})
 	for i := range 20_000 {
-		f.RecordFailure(t.Context(), fmt.Sprint("client", i), netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}))
+		f.RecordFailure(t.Context(), guess(fmt.Sprint("client", i), netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})))
 	}
 	for key := range counters {
 		n, err := strconv.ParseUint(key[1:], 36, 64)
@@ -184,16 +184,20 @@ func TestCallersThatLeaveAreCounted(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for i := range 3 {
-		if wait := f.RecordFailure(gone, "billing", here); wait != 0 {
+		if wait := f.RecordFailure(gone, guess("billing", here)); wait != 0 {
 			t.Fatalf("failure %d: wait %v", i+1, wait)
 		}
 	}
 	for name, replica := range map[string]*ratelimit.Failures{"here": f, "at another replica": other} {
-		if replica.CheckShared(gone, "billing", here) == 0 {
+		if replica.CheckShared(gone, guess("billing", here)) == 0 {
 			t.Errorf("%s, a caller that left reaches the slow hash", name)
 		}
 	}
-	if f.RecordFailure(gone, "billing", here) == 0 || f.CheckLocal("billing", here) == 0 {
+	if f.RecordFailure(gone, guess("billing", here)) == 0 || f.CheckLocal(guess("billing", here)) == 0 {
 		t.Error("one failure too many is not refused")
 	}
+}
+
+func guess(client string, from netip.Addr) ratelimit.Guess {
+	return ratelimit.Guess{ClientID: client, From: from}
 }

@@ -50,6 +50,17 @@ func NewCache[R any](kind store.Kind[R], s store.Records[R], f *feed.Feed) *Cach
 // Get returns the record, from memory if the cached copy is valid.
 // Errors: feed.ErrStale, store.ErrUnavailable.
 func (c *Cache[R]) Get(ctx context.Context, id string) (Lookup[R], error) {
+	found, err := c.Peek(ctx, id)
+	if err != nil || found.Cached {
+		return found, err
+	}
+	return c.read(ctx, id, found.Mark)
+}
+
+// Peek is Get without a read: the record is nil if there is no valid copy in
+// memory.
+// Errors: feed.ErrStale.
+func (c *Cache[R]) Peek(ctx context.Context, id string) (Lookup[R], error) {
 	mark, err := c.feed.Fresh(ctx)
 	if err != nil {
 		return Lookup[R]{}, err
@@ -57,18 +68,24 @@ func (c *Cache[R]) Get(ctx context.Context, id string) (Lookup[R], error) {
 	if e, ok := c.entries.get(id); ok && c.valid(id, e, mark) {
 		return Lookup[R]{Record: e.record.(*R), Mark: mark, Cached: true}, nil
 	}
-	return c.read(ctx, id, mark)
+	return Lookup[R]{Mark: mark}, nil
 }
 
 // Reread returns the record as the store has it, for a caller that is about to
 // refuse because of found. If found was read from the store, Reread returns it
-// unchanged. Calls for the same record at the same time share one read, which
-// begins after each of them.
+// unchanged.
 // Errors: feed.ErrStale, store.ErrUnavailable.
 func (c *Cache[R]) Reread(ctx context.Context, id string, found Lookup[R]) (Lookup[R], error) {
 	if !found.Cached {
 		return found, nil
 	}
+	return c.Read(ctx, id)
+}
+
+// Read returns the record as the store has it. Calls for the same record at the
+// same time share one read, which begins after each of them.
+// Errors: feed.ErrStale, store.ErrUnavailable.
+func (c *Cache[R]) Read(ctx context.Context, id string) (Lookup[R], error) {
 	id = strings.Clone(id) // it may be a part of one caller's request, and outlives it
 	shared := context.WithoutCancel(ctx)
 	found, _, _, err := c.rereads.Do(ctx, id, func(int) (Lookup[R], error) {

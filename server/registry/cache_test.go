@@ -53,6 +53,36 @@ func TestCacheAsksTheStoreOnce(t *testing.T) {
 	})
 }
 
+// Peek reads nothing, and Read always reads; what it finds is in memory then.
+func TestCachePeekAndRead(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		c, reads := w.cached(t)
+		w.add(t, "b")
+		for id, want := range map[string]bool{"a": true, "b": false, "nobody": false} {
+			l, err := c.Peek(t.Context(), id)
+			if err != nil || l.Cached != want || (l.Record != nil) != want || l.Mark.Position != w.feed.Position() {
+				t.Errorf("peek %s: %+v, %v", id, l, err)
+			}
+		}
+		if reads() != 0 {
+			t.Errorf("%d reads by Peek", reads())
+		}
+		for id, want := range map[string]bool{"a": true, "b": true, "nobody": false} {
+			l, err := c.Read(t.Context(), id)
+			if err != nil || l.Cached || (l.Record != nil) != want {
+				t.Errorf("read %s: %+v, %v", id, l, err)
+			}
+		}
+		if l, err := c.Peek(t.Context(), "b"); reads() != 3 || err != nil || !l.Cached {
+			t.Errorf("%d reads by Read; then %+v, %v", reads(), l, err)
+		}
+		w.Fail("GetClient", store.ErrUnavailable)
+		if _, err := c.Read(t.Context(), "a"); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("without the store: %v", err)
+		}
+	})
+}
+
 // Invariant 6: a record is not used after an entry that names it.
 func TestCacheObeysTheFeed(t *testing.T) {
 	for _, kind := range []store.EntryKind{store.EntryChange, store.EntryVoid} {

@@ -50,7 +50,7 @@
 //     ends the token.
 //
 //  8. Absence is not cached, and nobody is refused because of a cached record:
-//     Cache.Reread reads the store first. A secret, an org or a reactivation
+//     Cache.Reread and Cache.Read read the store first. A secret, an org or a reactivation
 //     that another replica has just written works here at once.
 //
 //  9. A deletion deactivates the record, voids its tokens, removes the record,

@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -20,6 +21,9 @@ type Secrets interface {
 	// FindSecret returns the client and the id of a generated secret.
 	// Errors: apierr.NotFound.
 	FindSecret(ctx context.Context, plain string) (clientID, secretID string, err error)
+	// FindImported returns the ids of the imported secrets of the client that
+	// plain matches. It takes long. Errors: apierr.NotFound: no such client.
+	FindImported(ctx context.Context, clientID, plain string) (secretIDs []string, err error)
 	EndSecret(ctx context.Context, by audit.Actor, clientID, secretID string, void bool) error
 }
 
@@ -36,14 +40,18 @@ type Leak struct {
 
 var (
 	errNoCredential = apierr.New(apierr.InvalidRequest, "credential is missing: the token or secret that was found").At("credential")
-	errNotOurs      = apierr.New(apierr.NotFound, "not a live credential of this server: made up, damaged in copying, expired, or of another environment")
+	errNotOurs      = apierr.New(apierr.NotFound, "not a live credential of this server: made up, damaged in copying, expired, of another environment, "+
+		"or an imported secret, which is recognized only if you name its client (grantd leak --client ID; in the API client_id)")
+	errNotOfClient = apierr.New(apierr.NotFound, "neither a live credential of this server nor an imported secret of this client")
+	errLeakClient  = apierr.New(apierr.InvalidRequest, "client_id must be the id of the client whose secret may have leaked").At("client_id")
 )
 
 // reportLeak ends a credential that was found where it should not be, with all
 // that it made.
 func (h Handler) reportLeak(c *gin.Context) error {
 	var body struct {
-		Credential string `json:"credential"`
+		Credential string  `json:"credential"`
+		ClientID   *string `json:"client_id"` // of which client it may be an imported secret
 	}
 	if err := web.ReadJSON(c, &body, false); err != nil {
 		return err
@@ -51,8 +59,14 @@ func (h Handler) reportLeak(c *gin.Context) error {
 	if body.Credential == "" || len(body.Credential) > maxCredential {
 		return errNoCredential
 	}
+	if body.ClientID != nil && !field.ValidClientID(*body.ClientID) {
+		return errLeakClient
+	}
 	by := admin.ActorOf(c)
 	l, err := h.endCredential(c.Request.Context(), by, body.Credential)
+	if errors.Is(err, errNotOurs) && body.ClientID != nil {
+		l, err = h.endImported(c.Request.Context(), by, *body.ClientID, body.Credential)
+	}
 	change := audit.Change{Actor: by, Action: "leak.report", Target: l.target(), After: l, Outcome: audit.OutcomeOf(err)}
 	if err != nil {
 		change.After = nil
@@ -105,6 +119,24 @@ func (h Handler) endCredential(ctx context.Context, by audit.Actor, credential s
 	l := Leak{Kind: "token", ClientID: t.ClientID, PartnerID: t.PartnerID, TokenID: tokens.ID(d)}
 	if err == nil {
 		err = h.Feed.Settle(ctx)
+	}
+	l.Ended = err == nil
+	return l, err
+}
+
+// endImported ends the imported secrets of the client that the credential
+// matches.
+func (h Handler) endImported(ctx context.Context, by audit.Actor, clientID, credential string) (Leak, error) {
+	l := Leak{Kind: "client_secret", ClientID: clientID}
+	ids, err := h.Secrets.FindImported(ctx, clientID, credential)
+	if err == nil && len(ids) == 0 {
+		err = errNotOfClient
+	}
+	for _, id := range ids {
+		l.SecretID = id
+		if err = h.Secrets.EndSecret(ctx, by, clientID, id, true); err != nil {
+			break
+		}
 	}
 	l.Ended = err == nil
 	return l, err

@@ -20,6 +20,7 @@ var (
 	bucketPartners   = []byte("partners")   // partner id → record
 	bucketGrants     = []byte("grants")     // partner id, '/', org id → record
 	bucketUses       = []byte("uses")       // owner, 0, secret or partner token id → record
+	bucketNetworks   = []byte("networks")   // client id → networks, separated by spaces
 	bucketTokens     = []byte("tokens")     // hour → bucket of sequence → digest, record
 	bucketFeed       = []byte("feed")       // log: sequence → milliseconds, record
 	bucketAudit      = []byte("audit")      // log: sequence → milliseconds, record; changes by operators
@@ -31,7 +32,7 @@ var (
 
 	allBuckets = [][]byte{
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
-		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketAuditTraffic,
+		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketAuditTraffic, bucketNetworks,
 	}
 )
 

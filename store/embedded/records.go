@@ -114,6 +114,9 @@ func (k *records[R]) Delete(ctx context.Context, id string, version uint64) erro
 			if err := deleteUses(b.tx, k.uses(id)); err != nil {
 				return err
 			}
+			if err := deleteNetworks(b.tx, k.uses(id)); err != nil {
+				return err
+			}
 		}
 		return b.tx.Bucket(k.bucket).Delete([]byte(id))
 	})

@@ -7,7 +7,8 @@ import "github.com/grantd/grantd/store"
 //
 //	t:<digest>    string: a token record; expires with the token
 //	c:<client id> hash: v (version), d (record), and for each secret that was
-//	              used <sid>:n (count) and <sid>:last (Unix ms, address)
+//	              used <sid>:n (count) and <sid>:last (Unix ms, address);
+//	              nets: the networks it authenticated from
 //	clients       sorted set: ids of all clients, score 0
 //	o:<org id>    hash: v (version), d (record)
 //	orgs          sorted set: ids of all orgs, score 0
@@ -71,6 +72,8 @@ const (
 	fieldRecord  = "d"
 	suffixCount  = ":n"
 	suffixLast   = ":last"
+
+	fieldNetworks = "nets"
 )
 
 // fieldEntry is the only field of a stream entry.

@@ -89,6 +89,8 @@ func otherCalls(now time.Time) []call {
 		{"AddUses", func(ctx context.Context, s store.Store) error {
 			return s.AddUses(ctx, []store.Use{use("a", "s", 1, now, "192.0.2.1")})
 		}},
+		{"AddNetworks", func(ctx context.Context, s store.Store) error { return s.AddNetworks(ctx, "a", "n") }},
+		{"ListNetworks", func(ctx context.Context, s store.Store) error { _, err := s.ListNetworks(ctx, "a"); return err }},
 		{"ListUses", func(ctx context.Context, s store.Store) error { _, err := s.ListUses(ctx, "client:a"); return err }},
 		{"AppendAudit", func(ctx context.Context, s store.Store) error { return s.AppendAudit(ctx, event(now, "a")) }},
 		{"ListAudit", func(ctx context.Context, s store.Store) error { _, err := s.ListAudit(ctx, "", 1); return err }},

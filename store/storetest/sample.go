@@ -67,6 +67,7 @@ func fullClient(now time.Time, id string) store.Client {
 	c := plainClient(now, id)
 	end := seconds(now).Add(time.Hour)
 	c.Name, c.OrgID, c.Resource = "Payments <é>", "h5D8B5gyHtk=", "https://payments.example"
+	c.OrgIncarnation = 1 << 32
 	c.Scopes, c.DefaultScopes = []string{"users:read", "users:write"}, []string{"users:read"}
 	c.TokenTTL = 90 * time.Minute
 	c.AuthMethods = []string{"client_secret_basic"}
@@ -134,7 +135,7 @@ func plainCustomer(now time.Time, id string) store.Customer {
 // fullCustomer returns a customer with every field set.
 func fullCustomer(now time.Time, id string) store.Customer {
 	c := plainCustomer(now, id)
-	c.Type, c.Language, c.Head = store.Business, "es", fullHead(now)
+	c.Type, c.Language, c.Head, c.OrgIncarnation = store.Business, "es", fullHead(now), 1<<32
 	c.AuthorizedUsers = []store.AuthorizedUser{{Name: "Zoë <é>", Phone: "+15555550137"}, {Phone: "+15555550138"}}
 	return c
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,6 +18,8 @@ func useChecks() []check {
 		{"UsesOfADeletedClientAreNoError", useGone},
 		{"UsesOutliveReopening", useReopen},
 		{"PartnersHaveUsesToo", usePartner},
+		{"TheNewestNetworksStay", useNetworks},
+		{"NetworksGoWithTheClient", useNetworksGone},
 	}
 }
 
@@ -139,4 +142,43 @@ func usePartner(t *testing.T, o Opened) {
 	ok(t, o.Store.Partners().Delete(within(t), "a", 1))
 	same(t, "after the partner is gone", len(usesOf(t, o.Store, "partner:a")), 0)
 	same(t, "the client's then", usesOf(t, o.Store, "a"), map[string]store.Use{"s": ofClient})
+}
+
+func networksOf(t *testing.T, s store.Store, client string) []string {
+	t.Helper()
+	return must[[]string](t)(s.ListNetworks(within(t), client))
+}
+
+func useNetworks(t *testing.T, o Opened) {
+	createClients(t, o, "a", "b")
+	same(t, "networks of a new client", len(networksOf(t, o.Store, "a")), 0)
+	ok(t, o.Store.AddNetworks(within(t), "a", "n1", "n2", "n3"))
+	ok(t, o.Store.AddNetworks(within(t), "a", "n4", "n1", "n4"))
+	same(t, "networks", networksOf(t, o.Store, "a"), []string{"n2", "n3", "n1", "n4"})
+	same(t, "networks of another client", len(networksOf(t, o.Store, "b")), 0)
+	var many []string
+	for i := range store.MaxNetworks + 10 {
+		many = append(many, fmt.Sprint("m", i))
+	}
+	ok(t, o.Store.AddNetworks(within(t), "a", many[:40]...))
+	ok(t, o.Store.AddNetworks(within(t), "a", many[40:]...))
+	same(t, "many networks", networksOf(t, o.Store, "a"), many[10:])
+	// Neither uses nor a change of the record are affected.
+	ok(t, o.Store.AddUses(within(t), []store.Use{use("a", "s", 1, o.Now(), "192.0.2.1")}))
+	same(t, "uses", len(usesOf(t, o.Store, "a")), 1)
+	c := must[store.Client](t)(o.Store.Clients().Get(within(t), "a"))
+	ok(t, o.Store.Clients().Update(within(t), c))
+	same(t, "networks after a change", networksOf(t, o.Store, "a"), many[10:])
+}
+
+func useNetworksGone(t *testing.T, o Opened) {
+	createClients(t, o, "a")
+	ok(t, o.Store.AddNetworks(within(t), "a", "n1"))
+	ok(t, o.Store.AddNetworks(within(t), "gone", "n1"))
+	same(t, "networks of nobody", len(networksOf(t, o.Store, "gone")), 0)
+	c := must[store.Client](t)(o.Store.Clients().Get(within(t), "a"))
+	ok(t, o.Store.Clients().Delete(within(t), "a", c.Version))
+	createClients(t, o, "a", "gone")
+	same(t, "networks of a later client", len(networksOf(t, o.Store, "a")), 0)
+	same(t, "networks of a client that is made late", len(networksOf(t, o.Store, "gone")), 0)
 }

@@ -62,6 +62,7 @@ func TestClientLife(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
 		rs := create(t, s, object{"client_id": "cards-api", "scope": "introspect"})
+		putOrg(t, s, "h5D8B5gyHtk=", "Acme")
 		c := create(t, s, object{"client_id": "billing", "name": "Billing", "scope": "users:read users:write", "default_scope": "users:read", "token_ttl": 7200, "org_id": "h5D8B5gyHtk="})
 		id, secret := "billing", c["client_secret"].(string)
 		if !strings.HasPrefix(secret, "gs_sandbox_"+c["secret_id"].(string)+"_") {
@@ -218,6 +219,7 @@ func TestClientRejections(t *testing.T) {
 		{"id with a slash", "POST", "/clients", object{"client_id": "a/b"}, 400, "invalid_request", "client_id"},
 		{"id too long", "POST", "/clients", object{"client_id": long}, 400, "invalid_request", "client_id"},
 		{"org id with a space", "POST", "/clients", object{"org_id": "a b"}, 400, "invalid_request", "org_id"},
+		{"unknown org", "POST", "/clients", object{"org_id": "nobody"}, 400, "invalid_request", "org_id"},
 		{"unknown member", "POST", "/clients", object{"scopes": "users:read"}, 400, "invalid_request", ""},
 		{"wrong type", "POST", "/clients", object{"token_ttl": "1h"}, 400, "invalid_request", "token_ttl"},
 		{"unknown scope", "POST", "/clients", object{"scope": "no:such"}, 400, "invalid_request", "scope"},

@@ -15,7 +15,7 @@ import (
 func TestSecretEndedInTheQueue(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
-	hash, err := bcrypt.GenerateFromPassword([]byte("right"), 8)
+	hash, err := bcrypt.GenerateFromPassword([]byte("right"), 10)
 	if err != nil {
 		t.Fatal(err)
 	}

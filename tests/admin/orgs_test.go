@@ -202,41 +202,53 @@ func TestOrgEnds(t *testing.T) {
 		check("reactivate")
 		mint()
 
-		do(t, s, "DELETE", "/orgs/acme", nil, 204)
+		// It has a client and a customer, and so does another org.
+		r := s.AdminDo(t, "DELETE", "/orgs/acme", nil)
+		if r.Status != 409 || !strings.Contains(r.Body, "this org has 1 client and 1 customer: ") || !strings.Contains(r.Body, "--with-clients-and-customers") {
+			t.Errorf("delete: %d %s", r.Status, r.Body)
+		}
+		if !active(t, s, rs, old[len(old)-1][0]) {
+			t.Error("a deletion that is refused ends tokens")
+		}
+		do(t, s, "DELETE", "/orgs/acme?with_clients_and_customers=yes", nil, 400)
+		do(t, s, "DELETE", "/orgs/acme?with_clients_and_customers=true&cursor=eA", nil, 400)
+		done := do(t, s, "DELETE", "/orgs/acme?with_clients_and_customers=true", nil, 200)
+		if d := cmp.Diff(object{"deleted": true, "clients": 1.0, "customers": 1.0}, done); d != "" {
+			t.Error(d)
+		}
 		check("delete")
 		refused("delete")
-		// Its client and its customer still exist, but have no org.
-		do(t, s, "GET", "/clients/backend", nil, 200)
-		do(t, s, "GET", "/customers/10001", nil, 200)
-		do(t, s, "PUT", "/customers/10001", object{"org_id": "acme", "type": "individual", "phone": "+15555550136"}, 400)
+		for _, path := range []string{"/orgs/acme", "/clients/backend", "/customers/10001"} {
+			do(t, s, "GET", path, nil, 404)
+		}
+		for _, path := range []string{"/orgs/other", "/clients/elsewhere", "/customers/20001"} {
+			do(t, s, "GET", path, nil, 200)
+		}
+		for target, want := range map[string]string{"org:acme": "org.delete", "client:backend": "client.delete", "customer:10001": "customer.delete"} {
+			if got := actions(t, s, target); got[len(got)-1] != want {
+				t.Errorf("the audit of %s ends with %v", target, got)
+			}
+		}
+		do(t, s, "DELETE", "/orgs/acme?with_clients_and_customers=true", nil, 404)
 		putOrg(t, s, "acme", "Acme again")
 		check("created again")
-		mint()
+		refused("created again")
 	})
 }
 
-// Creating the first client of an org creates the org; later clients find it.
+// A client needs an org that exists: a misspelled id must not become an org.
 func TestOrgOfAClient(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t)
-	long := strings.Repeat("o", 128)
-	for i, org := range []string{"acme", "acme", long} {
-		create(t, s, object{"client_id": fmt.Sprintf("c%d", i), "org_id": org})
+	r := s.AdminDo(t, "POST", "/clients", object{"client_id": "early", "org_id": "acme"})
+	if r.Status != 400 || r.JSON(t)["field"] != "org_id" || !strings.Contains(r.Body, "grantd org put") {
+		t.Errorf("an org that does not exist: %d %s", r.Status, r.Body)
 	}
-	for org, name := range map[string]string{"acme": "acme", long: long[:64]} {
-		if got := do(t, s, "GET", "/orgs/"+org, nil, 200); got["name"] != name {
-			t.Errorf("the org's name is %v, want %v", got["name"], name)
-		}
-		made := events(t, s, "org:"+org)
-		if len(made) != 1 || made[0]["action"] != "org.create" || made[0]["after"].(object)["name"] != name || made[0]["request_id"] == "" {
-			t.Errorf("the audit has %v", made)
-		}
-	}
-	// A client without an org creates none, nor does a refused one.
-	create(t, s, object{"client_id": "alone"})
-	do(t, s, "POST", "/clients", object{"client_id": "bad", "org_id": "never", "scope": "no:such"}, 400)
-	if list := do(t, s, "GET", "/orgs", nil, 200)["orgs"].([]any); len(list) != 2 {
-		t.Errorf("%d orgs: %v", len(list), list)
+	do(t, s, "GET", "/orgs/acme", nil, 404)
+	do(t, s, "GET", "/clients/early", nil, 404)
+	putOrg(t, s, "acme", "Acme")
+	if c := create(t, s, object{"client_id": "late", "org_id": "acme"}); c["org_id"] != "acme" {
+		t.Errorf("created %v", c)
 	}
 }
 

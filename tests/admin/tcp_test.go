@@ -115,7 +115,7 @@ func TestAdminOverTCP(t *testing.T) {
 			{"POST", "/customers/10001/deactivate", nil, false, 200},
 			{"POST", "/customers/10001/reactivate", nil, false, 200},
 			{"DELETE", "/customers/10001", nil, false, 204},
-			{"DELETE", "/orgs/acme", nil, false, 204},
+			{"DELETE", "/orgs/acme?with_clients_and_customers=true", nil, false, 200},
 			{"POST", "/tokens/void-all", nil, false, 200}, // ends the writer's own token too, so it comes last
 		} {
 			name := tc.method + " " + tc.path

@@ -115,6 +115,9 @@ func (g *grantd) createClients(ctx context.Context) (err error) {
 		}
 		return g.createPartner(ctx)
 	}
+	if _, err = g.admin(ctx, "org", "put", benchOrg, "--name", "Shared Client 2"); err != nil {
+		return err
+	}
 	if g.client, err = g.create(ctx, "--id", "bench", "--org", benchOrg, "--scope", backendScope); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/logbuf"
+	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
@@ -105,6 +106,7 @@ func Start(t testing.TB, options ...Options) *Server {
 	// limits set them again.
 	cfg.Limits.AuthFailuresPerClientAndAddress.Count = 0
 	cfg.Limits.AuthFailuresPerAddress.Count = 0
+	cfg.Limits.AuthFailuresPerClient.Count = 0
 	cfg.Admin.Socket = filepath.Join(dir, "admin.sock")
 	cfg.Store.Embedded.Path = filepath.Join(dir, "data")
 	if o.Edit != nil {
@@ -200,14 +202,23 @@ func onFreshRedis(t *testing.T) func(...Options) *Server {
 	}
 }
 
-// NewClient creates a client with the scope and with what edit sets.
+// NewClient creates a client with the scope and with what edit sets. It creates
+// the client's org first if there is none.
 func (s *Server) NewClient(t testing.TB, id, scope string, edit ...func(*clients.NewSpec)) clients.Created {
 	t.Helper()
 	spec := clients.NewSpec{ClientID: id, Spec: clients.Spec{Scope: &scope}}
 	for _, e := range edit {
 		e(&spec)
 	}
-	c, err := s.Clients().Create(t.Context(), audit.Actor{Name: "test"}, spec)
+	by := audit.Actor{Name: "test"}
+	if spec.OrgID != "" {
+		if _, err := s.Orgs().Get(t.Context(), spec.OrgID); err != nil {
+			if _, _, err := s.Orgs().Put(t.Context(), by, spec.OrgID, 0, orgs.Spec{Name: spec.OrgID}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c, err := s.Clients().Create(t.Context(), by, spec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func repeated(s string, n int) string { return strings.Repeat(s, n) }
 
 func bcryptOf(t *testing.T, secret string) string {
 	t.Helper()
-	h, err := bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost)
+	h, err := bcrypt.GenerateFromPassword([]byte(secret), bcrypt.DefaultCost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +54,6 @@ func pbkdf2SHA512Of(t *testing.T, secret string) string {
 
 func argon2Of(t *testing.T, secret string) string {
 	t.Helper()
-	key := argon2.IDKey([]byte(secret), salt, 1, 64, 1, 32)
-	return fmt.Sprintf("$argon2id$v=19$m=64,t=1,p=1$%s$%s", b64(salt), b64(key))
+	key := argon2.IDKey([]byte(secret), salt, 2, 19456, 1, 32)
+	return fmt.Sprintf("$argon2id$v=19$m=19456,t=2,p=1$%s$%s", b64(salt), b64(key))
 }

@@ -132,7 +132,7 @@ func (s *teller) clients() {
 	s.met("secret of the resource server", s.admin("POST", "/clients", object{"client_id": "rs", "scope": "introspect"}, 201)["client_secret"])
 	s.met("secret of the operator", s.admin("POST", "/clients", object{"client_id": "op", "scope": "admin:read admin:write"}, 201)["client_secret"])
 	old := s.madeUp("imported secret", "")
-	hash, err := bcrypt.GenerateFromPassword([]byte(old), bcrypt.MinCost+6)
+	hash, err := bcrypt.GenerateFromPassword([]byte(old), bcrypt.DefaultCost)
 	if err != nil {
 		s.t.Fatal(err)
 	}

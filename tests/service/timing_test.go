@@ -131,3 +131,51 @@ func TestTimeOfInactive(t *testing.T) {
 		})
 	})
 }
+
+// The time of a refusal does not tell whether a client id is known, not even on
+// the embedded store, where a request is fast. Both take the same look into the
+// cache, read and counts. Somebody who compares pairs of a known and an unknown
+// id, 20 samples of each, is right as often as a coin; the medians of all samples
+// are alike. Samples alternate, so that the machine treats both alike.
+func TestTimeOfAnUnknownClient(t *testing.T) {
+	const (
+		pairs, each = 60, 20
+		lean        = 18   // a coin leans further than this from pairs/2 once in a million runs
+		even        = 0.06 // largest difference of the medians
+		tries       = 3
+	)
+	harness.EachStoreInTurn(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
+		s := start(edits(limited(1e6, 1e6)))
+		for i := range pairs {
+			c := s.NewClient(t, fmt.Sprintf("bill%02d", i), "users:read")
+			if i%2 == 0 { // it is in the cache
+				want(t, s, 200, attempt{id: c.ClientID, secret: c.ClientSecret}, "the client")
+			}
+		}
+		var said string
+		for range tries {
+			var all [2][]time.Duration
+			slower := 0 // pairs whose known id took longer
+			for i := range pairs {
+				ids, took := [2]string{fmt.Sprintf("bill%02d", i), fmt.Sprintf("bull%02d", i)}, [2][]time.Duration{}
+				for n := range 2 * each {
+					kind := (n + n/2) % 2 // 0 1 1 0: neither comes first more often
+					began := time.Now()
+					want(t, s, 401, attempt{id: ids[kind], secret: "wrong"}, ids[kind])
+					took[kind] = append(took[kind], time.Since(began))
+				}
+				if median(took[0]) > median(took[1]) {
+					slower++
+				}
+				all[0], all[1] = append(all[0], took[0]...), append(all[1], took[1]...)
+			}
+			known, unknown := median(all[0]), median(all[1])
+			said = fmt.Sprintf("known %v, unknown %v; the known id took longer in %d of %d pairs", known, unknown, slower, pairs)
+			if float64(max(known, unknown)) <= (1+even)*float64(min(known, unknown)) && slower >= pairs/2-lean && slower <= pairs/2+lean {
+				t.Log(said)
+				return
+			}
+		}
+		t.Errorf("a caller can tell them apart by their time: %s", said)
+	})
+}

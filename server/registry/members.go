@@ -1,0 +1,131 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/store"
+)
+
+const (
+	// removeTime bounds one call of RemoveMembers. It ends after the page during
+	// which the time passed.
+	removeTime = 5 * time.Second
+	// removeAtOnce is how many removals run at the same time: a store writes
+	// several of them in one step.
+	removeAtOnce = 16
+)
+
+// CountMembers returns how many records belong, at most limit.
+func (g *Registry[R]) CountMembers(ctx context.Context, belongs func(*R) bool, limit int) (n int, err error) {
+	_, err = g.eachPage(ctx, "", func(page []R) (bool, error) {
+		for i := range page {
+			if belongs(&page[i]) {
+				n++
+			}
+		}
+		return n < limit, nil
+	})
+	return min(n, limit), err
+}
+
+// RemoveMembers removes the records that belong, in the order of their ids,
+// after the given id. The tokens of these records must have ended already, by a
+// void of what the records belong to. It stops after some seconds: next is then
+// the id to go on after, and "" if it is done. Each removal is audited.
+func (g *Registry[R]) RemoveMembers(ctx context.Context, by audit.Actor, after string, belongs func(*R) bool) (removed int, next string, err error) {
+	began := time.Now()
+	next, err = g.eachPage(ctx, after, func(page []R) (bool, error) {
+		var members []R
+		for i := range page {
+			if belongs(&page[i]) {
+				members = append(members, page[i])
+			}
+		}
+		n, err := g.removePage(context.WithoutCancel(ctx), by, members, belongs)
+		removed += n
+		return time.Since(began) < removeTime, err
+	})
+	return removed, next, err
+}
+
+// eachPage calls do with the pages of records after the given id until it
+// returns false. next is the id to go on after; "": there are no more records.
+func (g *Registry[R]) eachPage(ctx context.Context, after string, do func(page []R) (more bool, err error)) (next string, err error) {
+	for {
+		page, err := g.kind.Store.List(ctx, store.Page{After: after, Limit: listPage})
+		if err != nil {
+			return after, err
+		}
+		more, err := do(page)
+		if err != nil {
+			return after, err
+		}
+		if len(page) < listPage {
+			return "", nil
+		}
+		after = g.kind.ID(&page[len(page)-1])
+		if !more {
+			return after, nil
+		}
+	}
+}
+
+// removePage removes the records, tells the feed about those that a Cache may
+// hold, and audits them.
+func (g *Registry[R]) removePage(ctx context.Context, by audit.Actor, members []R, belongs func(*R) bool) (removed int, err error) {
+	gone := make([]bool, len(members))
+	failed := make([]error, len(members))
+	var all sync.WaitGroup
+	slots := make(chan struct{}, removeAtOnce)
+	for i := range members {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			gone[i], failed[i] = g.removeOne(ctx, members[i], belongs)
+		})
+	}
+	all.Wait()
+	var entries []store.Entry
+	var changes []audit.Change
+	for i, ok := range gone {
+		if !ok {
+			continue
+		}
+		id := g.kind.ID(&members[i])
+		entries = append(entries, g.Entry(store.EntryVoid, id, by))
+		changes = append(changes, audit.Change{
+			Actor: by, Action: g.kind.Name + ".delete", Target: g.kind.Principal(id),
+			Before: g.kind.View(members[i]), Outcome: audit.OutcomeOf(nil),
+		})
+	}
+	err = errors.Join(failed...)
+	if len(entries) > 0 && !g.kind.Uncached {
+		err = errors.Join(err, g.feed.Append(ctx, entries...))
+	}
+	if len(changes) > 0 {
+		g.audit.Write(ctx, changes...)
+	}
+	return len(changes), err
+}
+
+// removeOne removes the record, or what somebody has made of it since, if that
+// still belongs.
+func (g *Registry[R]) removeOne(ctx context.Context, r R, belongs func(*R) bool) (gone bool, err error) {
+	id := g.kind.ID(&r)
+	for range casTries {
+		if err = g.kind.Store.Delete(ctx, id, g.kind.Head(&r).Version); !errors.Is(err, store.ErrConflict) {
+			break
+		}
+		if r, err = g.kind.Store.Get(ctx, id); err != nil || !belongs(&r) {
+			break
+		}
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && belongs(&r), g.apiError(err)
+}
