@@ -37,11 +37,13 @@ const (
 // Bounds of all connections together; see server/conns.
 const (
 	maxConnections = 10_000
-	// maxAdminConnections is for each of the other listeners.
-	maxAdminConnections = 128
+	// maxSocketConnections and maxAdminConnections are for the admin socket and for
+	// each of the other listeners.
+	maxSocketConnections = 256
+	maxAdminConnections  = 128
 	// otherFiles are the files that everything but the public listener opens: the
 	// other listeners, the connections to the store and to the sender of codes.
-	otherFiles = 3*maxAdminConnections + 128
+	otherFiles = maxSocketConnections + 2*maxAdminConnections + 128
 	// leastConnections are accepted however few files the process may open.
 	leastConnections = 64
 
@@ -172,7 +174,11 @@ func (s *Server) bounds(name string) conns.Options {
 		HTTP2: maxAdminConnections / 4, HTTP2PerNetwork: maxAdminConnections / 8,
 		Opened: s.metrics.Connections(name), Refused: s.metrics.ConnectionRefused(name), Log: s.log,
 	}
-	if name != listenerPublic {
+	switch name {
+	case listenerSocket: // all peers are grantd's user or root
+		o.Max, o.PerNetwork = maxSocketConnections, 0
+		return o
+	case listenerAdmin, listenerMetrics:
 		return o
 	}
 	o.Max = s.maxConnections()

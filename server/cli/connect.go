@@ -30,8 +30,17 @@ func (a *app) connectFlags(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// connect returns the server to manage.
+// connect returns the server to manage. Its connections are closed at the end of the
+// run.
 func (a *app) connect(c *cobra.Command) (*api, error) {
+	server, err := a.choose(c)
+	if err == nil {
+		a.disconnect = server.http.CloseIdleConnections
+	}
+	return server, err
+}
+
+func (a *app) choose(c *cobra.Command) (*api, error) {
 	if a.server != "" {
 		return a.serverAPI(c)
 	}

@@ -42,6 +42,9 @@ func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	root.SetErr(std.Err)
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would then use os.Args
 	err := root.ExecuteContext(ctx)
+	if a.disconnect != nil {
+		a.disconnect()
+	}
 	if err == nil {
 		err = out.err
 	}
@@ -62,6 +65,7 @@ type app struct {
 	server     string       // --server
 	caFile     string       // --ca-file
 	reload     func() <-chan struct{}
+	disconnect func() // nil: not connected
 }
 
 // exit prints err, one line for each problem, and returns the exit code.

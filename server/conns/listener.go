@@ -179,10 +179,10 @@ func (l *Listener) admit(c net.Conn) *Conn {
 	return conn
 }
 
-// networkOf returns the network of the connection's peer. A proxy is a separate one,
-// and so are all peers on a unix socket.
+// networkOf returns the network of the connection's peer. A proxy is a separate one.
+// All peers on a unix socket are one.
 func (l *Listener) networkOf(c net.Conn) *network {
-	n := &network{exempt: true}
+	n := &network{}
 	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		peer := tcp.AddrPort().Addr().Unmap().WithZone("")
 		n.prefix = Network(peer)
