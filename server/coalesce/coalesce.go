@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 )
 
@@ -74,14 +75,14 @@ func (g *Group[K, V]) work(key K, run func(callers int) (V, error)) {
 	}
 }
 
-// recovered turns a panic of run into an error. In a goroutine it would end the
-// process, not one request.
+// recovered turns a panic of run into an error, which has the stack for the log.
+// In a goroutine it would end the process, not one request.
 func recovered[V any](run func(callers int) (V, error), callers int) (value V, err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
 		case runtime.Error:
-			err = fmt.Errorf("panic: %w", p)
+			err = fmt.Errorf("panic: %w\n%s", p, debug.Stack())
 		default: // the value could hold what a caller sent
 			err = errors.New("panic")
 		}
