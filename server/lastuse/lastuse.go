@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
 
@@ -46,7 +47,8 @@ type Recorder struct {
 	uses  store.Uses
 	audit *audit.Log
 	now   func() time.Time
-	log   *slog.Logger
+	// writing reports that the store does not take the uses.
+	writing *trouble.Log
 
 	mu      sync.Mutex
 	used    map[credential]gathered
@@ -59,7 +61,8 @@ type Recorder struct {
 
 // New makes a Recorder; Start begins writing.
 func New(uses store.Uses, a *audit.Log, now func() time.Time, log *slog.Logger) *Recorder {
-	r := &Recorder{uses: uses, audit: a, now: now, log: log, stop: make(chan struct{}), done: make(chan struct{})}
+	r := &Recorder{uses: uses, audit: a, now: now, stop: make(chan struct{}), done: make(chan struct{})}
+	r.writing = trouble.New(log, "usage: not written, will be tried again", "usage: written again")
 	r.take()
 	return r
 }
@@ -139,8 +142,10 @@ func (r *Recorder) Flush(ctx context.Context) {
 			uses = append(uses, store.Use{Owner: owner, ID: k.id, Count: g.count, LastAt: g.at.UTC(), LastIP: address(g.from)})
 		}
 		if err := r.uses.AddUses(ctx, uses); err != nil {
-			r.log.WarnContext(ctx, "usage: not written, will be tried again", "error", err)
+			r.writing.Failed(ctx, err)
 			r.putBack(used)
+		} else {
+			r.writing.Worked(ctx)
 		}
 	}
 	var changes []audit.Change

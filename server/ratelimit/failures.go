@@ -21,6 +21,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/server/coalesce"
+	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
 
@@ -66,6 +67,8 @@ type Failures struct {
 	o       Options
 	blocked *otter.Cache[string, time.Time] // counter → when it is no longer full
 	sums    sync.Pool                       // of *keyedSum
+	// counting reports that the store cannot count.
+	counting *trouble.Log
 	// adding and reading coalesce concurrent attempts that add to the same one
 	// or two counters, and those that only read them.
 	adding, reading coalesce.Group[[2]string, []store.Count]
@@ -80,9 +83,10 @@ type keyedSum struct {
 // NewFailures returns a Failures.
 func NewFailures(o Options) *Failures {
 	return &Failures{
-		o:       o,
-		blocked: otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxBlocked}),
-		sums:    sync.Pool{New: func() any { return &keyedSum{hmac: hmac.New(sha256.New, o.Key)} }},
+		o:        o,
+		counting: trouble.New(o.Log, "limits: not counted", "limits: counted again"),
+		blocked:  otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxBlocked}),
+		sums:     sync.Pool{New: func() any { return &keyedSum{hmac: hmac.New(sha256.New, o.Key)} }},
 	}
 }
 
@@ -128,9 +132,10 @@ func (f *Failures) add(ctx context.Context, clientID string, from netip.Addr, n 
 	}
 	counts, err := f.count(ctx, counters, n)
 	if err != nil {
-		f.o.Log.WarnContext(ctx, "limits: not counted", "error", err)
+		f.counting.Failed(ctx, err)
 		return 0
 	}
+	f.counting.Worked(ctx)
 	var longest time.Duration
 	for i, c := range counters {
 		// The failures that the limit allows are reported as failures. One more

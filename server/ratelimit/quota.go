@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
 
@@ -54,6 +55,7 @@ type Quota struct {
 	mu      sync.Mutex
 	clients map[string]*issues
 	hinted  time.Time
+	sharing *trouble.Log
 	stop    chan struct{}
 	done    chan struct{}
 }
@@ -70,7 +72,10 @@ type issues struct {
 
 // NewQuota returns a Quota; Start begins to share its counts.
 func NewQuota(o QuotaOptions) *Quota {
-	return &Quota{o: o, clients: map[string]*issues{}, hinted: o.Now(), stop: make(chan struct{}), done: make(chan struct{})}
+	return &Quota{
+		o: o, clients: map[string]*issues{}, hinted: o.Now(), stop: make(chan struct{}), done: make(chan struct{}),
+		sharing: trouble.New(o.Log, "limits: quota not shared", "limits: quota shared again"),
+	}
 }
 
 // TakeToken counts one token for the client and returns 0. If the client has
@@ -155,11 +160,13 @@ func (q *Quota) ShareCounts(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	counts, err := q.o.Store.AddHits(ctx, hits...)
+	if err != nil {
+		q.sharing.Failed(ctx, err, "limit", q.o.Name)
+	} else {
+		q.sharing.Worked(ctx)
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err != nil {
-		q.o.Log.WarnContext(ctx, "limits: issue quota not shared", "error", err)
-	}
 	now := q.o.Now()
 	for i, id := range ids {
 		c := q.clients[id]

@@ -137,7 +137,7 @@ func TestQuotaWithoutTheStore(t *testing.T) {
 	if q.TakeToken("billing") == 0 {
 		t.Error("token 11 is not refused")
 	}
-	if !strings.Contains(log.String(), "issue quota not shared") {
+	if !strings.Contains(log.String(), "quota not shared") {
 		t.Errorf("log %q", log.String())
 	}
 }
