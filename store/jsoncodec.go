@@ -31,6 +31,9 @@ func MarshalEntry(e Entry) ([]byte, error) {
 // version or kind voids everything before it: its meaning is unknown, so this is
 // the safe reading.
 func UnmarshalEntry(b []byte, p Position) Entry {
+	if e, ok := scanEntry(b, p); ok {
+		return e
+	}
 	var r entryRecord
 	if err := unmarshal(b, &r, &r.V); err != nil || (r.Kind != EntryVoid && r.Kind != EntryChange) {
 		return Entry{Position: p, Kind: EntryVoid, Key: PrincipalAll, By: "system: unreadable feed entry", At: time.Now().UTC()}

@@ -37,6 +37,7 @@ const (
 	PerAddress          = "auth_failures_per_address"
 	IssuePerClient      = "issue_per_client"
 
+	RevocationsPerClient     = "revocations_per_client"
 	CustomerTokensPerClient  = "customer_tokens_per_client"
 	OnBehalfTokensPerPartner = "on_behalf_tokens_per_partner"
 )

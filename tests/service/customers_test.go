@@ -215,7 +215,7 @@ func TestCustomerTokenForManyResources(t *testing.T) {
 // again.
 func TestQuotaOfCustomerTokens(t *testing.T) {
 	s, backend := startBanking(t, func(c *config.Config) {
-		c.Limits.CustomerTokensPerClient = config.Limit{Count: 2, Per: time.Hour}
+		c.Limits.CustomerTokensPerClient.Limit = config.Limit{Count: 2, Per: time.Hour}
 	})
 	bearer := s.Token(t, backend, "")
 	verification := sendCode(t, s, bearer)
