@@ -1,28 +1,29 @@
 package store
 
 import (
-	"bytes"
+	"strings"
 	"time"
 )
 
 // scanEntry reads an entry in exactly the form that MarshalEntry writes, if no
 // text in it is escaped. A feed may have a million of them, and a decoder of
 // JSON takes longer for each than everything else together. ok is false for any
-// other form, which may be a valid entry all the same.
-func scanEntry(b []byte, p Position) (e Entry, ok bool) {
-	s := scanner{rest: b}
+// other form, which may be a valid entry all the same. The texts of the entry are
+// parts of form.
+func scanEntry(form string, p Position) (e Entry, ok bool) {
+	s := scanner{rest: form}
 	e.Position = p
 	switch kind := s.text(`{"v":1,"kind":"`); {
-	case string(kind) == string(EntryVoid):
+	case kind == string(EntryVoid):
 		e.Kind = EntryVoid
-	case string(kind) == string(EntryChange):
+	case kind == string(EntryChange):
 		e.Kind = EntryChange
 	default:
 		return Entry{}, false
 	}
-	e.Key = string(s.text(`,"key":"`))
+	e.Key = s.text(`,"key":"`)
 	if s.begins(`,"by":"`) {
-		e.By = string(s.text(`,"by":"`))
+		e.By = s.text(`,"by":"`)
 	}
 	e.At = time.UnixMilli(s.number(`,"at":`)).UTC()
 	if s.begins(`,"until":`) {
@@ -38,12 +39,12 @@ func scanEntry(b []byte, p Position) (e Entry, ok bool) {
 // scanner reads from the front of rest. Once something is not as expected, failed
 // is true.
 type scanner struct {
-	rest   []byte
+	rest   string
 	failed bool
 }
 
 func (s *scanner) begins(prefix string) bool {
-	return len(s.rest) >= len(prefix) && string(s.rest[:len(prefix)]) == prefix
+	return strings.HasPrefix(s.rest, prefix)
 }
 
 func (s *scanner) skip(prefix string) {
@@ -55,18 +56,18 @@ func (s *scanner) skip(prefix string) {
 }
 
 // text skips prefix and returns what is before the next quote, which it skips too.
-func (s *scanner) text(prefix string) []byte {
+func (s *scanner) text(prefix string) string {
 	s.skip(prefix)
-	end := bytes.IndexByte(s.rest, '"')
+	end := strings.IndexByte(s.rest, '"')
 	if end < 0 || s.failed {
 		s.failed = true
-		return nil
+		return ""
 	}
 	text := s.rest[:end]
-	for _, c := range text {
-		if c < ' ' || c > '~' || c == '\\' { // escaped, or a decoder might replace it
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '\\' { // escaped, or a decoder might replace it
 			s.failed = true
-			return nil
+			return ""
 		}
 	}
 	s.rest = s.rest[end+1:]

@@ -168,7 +168,7 @@ func FuzzScanEntry(f *testing.F) {
 	f.Add([]byte(`{"v":2,"kind":"void","key":"all","at":1}`))
 	f.Add([]byte(`{"v":1,"kind":"void","key":"all","at":1,"critical":1}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e, ok := scanEntry(b, Position{Seq: 1})
+		e, ok := scanEntry(string(b), Position{Seq: 1})
 		if !ok {
 			return
 		}
@@ -196,7 +196,7 @@ func TestScanEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e, ok := scanEntry(b, want.Position); !ok || e != want {
+	if e, ok := scanEntry(string(b), want.Position); !ok || e != want {
 		t.Errorf("%s: %+v %v", b, e, ok)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -20,6 +21,9 @@ const (
 	// loadTimeout bounds each round trip of a recovery. There is no bound for
 	// all of them: the feed may be long.
 	loadTimeout = 10 * time.Second
+	// longFeed is how many entries are so many that reading them leaves much
+	// memory behind.
+	longFeed = 50_000
 	// writePage is how many entries are written back at once.
 	writePage = 1000
 )
@@ -151,6 +155,9 @@ func (f *Feed) recover(ctx context.Context) error {
 	f.replace(s)
 	f.lineage, f.loading, f.lossKnown = lineage.Current, nil, false
 	f.lost.Store(false)
+	if s.read > longFeed {
+		debug.FreeOSMemory() // reading takes several times what is kept
+	}
 	f.o.Log.InfoContext(ctx, "feed: loaded", "position", s.tail.String(), "entries", s.read)
 	return f.readAfterRecover(ctx, sent)
 }

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -172,8 +173,8 @@ func (h *revokedHour) pack(token store.Digest, e *store.Entry) (revocation, bool
 	by, known := h.actors[e.By]
 	if !known {
 		by = uint32(len(h.by))
-		h.by = append(h.by, e.By)
-		h.actors[e.By] = by
+		h.by = append(h.by, strings.Clone(e.By)) // it may be part of something longer
+		h.actors[h.by[by]] = by
 	}
 	return revocation{token, uint32(ms), uint32(seq), int32(at), uint32(lifetime), by}, true
 }

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -33,11 +34,13 @@ func (s *state) put(e *store.Entry) {
 	if s.revoked.put(e) {
 		return
 	}
+	kept := *e
+	kept.Key, kept.By = strings.Clone(e.Key), strings.Clone(e.By) // they may be parts of something longer
 	if e.Kind == store.EntryVoid {
-		s.voids[e.Key] = *e
+		s.voids[kept.Key] = kept
 	}
 	if e.Kind == store.EntryChange || !store.IsTokenPrincipal(e.Key) {
-		s.changes[e.Key] = *e
+		s.changes[kept.Key] = kept
 	}
 }
 

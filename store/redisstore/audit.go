@@ -57,7 +57,7 @@ func (s *Store) ListAudit(ctx context.Context, before string, limit int) ([]stor
 	}
 	events := make([]store.AuditEvent, len(messages))
 	for i, m := range messages {
-		if events[i], err = store.UnmarshalAudit(entryValue(m)); err != nil {
+		if events[i], err = store.UnmarshalAudit([]byte(entryValue(m))); err != nil {
 			return nil, fmt.Errorf("list audit: %s: %w", m.ID, err)
 		}
 		events[i].ID = m.ID

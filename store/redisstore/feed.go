@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -123,6 +124,7 @@ func (s *Store) readFeed(ctx context.Context, after store.Position, block time.D
 func feedEntries(streams []redis.XStream) ([]store.Entry, error) {
 	var entries []store.Entry
 	for _, stream := range streams {
+		entries = slices.Grow(entries, len(stream.Messages))
 		for _, m := range stream.Messages {
 			p, err := store.ParsePosition(m.ID)
 			if err != nil {

@@ -56,7 +56,7 @@ func appendTo(ctx context.Context, run runner, stream string, keep time.Duration
 
 // entryValue returns what appendTo stored. For an entry of another form it
 // returns nothing, which no decoder accepts.
-func entryValue(m redis.XMessage) []byte {
+func entryValue(m redis.XMessage) string {
 	v, _ := m.Values[fieldEntry].(string)
-	return []byte(v)
+	return v
 }
