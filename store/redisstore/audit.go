@@ -24,7 +24,7 @@ func (s *Store) AppendAudit(ctx context.Context, events ...store.AuditEvent) err
 			return fmt.Errorf("append audit: %w", err)
 		}
 	}
-	_, err := appendTo(ctx, s.redis.Run, s.keys.audit(), s.auditRetention, store.Position{}, values)
+	_, err := s.appendTo(ctx, stream{key: s.keys.audit(), keep: s.auditRetention, append: appendStream, run: s.redis.Run}, values)
 	return wire.StoreError(ctx, "append audit", err)
 }
 

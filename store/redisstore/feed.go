@@ -25,7 +25,7 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 			return store.Position{}, fmt.Errorf("append feed: %w", err)
 		}
 	}
-	id, err := appendTo(ctx, s.runCritical, s.keys.feed(), s.feedRetention, s.newestSeen(), values)
+	id, err := s.appendTo(ctx, stream{key: s.keys.feed(), keep: s.feedRetention, floor: s.newestSeen(), append: appendFeed, run: s.runCritical}, values)
 	if err != nil {
 		return store.Position{}, wire.StoreError(ctx, "append feed", err)
 	}
