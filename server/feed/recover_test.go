@@ -361,3 +361,29 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestClockSetBack checks that the feed is read again when the clock was wrong from
+// the start and is corrected: what was dropped as expired is back.
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		appended(t, m, void("a"))
+		o := options(m)
+		wrong := store.FeedRetention + time.Hour
+		o.Now = func() time.Time { return time.Now().Add(wrong) }
+		m.lineage.Witnessed = m.lineage.Current
+		f, stop := started(t, o)
+		defer stop()
+		time.Sleep(2 * pruneEvery)
+		synctest.Wait()
+		if dead(f, "a", store.Position{}) {
+			t.Fatal("nothing was dropped")
+		}
+		wrong = 0
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if _, err := f.Fresh(t.Context()); err != nil || !dead(f, "a", store.Position{}) {
+			t.Errorf("the void is still forgotten: %v", err)
+		}
+	})
+}

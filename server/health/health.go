@@ -4,6 +4,7 @@ package health
 
 import (
 	_ "embed"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -51,6 +52,9 @@ func (h Handler) Ready(c *gin.Context) error {
 	reason := ""
 	if err := h.Store.Ping(c.Request.Context()); err != nil {
 		reason = "the store cannot be reached or written"
+		if errors.Is(err, store.ErrUnsuitable) {
+			reason = "the settings of the store would lose records"
+		}
 		web.EventOf(c).Cause = err
 	} else if _, err := h.Feed.Fresh(c.Request.Context()); err != nil {
 		reason = "the feed is not fresh"
