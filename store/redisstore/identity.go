@@ -21,7 +21,7 @@ type stampRecord struct {
 	Issuer      string `json:"issuer"`
 }
 
-// stampOnce writes a stamp unless there is one, and returns the one that is there.
+// stampOnce writes a stamp unless there is one, and returns the stored one.
 // It does not write where there is one, so that it works on a Redis that is full.
 var stampOnce = wire.NewScript(`
 local stored = redis.call('GET', KEYS[1])
