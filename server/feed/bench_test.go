@@ -3,6 +3,7 @@ package feed
 import (
 	"encoding/binary"
 	"testing"
+	"time"
 
 	"github.com/grantd/grantd/store"
 )
@@ -20,11 +21,20 @@ func digestOf(i int) store.Digest {
 }
 
 // BenchmarkVoided measures the verdict about a token of a client that is not
-// void, in a feed with 100,000 revocations.
+// void, in a feed with 100,000 revocations that expire in one hour, or over a day.
 func BenchmarkVoided(b *testing.B) {
+	for name, hours := range map[string]int{"hour": 1, "day": 24} {
+		b.Run(name, func(b *testing.B) { benchmarkVoided(b, hours) })
+	}
+}
+
+func benchmarkVoided(b *testing.B, hours int) {
 	f := New(options(newMemory()))
+	now := time.Now()
 	for i := range 100_000 {
-		f.apply([]store.Entry{at(uint64(i+1), store.Entry{Kind: store.EntryVoid, Key: store.PrincipalToken(digestOf(i))})})
+		f.apply([]store.Entry{at(uint64(i+1), store.Entry{
+			Kind: store.EntryVoid, Key: store.PrincipalToken(digestOf(i)), At: now, Until: now.Add(time.Duration(1+i%hours) * time.Hour),
+		})})
 	}
 	token := store.Token{Use: store.UseClient, ClientID: "billing", SecretID: "k3v9Qx2a", OrgID: "acme", Position: f.Position()}
 	b.ReportAllocs()
