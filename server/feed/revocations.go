@@ -28,7 +28,7 @@ type revokedHour struct {
 	begun  int64          // Unix ms; the times below count from here
 	blocks [][]revocation // all but the last one are full
 	count  int
-	slots  []uint32 // hash table with open addressing: a revocation's number plus 1, or 0
+	slots  []uint32 // hash table with open addressing, see slotOf; 0 is free
 	by     []string
 	actors map[string]uint32 // index in by
 }
@@ -42,6 +42,16 @@ type revocation struct {
 	lifetime uint32 // ms from at to Until; 0: there is no Until
 	by       uint32
 }
+
+// A slot has the number of a revocation plus 1, and above that 8 bits of its hash:
+// most lookups are about tokens that are not revoked, and must not read the
+// revocations beside which they would be.
+const (
+	numberBits = 24
+	maxNumber  = 1<<numberBits - 2
+)
+
+func slotOf(hash uint64, n uint32) uint32 { return uint32(hash>>56)<<numberBits | (n + 1) }
 
 // blockSize makes a block a little smaller than 64 KiB.
 const blockSize = 1260
@@ -65,6 +75,9 @@ func (r *revocations) put(e *store.Entry) bool {
 	if old := h.find(hash, &token); old != nil {
 		*old = x
 		return true
+	}
+	if h.count > maxNumber {
+		return false
 	}
 	h.add(r.seed, hash, x)
 	return true
@@ -205,7 +218,10 @@ func (h *revokedHour) find(hash uint64, token *store.Digest) *revocation {
 		if slot == 0 {
 			return nil
 		}
-		if x := h.number(slot - 1); x.token == *token {
+		if slot>>numberBits != uint32(hash>>56) {
+			continue
+		}
+		if x := h.number(slot&(1<<numberBits-1) - 1); x.token == *token {
 			return x
 		}
 	}
@@ -246,7 +262,7 @@ func (h *revokedHour) grow(seed maphash.Seed) {
 func (h *revokedHour) insert(hash uint64, n uint32) {
 	for i := hash; ; i++ {
 		if slot := &h.slots[i&uint64(len(h.slots)-1)]; *slot == 0 {
-			*slot = n + 1
+			*slot = slotOf(hash, n)
 			return
 		}
 	}
