@@ -3,11 +3,15 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/redisstore"
@@ -159,4 +163,61 @@ func field(info, name string) int64 {
 		}
 	}
 	return 0
+}
+
+// oldRedis replies as a Redis before version 7 does to scripts that ask to run
+// when it is full.
+type oldRedis struct{ asked atomic.Int64 }
+
+type reply string
+
+func (r reply) Error() string { return string(r) }
+func (reply) RedisError()     {}
+
+func (*oldRedis) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (o *oldRedis) refuses(cmd redis.Cmder) bool {
+	args := cmd.Args()
+	if source, ok := args[min(1, len(args)-1)].(string); !ok || !strings.HasPrefix(source, "#!lua") {
+		return false
+	}
+	o.asked.Add(1)
+	cmd.SetErr(reply("ERR Error compiling script (new function): user_script:1: unexpected symbol near '#'"))
+	return true
+}
+
+func (o *oldRedis) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if o.refuses(cmd) {
+			return cmd.Err()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (o *oldRedis) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if slices.ContainsFunc(cmds, o.refuses) {
+			return cmds[0].Err()
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// TestOldRedis checks that a Redis before version 7 gets scripts that it knows, and
+// is asked once.
+func TestOldRedis(t *testing.T) {
+	t.Parallel()
+	s, hook := open(t, redistest.Start(t).Addr), &oldRedis{}
+	if err := s.HookMasters(within(t), hook); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := s.AppendFeed(within(t), void("a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := hook.asked.Load(); n != 1 {
+		t.Errorf("asked %d times, want 1", n)
+	}
 }
