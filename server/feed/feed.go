@@ -54,9 +54,10 @@ type Feed struct {
 	lineage    string // of the last recovery; guarded by recovering
 	// loading is what a recovery that failed has read, and loadingOf the
 	// incarnation that it read it from; guarded by recovering.
-	loading   *state
-	loadingOf string
-	lossKnown bool // the log has the loss that is being repaired; guarded by recovering
+	loading    *state
+	loadingOf  string
+	recoveries atomic.Uint64 // how many have succeeded
+	lossKnown  bool          // the log has the loss that is being repaired; guarded by recovering
 
 	pause   pause
 	trouble *trouble.Log

@@ -118,9 +118,17 @@ func (f *Feed) verify(ctx context.Context) error {
 // until it is done. It appends again the entries that are known here and that
 // the store lost. With their new positions they void a little more than before,
 // never less. If it fails, the next call goes on with what this one has read.
-func (f *Feed) recover(ctx context.Context) error {
+func (f *Feed) recover(ctx context.Context) error { return f.recoverAfter(ctx, f.recoveries.Load()) }
+
+// recoverAfter is recover for a caller that knows of so many recoveries. If there
+// was another one while it waited, it has nothing to do: the next read finds what
+// was lost since.
+func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	f.recovering.Lock()
 	defer f.recovering.Unlock()
+	if f.recoveries.Load() != known {
+		return nil
+	}
 	f.lost.Store(true)
 	s, lineage, err := f.load(ctx)
 	if err != nil {
@@ -154,6 +162,7 @@ func (f *Feed) recover(ctx context.Context) error {
 	sent := time.Since(f.start)
 	f.replace(s)
 	f.lineage, f.loading, f.lossKnown = lineage.Current, nil, false
+	f.recoveries.Add(1)
 	f.lost.Store(false)
 	if s.read > longFeed {
 		debug.FreeOSMemory() // reading takes several times what is kept

@@ -387,3 +387,22 @@ func TestClockSetBack(t *testing.T) {
 		}
 	})
 }
+
+// TestOneRecoveryServesAllWhoWait checks that a recovery is not repeated for those
+// who waited for it.
+func TestOneRecoveryServesAllWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := storetest.NewFaulty(newMemory())
+		f := loaded(t, options(s))
+		known, calls := f.recoveries.Load(), s.Calls("WitnessFeed")
+		wants(t, "the first", f.recoverAfter(t.Context(), known))
+		wants(t, "one that waited", f.recoverAfter(t.Context(), known))
+		if n := s.Calls("WitnessFeed") - calls; n != 1 {
+			t.Errorf("%d recoveries, want 1", n)
+		}
+		wants(t, "a later one", f.recover(t.Context()))
+		if n := s.Calls("WitnessFeed") - calls; n != 2 {
+			t.Errorf("%d recoveries, want 2", n)
+		}
+	})
+}

@@ -39,8 +39,12 @@ end
 for i = 6, #ARGV do
   id = redis.call('XADD', KEYS[1], i == 6 and id or '*', 'e', ARGV[i])
 end
-local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', math.max(math.min(now, tonumber(ARGV[5])) - tonumber(ARGV[1]), 0)), '-', 'COUNT', 1)[1]
-if old then redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1]) end
+local cutoff = math.min(now, tonumber(ARGV[5])) - tonumber(ARGV[1])
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+if tonumber(string.match(first[1], '%d+')) <= cutoff then
+  local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', cutoff), '-', 'COUNT', 1)[1]
+  redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1])
+end
 return id`
 
 // appendStream is for the audit, and appendFeed for the feed: what ends tokens is

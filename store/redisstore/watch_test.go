@@ -34,7 +34,13 @@ func TestEndingsHaveRoom(t *testing.T) {
 		"PutChallenge": func() error {
 			return s.PutChallenge(ctx, store.Digest{1}, store.Challenge{Tries: 5, ExpiresAt: now.Add(time.Hour)})
 		},
-		"CreateOrg": func() error { return s.Orgs().Create(ctx, store.Org{ID: "acme"}) },
+		"CreateOrg": func() error {
+			err := s.Orgs().Create(ctx, store.Org{ID: "acme"})
+			if errors.Is(err, store.ErrExists) { // made before it was noticed that Redis is full
+				return nil
+			}
+			return err
+		},
 	}
 	if err := errors.Join(s.Clients().Create(ctx, client), makes["PutToken"]()); err != nil {
 		t.Fatal(err)

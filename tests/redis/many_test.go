@@ -2,13 +2,16 @@ package redis_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +20,8 @@ import (
 	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/store/redisstore"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 	"github.com/grantd/grantd/tests/program"
 )
 
@@ -37,9 +42,11 @@ func TestManyRevocations(t *testing.T) {
 		}
 	}
 	grantd := program.Path(t)
+	var server *redistest.Server
 	for name, open := range map[string]func(t *testing.T, dir string) (config string, s store.Store){
 		"redis": func(t *testing.T, _ string) (string, store.Store) {
-			addr := redistest.Start(t).Addr
+			server = redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")
+			addr := server.Addr
 			s, err := redisstore.Open(t.Context(), redisstore.Options{Addresses: []string{addr}, KeyPrefix: "grantd:", ReadTimeout: patience})
 			if err != nil {
 				t.Fatal(err)
@@ -76,7 +83,12 @@ func TestManyRevocations(t *testing.T) {
 			}
 			revokeMany(t, s, n)
 			_ = s.Close()
-			took, full := startAndMeasure(t, grantd, path)
+			shared := s.Shared()
+			took, full := startAndMeasure(t, grantd, path, func(url string, log *output) {
+				if shared {
+					recoverMany(t, server, url, log)
+				}
+			})
 			more := (full.anonymous - empty.anonymous) >> 20
 			t.Logf("%d revocations: ready after %v, %d MiB more (RSS %d MiB more, %d MiB in all)",
 				n, took.Round(time.Millisecond), more, (full.all-empty.all)>>20, full.all>>20)
@@ -86,6 +98,38 @@ func TestManyRevocations(t *testing.T) {
 				t.Errorf("%d revocations: ready after %v with %d MiB more, want %v and %d MiB for a million", n, took, more, bound, room)
 			}
 		})
+	}
+}
+
+// recoverMany logs how long grantd has no feed after Redis restarts with its data,
+// and after it lost all of it, so that everything is written back.
+func recoverMany(t *testing.T, redis *redistest.Server, url string, log *output) {
+	t.Helper()
+	for what, lose := range map[string]func(){
+		"restarted": func() {
+			redis.Kill()
+			redis.Restart()
+		},
+		"emptied": func() { harness.DialRedis(t, redis.Addr).Do(t, "FLUSHALL") },
+	} {
+		loaded := log.count("feed: loaded")
+		begun := time.Now()
+		lose()
+		poll.Await(t, 2*time.Minute, "ready after Redis was "+what, func() string {
+			if log.count("feed: loaded") == loaded {
+				return "the feed was not loaded again"
+			}
+			res, err := http.Get(url + "/readyz")
+			if err != nil {
+				return err.Error()
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				return res.Status
+			}
+			return ""
+		})
+		t.Logf("Redis was %s: ready after %v", what, time.Since(begun).Round(time.Millisecond))
 	}
 }
 
@@ -110,9 +154,11 @@ func revokeMany(t *testing.T, s store.Store, n int) {
 
 // startAndMeasure starts grantd, waits until it is ready, and returns how long that
 // took and its resident memory.
-func startAndMeasure(t *testing.T, grantd, config string) (time.Duration, memory) {
+func startAndMeasure(t *testing.T, grantd, config string, also ...func(url string, log *output)) (time.Duration, memory) {
 	t.Helper()
 	cmd := exec.Command(grantd, "serve", "--config", config)
+	log := &output{}
+	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +180,29 @@ func startAndMeasure(t *testing.T, grantd, config string) (time.Duration, memory
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, f := range also {
+		url, _, _ := strings.Cut(strings.TrimPrefix(line, "ready public="), " ")
+		f(url, log)
+	}
 	return took, memory{field(t, status, "VmRSS:"), field(t, status, "RssAnon:")}
+}
+
+// output is what a process wrote to standard error so far.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) count(message string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Count(o.text.Bytes(), []byte(message))
 }
 
 // memory is the resident memory of a process, in bytes. What is not anonymous is
