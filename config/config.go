@@ -93,17 +93,30 @@ type Limits struct {
 	AuthFailuresPerClientAndAddress Limit `key:"auth_failures_per_client_and_address"`
 	AuthFailuresPerAddress          Limit `key:"auth_failures_per_address"`
 	AuthFailuresPerClient           Limit `key:"auth_failures_per_client"` // of imported secrets
-	IssuePerClient                  struct {
-		Limit `key:",squash"`
-		Mode  string `key:"mode"` // enforce or log
-	} `key:"issue_per_client"`
-	CustomerTokensPerClient  Limit `key:"customer_tokens_per_client"`
-	OnBehalfTokensPerPartner Limit `key:"on_behalf_tokens_per_partner"`
-	CodesPerPhone            Limit `key:"codes_per_phone"`
-	CodesPerCustomer         Limit `key:"codes_per_customer"`
-	CodesPerClient           Limit `key:"codes_per_client"`
-	CodesPerOrg              Limit `key:"codes_per_org"` // limits the cost of sending
+	IssuePerClient                  Quota `key:"issue_per_client"`
+	RevocationsPerClient            Quota `key:"revocations_per_client"`
+	CustomerTokensPerClient         Quota `key:"customer_tokens_per_client"`
+	OnBehalfTokensPerPartner        Quota `key:"on_behalf_tokens_per_partner"`
+	CodesPerPhone                   Limit `key:"codes_per_phone"`
+	CodesPerCustomer                Limit `key:"codes_per_customer"`
+	CodesPerClient                  Limit `key:"codes_per_client"`
+	CodesPerOrg                     Limit `key:"codes_per_org"` // limits the cost of sending
 }
+
+// Quota is a Limit that may only be logged.
+type Quota struct {
+	Limit `key:",squash"`
+	Mode  string `key:"mode"` // enforce or log
+}
+
+// Enforced reports whether what is over the quota is refused.
+func (q Quota) Enforced() bool { return q.Mode == modeEnforce }
+
+// Values of Quota.Mode.
+const (
+	modeEnforce = "enforce"
+	modeLog     = "log"
+)
 
 // Limit allows Count events in each period Per. A Count of 0 turns it off.
 type Limit struct {

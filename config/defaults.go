@@ -31,10 +31,10 @@ func Defaults() Config {
 	c.Limits.AuthFailuresPerClientAndAddress = Limit{Count: 20, Per: time.Minute}
 	c.Limits.AuthFailuresPerAddress = Limit{Count: 300, Per: time.Minute}
 	c.Limits.AuthFailuresPerClient = Limit{Count: 100, Per: time.Hour}
-	c.Limits.IssuePerClient.Limit = Limit{Count: 0, Per: time.Minute}
-	c.Limits.IssuePerClient.Mode = "enforce"
-	c.Limits.CustomerTokensPerClient = Limit{Count: 0, Per: time.Minute}
-	c.Limits.OnBehalfTokensPerPartner = Limit{Count: 0, Per: time.Minute}
+	c.Limits.IssuePerClient = Quota{Limit{Count: 6000, Per: time.Minute}, modeEnforce}
+	c.Limits.RevocationsPerClient = Quota{Limit{Count: 600, Per: time.Minute}, modeEnforce}
+	c.Limits.CustomerTokensPerClient = Quota{Limit{Count: 6000, Per: time.Minute}, modeEnforce}
+	c.Limits.OnBehalfTokensPerPartner = Quota{Limit{Count: 6000, Per: time.Minute}, modeEnforce}
 	c.Limits.CodesPerPhone = Limit{Count: 5, Per: 10 * time.Minute}
 	c.Limits.CodesPerCustomer = Limit{Count: 10, Per: day}
 	c.Limits.CodesPerClient = Limit{Count: 1000, Per: time.Hour}

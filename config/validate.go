@@ -85,14 +85,19 @@ func (v *validator) limits(l Limits) {
 	v.limit("limits.auth_failures_per_client_and_address", l.AuthFailuresPerClientAndAddress)
 	v.limit("limits.auth_failures_per_address", l.AuthFailuresPerAddress)
 	v.limit("limits.auth_failures_per_client", l.AuthFailuresPerClient)
-	v.limit("limits.issue_per_client", l.IssuePerClient.Limit)
-	v.oneOf("limits.issue_per_client.mode", l.IssuePerClient.Mode, "enforce", "log")
-	v.limit("limits.customer_tokens_per_client", l.CustomerTokensPerClient)
-	v.limit("limits.on_behalf_tokens_per_partner", l.OnBehalfTokensPerPartner)
+	v.quota("limits.issue_per_client", l.IssuePerClient)
+	v.quota("limits.revocations_per_client", l.RevocationsPerClient)
+	v.quota("limits.customer_tokens_per_client", l.CustomerTokensPerClient)
+	v.quota("limits.on_behalf_tokens_per_partner", l.OnBehalfTokensPerPartner)
 	v.limit("limits.codes_per_phone", l.CodesPerPhone)
 	v.limit("limits.codes_per_customer", l.CodesPerCustomer)
 	v.limit("limits.codes_per_client", l.CodesPerClient)
 	v.limit("limits.codes_per_org", l.CodesPerOrg)
+}
+
+func (v *validator) quota(path string, q Quota) {
+	v.limit(path, q.Limit)
+	v.oneOf(path+".mode", q.Mode, modeEnforce, modeLog)
 }
 
 func (v *validator) limit(path string, l Limit) {

@@ -41,10 +41,7 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.Cache
 	s.customers = customers.New(customers.Options{
 		Store: s.store.Customers(), Orgs: s.store.Orgs(), Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
-	s.customerQuota = ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Name: ratelimit.CustomerTokensPerClient, Of: ratelimit.OfClients, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(limits.CustomerTokensPerClient),
-		Enforce: true, Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
-	})
+	s.customerQuota = s.newQuota(ratelimit.CustomerTokensPerClient, ratelimit.OfClients, limits.CustomerTokensPerClient, nil)
 	s.customerTokens = customers.Handler{
 		Tokens: customers.NewTokens(customers.TokensOptions{
 			Environment: s.cfg.Environment, Live: s.cfg.Live(), ProductName: cfg.ProductName, SandboxCode: cfg.SandboxCode,

@@ -39,6 +39,7 @@ func newHotPath(t testing.TB, edit func(*config.Config)) *hotPath {
 	cfg.Admin.Socket = filepath.Join(t.TempDir(), "s")
 	cfg.Store.Embedded.Path = t.TempDir()
 	cfg.Issuer = "https://auth.example.com"
+	cfg.Limits.IssuePerClient.Count = 0 // a benchmark issues more
 	edit(&cfg)
 	lines := logbuf.New(io.Discard)
 	s, err := New(t.Context(), Options{Config: cfg, Log: slog.New(slog.NewJSONHandler(lines, nil)), Lines: lines})

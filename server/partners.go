@@ -13,10 +13,7 @@ func (s *Server) wirePartners(partnerRecords *registry.Cache[store.Partner], org
 		Store: s.store.Partners(), Tokens: s.store.PartnerTokens(), Grants: s.store.Grants(), Orgs: s.store.Orgs(), Uses: s.store,
 		Credentials: s.tokens, Catalogue: s.catalogue, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
-	s.onBehalfQuota = ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Name: ratelimit.OnBehalfTokensPerPartner, Of: ratelimit.OfPartners, Store: s.store, Key: s.keys.LimitKey(),
-		Limit: ratelimit.Limit(s.cfg.Limits.OnBehalfTokensPerPartner), Enforce: true, Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
-	})
+	s.onBehalfQuota = s.newQuota(ratelimit.OnBehalfTokensPerPartner, ratelimit.OfPartners, s.cfg.Limits.OnBehalfTokensPerPartner, nil)
 	s.onBehalf = partners.Handler{
 		Environment: s.cfg.Environment,
 		OnBehalf: partners.NewOnBehalf(partners.OnBehalfOptions{

@@ -54,6 +54,7 @@ type Server struct {
 	usage    *lastuse.Recorder
 	networks *ratelimit.Networks
 	quota    *ratelimit.Quota
+	revoke   *ratelimit.Quota
 	audit    *audit.Log
 	tokens   *tokens.Service
 	client   *clients.Service
@@ -95,7 +96,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 	if err := s.reloadCatalogue(s.cfg.Scopes.File); err != nil {
 		return err
 	}
-	s.metrics = metrics.New(func() time.Duration { return s.feed.Age() })
+	s.metrics = metrics.New(func() metrics.Feed { return s.feed })
 	if s.store == nil {
 		if s.store, err = s.openStore(ctx); err != nil {
 			return err
@@ -143,11 +144,8 @@ func (s *Server) wire(sender senders.Sender) {
 		Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now, Clients: s.client, Customers: s.customers,
 	})
 	s.wirePartners(partnerRecords, orgRecords)
-	s.quota = ratelimit.NewQuota(ratelimit.QuotaOptions{
-		Name: ratelimit.IssuePerClient, Of: ratelimit.OfClients, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(s.cfg.Limits.IssuePerClient.Limit),
-		Enforce: s.cfg.Limits.IssuePerClient.Mode == "enforce", Now: s.now, Log: s.log,
-		Hit: s.metrics.LimitHit, Chatty: s.metrics.Chatty,
-	})
+	s.quota = s.newQuota(ratelimit.IssuePerClient, ratelimit.OfClients, s.cfg.Limits.IssuePerClient, s.metrics.Chatty)
+	s.revoke = s.newQuota(ratelimit.RevocationsPerClient, ratelimit.OfClients, s.cfg.Limits.RevocationsPerClient, nil)
 	failures := ratelimit.NewFailures(ratelimit.Options{
 		Store: s.store, Key: s.keys.LimitKey(), Now: s.now, Log: s.log, Hit: s.metrics.LimitHit,
 		PerClientAndAddress: ratelimit.Limit(s.cfg.Limits.AuthFailuresPerClientAndAddress),
@@ -167,9 +165,19 @@ func (s *Server) wire(sender senders.Sender) {
 		Catalogue: s.catalogue,
 		Issues:    s.usage,
 		Quota:     s.quota,
+		Revokes:   s.revoke,
 		Observe:   s.metrics,
 		Audit:     revocations{s.usage},
 		OnBehalf:  s.onBehalf.OnBehalf,
+	})
+}
+
+// newQuota makes a quota. chatty is called for each owner that does not cache its
+// tokens; nil: nobody looks.
+func (s *Server) newQuota(name string, of ratelimit.QuotaOf, q config.Quota, chatty func()) *ratelimit.Quota {
+	return ratelimit.NewQuota(ratelimit.QuotaOptions{
+		Name: name, Of: of, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(q.Limit), Enforce: q.Enforced(),
+		Now: s.now, Log: s.log, Hit: s.metrics.LimitHit, Chatty: chatty,
 	})
 }
 
@@ -217,7 +225,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
 	s.networks.Start()
 	s.onStop("networks", func(context.Context) error { s.networks.Stop(); return nil })
-	for _, q := range []*ratelimit.Quota{s.quota, s.customerQuota, s.onBehalfQuota} {
+	for _, q := range []*ratelimit.Quota{s.quota, s.revoke, s.customerQuota, s.onBehalfQuota} {
 		q.Start()
 		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })
 	}

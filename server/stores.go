@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store"
@@ -18,7 +17,7 @@ import (
 // openStore opens the configured store.
 func (s *Server) openStore(ctx context.Context) (store.Store, error) {
 	if s.cfg.Store.Backend == "redis" {
-		return openRedis(ctx, s.cfg, s.now, s.metrics.Trip)
+		return s.openRedis(ctx)
 	}
 	opened, err := embedded.Open(embedded.Options{
 		Path: s.cfg.Store.Embedded.Path, Now: s.now, AuditRetention: s.cfg.Audit.Retention, AuditMaxEvents: s.cfg.Audit.MaxEvents,
@@ -30,14 +29,15 @@ func (s *Server) openStore(ctx context.Context) (store.Store, error) {
 	return opened, nil
 }
 
-func openRedis(ctx context.Context, cfg config.Config, now func() time.Time, onTrip func(int)) (store.Store, error) {
-	r := cfg.Store.Redis
+func (s *Server) openRedis(ctx context.Context) (store.Store, error) {
+	r := s.cfg.Store.Redis
 	critical, tokens := r.Acks()
 	o := redisstore.Options{
 		Acks: redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
 
 		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB, Username: r.Username,
-		KeyPrefix: r.KeyPrefix, Now: now, AuditRetention: cfg.Audit.Retention, AuditMaxEvents: cfg.Audit.MaxEvents, OnTrip: onTrip,
+		KeyPrefix: r.KeyPrefix, Now: s.now, AuditRetention: s.cfg.Audit.Retention, AuditMaxEvents: s.cfg.Audit.MaxEvents,
+		OnTrip: s.metrics.Trip, Log: s.log, OnUnsuitable: s.metrics.StoreUnsuitable,
 	}
 	if r.PasswordFile != "" {
 		password, err := config.ReadSecretFile(r.PasswordFile)
@@ -52,11 +52,11 @@ func openRedis(ctx context.Context, cfg config.Config, now func() time.Time, onT
 			return nil, fmt.Errorf("store.redis.tls.ca_file: %w", err)
 		}
 	}
-	s, err := redisstore.Open(ctx, o)
+	opened, err := redisstore.Open(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("store.redis: %w", err)
 	}
-	return s, nil
+	return opened, nil
 }
 
 func clientTLS(caFile string) (*tls.Config, error) {

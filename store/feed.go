@@ -15,7 +15,7 @@ import (
 const FeedRetention = scopes.MaxTokenLife + 5*time.Minute
 
 // FeedPage is how many entries one ReadFeed returns at most.
-const FeedPage = 1000
+const FeedPage = 10_000
 
 // Position is a place in the feed. The zero Position is before every entry.
 type Position struct {

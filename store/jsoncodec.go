@@ -30,7 +30,13 @@ func MarshalEntry(e Entry) ([]byte, error) {
 // UnmarshalEntry reads what MarshalEntry wrote. An entry of an unknown
 // version or kind voids everything before it: its meaning is unknown, so this is
 // the safe reading.
-func UnmarshalEntry(b []byte, p Position) Entry {
+//
+// The texts of the entry may be parts of the form: to keep one for long, clone it.
+func UnmarshalEntry[T string | []byte](form T, p Position) Entry {
+	if e, ok := scanEntry(string(form), p); ok {
+		return e
+	}
+	b := []byte(form)
 	var r entryRecord
 	if err := unmarshal(b, &r, &r.V); err != nil || (r.Kind != EntryVoid && r.Kind != EntryChange) {
 		return Entry{Position: p, Kind: EntryVoid, Key: PrincipalAll, By: "system: unreadable feed entry", At: time.Now().UTC()}

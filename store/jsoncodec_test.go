@@ -148,3 +148,67 @@ func FuzzUnmarshalEntry(f *testing.F) {
 		}
 	})
 }
+
+// FuzzScanEntry checks that what scanEntry accepts means the same as JSON.
+func FuzzScanEntry(f *testing.F) {
+	until := time.UnixMilli(1_800_000_000_000)
+	for _, e := range []Entry{
+		{Kind: EntryVoid, Key: PrincipalToken(Digest{1}), By: "client:billing", At: time.UnixMilli(1_700_000_000_000), Until: until},
+		{Kind: EntryChange, Key: PrincipalClient("a<b>"), At: time.UnixMilli(1)},
+		{Kind: EntryVoid, Key: "all", By: "system \"x\" \u00e9 \n", At: time.UnixMilli(-5), Until: until},
+	} {
+		b, err := MarshalEntry(e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(`{"v":1,"kind":"void","key":"all","at":01}`))
+	f.Add([]byte(`{"v":1,"kind":"void","key":"all","at":1,"until":99999999999999999999}`))
+	f.Add([]byte(`{"v":2,"kind":"void","key":"all","at":1}`))
+	f.Add([]byte(`{"v":1,"kind":"void","key":"all","at":1,"critical":1}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, ok := scanEntry(string(b), Position{Seq: 1})
+		if !ok {
+			return
+		}
+		var r entryRecord
+		if err := unmarshal(b, &r, &r.V); err != nil {
+			t.Fatalf("%q: %v", b, err)
+		}
+		want := Entry{Position: Position{Seq: 1}, Kind: r.Kind, Key: r.Key, By: r.By, At: time.UnixMilli(r.At).UTC()}
+		if r.Until != 0 {
+			want.Until = time.UnixMilli(r.Until).UTC()
+		}
+		if e != want {
+			t.Errorf("%q: %+v, want %+v", b, e, want)
+		}
+	})
+}
+
+// TestScanEntry checks that ordinary entries do not need the decoder of JSON.
+func TestScanEntry(t *testing.T) {
+	want := Entry{
+		Position: Position{Time: 7, Seq: 1}, Kind: EntryVoid, Key: PrincipalToken(Digest{1}), By: "client:billing",
+		At: time.UnixMilli(1_700_000_000_000).UTC(), Until: time.UnixMilli(1_700_000_100_000).UTC(),
+	}
+	b, err := MarshalEntry(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := scanEntry(string(b), want.Position); !ok || e != want {
+		t.Errorf("%s: %+v %v", b, e, ok)
+	}
+}
+
+func BenchmarkUnmarshalEntry(b *testing.B) {
+	e := Entry{Kind: EntryVoid, Key: PrincipalToken(Digest{1}), By: "client:billing", At: time.Now(), Until: time.Now()}
+	form, err := MarshalEntry(e)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		UnmarshalEntry(form, Position{Seq: 1})
+	}
+}

@@ -57,6 +57,39 @@ func OwnerOf(key string) (kind OwnerKind, id string) {
 // IsTokenPrincipal reports whether the key is the form of PrincipalToken.
 func IsTokenPrincipal(key string) bool { return strings.HasPrefix(key, kindToken) }
 
+// tokenText is the length of a digest in a key.
+var tokenText = base64.RawURLEncoding.EncodedLen(len(Digest{}))
+
+// TokenOfPrincipal returns the digest that PrincipalToken was called with. ok is
+// false for any other key.
+func TokenOfPrincipal(key string) (d Digest, ok bool) {
+	text, ok := strings.CutPrefix(key, kindToken)
+	if !ok {
+		return d, false
+	}
+	return parseDigest(text)
+}
+
+// Digest returns the digest of a token that another token was made from. ok is
+// false for other principals.
+func (p Principal) Digest() (d Digest, ok bool) {
+	if p.kind != kindToken {
+		return d, false
+	}
+	return parseDigest(p.id)
+}
+
+var strictURL = base64.RawURLEncoding.Strict()
+
+func parseDigest(text string) (d Digest, ok bool) {
+	if len(text) != tokenText {
+		return d, false
+	}
+	var room [64]byte
+	n, err := strictURL.Decode(d[:], room[:copy(room[:], text)])
+	return d, err == nil && n == len(d)
+}
+
 // AppendTokenPrincipal appends the form of PrincipalToken.
 func AppendTokenPrincipal(b []byte, d Digest) []byte {
 	return base64.RawURLEncoding.AppendEncode(append(b, kindToken...), d[:])

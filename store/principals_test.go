@@ -42,3 +42,22 @@ func TestPrincipalsOfDifferentKindsNeverCollide(t *testing.T) {
 		t.Errorf("keys collide: %q", keys)
 	}
 }
+
+func TestTokenOfPrincipal(t *testing.T) {
+	want := Digest{0xff, 7, 31: 0xfe}
+	if d, ok := TokenOfPrincipal(PrincipalToken(want)); !ok || d != want {
+		t.Errorf("%x %v", d, ok)
+	}
+	parent := Token{Parents: []string{PrincipalToken(want)[len(kindToken):]}}
+	for _, p := range parent.Principals(new(PrincipalBuffer)) {
+		if d, ok := p.Digest(); ok != (p.kind == kindToken) || ok && d != want {
+			t.Errorf("%s: %x %v", p.Append(nil), d, ok)
+		}
+	}
+	key := PrincipalToken(want)
+	for _, other := range []string{"", "token:", key + "A", key[:len(key)-1], key[:len(key)-1] + "=", key[:len(key)-1] + "_", "client:" + key[6:], "token:" + key[7:] + "\n"} {
+		if _, ok := TokenOfPrincipal(other); ok {
+			t.Errorf("%q counts as the key of a token", other)
+		}
+	}
+}

@@ -21,6 +21,9 @@ const maxLife = int64(scopes.MaxTokenLife / time.Second)
 const (
 	maxResources   = 16
 	maxResourceIDs = 256 // of all types together
+	// maxResourceBytes bounds the types and ids of one token together: every token
+	// takes that much of the store.
+	maxResourceBytes = 2 << 10
 )
 
 // TokenRequest is what a caller sends for a customer token.
@@ -34,15 +37,16 @@ type TokenRequest struct {
 }
 
 var (
-	errQuota       = apierr.New(apierr.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
-	errNoScope     = invalidMember("scope", "scope is missing: name the scopes of the token, separated by spaces")
-	errEmptyScope  = apierr.New(apierr.InvalidScope, "name at least one scope")
-	errPrivileged  = apierr.New(apierr.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
-	errUpgradeMint = apierr.New(apierr.InvalidScope, "customer-token-write cannot be added by an upgrade: a token has it from the start or never").At("upgradableScope")
-	errHalf        = invalidMember("verificationToken", "verificationToken and verificationCode go together: send both")
-	errExpiresIn   = invalidMember("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
-	errResources   = invalidMember("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
-	errWider       = invalidMember("resources", "resources holds some that the bearer token does not cover")
+	errQuota        = apierr.New(apierr.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
+	errNoScope      = invalidMember("scope", "scope is missing: name the scopes of the token, separated by spaces")
+	errEmptyScope   = apierr.New(apierr.InvalidScope, "name at least one scope")
+	errPrivileged   = apierr.New(apierr.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
+	errUpgradeMint  = apierr.New(apierr.InvalidScope, "customer-token-write cannot be added by an upgrade: a token has it from the start or never").At("upgradableScope")
+	errHalf         = invalidMember("verificationToken", "verificationToken and verificationCode go together: send both")
+	errExpiresIn    = invalidMember("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
+	errResources    = invalidMember("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
+	errResourceRoom = invalidMember("resources", "the types and ids of resources are longer than 2048 characters together: name fewer, or leave resources out")
+	errWider        = invalidMember("resources", "resources holds some that the bearer token does not cover")
 )
 
 // Issue makes a customer token. The bearer needs the scope
@@ -188,10 +192,14 @@ func restrictResources(held, requested []store.Resource) ([]store.Resource, erro
 	if len(requested) == 0 || len(requested) > maxResources {
 		return nil, errResources
 	}
-	ids := 0
+	ids, length := 0, 0
 	seen := map[string]bool{}
 	for _, r := range requested {
 		ids += len(r.IDs)
+		length += len(r.Type)
+		for _, id := range r.IDs {
+			length += len(id)
+		}
 		if len(r.IDs) == 0 || seen[r.Type] || !validResource(r.Type) || slices.ContainsFunc(r.IDs, func(id string) bool { return !validResource(id) }) {
 			return nil, errResources
 		}
@@ -199,6 +207,9 @@ func restrictResources(held, requested []store.Resource) ([]store.Resource, erro
 	}
 	if ids > maxResourceIDs {
 		return nil, errResources
+	}
+	if length > maxResourceBytes {
+		return nil, errResourceRoom
 	}
 	if len(held) > 0 && slices.ContainsFunc(requested, func(r store.Resource) bool { return !coversResource(held, r) }) {
 		return nil, errWider

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
 
@@ -29,6 +30,7 @@ type Options struct {
 	Shared       bool          // other processes append too
 	MaxStaleness time.Duration // cache.max_staleness
 	Now          func() time.Time
+	Elapsed      func() time.Duration // the monotonic clock; nil: that of the process
 	Log          *slog.Logger
 	// Restore puts back what a replaced store lost besides the feed. It is
 	// called while the feed recovers; after an error the feed stays stale.
@@ -40,19 +42,30 @@ type Feed struct {
 	o     Options
 	start time.Time // monotonic origin of confirmed
 
+	clock *store.SteadyClock
+
 	mu      sync.RWMutex
-	voids   map[string]store.Entry // the latest void of each key
-	changes map[string]store.Entry // the latest entry of either kind of each key
+	state   *state // this copy
 	applied atomic.Pointer[Mark]
 
 	confirmed  atomic.Int64 // since start: when the last successful read was sent
 	lost       atomic.Bool  // recovering: nothing is fresh
 	recovering sync.Mutex
 	lineage    string // of the last recovery; guarded by recovering
+	// loading is what a recovery that failed has read, and loadingOf the
+	// incarnation that it read it from; guarded by recovering.
+	loading    *state
+	loadingOf  string
+	recoveries atomic.Uint64 // how many have succeeded
+	lossKnown  bool          // the log has the loss that is being repaired; guarded by recovering
 
-	flight singleflight.Group
-	stop   context.CancelFunc
-	done   chan struct{}
+	pause   pause
+	trouble *trouble.Log
+	flight  singleflight.Group
+	life    context.Context // ends with Stop
+	stop    context.CancelFunc
+	follows bool
+	done    chan struct{}
 }
 
 // Mark is how far this replica's copy of the feed has come.
@@ -69,7 +82,11 @@ type Mark struct {
 
 // New returns an empty Feed; Start loads the entries.
 func New(o Options) *Feed {
-	f := &Feed{o: o, start: time.Now(), done: make(chan struct{})}
+	f := &Feed{
+		o: o, start: time.Now(), clock: store.NewSteadyClock(o.Now, o.Elapsed), done: make(chan struct{}),
+		trouble: trouble.New(o.Log, "feed: not read", "feed: read again"),
+	}
+	f.life, f.stop = context.WithCancel(context.Background())
 	f.replace(newState())
 	f.lost.Store(true)
 	return f
@@ -126,11 +143,17 @@ func (f *Feed) Voided(d store.Digest, t *store.Token) (store.Entry, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, p := range t.Principals(&principals) {
-		if e, ok := f.voids[string(p.Append(key[:0]))]; ok && e.Position.After(t.Position) {
+		if parent, ok := p.Digest(); ok && f.state.revoked.position(parent).After(t.Position) {
+			return f.state.revoked.find(parent)
+		}
+		if e, ok := f.state.voids[string(p.Append(key[:0]))]; ok && e.Position.After(t.Position) {
 			return e, true
 		}
 	}
-	e, ok := f.voids[string(store.AppendTokenPrincipal(key[:0], d))]
+	if f.state.revoked.position(d).After(t.Position) {
+		return f.state.revoked.find(d)
+	}
+	e, ok := f.state.voids[string(store.AppendTokenPrincipal(key[:0], d))]
 	if ok && e.Position.After(t.Position) {
 		return e, true
 	}
@@ -141,7 +164,7 @@ func (f *Feed) Voided(d store.Digest, t *store.Token) (store.Entry, bool) {
 func (f *Feed) VoidedKey(key string, since store.Position) (store.Entry, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	e, ok := f.voids[key]
+	e, ok := f.state.void(key)
 	return e, ok && e.Position.After(since)
 }
 
@@ -149,7 +172,7 @@ func (f *Feed) VoidedKey(key string, since store.Position) (store.Entry, bool) {
 func (f *Feed) Changed(key string, since store.Position) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	e, ok := f.changes[key]
+	e, ok := f.state.changes[key]
 	return ok && e.Position.After(since)
 }
 
@@ -165,6 +188,7 @@ func (f *Feed) Append(ctx context.Context, entries ...store.Entry) error {
 	if err != nil {
 		return fmt.Errorf("append to feed: %w", err)
 	}
+	f.pause.end()
 	// The first read may join one that was sent before the entry was written;
 	// the second cannot.
 	for range 2 {

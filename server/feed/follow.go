@@ -17,10 +17,10 @@ const (
 	// at once, unless the whole machine is stalled: ownReadTimeout is for that.
 	readTimeout    = time.Second
 	ownReadTimeout = 5 * time.Second
-	// recoverTimeout is how long a recovery may take, which reads the whole feed.
-	recoverTimeout = 30 * time.Second
 	pruneEvery     = time.Minute
-	retryAfter     = 100 * time.Millisecond
+	// clockEvery is how often a replica whose store is not shared looks at the
+	// clock.
+	clockEvery = time.Second
 )
 
 // follow keeps the copy fresh until ctx ends.
@@ -29,39 +29,60 @@ func (f *Feed) follow(ctx context.Context) {
 	pruned := time.Now()
 	doubt := false
 	for ctx.Err() == nil {
+		if f.clock.SetBack() {
+			f.reload(ctx)
+		}
 		if time.Since(pruned) > pruneEvery {
 			f.prune()
 			pruned = time.Now()
 		}
 		if !f.o.Shared {
-			sleep(ctx, pruneEvery)
+			sleep(ctx, clockEvery)
 			continue
 		}
 		doubt = !f.readOrVerify(ctx, doubt)
 	}
 }
 
+// reload reads the whole feed again after the clock was set back: what prune
+// dropped may not have expired. Until it succeeds, nothing is fresh.
+func (f *Feed) reload(ctx context.Context) {
+	f.o.Log.WarnContext(ctx, "feed: the clock was set back; reading the feed again")
+	f.lost.Store(true)
+	f.ended(ctx, f.recover(ctx))
+}
+
 // readOrVerify reads once. After a failure it checks instead whether the store
 // is another incarnation now, and repeats that check until it succeeds: the
 // connection may lead to another server, and a replica must have checked before
 // it vouches for the store to replicas that start later. Meanwhile, requests
-// read the tail themselves. Each failure is followed by a pause: a store that
-// refuses at once must not keep a core busy and fill the log.
+// read the tail themselves.
 func (f *Feed) readOrVerify(ctx context.Context, doubt bool) (ok bool) {
-	if !doubt {
-		err := f.read(ctx, f.followWait())
-		if err != nil && ctx.Err() == nil {
-			f.o.Log.WarnContext(ctx, "feed: read failed", "error", err)
-			sleep(ctx, retryAfter)
-		}
-		return err == nil
+	var err error
+	if doubt {
+		err = f.verify(ctx)
+	} else {
+		err = f.read(ctx, f.followWait())
 	}
-	err := f.verify(ctx)
-	if err != nil && ctx.Err() == nil {
-		f.o.Log.DebugContext(ctx, "feed: store not reached", "error", err)
-		sleep(ctx, retryAfter)
+	if err != nil || !doubt { // a store that can be reached may still refuse to be read
+		f.ended(ctx, err)
+	}
+	for left, _ := f.pause.left(); err != nil && left > 0 && ctx.Err() == nil; left, _ = f.pause.left() {
+		sleep(ctx, left)
 	}
 	return err == nil
+}
+
+// ended records how a round ended. A failed one begins a pause.
+func (f *Feed) ended(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		f.pause.end()
+		f.trouble.Worked(ctx)
+	case f.life.Err() == nil:
+		f.pause.failed(err)
+		f.trouble.Failed(ctx, err)
+	}
 }
 
 // followWait returns how long a read of the follower waits for entries: short
@@ -88,7 +109,7 @@ func (f *Feed) read(ctx context.Context, wait time.Duration) error {
 		sent := time.Since(f.start)
 		entries, err := f.o.Store.ReadFeed(ctx, f.Position(), wait)
 		if errors.Is(err, store.ErrFeedLost) {
-			return f.recoverNow()
+			return f.recover(f.life)
 		}
 		if err != nil {
 			return err
@@ -115,15 +136,25 @@ func (f *Feed) confirm(sent time.Duration) {
 // the same time share one read, which has its own deadline. A caller may join a
 // read that is under way, so it waits less than with server/coalesce. Fresh
 // checks when the read was sent, and reads again if that was too long ago. Each
-// caller waits until its context ends, and at most as long as a read may take.
+// caller waits until its context ends, and at most as long as a read may take. In
+// a pause after a failure it gets the error of that failure, or waits for the end
+// of the pause if that is near.
 func (f *Feed) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout())
 	defer cancel()
 	result := f.flight.DoChan("tail", func() (any, error) {
-		if f.lost.Load() {
-			return nil, f.recoverNow()
+		left, err := f.pause.left()
+		if left > shortestPause {
+			return nil, err
 		}
-		return nil, f.read(context.Background(), 0)
+		sleep(f.life, left)
+		if f.lost.Load() {
+			err = f.recover(f.life)
+		} else {
+			err = f.read(f.life, 0)
+		}
+		f.ended(f.life, err)
+		return nil, err
 	})
 	select {
 	case r := <-result:
@@ -131,14 +162,6 @@ func (f *Feed) catchUp(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 	}
-}
-
-// recoverNow calls recover with its own deadline, because reading a long feed takes
-// longer than the read that found the loss may take.
-func (f *Feed) recoverNow() error {
-	ctx, cancel := context.WithTimeout(context.Background(), recoverTimeout)
-	defer cancel()
-	return f.recover(ctx)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"runtime/debug"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -17,6 +17,15 @@ const (
 	witnessPoll = 100 * time.Millisecond
 	bySystem    = "system"
 	appendTries = 10
+	appendPause = 100 * time.Millisecond
+	// loadTimeout bounds each round trip of a recovery. There is no bound for
+	// all of them: the feed may be long.
+	loadTimeout = 10 * time.Second
+	// longFeed is how many entries are so many that reading them leaves much
+	// memory behind.
+	longFeed = 50_000
+	// writePage is how many entries are written back at once.
+	writePage = 1000
 )
 
 // Start loads the feed and follows it until Stop. If the feed is empty, or if no
@@ -24,17 +33,20 @@ const (
 // everything that was issued before, because nobody can know what was lost.
 // Errors: store.ErrUnavailable.
 func (f *Feed) Start(ctx context.Context) error {
+	f.recovering.Lock()
 	s, lineage, err := f.load(ctx)
+	f.recovering.Unlock()
 	if err != nil {
 		return fmt.Errorf("load feed: %w", err)
 	}
+	empty := s.tail.IsZero()
 	if lineage.Witnessed != lineage.Current && lineage.Witnessed != "" {
 		lineage, err = f.awaitWitness(ctx, lineage)
 		if err != nil {
 			return fmt.Errorf("load feed: %w", err)
 		}
 	}
-	if lineage.Witnessed != lineage.Current || s.tail.IsZero() {
+	if lineage.Witnessed != lineage.Current || empty {
 		if lineage.Witnessed != "" {
 			f.o.Log.WarnContext(ctx, "feed: the store restarted while no grantd was watching, so revocations may be lost: every token issued before is void")
 		}
@@ -46,8 +58,8 @@ func (f *Feed) Start(ctx context.Context) error {
 	if err := f.recover(ctx); err != nil {
 		return err
 	}
-	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
-	go f.follow(ctx)
+	f.follows = true
+	go f.follow(f.life)
 	return nil
 }
 
@@ -58,15 +70,15 @@ func (f *Feed) appendFirst(ctx context.Context, e store.Entry) (err error) {
 		if _, err = f.o.Store.AppendFeed(ctx, e); !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
-		sleep(ctx, retryAfter)
+		sleep(ctx, appendPause)
 	}
 	return err
 }
 
 // Stop ends the follower and waits for it to return.
 func (f *Feed) Stop() {
-	if f.stop != nil {
-		f.stop()
+	f.stop()
+	if f.follows {
 		<-f.done
 	}
 }
@@ -87,9 +99,9 @@ func (f *Feed) awaitWitness(ctx context.Context, l store.Lineage) (store.Lineage
 // verify recovers if the store's incarnation is not the one that this replica
 // vouched for.
 func (f *Feed) verify(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	trip, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	l, err := f.o.Store.FeedLineage(ctx)
+	l, err := f.o.Store.FeedLineage(trip)
 	if err != nil {
 		return err
 	}
@@ -99,25 +111,39 @@ func (f *Feed) verify(ctx context.Context) error {
 	if same {
 		return nil
 	}
-	return f.recoverNow()
+	return f.recover(ctx)
 }
 
 // recover makes the store's feed and this copy the same again; nothing is fresh
 // until it is done. It appends again the entries that are known here and that
 // the store lost. With their new positions they void a little more than before,
-// never less.
-func (f *Feed) recover(ctx context.Context) error {
+// never less. If it fails, the next call goes on with what this one has read.
+func (f *Feed) recover(ctx context.Context) error { return f.recoverAfter(ctx, f.recoveries.Load()) }
+
+// recoverAfter is recover for a caller that knows of so many recoveries. If there
+// was another one while it waited, it has nothing to do: the next read finds what
+// was lost since.
+func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	f.recovering.Lock()
 	defer f.recovering.Unlock()
+	if f.recoveries.Load() != known {
+		return nil
+	}
 	f.lost.Store(true)
 	s, lineage, err := f.load(ctx)
 	if err != nil {
 		return fmt.Errorf("reload feed: %w", err)
 	}
-	if lost := f.findLost(s, f.o.Now()); len(lost) > 0 {
-		f.o.Log.WarnContext(ctx, "feed: the store lost entries; writing them back", "entries", len(lost))
-		for page := range slices.Chunk(lost, store.FeedPage) {
-			if _, err := f.o.Store.AppendFeed(ctx, page...); err != nil {
+	if lost := f.findLost(s, f.clock.Now()); lost.len() > 0 {
+		if !f.lossKnown {
+			f.lossKnown = true
+			f.o.Log.WarnContext(ctx, "feed: the store lost entries; writing them back", "entries", lost.len())
+		}
+		for page := range lost.pages(f) {
+			if err := f.trip(ctx, func(ctx context.Context) error {
+				_, err := f.o.Store.AppendFeed(ctx, page...)
+				return err
+			}); err != nil {
 				return fmt.Errorf("write back feed: %w", err)
 			}
 		}
@@ -126,25 +152,29 @@ func (f *Feed) recover(ctx context.Context) error {
 		}
 	}
 	if f.o.Restore != nil {
-		if err := f.o.Restore(ctx); err != nil {
+		if err := f.trip(ctx, f.o.Restore); err != nil {
 			return fmt.Errorf("restore store: %w", err)
 		}
 	}
-	if err := f.o.Store.WitnessFeed(ctx, lineage.Current); err != nil {
+	if err := f.trip(ctx, func(ctx context.Context) error { return f.o.Store.WitnessFeed(ctx, lineage.Current) }); err != nil {
 		return fmt.Errorf("vouch for feed: %w", err)
 	}
 	sent := time.Since(f.start)
 	f.replace(s)
-	f.lineage = lineage.Current
+	f.lineage, f.loading, f.lossKnown = lineage.Current, nil, false
+	f.recoveries.Add(1)
 	f.lost.Store(false)
-	f.o.Log.InfoContext(ctx, "feed: loaded", "position", s.tail.String(), "entries", len(s.positions))
+	if s.read > longFeed {
+		debug.FreeOSMemory() // reading takes several times what is kept
+	}
+	f.o.Log.InfoContext(ctx, "feed: loaded", "position", s.tail.String(), "entries", s.read)
 	return f.readAfterRecover(ctx, sent)
 }
 
 // readAfterRecover applies the entries that were appended while the feed was
 // loaded.
 func (f *Feed) readAfterRecover(ctx context.Context, sent time.Duration) error {
-	entries, err := f.o.Store.ReadFeed(ctx, f.Position(), 0)
+	entries, err := f.readPage(ctx, f.Position())
 	if err != nil {
 		return fmt.Errorf("read feed: %w", err)
 	}
@@ -155,21 +185,46 @@ func (f *Feed) readAfterRecover(ctx context.Context, sent time.Duration) error {
 	return nil
 }
 
-// load reads the whole feed, and the incarnation of the store before that.
-func (f *Feed) load(ctx context.Context) (*state, store.Lineage, error) {
-	lineage, err := f.o.Store.FeedLineage(ctx)
+// load reads the whole feed, and the incarnation of the store before that. What
+// an earlier call has read from the same incarnation is not read again: as long
+// as its newest entry is there, nothing before it was lost.
+func (f *Feed) load(ctx context.Context) (s *state, lineage store.Lineage, err error) {
+	err = f.trip(ctx, func(ctx context.Context) (err error) {
+		lineage, err = f.o.Store.FeedLineage(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, lineage, err
 	}
-	s := newState()
+	if f.loading == nil || f.loadingOf != lineage.Current {
+		f.loading, f.loadingOf = newState(), lineage.Current
+	}
 	for {
-		entries, err := f.o.Store.ReadFeed(ctx, s.tail, 0)
+		entries, err := f.readPage(ctx, f.loading.tail)
+		if errors.Is(err, store.ErrFeedLost) {
+			f.loading = nil
+		}
 		if err != nil {
 			return nil, lineage, err
 		}
-		s.add(entries)
+		f.loading.add(entries)
 		if len(entries) < store.FeedPage {
-			return s, lineage, nil
+			return f.loading, lineage, nil
 		}
 	}
+}
+
+func (f *Feed) readPage(ctx context.Context, after store.Position) (entries []store.Entry, err error) {
+	err = f.trip(ctx, func(ctx context.Context) (err error) {
+		entries, err = f.o.Store.ReadFeed(ctx, after, 0)
+		return err
+	})
+	return entries, err
+}
+
+// trip calls do, which makes a few round trips, with a bound on its time.
+func (f *Feed) trip(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	return do(ctx)
 }

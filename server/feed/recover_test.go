@@ -1,8 +1,11 @@
 package feed
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,6 +145,7 @@ func TestRecoveryFails(t *testing.T) {
 					t.Error("it vouched for a store that was not restored")
 				}
 				fails = nil
+				time.Sleep(longestPause)
 				if method != "Restore" {
 					s.Heal(method)
 				}
@@ -264,8 +268,141 @@ func TestFollowerPausesAfterAFailure(t *testing.T) {
 		s.Fail("ReadFeed", store.ErrUnavailable)
 		before := s.Calls("ReadFeed")
 		time.Sleep(10 * time.Second)
-		if n := s.Calls("ReadFeed") - before; n < 50 || n > 101 {
-			t.Errorf("%d reads in 10 s, want one each %v", n, retryAfter)
+		if n := s.Calls("ReadFeed") - before; n < 9 || n > 15 {
+			t.Errorf("%d reads in 10 s, want one each %v in the end", n, longestPause)
+		}
+	})
+}
+
+// TestRecoveryGoesOn checks that a recovery which fails on the way continues where
+// it was, and that it takes as long as it needs.
+func TestRecoveryGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		const pages = 5
+		for i := range pages * store.FeedPage {
+			m.entries = append(m.entries, at(uint64(i+1), void("a")))
+		}
+		m.last = uint64(len(m.entries))
+		s := storetest.NewFaulty(m)
+		reads := 0
+		m.delay = func() {
+			if reads++; reads == 3 {
+				s.Fail("ReadFeed", store.ErrUnavailable)
+			}
+			time.Sleep(9 * time.Second)
+		}
+		f := New(options(s))
+		wants(t, "the third page", f.recover(t.Context()), store.ErrUnavailable)
+		s.Heal("ReadFeed")
+		wants(t, "the rest", f.recover(t.Context()))
+		if want := pages + 2; reads != want { // the empty page at the end, and the tail
+			t.Errorf("%d reads, want %d", reads, want)
+		}
+		if f.Position().Seq != m.last {
+			t.Errorf("position %v, want %d", f.Position(), m.last)
+		}
+	})
+}
+
+// TestRecoveryStartsAgain checks that what was read from one incarnation does not
+// count for another one.
+func TestRecoveryStartsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		appended(t, m, void("a"), void("b"))
+		s := storetest.NewFaulty(m)
+		f := New(options(s))
+		s.Fail("WitnessFeed", store.ErrUnavailable)
+		wants(t, "no witness", f.recover(t.Context()), store.ErrUnavailable)
+		m.entries = m.entries[1:] // an older file, in which something else is last
+		m.restart("run 2")
+		s.Heal("WitnessFeed")
+		wants(t, "the other incarnation", f.recover(t.Context()))
+		if dead(f, "a", store.Position{}) || !dead(f, "b", store.Position{}) {
+			t.Error("the copy is not what the store holds")
+		}
+	})
+}
+
+// TestFailuresAreLoggedOnce checks how many lines a store costs that fails at once,
+// for the follower and for requests, and that requests do not each begin a round.
+func TestFailuresAreLoggedOnce(t *testing.T) {
+	for _, method := range []string{"ReadFeed", "AppendFeed"} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory()
+			s := storetest.NewFaulty(m)
+			var out bytes.Buffer
+			o := options(s)
+			o.Log = slog.New(slog.NewTextHandler(&out, nil))
+			f, stop := started(t, o)
+			defer stop()
+			appended(t, m, void("a"))
+			time.Sleep(time.Second)
+			out.Reset()
+			s.Fail(method, store.ErrUnavailable)
+			m.lose(1)
+			before := s.Calls(method)
+			for range 1000 {
+				_, _ = f.Fresh(t.Context())
+				time.Sleep(10 * time.Millisecond)
+			}
+			if n := s.Calls(method) - before; n > 60 {
+				t.Errorf("%s: %d calls in 10 s", method, n)
+			}
+			if n := strings.Count(out.String(), "\n"); n == 0 || n > 4 {
+				t.Errorf("%s: %d lines:\n%s", method, n, out.String())
+			}
+			s.Heal(method)
+			time.Sleep(2 * time.Second)
+			if !strings.Contains(out.String(), "feed: read again") || !strings.Contains(out.String(), "failures=") {
+				t.Errorf("%s: no line says that it works again:\n%s", method, out.String())
+			}
+		})
+	}
+}
+
+// TestClockSetBack checks that the feed is read again when the clock was wrong from
+// the start and is corrected: what was dropped as expired is back.
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		appended(t, m, void("a"))
+		o := options(m)
+		wrong := store.FeedRetention + time.Hour
+		o.Now = func() time.Time { return time.Now().Add(wrong) }
+		m.lineage.Witnessed = m.lineage.Current
+		f, stop := started(t, o)
+		defer stop()
+		time.Sleep(2 * pruneEvery)
+		synctest.Wait()
+		if dead(f, "a", store.Position{}) {
+			t.Fatal("nothing was dropped")
+		}
+		wrong = 0
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if _, err := f.Fresh(t.Context()); err != nil || !dead(f, "a", store.Position{}) {
+			t.Errorf("the void is still forgotten: %v", err)
+		}
+	})
+}
+
+// TestOneRecoveryServesAllWhoWait checks that a recovery is not repeated for those
+// who waited for it.
+func TestOneRecoveryServesAllWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := storetest.NewFaulty(newMemory())
+		f := loaded(t, options(s))
+		known, calls := f.recoveries.Load(), s.Calls("WitnessFeed")
+		wants(t, "the first", f.recoverAfter(t.Context(), known))
+		wants(t, "one that waited", f.recoverAfter(t.Context(), known))
+		if n := s.Calls("WitnessFeed") - calls; n != 1 {
+			t.Errorf("%d recoveries, want 1", n)
+		}
+		wants(t, "a later one", f.recover(t.Context()))
+		if n := s.Calls("WitnessFeed") - calls; n != 2 {
+			t.Errorf("%d recoveries, want 2", n)
 		}
 	})
 }

@@ -1,8 +1,7 @@
 package feed
 
 import (
-	"maps"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -10,43 +9,57 @@ import (
 
 // state is the result of applying entries, oldest first.
 type state struct {
-	voids, changes map[string]store.Entry
-	positions      map[store.Position]struct{} // only while loading
-	tail           store.Position
+	voids   map[string]store.Entry // the latest void of each key that is not in revoked
+	changes map[string]store.Entry // the latest entry of either kind of each key
+	revoked *revocations
+	tail    store.Position
+	read    int // how many entries were applied
 }
 
 func newState() *state {
-	return &state{
-		voids:     map[string]store.Entry{},
-		changes:   map[string]store.Entry{},
-		positions: map[store.Position]struct{}{},
-	}
+	return &state{voids: map[string]store.Entry{}, changes: map[string]store.Entry{}, revoked: newRevocations()}
 }
 
 func (s *state) add(entries []store.Entry) {
-	for _, e := range entries {
-		s.positions[e.Position] = struct{}{}
-		putEntry(s.voids, s.changes, e)
-		s.tail = e.Position
+	for i := range entries {
+		s.put(&entries[i])
+		s.tail = entries[i].Position
+	}
+	s.read += len(entries)
+}
+
+// put applies an entry. A void of a single token is in one place only: there is
+// one for each revocation, and no record is cached under its key.
+func (s *state) put(e *store.Entry) {
+	if s.revoked.put(e) {
+		return
+	}
+	kept := *e
+	kept.Key, kept.By = strings.Clone(e.Key), strings.Clone(e.By) // they may be parts of something longer
+	if e.Kind == store.EntryVoid {
+		s.voids[kept.Key] = kept
+	}
+	if e.Kind == store.EntryChange || !store.IsTokenPrincipal(e.Key) {
+		s.changes[kept.Key] = kept
 	}
 }
 
-// putEntry applies an entry to both maps. A void of a single token goes only to
-// voids: there is one for each revocation, and no record is cached under its key.
-func putEntry(voids, changes map[string]store.Entry, e store.Entry) {
-	if e.Kind == store.EntryVoid {
-		voids[e.Key] = e
+// void returns the latest void of the key.
+func (s *state) void(key string) (store.Entry, bool) {
+	e, ok := s.voids[key]
+	if token, is := store.TokenOfPrincipal(key); is {
+		if r, revoked := s.revoked.find(token); revoked && r.Position.After(e.Position) {
+			return r, true
+		}
 	}
-	if e.Kind == store.EntryChange || !store.IsTokenPrincipal(e.Key) {
-		changes[e.Key] = e
-	}
+	return e, ok
 }
 
 // replace makes s the copy, under a new generation and epoch.
 func (f *Feed) replace(s *state) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.voids, f.changes = s.voids, s.changes
+	f.state = s
 	next := Mark{Position: s.tail, Generation: 1}
 	if v := f.applied.Load(); v != nil {
 		next.Generation, next.Epoch = v.Generation+1, v.Epoch+1
@@ -64,62 +77,57 @@ func (f *Feed) apply(entries []store.Entry) {
 	defer f.mu.Unlock()
 	next := *f.applied.Load()
 	next.Generation++
-	for _, e := range entries {
-		if e.Position.After(next.Position) {
-			putEntry(f.voids, f.changes, e)
+	for i := range entries {
+		if e := &entries[i]; e.Position.After(next.Position) {
+			f.state.put(e)
 			next.Position = e.Position
 		}
 	}
 	f.applied.Store(&next)
 }
 
-// findLost returns the entries that the store lost, oldest first: those that are
-// known here, that s does not hold, and that have not expired. It leaves out an
-// entry if s holds a later one of the same kind for the same key, so that replicas
-// which recover one after the other do not write the same entries back twice.
-func (f *Feed) findLost(s *state, now time.Time) []store.Entry {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	lost := map[store.Position]store.Entry{} // a void is in both maps
-	collect := func(known, held map[string]store.Entry) {
-		for key, e := range known {
-			_, there := s.positions[e.Position]
-			if !there && !held[key].Position.After(e.Position) && !expired(e, now) {
-				lost[e.Position] = e
-			}
-		}
-	}
-	collect(f.voids, s.voids)
-	collect(f.changes, s.changes)
-	return slices.SortedFunc(maps.Values(lost), func(a, b store.Entry) int { return a.Position.Compare(b.Position) })
-}
-
 // prune drops expired entries.
 func (f *Feed) prune() {
-	now := f.o.Now()
+	now := f.clock.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, known := range []map[string]store.Entry{f.voids, f.changes} {
+	for _, known := range []map[string]store.Entry{f.state.voids, f.state.changes} {
 		for key, e := range known {
-			if expired(e, now) {
+			if expired(&e, now) {
 				delete(known, key)
 			}
 		}
 	}
+	f.state.revoked.prune(now)
+}
+
+// Entries returns how many entries this replica keeps.
+func (f *Feed) Entries() int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	n := len(f.state.changes) + f.state.revoked.len()
+	for key := range f.state.voids {
+		if _, both := f.state.changes[key]; !both {
+			n++
+		}
+	}
+	return n
 }
 
 // expired reports whether no token and no cached record that e concerns can be
 // left.
-func expired(e store.Entry, now time.Time) bool {
-	until := e.Until
-	if until.IsZero() {
-		// The store's clock is used if it has one, because the writer's clock
-		// may be slow.
-		begun := e.At
-		if stored := time.UnixMilli(int64(e.Position.Time)); stored.After(begun) {
-			begun = stored
-		}
-		until = begun.Add(store.FeedRetention)
+func expired(e *store.Entry, now time.Time) bool { return now.After(expiry(e)) }
+
+// expiry returns when the entry stops mattering.
+func expiry(e *store.Entry) time.Time {
+	if !e.Until.IsZero() {
+		return e.Until
 	}
-	return now.After(until)
+	// The store's clock is used if it has one, because the writer's clock may be
+	// slow.
+	begun := e.At
+	if stored := time.UnixMilli(int64(e.Position.Time)); stored.After(begun) {
+		begun = stored
+	}
+	return begun.Add(store.FeedRetention)
 }

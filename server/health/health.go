@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/grantd/grantd/server/coalesce"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
 )
 
 // Paths of the endpoints.
@@ -105,6 +107,9 @@ func (h *Handler) Ready(c *gin.Context) error {
 	reason := ""
 	if err := h.ping(c.Request.Context()); err != nil {
 		reason = "the store cannot be reached or written"
+		if errors.Is(err, store.ErrUnsuitable) {
+			reason = "the settings of the store would lose records"
+		}
 		web.EventOf(c).Cause = err
 	} else if _, err := h.o.Feed.Fresh(c.Request.Context()); err != nil {
 		reason = "the feed is not fresh"

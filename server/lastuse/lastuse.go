@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
 
@@ -61,7 +62,8 @@ type Recorder struct {
 	uses  store.Uses
 	audit *audit.Log
 	now   func() time.Time
-	log   *slog.Logger
+	// writing reports that the store does not take the uses.
+	writing *trouble.Log
 
 	mu sync.Mutex
 	tally
@@ -76,9 +78,10 @@ type Recorder struct {
 // New makes a Recorder; Start begins writing.
 func New(uses store.Uses, a *audit.Log, now func() time.Time, log *slog.Logger) *Recorder {
 	return &Recorder{
-		uses: uses, audit: a, now: now, log: log, tally: newTally(),
+		uses: uses, audit: a, now: now, tally: newTally(),
 		issues: newGatherer(describeIssue), refusals: newGatherer(describeRefusal), revocs: newGatherer(describeRevocation),
-		stop: make(chan struct{}), done: make(chan struct{}),
+		writing: trouble.New(log, "usage: not written, will be tried again", "usage: written again"),
+		stop:    make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
@@ -185,8 +188,10 @@ func (r *Recorder) flush(ctx context.Context, last bool) {
 			uses = append(uses, store.Use{Owner: owner, ID: k.id, Count: g.count, LastAt: g.at.UTC(), LastIP: address(g.from)})
 		}
 		if err := r.uses.AddUses(ctx, uses); err != nil {
-			r.log.WarnContext(ctx, "usage: not written, will be tried again", "error", err)
+			r.writing.Failed(ctx, err)
 			r.putBack(t.used)
+		} else {
+			r.writing.Worked(ctx)
 		}
 	}
 	r.gather(ctx, t, last)

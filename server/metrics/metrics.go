@@ -33,6 +33,7 @@ type Metrics struct {
 	limits           *prometheus.CounterVec
 	chatty           prometheus.Counter
 	auditFailures    prometheus.Counter
+	unsuitable       prometheus.Gauge
 	expiring         prometheus.Gauge
 	partnersExpiring prometheus.Gauge
 	reloads          *prometheus.CounterVec
@@ -51,9 +52,14 @@ var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .02
 
 var batchBuckets = prometheus.ExponentialBuckets(1, 2, 11)
 
-// New returns the collectors. feedAge returns how long ago the feed was
-// confirmed.
-func New(feedAge func() time.Duration) *Metrics {
+// Feed is what the metrics show of the feed.
+type Feed interface {
+	Age() time.Duration // since it was last confirmed
+	Entries() int       // in memory
+}
+
+// New returns the collectors. feed returns the feed, which is made later.
+func New(feed func() Feed) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -89,6 +95,9 @@ func New(feedAge func() time.Duration) *Metrics {
 		auditFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "grantd_audit_failures_total", Help: "Audit events that went to the log because the store failed.",
 		}),
+		unsuitable: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "grantd_store_unsuitable", Help: "1 while the settings of Redis would lose records; /readyz is 503 meanwhile.",
+		}),
 		expiring: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_secrets_expiring", Help: "Client secrets that expire within the next 7 days.",
 		}),
@@ -118,10 +127,13 @@ func New(feedAge func() time.Duration) *Metrics {
 	})
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
-		}, func() float64 { return feedAge().Seconds() }),
+		}, func() float64 { return feed().Age().Seconds() }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "grantd_feed_entries", Help: "Entries of the feed that this process keeps in memory.",
+		}, func() float64 { return float64(feed().Entries()) }),
 		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -179,6 +191,14 @@ func (m *Metrics) Chatty() { m.chatty.Inc() }
 
 // AuditFailed counts audit events that could not be stored.
 func (m *Metrics) AuditFailed(events int) { m.auditFailures.Add(float64(events)) }
+
+// StoreUnsuitable records whether the settings of the store would lose records.
+func (m *Metrics) StoreUnsuitable(is bool) {
+	m.unsuitable.Set(0)
+	if is {
+		m.unsuitable.Set(1)
+	}
+}
 
 // SecretsExpiring sets how many secrets expire soon.
 func (m *Metrics) SecretsExpiring(n int) { m.expiring.Set(float64(n)) }

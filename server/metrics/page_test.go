@@ -33,7 +33,7 @@ func foreign(name string) bool {
 // touched returns metrics that have each been used once: a vector without a
 // sample is not gathered.
 func touched() *Metrics {
-	m := New(func() time.Duration { return time.Second })
+	m := New(func() Feed { return someFeed{} })
 	m.Requests("public")("/oauth/token", 200, time.Millisecond)
 	m.CountIssued("client")
 	m.CountIntrospected(true, "hit")
@@ -142,7 +142,7 @@ func TestPageNamesValues(t *testing.T) {
 // TestStoreResults checks which errors count as unavailable.
 func TestStoreResults(t *testing.T) {
 	t.Parallel()
-	m := New(func() time.Duration { return 0 })
+	m := New(func() Feed { return someFeed{} })
 	timer := m.storeTimer("GetToken")
 	for _, err := range []error{nil, store.ErrNotFound, store.ErrConflict, fmt.Errorf("x: %w", store.ErrUnavailable)} {
 		timer.done(time.Now(), err)
@@ -173,3 +173,9 @@ func page(t *testing.T) string {
 	}
 	return string(b)
 }
+
+// someFeed is the feed that the tests show.
+type someFeed struct{}
+
+func (someFeed) Age() time.Duration { return time.Second }
+func (someFeed) Entries() int       { return 3 }

@@ -28,6 +28,12 @@ type Quota interface {
 	RecordIssue(clientID string, life time.Duration)
 }
 
+// RevocationQuota bounds how many tokens a client may revoke: each one is kept by
+// every replica until the token would have expired. It must not block.
+type RevocationQuota interface {
+	TakeToken(clientID string) (wait time.Duration)
+}
+
 // Observer counts events for the metrics.
 type Observer interface {
 	CountIssued(use string)
@@ -50,6 +56,7 @@ type Options struct {
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
 	Quota       Quota
+	Revokes     RevocationQuota
 	Observe     Observer
 	Audit       Audit
 	OnBehalf    OnBehalf

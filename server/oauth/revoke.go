@@ -15,7 +15,18 @@ var revokeSpec = web.Spec{Params: withClientAuth(
 	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one lookup finds every kind (RFC 7009 §2.1)
 )}
 
-var errOtherClients = apierr.New(apierr.UnauthorizedClient, "the token was not issued to this client")
+var (
+	errOtherClients = apierr.New(apierr.UnauthorizedClient, "the token was not issued to this client")
+	errRevokeQuota  = apierr.New(apierr.TooManyRequests, "this client has revoked more tokens than its quota: the token has not ended; wait as long as Retry-After says")
+)
+
+// takeRevocation counts a revocation. Errors: apierr.TooManyRequests.
+func (e *Endpoints) takeRevocation(clientID string) error {
+	if wait := e.o.Revokes.TakeToken(clientID); wait > 0 {
+		return errRevokeQuota.After(wait)
+	}
+	return nil
+}
 
 // Revoke serves POST /oauth/revoke.
 func (e *Endpoints) Revoke(c *gin.Context) error {
@@ -31,7 +42,7 @@ func (e *Endpoints) Revoke(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	t, err := e.o.Tokens.RevokeOwn(c.Request.Context(), token, id.Client.ID)
+	t, err := e.o.Tokens.RevokeOwn(c.Request.Context(), token, id.Client.ID, e.takeRevocation)
 	if errors.Is(err, tokens.ErrNotYours) {
 		return errOtherClients
 	}

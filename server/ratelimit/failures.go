@@ -21,6 +21,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/server/coalesce"
+	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
 
@@ -37,6 +38,7 @@ const (
 	PerClient           = "auth_failures_per_client"
 	IssuePerClient      = "issue_per_client"
 
+	RevocationsPerClient     = "revocations_per_client"
 	CustomerTokensPerClient  = "customer_tokens_per_client"
 	OnBehalfTokensPerPartner = "on_behalf_tokens_per_partner"
 )
@@ -68,6 +70,8 @@ type Failures struct {
 	o       Options
 	blocked *otter.Cache[string, time.Time] // counter → when it is no longer full
 	sums    *keyedSums
+	// counting reports that the store cannot count.
+	counting *trouble.Log
 	// adding and reading coalesce concurrent attempts that add to the same
 	// counters, and those that only read them.
 	adding, reading coalesce.Group[[3]string, []store.Count]
@@ -89,9 +93,10 @@ func newKeyedSums(key []byte) *keyedSums {
 // NewFailures returns a Failures.
 func NewFailures(o Options) *Failures {
 	return &Failures{
-		o:       o,
-		blocked: otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxBlocked}),
-		sums:    newKeyedSums(o.Key),
+		o:        o,
+		counting: trouble.New(o.Log, "limits: not counted", "limits: counted again"),
+		blocked:  otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxBlocked}),
+		sums:     newKeyedSums(o.Key),
 	}
 }
 
@@ -146,9 +151,10 @@ func (f *Failures) add(ctx context.Context, g Guess, n int64) time.Duration {
 	}
 	counts, err := f.count(ctx, counters, n)
 	if err != nil {
-		f.o.Log.WarnContext(ctx, "limits: not counted", "error", err)
+		f.counting.Failed(ctx, err)
 		return 0
 	}
+	f.counting.Worked(ctx)
 	var longest time.Duration
 	for i, c := range counters {
 		// The failures that the limit allows are reported as failures. One more

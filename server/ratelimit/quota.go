@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
 
@@ -47,13 +48,14 @@ const (
 	OfPartners QuotaOf = "partner"
 )
 
-// Quota limits how many tokens a client or partner may get in a window, across
-// all replicas. It also reports clients that request a new token each time.
+// Quota limits how many tokens a client or partner may get, or revoke, in a
+// window, across all replicas. It also reports clients that request a new token each time.
 type Quota struct {
 	o       QuotaOptions
 	mu      sync.Mutex
 	clients map[string]*issues
 	hinted  time.Time
+	sharing *trouble.Log
 	stop    chan struct{}
 	done    chan struct{}
 }
@@ -70,10 +72,13 @@ type issues struct {
 
 // NewQuota returns a Quota; Start begins to share its counts.
 func NewQuota(o QuotaOptions) *Quota {
-	return &Quota{o: o, clients: map[string]*issues{}, hinted: o.Now(), stop: make(chan struct{}), done: make(chan struct{})}
+	return &Quota{
+		o: o, clients: map[string]*issues{}, hinted: o.Now(), stop: make(chan struct{}), done: make(chan struct{}),
+		sharing: trouble.New(o.Log, "limits: quota not shared", "limits: quota shared again"),
+	}
 }
 
-// TakeToken counts one token for the client and returns 0. If the client has
+// TakeToken counts one token, or one revocation, for the client and returns 0. If the client has
 // had too many, it returns how long the client must wait. It does not read the
 // store.
 func (q *Quota) TakeToken(id string) time.Duration {
@@ -102,7 +107,7 @@ func (q *Quota) TakeToken(id string) time.Duration {
 	warn := !now.Before(c.warned)
 	c.warned = c.until
 	if warn {
-		q.o.Log.Warn(string(q.o.Of)+" is over its issue quota", "limit", q.o.Name, string(q.o.Of)+"_id", id,
+		q.o.Log.Warn(string(q.o.Of)+" is over its "+q.counted()+" quota", "limit", q.o.Name, string(q.o.Of)+"_id", id,
 			"count", q.o.Limit.Count, "per", q.o.Limit.Per.String(), "enforced", q.o.Enforce)
 	}
 	if !q.o.Enforce {
@@ -110,6 +115,14 @@ func (q *Quota) TakeToken(id string) time.Duration {
 		return 0
 	}
 	return c.until.Sub(now)
+}
+
+// counted returns what the quota counts, for the log.
+func (q *Quota) counted() string {
+	if q.o.Name == RevocationsPerClient {
+		return "revocation"
+	}
+	return "issue"
 }
 
 // RecordIssue records how long the client's tokens live.
@@ -148,42 +161,49 @@ func (q *Quota) Stop() {
 // ShareCounts adds what was issued here to the counts in the store, and reads what
 // other replicas issued.
 func (q *Quota) ShareCounts(ctx context.Context) {
-	ids, hits := q.collectPending()
+	ids, windows, hits := q.collectPending()
 	if len(hits) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	counts, err := q.o.Store.AddHits(ctx, hits...)
+	if err != nil {
+		q.sharing.Failed(ctx, err, "limit", q.o.Name)
+	} else {
+		q.sharing.Worked(ctx)
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err != nil {
-		q.o.Log.WarnContext(ctx, "limits: issue quota not shared", "error", err)
-	}
 	now := q.o.Now()
 	for i, id := range ids {
 		c := q.clients[id]
 		switch {
 		case c == nil:
-		case err != nil:
+		case err != nil && c.until.Equal(windows[i]):
 			c.shared += hits[i].N // what this replica knows still counts
+		case err != nil: // that window has ended meanwhile
 		default:
 			c.shared, c.until = counts[i].N, now.Add(counts[i].Left)
 		}
 	}
 }
 
-func (q *Quota) collectPending() (ids []string, hits []store.Hit) {
+// collectPending takes what was not shared yet, of the windows that have not
+// ended, and returns the end of each window too. What belongs to a window that
+// has ended must not count in the next one.
+func (q *Quota) collectPending() (ids []string, windows []time.Time, hits []store.Hit) {
+	now := q.o.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for id, c := range q.clients {
-		if c.pending > 0 {
-			ids = append(ids, id)
+		if c.pending > 0 && now.Before(c.until) {
+			ids, windows = append(ids, id), append(windows, c.until)
 			hits = append(hits, store.Hit{Key: q.key(id), N: c.pending, Window: q.o.Limit.Per})
-			c.pending = 0
 		}
+		c.pending = 0
 	}
-	return ids, hits
+	return ids, windows, hits
 }
 
 func (q *Quota) key(clientID string) string {

@@ -137,7 +137,50 @@ func TestQuotaWithoutTheStore(t *testing.T) {
 	if q.TakeToken("billing") == 0 {
 		t.Error("token 11 is not refused")
 	}
-	if !strings.Contains(log.String(), "issue quota not shared") {
+	if !strings.Contains(log.String(), "quota not shared") {
 		t.Errorf("log %q", log.String())
+	}
+}
+
+// TestQuotaOfAnEndedWindowIsNotShared checks that what was issued just before the
+// end of a window does not count in the next one of the store, although the
+// client issued nothing since.
+func TestQuotaOfAnEndedWindowIsNotShared(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	q, other := w.quota(10, true, &log), w.quota(10, true, &log)
+	for range 10 {
+		q.TakeToken("billing")
+	}
+	w.clock.Advance(61 * time.Second)
+	q.ShareCounts(t.Context())
+	other.TakeToken("billing")
+	other.ShareCounts(t.Context())
+	for i := range 9 {
+		if other.TakeToken("billing") != 0 {
+			t.Fatalf("token %d of the new window is refused", i+2)
+		}
+	}
+}
+
+// TestQuotaWhoseWindowEndsWhileItIsShared checks the same for counts whose sharing
+// fails after the window has ended.
+func TestQuotaWhoseWindowEndsWhileItIsShared(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	q := w.quota(10, true, &log)
+	for range 10 {
+		q.TakeToken("billing")
+	}
+	w.store.Hook("AddHits", func() {
+		w.clock.Advance(61 * time.Second)
+		if q.TakeToken("billing") != 0 {
+			t.Error("the first token of the new window is refused")
+		}
+	})
+	w.store.FailAfter("AddHits", store.ErrUnavailable)
+	q.ShareCounts(t.Context())
+	if q.TakeToken("billing") != 0 {
+		t.Error("the second token of the new window is refused")
 	}
 }

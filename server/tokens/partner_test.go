@@ -257,7 +257,7 @@ func TestRevokeOwnOfPartners(t *testing.T) {
 			if name == "on behalf" && client == "" {
 				continue // no client has that id
 			}
-			if _, err := d.RevokeOwn(t.Context(), token, client); !errors.Is(err, ErrNotYours) {
+			if _, err := d.RevokeOwn(t.Context(), token, client, func(string) error { return nil }); !errors.Is(err, ErrNotYours) {
 				t.Errorf("%s by %q: %v", name, client, err)
 			}
 		}

@@ -18,9 +18,10 @@ var ErrNotYours = errors.New("token of another client")
 
 // RevokeOwn ends a token of the client. It is not an error if the token is
 // unknown, made up or has ended (RFC 7009 §2.2); the record is nil then. If it
-// returns both a record and an error, the token may or may not have ended.
-// Errors: ErrNotYours, store.ErrUnavailable.
-func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*store.Token, error) {
+// returns both a record and an error, the token may or may not have ended. take
+// is called before a token ends; if it returns an error, nothing is revoked.
+// Errors: ErrNotYours, store.ErrUnavailable, those of take.
+func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string, take func(clientID string) error) (*store.Token, error) {
 	if _, ok := s.o.Keys.Read(presented); !ok {
 		return nil, nil
 	}
@@ -41,6 +42,15 @@ func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string) (*s
 		return nil, ErrNotYours
 	case t.Revoked != nil:
 		return nil, nil
+	}
+	if e, void := s.o.Feed.Voided(d, &t); void {
+		if e.Key != store.PrincipalToken(d) {
+			return nil, nil
+		}
+		return &t, s.bury(ctx, d, t, store.PrincipalClient(clientID)) // an earlier call was interrupted
+	}
+	if err := take(clientID); err != nil {
+		return nil, err
 	}
 	return &t, s.revoke(ctx, d, t, store.PrincipalClient(clientID))
 }
@@ -88,6 +98,11 @@ func (s *Service) revoke(ctx context.Context, d store.Digest, t store.Token, by 
 	if err := s.announce(ctx, d, voidUntil(&t), by); err != nil {
 		return err
 	}
+	return s.bury(ctx, d, t, by)
+}
+
+// bury replaces the record of a token with a tombstone. The feed has its end.
+func (s *Service) bury(ctx context.Context, d store.Digest, t store.Token, by string) error {
 	if t.Revoked == nil {
 		t.Revoked = &store.Revocation{At: s.o.Now().UTC(), By: by}
 	}

@@ -12,6 +12,7 @@ import (
 type batch struct {
 	tx     *bbolt.Tx
 	now    time.Time
+	steady time.Time // what has expired by it may be dropped
 	index  *index
 	tokens map[digestKey]move
 	fed    bool

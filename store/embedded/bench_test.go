@@ -59,7 +59,7 @@ func BenchmarkOpen(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for b.Loop() {
-				s, err := Open(Options{Path: folder, Now: clock.Now})
+				s, err := Open(Options{Path: folder, Now: clock.Now, Elapsed: clock.Elapsed})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -21,6 +21,9 @@ type Options struct {
 	Path string
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
+	// Elapsed is the monotonic clock: the time since any fixed point; nil: that of
+	// the process.
+	Elapsed func() time.Duration
 	// AuditRetention is how long audit events are kept; 0: forever. Old events
 	// are dropped when new ones are appended.
 	AuditRetention time.Duration
@@ -37,6 +40,7 @@ type Options struct {
 type Store struct {
 	db             *bbolt.DB
 	now            func() time.Time
+	clock          *store.SteadyClock // what has expired by it has expired for good
 	auditRetention time.Duration
 	auditMaxEvents int
 	onCommit       func(writes int)
@@ -95,6 +99,7 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	s := &Store{
 		db:             db,
 		now:            o.Now,
+		clock:          store.NewSteadyClock(o.Now, o.Elapsed),
 		auditRetention: o.AuditRetention,
 		auditMaxEvents: o.AuditMaxEvents,
 		onCommit:       o.OnCommit,

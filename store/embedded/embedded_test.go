@@ -26,7 +26,7 @@ func TestStore(t *testing.T) {
 // open opens the store in a folder. It is closed when the test ends.
 func open(t testing.TB, folder string, clock *storetest.Clock) *Store {
 	t.Helper()
-	s, err := Open(Options{Path: folder, Now: clock.Now, AuditRetention: storetest.AuditRetention, AuditMaxEvents: storetest.AuditMaxEvents})
+	s, err := Open(Options{Path: folder, Now: clock.Now, Elapsed: clock.Elapsed, AuditRetention: storetest.AuditRetention, AuditMaxEvents: storetest.AuditMaxEvents})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 			return err
 		}
 		b.fed = true
-		return trimLog(feed(b.tx), b.now.Add(-store.FeedRetention))
+		return trimLog(feed(b.tx), b.steady.Add(-store.FeedRetention))
 	})
 	if err != nil {
 		return store.Position{}, err

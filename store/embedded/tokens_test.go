@@ -79,7 +79,7 @@ func TestExpiredHoursAreDropped(t *testing.T) {
 	})
 	t.Run("without any write", func(t *testing.T) {
 		clock := storetest.NewClock()
-		s, err := openSweeping(Options{Path: t.TempDir(), Now: clock.Now}, time.Millisecond)
+		s, err := openSweeping(Options{Path: t.TempDir(), Now: clock.Now, Elapsed: clock.Elapsed}, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -102,13 +102,13 @@ func (s *Store) drain(batch []*write) []*write {
 // completes each write. If the transaction fails, all writes fail: a refusal too
 // may depend on a write that was not kept.
 func (s *Store) commit(writes []*write) {
-	expired := s.index.expired(s.now())
+	expired := s.index.expired(s.clock.Now())
 	if len(writes) == 0 && len(expired) == 0 {
 		return
 	}
 	var b *batch
 	err := s.update(func(tx *bbolt.Tx) error {
-		b = &batch{tx: tx, now: s.now(), index: &s.index, tokens: map[digestKey]move{}}
+		b = &batch{tx: tx, now: s.now(), steady: s.clock.Now(), index: &s.index, tokens: map[digestKey]move{}}
 		if err := s.settle(tx); err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (s *Store) update(run func(*bbolt.Tx) error) (err error) {
 // then its transaction number is used, and the index lacks its tokens.
 func (s *Store) settle(tx *bbolt.Tx) error {
 	if s.lostTx != 0 && tx.ID() != s.lostTx {
-		if err := s.index.load(tx, s.now()); err != nil {
+		if err := s.index.load(tx, s.clock.Now()); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,8 @@ import (
 // in ms, values.
 //
 // It adds first: a Redis that is full refuses a script only at its first write,
-// and only if that needs memory.
+// and only if that needs memory. It searches for old events only if the oldest one
+// is old.
 //
 // An event is old if it is so by the clock of Redis, which also makes the ids, and
 // by that of the caller: neither a replica of grantd nor a Redis with a clock that
@@ -26,8 +27,12 @@ var appendAuditStream = wire.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 4, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
-local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', math.max(math.min(now, tonumber(ARGV[3])) - tonumber(ARGV[1]), 0)), '-', 'COUNT', 1)[1]
-if old then redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1]) end
+local cutoff = math.min(now, tonumber(ARGV[3])) - tonumber(ARGV[1])
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+if tonumber(string.match(first[1], '%d+')) <= cutoff then
+  local old = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', cutoff), '-', 'COUNT', 1)[1]
+  redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1])
+end
 redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[2])
 return 1`)
 
@@ -45,7 +50,7 @@ func (s *Store) appendAudit(ctx context.Context, stream string, events []store.A
 	if len(events) == 0 {
 		return nil
 	}
-	args := append(make([]any, 0, 3+len(events)), s.auditRetention.Milliseconds(), s.auditMaxEvents, s.now().UnixMilli())
+	args := append(make([]any, 0, 3+len(events)), s.auditRetention.Milliseconds(), s.auditMaxEvents, s.clock.Now().UnixMilli())
 	for _, e := range events {
 		e.ID = "" // the stream sets it
 		value, err := store.MarshalAudit(e)

@@ -41,13 +41,16 @@ end
 return -1`)
 
 // dropKey is DEL as a script, for runCritical.
-var dropKey = wire.NewScript(`return redis.call('DEL', KEYS[1])`)
+var dropKey = wire.NewEnding(`return redis.call('DEL', KEYS[1])`)
 
 // nonceBytes is the length of the nonce of tryChallenge.
 const nonceBytes = 16
 
 // PutChallenge is one script. Ends are truncated to milliseconds.
 func (s *Store) PutChallenge(ctx context.Context, d store.Digest, c store.Challenge) error {
+	if err := s.room("put challenge"); err != nil {
+		return err
+	}
 	end := c.ExpiresAt.UnixMilli()
 	left := end - s.now().UnixMilli()
 	if left <= 0 {

@@ -31,11 +31,28 @@ func checkNode(ctx context.Context, node *redis.Client, mode Mode) error {
 	if mode != ModeCluster && info["redis_mode"] == "cluster" {
 		return fmt.Errorf("redis: %w: it is a node of a Cluster: set store.redis.mode to cluster", store.ErrUnsuitable)
 	}
+	return checkPolicy(info)
+}
+
+// checkPolicy returns an error for a master that drops keys when it is full.
+// Errors: store.ErrUnsuitable.
+func checkPolicy(info map[string]string) error {
 	if policy := info["maxmemory_policy"]; policy != "noeviction" {
 		return fmt.Errorf("redis: %w: maxmemory-policy is %q, which may drop tokens, clients and voids: "+
 			"run `CONFIG SET maxmemory-policy noeviction` and put it into redis.conf", store.ErrUnsuitable, policy)
 	}
 	return nil
+}
+
+// keepsNothing reports whether the master saves nothing to disk. It is false if the
+// account may not find out.
+func keepsNothing(ctx context.Context, node *redis.Client) bool {
+	text, err := node.Info(ctx, "persistence").Result()
+	if err != nil || parseInfo(text)["aof_enabled"] != "0" {
+		return false
+	}
+	save, err := node.ConfigGet(ctx, "save").Result()
+	return err == nil && save["save"] == ""
 }
 
 // nodeInfo returns the fields of a node's INFO.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,7 +25,7 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 			return store.Position{}, fmt.Errorf("append feed: %w", err)
 		}
 	}
-	id, err := appendTo(ctx, s.runCritical, s.keys.feed(), s.feedRetention, s.newestSeen(), values)
+	id, err := s.appendTo(ctx, s.newestSeen(), values)
 	if err != nil {
 		return store.Position{}, wire.StoreError(ctx, "append feed", err)
 	}
@@ -123,6 +124,7 @@ func (s *Store) readFeed(ctx context.Context, after store.Position, block time.D
 func feedEntries(streams []redis.XStream) ([]store.Entry, error) {
 	var entries []store.Entry
 	for _, stream := range streams {
+		entries = slices.Grow(entries, len(stream.Messages))
 		for _, m := range stream.Messages {
 			p, err := store.ParsePosition(m.ID)
 			if err != nil {

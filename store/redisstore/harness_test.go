@@ -74,7 +74,7 @@ func newHarness(o redisstore.Options, masters ...string) storetest.Harness {
 	return storetest.Harness{New: func(t *testing.T) storetest.Opened {
 		b := &bench{t: t, options: o, clock: storetest.NewClock(), moved: time.Now()}
 		b.options.KeyPrefix = fmt.Sprintf("suite%d:", stores.Add(1))
-		b.options.Now = b.clock.Now
+		b.options.Now, b.options.Elapsed = b.clock.Now, b.clock.Elapsed
 		b.options.AuditRetention, b.options.AuditMaxEvents = storetest.AuditRetention, storetest.AuditMaxEvents
 		for _, addr := range masters {
 			b.masters = append(b.masters, raw(t, addr))

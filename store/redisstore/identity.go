@@ -21,21 +21,26 @@ type stampRecord struct {
 	Issuer      string `json:"issuer"`
 }
 
-// Stamp is a SET with NX and a GET after it: it compares the stamp of whichever
-// process wrote first.
+// stampOnce writes a stamp unless there is one, and returns the stored one.
+// It does not write where there is one, so that it works on a Redis that is full.
+var stampOnce = wire.NewScript(`
+local stored = redis.call('GET', KEYS[1])
+if stored then return stored end
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]`)
+
+// Stamp is one script: it compares the stamp of the process that wrote first.
 func (s *Store) Stamp(ctx context.Context, st store.Stamp) error {
 	record, err := json.Marshal(stampRecord{Format: st.Format, Environment: st.Environment, Issuer: st.Issuer})
 	if err != nil {
 		return fmt.Errorf("stamp: %w", err)
 	}
-	pipe := s.redis.Pipeline()
-	pipe.SetNX(ctx, s.keys.stamp(), record, 0)
-	stored := pipe.Get(ctx, s.keys.stamp())
-	if _, err := pipe.Exec(ctx); err != nil {
+	stored, err := s.redis.Run(ctx, stampOnce, s.keys.stamp(), record).Text()
+	if err != nil {
 		return wire.StoreError(ctx, "stamp", err)
 	}
 	var have stampRecord
-	if err := json.Unmarshal([]byte(stored.Val()), &have); err != nil {
+	if err := json.Unmarshal([]byte(stored), &have); err != nil {
 		return fmt.Errorf("stamp: %w: %w", store.ErrUnknownRecord, err)
 	}
 	if have.Format > st.Format {

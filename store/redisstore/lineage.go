@@ -43,9 +43,12 @@ func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	return store.Lineage{Current: run, Witnessed: witnessed}, nil
 }
 
+// setValue is SET, also on a Redis that is full.
+var setValue = wire.NewEnding(`return redis.call('SET', KEYS[1], ARGV[1])`)
+
 // WitnessFeed is one SET.
 func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
-	return wire.StoreError(ctx, "witness feed", s.redis.Set(ctx, s.keys.lineage(), lineage, 0).Err())
+	return wire.StoreError(ctx, "witness feed", s.redis.Run(ctx, setValue, s.keys.lineage(), lineage).Err())
 }
 
 // isIncarnation reports whether run is what FeedLineage last returned. It is

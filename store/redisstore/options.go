@@ -3,6 +3,7 @@ package redisstore
 import (
 	"cmp"
 	"crypto/tls"
+	"log/slog"
 	"time"
 
 	"github.com/grantd/grantd/store/redisstore/wire"
@@ -44,9 +45,16 @@ type Options struct {
 	// nil: it is not called. It must not block.
 	OnTrip func(commands int)
 
-	Now            func() time.Time // nil: time.Now
-	AuditRetention time.Duration    // 0: 365 days
-	AuditMaxEvents int              // how many events each stream of the audit keeps; 0: 1,000,000
+	// Log gets what an operator should know about; nil: nothing is logged.
+	Log *slog.Logger
+	// OnUnsuitable is called when the settings of Redis change so that they would
+	// lose records, and when they are right again; nil: it is not called.
+	OnUnsuitable func(is bool)
+
+	Now            func() time.Time     // nil: time.Now
+	Elapsed        func() time.Duration // the monotonic clock; nil: that of the process
+	AuditRetention time.Duration        // 0: 365 days
+	AuditMaxEvents int                  // how many events each stream of the audit keeps; 0: 1,000,000
 
 	DialTimeout  time.Duration // also bounds the wait for a free connection; 0: 1 s
 	ReadTimeout  time.Duration // 0: 1 s
@@ -67,6 +75,12 @@ func (o Options) withDefaults() Options {
 	o.AuditMaxEvents = cmp.Or(o.AuditMaxEvents, defaultAuditMaxEvents)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.OnUnsuitable == nil {
+		o.OnUnsuitable = func(bool) {}
 	}
 	return o
 }

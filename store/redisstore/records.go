@@ -25,14 +25,14 @@ if redis.call('EXISTS', KEYS[1]) == 1 then return -2 end
 redis.call('HSET', KEYS[1], 'v', ARGV[1], 'd', ARGV[2])
 return 1`)
 
-var updateRecord = wire.NewScript(`
+var updateRecord = wire.NewEnding(`
 local v = redis.call('HGET', KEYS[1], 'v')
 if not v then return 0 end
 if v ~= ARGV[1] then return -1 end
 redis.call('HSET', KEYS[1], 'v', ARGV[2], 'd', ARGV[3])
 return 1`)
 
-var deleteRecord = wire.NewScript(`
+var deleteRecord = wire.NewEnding(`
 local v = redis.call('HGET', KEYS[1], 'v')
 if not v then return 0 end
 if v ~= ARGV[1] then return -1 end
@@ -65,6 +65,9 @@ func (k *records[R]) Create(ctx context.Context, r R) error {
 	first, err := k.EncodeNew(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
+	}
+	if err := k.s.room(op); err != nil {
+		return err
 	}
 	if err := k.addToIndex(ctx, first.ID); err != nil {
 		return err

@@ -13,6 +13,7 @@ package redisstore
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -33,6 +34,10 @@ type Store struct {
 	auditRetention time.Duration
 	auditMaxEvents int
 	acks           Acks
+	clock          *store.SteadyClock // what is old by it is old for good
+	log            *slog.Logger
+	onUnsuitable   func(bool)
+	watch          watch
 
 	clients       records[store.Client]
 	orgs          records[store.Org]
@@ -67,6 +72,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		auditRetention: o.AuditRetention,
 		auditMaxEvents: o.AuditMaxEvents,
 		acks:           o.Acks,
+		clock:          store.NewSteadyClock(o.Now, o.Elapsed),
+		log:            o.Log,
+		onUnsuitable:   o.OnUnsuitable,
 	}
 	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
 	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil}
@@ -78,13 +86,21 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		_ = s.Close() // the check's error says more
 		return nil, err
 	}
+	s.look(ctx)
+	s.startWatch()
 	return s, nil
 }
 
 // check returns an error unless Redis can be used.
 func (s *Store) check(ctx context.Context, mode Mode) error {
 	if err := s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		return checkNode(ctx, node, mode)
+		if err := checkNode(ctx, node, mode); err != nil {
+			return err
+		}
+		if keepsNothing(ctx, node) {
+			s.log.WarnContext(ctx, "store: Redis keeps nothing on disk: when it restarts, clients and all other records are gone; set appendonly yes", "redis", node.Options().Addr)
+		}
+		return nil
 	}); err != nil {
 		return err
 	}
@@ -97,8 +113,12 @@ func (s *Store) runCritical(ctx context.Context, sc wire.Script, key string, arg
 }
 
 // Ping writes a key that expires, so that it fails on a Redis that can only be
-// read (a replica, a full disk). Errors: store.ErrUnavailable.
+// read (a replica, a full disk). It also fails while the settings of a master
+// would lose records. Errors: store.ErrUnavailable, store.ErrUnsuitable.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := s.watch.unsuitable.Load(); err != nil {
+		return *err
+	}
 	return wire.StoreError(ctx, "ping", s.redis.Set(ctx, s.keys.ping(), "1", pingTTL).Err())
 }
 
@@ -106,4 +126,7 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Shared() bool { return true }
 
 // Close closes the connections, also under commands that run.
-func (s *Store) Close() error { return s.redis.Close() }
+func (s *Store) Close() error {
+	s.stopWatch()
+	return s.redis.Close()
+}

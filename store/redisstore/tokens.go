@@ -17,6 +17,9 @@ const usualRecord = 112
 
 // PutToken is one SET with EX.
 func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) error {
+	if err := s.room("put token"); err != nil {
+		return err
+	}
 	key, value := s.keys.token(d), store.AppendToken(make([]byte, 0, usualRecord), &t)
 	return wire.Retry(ctx, func() error {
 		// Redis refuses EX 0 and below, and without EX it would keep the record
@@ -65,6 +68,9 @@ func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, erro
 	return t, nil
 }
 
+// replaceValue is SET with XX and KEEPTTL, also on a Redis that is full.
+var replaceValue = wire.NewEnding(`return redis.call('SET', KEYS[1], ARGV[1], 'XX', 'KEEPTTL')`)
+
 // ReplaceToken is a GET for the end of the stored record, and a SET with XX
 // and KEEPTTL. A record that cannot be read is replaced too: a token of a
 // newer version must be as easy to revoke as any other.
@@ -75,9 +81,7 @@ func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token)
 	} else if !errors.Is(err, store.ErrUnknownRecord) {
 		return fmt.Errorf("replace token: %w", err)
 	}
-	key := s.keys.token(d)
-	cmd := redis.NewStatusCmd(ctx, "set", key, store.AppendToken(nil, &t), "xx", "keepttl")
-	err = s.redis.SendAcked(ctx, key, s.acks.Tokens, cmd)
+	err = s.redis.RunAcked(ctx, s.acks.Tokens, replaceValue, s.keys.token(d), store.AppendToken(nil, &t)).Err()
 	if wire.IsNil(err) {
 		return fmt.Errorf("replace token: %w", store.ErrNotFound)
 	}

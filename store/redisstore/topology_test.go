@@ -56,6 +56,21 @@ func TestCluster(t *testing.T) {
 		refuses(t, o, store.ErrUnsuitable, "allkeys-lru")
 		last.ConfigSet(within(t), "maxmemory-policy", "noeviction")
 	})
+	t.Run("EveryMasterIsWatched", func(t *testing.T) {
+		s := open(t, "", func(to *redisstore.Options) { *to = o })
+		last := raw(t, masters[len(masters)-1])
+		for limit, refused := range map[string]bool{"1": true, "0": false} {
+			last.ConfigSet(within(t), "maxmemory", limit)
+			poll.Await(t, patience, "one master with maxmemory "+limit, func() string {
+				err := s.PutToken(within(t), store.Digest{1}, ordinary(time.Now()))
+				if refused != (err != nil && strings.Contains(err.Error(), "nearly full")) || !refused && err != nil {
+					return "error: " + text(err)
+				}
+				return ""
+			})
+		}
+		last.ConfigSet(within(t), "maxmemory", "0")
+	})
 }
 
 // lostReply: a script that ran, but whose reply was lost, must not run again. It

@@ -66,6 +66,9 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
+// Elapsed is the monotonic clock that goes with Now: Advance moves both.
+func (c *Clock) Elapsed() time.Duration { return c.Now().Sub(time.Unix(0, 0)) }
+
 // Advance moves the clock forward by d.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()

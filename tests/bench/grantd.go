@@ -73,9 +73,14 @@ func (g *grantd) config() string {
 	if g.settings.cacheEntries > 0 {
 		line("cache: {max_entries: %d}", g.settings.cacheEntries)
 	}
+	// One client does what many do in production, so its quotas are off.
+	line("limits:")
+	for _, quota := range []string{"issue_per_client", "revocations_per_client", "customer_tokens_per_client", "on_behalf_tokens_per_partner"} {
+		line("  %s: {count: 0}", quota)
+	}
 	if g.settings.unlimited {
 		const many = "{count: 1000000000, per: 1m}"
-		line("limits: {auth_failures_per_client_and_address: %s, auth_failures_per_address: %s}", many, many)
+		line("  auth_failures_per_client_and_address: %s\n  auth_failures_per_address: %s", many, many)
 	}
 	return b.String()
 }

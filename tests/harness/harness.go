@@ -102,11 +102,13 @@ func Start(t testing.TB, options ...Options) *Server {
 	cfg := config.Defaults()
 	cfg.Public.Listen = "127.0.0.1:0"
 	cfg.Metrics.Listen = ""
-	// Tests fail authentication on purpose, all from one address. Tests of the
-	// limits set them again.
+	// Tests fail authentication on purpose, all from one address, and issue and
+	// revoke as fast as they can. Tests of the limits set them again.
 	cfg.Limits.AuthFailuresPerClientAndAddress.Count = 0
 	cfg.Limits.AuthFailuresPerAddress.Count = 0
 	cfg.Limits.AuthFailuresPerClient.Count = 0
+	cfg.Limits.IssuePerClient.Count = 0
+	cfg.Limits.RevocationsPerClient.Count = 0
 	cfg.Admin.Socket = filepath.Join(dir, "admin.sock")
 	cfg.Store.Embedded.Path = filepath.Join(dir, "data")
 	if o.Edit != nil {

@@ -191,6 +191,10 @@ func TestCustomerTokenInput(t *testing.T) {
 	life := func(name, value string) row {
 		return at("customer_lifetime/"+name, `{"scope":"cards","expiresIn":`+value+`}`, "expiresIn")
 	}
+	long := "" // 17 ids of 128 characters, each valid
+	for i := range 17 {
+		long += fmt.Sprintf(`,"%0128d"`, i)
+	}
 	resources := func(name, value string) row {
 		return at("resources_"+name, `{"scope":"cards","resources":`+value+`}`, "resources")
 	}
@@ -221,6 +225,7 @@ func TestCustomerTokenInput(t *testing.T) {
 		resources("ids_text", `[{"type":"card","ids":"12"}]`), resources("ids_numbers", `[{"type":"card","ids":[12]}]`), resources("id_empty", `[{"type":"card","ids":[""]}]`), resources("id_blank", `[{"type":"card","ids":["1 2"]}]`),
 		resources("id_wildcard", `[{"type":"card","ids":["*"]}]`), resources("id_long", `[{"type":"card","ids":["`+strings.Repeat("1", 129)+`"]}]`), resources("same_type_twice", `[{"type":"card","ids":["12"]},{"type":"card","ids":["13"]}]`),
 		resources("with_more", `[{"type":"card","ids":["12"],"not":["13"]}]`), resources("257_ids", `[{"type":"card","ids":[`+ids+`]}]`), resources("17_types", `[`+types[1:]+`]`),
+		resources("too_long_together", `[{"type":"card","ids":[`+strings.TrimPrefix(long, ",")+`]}]`),
 		unsound("resources_wider", askToken(peter, `{"scope":"cards","resources":[{"type":"card","ids":["12","14"]}]}`, restricted), "/data/attributes/resources"),
 		unsound("resources_of_another_type", askToken(peter, `{"scope":"cards","resources":[{"type":"account","ids":["12"]}]}`, restricted), "/data/attributes/resources"),
 		unsound("resources_of_another_type_too", askToken(peter, `{"scope":"cards","resources":[{"type":"card","ids":["12"]},{"type":"account","ids":["1"]}]}`, restricted), "/data/attributes/resources"),

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -185,8 +186,8 @@ func TestEndOfTokensMadeFromAnExpiredOne(t *testing.T) {
 	}
 }
 
-// TestCustomerTokenForManyResources checks that a token which is too large for the
-// cache works like any other.
+// TestCustomerTokenForManyResources checks that the largest token, which is too
+// large for the cache, works like any other.
 func TestCustomerTokenForManyResources(t *testing.T) {
 	s, backend := startBanking(t)
 	cards := s.NewClient(t, "cards", "introspect", func(n *clients.NewSpec) {
@@ -194,8 +195,9 @@ func TestCustomerTokenForManyResources(t *testing.T) {
 	})
 	ids := make([]string, 256)
 	for i := range ids {
-		ids[i] = strings.Repeat("1", 125) + strconv.Itoa(i)
+		ids[i] = fmt.Sprintf("%08d", i)
 	}
+	ids[0] = ids[0][4:] // with the type, all of them have 2,048 characters
 	token := customerToken(t, s, s.Token(t, backend, ""), object{"scope": "cards", "resources": []any{object{"type": "card", "ids": ids}}})
 	for range 2 {
 		if !active(t, s, cards, token) {
@@ -215,7 +217,7 @@ func TestCustomerTokenForManyResources(t *testing.T) {
 // again.
 func TestQuotaOfCustomerTokens(t *testing.T) {
 	s, backend := startBanking(t, func(c *config.Config) {
-		c.Limits.CustomerTokensPerClient = config.Limit{Count: 2, Per: time.Hour}
+		c.Limits.CustomerTokensPerClient.Limit = config.Limit{Count: 2, Per: time.Hour}
 	})
 	bearer := s.Token(t, backend, "")
 	verification := sendCode(t, s, bearer)

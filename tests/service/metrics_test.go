@@ -120,6 +120,12 @@ func TestEachMetricChanges(t *testing.T) {
 	step("garbage", func() { s.Introspect(t, rs, "made-up-0123456789") }, map[string]float64{
 		introspections("inactive", "none"): 1, stored("GetToken", "ok"): 0, stored("GetToken", "refused"): 0,
 	})
+	poll.Await(t, poll.Patience, "the quota is shared", func() string { // it counts with AddHits too
+		if before = scrape(t, s); before[stored("AddHits", "ok")] == 0 {
+			return "not yet"
+		}
+		return ""
+	})
 	step("a wrong secret", wrong, map[string]float64{
 		request("public", "/oauth/token", 401): 1, authenticated("refused"): 1, authenticated("ok"): 0, stored("AddHits", "ok"): 1,
 	})

@@ -20,7 +20,7 @@ import (
 const onBehalfQuota = 4
 
 func partnerQuota(c *config.Config) {
-	c.Limits.OnBehalfTokensPerPartner = config.Limit{Count: onBehalfQuota, Per: window}
+	c.Limits.OnBehalfTokensPerPartner.Limit = config.Limit{Count: onBehalfQuota, Per: window}
 }
 
 // newPartner creates a partner with a grant of the org acme and returns its

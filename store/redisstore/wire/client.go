@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,6 +25,7 @@ type Client struct {
 	lanesMu    sync.RWMutex
 	lanes      map[*redis.Client]*lanes
 	onTrip     func(commands int)
+	oldScripts atomic.Bool // Redis is older than version 7, see NewEnding
 }
 
 // New returns a client that has not connected yet. Its errors name the key of

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -10,12 +11,27 @@ import (
 type Script struct {
 	source string
 	hash   string
+	// full is the script for a Redis that may be full; nil: there is none.
+	full *Script
 }
 
 // NewScript returns the script of the source.
 func NewScript(source string) Script {
 	return Script{source: source, hash: redis.NewScript(source).Hash()}
 }
+
+// NewEnding returns the script of the source, for what ends or changes things: it
+// also runs on a Redis that is full, if that is version 7 or later. An older one
+// does not know how a script asks for that.
+func NewEnding(source string) Script {
+	s, full := NewScript(source), NewScript("#!lua flags=allow-oom\n"+strings.TrimPrefix(source, "\n"))
+	s.full = &full
+	return s
+}
+
+// notKnown is what a Redis before version 7 replies to the first line of a script
+// that asks to run when it is full.
+const notKnown = "ERR Error compiling script"
 
 // Command returns the command that runs the script by its source. It is for
 // pipelines, which have no second try if Redis does not know the hash.
@@ -30,6 +46,17 @@ func (s Script) call(ctx context.Context, name, what, key string, args []any) *r
 // Run runs the script on the key, at most once. The command that it returns
 // holds the error.
 func (c *Client) Run(ctx context.Context, s Script, key string, args ...any) *redis.Cmd {
+	if s.full != nil && !c.oldScripts.Load() {
+		cmd := c.run(ctx, *s.full, key, args)
+		if !hasCode(cmd.Err(), notKnown) {
+			return cmd
+		}
+		c.oldScripts.Store(true)
+	}
+	return c.run(ctx, s, key, args)
+}
+
+func (c *Client) run(ctx context.Context, s Script, key string, args []any) *redis.Cmd {
 	cmd := s.call(ctx, "evalsha", s.hash, key, args)
 	if err := c.Process(ctx, cmd); hasCode(err, "NOSCRIPT") {
 		// Redis was restarted or failed over since, and has lost the source.
@@ -46,6 +73,17 @@ func (c *Client) RunAcked(ctx context.Context, replicas int, s Script, key strin
 	if replicas == 0 {
 		return c.Run(ctx, s, key, args...)
 	}
+	if s.full != nil && !c.oldScripts.Load() {
+		cmd := c.runAcked(ctx, replicas, *s.full, key, args)
+		if !hasCode(cmd.Err(), notKnown) {
+			return cmd
+		}
+		c.oldScripts.Store(true)
+	}
+	return c.runAcked(ctx, replicas, s, key, args)
+}
+
+func (c *Client) runAcked(ctx context.Context, replicas int, s Script, key string, args []any) *redis.Cmd {
 	cmd := s.Command(ctx, key, args...)
 	if err := c.SendAcked(ctx, key, replicas, cmd); err != nil && cmd.Err() == nil {
 		cmd.SetErr(err)

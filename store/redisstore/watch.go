@@ -1,0 +1,149 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/grantd/grantd/store"
+)
+
+const (
+	// watchEvery is how often the store looks at every master: it may be another
+	// one after a failover, its settings may have changed, and it may be full.
+	watchEvery   = time.Second
+	watchTimeout = 2 * time.Second
+	// Above fullAbove percent of maxmemory, nothing new is made. What is left is
+	// for what ends or changes things. Once it is below roomBelow, new things
+	// are made again.
+	fullAbove, roomBelow = 90, 88
+)
+
+// watch is what the store knows about its masters.
+type watch struct {
+	full       atomic.Pointer[error] // nil: there is room
+	unsuitable atomic.Pointer[error] // nil: the settings keep records
+
+	stop    chan struct{}
+	stopped chan struct{}
+	close   sync.Once
+}
+
+// startWatch looks at the masters until stopWatch.
+func (s *Store) startWatch() {
+	s.watch.stop, s.watch.stopped = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(s.watch.stopped)
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.look(context.Background())
+			case <-s.watch.stop:
+				return
+			}
+		}
+	}()
+}
+
+func (s *Store) stopWatch() {
+	s.watch.close.Do(func() {
+		if s.watch.stop != nil {
+			close(s.watch.stop)
+			<-s.watch.stopped
+		}
+	})
+}
+
+// look reads the memory and the eviction policy of every master. If one cannot be
+// reached, what was known before remains.
+func (s *Store) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	fullest, unsuitable := usage{}, error(nil)
+	err := s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		text, err := node.Info(ctx, "memory").Result()
+		if err != nil {
+			return err
+		}
+		info := parseInfo(text)
+		mu.Lock()
+		defer mu.Unlock()
+		if u := usageOf(info); u.percent() > fullest.percent() {
+			fullest = u
+		}
+		unsuitable = errors.Join(unsuitable, checkPolicy(info))
+		return nil
+	})
+	if err != nil {
+		return
+	}
+	s.setFull(ctx, fullest)
+	s.setUnsuitable(ctx, unsuitable)
+}
+
+func (s *Store) setFull(ctx context.Context, u usage) {
+	was := s.watch.full.Load() != nil
+	switch percent := u.percent(); {
+	case percent >= fullAbove:
+		err := fmt.Errorf("%w: Redis is nearly full: it uses %d of %d bytes (maxmemory): raise maxmemory or remove keys of other programs; until then, nothing new is made",
+			store.ErrUnavailable, u.used, u.most)
+		s.watch.full.Store(&err)
+		if !was {
+			s.log.WarnContext(ctx, "store: Redis is nearly full: new tokens, verifications and records are refused; raise maxmemory or make room",
+				"used_memory", u.used, "maxmemory", u.most)
+		}
+	case was && percent < roomBelow:
+		s.watch.full.Store(nil)
+		s.log.InfoContext(ctx, "store: Redis has room again", "used_memory", u.used, "maxmemory", u.most)
+	}
+}
+
+func (s *Store) setUnsuitable(ctx context.Context, err error) {
+	was := s.watch.unsuitable.Load()
+	if err == nil {
+		if was != nil {
+			s.watch.unsuitable.Store(nil)
+			s.log.InfoContext(ctx, "store: the settings of Redis keep records again")
+			s.onUnsuitable(false)
+		}
+		return
+	}
+	if was == nil || (*was).Error() != err.Error() {
+		s.watch.unsuitable.Store(&err)
+		s.log.WarnContext(ctx, "store: the settings of Redis would lose records", "error", err)
+		s.onUnsuitable(true)
+	}
+}
+
+// room returns an error if nothing new may be made. Errors: store.ErrUnavailable.
+func (s *Store) room(op string) error {
+	if err := s.watch.full.Load(); err != nil {
+		return fmt.Errorf("redis: %s: %w", op, *err)
+	}
+	return nil
+}
+
+// usage is how much memory a master uses, in bytes; most is 0 without a limit.
+type usage struct{ used, most uint64 }
+
+func usageOf(info map[string]string) usage {
+	used, _ := strconv.ParseUint(info["used_memory"], 10, 64)
+	most, _ := strconv.ParseUint(info["maxmemory"], 10, 64)
+	return usage{used, most}
+}
+
+func (u usage) percent() float64 {
+	if u.most == 0 {
+		return 0
+	}
+	return float64(u.used) / float64(u.most) * 100
+}
