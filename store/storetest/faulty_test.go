@@ -31,7 +31,7 @@ func TestFaultyStore(t *testing.T) {
 
 func open(t *testing.T, folder string, clock *storetest.Clock) *embedded.Store {
 	t.Helper()
-	s, err := embedded.Open(embedded.Options{Path: folder, Now: clock.Now, AuditRetention: storetest.AuditRetention, AuditMaxEvents: storetest.AuditMaxEvents})
+	s, err := embedded.Open(embedded.Options{Path: folder, Now: clock.Now, Elapsed: clock.Elapsed, AuditRetention: storetest.AuditRetention, AuditMaxEvents: storetest.AuditMaxEvents})
 	if err != nil {
 		t.Fatal(err)
 	}

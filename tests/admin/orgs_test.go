@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -225,7 +226,8 @@ func TestOrgEnds(t *testing.T) {
 			do(t, s, "GET", path, nil, 200)
 		}
 		for target, want := range map[string]string{"org:acme": "org.delete", "client:backend": "client.delete", "customer:10001": "customer.delete"} {
-			if got := actions(t, s, target); got[len(got)-1] != want {
+			got := slices.DeleteFunc(actions(t, s, target), func(a string) bool { return strings.HasPrefix(a, "client.authentication_refused") })
+			if got[len(got)-1] != want {
 				t.Errorf("the audit of %s ends with %v", target, got)
 			}
 		}
