@@ -103,6 +103,10 @@ var unbounded = NewBodies(false, func() {})
 
 var shortBodies = sync.Pool{New: func() any { return new([shortBody]byte) }}
 
+// longBodies holds the buffers of long bodies. One that had to grow for an admin
+// request is not kept.
+var longBodies = sync.Pool{New: func() any { b := make([]byte, 0, MaxBody); return &b }}
+
 // decodeBody reads the body, of at most limit bytes, and calls decode with it, in
 // which it must not be kept. A long body needs a place first.
 func decodeBody(c *gin.Context, limit int64, decode func(body []byte) error) error {
@@ -154,8 +158,15 @@ func decodeLong(c *gin.Context, head []byte, limit int64, decode func(body []byt
 		end = latest
 	}
 	_ = control.SetReadDeadline(end)
-	body := append(make([]byte, 0, max(c.Request.ContentLength, 4*shortBody)), head...)
-	defer func() { clear(body) }()
+	buffer := longBodies.Get().(*[]byte)
+	body := append((*buffer)[:0], head...)
+	defer func() {
+		clear(body)
+		if cap(body) <= MaxBody {
+			*buffer = body
+		}
+		longBodies.Put(buffer)
+	}()
 	rest := http.MaxBytesReader(c.Writer, c.Request.Body, limit-int64(len(head)))
 	for {
 		got, err := rest.Read(body[len(body):cap(body)])

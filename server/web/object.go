@@ -13,9 +13,14 @@ import (
 var errObject = apierr.New(apierr.InvalidRequest, "the body must be one JSON object whose values are strings, each name once")
 
 // parseObject reads an object of strings and appends its members to all. It
-// refuses repeated names, values of other types, and anything after the object.
-func parseObject(body string, all []param) ([]param, error) {
-	members, ok := parsePlainObject(body, all)
+// refuses repeated names, values of other types, and anything after the object. It
+// does not keep body.
+func parseObject(body []byte, all []param) ([]param, error) {
+	var members []param
+	ok := false
+	if len(body) <= shortBody {
+		members, ok = parsePlainObject(string(body), all)
+	}
 	if !ok {
 		var err error
 		if members, err = parseAnyObject(body, all); err != nil {
@@ -89,13 +94,13 @@ func cutString(s string) (value, rest string, ok bool) {
 }
 
 // parseAnyObject reads every object of strings.
-func parseAnyObject(body string, all []param) ([]param, error) {
-	if !utf8.ValidString(body) {
+func parseAnyObject(body []byte, all []param) ([]param, error) {
+	if !utf8.Valid(body) {
 		return nil, errText
 	}
 	m := stringMembers{list: all}
 	// Half a surrogate pair in an escape becomes U+FFFD, as everywhere in Go.
-	if wrong := decodeWith([]byte(body), &m, jsontext.AllowInvalidUTF8(true)); wrong != nil {
+	if wrong := decodeWith(body, &m, jsontext.AllowInvalidUTF8(true)); wrong != nil {
 		if m.tooMany {
 			return nil, errMany
 		}

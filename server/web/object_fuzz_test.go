@@ -20,7 +20,7 @@ func FuzzParseObject(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		got, err := parseObject(body, nil)
+		got, err := parseObject([]byte(body), nil)
 		if err != nil {
 			if isObjectOfStrings(body) {
 				t.Fatalf("refused an object of strings: %v", err)

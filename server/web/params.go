@@ -110,7 +110,7 @@ func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
 	err = decodeBody(c, MaxBody, func(body []byte) (err error) {
 		all := exchangeOf(c).params[:0]
 		if isJSON {
-			all, err = parseObject(string(body), all)
+			all, err = parseObject(body, all)
 		} else {
 			all, err = parseForm(string(body), all)
 		}

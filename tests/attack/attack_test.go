@@ -119,7 +119,8 @@ func many(n int, f func(i int)) {
 func headerBomb(ctx context.Context, l *lab) string {
 	var mu sync.Mutex
 	opened, spoke := 0, 0
-	many(100, func(int) {
+	many(100, func(i int) {
+		wait(ctx, time.Duration(i)*20*time.Millisecond) // so that not all come at once
 		for ctx.Err() == nil {
 			c := l.dial(ctx, "127.0.1.1", "h2", "http/1.1")
 			if c == nil {
@@ -173,16 +174,17 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// idle opens connections from a number of addresses, most of them without TLS, and
+// idle opens connections from a number of addresses, some 1,800 in a second, and
 // sends nothing on them.
 func idle(ctx context.Context, l *lab, addresses, perAddress int) string {
 	var mu sync.Mutex
 	opened := 0
-	many(addresses*4, func(i int) {
-		address := fmt.Sprintf("127.0.2.%d", i%addresses+1)
+	const openers = 40
+	many(openers, func(i int) {
 		var held []io.Closer
-		for range perAddress / 4 {
-			if ctx.Err() != nil {
+		for n := range addresses * perAddress / openers {
+			address := fmt.Sprintf("127.0.2.%d", (n*openers+i)%addresses+1)
+			if wait(ctx, 20*time.Millisecond); ctx.Err() != nil {
 				break
 			}
 			c, err := dialPlain(ctx, l, address)
@@ -214,7 +216,7 @@ func slowBodies(ctx context.Context, l *lab) string {
 		address := fmt.Sprintf("127.0.3.%d", i%12+1)
 		var held []io.WriteCloser
 		for range 84 {
-			wait(ctx, 20*time.Millisecond)
+			wait(ctx, 70*time.Millisecond)
 			c := l.dial(ctx, address, "http/1.1")
 			if c == nil {
 				continue
@@ -434,7 +436,7 @@ func stalled(ctx context.Context, l *lab) string {
 				mu.Lock()
 				opened++
 				mu.Unlock()
-				wait(ctx, 50*time.Millisecond)
+				wait(ctx, 300*time.Millisecond)
 			}
 			wait(ctx, time.Second)
 			for _, c := range held {
