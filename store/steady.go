@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// clockDrift is how far the wall clock may be behind the monotonic one before it
+// ClockDrift is how far the wall clock may be behind the monotonic one before it
 // counts as set back.
-const clockDrift = time.Minute
+const ClockDrift = time.Minute
 
 // SteadyClock says what has expired for good. It is the wall clock, except that a
 // jump forward does not move it: a wrong clock that is corrected later must not
@@ -46,7 +46,7 @@ func (c *SteadyClock) Now() time.Time {
 // as expired before may not have expired.
 func (c *SteadyClock) SetBack() bool {
 	wall, steady := c.times()
-	if steady.Sub(wall) < clockDrift {
+	if steady.Sub(wall) < ClockDrift {
 		return false
 	}
 	c.mu.Lock()

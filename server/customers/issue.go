@@ -66,13 +66,18 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 	if err != nil {
 		return tokens.IssuedToken{}, err
 	}
-	// The quota comes before the code, so that a refusal does not use the code up.
-	if wait := t.o.Quota.TakeToken(b.Token.ClientID); wait > 0 {
+	// The quota is checked before the code, so that a refusal does not use the code
+	// up, and counts only what a right code lets through: an app that sends none, or
+	// wrong ones, must not use up the quota of its backend.
+	if wait := t.o.Quota.Check(b.Token.ClientID); wait > 0 {
 		return tokens.IssuedToken{}, errQuota.After(wait)
 	}
 	verified, err := t.requireCode(ctx, b, c, &token, r)
 	if err != nil {
 		return tokens.IssuedToken{}, err
+	}
+	if wait := t.o.Quota.TakeToken(b.Token.ClientID); wait > 0 && !verified {
+		return tokens.IssuedToken{}, errQuota.After(wait)
 	}
 	issued, err := t.o.Mint.Mint(ctx, token, ttl)
 	if verified {

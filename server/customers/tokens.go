@@ -26,6 +26,7 @@ type Limiter interface {
 // Quota limits how many tokens a client may make for customers; it must not
 // block.
 type Quota interface {
+	Check(clientID string) (wait time.Duration)
 	TakeToken(clientID string) (wait time.Duration)
 }
 

@@ -26,6 +26,8 @@ const (
 	longFeed = 50_000
 	// writePage is how many entries are written back at once.
 	writePage = 1000
+	// writeTries is how often entries are written back until they all are there.
+	writeTries = 5
 )
 
 // Start loads the feed and follows it until Stop. If the feed is empty, or if no
@@ -134,21 +136,18 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	if err != nil {
 		return fmt.Errorf("reload feed: %w", err)
 	}
-	if lost := f.findLost(s, f.clock.Now()); lost.len() > 0 {
-		if !f.lossKnown {
-			f.lossKnown = true
-			f.o.Log.WarnContext(ctx, "feed: the store lost entries; writing them back", "entries", lost.len())
+	// What is written back may go to a store that is replaced meanwhile, so it is
+	// compared again until nothing is missing.
+	for try := 0; ; try++ {
+		lost := f.findLost(s, f.clock.Now())
+		if lost.len() == 0 {
+			break
 		}
-		for page := range lost.pages(f) {
-			if err := f.trip(ctx, func(ctx context.Context) error {
-				_, err := f.o.Store.AppendFeed(ctx, page...)
-				return err
-			}); err != nil {
-				return fmt.Errorf("write back feed: %w", err)
-			}
+		if try == writeTries {
+			return fmt.Errorf("write back feed: entries are missing again and again: %w", store.ErrUnavailable)
 		}
-		if s, lineage, err = f.load(ctx); err != nil {
-			return fmt.Errorf("reload feed: %w", err)
+		if s, lineage, err = f.writeBack(ctx, lost); err != nil {
+			return err
 		}
 	}
 	if f.o.Restore != nil {
@@ -169,6 +168,27 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	}
 	f.o.Log.InfoContext(ctx, "feed: loaded", "position", s.tail.String(), "entries", s.read)
 	return f.readAfterRecover(ctx, sent)
+}
+
+// writeBack appends the entries that the store lost, and loads the feed again.
+func (f *Feed) writeBack(ctx context.Context, lost *lostEntries) (*state, store.Lineage, error) {
+	if !f.lossKnown {
+		f.lossKnown = true
+		f.o.Log.WarnContext(ctx, "feed: the store lost entries; writing them back", "entries", lost.len())
+	}
+	for page := range lost.pages(f) {
+		if err := f.trip(ctx, func(ctx context.Context) error {
+			_, err := f.o.Store.AppendFeed(ctx, page...)
+			return err
+		}); err != nil {
+			return nil, store.Lineage{}, fmt.Errorf("write back feed: %w", err)
+		}
+	}
+	s, lineage, err := f.load(ctx)
+	if err != nil {
+		return nil, lineage, fmt.Errorf("reload feed: %w", err)
+	}
+	return s, lineage, nil
 }
 
 // readAfterRecover applies the entries that were appended while the feed was

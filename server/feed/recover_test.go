@@ -67,6 +67,58 @@ func TestLostEntriesAreWrittenBack(t *testing.T) {
 	})
 }
 
+// replacedStore is a store that another one takes the place of, without what was
+// last appended, as soon as entries are written back.
+type replacedStore struct {
+	*memory
+	times int
+}
+
+func (r *replacedStore) AppendFeed(ctx context.Context, entries ...store.Entry) (store.Position, error) {
+	p, err := r.memory.AppendFeed(ctx, entries...)
+	if r.times > 0 {
+		r.times--
+		r.lose(len(entries))
+		r.mu.Lock()
+		r.lineage.Current += " and then another"
+		r.mu.Unlock()
+	}
+	return p, err
+}
+
+// TestStoreReplacedWhileWritingBack checks that what is written back to a store that
+// is replaced meanwhile is written to the new one too, or that nothing is fresh.
+func TestStoreReplacedWhileWritingBack(t *testing.T) {
+	for _, tc := range []struct {
+		times int
+		fresh bool
+	}{{1, true}, {3, true}, {100, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &replacedStore{memory: newMemory()}
+			minted := appended(t, m.memory, void("kept"))
+			appended(t, m.memory, void("lost"))
+			o := options(m.memory)
+			o.Store = m
+			f := loaded(t, o)
+			m.lose(1)
+			time.Sleep(2 * o.MaxStaleness)
+			m.times = tc.times
+			_, err := f.Fresh(t.Context())
+			if (err == nil) != tc.fresh {
+				t.Fatalf("%d times: %v", tc.times, err)
+			}
+			if !dead(f, "lost", minted) {
+				t.Errorf("%d times: a token lives again", tc.times)
+			}
+			if tc.fresh {
+				if all := m.all(); all[len(all)-1].Key != store.PrincipalClient("lost") {
+					t.Errorf("%d times: the store has %v", tc.times, all)
+				}
+			}
+		})
+	}
+}
+
 // TestReplicasDoNotRepeatEachOther checks that a replica does not write back what
 // another one has written back already.
 func TestReplicasDoNotRepeatEachOther(t *testing.T) {

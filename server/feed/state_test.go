@@ -98,9 +98,10 @@ func TestPrune(t *testing.T) {
 	}{
 		{0, true, true, true},
 		{time.Hour, true, true, true},
-		{time.Hour + 1, false, true, true},
-		{store.FeedRetention, false, true, true},
-		{store.FeedRetention + 1, false, false, false},
+		{time.Hour + store.ClockDrift, true, true, true}, // the clock may be set back by so much unnoticed
+		{time.Hour + store.ClockDrift + 1, false, true, true},
+		{store.FeedRetention + store.ClockDrift, false, true, true},
+		{store.FeedRetention + store.ClockDrift + 1, false, false, false},
 	} {
 		now = long.At.Add(step.after)
 		f.prune()

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -49,6 +50,10 @@ const (
 // refused.
 const buckets = 1 << 18
 
+// uncountedWait is how long a stranger waits after a failure that could not be
+// counted.
+const uncountedWait = time.Second
+
 // maxBlocked is how many refusals this replica remembers.
 const maxBlocked = 100_000
 
@@ -72,6 +77,8 @@ type Failures struct {
 	sums    *keyedSums
 	// counting reports that the store cannot count.
 	counting *trouble.Log
+	// uncounted is when a failure could last not be counted; nil: never.
+	uncounted atomic.Pointer[time.Time]
 	// adding and reading coalesce concurrent attempts that add to the same
 	// counters, and those that only read them.
 	adding, reading coalesce.Group[[3]string, []store.Count]
@@ -133,7 +140,17 @@ func (f *Failures) CheckLocal(g Guess) time.Duration {
 
 // CheckShared is CheckLocal with the counts of all replicas, in one round trip. It
 // is called before a slow hash is computed.
+//
+// While the store cannot count, as when it is full, a stranger gets one check in
+// uncountedWait: a store that can be read but not written would otherwise allow
+// guesses without end.
 func (f *Failures) CheckShared(ctx context.Context, g Guess) time.Duration {
+	if failed := f.uncounted.Load(); g.Stranger && failed != nil {
+		if wait := failed.Add(uncountedWait).Sub(f.o.Now()); wait > 0 {
+			f.o.Hit(PerClient)
+			return min(wait, uncountedWait)
+		}
+	}
 	return f.add(ctx, g, 0)
 }
 
@@ -152,6 +169,10 @@ func (f *Failures) add(ctx context.Context, g Guess, n int64) time.Duration {
 	counts, err := f.count(ctx, counters, n)
 	if err != nil {
 		f.counting.Failed(ctx, err)
+		if n > 0 {
+			now := f.o.Now()
+			f.uncounted.Store(&now)
+		}
 		return 0
 	}
 	f.counting.Worked(ctx)

@@ -120,6 +120,28 @@ func TestAStoreThatIsDownRefusesNobody(t *testing.T) {
 	}
 }
 
+// TestUncountedGuesses checks that a store that can be read and not written does not
+// allow a stranger more than a guess in a second, and that others are not refused.
+func TestUncountedGuesses(t *testing.T) {
+	w := newWorld(t)
+	f := w.replica(100, 100)
+	stranger := guess("billing", here)
+	stranger.Stranger = true
+	w.store.Fail("AddHits", store.ErrUnavailable)
+	f.RecordFailure(t.Context(), stranger)
+	w.store.Heal("AddHits")
+	if f.CheckShared(t.Context(), stranger) == 0 {
+		t.Error("a stranger's failure was not counted, and the next guess is checked at once")
+	}
+	if f.CheckShared(t.Context(), guess("billing", here)) != 0 {
+		t.Error("a known network is refused")
+	}
+	w.clock.Advance(time.Second)
+	if f.CheckShared(t.Context(), stranger) != 0 {
+		t.Error("refused for longer than a second")
+	}
+}
+
 func TestNetwork(t *testing.T) {
 	for in, want := range map[string]string{
 		"203.0.113.7":          "203.0.113.7",

@@ -78,9 +78,23 @@ func NewQuota(o QuotaOptions) *Quota {
 	}
 }
 
-// TakeToken counts one token, or one revocation, for the client and returns 0. If the client has
-// had too many, it returns how long the client must wait. It does not read the
-// store.
+// Check returns how long the client must wait until it may have one more, or 0. It
+// counts nothing.
+func (q *Quota) Check(id string) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c, ok := q.clients[id]
+	now := q.o.Now()
+	if !ok || q.o.Limit.Count <= 0 || !q.o.Enforce || !now.Before(c.until) || c.shared+c.pending < int64(q.o.Limit.Count) {
+		return 0
+	}
+	q.o.Hit(q.o.Name)
+	return c.until.Sub(now)
+}
+
+// TakeToken counts one token, or one revocation, for the client and returns 0. If
+// the client has had too many, it returns how long the client must wait. It does
+// not read the store.
 func (q *Quota) TakeToken(id string) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()

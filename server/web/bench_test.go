@@ -30,7 +30,9 @@ func benchmarkParse(b *testing.B, body string, parse func(string, []param) ([]pa
 }
 
 func BenchmarkParseForm(b *testing.B) { benchmarkParse(b, formBody, parseForm) }
-func BenchmarkParseJSON(b *testing.B) { benchmarkParse(b, jsonBody, func(s string, all []param) ([]param, error) { return parseObject([]byte(s), all) }) }
+func BenchmarkParseJSON(b *testing.B) {
+	benchmarkParse(b, jsonBody, func(s string, all []param) ([]param, error) { return parseObject([]byte(s), all) })
+}
 
 func BenchmarkRenderError(b *testing.B) {
 	b.ReportAllocs()

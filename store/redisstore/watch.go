@@ -62,14 +62,14 @@ func (s *Store) stopWatch() {
 	})
 }
 
-// look reads the memory and the eviction policy of every master. If one cannot be
-// reached, what was known before remains.
+// look reads the memory and the eviction policy of every master. It judges those that
+// respond. If none does, what was known before remains.
 func (s *Store) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
 	var mu sync.Mutex
-	fullest, unsuitable := usage{}, error(nil)
-	err := s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+	fullest, unsuitable, looked := usage{}, error(nil), 0
+	_ = s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		text, err := node.Info(ctx, "memory").Result()
 		if err != nil {
 			return err
@@ -81,9 +81,10 @@ func (s *Store) look(ctx context.Context) {
 			fullest = u
 		}
 		unsuitable = errors.Join(unsuitable, checkPolicy(info))
+		looked++
 		return nil
 	})
-	if err != nil {
+	if looked == 0 {
 		return
 	}
 	s.setFull(ctx, fullest)
@@ -137,6 +138,8 @@ type usage struct{ used, most uint64 }
 
 func usageOf(info map[string]string) usage {
 	used, _ := strconv.ParseUint(info["used_memory"], 10, 64)
+	buffers, _ := strconv.ParseUint(info["mem_not_counted_for_evict"], 10, 64) // for replicas and the AOF
+	used -= min(used, buffers)
 	most, _ := strconv.ParseUint(info["maxmemory"], 10, 64)
 	return usage{used, most}
 }

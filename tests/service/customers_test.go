@@ -212,6 +212,27 @@ func TestCustomerTokenForManyResources(t *testing.T) {
 	}
 }
 
+// TestQuotaIsNotUsedUpByAttempts checks that an app that sends no code, or wrong
+// ones, does not use up the quota of its backend.
+func TestQuotaIsNotUsedUpByAttempts(t *testing.T) {
+	s, backend := startBanking(t, func(c *config.Config) {
+		c.Limits.CustomerTokensPerClient.Limit = config.Limit{Count: 3, Per: time.Hour}
+	})
+	bearer := s.Token(t, backend, "")
+	for range 5 {
+		for _, attempt := range []object{
+			{"scope": "cards-write"}, // needs a code
+			{"scope": "cards-write", "verificationToken": "x", "verificationCode": "1"},
+			{"scope": "cards-write", "verificationToken": "gv_sandbox_" + strings.Repeat("A", 43), "verificationCode": "123456"},
+		} {
+			if r := requestToken(t, s, bearer, attempt); r.Status < 400 || r.Status == http.StatusTooManyRequests {
+				t.Fatalf("%d %s", r.Status, r.Body)
+			}
+		}
+	}
+	customerToken(t, s, bearer, object{"scope": "cards"})
+}
+
 // TestQuotaOfCustomerTokens checks that the quota of a client's customer tokens
 // comes before the code: after a refusal, the code can be used once there is room
 // again.
