@@ -13,6 +13,7 @@ GO       := CGO_ENABLED=0 go
 PLAIN    := -trimpath -tags $(TAGS)
 # Tests that run grantd as a process run the one that `make build` made.
 PROGRAM  := TEST_GRANTD=$(CURDIR)/bin/grantd
+ATTACK    = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),attack -vet=off -count=1 -v -timeout 10m ./tests/attack -args
 LONG     := ./tests/topology ./tests/redis ./store/redisstore
 SHELL    := /bin/bash -o pipefail
 
@@ -34,6 +35,7 @@ test: tools build ## install what the tests need, then run all of them with -rac
 	@go build -race $(PLAIN) ./...
 	@$(PROGRAM) go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) ./... 2>&1 | awk -f tests/verdict.awk
 	@$(GO) test $(PLAIN) -vet=off -count=1 -run TestAllocations ./server # the race detector allocates too
+	@$(ATTACK) -each 2s | awk -f tests/verdict.awk # alone: it would attack what runs beside it too
 
 # -short leaves out Redis Sentinel and Cluster, images, and what takes long.
 check: build ## run the tests that are quick, without -race: for the inner loop
@@ -61,9 +63,8 @@ steps: ## benchmark each step of a request into NEW (steps.out); with OLD=file, 
 		./server ./server/auth ./server/oauth ./server/tokens ./server/web ./store | tee $(or $(NEW),steps.out)
 	$(if $(OLD),go run $(BENCHSTAT) $(OLD) $(or $(NEW),steps.out))
 
-# The packages beside it would be attacked too: it runs alone.
 attack: tools build ## attack a grantd on loopback, some 4 minutes: memory and waiting times stay within their bounds
-	$(PROGRAM) $(GO) test $(PLAIN) -vet=off -count=1 -v -timeout 10m ./tests/attack -args -each 20s -ratio 4
+	$(ATTACK) -each 20s -ratio 4
 
 dev: ## run a server to play with
 	@$(GO) run $(PLAIN) . dev

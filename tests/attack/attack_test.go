@@ -1,3 +1,5 @@
+//go:build attack
+
 package attack_test
 
 import (
@@ -39,9 +41,6 @@ type attack struct {
 }
 
 func TestAttacks(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes half a minute")
-	}
 	l := newLab(t)
 	h := newHonest(t, l)
 	greedy := l.client(t, map[string]any{"client_id": "greedy", "scope": "users:read"})
