@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Each file in testdata/bad has one fault. The first line is the error of Load:
@@ -87,10 +88,21 @@ func TestNoWarnings(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+	edge := Defaults()
+	edge.Public.TrustedProxies = []string{
+		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "203.0.0.0/16",
+		"fc00::/7", "fd00::/8", "fe80::/10", "::1", "2001:db8::/32",
+	}
+	edge.Limits.CodesPerPhone.Count *= muchMore
+	edge.Limits.IssuePerClient.Limit = Limit{Count: 10_000, Per: time.Second}
+	if got := edge.Warnings(); len(got) > 0 {
+		t.Errorf("private networks and the highest limits: %v", got)
+	}
 	local := Defaults()
 	local.Store.Backend = "redis"
-	for _, address := range []string{"127.0.0.1:6379", "localhost:6379", "[::1]:6379"} {
+	for i, address := range []string{"127.0.0.1:6379", "localhost:6379", "[::1]:6379"} {
 		local.Store.Redis.Addresses = []string{address}
+		local.Store.Redis.Mode = []string{"standalone", "sentinel", "cluster"}[i]
 		if got := local.Warnings(); len(got) > 0 {
 			t.Errorf("%s: %v", address, got)
 		}

@@ -4,14 +4,27 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
-// Prefixes of trusted proxies below these lengths hold more than the widest
-// networks for private use.
+// Prefixes of trusted proxies below these lengths hold more than the networks that
+// the proxies of one operator are in, unless they are for private use.
 const (
-	widestIPv4 = 8 // 10.0.0.0/8
-	widestIPv6 = 7 // fc00::/7
+	widestIPv4 = 16
+	widestIPv6 = 32
 )
+
+// ownNetworks are those that no stranger can call from over the internet.
+var ownNetworks = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("fc00::/7"),
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), // loopback
+	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"), // of one link
+	netip.MustParsePrefix("100.64.0.0/10"), // behind a carrier's NAT, also inside clouds
+}
+
+// muchMore times what the default allows is as good as no limit.
+const muchMore = 100
 
 // Warnings returns what the configuration allows although it is risky. Like
 // Validate, it checks only the values. A configuration without settings has no
@@ -30,21 +43,44 @@ func (c Config) Warnings() Faults {
 // warner collects warnings. Each method has those of one part.
 type warner struct{ Faults }
 
-// limits warns about every limit that is on by default and is not enforced.
+// limits warns about every limit that is on by default and is not enforced, or
+// hardly.
 func (w *warner) limits(c Config) {
 	defaults := Defaults()
+	periods := map[string]key{} // of each limit, by its section
+	for _, k := range allKeys() {
+		if section, name := k.parts(); name == "per" {
+			periods[section] = k
+		}
+	}
 	for _, k := range allKeys() {
 		if !strings.HasPrefix(k.path, "limits.") {
 			continue
 		}
-		_, name := k.parts()
+		section, name := k.parts()
 		switch value := k.in(&c).Interface(); {
 		case name == "count" && value == 0 && k.in(&defaults).Interface() != 0:
 			w.add(k.path, "is 0, which switches the limit off; the default is %v", k.in(&defaults).Interface())
+		case name == "count":
+			is, usual := limitOf(&c, k, periods[section]), limitOf(&defaults, k, periods[section])
+			if usual.Count > 0 && is.Per > 0 && is.exceeds(muchMore, usual) {
+				w.add(k.path, "is %d in %s, more than %d times the default of %d in %s, so it hardly limits anything; set what one caller needs",
+					is.Count, formatDuration(is.Per), muchMore, usual.Count, formatDuration(usual.Per))
+			}
 		case name == "mode" && value == "log":
 			w.add(k.path, "is log, so the limit refuses nothing; set it to enforce when the log shows that the count is right")
 		}
 	}
+}
+
+// limitOf returns the limit that the two keys have in the configuration.
+func limitOf(c *Config, count, per key) Limit {
+	return Limit{Count: int(count.in(c).Int()), Per: time.Duration(per.in(c).Int())}
+}
+
+// exceeds reports whether l allows more than that many times what the other does.
+func (l Limit) exceeds(times float64, other Limit) bool {
+	return float64(l.Count)*float64(other.Per) > times*float64(other.Count)*float64(l.Per)
 }
 
 func (w *warner) proxies(p Public) {
@@ -61,6 +97,11 @@ func (w *warner) proxies(p Public) {
 }
 
 func isWide(p netip.Prefix) bool {
+	for _, own := range ownNetworks {
+		if own.Bits() <= p.Bits() && own.Contains(p.Addr()) {
+			return false
+		}
+	}
 	if p.Addr().Is4() {
 		return p.Bits() < widestIPv4
 	}
@@ -79,6 +120,10 @@ func (w *warner) listeners(c Config) {
 }
 
 func (w *warner) redis(r Redis) {
+	if acks, _ := r.Acks(); acks == 0 && r.Mode != "standalone" {
+		w.add("store.redis.replica_acks", "is 0 although store.redis.mode is %s: a failover can lose what has just ended tokens and secrets; "+
+			"leave it at auto", r.Mode)
+	}
 	i := slices.IndexFunc(r.Addresses, func(address string) bool { return !isLoopback(address) })
 	if i < 0 {
 		return

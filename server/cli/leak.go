@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +54,9 @@ the shell's history.`,
 }
 
 func (a *app) leakPairs(r tokenadmin.Leak) {
+	if len(r.SecretIDs) > 0 {
+		r.SecretID = strings.Join(r.SecretIDs, " ")
+	}
 	a.pairs([]pair{
 		{"kind", text(r.Kind)},
 		{"client_id", text(r.ClientID)},

@@ -26,6 +26,15 @@ func TestLeakRequests(t *testing.T) {
 	}
 }
 
+// All secrets that have ended are shown.
+func TestLeakOfSeveralSecrets(t *testing.T) {
+	const body = `{"kind":"client_secret","client_id":"old","secret_id":"AAAAAAAA","secret_ids":["AAAAAAAA","BBBBBBBB"],"ended":true}`
+	f := newFakeAdmin(t, map[string]reply{"POST /leaks": {200, body}})
+	if got := f.run(t, "found\n", "leak", "--client", "old"); !regexp.MustCompile(`(?m)^secret_id +AAAAAAAA BBBBBBBB$`).MatchString(got.out) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A client with a weak secret, and the secret, are marked.
 func TestWeakIsShown(t *testing.T) {
 	f := newFakeAdmin(t, map[string]reply{

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
@@ -21,8 +23,12 @@ type Members interface {
 	RemoveOfOrg(ctx context.Context, by audit.Actor, org, after string) (removed int, next string, err error)
 }
 
-// maxCounted is how many members a refused deletion counts.
-const maxCounted = 10_000
+const (
+	// maxCounted is how many members a refused deletion counts.
+	maxCounted = 10_000
+	// checkTime bounds the check at the end of a call of DeleteWithMembers.
+	checkTime = 30 * time.Second
+)
 
 // Deletion is what one call of DeleteWithMembers has done.
 type Deletion struct {
@@ -32,7 +38,7 @@ type Deletion struct {
 	NextCursor string `json:"next_cursor,omitempty"`
 }
 
-var errCursor = apierr.New(apierr.InvalidRequest, "cursor is not from this server: use next_cursor of the call before").At("cursor")
+var errCursor = apierr.New(apierr.InvalidRequest, "cursor is not from this server, or of a former org with the same id: use next_cursor of the call before, or none").At("cursor")
 
 // Delete deletes an org that has neither clients nor customers. version is as in
 // registry.Step. Errors: apierr.NotFound, Conflict, PreconditionFailed.
@@ -79,50 +85,60 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// errReopened says that what was deleted so far had a live org in between.
+var errReopened = apierr.New(apierr.Conflict, "someone else changed the org while it was being deleted: "+
+	"all its tokens have ended, and some of its clients and customers may be deleted; delete it again")
+
 // DeleteWithMembers deactivates the org, which ends all its tokens, then deletes
 // its clients and customers, then the org. One call works for some seconds. If
 // more is left, the result has a cursor: call again with it. The version is
-// checked only in the call without a cursor.
-// Errors: apierr.NotFound, InvalidRequest, PreconditionFailed.
+// checked only in the call without a cursor. If the org has changed since the
+// call before, it is deactivated again; if it changes during a call, its tokens
+// end again and the call fails.
+// Errors: apierr.NotFound, InvalidRequest, Conflict, PreconditionFailed.
 func (s *Service) DeleteWithMembers(ctx context.Context, by audit.Actor, id string, version uint64, cursor string) (d Deletion, err error) {
-	of, after, err := parseCursor(cursor)
+	at, err := parseCursor(cursor)
 	if err != nil {
 		return d, err
 	}
-	if cursor == "" {
-		if err := s.shut(ctx, by, id, version); err != nil {
-			return d, err
-		}
+	org, err := s.shut(ctx, by, id, version, at)
+	if err != nil {
+		return d, err
 	}
-	for _, kind := range []struct {
-		name    string
-		members Members
-		removed *int
-	}{{"clients", s.clients, &d.Clients}, {"customers", s.customers, &d.Customers}} {
-		if of != "" && of != kind.name {
-			continue
-		}
-		*kind.removed, after, err = kind.members.RemoveOfOrg(ctx, by, id, after)
-		if err != nil {
-			return d, err
-		}
-		if after != "" {
-			d.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(kind.name + "/" + after))
-			return d, nil
-		}
-		of = ""
+	next, err := s.removeMembers(ctx, by, id, at, &d)
+	if err == nil && next.kind == "" {
+		err = s.Registry.Delete(ctx, by, id, org.Version)
+		d.Deleted = err == nil
 	}
-	err = s.Registry.Delete(ctx, by, id, 0)
-	d.Deleted = err == nil
+	if d.Deleted {
+		return d, nil
+	}
+	if reopened := s.checkShut(ctx, by, org); reopened != nil {
+		err = reopened
+	}
+	if err == nil {
+		next.incarnation, next.version = org.Incarnation, org.Version
+		d.NextCursor = next.String()
+	}
 	return d, err
 }
 
 // shut deactivates the org and voids its tokens. A client or a customer that is
-// made for it from now on is of no use.
-func (s *Service) shut(ctx context.Context, by audit.Actor, id string, version uint64) error {
-	_, err := s.Registry.Change(ctx, registry.Step[store.Org]{
+// made for it from now on is of no use. It does nothing if the org is as the call
+// before left it.
+func (s *Service) shut(ctx context.Context, by audit.Actor, id string, version uint64, at place) (store.Org, error) {
+	if at.kind != "" {
+		version = 0
+	}
+	return s.Registry.Change(ctx, registry.Step[store.Org]{
 		By: by, Action: "deactivate", ID: id, Version: version,
 		Edit: func(o *store.Org) error {
+			if at.kind != "" && o.Incarnation != at.incarnation {
+				return errCursor
+			}
+			if at.kind != "" && o.Version == at.version && o.DeactivatedAt != nil {
+				return registry.ErrUnchanged
+			}
 			if now := s.Registry.Now(); o.DeactivatedAt == nil {
 				o.DeactivatedAt = &now
 			}
@@ -130,17 +146,84 @@ func (s *Service) shut(ctx context.Context, by audit.Actor, id string, version u
 			return nil
 		},
 	})
-	return err
 }
 
-func parseCursor(cursor string) (of, after string, err error) {
+// removeMembers removes clients and customers after the place for some seconds.
+// next is the place to go on at, without a kind at the end.
+func (s *Service) removeMembers(ctx context.Context, by audit.Actor, id string, at place, d *Deletion) (next place, err error) {
+	for _, kind := range []struct {
+		name    string
+		members Members
+		removed *int
+	}{{kindClients, s.clients, &d.Clients}, {kindCustomers, s.customers, &d.Customers}} {
+		if at.kind != "" && at.kind != kind.name {
+			continue
+		}
+		var after string
+		*kind.removed, after, err = kind.members.RemoveOfOrg(ctx, by, id, at.after)
+		if err != nil {
+			return place{}, err
+		}
+		if after != "" {
+			return place{kind: kind.name, after: after}, nil
+		}
+		at = place{}
+	}
+	return place{}, nil
+}
+
+// checkShut returns an error if the org has changed since it was shut. It may
+// have been reactivated: tokens that were made meanwhile, also for members that
+// are removed, end first. A change after checkShut is found by the next call,
+// which shuts the org again.
+func (s *Service) checkShut(ctx context.Context, by audit.Actor, shut store.Org) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTime)
+	defer cancel()
+	o, err := s.Registry.Get(ctx, shut.ID)
+	if err != nil || o.Version == shut.Version {
+		return err
+	}
+	if _, err := s.Registry.VoidTokens(ctx, by, shut.ID); err != nil {
+		return err
+	}
+	return errReopened
+}
+
+// The kinds of members, as a cursor names them.
+const (
+	kindClients   = "clients"
+	kindCustomers = "customers"
+)
+
+// place is where a deletion goes on. kind is "" at the beginning.
+type place struct {
+	incarnation uint64 // of the org
+	version     uint64 // of the org when the call before ended
+	kind        string
+	after       string // the id of a member
+}
+
+// String returns the cursor.
+func (p place) String() string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d/%d/%s/%s", p.incarnation, p.version, p.kind, p.after))
+}
+
+// parseCursor returns the place that the cursor says. Errors: errCursor.
+func parseCursor(cursor string) (p place, err error) {
 	if cursor == "" {
-		return "", "", nil
+		return p, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	of, after, ok := strings.Cut(string(b), "/")
-	if err != nil || !ok || of != "clients" && of != "customers" {
-		return "", "", errCursor
+	parts := strings.SplitN(string(b), "/", 4)
+	if err != nil || len(parts) != 4 || parts[2] != kindClients && parts[2] != kindCustomers {
+		return p, errCursor
 	}
-	return of, after, nil
+	p.kind, p.after = parts[2], parts[3]
+	if p.incarnation, err = strconv.ParseUint(parts[0], 10, 64); err != nil {
+		return p, errCursor
+	}
+	if p.version, err = strconv.ParseUint(parts[1], 10, 64); err != nil {
+		return p, errCursor
+	}
+	return p, nil
 }

@@ -21,6 +21,12 @@ var by = audit.Actor{Name: "uid:0"}
 // service returns the service on an empty store, which tests make fail.
 func service(t *testing.T) (*Service, *storetest.Faulty) {
 	t.Helper()
+	s, _, faulty := serviceWithFeed(t)
+	return s, faulty
+}
+
+func serviceWithFeed(t *testing.T) (*Service, *feed.Feed, *storetest.Faulty) {
+	t.Helper()
 	s, err := embedded.Open(embedded.Options{Path: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +38,7 @@ func service(t *testing.T) (*Service, *storetest.Faulty) {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.Stop)
-	return New(Options{Store: faulty.Orgs(), Feed: f, Audit: &audit.Log{Store: faulty, Now: time.Now, Log: log}, Now: time.Now, Clients: nobody{}, Customers: nobody{}}), faulty
+	return New(Options{Store: faulty.Orgs(), Feed: f, Audit: &audit.Log{Store: faulty, Now: time.Now, Log: log}, Now: time.Now, Clients: nobody{}, Customers: nobody{}}), f, faulty
 }
 
 // nobody is the members of orgs that have none.

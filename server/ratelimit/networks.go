@@ -11,6 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/server/coalesce"
+	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
 
@@ -39,6 +40,8 @@ type Networks struct {
 	sums    *keyedSums
 	reading coalesce.Group[string, map[string]bool]
 	clients *otter.Cache[string, *clientNetworks]
+	lookups *trouble.Log
+	writes  *trouble.Log
 
 	mu      sync.Mutex
 	pending map[string][]string // client id → networks to write
@@ -59,6 +62,8 @@ func NewNetworks(o NetworksOptions) *Networks {
 	return &Networks{
 		o: o, sums: newKeyedSums(o.Key), pending: map[string][]string{},
 		clients: otter.Must(&otter.Options[string, *clientNetworks]{MaximumSize: maxNetworkClients}),
+		lookups: trouble.New(o.Log, "networks of clients: not read", "networks of clients: read again"),
+		writes:  trouble.New(o.Log, "networks of clients: not written, will be tried again", "networks of clients: written again"),
 		wake:    make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -85,9 +90,10 @@ func (n *Networks) Known(ctx context.Context, clientID string, from netip.Addr) 
 	shared := context.WithoutCancel(ctx)
 	set, _, _, err := n.reading.Do(ctx, clientID, func(int) (map[string]bool, error) { return n.read(shared, clientID) })
 	if err != nil {
-		n.o.Log.WarnContext(ctx, "networks of a client: not read", "client_id", clientID, "error", err)
+		n.lookups.Failed(ctx, err, "client_id", clientID)
 		return known != nil && known.set[digest]
 	}
+	n.lookups.Worked(ctx)
 	return set[digest]
 }
 
@@ -196,12 +202,14 @@ func (n *Networks) flush() {
 	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), learnTimeout)
 	defer cancel()
+	failed := false
 	for clientID, list := range pending {
 		err := n.o.Store.AddNetworks(ctx, clientID, list...)
 		if err == nil {
 			continue
 		}
-		n.o.Log.WarnContext(ctx, "networks of a client: not written, will be tried again", "client_id", clientID, "error", err)
+		failed = true
+		n.writes.Failed(ctx, err, "client_id", clientID)
 		n.mu.Lock()
 		if n.waiting+len(list) <= maxLearned {
 			n.pending[clientID] = append(list, n.pending[clientID]...)
@@ -212,6 +220,9 @@ func (n *Networks) flush() {
 		case n.wake <- struct{}{}:
 		default:
 		}
+	}
+	if !failed && len(pending) > 0 {
+		n.writes.Worked(ctx)
 	}
 }
 

@@ -1,10 +1,12 @@
 package ratelimit_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +91,37 @@ func TestNetworkOfTheLastUse(t *testing.T) {
 		defer n.Stop()
 		if !n.Known(t.Context(), "billing", netip.MustParseAddr("::ffff:192.0.2.7")) || n.Known(t.Context(), "billing", netip.MustParseAddr("192.0.2.8")) {
 			t.Error("the network of the last use is not the known one")
+		}
+	})
+}
+
+// A store that refuses for minutes, as a full Redis does, is logged once in a
+// minute, however many clients wait, and so is the end.
+func TestNetworksLogOnce(t *testing.T) {
+	networks(t, func(t *testing.T, s *storetest.Faulty, _ func() *ratelimit.Networks) {
+		var log bytes.Buffer
+		n := ratelimit.NewNetworks(ratelimit.NetworksOptions{Store: s, Key: []byte("key"), Log: slog.New(slog.NewTextHandler(&log, nil))})
+		full := fmt.Errorf("OOM: %w", store.ErrUnavailable)
+		s.Fail("AddNetworks", full)
+		s.Fail("ListNetworks", full)
+		n.Start()
+		home := netip.MustParseAddr("192.0.2.7")
+		for i := range 50 {
+			n.Learn(fmt.Sprint("client", i), home)
+		}
+		for range 150 {
+			n.Known(t.Context(), "billing", home)
+			time.Sleep(time.Second)
+		}
+		s.Heal("AddNetworks")
+		s.Heal("ListNetworks")
+		time.Sleep(2 * time.Second)
+		n.Known(t.Context(), "billing", home)
+		n.Stop()
+		for line, most := range map[string]int{"not read": 3, "not written": 3, "read again": 1, "written again": 1} {
+			if got := strings.Count(log.String(), line); got == 0 || got > most {
+				t.Errorf("%q is logged %d times, want at most %d", line, got, most)
+			}
 		}
 	})
 }

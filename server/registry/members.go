@@ -113,19 +113,26 @@ func (g *Registry[R]) removePage(ctx context.Context, by audit.Actor, members []
 }
 
 // removeOne removes the record, or what somebody has made of it since, if that
-// still belongs.
+// still belongs. gone is true only if the store has removed it. Errors:
+// apierr.Conflict: somebody changed it each time.
 func (g *Registry[R]) removeOne(ctx context.Context, r R, belongs func(*R) bool) (gone bool, err error) {
 	id := g.kind.ID(&r)
 	for range casTries {
-		if err = g.kind.Store.Delete(ctx, id, g.kind.Head(&r).Version); !errors.Is(err, store.ErrConflict) {
-			break
+		err = g.kind.Store.Delete(ctx, id, g.kind.Head(&r).Version)
+		if err == nil {
+			return true, nil
 		}
-		if r, err = g.kind.Store.Get(ctx, id); err != nil || !belongs(&r) {
-			break
+		if errors.Is(err, store.ErrConflict) {
+			r, err = g.kind.Store.Get(ctx, id)
+		}
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return false, nil
+		case err != nil:
+			return false, g.apiError(err)
+		case !belongs(&r):
+			return false, nil
 		}
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil && belongs(&r), g.apiError(err)
+	return false, g.changed
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/store"
 )
 
@@ -78,6 +79,26 @@ func TestRemoveMembersAgainstOthers(t *testing.T) {
 		w.Fail("DeleteClient", store.ErrUnavailable)
 		if n, _, err := w.clients.RemoveMembers(t.Context(), by, "", ofAcme); n != 0 || !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%d removed, %v", n, err)
+		}
+	})
+}
+
+// A record that somebody changes each time is neither removed nor reported and
+// audited as removed.
+func TestRemoveMembersConflict(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.add(t, "a1")
+		w.Hook("DeleteClient", func() { w.rename(t, "a1", "again") })
+		n, _, err := w.clients.RemoveMembers(t.Context(), by, "", ofAcme)
+		refused(t, "changed each time", err, apierr.Conflict)
+		if calls := w.Calls("DeleteClient"); n != 0 || calls != casTries {
+			t.Errorf("%d removed in %d tries", n, calls)
+		}
+		w.stored(t, "a1")
+		same(t, "audited", w.audited(t))
+		w.Heal("DeleteClient")
+		if n, _, err := w.clients.RemoveMembers(t.Context(), by, "", ofAcme); n != 1 || err != nil {
+			t.Errorf("without changes: %d removed, %v", n, err)
 		}
 	})
 }

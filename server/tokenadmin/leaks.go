@@ -29,13 +29,16 @@ type Secrets interface {
 
 // Leak is what a leaked credential was, and that it has ended.
 type Leak struct {
-	Kind           string `json:"kind"` // client_secret, partner_token or token
-	ClientID       string `json:"client_id,omitempty"`
-	SecretID       string `json:"secret_id,omitempty"`
-	PartnerID      string `json:"partner_id,omitempty"`
-	PartnerTokenID string `json:"partner_token_id,omitempty"`
-	TokenID        string `json:"jti,omitempty"`
-	Ended          bool   `json:"ended"`
+	Kind     string `json:"kind"` // client_secret, partner_token or token
+	ClientID string `json:"client_id,omitempty"`
+	SecretID string `json:"secret_id,omitempty"`
+	// SecretIDs has all secrets, the one in SecretID first, if several imported
+	// ones are the same.
+	SecretIDs      []string `json:"secret_ids,omitempty"`
+	PartnerID      string   `json:"partner_id,omitempty"`
+	PartnerTokenID string   `json:"partner_token_id,omitempty"`
+	TokenID        string   `json:"jti,omitempty"`
+	Ended          bool     `json:"ended"`
 }
 
 var (
@@ -70,6 +73,9 @@ func (h Handler) reportLeak(c *gin.Context) error {
 	change := audit.Change{Actor: by, Action: "leak.report", Target: l.target(), After: l, Outcome: audit.OutcomeOf(err)}
 	if err != nil {
 		change.After = nil
+		if change.Target == "" && body.ClientID != nil {
+			change.Target = store.PrincipalClient(*body.ClientID)
+		}
 	}
 	h.Audit.Write(c.Request.Context(), change)
 	if err != nil {
@@ -125,19 +131,23 @@ func (h Handler) endCredential(ctx context.Context, by audit.Actor, credential s
 }
 
 // endImported ends the imported secrets of the client that the credential
-// matches.
+// matches. If that fails, the Leak names no secret: some may have ended.
 func (h Handler) endImported(ctx context.Context, by audit.Actor, clientID, credential string) (Leak, error) {
-	l := Leak{Kind: "client_secret", ClientID: clientID}
 	ids, err := h.Secrets.FindImported(ctx, clientID, credential)
 	if err == nil && len(ids) == 0 {
 		err = errNotOfClient
 	}
+	if err != nil {
+		return Leak{}, err
+	}
 	for _, id := range ids {
-		l.SecretID = id
-		if err = h.Secrets.EndSecret(ctx, by, clientID, id, true); err != nil {
-			break
+		if err := h.Secrets.EndSecret(ctx, by, clientID, id, true); err != nil {
+			return Leak{}, err
 		}
 	}
-	l.Ended = err == nil
-	return l, err
+	l := Leak{Kind: "client_secret", ClientID: clientID, SecretID: ids[0], Ended: true}
+	if len(ids) > 1 {
+		l.SecretIDs = ids
+	}
+	return l, nil
 }

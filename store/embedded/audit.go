@@ -96,11 +96,12 @@ func (a auditStream) countOf(tx *bbolt.Tx) uint64 {
 	return numberOf(last) - numberOf(first) + 1
 }
 
-// oldAudit returns the keys of the events to drop, at most trimAtOnce.
+// oldAudit returns the keys of the events to drop, at most trimAtOnce. A clock
+// that jumps ahead makes no event old.
 func (s *Store) oldAudit(b *batch, bucket *bbolt.Bucket, count uint64) (old [][]byte) {
 	cutoff, most := uint64(0), count
 	if s.auditRetention > 0 {
-		cutoff = uint64(max(b.now.Add(-s.auditRetention).UnixMilli(), 0))
+		cutoff = uint64(max(b.steady.Add(-s.auditRetention).UnixMilli(), 0))
 	}
 	if s.auditMaxEvents > 0 {
 		most = uint64(s.auditMaxEvents)

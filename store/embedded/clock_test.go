@@ -7,13 +7,15 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// TestClockJumpsForward checks that neither a token nor an entry of the feed is
-// lost when the wall clock jumps by more than a day and is corrected later.
+// TestClockJumpsForward checks that no token, entry of the feed or event of the
+// audit is lost when the wall clock jumps by more than a day, which is also the
+// retention of the audit here, and is corrected later.
 func TestClockJumpsForward(t *testing.T) {
 	begun := time.Now().Round(0)
 	jump := time.Duration(0)
 	s, err := Open(Options{
 		Path: t.TempDir(), Now: func() time.Time { return begun.Add(jump) }, Elapsed: func() time.Duration { return 0 },
+		AuditRetention: store.FeedRetention,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +23,11 @@ func TestClockJumpsForward(t *testing.T) {
 	defer closeStore(t, s)
 	entry := func() {
 		t.Helper()
+		for _, traffic := range []bool{false, true} {
+			if err := s.AppendAudit(t.Context(), store.AuditEvent{Time: begun, Action: "client.create", Traffic: traffic}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := s.AppendFeed(t.Context(), store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, At: begun}); err != nil {
 			t.Fatal(err)
 		}
@@ -40,5 +47,9 @@ func TestClockJumpsForward(t *testing.T) {
 	entries, err := s.ReadFeed(t.Context(), store.Position{}, 0)
 	if err != nil || len(entries) != 4 {
 		t.Errorf("%d entries, %v, want 4", len(entries), err)
+	}
+	events, err := s.ListAudit(t.Context(), "", 100)
+	if err != nil || len(events) != 8 {
+		t.Errorf("%d events of the audit, %v, want 8", len(events), err)
 	}
 }

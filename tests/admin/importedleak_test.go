@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/grantd/grantd/store"
@@ -40,6 +41,17 @@ func TestLeakOfAnImportedSecret(t *testing.T) {
 				t.Errorf("%s: %d %s", row.what, r.Status, r.Body)
 			}
 		}
+		for target, want := range map[string]int{"client:legacy": 1, "client:other": 1, "client:nobody": 1} {
+			failed := 0
+			for _, e := range events(t, s, target) {
+				if e["action"] == "leak.report" && e["outcome"] == "not_found" {
+					failed++
+				}
+			}
+			if failed != want {
+				t.Errorf("the audit of %s has %d failed reports, want %d", target, failed, want)
+			}
+		}
 		if !active(t, s, rs, stolen) {
 			t.Fatal("a report that found nothing ended a token")
 		}
@@ -68,6 +80,32 @@ func TestLeakOfAnImportedSecret(t *testing.T) {
 			t.Error("the log holds the secret")
 		}
 	})
+}
+
+// Several imported secrets of a client may be the same: all end, and are named.
+func TestLeakOfSeveralImportedSecrets(t *testing.T) {
+	t.Parallel()
+	s := openedBefore(t, func(c *store.Client) {
+		c.Secrets[0].Hash = hashOf(t, "leaked", 4)
+		c.Secrets = append(c.Secrets, store.Secret{ID: "BBBBBBBB", CreatedAt: time.Now(), Hash: hashOf(t, "leaked", 4)})
+	})
+	got := do(t, s, "POST", "/leaks", object{"credential": "leaked", "client_id": "legacy"}, 200)
+	want := object{"kind": "client_secret", "client_id": "legacy", "secret_id": "AAAAAAAA", "secret_ids": []any{"AAAAAAAA", "BBBBBBBB"}, "ended": true}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if _, status := tokenFor(t, s, "legacy", "leaked"); status != 401 {
+		t.Errorf("the leaked secret: %d", status)
+	}
+	for _, e := range events(t, s, "secret:legacy/AAAAAAAA") {
+		if e["action"] == "leak.report" {
+			if d := cmp.Diff(any(want), e["after"]); d != "" {
+				t.Errorf("the audit: %s", d)
+			}
+			return
+		}
+	}
+	t.Error("the audit has no report")
 }
 
 // A secret whose imported hash costs too little to guess is marked until it is

@@ -213,6 +213,7 @@ func TestOrgEnds(t *testing.T) {
 		}
 		do(t, s, "DELETE", "/orgs/acme?with_clients_and_customers=yes", nil, 400)
 		do(t, s, "DELETE", "/orgs/acme?with_clients_and_customers=true&cursor=eA", nil, 400)
+		do(t, s, "DELETE", "/orgs/acme?with_clients_and_customers=true&cursor=Y2xpZW50cy94", nil, 400) // of no incarnation
 		done := do(t, s, "DELETE", "/orgs/acme?with_clients_and_customers=true", nil, 200)
 		if d := cmp.Diff(object{"deleted": true, "clients": 1.0, "customers": 1.0}, done); d != "" {
 			t.Error(d)

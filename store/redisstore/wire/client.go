@@ -25,7 +25,7 @@ type Client struct {
 	lanesMu    sync.RWMutex
 	lanes      map[*redis.Client]*lanes
 	onTrip     func(commands int)
-	oldScripts atomic.Bool // Redis is older than version 7, see NewEnding
+	oldUntil   atomic.Int64 // Redis counts as older than version 7, see allowsFull
 }
 
 // New returns a client that has not connected yet. Its errors name the key of

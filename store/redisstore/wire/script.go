@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -33,6 +34,20 @@ func NewEnding(source string) Script {
 // that asks to run when it is full.
 const notKnown = "ERR Error compiling script"
 
+// oldFor is how long Redis counts as older than version 7 after such a reply.
+// One node may be older than the others, or be replaced by a newer one.
+const oldFor = time.Minute
+
+var begun = time.Now()
+
+// allowsFull reports whether to try the script for a Redis that may be full.
+func (c *Client) allowsFull() bool {
+	until := c.oldUntil.Load()
+	return until == 0 || int64(time.Since(begun)) >= until
+}
+
+func (c *Client) sawOld() { c.oldUntil.Store(int64(time.Since(begun) + oldFor)) }
+
 // Command returns the command that runs the script by its source. It is for
 // pipelines, which have no second try if Redis does not know the hash.
 func (s Script) Command(ctx context.Context, key string, args ...any) *redis.Cmd {
@@ -46,12 +61,12 @@ func (s Script) call(ctx context.Context, name, what, key string, args []any) *r
 // Run runs the script on the key, at most once. The command that it returns
 // holds the error.
 func (c *Client) Run(ctx context.Context, s Script, key string, args ...any) *redis.Cmd {
-	if s.full != nil && !c.oldScripts.Load() {
+	if s.full != nil && c.allowsFull() {
 		cmd := c.run(ctx, *s.full, key, args)
 		if !hasCode(cmd.Err(), notKnown) {
 			return cmd
 		}
-		c.oldScripts.Store(true)
+		c.sawOld()
 	}
 	return c.run(ctx, s, key, args)
 }
@@ -73,12 +88,12 @@ func (c *Client) RunAcked(ctx context.Context, replicas int, s Script, key strin
 	if replicas == 0 {
 		return c.Run(ctx, s, key, args...)
 	}
-	if s.full != nil && !c.oldScripts.Load() {
+	if s.full != nil && c.allowsFull() {
 		cmd := c.runAcked(ctx, replicas, *s.full, key, args)
 		if !hasCode(cmd.Err(), notKnown) {
 			return cmd
 		}
-		c.oldScripts.Store(true)
+		c.sawOld()
 	}
 	return c.runAcked(ctx, replicas, s, key, args)
 }
