@@ -117,6 +117,7 @@ func (l *listener) tls(caFile string) (*tls.Config, error) {
 	http1 := cfg.Clone()
 	http1.NextProtos = []string{"http/1.1"}
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		conns.Hello(hello.Conn)
 		if slices.Contains(hello.SupportedProtos, "h2") && !l.gate.TakeHTTP2(hello.Conn) {
 			return http1, nil
 		}
@@ -137,7 +138,9 @@ func (s *Server) listenSocket() (*listener, error) {
 
 // prepare makes the HTTP server of a listener and registers its teardown.
 func (s *Server) prepare(l *listener, bound net.Listener, tlsConfig *tls.Config) {
-	l.gate = conns.Listen(bound, s.bounds(l.name))
+	bounds := s.bounds(l.name)
+	bounds.TLS = tlsConfig != nil
+	l.gate = conns.Listen(bound, bounds)
 	l.net = l.gate
 	l.http = &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout,

@@ -24,6 +24,11 @@ const (
 	// minIdle is how long a connection to close has had no request: one that was
 	// idle for less may have a request on the way.
 	minIdle = time.Second
+	// helloBytes is how much a peer may send before its ClientHello is complete, and
+	// earlyBytes before the headers of its first request are: TLS keeps what it
+	// cannot use yet. An honest peer sends a certificate chain, and a record or two of
+	// 16 KiB with the headers and the beginning of a body.
+	helloBytes, earlyBytes = 8 << 10, 48 << 10
 	// fewConns is how many connections a network may have and still use a place of
 	// the reserve.
 	fewConns  = 4
@@ -42,9 +47,10 @@ const (
 // Options are what a Listener needs. A bound of 0 is none.
 type Options struct {
 	Name       string // of the listener, for the log
-	Max        int    // connections, the reserve included
-	Reserve    int    // of them for networks that have hardly any
-	PerNetwork int    // connections of one network
+	TLS        bool
+	Max        int // connections, the reserve included
+	Reserve    int // of them for networks that have hardly any
+	PerNetwork int // connections of one network
 
 	Requests           int // in progress
 	RequestsPerNetwork int
@@ -97,6 +103,7 @@ type Conn struct {
 	// from Listener.start.
 	idle, waiting atomic.Int64
 	waiters       atomic.Int32
+	early         atomic.Int32 // how much more the peer may send; -1: there was a request
 	// guarded by Listener.mu
 	http2   bool
 	removed bool
@@ -160,6 +167,10 @@ func (l *Listener) admit(c net.Conn) *Conn {
 	}
 	conn := &Conn{lazyConn: lazyConn{Conn: c}, listener: l, network: n}
 	conn.idle.Store(int64(l.now()))
+	conn.early.Store(earlyBytes)
+	if l.o.TLS {
+		conn.early.Store(helloBytes)
+	}
 	if reason == "" {
 		n.conns = append(n.conns, conn)
 		l.networks[n.prefix] = n
@@ -260,29 +271,37 @@ func (l *Listener) removeOldest(conns []*Conn, most int, since func(*Conn) int64
 	return conns
 }
 
-// reapAny removes idle connections of the networks that have more than an equal
-// share, and if there are none and the listener is full, of any. It leaves proxies
-// alone. The caller holds mu, as for reapNetwork.
+// reapAny removes idle connections: first those that never had a request, then those
+// of the networks that have more than an equal share, then, if the listener is full,
+// any. It leaves proxies alone. The caller holds mu, as for reapNetwork.
 func (l *Listener) reapAny(full bool) []*Conn {
 	if time.Since(l.searched) < searchEvery {
 		return nil
 	}
 	l.searched = time.Now()
-	equal := l.open / max(1, len(l.networks))
-	var large, all []*Conn
+	equal := max(l.open/max(1, len(l.networks)), fewConns)
+	var unused, large, all []*Conn
 	for _, n := range l.networks {
-		switch {
-		case n.exempt:
-		case len(n.conns) > max(equal, fewConns) || l.wide[n.wide] > max(equal, fewConns):
-			large = l.idleOf(large, n)
-		case full:
-			all = l.idleOf(all, n)
+		if n.exempt {
+			continue
+		}
+		for _, c := range l.idleOf(nil, n) {
+			switch {
+			case c.early.Load() >= 0:
+				unused = append(unused, c)
+			case len(n.conns) > equal || l.wide[n.wide] > equal:
+				large = append(large, c)
+			case full:
+				all = append(all, c)
+			}
 		}
 	}
-	if len(large) == 0 {
-		large = all
+	for _, victims := range [...][]*Conn{unused, large, all} {
+		if len(victims) > 0 {
+			return l.removeOldest(victims, reapMany, func(c *Conn) int64 { return c.idle.Load() })
+		}
 	}
-	return l.removeOldest(large, reapMany, func(c *Conn) int64 { return c.idle.Load() })
+	return nil
 }
 
 func closeAll(conns []*Conn) {
@@ -317,6 +336,25 @@ func (l *Listener) remove(c *Conn) {
 	l.o.Opened(l.open)
 }
 
+var errEarly = errors.New("too much was sent before the first request")
+
+// Read reads from the connection. Before the first request, it fails once the peer
+// has sent more than that needs.
+func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.lazyConn.Read(b)
+	if c.early.Load() >= 0 && c.early.Add(-int32(n)) < 0 && c.idle.Load() != 0 {
+		return 0, errEarly
+	}
+	return n, err
+}
+
+// Hello notes that the ClientHello of the connection is complete.
+func Hello(c net.Conn) {
+	if conn := connOf(c); conn != nil {
+		conn.early.Add(earlyBytes - helloBytes)
+	}
+}
+
 // Close closes the connection and gives its place back.
 func (c *Conn) Close() error {
 	c.listener.mu.Lock()
@@ -342,6 +380,7 @@ func Observe(c net.Conn, s http.ConnState) {
 	case conn == nil:
 	case s == http.StateActive:
 		conn.idle.Store(0)
+		conn.early.Store(-1)
 	case s == http.StateIdle:
 		conn.idle.Store(int64(conn.listener.now()))
 	}

@@ -33,6 +33,8 @@ func newDoor(o Options) *door {
 func (d *door) knock(from string) *Conn {
 	c := d.admit(&fakeConn{from: &net.TCPAddr{IP: net.ParseIP(from), Port: 5}})
 	if c != nil {
+		Observe(c, http.StateActive)
+		Observe(c, http.StateIdle)
 		c.idle.Store(1)
 	}
 	return c
@@ -137,6 +139,65 @@ func TestLargestNetworkGivesWay(t *testing.T) {
 	}
 	if d.open > 400 {
 		t.Errorf("%d open", d.open)
+	}
+}
+
+// TestUnusedConnectionsGiveWayFirst checks that connections that never had a request,
+// from many networks, do not keep others out, nor those that had one.
+func TestUnusedConnectionsGiveWayFirst(t *testing.T) {
+	d := newDoor(Options{Max: 160, Reserve: 10})
+	var mine []*Conn
+	for range 10 {
+		mine = append(mine, d.knock("203.0.113.1"))
+	}
+	for i := range 1000 {
+		d.searched = time.Time{}
+		if c := d.admit(&fakeConn{from: &net.TCPAddr{IP: net.IPv4(192, 0, byte(i>>8), byte(i))}}); c != nil {
+			c.idle.Store(1)
+		}
+	}
+	if d.knock("203.0.113.1") == nil {
+		t.Error("a network with ten connections is refused")
+	}
+	for _, c := range mine {
+		if gone(c) {
+			t.Fatal("a connection that had a request was closed")
+		}
+	}
+}
+
+// sending is a connection whose peer sends without end.
+type sending struct{ fakeConn }
+
+func (*sending) Read(b []byte) (int, error) { return len(b), nil }
+
+// TestBytesBeforeTheFirstRequest checks how much a peer may send before its
+// ClientHello is complete, and before its first request is.
+func TestBytesBeforeTheFirstRequest(t *testing.T) {
+	for _, tc := range []struct {
+		tls, hello, request bool
+		most                int
+	}{{tls: true, most: helloBytes}, {tls: true, hello: true, most: earlyBytes}, {most: earlyBytes}, {request: true, most: 1 << 20}} {
+		d := newDoor(Options{Max: 10, TLS: tc.tls})
+		c := d.admit(&sending{fakeConn{from: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}}})
+		if tc.hello {
+			Hello(c)
+		}
+		if tc.request {
+			Observe(c, http.StateActive)
+			Observe(c, http.StateIdle)
+		}
+		read := 0
+		for read < 1<<20 {
+			n, err := c.Read(make([]byte, 1024))
+			if err != nil {
+				break
+			}
+			read += n
+		}
+		if read != tc.most {
+			t.Errorf("%+v: %d bytes", tc, read)
+		}
 	}
 }
 

@@ -73,25 +73,28 @@ type Place struct {
 func (l *Listener) Enter(r *http.Request, from netip.Addr) (Place, bool) {
 	p := Place{listener: l}
 	p.conn, _ = r.Context().Value(connKey{}).(*Conn)
-	all := int(l.requests.all.Add(1))
-	if l.o.Requests > 0 && all > l.o.Requests*3/4 {
-		l.closeStalled()
-		if all > l.o.Requests {
-			l.requests.all.Add(-1)
-			l.Refuse(RefusedRequests, "requests", l.o.Requests)
-			return Place{}, false
-		}
-	}
+	all, mine := int(l.requests.all.Add(1)), int32(0)
 	if most := int32(l.o.RequestsPerNetwork); most > 0 {
 		p.network, p.wide = l.requests.shareOf(from)
-		over := p.network.Add(1) > most
+		mine = p.network.Add(1)
+		over := mine > most
 		if p.wide != nil {
-			over = p.wide.Add(1) > 2*most || over
+			both := p.wide.Add(1)
+			mine, over = max(mine, both), over || both > 2*most
 		}
 		if over {
 			p.Leave()
 			l.closeStalled()
 			l.Refuse(RefusedNetworkRequests, "network", Network(from).String(), "requests", most)
+			return Place{}, false
+		}
+	}
+	if l.o.Requests > 0 && all > l.o.Requests*3/4 {
+		l.closeStalled()
+		// The last places are for networks that have hardly any.
+		if all > l.o.Requests || all > l.o.Requests*7/8 && mine > fewConns {
+			p.Leave()
+			l.Refuse(RefusedRequests, "requests", l.o.Requests)
 			return Place{}, false
 		}
 	}

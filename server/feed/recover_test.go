@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -391,6 +392,7 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 			defer stop()
 			appended(t, m, void("a"))
 			time.Sleep(time.Second)
+			synctest.Wait()
 			out.Reset()
 			s.Fail(method, store.ErrUnavailable)
 			m.lose(1)
@@ -402,11 +404,13 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 			if n := s.Calls(method) - before; n > 60 {
 				t.Errorf("%s: %d calls in 10 s", method, n)
 			}
+			synctest.Wait()
 			if n := strings.Count(out.String(), "\n"); n == 0 || n > 4 {
 				t.Errorf("%s: %d lines:\n%s", method, n, out.String())
 			}
 			s.Heal(method)
 			time.Sleep(2 * time.Second)
+			synctest.Wait()
 			if !strings.Contains(out.String(), "feed: read again") || !strings.Contains(out.String(), "failures=") {
 				t.Errorf("%s: no line says that it works again:\n%s", method, out.String())
 			}
@@ -421,8 +425,9 @@ func TestClockSetBack(t *testing.T) {
 		m := newMemory()
 		appended(t, m, void("a"))
 		o := options(m)
-		wrong := store.FeedRetention + time.Hour
-		o.Now = func() time.Time { return time.Now().Add(wrong) }
+		var wrong atomic.Int64
+		wrong.Store(int64(store.FeedRetention + time.Hour))
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(wrong.Load())) }
 		m.lineage.Witnessed = m.lineage.Current
 		f, stop := started(t, o)
 		defer stop()
@@ -431,7 +436,7 @@ func TestClockSetBack(t *testing.T) {
 		if dead(f, "a", store.Position{}) {
 			t.Fatal("nothing was dropped")
 		}
-		wrong = 0
+		wrong.Store(0)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if _, err := f.Fresh(t.Context()); err != nil || !dead(f, "a", store.Position{}) {

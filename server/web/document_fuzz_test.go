@@ -79,6 +79,7 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 		"included":                     {`{"included":[],"data":{"type":"thing","attributes":{}}}`, ""},
 		"not UTF-8":                    {about + "\"text\":\"\xff\"}}}", ""},
 		"a byte order mark":            {"\xef\xbb\xbf" + about + `}}}`, ""},
+		"much too deep":                {about + `"text":` + strings.Repeat("[", 101) + strings.Repeat("]", 101) + `}}}`, ""},
 		"too deep":                     {about + `"text":` + strings.Repeat("[", 30) + strings.Repeat("]", 30) + `}}}`, "text"},
 		"data twice":                   {`{"data":{"type":"thing","attributes":{}},"data":{"type":"thing","attributes":{}}}`, ""},
 		"data twice by case":           {`{"data":{"type":"thing","attributes":{}},"Data":{}}`, ""},

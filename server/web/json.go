@@ -47,7 +47,36 @@ func decode(body []byte, v any) *decodeError {
 	return decodeWith(body, v, json.RejectUnknownMembers(true))
 }
 
+// maxDepth is how deep objects and arrays may be nested. Nothing that grantd reads is
+// nearly as deep, and each level costs the decoder memory.
+const maxDepth = 100
+
+// isDeep reports whether objects and arrays are nested deeper than maxDepth. For what
+// is not JSON it may return anything.
+func isDeep(body []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
 func decodeWith(body []byte, v any, option json.Options) *decodeError {
+	if isDeep(body) {
+		return &decodeError{what: "nested too deep"}
+	}
 	err := json.Unmarshal(body, v, option)
 	if err == nil {
 		return nil

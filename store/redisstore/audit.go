@@ -10,7 +10,7 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// appendAuditStream appends values to a stream of the audit and drops old
+// appendAuditSource appends values to a stream of the audit and drops old
 // events, in one atomic step. Redis drops whole blocks of them.
 //
 // ARGV: retention in ms, the greatest number of events, the time of the caller
@@ -23,7 +23,7 @@ import (
 // An event is old if it is so by the clock of Redis, which also makes the ids, and
 // by that of the caller: neither a replica of grantd nor a Redis with a clock that
 // is ahead can drop events.
-var appendAuditStream = wire.NewScript(`
+const appendAuditSource = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 4, #ARGV do redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
@@ -34,19 +34,26 @@ if tonumber(string.match(first[1], '%d+')) <= cutoff then
   redis.call('XTRIM', KEYS[1], 'MINID', '~', old[1])
 end
 redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[2])
-return 1`)
+return 1`
+
+// appendChanges is for what operators change, which includes what ends something: it
+// works on a full Redis, and so must its trace. appendTraffic is for the rest.
+var (
+	appendChanges = wire.NewEnding(appendAuditSource)
+	appendTraffic = wire.NewScript(appendAuditSource)
+)
 
 // AppendAudit appends the events in one atomic step for each stream. Redis drops
 // whole blocks of events that are older than the retention or too many.
 func (s *Store) AppendAudit(ctx context.Context, events ...store.AuditEvent) error {
 	changes, traffic := store.SplitAudit(events)
-	if err := s.appendAudit(ctx, s.keys.audit(), changes); err != nil {
+	if err := s.appendAudit(ctx, appendChanges, s.keys.audit(), changes); err != nil {
 		return err
 	}
-	return s.appendAudit(ctx, s.keys.auditTraffic(), traffic)
+	return s.appendAudit(ctx, appendTraffic, s.keys.auditTraffic(), traffic)
 }
 
-func (s *Store) appendAudit(ctx context.Context, stream string, events []store.AuditEvent) error {
+func (s *Store) appendAudit(ctx context.Context, sc wire.Script, stream string, events []store.AuditEvent) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -59,7 +66,7 @@ func (s *Store) appendAudit(ctx context.Context, stream string, events []store.A
 		}
 		args = append(args, value)
 	}
-	return wire.StoreError(ctx, "append audit", s.redis.Run(ctx, appendAuditStream, stream, args...).Err())
+	return wire.StoreError(ctx, "append audit", s.redis.Run(ctx, sc, stream, args...).Err())
 }
 
 // ListAudit reads both streams backward, from the place that the event before

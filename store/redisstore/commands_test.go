@@ -208,7 +208,7 @@ func TestFullRedisIsUnavailable(t *testing.T) {
 	for name, err := range map[string]error{
 		"put token":     s.PutToken(ctx, store.Digest{2}, ordinary(time.Now())),
 		"create client": s.Clients().Create(ctx, store.Client{ID: "a"}),
-		"append audit":  s.AppendAudit(ctx, store.AuditEvent{Action: "a"}),
+		"append audit":  s.AppendAudit(ctx, store.AuditEvent{Action: "a", Traffic: true}),
 		"ping":          s.Ping(ctx),
 	} {
 		if !errors.Is(err, store.ErrUnavailable) {
@@ -217,6 +217,9 @@ func TestFullRedisIsUnavailable(t *testing.T) {
 	}
 	if _, err := s.GetToken(ctx, store.Digest{1}); err != nil {
 		t.Errorf("reading: %v", err)
+	}
+	if err := s.AppendAudit(ctx, store.AuditEvent{Action: "client.deactivate"}); err != nil {
+		t.Errorf("the audit of an operator's change: %v", err)
 	}
 }
 

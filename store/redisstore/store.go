@@ -97,8 +97,8 @@ func (s *Store) check(ctx context.Context, mode Mode) error {
 		if err := checkNode(ctx, node, mode); err != nil {
 			return err
 		}
-		if keepsNothing(ctx, node) {
-			s.log.WarnContext(ctx, "store: Redis keeps nothing on disk: when it restarts, clients and all other records are gone; set appendonly yes", "redis", node.Options().Addr)
+		if appendsNothing(ctx, node) {
+			s.log.WarnContext(ctx, "store: Redis writes no append-only file: when it restarts, what changed since its last snapshot is gone, or everything if it makes none; set appendonly yes", "redis", node.Options().Addr)
 		}
 		return nil
 	}); err != nil {

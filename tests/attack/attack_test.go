@@ -52,7 +52,13 @@ func TestAttacks(t *testing.T) {
 		{"idle connections from many addresses", func(ctx context.Context, l *lab) string { return idle(ctx, l, 40, 200) }},
 		{"slow bodies", slowBodies},
 		{"bodies that never come", stalled},
-		{"JSON in escapes", escapes},
+		{"ClientHellos that do not end", hellos},
+		{"JSON in escapes", func(ctx context.Context, l *lab) string {
+			return long(ctx, l, "/oauth/token", "application/json", `{"grant_type":"`+strings.Repeat(`\u0061`, 10_800)+`"}`)
+		}},
+		{"JSON nested deep", func(ctx context.Context, l *lab) string {
+			return long(ctx, l, "/customers/10001/token", "application/vnd.api+json", `{"data":`+strings.Repeat("[", 30_000)+strings.Repeat("]", 30_000)+`}`)
+		}},
 		{"readiness and documents", documents},
 		{"mint and revoke", func(ctx context.Context, l *lab) string { return mintRevoke(ctx, l, greedy) }},
 		{"large customer tokens", func(ctx context.Context, l *lab) string { return fill(ctx, l, filler) }},
@@ -240,19 +246,18 @@ func slowBodies(ctx context.Context, l *lab) string {
 	return fmt.Sprintf("%d connections", opened)
 }
 
-// escapes sends JSON of 64 KiB that is costly to decode.
-func escapes(ctx context.Context, l *lab) string {
-	body := `{"grant_type":"` + strings.Repeat(`\u0061`, 10_800) + `"}`
+// long sends a long body that is costly to decode.
+func long(ctx context.Context, l *lab, path, mediaType, body string) string {
 	var mu sync.Mutex
 	sent := 0
 	many(32, func(i int) {
 		c := from(fmt.Sprintf("127.0.4.%d", i%8+1))
 		for ctx.Err() == nil {
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+l.address+"/oauth/token", strings.NewReader(body))
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+l.address+path, strings.NewReader(body))
 			if err != nil {
 				return
 			}
-			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Content-Type", mediaType)
 			res, err := c.Do(req)
 			if err != nil {
 				wait(ctx, 20*time.Millisecond)
@@ -444,4 +449,37 @@ func stalled(ctx context.Context, l *lab) string {
 		}
 	})
 	return fmt.Sprintf("%d requests", opened)
+}
+
+// hellos opens 2,400 connections, each with most of a ClientHello of 64 KiB, again
+// and again.
+func hellos(ctx context.Context, l *lab) string {
+	hello := append([]byte{22, 3, 1, 0x40, 0, 1, 0, 0xff, 0xf0}, make([]byte, 16<<10-4)...)
+	var mu sync.Mutex
+	opened := 0
+	many(40, func(i int) {
+		for ctx.Err() == nil {
+			var held []io.Closer
+			for range 60 {
+				wait(ctx, 30*time.Millisecond)
+				c, err := dialPlain(ctx, l, fmt.Sprintf("127.0.10.%d", i+1))
+				if err != nil {
+					continue
+				}
+				_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+				for range 3 {
+					_, _ = c.Write(hello)
+				}
+				held = append(held, c)
+				mu.Lock()
+				opened++
+				mu.Unlock()
+			}
+			wait(ctx, time.Second)
+			for _, c := range held {
+				_ = c.Close()
+			}
+		}
+	})
+	return fmt.Sprintf("%d connections", opened)
 }

@@ -270,3 +270,46 @@ func TestRequestsInProgress(t *testing.T) {
 	}
 	want(t, s, 401, attempt{id: "a", secret: "b"}, "another network")
 }
+
+// A peer cannot fill the memory with a ClientHello, and one whose first request over
+// TLS has a long body is served.
+func TestBytesOfTheHandshake(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t)
+	s := harness.Start(t, edits(withTLS(cert, key)))
+	c := dialFrom(t, s, "127.0.0.1")
+	_ = c.SetDeadline(time.Now().Add(poll.Patience))
+	record := append([]byte{22, 3, 1, 0x40, 0, 1, 0, 0xff, 0xf0}, make([]byte, 16<<10-4)...) // a ClientHello of 65,520 bytes
+	_, _ = c.Write(record)
+	if n, err := io.Copy(io.Discard, c); err != nil && n > 100 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	res, err := insecure().Post(s.URL+"/oauth/token", "application/x-www-form-urlencoded", strings.NewReader(strings.Repeat("x", 60<<10)))
+	if err != nil || res.StatusCode != http.StatusBadRequest {
+		t.Fatalf("%v %v", res, err)
+	}
+	res.Body.Close()
+	http1 := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}}}
+	res, err = http1.Post(s.URL+"/oauth/token", "application/x-www-form-urlencoded", strings.NewReader(strings.Repeat("x", 60<<10)))
+	if err != nil || res.StatusCode != http.StatusBadRequest {
+		t.Fatalf("%v %v", res, err)
+	}
+	res.Body.Close()
+}
+
+// JSON that is nested much too deep costs next to nothing.
+func TestDeepJSON(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t)
+	deep := `{"data":` + strings.Repeat("[", 30_000) + strings.Repeat("]", 30_000) + `}`
+	for path, mediaType := range map[string]string{"/customers/1/token": "application/vnd.api+json", "/partners/token": "application/vnd.api+json", "/oauth/token": "application/json"} {
+		res, err := http.Post(s.URL+path, mediaType, strings.NewReader(deep))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: %d", path, res.StatusCode)
+		}
+	}
+}
