@@ -85,8 +85,8 @@ func TestHeaderBomb(t *testing.T) { // not parallel: it measures memory
 			bomb(t, c)
 		}
 	}
-	if http2s == 0 || http2s > 60 { // 16 at a time: some are closed, because their bodies do not come
-		t.Errorf("%d connections of one network spoke HTTP/2", http2s)
+	if http2s == 0 {
+		t.Error("no connection spoke HTTP/2")
 	}
 	// 16 connections with 32 streams of 8 KiB; the old bounds allowed 800 MB.
 	if grown := memory() - before; grown > 100<<20 {

@@ -72,7 +72,7 @@ func TestOwnerBesideStrangers(t *testing.T) {
 			start := restartable(t, backend)
 			o := edits(limited(20, 300), perImported(100))
 			s := start(o)
-			importClient(t, s, 12)
+			importClient(t, s, 10)
 			home := attempt{from: bystander, id: "old", secret: importedSecret}
 			began := time.Now()
 			want(t, s, 200, home, "before the restart")
