@@ -64,7 +64,7 @@ steps: ## benchmark each step of a request into NEW (steps.out); with OLD=file, 
 	$(if $(OLD),go run $(BENCHSTAT) $(OLD) $(or $(NEW),steps.out))
 
 attack: tools build ## attack a grantd on loopback, some 4 minutes: memory and waiting times stay within their bounds
-	$(ATTACK) -each 20s -ratio 4
+	$(ATTACK) -each 18s -ratio 4
 
 dev: ## run a server to play with
 	@$(GO) run $(PLAIN) . dev
