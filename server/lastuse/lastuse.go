@@ -37,6 +37,14 @@ var (
 	unknown credential
 )
 
+// use is the counter of a credential. Every authentication copies it under the lock,
+// so it is small.
+type use struct {
+	count int64
+	at    time.Time
+	from  netip.Addr // the last one
+}
+
 // gathered is a counter. Its size matters: a map keeps it inline up to 128 bytes.
 type gathered struct {
 	count     int64
@@ -122,13 +130,11 @@ func (r *Recorder) noteUse(key credential, from netip.Addr) {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	g, ok := r.used[key]
+	u, ok := r.used[key]
 	if !ok && len(r.used) >= maxCounted {
 		return
 	}
-	g.count++
-	g.at, g.from = now, from
-	r.used[key] = g
+	r.used[key] = use{u.count + 1, now, from}
 }
 
 func (r *Recorder) note(into *map[credential]gathered, key credential, from netip.Addr, jti string) {
@@ -198,10 +204,13 @@ func (r *Recorder) flush(ctx context.Context, last bool) {
 }
 
 // tally is what was counted since the last flush.
-type tally struct{ used, issued, refused, revoked map[credential]gathered }
+type tally struct {
+	used                     map[credential]use
+	issued, refused, revoked map[credential]gathered
+}
 
 func newTally() tally {
-	return tally{map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}}
+	return tally{map[credential]use{}, map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}}
 }
 
 func (r *Recorder) take() tally {
@@ -214,7 +223,7 @@ func (r *Recorder) take() tally {
 
 // putBack adds uses that could not be written. A use counts twice if the store
 // carried out the write that failed.
-func (r *Recorder) putBack(used map[credential]gathered) {
+func (r *Recorder) putBack(used map[credential]use) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for k, g := range used {
