@@ -1,18 +1,16 @@
 package conns
 
 import (
-	"cmp"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/grantd/grantd/server/field"
 )
 
 const (
@@ -91,22 +89,6 @@ type network struct {
 	conns    []*Conn // the oldest first
 	http2    int
 	searched time.Time
-}
-
-// Conn is an open connection.
-type Conn struct {
-	lazyConn
-	listener *Listener
-	network  *network
-	// idle is since when no request is in progress; 0: one is. waiting is since when
-	// waiters requests have been waiting for their bodies; 0: none is. Both count
-	// from Listener.start.
-	idle, waiting atomic.Int64
-	waiters       atomic.Int32
-	early         atomic.Int32 // how much more the peer may send; -1: there was a request
-	// guarded by Listener.mu
-	http2   bool
-	removed bool
 }
 
 // Listen returns a Listener that accepts from l.
@@ -196,7 +178,7 @@ func (l *Listener) networkOf(c net.Conn) *network {
 	n := &network{}
 	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		peer := tcp.AddrPort().Addr().Unmap().WithZone("")
-		n.prefix = Network(peer)
+		n.prefix = field.Network(peer)
 		if n.exempt = slices.ContainsFunc(l.o.Exempt, func(p netip.Prefix) bool { return p.Contains(peer) }); n.exempt {
 			n.prefix = netip.PrefixFrom(peer, peer.BitLen())
 		} else {
@@ -209,105 +191,17 @@ func (l *Listener) networkOf(c net.Conn) *network {
 	return n
 }
 
-// Network returns what counts as one network: an IPv4 address, or the /64 of an IPv6
-// address, because a provider gives a whole /64 to one customer.
-func Network(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	return prefixOf(a, bits)
-}
-
 // wide returns the /48 of an IPv6 address, and the zero Prefix for IPv4. Some
 // providers give a whole /48 to one customer; it has two shares.
 func wide(a netip.Addr) netip.Prefix {
 	if !a.Is6() {
 		return netip.Prefix{}
 	}
-	return prefixOf(a, 48)
-}
-
-func prefixOf(a netip.Addr, bits int) netip.Prefix {
-	p, err := a.Prefix(bits)
+	p, err := a.Prefix(48)
 	if err != nil {
 		return netip.Prefix{}
 	}
 	return p
-}
-
-// reapNetwork removes up to most idle connections of the network, those that have
-// been idle for the longest first. The caller holds mu, and closes them after it
-// has released it.
-func (l *Listener) reapNetwork(n *network, most int) []*Conn {
-	if time.Since(n.searched) < searchEvery {
-		return nil
-	}
-	n.searched = time.Now()
-	victims := l.idleOf(nil, n)
-	return l.removeOldest(victims, most, func(c *Conn) int64 { return c.idle.Load() })
-}
-
-// idleOf appends the idle connections of the network.
-func (l *Listener) idleOf(idle []*Conn, n *network) []*Conn {
-	before := int64(l.now() - minIdle)
-	for _, c := range n.conns {
-		if since := c.idle.Load(); since != 0 && since <= before {
-			idle = append(idle, c)
-		}
-	}
-	return idle
-}
-
-// removeOldest removes up to most of the connections, those with the earliest time
-// first, and returns them.
-func (l *Listener) removeOldest(conns []*Conn, most int, since func(*Conn) int64) []*Conn {
-	slices.SortFunc(conns, func(a, b *Conn) int { return cmp.Compare(since(a), since(b)) })
-	conns = conns[:min(most, len(conns))]
-	for _, c := range conns {
-		l.remove(c)
-	}
-	return conns
-}
-
-// reapAny removes idle connections: first those that never had a request, then those
-// of the networks that have more than an equal share, then, if the listener is full,
-// any. It leaves proxies alone. The caller holds mu, as for reapNetwork.
-func (l *Listener) reapAny(full bool) []*Conn {
-	if time.Since(l.searched) < searchEvery {
-		return nil
-	}
-	l.searched = time.Now()
-	equal := max(l.open/max(1, len(l.networks)), fewConns)
-	var unused, large, all []*Conn
-	for _, n := range l.networks {
-		if n.exempt {
-			continue
-		}
-		for _, c := range l.idleOf(nil, n) {
-			switch {
-			case c.early.Load() >= 0:
-				unused = append(unused, c)
-			case len(n.conns) > equal || l.wide[n.wide] > equal:
-				large = append(large, c)
-			case full:
-				all = append(all, c)
-			}
-		}
-	}
-	for _, victims := range [...][]*Conn{unused, large, all} {
-		if len(victims) > 0 {
-			return l.removeOldest(victims, reapMany, func(c *Conn) int64 { return c.idle.Load() })
-		}
-	}
-	return nil
-}
-
-func closeAll(conns []*Conn) {
-	for _, c := range conns {
-		_ = c.lazyConn.Close()
-	}
 }
 
 // remove gives the connection's place back. The caller holds mu.
@@ -334,82 +228,6 @@ func (l *Listener) remove(c *Conn) {
 	}
 	l.open--
 	l.o.Opened(l.open)
-}
-
-var errEarly = errors.New("too much was sent before the first request")
-
-// Read reads from the connection. Before the first request, it fails once the peer
-// has sent more than that needs.
-func (c *Conn) Read(b []byte) (int, error) {
-	n, err := c.lazyConn.Read(b)
-	if c.early.Load() >= 0 && c.early.Add(-int32(n)) < 0 && c.idle.Load() != 0 {
-		return 0, errEarly
-	}
-	return n, err
-}
-
-// Hello notes that the ClientHello of the connection is complete.
-func Hello(c net.Conn) {
-	if conn := connOf(c); conn != nil {
-		conn.early.Add(earlyBytes - helloBytes)
-	}
-}
-
-// Close closes the connection and gives its place back.
-func (c *Conn) Close() error {
-	c.listener.mu.Lock()
-	c.listener.remove(c)
-	c.listener.mu.Unlock()
-	return c.lazyConn.Close()
-}
-
-// connOf returns the connection below c, which may be one of TLS.
-func connOf(c net.Conn) *Conn {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	conn, _ := c.(*Conn)
-	return conn
-}
-
-// Observe is the ConnState hook of the HTTP server: it notes which connections are
-// idle.
-func Observe(c net.Conn, s http.ConnState) {
-	conn := connOf(c)
-	switch {
-	case conn == nil:
-	case s == http.StateActive:
-		conn.idle.Store(0)
-		conn.early.Store(-1)
-	case s == http.StateIdle:
-		conn.idle.Store(int64(conn.listener.now()))
-	}
-}
-
-// TakeHTTP2 reports whether the connection may speak HTTP/2, and counts it if so. A
-// quarter of the bound is for proxies.
-func (l *Listener) TakeHTTP2(c net.Conn) bool {
-	conn := connOf(c)
-	if conn == nil || l.o.HTTP2 == 0 {
-		return true
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := conn.network
-	if conn.http2 {
-		return true
-	}
-	most := l.o.HTTP2
-	if !n.exempt {
-		most -= most / 4
-	}
-	if conn.removed || l.http2 >= most || !n.exempt && n.http2 >= l.o.HTTP2PerNetwork {
-		return false
-	}
-	conn.http2 = true
-	n.http2++
-	l.http2++
-	return true
 }
 
 // warning is when a reason was last logged, and how often it occurred since.

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"github.com/grantd/grantd/server/field"
 )
 
 const (
@@ -85,7 +87,7 @@ func (l *Listener) Enter(r *http.Request, from netip.Addr) (Place, bool) {
 		if over {
 			p.Leave()
 			l.closeStalled()
-			l.Refuse(RefusedNetworkRequests, "network", Network(from).String(), "requests", most)
+			l.Refuse(RefusedNetworkRequests, "network", field.Network(from).String(), "requests", most)
 			return Place{}, false
 		}
 	}

@@ -100,7 +100,7 @@ func insufficientScope(description string, names ...string) *apierr.Error {
 var errNoCustomer = apierr.New(apierr.NotFound, "there is no customer with this id in the org of the bearer token")
 
 // findCustomer returns the customer that the bearer may act for, with their org.
-// The error is the same for a customer who is unknown, deactivated, of another
+// The error is the same whether the customer is unknown, deactivated, of another
 // org, or of a former org with the same id. Errors: apierr.NotFound, store.ErrUnavailable.
 func (t *Tokens) findCustomer(ctx context.Context, b Bearer, id string) (store.Customer, store.Org, error) {
 	if b.Token.OrgID == "" || b.Token.Use == store.UseCustomer && b.Token.CustomerID != id {

@@ -56,3 +56,19 @@ func RangesContain(list []string, addr netip.Addr) bool {
 		return err == nil && p.Contains(addr)
 	})
 }
+
+// Network returns what counts as one network: an IPv4 address, or the /64 of an IPv6
+// address, because a provider gives a whole /64 to one customer. For the zero Addr,
+// it is the zero Prefix.
+func Network(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}

@@ -22,6 +22,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/server/coalesce"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
 )
@@ -259,19 +260,15 @@ func (k *keyedSums) sum(kind, clientID, network string) (sum [sha256.Size]byte) 
 	return sum
 }
 
-// Network returns what counts as one address: an IPv4 address, or the /64 of an
-// IPv6 address, because a provider gives a whole /64 to one customer.
+// Network returns the network of field.Network as text, an IPv4 address without its
+// length; "" for the zero Addr.
 func Network(a netip.Addr) string {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, err := a.Prefix(64)
-		if err != nil {
-			return ""
-		}
-		return p.String()
-	}
-	if !a.IsValid() {
+	p := field.Network(a)
+	switch {
+	case !p.IsValid():
 		return ""
+	case p.IsSingleIP():
+		return p.Addr().String()
 	}
-	return a.String()
+	return p.String()
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/grantd/grantd/server/apierr"
-	"github.com/grantd/grantd/server/conns"
+	fields "github.com/grantd/grantd/server/field"
 )
 
 // shortBody is the length up to which a body is read at once, for every caller. No
@@ -144,7 +144,7 @@ func decodeLong(c *gin.Context, head []byte, limit int64, decode func(body []byt
 	if bodies == nil {
 		bodies = unbounded
 	}
-	control, network := http.NewResponseController(x), conns.Network(x.address)
+	control, network := http.NewResponseController(x), fields.Network(x.address)
 	if err := bodies.take(c.Request.Context(), network); err != nil {
 		bodies.refused()
 		x.unlogged = true

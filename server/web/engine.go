@@ -95,8 +95,8 @@ const refusedTime = time.Second
 var errBusy = apierr.New(apierr.Unavailable, "too many requests are in progress; try again")
 
 // refuse responds to a request that may not begin. A connection of HTTP/1 ends with
-// it, because the body would have to be read first. A caller who does not read the
-// response must not hold for long what the request occupies.
+// it, because the body would have to be read first. The deadlines free what the
+// request occupies, even if nobody reads the response.
 func refuse(c *gin.Context, x *exchange) {
 	control, soon := http.NewResponseController(x), time.Now().Add(refusedTime)
 	_ = control.SetWriteDeadline(soon)
@@ -140,19 +140,12 @@ func begin(o Options) gin.HandlerFunc {
 			// which the connection must not be used again (RFC 9112 §6.1).
 			h["Connection"] = connClose
 		}
+		place, admitted := conns.Place{}, true
 		if o.Gate != nil && !slices.Contains(o.Ungated, c.FullPath()) {
-			place, ok := o.Gate.Enter(c.Request, x.address)
-			if !ok {
-				// Not logged: the gate says in one line how many there are.
-				refuse(c, x)
-				if o.Observe != nil {
-					o.Observe(route(c), x.Status(), time.Since(started))
-				}
-				return
-			}
-			x.place = place
-			defer place.Leave()
+			place, admitted = o.Gate.Enter(c.Request, x.address)
 		}
+		x.place, x.unlogged = place, !admitted
+		defer place.Leave()
 		defer func() {
 			if p := recover(); p != nil {
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -166,21 +159,21 @@ func begin(o Options) gin.HandlerFunc {
 				render(c, f)
 			}
 			took := time.Since(started)
-			if x.unlogged {
-				if o.Observe != nil {
-					o.Observe(route(c), x.Status(), took)
-				}
-				return
-			}
 			l := line{
 				Event: &x.event, method: method(c.Request.Method), route: route(c), status: x.Status(),
 				took: took, address: x.address, unknown: x.unknown,
 			}
-			l.write(c, o.Log, o.Lines, started.Add(took))
+			if !x.unlogged {
+				l.write(c, o.Log, o.Lines, started.Add(took))
+			}
 			if o.Observe != nil {
 				o.Observe(l.route, l.status, took)
 			}
 		}()
+		if !admitted {
+			refuse(c, x)
+			return
+		}
 		c.Next()
 	}
 }
