@@ -24,6 +24,7 @@ import (
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
+	"github.com/grantd/grantd/server/rollback"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
@@ -108,10 +109,12 @@ func (s *Server) build(ctx context.Context) (err error) {
 	if err := s.restore(ctx); err != nil {
 		return err
 	}
+	repairer := rollback.NewRepairer(rollback.Options{Store: s.store, Now: s.now, Report: s.rolledBack})
 	s.feed = feed.New(feed.Options{
 		Store: s.store, Shared: s.store.Shared(), MaxStaleness: s.cfg.Cache.MaxStaleness,
-		Now: s.now, Log: s.log, Restore: s.restore,
+		Now: s.now, Log: s.log, Restore: s.restore, Repair: repairer.Repair, Holds: s.store.Holds(),
 	})
+	s.store = rollback.Guard(s.store, s.feed)
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed}
 	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()

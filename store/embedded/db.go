@@ -52,6 +52,7 @@ type Store struct {
 	partners      records[store.Partner]
 	partnerTokens records[store.PartnerTokenOwner]
 	grants        records[store.Grant]
+	holds         records[store.Hold]
 
 	index   index // of the tokens on the disk
 	decoded store.ClientMemo
@@ -114,6 +115,7 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	s.partners = records[store.Partner]{store.PartnerKind, s, bucketPartners, nil, store.PrincipalPartner}
 	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, bucketPartnerTokens, nil, nil}
 	s.grants = records[store.Grant]{store.GrantKind, s, bucketGrants, nil, nil}
+	s.holds = records[store.Hold]{store.HoldKind, s, bucketHolds, nil, nil}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
 	}
