@@ -67,6 +67,7 @@ type Store struct {
 	failed  atomic.Pointer[failure]
 
 	// Only the writer uses these.
+	witness         *witness
 	lostTx          int       // the transaction whose commit failed, or 0
 	sweptChallenges time.Time // when expired challenges were last dropped
 }
@@ -119,6 +120,9 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
 	}
+	if s.witness, err = openWitness(o.Path, db, o.Logger); err != nil {
+		return nil, errors.Join(unavailable("open "+witnessName, err), db.Close())
+	}
 	go s.writeAll(sweep)
 	return s, nil
 }
@@ -132,7 +136,7 @@ func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.closing)
 		<-s.stopped
-		err = s.db.Close()
+		err = errors.Join(s.witness.file.Close(), s.db.Close())
 	})
 	return err
 }
