@@ -36,6 +36,8 @@ import "github.com/grantd/grantd/store"
 //	              with the day unless there is a row
 //	feed          stream: e (entry)
 //	lineage       string: run id of the Redis whose feed was witnessed
+//	masters       string: digest of the run ids of all masters of the Cluster
+//	              that was witnessed
 //	audit         stream: e (event); changes by operators
 //	audit_traffic stream: e (event)
 //	stamp         string: JSON
@@ -63,6 +65,7 @@ func (k keys) challenge(d store.Digest) string  { return k.prefix + "v:" + strin
 func (k keys) guesses(customerID string) string { return k.prefix + "w:" + customerID }
 func (k keys) feed() string                     { return k.prefix + "feed" }
 func (k keys) lineage() string                  { return k.prefix + "lineage" }
+func (k keys) masters() string                  { return k.prefix + "masters" }
 func (k keys) audit() string                    { return k.prefix + "audit" }
 func (k keys) auditTraffic() string             { return k.prefix + "audit_traffic" }
 func (k keys) stamp() string                    { return k.prefix + "stamp" }

@@ -52,6 +52,8 @@ type Store struct {
 	mu      sync.Mutex
 	newest  store.Position // in the feed, as far as this process knows
 	feedRun string         // run id of the master that FeedLineage last returned
+	// masterRuns are the run ids of all masters of a Cluster then; nil without one.
+	masterRuns map[string]bool
 }
 
 // Open connects to Redis. It returns a Store once it has checked that Redis
