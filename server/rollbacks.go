@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/doctor"
@@ -29,6 +30,40 @@ func (s *Server) rolledBack(ctx context.Context, r rollback.Rollback) {
 	}
 	s.log.ErrorContext(ctx, "store: nobody knows what has ended since its newest entry: every client, org, customer, partner and grant is held back "+
 		"until an operator has looked (grantd store doctor)", "cause", r.Hold.Cause, "newest_entry", r.Hold.LastKnown)
+	go s.countHeld(r.Hold.Number)
+}
+
+const (
+	// countTime bounds the count of what is held back.
+	countTime = time.Minute
+	// countPoll is how often the count looks whether the feed has the hold.
+	countPoll = 100 * time.Millisecond
+)
+
+// countHeld logs how many records the hold with the number holds back.
+func (s *Server) countHeld(number uint64) {
+	ctx, cancel := context.WithTimeout(s.life, countTime)
+	defer cancel()
+	for h := s.feed.Hold(); h == nil || h.Number < number; h = s.feed.Hold() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(countPoll):
+		}
+	}
+	counts, err := s.doctor().Count(ctx)
+	if s.life.Err() != nil {
+		return
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "store: the records that are held back were not counted", "error", err)
+		return
+	}
+	var fields []any
+	for kind, n := range counts {
+		fields = append(fields, kind, n)
+	}
+	s.log.ErrorContext(ctx, "store: records are held back; see grantd store doctor", fields...)
 }
 
 // doctor returns the service that shows and releases what is held back.

@@ -77,6 +77,8 @@ type Server struct {
 	failed    chan error
 	teardowns []teardown
 	issuer    string
+	life      context.Context // ends when Stop begins
+	end       context.CancelFunc
 }
 
 // New opens the store and makes every part. Nothing listens yet. Errors say what
@@ -86,6 +88,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.build(ctx); err != nil {
 		_ = s.Stop(ctx)
 		return nil, err

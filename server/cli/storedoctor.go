@@ -88,7 +88,7 @@ func (a *app) release(ctx context.Context, server *api, kinds []string, what str
 		if err := post(kind, ""); err != nil {
 			return err
 		}
-		// What is left are records that lost a change of their own.
+		// What is left are records that lost their newest change.
 		left, err := server.held(ctx, kind, everything)
 		if err != nil {
 			return err

@@ -116,6 +116,28 @@ func (s *Service) Held(ctx context.Context, kind, after string, limit int) ([]re
 	return records.Held(ctx, after, limit)
 }
 
+// countPage is how many records one read returns for Count.
+const countPage = 500
+
+// Count returns how many records of each kind are held back.
+func (s *Service) Count(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	for _, k := range s.o.Kinds {
+		for after := ""; ; {
+			page, err := k.Records.Held(ctx, after, countPage)
+			if err != nil {
+				return nil, err
+			}
+			counts[k.Name] += len(page)
+			if len(page) < countPage {
+				break
+			}
+			after = page[len(page)-1].ID
+		}
+	}
+	return counts, nil
+}
+
 // Release releases the record with the id, or, without an id, all records of the
 // kind that fall under the hold. Errors: apierr.InvalidRequest, NotFound.
 func (s *Service) Release(ctx context.Context, by audit.Actor, kind, id string) error {

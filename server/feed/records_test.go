@@ -41,7 +41,7 @@ func TestRecordsAreKept(t *testing.T) {
 		{"the same state with its form", []store.Entry{left("a", 8, ""), left("a", 8, "eight")}, left("a", 8, "eight")},
 		{"a deletion", []store.Entry{left("a", 8, "eight"), gone("a", 9)}, gone("a", 9)},
 		{"a deletion, and an older state", []store.Entry{gone("a", 9), left("a", 8, "eight")}, gone("a", 9)},
-		{"a record that was made anew", []store.Entry{gone("a", 9), left("a", 70, "new")}, left("a", 70, "new")},
+		{"a record that was made again", []store.Entry{gone("a", 9), left("a", 70, "new")}, left("a", 70, "new")},
 		{"more than there is memory for", []store.Entry{left("b", 1, strings.Repeat("x", maxForms)), left("a", 8, "eight")}, left("a", 8, "")},
 		{"memory that is free again", []store.Entry{left("a", 1, strings.Repeat("x", maxForms)), left("a", 2, "two")}, left("a", 2, "two")},
 	} {

@@ -45,7 +45,7 @@ func openWitness(folder string, db *bbolt.DB, log *slog.Logger) (*witness, error
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a new store, or one of an older grantd
 	case err != nil:
-		log.Warn("the file beside the store cannot be read: it is made anew, and cannot tell whether the store was replaced by an older copy", "path", path, "error", err)
+		log.Warn("the file beside the store cannot be read: it is made again, and cannot tell whether the store was replaced by an older copy", "path", path, "error", err)
 	case witnessed != "" && (before != lineage || beforeSeq > seq):
 		lineage, seq = rand.Text(), max(seq, beforeSeq)
 		log.Error("the store is older than it was, or another one: it was restored or replaced", "path", db.Path())

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
@@ -95,7 +98,7 @@ var kindsOfEnd = []kindOfEnd{
 	ofClient("client deleted", func(t *testing.T, s *harness.Server, c clients.Created) {
 		admin(t, s, 204, http.MethodDelete, "/clients/"+c.ClientID, nil)
 	}),
-	ofClient("client deleted and made anew", func(t *testing.T, s *harness.Server, c clients.Created) {
+	ofClient("client deleted and made again", func(t *testing.T, s *harness.Server, c clients.Created) {
 		admin(t, s, 204, http.MethodDelete, "/clients/"+c.ClientID, nil)
 		create(t, s, c.ClientID, "users:read users:write")
 	}),
@@ -166,39 +169,58 @@ func TestEndsSurviveAnOlderStore(t *testing.T) {
 	}
 }
 
-func endsSurvive(t *testing.T, l loss, witnesses int) {
-	redis := redistest.Start(t)
-	a := start(t, redis.Addr)
-	type ended struct {
-		name string
-		try  func(*harness.Server) harness.Response
-		end  func(*harness.Server)
-	}
-	var all, controls []ended
+// ended is something that ends, or a control that does not.
+type ended struct {
+	name string
+	try  func(*harness.Server) harness.Response
+	end  func(*harness.Server)
+}
+
+// beginAll makes one of each kind that will end, and one that will not. The last
+// one is that of changedPhone.
+func beginAll(t *testing.T, s *harness.Server) (all, controls []ended) {
+	t.Helper()
 	for i, k := range append(kindsOfEnd, changedPhone) {
-		end, try := k.begin(t, a, fmt.Sprint("e", i))
+		end, try := k.begin(t, s, fmt.Sprint("e", i))
 		all = append(all, ended{k.name, try, end})
-		_, control := k.begin(t, a, fmt.Sprint("c", i))
+		_, control := k.begin(t, s, fmt.Sprint("c", i))
 		controls = append(controls, ended{name: k.name, try: control})
 	}
 	for _, e := range append(all, controls...) {
-		if r := e.try(a); r.Status >= 300 {
+		if r := e.try(s); r.Status >= 300 {
 			t.Fatalf("%s: before: %v", e.name, r)
 		}
 	}
-	redisDo(t, redis.Addr, "SAVE")
+	return all, controls
+}
+
+// endAll ends everything. It returns what gets nothing from then on.
+func endAll(t *testing.T, s *harness.Server, all []ended) []ended {
+	t.Helper()
 	var ends sync.WaitGroup
 	for _, e := range all {
-		ends.Go(func() { e.end(a) })
+		ends.Go(func() { e.end(s) })
 	}
 	ends.Wait()
-	phones := all[len(all)-1]
-	all = all[:len(all)-1]
+	all = all[:len(all)-1] // a customer with another phone still gets tokens
 	for _, e := range all {
-		if r := e.try(a); r.Status < 400 || r.Status >= 500 {
+		if r := e.try(s); !refused(r) {
 			t.Fatalf("%s: ended, before the loss: %v", e.name, r)
 		}
 	}
+	return all
+}
+
+// refused reports whether the caller got nothing, for good.
+func refused(r harness.Response) bool { return r.Status >= 400 && r.Status < 500 }
+
+func endsSurvive(t *testing.T, l loss, witnesses int) {
+	redis := redistest.Start(t)
+	a := start(t, redis.Addr)
+	all, controls := beginAll(t, a)
+	redisDo(t, redis.Addr, "SAVE")
+	changed := all[len(all)-1]
+	all = endAll(t, a, all)
 	running := []*harness.Server{a}
 	switch witnesses {
 	case 0:
@@ -212,26 +234,22 @@ func endsSurvive(t *testing.T, l loss, witnesses int) {
 	for _, s := range running {
 		poll.Await(t, recovery, "full service", ready(t, s))
 		for _, e := range all {
-			if r := e.try(s); r.Status < 400 || r.Status >= 500 {
+			if r := e.try(s); !refused(r) {
 				t.Errorf("%s, %d replicas that knew: %v", e.name, witnesses, r)
 			}
 		}
 	}
-	s := running[len(running)-1]
-	if !l.wholly && witnesses == 0 {
+	if l.wholly {
+		return
+	}
+	if witnesses == 0 {
+		s := running[0]
 		for _, e := range controls {
-			if r := e.try(s); r.Status < 400 || r.Status >= 500 {
+			if r := e.try(s); !refused(r) {
 				t.Errorf("%s: what nobody knows must be held back: %v", e.name, r)
 			}
 		}
-		var releases sync.WaitGroup
-		for _, kind := range []string{"client", "org", "customer", "partner", "grant"} {
-			releases.Go(func() { admin(t, s, 204, http.MethodPost, "/store/release", body{"kind": kind}) })
-		}
-		releases.Wait()
-	}
-	if l.wholly {
-		return
+		releaseAll(t, s)
 	}
 	for _, s := range running {
 		for _, e := range controls {
@@ -240,13 +258,49 @@ func endsSurvive(t *testing.T, l loss, witnesses int) {
 			}
 		}
 		if witnesses > 0 {
-			if r := phones.try(s); r.Status != 201 {
+			if r := changed.try(s); r.Status != 201 {
 				t.Errorf("a customer whose phone changed: %v", r)
 			}
 			id := fmt.Sprint("e", len(all))
 			if r := admin(t, s, 200, http.MethodGet, "/customers/"+id, nil); !strings.Contains(r.Body, "0199") {
 				t.Errorf("the former phone is back: %v", r)
 			}
+		}
+	}
+}
+
+// TestEndsSurviveAnOlderFile ends something in every way, then an older copy of the
+// embedded store's file is put in its place.
+func TestEndsSurviveAnOlderFile(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	onFile := func() *harness.Server {
+		return harness.Start(t, harness.Options{Edit: func(c *config.Config) { c.Store.Embedded.Path = folder }})
+	}
+	file := filepath.Join(folder, "grantd.db")
+	s := onFile()
+	all, controls := beginAll(t, s)
+	s.Close()
+	older, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = onFile()
+	endAll(t, s, all)
+	s.Close()
+	if err := os.WriteFile(file, older, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = onFile()
+	for _, e := range append(all, controls...) {
+		if r := e.try(s); !refused(r) {
+			t.Errorf("%s: what nobody knows must be held back: %v", e.name, r)
+		}
+	}
+	releaseAll(t, s)
+	for _, e := range controls {
+		if r := e.try(s); r.Status >= 300 {
+			t.Errorf("%s: had not ended: %v", e.name, r)
 		}
 	}
 }
