@@ -32,6 +32,16 @@ func (s *state) putRecord(e store.Entry, form string) {
 	}
 }
 
+// dropForm forgets the form of a record. A grantd that did not write versions
+// voided it: the record may have been deleted or changed since.
+func (s *state) dropForm(key string) {
+	if e, known := s.records[key]; known && e.Form != "" {
+		s.forms -= len(e.Form)
+		e.Form = ""
+		s.records[key] = e
+	}
+}
+
 var holdKey = store.PrincipalHold(store.HoldID)
 
 func (s *state) setHold(form string) {

@@ -35,7 +35,7 @@ func TestRecordsAreKept(t *testing.T) {
 		want    store.Entry
 	}{
 		{"the newest of two", []store.Entry{left("a", 7, "seven"), left("a", 8, "eight")}, left("a", 8, "eight")},
-		{"a void of the tokens only", []store.Entry{left("a", 7, "seven"), void("a")}, left("a", 7, "seven")},
+		{"a void by a grantd that knew no versions", []store.Entry{left("a", 7, "seven"), void("a")}, left("a", 7, "")},
 		{"an older state that was written back", []store.Entry{left("a", 8, "eight"), left("a", 7, "seven")}, left("a", 8, "eight")},
 		{"the same state without its form", []store.Entry{left("a", 8, "eight"), left("a", 8, "")}, left("a", 8, "eight")},
 		{"the same state with its form", []store.Entry{left("a", 8, ""), left("a", 8, "eight")}, left("a", 8, "eight")},
@@ -103,7 +103,7 @@ func (r *repairs) repair(_ context.Context, l Loss) ([]store.Entry, error) {
 func TestRepairComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		kept, seven, voided, five := left("kept", 3, "three"), left("lost", 7, "seven"), void("lost"), gone("gone", 5)
+		kept, seven, voided, five := left("kept", 3, "three"), left("lost", 7, "seven"), void("other"), gone("gone", 5)
 		told := change("told")
 		appended(t, m, kept, seven, voided, five)
 		r := &repairs{m: m}

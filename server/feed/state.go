@@ -45,8 +45,11 @@ func (s *state) put(e *store.Entry) {
 	}
 	kept := *e
 	kept.Key, kept.By, kept.Form = strings.Clone(e.Key), strings.Clone(e.By), "" // they may be parts of something longer
-	if e.Version != 0 {
+	switch {
+	case e.Version != 0:
 		s.putRecord(kept, e.Form)
+	case e.Kind == store.EntryVoid:
+		s.dropForm(e.Key)
 	}
 	if e.Kind == store.EntryVoid {
 		s.voids[kept.Key] = kept

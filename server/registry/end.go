@@ -46,7 +46,7 @@ func (g *Registry[R]) VoidTokens(ctx context.Context, by audit.Actor, id string)
 	}
 	r, err := g.Get(ctx, id)
 	if err == nil {
-		err = g.Announce(ctx, g.Entry(store.EntryVoid, id, by))
+		err = g.Announce(ctx, g.stateEntry(store.EntryVoid, r, by.Name))
 	}
 	g.Audit(ctx, by, id, audit.Change{Action: "void_tokens"}, err)
 	return r, err

@@ -137,11 +137,6 @@ func (g *Registry[R]) Audit(ctx context.Context, by audit.Actor, id string, c au
 	g.audit.Write(ctx, c)
 }
 
-// Entry returns a feed entry about the record.
-func (g *Registry[R]) Entry(kind store.EntryKind, id string, by audit.Actor) store.Entry {
-	return store.Entry{Kind: kind, Key: g.kind.Principal(id), By: by.Name}
-}
-
 // stateEntry returns a feed entry that says what the record is now. A store that
 // comes back older does not undo it (invariant 11).
 func (g *Registry[R]) stateEntry(kind store.EntryKind, r R, by string) store.Entry {

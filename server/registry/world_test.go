@@ -107,7 +107,7 @@ func (w *world) rename(t *testing.T, id, name string) {
 // until this one has applied it.
 func (w *world) tell(t *testing.T, kind store.EntryKind, id string) {
 	t.Helper()
-	if _, err := w.Store.AppendFeed(t.Context(), w.clients.Entry(kind, id, by)); err != nil {
+	if _, err := w.Store.AppendFeed(t.Context(), store.Entry{Kind: kind, Key: store.PrincipalClient(id), By: by.Name}); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()
