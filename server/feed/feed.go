@@ -191,6 +191,11 @@ func (f *Feed) Append(ctx context.Context, entries ...store.Entry) error {
 	for i := range entries {
 		entries[i].At = f.o.Now().UTC().Truncate(time.Millisecond)
 	}
+	if f.lost.Load() { // what the store has lost must be known before it gets more
+		if err := f.catchUp(ctx); err != nil {
+			return fmt.Errorf("append to feed: %w", err)
+		}
+	}
 	to, err := f.o.Store.AppendFeed(ctx, entries...)
 	if err != nil {
 		return fmt.Errorf("append to feed: %w", err)

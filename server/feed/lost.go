@@ -13,6 +13,7 @@ import (
 // tokens may be many, so they are unpacked one page at a time.
 type lostEntries struct {
 	others  []store.Entry
+	records []store.Entry // those of others that say what a record is
 	revoked []lostRevocation
 }
 
@@ -31,6 +32,7 @@ func (l *lostEntries) len() int { return len(l.others) + len(l.revoked) }
 func (f *Feed) findLost(s *state, now time.Time) *lostEntries {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	l := &lostEntries{}
 	others := map[store.Position]store.Entry{} // a void is in both maps
 	collect := func(known, held map[string]store.Entry) {
 		for key, e := range known {
@@ -44,9 +46,11 @@ func (f *Feed) findLost(s *state, now time.Time) *lostEntries {
 	for key, e := range f.state.records { // they have the forms; a later entry without a version may hide them
 		if held := s.records[key]; (held.Version < e.Version || held.Version == e.Version && e.Gone && !held.Gone) && !expired(&e, now) {
 			others[e.Position] = e
+			l.records = append(l.records, e)
 		}
 	}
-	l := &lostEntries{others: slices.SortedFunc(maps.Values(others), func(a, b store.Entry) int { return a.Position.Compare(b.Position) })}
+	l.others = slices.SortedFunc(maps.Values(others), byPosition)
+	slices.SortFunc(l.records, byPosition)
 	for h, x := range f.state.revoked.all() {
 		p := h.position(x)
 		if s.revoked.position(x.token).Compare(p) >= 0 {
@@ -60,6 +64,8 @@ func (f *Feed) findLost(s *state, now time.Time) *lostEntries {
 	slices.SortFunc(l.revoked, func(a, b lostRevocation) int { return a.position.Compare(b.position) })
 	return l
 }
+
+func byPosition(a, b store.Entry) int { return a.Position.Compare(b.Position) }
 
 // pages returns the entries in pages of at most writePage.
 func (l *lostEntries) pages(f *Feed) iter.Seq[[]store.Entry] {

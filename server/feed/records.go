@@ -2,7 +2,6 @@ package feed
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +32,7 @@ func (s *state) putRecord(e store.Entry, form string) {
 }
 
 // dropForm forgets the form of a record. A grantd that did not write versions
-// voided it: the record may have been deleted or changed since.
+// named it: the record may have been deleted or changed since.
 func (s *state) dropForm(key string) {
 	if e, known := s.records[key]; known && e.Form != "" {
 		s.forms -= len(e.Form)
@@ -70,8 +69,8 @@ func (f *Feed) Hold() *store.Hold {
 type Loss struct {
 	// Entries is how many entries this replica knows and the store lost.
 	Entries int
-	// Records is the newest state of every record that changed within
-	// FeedRetention: entries with a Version. The stored records may be older.
+	// Records is the newest state of the records whose change the store lost:
+	// entries with a Version. The stored records may be older.
 	Records []store.Entry
 	// Cause says why more may be lost than this replica knows; "": it knows all.
 	Cause store.HoldCause
@@ -81,42 +80,39 @@ type Loss struct {
 	Incarnation string
 }
 
-// repair lets Options.Repair make the stored records what they must be. left is
-// the feed that came back. The entries that it returns belong into the feed.
-func (f *Feed) repair(ctx context.Context, left *state, incarnation string, entries int, cause store.HoldCause) ([]store.Entry, error) {
-	if f.o.Repair == nil {
+// repair lets Options.Repair make the stored records what they must be. It
+// returns the entries that belong into the feed.
+func (f *Feed) repair(ctx context.Context, loss Loss) ([]store.Entry, error) {
+	if f.o.Repair == nil || loss.Entries == 0 && loss.Cause == "" && len(loss.Records) == 0 {
 		return nil, nil
 	}
-	loss := Loss{Entries: entries, Cause: cause, Incarnation: incarnation, LastKnown: left.newest}
-	f.mu.RLock()
-	now, known := f.clock.Now(), f.state.records
-	if f.state.tail.IsZero() { // before the first recovery
-		known = left.records
-	}
-	for _, e := range known {
-		if !expired(&e, now) {
-			loss.Records = append(loss.Records, e)
-		}
-	}
-	f.mu.RUnlock()
-	if loss.Entries == 0 && loss.Cause == "" && len(loss.Records) == 0 {
-		return nil, nil
-	}
-	slices.SortFunc(loss.Records, func(a, b store.Entry) int { return a.Position.Compare(b.Position) })
 	return f.o.Repair(ctx, loss)
 }
 
 // causeOf returns why the store may have lost more than this replica remembers:
-// its feed ends before the oldest entry that is certainly remembered. known is
-// false before the first recovery.
-func (f *Feed) causeOf(left *state) store.HoldCause {
+// nobody has vouched for it, it lacks the newest entry that this replica knows,
+// and the newest one that it has of those before is not certainly remembered.
+// What was appended since says nothing about that.
+func (f *Feed) causeOf(left *state, l store.Lineage) store.HoldCause {
 	tail := f.Position()
-	if tail.IsZero() || !tail.After(left.tail) {
+	if tail.IsZero() || l.Witnessed == l.Current || left.shared.Position == tail {
 		return ""
 	}
 	remembered := f.clock.Now().Add(-store.FeedRetention + store.ClockDrift)
-	if left.newest.After(remembered) {
+	if written(&left.shared).After(remembered) {
 		return ""
 	}
 	return store.BeyondMemory
+}
+
+// deletedMeanwhile returns the entries of s that say that a repaired record is
+// gone: another replica deleted it while this one repaired it.
+func deletedMeanwhile(repaired []store.Entry, s *state) []store.Entry {
+	var deleted []store.Entry
+	for i := range repaired {
+		if e := s.records[repaired[i].Key]; e.Gone && e.Version > repaired[i].Version {
+			deleted = append(deleted, e)
+		}
+	}
+	return deleted
 }

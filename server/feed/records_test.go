@@ -129,7 +129,7 @@ func TestRepairComesFirst(t *testing.T) {
 		if last.Entries != 3 || last.Cause != "" || r.fed[len(r.fed)-1] != 1 {
 			t.Errorf("repaired with %+v, the feed had %d entries", last, r.fed[len(r.fed)-1])
 		}
-		same(t, "what the repair knows", last.Records, []store.Entry{kept, seven, five})
+		same(t, "what the repair knows", last.Records, []store.Entry{seven, five})
 		same(t, "the feed", m.all()[1:], []store.Entry{seven, voided, five, told})
 	})
 }
@@ -146,6 +146,8 @@ func TestRepairIsToldTheCause(t *testing.T) {
 		{"nothing is lost, after a long time without entries", 3 * store.FeedRetention, 0, ""},
 		{"a store from before what is remembered", store.FeedRetention + time.Minute, 1, store.BeyondMemory},
 		{"a feed that is empty", time.Hour, 2, store.BeyondMemory},
+		{"another replica has appended to it since", store.FeedRetention + time.Minute, -1, store.BeyondMemory},
+		{"another replica has vouched for it", store.FeedRetention + time.Minute, -2, ""},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -156,7 +158,7 @@ func TestRepairIsToldTheCause(t *testing.T) {
 				o.Repair = r.repair
 				f := loaded(t, o)
 				time.Sleep(row.age)
-				if row.lose > 0 {
+				if row.lose != 0 {
 					appended(t, m, left("lost", 7, "seven"))
 					synctest.Wait()
 				}
@@ -164,8 +166,14 @@ func TestRepairIsToldTheCause(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.calls = nil
-				m.lose(row.lose)
+				m.lose(max(row.lose, min(-row.lose, 1)))
 				m.restart("run 2")
+				switch row.lose {
+				case -1:
+					appended(t, m, change("another"))
+				case -2:
+					_ = m.WitnessFeed(t.Context(), "run 2")
+				}
 				_ = f.verify(t.Context())
 				time.Sleep(2 * time.Second)
 				if _, err := f.Fresh(t.Context()); err != nil {
@@ -205,6 +213,114 @@ func TestUnwitnessedStartIsRepaired(t *testing.T) {
 		all := m.all()
 		if len(all) != 3 || all[1].Key != store.PrincipalClient("told") || all[2].Key != store.PrincipalAll {
 			t.Errorf("the feed has %v", all)
+		}
+	})
+}
+
+// TestDeletedMeanwhile checks that a record which one replica writes back while
+// another one deletes it is deleted in the end.
+func TestDeletedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		appended(t, m, void("kept"), left("a", 7, "seven"))
+		var records [][]store.Entry
+		o := options(m)
+		o.Repair = func(_ context.Context, l Loss) ([]store.Entry, error) {
+			if len(records) == 0 { // another replica has recovered before, and deletes it now
+				appended(t, m, gone("a", 8))
+			}
+			records = append(records, l.Records)
+			return nil, nil
+		}
+		f := loaded(t, o)
+		m.lose(1)
+		time.Sleep(2 * o.MaxStaleness)
+		if _, err := f.Fresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(records); n != 2 || records[0][0].Gone || !records[1][0].Gone {
+			t.Errorf("repaired: %+v", records)
+		}
+	})
+}
+
+// TestStartWaitsForARecovery checks that a replica which starts while another one
+// recovers waits for it longer than for one that may not be there.
+func TestStartWaitsForARecovery(t *testing.T) {
+	for _, row := range []struct {
+		witnessed string
+		vouched   time.Duration
+		held      bool
+	}{
+		{"run 1", 30 * time.Second, true},
+		{recovering + "run 2", 30 * time.Second, false},
+		{recovering + "run 2", 2 * recoveryWait, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory()
+			appended(t, m, void("kept"))
+			m.lineage = store.Lineage{Current: "run 2", Witnessed: row.witnessed}
+			r := &repairs{m: m}
+			o := options(m)
+			o.Repair = r.repair
+			go func() {
+				time.Sleep(row.vouched)
+				_ = m.WitnessFeed(t.Context(), "run 2")
+			}()
+			f := New(o)
+			if err := f.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			defer f.Stop()
+			if held := len(r.calls) > 0; held != row.held {
+				t.Errorf("%+v: held back %v", row, held)
+			}
+			time.Sleep(3 * recoveryWait)
+		})
+	}
+}
+
+// TestRecoveryIsAnnounced checks that a replica which knows the feed says so before
+// it repairs anything.
+func TestRecoveryIsAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		appended(t, m, void("kept"), left("lost", 7, "seven"))
+		var during string
+		o := options(m)
+		o.Repair = func(context.Context, Loss) ([]store.Entry, error) { during = m.witnessed(); return nil, nil }
+		f := loaded(t, o)
+		m.lose(1)
+		m.restart("run 2")
+		_ = f.verify(t.Context())
+		if during != recovering+"run 2" || m.witnessed() != "run 2" {
+			t.Errorf("witnessed %q during the recovery, %q after it", during, m.witnessed())
+		}
+	})
+}
+
+// TestHoldMakesCachesStale checks that what was cached before a hold, or before a
+// release, is read again.
+func TestHoldMakesCachesStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		appended(t, m, void("kept"))
+		f, stop := started(t, options(m))
+		defer stop()
+		before, err := f.Fresh(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := store.Hold{ID: store.HoldID, Number: 5, Head: store.Head{Version: 5}}
+		form, err := store.HoldKind.Marshal(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		appended(t, m, store.Entry{Kind: store.EntryChange, Key: holdKey, Version: 5, Form: string(form), At: time.Now()})
+		synctest.Wait()
+		after, err := f.Fresh(t.Context())
+		if err != nil || after.Epoch == before.Epoch || f.Hold() == nil || f.Hold().Number != 5 {
+			t.Errorf("epoch %d, then %d; %+v, %v", before.Epoch, after.Epoch, f.Hold(), err)
 		}
 	})
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -14,6 +16,11 @@ const (
 	// witnessWait is how long a starting replica waits for another one to vouch
 	// for a store that has restarted or failed over.
 	witnessWait = 2 * time.Second
+	// recoveryWait is how long it waits if another one has begun to recover.
+	recoveryWait = time.Minute
+	// recovering is before the incarnation, in place of a vouched one, while a
+	// replica that knows the feed recovers.
+	recovering  = "recovering "
 	witnessPoll = 100 * time.Millisecond
 	bySystem    = "system"
 	appendTries = 10
@@ -50,9 +57,10 @@ func (f *Feed) Start(ctx context.Context) error {
 	}
 	if lineage.Witnessed != lineage.Current || empty {
 		var first []store.Entry
-		if lineage.Witnessed != "" {
+		if lineage.Witnessed != "" || !empty {
 			f.o.Log.WarnContext(ctx, "feed: the store restarted while no grantd was watching, so revocations may be lost: every token issued before is void")
-			if first, err = f.repair(ctx, s, lineage.Current, 0, store.Unwitnessed); err != nil {
+			loss := Loss{Cause: store.Unwitnessed, Incarnation: lineage.Current, LastKnown: s.newest}
+			if first, err = f.repair(ctx, loss); err != nil {
 				return fmt.Errorf("hold records back: %w", err)
 			}
 		}
@@ -90,9 +98,13 @@ func (f *Feed) Stop() {
 }
 
 // awaitWitness waits until another replica vouches for the current incarnation,
-// for witnessWait at most.
+// for witnessWait at most, or for recoveryWait while another one recovers.
 func (f *Feed) awaitWitness(ctx context.Context, l store.Lineage) (store.Lineage, error) {
-	for end := time.Now().Add(witnessWait); time.Now().Before(end) && l.Witnessed != l.Current; {
+	begun, wait := time.Now(), witnessWait
+	for time.Since(begun) < wait && l.Witnessed != l.Current && ctx.Err() == nil {
+		if strings.HasPrefix(l.Witnessed, recovering) {
+			wait = recoveryWait
+		}
 		sleep(ctx, witnessPoll)
 		var err error
 		if l, err = f.o.Store.FeedLineage(ctx); err != nil {
@@ -142,11 +154,17 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	}
 	// What is written back may go to a store that is replaced meanwhile, so it is
 	// compared again until nothing is missing.
-	cause, left := f.causeOf(s), s
+	if err := f.announceRecovery(ctx, lineage); err != nil {
+		return fmt.Errorf("announce recovery: %w", err)
+	}
+	loss := Loss{Cause: f.causeOf(s, lineage), Incarnation: lineage.Current, LastKnown: written(&s.shared)}
+	var repaired []store.Entry
 	for try := 0; ; try++ {
 		lost := f.findLost(s, f.clock.Now())
 		if try == 0 || lost.len() > 0 { // records first, then the feed
-			told, err := f.repair(ctx, left, lineage.Current, lost.len(), cause)
+			loss.Entries, loss.Records = lost.len(), lost.records
+			repaired = append(repaired, lost.records...)
+			told, err := f.repair(ctx, loss)
 			if err != nil {
 				return fmt.Errorf("repair records: %w", err)
 			}
@@ -167,6 +185,11 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 			return fmt.Errorf("restore store: %w", err)
 		}
 	}
+	if gone := deletedMeanwhile(repaired, s); len(gone) > 0 {
+		if _, err := f.repair(ctx, Loss{Records: gone, Incarnation: lineage.Current, LastKnown: loss.LastKnown}); err != nil {
+			return fmt.Errorf("repair records: %w", err)
+		}
+	}
 	if err := f.loadHold(ctx, s); err != nil {
 		return fmt.Errorf("read hold: %w", err)
 	}
@@ -185,6 +208,15 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	return f.readAfterRecover(ctx, sent)
 }
 
+// announceRecovery tells replicas that start meanwhile that this one knows the feed
+// and is about to vouch for the incarnation.
+func (f *Feed) announceRecovery(ctx context.Context, l store.Lineage) error {
+	if f.Position().IsZero() || l.Witnessed == l.Current || strings.HasPrefix(l.Witnessed, recovering) {
+		return nil
+	}
+	return f.trip(ctx, func(ctx context.Context) error { return f.o.Store.WitnessFeed(ctx, recovering+l.Current) })
+}
+
 // loadHold reads the hold. A later one is an entry after those of s.
 func (f *Feed) loadHold(ctx context.Context, s *state) error {
 	if f.o.Holds == nil {
@@ -194,6 +226,11 @@ func (f *Feed) loadHold(ctx context.Context, s *state) error {
 		h, err := f.o.Holds.Get(ctx, store.HoldID)
 		if errors.Is(err, store.ErrNotFound) {
 			s.hold = nil
+			return nil
+		}
+		if errors.Is(err, store.ErrUnknownRecord) { // it cannot be read: it may cover anything
+			f.o.Log.ErrorContext(ctx, "feed: the store's hold cannot be read: every record is held back", "error", err)
+			s.hold = &store.Hold{ID: store.HoldID, Number: math.MaxUint64}
 			return nil
 		}
 		if err == nil {
@@ -251,6 +288,7 @@ func (f *Feed) load(ctx context.Context) (s *state, lineage store.Lineage, err e
 	}
 	if f.loading == nil || f.loadingOf != lineage.Current {
 		f.loading, f.loadingOf = newState(), lineage.Current
+		f.loading.bound = f.Position()
 	}
 	for {
 		entries, err := f.readPage(ctx, f.loading.tail)

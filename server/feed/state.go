@@ -19,7 +19,11 @@ type state struct {
 	hold    *store.Hold // nil: there is none
 	tail    store.Position
 	newest  time.Time // when the entry at tail was written
-	read    int       // how many entries were applied
+	// shared is the newest entry at or before bound, which is the newest that the
+	// replica knew when it began to load; the zero Entry: there is none.
+	shared store.Entry
+	bound  store.Position
+	read   int // how many entries were applied
 }
 
 func newState() *state {
@@ -30,6 +34,9 @@ func (s *state) add(entries []store.Entry) {
 	for i := range entries {
 		s.put(&entries[i])
 		s.tail = entries[i].Position
+		if !s.tail.After(s.bound) {
+			s.shared = store.Entry{Position: s.tail, At: entries[i].At}
+		}
 	}
 	if n := len(entries); n > 0 {
 		s.newest = begun(&entries[n-1])
@@ -45,10 +52,9 @@ func (s *state) put(e *store.Entry) {
 	}
 	kept := *e
 	kept.Key, kept.By, kept.Form = strings.Clone(e.Key), strings.Clone(e.By), "" // they may be parts of something longer
-	switch {
-	case e.Version != 0:
+	if e.Version != 0 {
 		s.putRecord(kept, e.Form)
-	case e.Kind == store.EntryVoid:
+	} else {
 		s.dropForm(e.Key)
 	}
 	if e.Kind == store.EntryVoid {
@@ -92,11 +98,15 @@ func (f *Feed) apply(entries []store.Entry) {
 	defer f.mu.Unlock()
 	next := *f.applied.Load()
 	next.Generation++
+	held := f.state.hold
 	for i := range entries {
 		if e := &entries[i]; e.Position.After(next.Position) {
 			f.state.put(e)
 			next.Position = e.Position
 		}
+	}
+	if f.state.hold != held { // records that are cached may be held back now
+		next.Epoch++
 	}
 	f.applied.Store(&next)
 }
@@ -140,6 +150,14 @@ func expiry(e *store.Entry) time.Time {
 		return e.Until
 	}
 	return begun(e).Add(store.FeedRetention)
+}
+
+// written returns when the entry was written, by the store's clock if it has one.
+func written(e *store.Entry) time.Time {
+	if e.Position.Time != 0 {
+		return time.UnixMilli(int64(e.Position.Time)).UTC()
+	}
+	return e.At
 }
 
 // begun returns when the entry was written, by the store's clock if it has one,
