@@ -16,12 +16,12 @@ func (s *Server) rolledBack(ctx context.Context, r rollback.Rollback) {
 	s.metrics.RolledBack()
 	s.log.ErrorContext(ctx, "store: it came back older than it was; what had ended stays ended",
 		"entries_lost", r.Entries, "records_written_back", r.WrittenBack, "records_deleted_again", r.Deleted,
-		"records_held_back", r.HeldBack, "records_lost", r.Forgotten, "all_held_back", r.Hold != nil)
+		"records_held_back", r.HeldBack, "records_lost", r.Forgotten, "records_damaged", r.Damaged, "all_held_back", r.Hold != nil)
 	change := audit.Change{
 		Actor: audit.Actor{Name: "system"}, Action: "store.rolled_back", Target: store.PrincipalHold(store.HoldID),
 		After: map[string]any{
 			"entries_lost": r.Entries, "records_written_back": r.WrittenBack, "records_deleted_again": r.Deleted,
-			"records_held_back": r.HeldBack, "records_lost": r.Forgotten, "all_held_back": r.Hold != nil,
+			"records_held_back": r.HeldBack, "records_lost": r.Forgotten, "records_damaged": r.Damaged, "all_held_back": r.Hold != nil,
 		},
 	}
 	s.audit.Write(ctx, change)

@@ -117,7 +117,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 		Store: s.store, Shared: s.store.Shared(), MaxStaleness: s.cfg.Cache.MaxStaleness,
 		Now: s.now, Log: s.log, Restore: s.restore, Repair: repairer.Repair, Holds: s.store.Holds(),
 	})
-	s.store = rollback.Guard(s.store, s.feed)
+	s.store = rollback.Guard(s.store, s.feed, s.log)
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed}
 	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()

@@ -55,7 +55,7 @@ The exit code is 3 if something is held back.`,
 			return err
 		}
 		for _, what := range release {
-			if err := a.release(c.Context(), server, state.Kinds, what); err != nil {
+			if err := a.release(c.Context(), server, state, what); err != nil {
 				return err
 			}
 		}
@@ -73,9 +73,15 @@ The exit code is 3 if something is held back.`,
 }
 
 // release releases all, a kind, or one record.
-func (a *app) release(ctx context.Context, server *api, kinds []string, what string) error {
+func (a *app) release(ctx context.Context, server *api, state doctor.State, what string) error {
+	var hold uint64
+	if state.Hold != nil {
+		hold = state.Hold.Number
+	}
+	kinds := state.Kinds
 	post := func(kind, id string) error {
-		_, err := server.do(ctx, call{method: http.MethodPost, path: path(pathStore, "release"), body: doctor.ReleaseRequest{Kind: kind, ID: id}})
+		body := doctor.ReleaseRequest{Kind: kind, ID: id, Hold: hold}
+		_, err := server.do(ctx, call{method: http.MethodPost, path: path(pathStore, "release"), body: body})
 		return err
 	}
 	if kind, id, one := strings.Cut(what, ":"); one {

@@ -43,10 +43,10 @@ End again what must not work, then: grantd store doctor --release all
 
 func TestStoreDoctorReleases(t *testing.T) {
 	for args, want := range map[string][]string{
-		"--release|client:c":            {`{"kind":"client","id":"c"}`},
-		"--release|org":                 {`{"kind":"org"}`},
-		"--release|org|--release|org:x": {`{"kind":"org"}`, `{"kind":"org","id":"x"}`},
-		"--release|all":                 {`{"kind":"client"}`, `{"kind":"client","id":"a\tb"}`, `{"kind":"client","id":"c"}`, `{"kind":"org"}`},
+		"--release|client:c":            {`{"kind":"client","id":"c","hold":7}`},
+		"--release|org":                 {`{"kind":"org","hold":7}`},
+		"--release|org|--release|org:x": {`{"kind":"org","hold":7}`, `{"kind":"org","id":"x","hold":7}`},
+		"--release|all":                 {`{"kind":"client","hold":7}`, `{"kind":"client","id":"a\tb","hold":7}`, `{"kind":"client","id":"c","hold":7}`, `{"kind":"org","hold":7}`},
 	} {
 		f := newFakeAdmin(t, doctorAnswers())
 		f.run(t, "", append([]string{"store", "doctor"}, strings.Split(args, "|")...)...)

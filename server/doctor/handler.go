@@ -20,6 +20,9 @@ type State struct {
 type ReleaseRequest struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id,omitempty"` // "": all of the kind that fall under the hold
+	// Hold is the number of the hold that the caller looked at; 0: whatever there
+	// is. Another one is not released.
+	Hold uint64 `json:"hold,omitempty"`
 }
 
 // Routes returns the admin endpoints of the store's state.
@@ -41,7 +44,7 @@ func (s *Service) release(c *gin.Context) error {
 	if err := web.ReadJSON(c, &body, false); err != nil {
 		return err
 	}
-	if err := s.Release(c.Request.Context(), admin.ActorOf(c), body.Kind, body.ID); err != nil {
+	if err := s.Release(c.Request.Context(), admin.ActorOf(c), body); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

@@ -116,6 +116,8 @@ func (s *Service) Held(ctx context.Context, kind, after string, limit int) ([]re
 	return records.Held(ctx, after, limit)
 }
 
+var errAnother = apierr.New(apierr.Conflict, "the store has come back older again since you looked: look again (grantd store doctor)")
+
 // countPage is how many records one read returns for Count.
 const countPage = 500
 
@@ -139,14 +141,17 @@ func (s *Service) Count(ctx context.Context) (map[string]int, error) {
 }
 
 // Release releases the record with the id, or, without an id, all records of the
-// kind that fall under the hold. Errors: apierr.InvalidRequest, NotFound.
-func (s *Service) Release(ctx context.Context, by audit.Actor, kind, id string) error {
-	records, err := s.find(kind)
+// kind that fall under the hold. Errors: apierr.InvalidRequest, NotFound, Conflict.
+func (s *Service) Release(ctx context.Context, by audit.Actor, r ReleaseRequest) error {
+	records, err := s.find(r.Kind)
 	if err != nil {
 		return err
 	}
-	if id != "" {
-		return records.Release(ctx, by, id)
+	if h := s.o.Feed.Hold(); r.Hold != 0 && (h == nil || h.Number != r.Hold) {
+		return errAnother
+	}
+	if r.ID != "" {
+		return records.Release(ctx, by, r.ID)
 	}
 	if s.o.Feed.Hold() == nil {
 		return nil
@@ -154,10 +159,13 @@ func (s *Service) Release(ctx context.Context, by audit.Actor, kind, id string) 
 	_, err = s.holds.Change(ctx, registry.Step[store.Hold]{
 		By: by, Action: "release", ID: store.HoldID,
 		Edit: func(h *store.Hold) error {
-			if slices.Contains(h.Released, kind) {
+			if r.Hold != 0 && h.Number != r.Hold {
+				return errAnother
+			}
+			if slices.Contains(h.Released, r.Kind) {
 				return registry.ErrUnchanged
 			}
-			h.Released = append(slices.Clone(h.Released), kind)
+			h.Released = append(slices.Clone(h.Released), r.Kind)
 			return nil
 		},
 	})

@@ -34,6 +34,18 @@ func (g *Registry[R]) announce(ctx context.Context, st Step[R], r R) (R, error) 
 	return r, nil
 }
 
+// retell tells the feed about a record that the step leaves as it is, if the feed
+// lacks its newest change: an earlier call made that and failed afterward.
+func (g *Registry[R]) retell(ctx context.Context, st Step[R], r R) error {
+	h := g.kind.Head(&r)
+	e, known := g.feed.Record(g.kind.Principal(st.ID))
+	unchanged := !known && (g.kind.Uncached || h.UpdatedAt.Equal(h.CreatedAt))
+	if known && e.Version >= h.Version || unchanged || g.now().Sub(h.UpdatedAt) > store.FeedRetention {
+		return nil
+	}
+	return g.feed.Append(ctx, g.stateEntry(store.EntryChange, r, st.By.Name))
+}
+
 // stampUnannounced records since when the feed may lack the void: the position
 // from before the write (invariant 4).
 func (g *Registry[R]) stampUnannounced(h *store.Head) {
@@ -43,16 +55,16 @@ func (g *Registry[R]) stampUnannounced(h *store.Head) {
 	}
 }
 
-// storeAnnounced removes the flag from the stored record. If that fails, or if
-// someone else has changed the record since, the next change deals with it.
+// storeAnnounced removes the flag from the stored record, whose version stays that
+// of its entry. If that fails, or if someone else has changed the record since, the
+// next change deals with it.
 func (g *Registry[R]) storeAnnounced(ctx context.Context, r R) R {
 	next := r
 	h := g.kind.Head(&next)
 	h.Unannounced, h.UnannouncedSince = false, store.Position{}
-	if err := g.kind.Store.Update(ctx, next); err != nil {
+	if err := g.kind.Store.Restore(ctx, next, h.Version); err != nil {
 		return r
 	}
-	h.Version++
 	return next
 }
 

@@ -80,7 +80,7 @@ func TestAnnouncedChangeIsNotAnnouncedAgain(t *testing.T) {
 		fail func(w *world)
 		code apierr.Code
 	}{
-		{"the flag could not be removed", func(w *world) { w.failAt("UpdateClient", 2) }, ""},
+		{"the flag could not be removed", func(w *world) { w.Fail("RestoreClient", store.ErrUnavailable) }, ""},
 		{"the feed's reply was lost", func(w *world) { w.FailAfter("AppendFeed", store.ErrUnavailable) }, apierr.Unavailable},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
@@ -91,6 +91,7 @@ func TestAnnouncedChangeIsNotAnnouncedAgain(t *testing.T) {
 				_, err := w.clients.Change(t.Context(), narrowing(w, "a", "second"))
 				refused(t, row.rule, err, row.code)
 				w.Heal("AppendFeed")
+				w.Heal("RestoreClient")
 				w.tell(t, store.EntryChange, "b") // this replica follows the feed
 				if c := w.stored(t, "a"); !c.Unannounced || !w.dead("a", before) {
 					t.Fatalf("stored: %+v; void: %v", c, w.dead("a", before))

@@ -55,7 +55,7 @@ func (g *Registry[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 func (g *Registry[R]) change(ctx context.Context, st Step[R]) (after R, done *audit.Change, err error) {
 	before, after, err := g.write(ctx, st)
 	if errors.Is(err, ErrUnchanged) {
-		return before, nil, nil
+		return before, nil, g.retell(ctx, st, before)
 	}
 	if err == nil {
 		after, err = g.announce(ctx, st, after)
@@ -73,6 +73,9 @@ func (g *Registry[R]) change(ctx context.Context, st Step[R]) (after R, done *au
 // write reads, edits and writes the record (invariant 2). after has the
 // version that is stored now.
 func (g *Registry[R]) write(ctx context.Context, st Step[R]) (before, after R, err error) {
+	if _, err = g.feed.Fresh(ctx); err != nil { // invariant 12
+		return before, after, err
+	}
 	for range casTries {
 		if before, err = g.Get(ctx, st.ID); err != nil {
 			return before, after, err

@@ -69,6 +69,9 @@
 //     from a deleted record to its successor. A store that comes back older is
 //     repaired by that (server/rollback).
 //
+//  12. Nothing is changed on a copy of the feed that is not fresh: the record
+//     may be older than another replica knows.
+//
 // # What a crash leaves
 //
 //   - Before the write: nothing.

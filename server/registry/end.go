@@ -84,6 +84,9 @@ func (g *Registry[R]) Delete(ctx context.Context, by audit.Actor, id string, ver
 
 // remove takes the four steps of a deletion (invariant 9).
 func (g *Registry[R]) remove(ctx context.Context, by audit.Actor, r R) error {
+	if _, err := g.feed.Fresh(ctx); err != nil { // invariant 12
+		return err
+	}
 	id, h, now := g.kind.ID(&r), g.kind.Head(&r), g.Now()
 	h.DeactivatedAt = &now
 	g.endTokens(&r, by, now)
@@ -92,7 +95,9 @@ func (g *Registry[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 		return g.apiError(err)
 	}
 	h.Version++
-	if err := g.feed.Append(ctx, g.stateEntry(store.EntryVoid, r, by.Name)); err != nil {
+	void := g.stateEntry(store.EntryVoid, r, by.Name)
+	void.Form = "" // it is about to be forgotten
+	if err := g.feed.Append(ctx, void); err != nil {
 		return err
 	}
 	if g.kind.Remove != nil {

@@ -19,7 +19,7 @@ const (
 	casTries = 5
 	// maxForm is the longest form of a record that goes into the feed, in bytes. A
 	// longer one is known by its version only.
-	maxForm = 16 << 10
+	maxForm = 32 << 10
 	// changeTimeout bounds a change from the first read to the last replica.
 	changeTimeout = 30 * time.Second
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/grantd/grantd/store"
 )
@@ -16,14 +17,14 @@ type Feed interface {
 
 // Guard returns s with records that are never older than the feed knows, and
 // that say whether they are held back (store.Head.Held).
-func Guard(s store.Store, f Feed) store.Store {
+func Guard(s store.Store, f Feed, log *slog.Logger) store.Store {
 	return &guarded{
 		Store:     s,
-		clients:   guard(store.ClientKind, s.Clients(), f),
-		orgs:      guard(store.OrgKind, s.Orgs(), f),
-		customers: guard(store.CustomerKind, s.Customers(), f),
-		partners:  guard(store.PartnerKind, s.Partners(), f),
-		grants:    guard(store.GrantKind, s.Grants(), f),
+		clients:   records[store.Client]{s.Clients(), store.ClientKind, f, log},
+		orgs:      records[store.Org]{s.Orgs(), store.OrgKind, f, log},
+		customers: records[store.Customer]{s.Customers(), store.CustomerKind, f, log},
+		partners:  records[store.Partner]{s.Partners(), store.PartnerKind, f, log},
+		grants:    records[store.Grant]{s.Grants(), store.GrantKind, f, log},
 	}
 }
 
@@ -47,10 +48,7 @@ type records[R any] struct {
 	store.Records[R]
 	kind store.Kind[R]
 	feed Feed
-}
-
-func guard[R any](kind store.Kind[R], s store.Records[R], f Feed) records[R] {
-	return records[R]{s, kind, f}
+	log  *slog.Logger
 }
 
 // mendTries is how often a record is read again because others changed it
@@ -69,7 +67,11 @@ func (g *records[R]) Get(ctx context.Context, id string) (R, error) {
 			g.feed.Hold().Mark(g.kind.Name, g.kind.Head(&r))
 			return r, nil
 		}
-		if _, err := mend(ctx, g.kind, g.Records, r, &e, nil); err != nil && !changedMeanwhile(err) {
+		done, err := mend(ctx, g.kind, g.Records, r, &e, nil)
+		switch {
+		case err == nil:
+			g.log.WarnContext(ctx, "store: a record was older than it must be", "record", e.Key, "done", done.String())
+		case !changedMeanwhile(err):
 			return r, fmt.Errorf("mend an old %s: %w", g.kind.Name, err)
 		}
 	}

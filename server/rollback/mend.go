@@ -2,6 +2,7 @@ package rollback
 
 import (
 	"context"
+	"errors"
 
 	"github.com/grantd/grantd/store"
 )
@@ -15,7 +16,13 @@ const (
 	deleted
 	heldBack
 	forgotten // it was made, the store lost it, and its form is not known
+	damaged   // it cannot be read: nobody gets it
 )
+
+// String returns the outcome for the log.
+func (o outcome) String() string {
+	return [...]string{"nothing", "written back", "deleted", "held back", "lost", "damaged"}[o]
+}
 
 // mend makes the stored record r what the feed says of it: e, which is newer. It
 // holds the record back if its newest form is not known. hold is the one that was
@@ -59,6 +66,8 @@ func repairOne[R any](ctx context.Context, kind store.Kind[R], s store.Records[R
 			return untouched, nil
 		case err == nil:
 			done, err = mend(ctx, kind, s, r, e, hold)
+		case errors.Is(err, store.ErrUnknownRecord):
+			return damaged, nil
 		case !changedMeanwhile(err): // not found
 			return untouched, err
 		case e.Gone:

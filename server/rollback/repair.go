@@ -47,6 +47,7 @@ type Rollback struct {
 	Deleted     int // records
 	HeldBack    int // records, one by one
 	Forgotten   int // records that were made, and are lost
+	Damaged     int // records that cannot be read
 	Hold        *store.Hold
 }
 
@@ -56,11 +57,33 @@ type repairKind struct {
 	repair func(ctx context.Context, id string, e *store.Entry, hold *store.Hold) (outcome, error)
 }
 
+// withTokenOwners returns k, but also restores the owner records of the tokens of a
+// partner that was written back. The record of the partner says all that they do.
+func withTokenOwners(k repairKind, owners store.PartnerTokens) repairKind {
+	return repairKind{k.prefix, func(ctx context.Context, id string, e *store.Entry, hold *store.Hold) (outcome, error) {
+		done, err := k.repair(ctx, id, e, hold)
+		if err != nil || done != writtenBack {
+			return done, err
+		}
+		p, err := store.PartnerKind.Unmarshal([]byte(e.Form))
+		if err != nil {
+			return done, err
+		}
+		for _, t := range p.Tokens {
+			err := owners.Create(ctx, store.PartnerTokenOwner{ID: t.ID, PartnerID: p.ID})
+			if err != nil && !errors.Is(err, store.ErrExists) {
+				return done, err
+			}
+		}
+		return done, nil
+	}}
+}
+
 // NewRepairer returns a Repairer.
 func NewRepairer(o Options) *Repairer {
 	return &Repairer{o: o, kinds: []repairKind{
 		repairer(store.ClientKind, o.Store.Clients()), repairer(store.OrgKind, o.Store.Orgs()),
-		repairer(store.CustomerKind, o.Store.Customers()), repairer(store.PartnerKind, o.Store.Partners()),
+		repairer(store.CustomerKind, o.Store.Customers()), withTokenOwners(repairer(store.PartnerKind, o.Store.Partners()), o.Store.PartnerTokens()),
 		repairer(store.GrantKind, o.Store.Grants()), repairer(store.HoldKind, o.Store.Holds()),
 	}}
 }
@@ -134,6 +157,8 @@ func (r *Rollback) count(o outcome) {
 		r.HeldBack++
 	case forgotten:
 		r.Forgotten++
+	case damaged:
+		r.Damaged++
 	case untouched:
 	}
 }
@@ -158,7 +183,7 @@ func (p *Repairer) putHold(ctx context.Context, loss feed.Loss) (h store.Hold, p
 		if err != nil && !absent {
 			return h, false, err
 		}
-		if !absent && was.Incarnation == loss.Incarnation && was.LastKnown.Equal(loss.LastKnown) {
+		if !absent && was.Incarnation == loss.Incarnation && was.LastKnown.Equal(loss.LastKnown) && len(was.Released) == 0 {
 			return was, false, nil
 		}
 		now := p.o.Now().UTC().Truncate(time.Second)
@@ -187,7 +212,7 @@ func (p *Repairer) entry(h store.Hold) store.Entry {
 
 // report reports what was lost, once for each incarnation of the store.
 func (p *Repairer) report(ctx context.Context, loss feed.Loss, done Rollback) {
-	if done.Entries+done.WrittenBack+done.Deleted+done.HeldBack+done.Forgotten == 0 && done.Hold == nil {
+	if (done == Rollback{}) {
 		return
 	}
 	p.mu.Lock()

@@ -3,6 +3,7 @@ package rollback
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -125,7 +126,7 @@ func TestGuard(t *testing.T) {
 			s := open(t)
 			prepare(t, s, r.stored)
 			k := &known{entries: map[string]store.Entry{r.says.Key: r.says}}
-			if d := cmp.Diff(r.read, stored(t, Guard(s, k))); d != "" {
+			if d := cmp.Diff(r.read, stored(t, Guard(s, k, slog.New(slog.DiscardHandler)))); d != "" {
 				t.Errorf("read (-want +got):\n%s", d)
 			}
 			if r.stored == nil {
@@ -149,7 +150,7 @@ func TestGuardedList(t *testing.T) {
 			s := open(t)
 			prepare(t, s, r.stored)
 			k := &known{entries: map[string]store.Entry{r.says.Key: r.says}}
-			list, err := Guard(s, k).Clients().List(t.Context(), store.Page{Limit: 10})
+			list, err := Guard(s, k, slog.New(slog.DiscardHandler)).Clients().List(t.Context(), store.Page{Limit: 10})
 			if err != nil || len(list) != 1 {
 				t.Fatalf("%v, %v", list, err)
 			}
@@ -172,7 +173,7 @@ func TestGuardFailsClosed(t *testing.T) {
 	five := client(5, "five")
 	prepare(t, s, &five)
 	e := entry(t, client(7, "seven"), true)
-	g := Guard(s, &known{entries: map[string]store.Entry{e.Key: e}})
+	g := Guard(s, &known{entries: map[string]store.Entry{e.Key: e}}, slog.New(slog.DiscardHandler))
 	s.Fail("RestoreClient", store.ErrUnavailable)
 	if c, err := g.Clients().Get(t.Context(), "a"); !errors.Is(err, store.ErrUnavailable) || c.Name == "seven" {
 		t.Errorf("%+v, %v", c, err)
@@ -194,7 +195,7 @@ func TestGuardBesideAChange(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	c, err := Guard(s, &known{entries: map[string]store.Entry{e.Key: e}}).Clients().Get(t.Context(), "a")
+	c, err := Guard(s, &known{entries: map[string]store.Entry{e.Key: e}}, slog.New(slog.DiscardHandler)).Clients().Get(t.Context(), "a")
 	if d := cmp.Diff(seven, c); err != nil || d != "" {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
@@ -217,7 +218,7 @@ func TestGuardMarksTheHold(t *testing.T) {
 		{"a later hold that is released", &store.Hold{Number: 4, Released: []string{"org", "client"}}, false},
 		{"a later hold that is released for others", &store.Hold{Number: 4, Released: []string{"org"}}, true},
 	} {
-		g := Guard(s, &known{hold: row.hold})
+		g := Guard(s, &known{hold: row.hold}, slog.New(slog.DiscardHandler))
 		c, err := g.Clients().Get(t.Context(), "a")
 		l, listErr := g.Clients().List(t.Context(), store.Page{Limit: 10})
 		if err != nil || listErr != nil || c.Held() != row.held || c.Usable() == row.held || l[0].Held() != row.held {
@@ -281,7 +282,7 @@ func TestRepairHolds(t *testing.T) {
 	if d := cmp.Diff(kept, h); err != nil || getErr != nil || d != "" || h.Cause != loss.Cause || !h.LastKnown.Equal(begun) {
 		t.Errorf("the hold: %+v, %v, %v, %s", h, err, getErr, d)
 	}
-	g := Guard(s, &known{hold: &h})
+	g := Guard(s, &known{hold: &h}, slog.New(slog.DiscardHandler))
 	a, err := g.Clients().Get(t.Context(), "a")
 	b, errB := g.Clients().Get(t.Context(), "b")
 	if err != nil || errB != nil || a.Name != "seven" || !a.Usable() || b.Usable() {

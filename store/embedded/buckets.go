@@ -46,6 +46,8 @@ var (
 	keyTokenKeys = []byte("token_keys") // JSON
 	keyPing      = []byte("ping")       // 8 bytes: when Ping last wrote
 
+	keyHasWitness = []byte("has_witness") // there: the file beside this one was made
+
 	keyAuditCount        = []byte("audit_count")         // 8 bytes: events in audit
 	keyAuditTrafficCount = []byte("audit_traffic_count") // 8 bytes: events in audit_traffic
 )

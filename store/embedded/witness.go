@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -24,6 +23,10 @@ type witness struct {
 	failed  bool
 }
 
+// aheadOfCopy is how far the feed of a copy jumps ahead: the lost file may have used
+// positions that nobody knows.
+const aheadOfCopy = 1 << 32
+
 // witnessForm is fixed in length, so that a write replaces the whole file.
 const witnessForm = "%s %020d\n"
 
@@ -34,20 +37,23 @@ func openWitness(folder string, db *bbolt.DB, log *slog.Logger) (*witness, error
 	path := filepath.Join(folder, witnessName)
 	var lineage, witnessed string
 	var seq uint64
+	var had bool // a file beside it
 	err := db.View(func(tx *bbolt.Tx) error {
 		lineage, witnessed, seq = string(meta(tx).Get(keyLineage)), string(meta(tx).Get(keyWitnessed)), feed(tx).Sequence()
+		had = meta(tx).Get(keyHasWitness) != nil
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	before, beforeSeq, err := readWitness(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // a new store, or one of an older grantd
-	case err != nil:
-		log.Warn("the file beside the store cannot be read: it is made again, and cannot tell whether the store was replaced by an older copy", "path", path, "error", err)
-	case witnessed != "" && (before != lineage || beforeSeq > seq):
-		lineage, seq = rand.Text(), max(seq, beforeSeq)
+	older := err == nil && (before != lineage || beforeSeq > seq)
+	if err != nil && had {
+		older = true // a copy without the file, or what was left of it
+		log.Error("the file beside the store is missing or cannot be read: nobody knows whether the store is an older copy", "path", path, "error", err)
+	}
+	if older && witnessed != "" {
+		lineage, seq = rand.Text(), max(seq, beforeSeq)+aheadOfCopy
 		log.Error("the store is older than it was, or another one: it was restored or replaced", "path", db.Path())
 		err = db.Update(func(tx *bbolt.Tx) error {
 			return errors.Join(meta(tx).Put(keyLineage, []byte(lineage)), feed(tx).SetSequence(seq))
@@ -62,7 +68,13 @@ func openWitness(folder string, db *bbolt.DB, log *slog.Logger) (*witness, error
 	}
 	w := &witness{file: file, lineage: lineage, log: log}
 	w.record(seq)
-	return w, errors.Join(file.Sync(), syncFolder(folder))
+	if err = errors.Join(file.Sync(), syncFolder(folder)); err == nil && !had {
+		err = db.Update(func(tx *bbolt.Tx) error { return meta(tx).Put(keyHasWitness, []byte{1}) })
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return w, nil
 }
 
 func readWitness(path string) (lineage string, seq uint64, err error) {

@@ -1,10 +1,13 @@
 package embedded
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/grantd/grantd/store"
 )
@@ -29,13 +32,19 @@ func TestReplacedFile(t *testing.T) {
 			put(t, filepath.Join(folder, fileName), older)
 		}, true},
 		{"a file of a grantd that kept no witness", func(t *testing.T, folder string, _ []byte) {
-			if err := os.Remove(filepath.Join(folder, witnessName)); err != nil {
+			removeWitness(t, folder)
+			db, err := bbolt.Open(filepath.Join(folder, fileName), 0o600, nil)
+			if err == nil {
+				err = db.Update(func(tx *bbolt.Tx) error { return meta(tx).Delete(keyHasWitness) })
+			}
+			if err := errors.Join(err, db.Close()); err != nil {
 				t.Fatal(err)
 			}
 		}, false},
+		{"a copy without the witness", func(t *testing.T, folder string, _ []byte) { removeWitness(t, folder) }, true},
 		{"a witness that cannot be read", func(t *testing.T, folder string, _ []byte) {
 			put(t, filepath.Join(folder, witnessName), []byte("\x00\x00"))
-		}, false},
+		}, true},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			folder := t.TempDir()
@@ -66,6 +75,13 @@ func TestReplacedFile(t *testing.T) {
 				t.Errorf("opened again: %+v, %v, want %+v", again, err, l)
 			}
 		})
+	}
+}
+
+func removeWitness(t *testing.T, folder string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(folder, witnessName)); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -36,8 +36,8 @@ import "github.com/grantd/grantd/store"
 //	              with the day unless there is a row
 //	feed          stream: e (entry)
 //	lineage       string: run id of the Redis whose feed was witnessed
-//	masters       string: digest of the run ids of all masters of the Cluster
-//	              that was witnessed
+//	masters       string: run ids of all masters of the Cluster that was
+//	              witnessed
 //	audit         stream: e (event); changes by operators
 //	audit_traffic stream: e (event)
 //	stamp         string: JSON

@@ -3,8 +3,6 @@ package redisstore
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,11 +34,11 @@ func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	if err != nil {
 		return store.Lineage{}, err
 	}
-	masters, digest, err := s.readMasters(ctx)
+	masters, err := s.readMasters(ctx)
 	if err != nil {
 		return store.Lineage{}, wire.StoreError(ctx, "feed lineage", err)
 	}
-	l, err := s.readWitnessed(ctx, run, digest)
+	l, err := s.readWitnessed(ctx, run, masters)
 	if err != nil {
 		return store.Lineage{}, wire.StoreError(ctx, "feed lineage", err)
 	}
@@ -53,22 +51,27 @@ func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 // lineageSeparator is between the two parts of a lineage on a Cluster.
 const lineageSeparator = "+"
 
-// readWitnessed returns the lineage of the feed's master with the run id and of
-// the masters with the digest. A grantd that did not look at all masters has
-// witnessed the first part only.
-func (s *Store) readWitnessed(ctx context.Context, run, digest string) (l store.Lineage, err error) {
+// readWitnessed returns the lineage of the feed's master with the run id, and of
+// all masters of a Cluster. A grantd that did not look at all of them has witnessed
+// the first part only. A master that is gone makes no other incarnation: its slots
+// have moved, or belong to a master with another run id.
+func (s *Store) readWitnessed(ctx context.Context, run string, masters map[string]bool) (l store.Lineage, err error) {
 	if l.Witnessed, err = s.getText(ctx, s.keys.lineage()); err != nil {
 		return l, err
 	}
-	if l.Current = run; digest == "" {
+	if l.Current = run; masters == nil {
 		return l, nil
 	}
-	l.Current += lineageSeparator + digest
+	runs := slices.Sorted(maps.Keys(masters))
+	l.Current += lineageSeparator + strings.Join(runs, " ")
 	if l.Witnessed != run {
 		return l, nil
 	}
-	witnessed, err := s.getText(ctx, s.keys.masters())
-	l.Witnessed += lineageSeparator + cmp.Or(witnessed, digest)
+	text, err := s.getText(ctx, s.keys.masters())
+	witnessed := strings.Fields(text)
+	if text == "" || !slices.ContainsFunc(runs, func(run string) bool { return !slices.Contains(witnessed, run) }) {
+		l.Witnessed = l.Current
+	}
 	return l, err
 }
 
@@ -84,11 +87,10 @@ func (s *Store) getText(ctx context.Context, key string) (value string, err erro
 	return value, err
 }
 
-// readMasters returns the run ids of the masters of a Cluster, with a digest of
-// them; none without a Cluster.
-func (s *Store) readMasters(ctx context.Context) (runs map[string]bool, digest string, err error) {
+// readMasters returns the run ids of the masters of a Cluster; nil without one.
+func (s *Store) readMasters(ctx context.Context) (runs map[string]bool, err error) {
 	if !s.redis.IsCluster() {
-		return nil, "", nil
+		return nil, nil
 	}
 	var mu sync.Mutex
 	runs = map[string]bool{}
@@ -102,8 +104,7 @@ func (s *Store) readMasters(ctx context.Context) (runs map[string]bool, digest s
 		runs[parseInfo(text)["run_id"]] = true
 		return nil
 	})
-	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(maps.Keys(runs)), " ")))
-	return runs, hex.EncodeToString(sum[:8]), err
+	return runs, err
 }
 
 // sawMasters records which masters replied. If one of them was not there when
@@ -126,9 +127,9 @@ var setValue = wire.NewEnding(`return redis.call('SET', KEYS[1], ARGV[1])`)
 
 // WitnessFeed is one SET, or two on a Cluster.
 func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
-	lineage, digest, cluster := strings.Cut(lineage, lineageSeparator)
+	lineage, masters, cluster := strings.Cut(lineage, lineageSeparator)
 	if cluster {
-		if err := s.redis.Run(ctx, setValue, s.keys.masters(), digest).Err(); err != nil {
+		if err := s.redis.Run(ctx, setValue, s.keys.masters(), masters).Err(); err != nil {
 			return wire.StoreError(ctx, "witness feed", err)
 		}
 	}

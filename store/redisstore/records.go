@@ -42,6 +42,9 @@ elseif v ~= ARGV[1] then return -1 end
 redis.call('HSET', KEYS[1], 'v', ARGV[2], 'd', ARGV[3])
 return 1`)
 
+// indexRecord is addToIndex, also on a Redis that is full.
+var indexRecord = wire.NewEnding(`return redis.call('ZADD', KEYS[1], 0, ARGV[1])`)
+
 var deleteRecord = wire.NewEnding(`
 local v = redis.call('HGET', KEYS[1], 'v')
 if not v then return 0 end
@@ -144,13 +147,15 @@ func (k *records[R]) Restore(ctx context.Context, r R, replaces uint64) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	if err := k.addToIndex(ctx, next.ID); err != nil {
+	if replaces == 0 { // also on a Redis that is full
+		if err := k.s.redis.Run(ctx, indexRecord, k.index, next.ID).Err(); err != nil {
+			return wire.StoreError(ctx, op, err)
+		}
+	}
+	if err := k.change(ctx, op, restoreRecord, next.ID, next.Replaces, next.Version, next.Form); err != nil || replaces != 0 {
 		return err
 	}
-	if err := k.change(ctx, op, restoreRecord, next.ID, next.Replaces, next.Version, next.Form); err != nil {
-		return err
-	}
-	return k.addToIndex(ctx, next.ID) // as in Create
+	return wire.StoreError(ctx, op, k.s.redis.Run(ctx, indexRecord, k.index, next.ID).Err()) // as in Create
 }
 
 // Delete removes the record, with the uses in its hash, in one script, and then
