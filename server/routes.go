@@ -29,7 +29,9 @@ type route struct {
 
 // publicRoutes returns all routes of the public listener.
 func (s *Server) publicRoutes() []route {
-	h := health.New(health.Options{Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }})
+	h := health.New(health.Options{
+		Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }, Draining: s.draining.Load,
+	})
 	routes := []route{
 		{http.MethodPost, oauth.PathToken, s.oauth.Token},
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},

@@ -73,6 +73,7 @@ type Server struct {
 	metrics   *metrics.Metrics
 	level     *slog.LevelVar
 	listeners []*listener
+	draining  atomic.Bool
 	failed    chan error
 	teardowns []teardown
 	issuer    string

@@ -202,5 +202,5 @@ func resultError(operation string, err error) error {
 }
 
 func unavailable(operation string, err error) error {
-	return fmt.Errorf("embedded store: %s: %w: %w", operation, store.ErrUnavailable, err)
+	return store.WithCause(fmt.Errorf("embedded store: %s: %w: %w", operation, store.ErrUnavailable, err), causeOf(err))
 }

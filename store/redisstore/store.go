@@ -114,12 +114,16 @@ func (s *Store) runCritical(ctx context.Context, sc wire.Script, key string, arg
 
 // Ping writes a key that expires, so that it fails on a Redis that can only be
 // read (a replica, a full disk). It also fails while the settings of a master
-// would lose records. Errors: store.ErrUnavailable, store.ErrUnsuitable.
+// would lose records, and while Redis is so full that nothing new is made. Errors:
+// store.ErrUnavailable, store.ErrUnsuitable.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.watch.unsuitable.Load(); err != nil {
 		return *err
 	}
-	return wire.StoreError(ctx, "ping", s.redis.Set(ctx, s.keys.ping(), "1", pingTTL).Err())
+	if err := s.redis.Set(ctx, s.keys.ping(), "1", pingTTL).Err(); err != nil {
+		return wire.StoreError(ctx, "ping", err)
+	}
+	return s.room("ping")
 }
 
 // Shared returns true: other processes may write to the same Redis.
