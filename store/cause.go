@@ -59,8 +59,8 @@ func Causes() []Cause {
 	return all
 }
 
-// Detail returns a sentence that says what is wrong and what to do.
-func (c Cause) Detail() string { return causeTexts[c] }
+// Reason returns a sentence that says what is wrong and what to do.
+func (c Cause) Reason() string { return causeTexts[c] }
 
 // RefusesOnlyWrites reports whether a store in this state can still be read.
 func (c Cause) RefusesOnlyWrites() bool {

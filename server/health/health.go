@@ -73,9 +73,13 @@ func New(o Options) *Handler {
 	})}
 }
 
+type status struct {
+	Status string `json:"status"`
+}
+
 // Live is GET /healthz: the process can respond.
 func (h *Handler) Live(c *gin.Context) error {
-	web.JSON(c, http.StatusOK, map[string]string{"status": "ok"})
+	web.JSON(c, http.StatusOK, status{Status: "ok"})
 	return nil
 }
 

@@ -29,7 +29,7 @@ const (
 // that says what is wrong and what to do. It holds no secret and no address.
 type Problem struct {
 	Cause  string `json:"cause"`
-	Detail string `json:"detail"`
+	Reason string `json:"reason"`
 }
 
 // Causes that are not of the store.
@@ -39,13 +39,14 @@ var (
 )
 
 func problemOf(cause store.Cause) *Problem {
-	return &Problem{Cause: string(cause), Detail: cause.Detail()}
+	return &Problem{Cause: string(cause), Reason: cause.Reason()}
 }
 
 // capability is whether this process can do one thing now.
 type capability struct {
-	Ready bool `json:"ready"`
-	*Problem
+	Ready  bool   `json:"ready"`
+	Cause  string `json:"cause,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // readiness is the body of /readyz. Cause and Reason are those of the status.
@@ -137,7 +138,11 @@ func (h *Handler) Ready(c *gin.Context) error {
 	body := readiness{Status: "ready", Capabilities: map[string]capability{}, Warnings: h.o.Warnings()}
 	problems := k.problems()
 	for name, problem := range problems {
-		body.Capabilities[name] = capability{Ready: problem == nil, Problem: problem}
+		it := capability{Ready: problem == nil}
+		if problem != nil {
+			it.Cause, it.Reason = problem.Cause, problem.Reason
+		}
+		body.Capabilities[name] = it
 	}
 	problem := k.unready()
 	if wanted != "" {
@@ -146,7 +151,7 @@ func (h *Handler) Ready(c *gin.Context) error {
 	status := http.StatusOK
 	if problem != nil {
 		status = http.StatusServiceUnavailable
-		body.Status, body.Cause, body.Reason = "unavailable", problem.Cause, problem.Detail
+		body.Status, body.Cause, body.Reason = "unavailable", problem.Cause, problem.Reason
 		web.EventOf(c).Cause = k.err
 		c.Header("Retry-After", "1")
 	}

@@ -19,6 +19,6 @@ func forOperator(c *gin.Context, f *apierr.Error) (*apierr.Error, store.Cause) {
 		return f, ""
 	}
 	told := *f
-	told.Description = cause.Detail() + "; then try again"
+	told.Description = cause.Reason() + "; then try again"
 	return &told, cause
 }

@@ -54,6 +54,7 @@ admin: {socket: %q}
 metrics: {listen: ""}
 store: {backend: embedded, embedded: {path: %q}}
 log: {level: warn}
+shutdown: {drain: 0s}
 limits: {issue_per_client: {count: 600000}, revocations_per_client: {count: 60000}}
 %s`, f.listen, filepath.Join(f.path, name+".sock"), filepath.Join(f.path, "data"), f.extra)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
