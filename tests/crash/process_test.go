@@ -3,6 +3,7 @@ package crash_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 4)) }
 type folder struct {
 	path   string
 	listen string
+	drain  string // "": 0s
 	extra  string // more lines of configuration
 }
 
@@ -54,9 +56,9 @@ admin: {socket: %q}
 metrics: {listen: ""}
 store: {backend: embedded, embedded: {path: %q}}
 log: {level: warn}
-shutdown: {drain: 0s}
+shutdown: {drain: %s}
 limits: {issue_per_client: {count: 600000}, revocations_per_client: {count: 60000}}
-%s`, f.listen, filepath.Join(f.path, name+".sock"), filepath.Join(f.path, "data"), f.extra)
+%s`, f.listen, filepath.Join(f.path, name+".sock"), filepath.Join(f.path, "data"), cmp.Or(f.drain, "0s"), f.extra)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
