@@ -43,7 +43,7 @@ var (
 	keyWitnessed = []byte("witnessed")  // a lineage
 	keyStamp     = []byte("stamp")      // JSON
 	keyTokenKeys = []byte("token_keys") // JSON
-	keyPing      = []byte("ping")       // 8 bytes: when Ping last wrote
+	keyPing      = []byte("ping")       // when Ping last wrote, or what it tried to write
 
 	keyAuditCount        = []byte("audit_count")         // 8 bytes: events in audit
 	keyAuditTrafficCount = []byte("audit_traffic_count") // 8 bytes: events in audit_traffic

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"strings"
 	"syscall"
 
 	"github.com/grantd/grantd/store"
@@ -17,10 +18,21 @@ func causeOf(err error) store.Cause {
 		return store.CauseTimeout
 	case errors.Is(err, context.Canceled):
 		return ""
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+	case isErrno(err, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG):
 		return store.CauseDiskFull
-	case errors.Is(err, syscall.EROFS):
+	case isErrno(err, syscall.EROFS):
 		return store.CauseReadOnly
 	}
 	return store.CauseDisk
+}
+
+// isErrno also looks at the text: bbolt does not wrap the error of a file that cannot
+// grow.
+func isErrno(err error, numbers ...syscall.Errno) bool {
+	for _, n := range numbers {
+		if errors.Is(err, n) || strings.Contains(err.Error(), n.Error()) {
+			return true
+		}
+	}
+	return false
 }
