@@ -31,6 +31,7 @@ type route struct {
 func (s *Server) publicRoutes() []route {
 	h := health.New(health.Options{
 		Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }, Draining: s.draining.Load,
+		Warnings: s.warnings,
 	})
 	routes := []route{
 		{http.MethodPost, oauth.PathToken, s.oauth.Token},

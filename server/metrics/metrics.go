@@ -41,6 +41,7 @@ type Metrics struct {
 	codesTried       *prometheus.CounterVec
 	connections      *prometheus.GaugeVec
 	refused          *prometheus.CounterVec
+	skew             prometheus.Gauge
 	certificates     *prometheus.GaugeVec
 	handshakes       *prometheus.CounterVec
 
@@ -123,6 +124,9 @@ func New(feed func() Feed) *Metrics {
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grantd_connections_refused_total", Help: "Connections and requests refused by listener and reason; METRICS.md explains the reasons.",
 	}, []string{"listener", "reason"})
+	m.skew = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "grantd_clock_skew_seconds", Help: "How far the clock of this process is ahead of that of Redis, compared once a minute; 0 on the embedded store.",
+	})
 	m.certificates = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "grantd_tls_certificate_not_after_seconds", Help: "When the certificate in use expires, by listener, in Unix time.",
 	}, []string{"listener"})
@@ -135,7 +139,7 @@ func New(feed func() Feed) *Metrics {
 	})
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused, m.certificates, m.handshakes,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused, m.skew, m.certificates, m.handshakes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feed().Age().Seconds() }),
@@ -254,6 +258,9 @@ func (m *Metrics) Connections(listener string) func(open int) {
 func (m *Metrics) ConnectionRefused(listener string) func(reason string) {
 	return func(reason string) { m.refused.WithLabelValues(listener, reason).Inc() }
 }
+
+// ClockSkew sets how far the clock is ahead of that of Redis.
+func (m *Metrics) ClockSkew(skew time.Duration) { m.skew.Set(skew.Seconds()) }
 
 // CertificateEnds sets when the certificate of the listener expires.
 func (m *Metrics) CertificateEnds(listener string, at time.Time) {

@@ -37,6 +37,8 @@ type Store struct {
 	clock          *store.SteadyClock // what is old by it is old for good
 	log            *slog.Logger
 	onUnsuitable   func(bool)
+	onSkew         func(time.Duration, bool)
+	clocks         clockWatch
 	watch          watch
 
 	clients       records[store.Client]
@@ -75,6 +77,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		clock:          store.NewSteadyClock(o.Now, o.Elapsed),
 		log:            o.Log,
 		onUnsuitable:   o.OnUnsuitable,
+		onSkew:         o.OnSkew,
 	}
 	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
 	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil}
@@ -87,6 +90,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.look(ctx)
+	s.compareClock(ctx)
 	s.startWatch()
 	return s, nil
 }
