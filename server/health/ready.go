@@ -87,7 +87,7 @@ func (h *Handler) check(ctx context.Context) (k checks) {
 	return k
 }
 
-// problems returns why each capability is missing; nil for one that is there.
+// problems returns why each capability is missing; nil: it is there.
 func (k checks) problems() map[string]*Problem {
 	all := map[string]*Problem{
 		issue:      cmp.Or(k.draining, k.written, k.fresh),

@@ -26,7 +26,16 @@ import (
 // patience bounds every wait for a process.
 const patience = 30 * time.Second
 
-func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 4)) }
+func TestMain(m *testing.M) {
+	if folder := os.Getenv(fullFolder); folder != "" {
+		if err := fillAndMakeRoom(folder); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(parallel.Main(m, 4))
+}
 
 // folder holds the data, the socket and the configuration of one grantd.
 type folder struct {

@@ -1,4 +1,4 @@
-package embedded
+package crash_test
 
 import (
 	"context"
@@ -14,32 +14,12 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/store"
-	"github.com/grantd/grantd/store/storetest"
+	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/tests/poll"
 )
 
 // fullFolder makes the process a child that fills its disk.
-const fullFolder = "GRANTD_EMBEDDED_FULL_FOLDER"
-
-// TestPingAfterAFailure checks that Ping tries again after a second, and not before.
-func TestPingAfterAFailure(t *testing.T) {
-	clock := storetest.NewClock()
-	s := open(t, t.TempDir(), clock)
-	err := s.write(t.Context(), "fail", func(*batch) error { return syscall.ENOSPC })
-	if got := store.CauseOf(err); got != store.CauseDiskFull {
-		t.Errorf("cause %q of the write, want %q", got, store.CauseDiskFull)
-	}
-	for range 2 {
-		if got := store.CauseOf(s.Ping(t.Context())); got != store.CauseDiskFull {
-			t.Errorf("cause %q of the ping, want %q", got, store.CauseDiskFull)
-		}
-		clock.Advance(tryEvery/2 - time.Millisecond)
-	}
-	clock.Advance(2 * time.Millisecond)
-	wantErrors(t, []error{s.Ping(t.Context())}, nil)
-	clock.Advance(time.Second)
-	wantErrors(t, []error{s.Ping(t.Context())}, nil)
-}
+const fullFolder = "GRANTD_CRASH_FULL_FOLDER"
 
 // TestReadyOnceTheDiskHasRoom fills the disk of a child process, by the greatest size
 // that its files may have, and then makes room. Ping succeeds within two seconds.
@@ -57,7 +37,7 @@ func TestReadyOnceTheDiskHasRoom(t *testing.T) {
 // fillAndMakeRoom is the child.
 func fillAndMakeRoom(folder string) error {
 	signal.Ignore(syscall.SIGXFSZ) // a write beyond the size fails
-	s, err := Open(Options{Path: folder})
+	s, err := embedded.Open(embedded.Options{Path: folder})
 	if err != nil {
 		return err
 	}
