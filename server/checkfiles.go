@@ -1,8 +1,10 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/config"
@@ -20,8 +22,9 @@ func CheckFiles(cfg config.Config, now time.Time) (faults, warnings config.Fault
 	f.secret("store.redis.password_file", cfg.Store.Redis.PasswordFile)
 	f.authorities("store.redis.tls.ca_file", cfg.Store.Redis.TLS.CAFile)
 	if file := cfg.Scopes.File; file != "" {
-		_, err := scopes.Load(file)
-		f.fault("scopes.file", err)
+		if _, err := scopes.Load(file); err != nil {
+			f.fault("scopes.file", errors.New(strings.TrimPrefix(err.Error(), "scopes.file: ")))
+		}
 		f.mode("scopes.file", file, false)
 	}
 	f.secret("customers.webhook.secret_file", cfg.Customers.Webhook.SecretFile)

@@ -46,7 +46,7 @@ func TestConfigCheckFiles(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(got.err), "\n")
 	if got.code != exitFailed || got.out != "" || len(lines) != 2 ||
 		!strings.HasPrefix(lines[0], "grantd: config: public.tls.cert_file: certificate /absent/tls.crt") ||
-		!strings.HasPrefix(lines[1], "grantd: config: scopes.file: ") {
+		!strings.HasPrefix(lines[1], "grantd: config: scopes.file: open /absent/scopes.yaml") {
 		t.Errorf("%+v", got)
 	}
 	scopes := filepath.Join(t.TempDir(), "scopes.yaml")
