@@ -12,11 +12,24 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, stop := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go awaitEnd(signals, stop)
 	code := cli.Run(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ, Reload: hangups})
-	stop()
 	os.Exit(code)
+}
+
+// awaitEnd stops the program at the first SIGINT or SIGTERM. A second one ends the
+// process at once.
+func awaitEnd(signals chan os.Signal, stop context.CancelCauseFunc) {
+	received := <-signals
+	signal.Stop(signals)
+	if received == syscall.SIGTERM {
+		stop(cli.ErrTerminated)
+	} else {
+		stop(nil)
+	}
 }
 
 // hangups returns a channel that receives a value for each SIGHUP.

@@ -42,6 +42,8 @@ func comments() map[string]string {
 		"cache.max_staleness": "the longest time until a revocation is in force on every replica, 500ms to 10s",
 		"scopes.file":         "YAML catalogue of scopes; empty means the built-in one; read again on SIGHUP",
 
+		"shutdown.drain": "after SIGTERM, /readyz is 503 for so long while requests are served, so that load balancers go elsewhere first; 0 to 5m",
+
 		"limits.auth_failures_per_client_and_address.count": "wrong client secrets by client and address (IPv6 by /64), across all replicas; one more gets 429; 0 turns a limit off",
 		"limits.auth_failures_per_client_and_address.per":   "the time that the count is for",
 		"limits.auth_failures_per_address.count":            "wrong client secrets by address, across all clients and replicas",

@@ -41,6 +41,10 @@ type Config struct {
 		File string `key:"file"` // empty: the built-in catalogue
 	} `key:"scopes"`
 
+	Shutdown struct {
+		Drain time.Duration `key:"drain"` // 0: none
+	} `key:"shutdown"`
+
 	Limits      Limits `key:"limits"`
 	ForwardAuth struct {
 		Headers string `key:"headers"` // forwarded or original

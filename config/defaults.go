@@ -28,6 +28,8 @@ func Defaults() Config {
 	c.Cache.MaxEntries = 100_000
 	c.Cache.MaxStaleness = time.Second
 
+	c.Shutdown.Drain = 5 * time.Second
+
 	c.Limits.AuthFailuresPerClientAndAddress = Limit{Count: 20, Per: time.Minute}
 	c.Limits.AuthFailuresPerAddress = Limit{Count: 300, Per: time.Minute}
 	c.Limits.AuthFailuresPerClient = Limit{Count: 100, Per: time.Hour}

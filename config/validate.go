@@ -17,6 +17,7 @@ const (
 	minRetention, maxRetention = day, 3650 * day
 	// Redis drops events in blocks of up to 100.
 	minAuditEvents, maxAuditEvents = 100, 100_000_000
+	maxDrain                       = 5 * time.Minute
 	maxSocketPath                  = 107 // sockaddr_un has 108 bytes, including a NUL
 	maxProductName, maxKeyPrefix   = 64, 64
 )
@@ -36,6 +37,7 @@ func (c Config) Validate() Faults {
 	v.listeners(c)
 	v.store(c)
 	v.tokens(c)
+	v.within("shutdown.drain", c.Shutdown.Drain, 0, maxDrain)
 	v.limits(c.Limits)
 	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
 	v.customers(c)

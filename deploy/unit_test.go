@@ -5,8 +5,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grantd/grantd/config"
 )
@@ -33,6 +35,26 @@ func TestUnit(t *testing.T) {
 		out, err := exec.CommandContext(t.Context(), "systemd-analyze", args...).CombinedOutput()
 		if err != nil || args[0] == "verify" && len(out) > 0 {
 			t.Errorf("systemd-analyze %s: %v\n%s", args[0], err, out)
+		}
+	}
+}
+
+// TestTimeToStop: service managers wait longer than the drain and the requests in
+// progress take.
+func TestTimeToStop(t *testing.T) {
+	const requests = 20 * time.Second // see stopTimeout in server/cli
+	needed := config.Defaults().Shutdown.Drain + requests
+	for file, setting := range map[string]string{
+		"grantd.service": `TimeoutStopSec=(\d+)`, "compose/redis.yaml": `stop_grace_period: (\d+)s`,
+		"compose/sentinel.yaml": `stop_grace_period: (\d+)s`, "compose/cluster.yaml": `stop_grace_period: (\d+)s`,
+	} {
+		found := regexp.MustCompile(setting).FindStringSubmatch(read(t, file))
+		if found == nil {
+			t.Errorf("%s does not say how long to wait", file)
+			continue
+		}
+		if seconds, _ := strconv.Atoi(found[1]); time.Duration(seconds)*time.Second <= needed {
+			t.Errorf("%s waits %d s, want more than %v", file, seconds, needed)
 		}
 	}
 }

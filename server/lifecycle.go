@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // teardown ends one part.
@@ -15,6 +16,24 @@ type teardown struct {
 // onStop registers the teardown of a part that was just made.
 func (s *Server) onStop(name string, run func(context.Context) error) {
 	s.teardowns = append(s.teardowns, teardown{name, run})
+}
+
+// Drain makes /readyz 503 while every request is served for shutdown.drain, so that
+// load balancers send new ones elsewhere before the listeners close. It returns
+// earlier, with the error, if a listener fails.
+func (s *Server) Drain() error {
+	s.draining.Store(true)
+	if s.cfg.Shutdown.Drain == 0 {
+		return nil
+	}
+	wait := time.NewTimer(s.cfg.Shutdown.Drain)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case err := <-s.failed:
+		return err
+	}
 }
 
 // Stop ends every part, the last one first: listeners finish their requests,

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -80,7 +79,7 @@ func (s *Server) listenTCP(name, key, address string, files config.TLS) (*listen
 	var tlsConfig *tls.Config
 	if files.Enabled() {
 		var err error
-		if l.pair, err = tlsfiles.Load(files.CertFile, files.KeyFile); err != nil {
+		if l.pair, err = tlsfiles.Load(files.CertFile, files.KeyFile, s.now); err != nil {
 			return nil, fmt.Errorf("%s.tls: %w", name, err)
 		}
 		if tlsConfig, err = l.tls(files.ClientCAFile); err != nil {
@@ -153,7 +152,7 @@ func (s *Server) prepare(l *listener, bound net.Listener, tlsConfig *tls.Config)
 			MaxConcurrentStreams: maxStreams, WriteByteTimeout: writeByteTimeout, MaxReadFrameSize: frameSize,
 			MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: 2 * streamBuffer,
 		},
-		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:    s.errorLog(l.name),
 		ConnState:   conns.Observe,
 		ConnContext: conns.Context,
 		// OPTIONS * gets a response like any other request, not that of net/http.

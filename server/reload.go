@@ -69,12 +69,3 @@ func (s *Server) reloadLog(level string) error {
 	s.level.Set(l)
 	return nil
 }
-
-// watchTLS reloads certificates whenever their files change.
-func (s *Server) watchTLS(ctx context.Context) {
-	for _, l := range s.listeners {
-		if l.pair != nil {
-			go l.pair.Watch(ctx, func(err error) { _ = s.reportReload(ctx, reloadTLS, err) })
-		}
-	}
-}

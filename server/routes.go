@@ -29,7 +29,10 @@ type route struct {
 
 // publicRoutes returns all routes of the public listener.
 func (s *Server) publicRoutes() []route {
-	h := health.New(health.Options{Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }})
+	h := health.New(health.Options{
+		Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }, Draining: s.draining.Load,
+		Warnings: s.warnings,
+	})
 	routes := []route{
 		{http.MethodPost, oauth.PathToken, s.oauth.Token},
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},

@@ -74,6 +74,8 @@ type Server struct {
 	metrics   *metrics.Metrics
 	level     *slog.LevelVar
 	listeners []*listener
+	draining  atomic.Bool
+	skew      atomic.Int64 // of the clock, in nanoseconds, if it is too much; else 0
 	failed    chan error
 	teardowns []teardown
 	issuer    string

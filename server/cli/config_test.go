@@ -37,6 +37,26 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
+// TestConfigCheckFiles: with --files each file that is named is read, and each fault
+// is one line.
+func TestConfigCheckFiles(t *testing.T) {
+	file := write(t, "scopes: {file: /absent/scopes.yaml}\npublic: {tls: {cert_file: /absent/tls.crt, key_file: /absent/tls.key}}\n")
+	grantd(t, "", "config", "check", "--config", file).is(t, result{out: "ok: " + file + "\n"})
+	got := grantd(t, "", "config", "check", "--files", "--config", file)
+	lines := strings.Split(strings.TrimSpace(got.err), "\n")
+	if got.code != exitFailed || got.out != "" || len(lines) != 2 ||
+		!strings.HasPrefix(lines[0], "grantd: config: public.tls.cert_file: certificate /absent/tls.crt") ||
+		!strings.HasPrefix(lines[1], "grantd: config: scopes.file: open /absent/scopes.yaml") {
+		t.Errorf("%+v", got)
+	}
+	scopes := filepath.Join(t.TempDir(), "scopes.yaml")
+	if err := os.WriteFile(scopes, []byte("- name: users:read\n  description: read users\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file = write(t, "scopes: {file: "+scopes+"}\n")
+	grantd(t, "", "config", "check", "--files", "--config", file).is(t, result{out: "ok: " + file + "\n"})
+}
+
 // TestConfigWarnings: what is risky is allowed, and shown by check only.
 func TestConfigWarnings(t *testing.T) {
 	file := write(t, "metrics: {listen: \":9464\"}\nlimits: {auth_failures_per_address: {count: 0}}\n")

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -22,19 +25,33 @@ GRANTD_TOKEN_TTL for token.ttl. The environment overrides the file.`,
 }
 
 func (a *app) configCheckCommand() *cobra.Command {
-	return &cobra.Command{
+	var files bool
+	c := &cobra.Command{
 		Use:   "check",
 		Short: "Report everything that is wrong or risky in the configuration",
 		Long: `Prints ok, or every error with its key. What is allowed but risky is a warning:
-the exit code is 0. It does not read the files that the configuration names
-(keys, passwords, the scope catalog); 'grantd serve' does.`,
-		Args: operands(),
+the exit code is 0.
+
+With --files it also reads the files that the configuration names: certificates,
+keys, authorities, passwords and the scope catalog. An error is a file that is
+missing, unreadable, or that every user can change; a key of another certificate;
+and a certificate that has expired or is not valid yet. Run it as the user that
+grantd runs as.`,
+		Example: `  grantd config check --config /etc/grantd/grantd.yaml --files`,
+		Args:    operands(),
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.readConfig()
 			if err != nil {
 				return err
 			}
 			file, risks := a.configPath(), cfg.Warnings()
+			if files {
+				faults, more := server.CheckFiles(cfg, time.Now())
+				if len(faults) > 0 {
+					return faults
+				}
+				risks = append(risks, more...)
+			}
 			if a.output == outputJSON {
 				return a.printJSON(checked{OK: true, File: file, Warnings: warningsOf(risks)})
 			}
@@ -48,6 +65,8 @@ the exit code is 0. It does not read the files that the configuration names
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&files, "files", false, "also read the files that the configuration names")
+	return c
 }
 
 // checked is the JSON of a configuration without errors.

@@ -23,6 +23,10 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Runs the server until SIGINT or SIGTERM. Once it accepts requests, it prints the
 line 'ready public=URL admin=SOCKET'. It logs to standard error.
 
+On SIGTERM, GET /readyz is 503 for shutdown.drain (5s) while requests are served, so
+that load balancers send them elsewhere. Then, and at once on SIGINT, it accepts no
+new requests and gives those in progress 20 s. A second signal ends it at once.
+
 On SIGHUP it reads its scope catalog, certificates and log level again. What it
 cannot read stays as it was.
 
@@ -53,7 +57,12 @@ Without a configuration file it is a sandbox on 127.0.0.1:8080 with its data in
 	return c
 }
 
-// run serves until ctx ends or a listener fails. It calls ready once it accepts
+// ErrTerminated is the cause of a context that ends because somebody other than a
+// person at the terminal ends the process: load balancers may still send requests.
+var ErrTerminated = errors.New("terminated")
+
+// run serves until ctx ends or a listener fails. If the cause is ErrTerminated, it
+// drains first. It calls ready once it accepts
 // requests, and stops if ready returns an error.
 func (a *app) run(ctx context.Context, o server.Options, ready func(context.Context, *server.Server) error) (err error) {
 	var reload <-chan struct{}
@@ -79,14 +88,23 @@ func (a *app) run(ctx context.Context, o server.Options, ready func(context.Cont
 	for {
 		select {
 		case <-ctx.Done():
-			o.Log.InfoContext(ctx, "stopping")
-			return nil
+			return stop(ctx, s, o)
 		case <-reload:
 			a.reloadFiles(ctx, s, o.Log)
 		case err := <-s.Failed():
 			return err
 		}
 	}
+}
+
+// stop says that the server stops, and drains it if it was terminated.
+func stop(ctx context.Context, s *server.Server, o server.Options) error {
+	if drain := o.Config.Shutdown.Drain; drain > 0 && errors.Is(context.Cause(ctx), ErrTerminated) {
+		o.Log.InfoContext(ctx, "stopping: /readyz is 503, and requests are served, until shutdown.drain has passed; a second signal stops at once", "drain", drain.String())
+		return s.Drain()
+	}
+	o.Log.InfoContext(ctx, "stopping")
+	return nil
 }
 
 // reloadFiles reads the configuration again and applies what needs no restart.

@@ -43,6 +43,9 @@ type Metrics struct {
 	codesTried       *prometheus.CounterVec
 	connections      *prometheus.GaugeVec
 	refused          *prometheus.CounterVec
+	skew             prometheus.Gauge
+	certificates     *prometheus.GaugeVec
+	handshakes       *prometheus.CounterVec
 
 	// Collectors of the hot paths.
 	byUse     *lookup[string, prometheus.Counter]
@@ -127,6 +130,15 @@ func New(feed func() Feed) *Metrics {
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grantd_connections_refused_total", Help: "Connections and requests refused by listener and reason; METRICS.md explains the reasons.",
 	}, []string{"listener", "reason"})
+	m.skew = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "grantd_clock_skew_seconds", Help: "How far the clock of this process is ahead of that of Redis, compared once a minute; 0 on the embedded store.",
+	})
+	m.certificates = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grantd_tls_certificate_not_after_seconds", Help: "When the certificate in use expires, by listener, in Unix time.",
+	}, []string{"listener"})
+	m.handshakes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grantd_tls_handshake_failures_total", Help: "TLS handshakes that failed, by listener and reason; METRICS.md explains the reasons.",
+	}, []string{"listener", "reason"})
 	m.byUse = newLookup(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
 	m.byResult = newLookup(func(l introspectionLabels) prometheus.Counter {
 		return m.introspections.WithLabelValues(l.result, l.cache)
@@ -134,6 +146,7 @@ func New(feed func() Feed) *Metrics {
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
+		m.skew, m.certificates, m.handshakes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feed().Age().Seconds() }),
@@ -267,6 +280,19 @@ func (m *Metrics) Connections(listener string) func(open int) {
 // the listener that are refused, by reason.
 func (m *Metrics) ConnectionRefused(listener string) func(reason string) {
 	return func(reason string) { m.refused.WithLabelValues(listener, reason).Inc() }
+}
+
+// ClockSkew sets how far the clock is ahead of that of Redis.
+func (m *Metrics) ClockSkew(skew time.Duration) { m.skew.Set(skew.Seconds()) }
+
+// CertificateEnds sets when the certificate of the listener expires.
+func (m *Metrics) CertificateEnds(listener string, at time.Time) {
+	m.certificates.WithLabelValues(listener).Set(float64(at.Unix()))
+}
+
+// HandshakeFailed counts a TLS handshake that failed.
+func (m *Metrics) HandshakeFailed(listener, reason string) {
+	m.handshakes.WithLabelValues(listener, reason).Inc()
 }
 
 // Batch measures how many writes shared a commit.

@@ -48,6 +48,9 @@ func touched() *Metrics {
 	m.CodeTried(true)
 	m.Connections("public")(1)
 	m.ConnectionRefused("public")("full")
+	m.ClockSkew(time.Second)
+	m.CertificateEnds("public", time.Now())
+	m.HandshakeFailed("public", "closed")
 	m.Batch(1)
 	m.Measure(&embedded.Store{})
 	return m

@@ -66,7 +66,7 @@ func serial(t *testing.T, p *tlsfiles.Pair) int64 {
 func TestReload(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := write(t, dir, 1)
-	p, err := tlsfiles.Load(cert, key)
+	p, err := tlsfiles.Load(cert, key, nil)
 	if err != nil || serial(t, p) != 1 {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestLoadRefuses(t *testing.T) {
 	for name, files := range map[string][2]string{
 		"no certificate": {cert + "x", key}, "no key": {cert, key + "x"}, "another's key": {cert, otherKey}, "exchanged": {key, cert},
 	} {
-		if p, err := tlsfiles.Load(files[0], files[1]); err == nil || p != nil || !strings.Contains(err.Error(), files[0]) {
+		if p, err := tlsfiles.Load(files[0], files[1], nil); err == nil || p != nil || !strings.Contains(err.Error(), files[0]) {
 			t.Errorf("%s: %v %v", name, p, err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestWatch(t *testing.T) {
 	if err := os.Symlink(one, link); err != nil {
 		t.Fatal(err)
 	}
-	p, err := tlsfiles.Load(filepath.Join(link, "tls.crt"), filepath.Join(link, "tls.key"))
+	p, err := tlsfiles.Load(filepath.Join(link, "tls.crt"), filepath.Join(link, "tls.key"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

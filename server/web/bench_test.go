@@ -39,7 +39,7 @@ func BenchmarkRenderError(b *testing.B) {
 	f := apierr.New(apierr.InvalidClient, "client authentication failed")
 	buffer := make([]byte, 0, 256)
 	for b.Loop() {
-		buffer = appendError(buffer[:0], string(f.Code), f)
+		buffer = appendError(buffer[:0], string(f.Code), f, "")
 	}
 }
 

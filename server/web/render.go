@@ -48,14 +48,17 @@ var wires = map[apierr.Code]wire{
 }
 
 // appendError appends the error of RFC 6749 §5.2, and for an admin request the
-// member that is wrong.
-func appendError(b []byte, name string, f *apierr.Error) []byte {
+// member that is wrong or why the store failed.
+func appendError(b []byte, name string, f *apierr.Error, cause store.Cause) []byte {
 	b = AppendString(append(b, `{"error":`...), name)
 	if f.Description != "" {
 		b = AppendString(append(b, `,"error_description":`...), f.Description)
 	}
 	if f.Field != "" {
 		b = AppendString(append(b, `,"field":`...), f.Field)
+	}
+	if cause != "" {
+		b = AppendString(append(b, `,"cause":`...), string(cause))
 	}
 	return append(b, '}')
 }
@@ -112,7 +115,8 @@ func render(c *gin.Context, err error) {
 		sendErrorDocument(c, w, f)
 	} else {
 		body := NewBody()
-		body.B = appendError(body.B, w.name, f)
+		told, cause := forOperator(c, f)
+		body.B = appendError(body.B, w.name, told, cause)
 		Send(c, w.status, body)
 	}
 	c.Abort()

@@ -44,7 +44,7 @@ var (
 	keyWitnessed = []byte("witnessed")  // a lineage
 	keyStamp     = []byte("stamp")      // JSON
 	keyTokenKeys = []byte("token_keys") // JSON
-	keyPing      = []byte("ping")       // 8 bytes: when Ping last wrote
+	keyPing      = []byte("ping")       // when Ping last wrote, or what it tried to write
 
 	keyHasWitness = []byte("has_witness") // there: the file beside this one was made
 

@@ -64,7 +64,7 @@ type Store struct {
 	closing chan struct{} // closed: no new calls are accepted
 	stopped chan struct{} // closed: the writer has ended
 	close   sync.Once
-	failed  atomic.Pointer[failure]
+	failed  atomic.Pointer[failure] // nil: the last commits have succeeded
 
 	// Only the writer uses these.
 	witness         *witness
@@ -142,12 +142,12 @@ func (s *Store) Close() error {
 }
 
 // Ping writes to the file, at most once a second. In between, the last success
-// counts. It also fails when another write failed recently: a full disk may
-// still have room for what Ping writes.
+// counts. After another write has failed, it fails until a long write succeeds: a
+// full disk may still have room for a short one.
 func (s *Store) Ping(ctx context.Context) error {
 	now := s.now()
-	if err := s.failedLately(now); err != nil {
-		return unavailable("ping", err)
+	if f := s.failed.Load(); f != nil {
+		return s.tryAgain(ctx, f, now)
 	}
 	since := now.Sub(time.Unix(0, s.pinged.Load()))
 	if since >= 0 && since < time.Second {
@@ -208,5 +208,5 @@ func resultError(operation string, err error) error {
 }
 
 func unavailable(operation string, err error) error {
-	return fmt.Errorf("embedded store: %s: %w: %w", operation, store.ErrUnavailable, err)
+	return store.WithCause(fmt.Errorf("embedded store: %s: %w: %w", operation, store.ErrUnavailable, err), causeOf(err))
 }

@@ -133,32 +133,6 @@ func (s *Store) commit(writes []*write) {
 	}
 }
 
-// failure is the last commit that failed.
-type failure struct {
-	err error
-	at  time.Time
-}
-
-// failureWindow is how long Ping fails after a failed commit.
-const failureWindow = 10 * time.Second
-
-func (s *Store) failedLately(now time.Time) error {
-	f := s.failed.Load()
-	if f == nil || now.Before(f.at) || now.Sub(f.at) >= failureWindow {
-		return nil
-	}
-	return f.err
-}
-
-// report remembers a failure, and logs it unless another one was recent.
-func (s *Store) report(err error) {
-	now := s.now()
-	if s.failedLately(now) == nil {
-		s.log.Error("the store cannot be written: check the disk", "path", s.db.Path(), "err", err)
-	}
-	s.failed.Store(&failure{err, now})
-}
-
 // update is db.Update, but turns a panic into an error and remembers which
 // transaction failed.
 func (s *Store) update(run func(*bbolt.Tx) error) (err error) {

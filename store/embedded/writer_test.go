@@ -109,7 +109,7 @@ func TestFailureFailsTheWholeBatch(t *testing.T) {
 				}
 			}
 			wantErrors(t, []error{s.Ping(t.Context())}, store.ErrUnavailable)
-			clock.Advance(failureWindow)
+			clock.Advance(tryEvery)
 			wantErrors(t, []error{s.Ping(t.Context())}, nil)
 		})
 	}

@@ -21,3 +21,11 @@ func (s *Store) HookMasters(ctx context.Context, h redis.Hook) error {
 		return nil
 	})
 }
+
+// CompareClock compares the clocks now, as the store does each minute. The store no
+// longer watches its masters then.
+func (s *Store) CompareClock(ctx context.Context) {
+	s.stopWatch()
+	s.clocks.compared = time.Time{}
+	s.compareClock(ctx)
+}

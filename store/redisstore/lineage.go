@@ -157,7 +157,11 @@ func (i *incarnation) err() error { return cmp.Or(i.server.Err(), i.replication.
 func (i *incarnation) run(op string) (string, error) {
 	role, run := parseInfo(i.replication.Val())["role"], parseInfo(i.server.Val())["run_id"]
 	if role != "master" || run == "" {
-		return "", fmt.Errorf("redis: %s: %w: the reply came from a %q, not from a master", op, store.ErrUnavailable, role)
+		err := fmt.Errorf("redis: %s: %w: the reply came from a %q, not from a master", op, store.ErrUnavailable, role)
+		if role != "" {
+			err = store.WithCause(err, store.CauseReadOnly)
+		}
+		return "", err
 	}
 	return run, nil
 }

@@ -50,6 +50,9 @@ type Options struct {
 	// OnUnsuitable is called when the settings of Redis change so that they would
 	// lose records, and when they are right again; nil: it is not called.
 	OnUnsuitable func(is bool)
+	// OnSkew is called about once a minute with how far the clock of this process is
+	// ahead of that of Redis, and whether that is too much; nil: it is not called.
+	OnSkew func(skew time.Duration, tooMuch bool)
 
 	Now            func() time.Time     // nil: time.Now
 	Elapsed        func() time.Duration // the monotonic clock; nil: that of the process
@@ -81,6 +84,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OnUnsuitable == nil {
 		o.OnUnsuitable = func(bool) {}
+	}
+	if o.OnSkew == nil {
+		o.OnSkew = func(time.Duration, bool) {}
 	}
 	return o
 }

@@ -37,6 +37,8 @@ type Store struct {
 	clock          *store.SteadyClock // what is old by it is old for good
 	log            *slog.Logger
 	onUnsuitable   func(bool)
+	onSkew         func(time.Duration, bool)
+	clocks         clockWatch
 	watch          watch
 
 	clients       records[store.Client]
@@ -78,6 +80,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		clock:          store.NewSteadyClock(o.Now, o.Elapsed),
 		log:            o.Log,
 		onUnsuitable:   o.OnUnsuitable,
+		onSkew:         o.OnSkew,
 	}
 	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
 	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil}
@@ -91,6 +94,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.look(ctx)
+	s.compareClock(ctx)
 	s.startWatch()
 	return s, nil
 }
@@ -118,12 +122,16 @@ func (s *Store) runCritical(ctx context.Context, sc wire.Script, key string, arg
 
 // Ping writes a key that expires, so that it fails on a Redis that can only be
 // read (a replica, a full disk). It also fails while the settings of a master
-// would lose records. Errors: store.ErrUnavailable, store.ErrUnsuitable.
+// would lose records, and while Redis is so full that nothing new is made. Errors:
+// store.ErrUnavailable, store.ErrUnsuitable.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.watch.unsuitable.Load(); err != nil {
 		return *err
 	}
-	return wire.StoreError(ctx, "ping", s.redis.Set(ctx, s.keys.ping(), "1", pingTTL).Err())
+	if err := s.redis.Set(ctx, s.keys.ping(), "1", pingTTL).Err(); err != nil {
+		return wire.StoreError(ctx, "ping", err)
+	}
+	return s.room("ping")
 }
 
 // Shared returns true: other processes may write to the same Redis.

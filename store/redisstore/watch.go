@@ -46,6 +46,7 @@ func (s *Store) startWatch() {
 			select {
 			case <-tick.C:
 				s.look(context.Background())
+				s.compareClock(context.Background())
 			case <-s.watch.stop:
 				return
 			}
@@ -99,8 +100,8 @@ func (s *Store) setFull(ctx context.Context, u usage) {
 	was := s.watch.full.Load() != nil
 	switch percent := u.percent(); {
 	case percent >= fullAbove:
-		err := fmt.Errorf("%w: Redis is nearly full: it uses %d of %d bytes (maxmemory): raise maxmemory or remove keys of other programs; until then, nothing new is made",
-			store.ErrUnavailable, u.used, u.most)
+		err := store.WithCause(fmt.Errorf("%w: Redis is nearly full: it uses %d of %d bytes (maxmemory): raise maxmemory or remove keys of other programs; until then, nothing new is made",
+			store.ErrUnavailable, u.used, u.most), store.CauseFull)
 		s.watch.full.Store(&err)
 		if !was {
 			s.log.WarnContext(ctx, "store: Redis is nearly full: new tokens, verifications and records are refused; raise maxmemory or make room",

@@ -58,6 +58,7 @@ func newLab(t *testing.T) *lab {
 	text := fmt.Sprintf(`public: {listen: "127.0.0.1:0", tls: {cert_file: %[1]s/tls.crt, key_file: %[1]s/tls.key}}
 admin: {socket: %[1]s/admin.sock}
 metrics: {listen: ""}
+shutdown: {drain: 0s}
 store: {backend: redis, redis: {addresses: [%[2]q]}}
 `, dir, l.redis.Addr)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

@@ -57,7 +57,7 @@ func (g *grantd) prefix() string { return g.name + ":" }
 func (g *grantd) config() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("environment: sandbox")
+	line("environment: sandbox\nshutdown: {drain: 0s}")
 	line("issuer: %s", issuer)
 	line(`public: {listen: "127.0.0.1:0"}`)
 	line("admin: {socket: %q}", g.socket())

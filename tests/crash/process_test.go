@@ -3,6 +3,7 @@ package crash_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,12 +26,22 @@ import (
 // patience bounds every wait for a process.
 const patience = 30 * time.Second
 
-func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 4)) }
+func TestMain(m *testing.M) {
+	if folder := os.Getenv(fullFolder); folder != "" {
+		if err := fillAndMakeRoom(folder); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(parallel.Main(m, 4))
+}
 
 // folder holds the data, the socket and the configuration of one grantd.
 type folder struct {
 	path   string
 	listen string
+	drain  string // "": 0s
 	extra  string // more lines of configuration
 }
 
@@ -54,8 +65,9 @@ admin: {socket: %q}
 metrics: {listen: ""}
 store: {backend: embedded, embedded: {path: %q}}
 log: {level: warn}
+shutdown: {drain: %s}
 limits: {issue_per_client: {count: 600000}, revocations_per_client: {count: 60000}}
-%s`, f.listen, filepath.Join(f.path, name+".sock"), filepath.Join(f.path, "data"), f.extra)
+%s`, f.listen, filepath.Join(f.path, name+".sock"), filepath.Join(f.path, "data"), cmp.Or(f.drain, "0s"), f.extra)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,8 @@ type Server struct {
 type Options struct {
 	Edit func(*config.Config)
 	Use  store.Store // instead of the configured store
+	// Ahead is how far the server's clock is ahead when it starts.
+	Ahead time.Duration
 
 	patient bool // Redis may be slow: the test is not about its failures
 }
@@ -114,7 +116,7 @@ func Start(t testing.TB, options ...Options) *Server {
 	if o.Edit != nil {
 		o.Edit(&cfg)
 	}
-	s := &Server{Clock: &Clock{}, Logs: &Buffer{}}
+	s := &Server{Clock: &Clock{offset: o.Ahead}, Logs: &Buffer{}}
 	s.Logs.lines = logbuf.New(&s.Logs.b)
 	log := slog.New(slog.NewJSONHandler(s.Logs.lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if o.patient {

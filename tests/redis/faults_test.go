@@ -18,6 +18,17 @@ type fault struct {
 	readable bool
 	// full means that what ends things works.
 	full bool
+	// cause is the word that operators get for it.
+	cause string
+}
+
+// readiness returns the path that is 503 during the fault. If Redis can be read,
+// that is only the capability to issue: no other process could do it either.
+func (f fault) readiness() string {
+	if f.readable {
+		return "/readyz?for=issue"
+	}
+	return "/readyz"
 }
 
 func mode(m harness.Mode) func(*testing.T, *world) {
@@ -43,29 +54,29 @@ func commands(lines ...string) func(*testing.T, *world) {
 const nobody = "REPLICAOF 127.0.0.1 1"
 
 var faults = []fault{
-	{name: "unreachable", begin: mode(harness.Refusing), end: mode(harness.Passing)},
-	{name: "hanging", begin: mode(harness.Hanging), end: mode(harness.Passing)},
-	{name: "half-open", begin: mode(harness.Hanging), end: func(_ *testing.T, x *world) { x.link.Turn(harness.Passing) }},
+	{name: "unreachable", cause: "store_unreachable", begin: mode(harness.Refusing), end: mode(harness.Passing)},
+	{name: "hanging", cause: "store_timeout", begin: mode(harness.Hanging), end: mode(harness.Passing)},
+	{name: "half-open", cause: "store_timeout", begin: mode(harness.Hanging), end: func(_ *testing.T, x *world) { x.link.Turn(harness.Passing) }},
 	{
-		name: "slow beyond time-outs",
+		name: "slow beyond time-outs", cause: "store_timeout",
 		begin: func(_ *testing.T, x *world) {
 			x.link.Delay = 3 * time.Second
 			x.link.Set(harness.Slow)
 		},
 		end: mode(harness.Passing),
 	},
-	{name: "reset in the middle of a reply", begin: mode(harness.Resetting), end: mode(harness.Passing)},
-	{name: "loading", begin: reply("LOADING Redis is loading the dataset in memory"), end: mode(harness.Passing)},
-	{name: "asking for a password", begin: reply("NOAUTH Authentication required."), end: mode(harness.Passing)},
-	{name: "too many clients", begin: reply("ERR max number of clients reached"), end: mode(harness.Passing)},
-	{name: "busy in a script", begin: reply("BUSY Redis is busy running a script."), end: mode(harness.Passing)},
-	{name: "a replica", begin: commands(nobody), end: commands("REPLICAOF NO ONE")},
+	{name: "reset in the middle of a reply", cause: "store_unreachable", begin: mode(harness.Resetting), end: mode(harness.Passing)},
+	{name: "loading", cause: "store_loading", begin: reply("LOADING Redis is loading the dataset in memory"), end: mode(harness.Passing)},
+	{name: "asking for a password", cause: "store_login", begin: reply("NOAUTH Authentication required."), end: mode(harness.Passing)},
+	{name: "too many clients", cause: "store_busy", begin: reply("ERR max number of clients reached"), end: mode(harness.Passing)},
+	{name: "busy in a script", cause: "store_busy", begin: reply("BUSY Redis is busy running a script."), end: mode(harness.Passing)},
+	{name: "a replica", cause: "store_read_only", begin: commands(nobody), end: commands("REPLICAOF NO ONE")},
 	{
-		name:  "a replica without its master",
+		name: "a replica without its master", cause: "store_read_only",
 		begin: commands("CONFIG SET replica-serve-stale-data no", nobody),
 		end:   commands("REPLICAOF NO ONE"),
 	},
-	{name: "full", begin: commands("CONFIG SET maxmemory 1"), end: commands("CONFIG SET maxmemory 0"), readable: true, full: true},
+	{name: "full", cause: "store_full", begin: commands("CONFIG SET maxmemory 1"), end: commands("CONFIG SET maxmemory 0"), readable: true, full: true},
 }
 
 func TestFaults(t *testing.T) {
@@ -94,7 +105,7 @@ func (f fault) sets(t *testing.T, x *world) {
 		if a := x.issue(t, x.c.ClientSecret); a.Status != 200 && a.NotUnavailable() != "" {
 			t.Fatalf("issuing: %v", a)
 		}
-		if a := x.get(t, "/readyz"); a.Status != 503 {
+		if a := x.get(t, f.readiness()); a.Status != 503 || !strings.Contains(a.Body, f.cause) {
 			return a.String()
 		}
 		if a := x.introspect(t, x.live[0]); !f.readable && a.NotUnavailable() != "" {
@@ -139,7 +150,11 @@ func (f fault) lasts(t *testing.T, x *world) {
 		down("issuing with a wrong secret", func() harness.Response { return x.issue(t, "wrong") })
 	}
 	down("creating a client", func() harness.Response {
-		return x.admin(t, "POST", "/clients", map[string]any{"client_id": x.newID(), "scope": "users:read"})
+		a := x.admin(t, "POST", "/clients", map[string]any{"client_id": x.newID(), "scope": "users:read"})
+		if !strings.Contains(a.Body, `"cause":"`+f.cause+`"`) {
+			t.Errorf("creating a client: %v, want the cause %s", a, f.cause)
+		}
+		return a
 	})
 	if !f.full { // TestFullRedis has them: they work
 		down("revoking", func() harness.Response { return x.revoke(t, x.live[2]) })
@@ -167,7 +182,7 @@ func (f fault) lasts(t *testing.T, x *world) {
 			if a := x.get(t, "/healthz"); a.Status != 200 {
 				t.Errorf("healthz: %v", a)
 			}
-			if a := x.get(t, "/readyz"); a.Status != 503 || a.Header.Get("Retry-After") == "" || !strings.Contains(a.Body, `"reason":"the `) {
+			if a := x.get(t, f.readiness()); a.Status != 503 || a.Header.Get("Retry-After") == "" || !strings.Contains(a.Body, `"reason":"the `) {
 				t.Errorf("readyz: %v", a)
 			}
 		})

@@ -111,6 +111,39 @@ func TestFullRedis(t *testing.T) {
 	mustBeActive(t, s, rs, fresh, "a token that was issued afterward")
 }
 
+// TestFullRedisIsReadyToIntrospect checks that a full Redis does not take grantd out of
+// a load balancer: nothing can be issued, here or elsewhere, but tokens can be
+// introspected. Both capabilities are in the body.
+func TestFullRedisIsReadyToIntrospect(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t)
+	const ready, full = `"introspect":{"ready":true}`, `"issue":{"ready":false,"cause":"store_full"`
+	x.redis.Do(t, "CONFIG", "SET", "maxmemory", "1")
+	poll.Await(t, patience, "Redis is full", func() string {
+		if a := x.get(t, "/readyz?for=issue"); a.Status != 503 || !strings.Contains(a.Body, full) {
+			return a.String()
+		}
+		return ""
+	})
+	for _, path := range []string{"/readyz", "/readyz?for=introspect"} {
+		if a := x.get(t, path); a.Status != 200 || !strings.Contains(a.Body, ready) || !strings.Contains(a.Body, full) {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
+	for _, token := range x.live {
+		if a := x.introspect(t, token); !a.Active() {
+			t.Errorf("introspecting: %v", a)
+		}
+	}
+	x.redis.Do(t, "CONFIG", "SET", "maxmemory", "0")
+	poll.Await(t, patience, "room", func() string {
+		if a := x.get(t, "/readyz?for=issue"); a.Status != 200 || strings.Contains(a.Body, "store_full") {
+			return a.String()
+		}
+		return ""
+	})
+}
+
 // TestEvictionMakesItUnready checks that a Redis whose policy is changed while
 // grantd runs makes it unready, with the reason, until the policy is right again.
 func TestEvictionMakesItUnready(t *testing.T) {

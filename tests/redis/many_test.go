@@ -70,7 +70,7 @@ func TestManyRevocations(t *testing.T) {
 			t.Cleanup(func() { os.RemoveAll(dir) })
 			config, s := open(t, dir)
 			path := filepath.Join(dir, "grantd.yaml")
-			text := fmt.Sprintf("public: {listen: \"127.0.0.1:0\"}\nadmin: {socket: %q}\nmetrics: {listen: \"\"}\n%s\n", filepath.Join(dir, "s"), config)
+			text := fmt.Sprintf("public: {listen: \"127.0.0.1:0\"}\nadmin: {socket: %q}\nmetrics: {listen: \"\"}\nshutdown: {drain: 0s}\n%s\n", filepath.Join(dir, "s"), config)
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -65,7 +65,7 @@ func put(t *testing.T, file, kind string, der []byte) {
 type pair struct{ cert, key string }
 
 // issue makes a pair for loopback with the serial number.
-func (a *authority) issue(t *testing.T, serial int64) pair {
+func (a *authority) issue(t *testing.T, serial int64, edit ...func(*x509.Certificate)) pair {
 	t.Helper()
 	dir := t.TempDir()
 	p := pair{filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")}
@@ -74,6 +74,9 @@ func (a *authority) issue(t *testing.T, serial int64) pair {
 		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, e := range edit {
+		e(template)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {

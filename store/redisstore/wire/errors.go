@@ -31,21 +31,21 @@ const retries = 2
 // StoreError returns what the error of a Redis command means to a caller of
 // the store: it wraps store.ErrUnavailable or store.ErrUnknownRecord where one
 // of them applies. nil stays nil. The error of an ended context stays visible
-// beside store.ErrUnavailable.
+// beside store.ErrUnavailable. store.CauseOf returns why Redis cannot serve.
 func StoreError(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if hasCode(err, loginRefused...) {
-		return fmt.Errorf("redis: %s: %w: Redis refuses this account: check store.redis.username, store.redis.password_file and the user's ACL: %w",
-			op, store.ErrUnavailable, err)
+		return store.WithCause(fmt.Errorf("redis: %s: %w: Redis refuses this account: check store.redis.username, store.redis.password_file and the user's ACL: %w",
+			op, store.ErrUnavailable, err), causeOf(err))
 	}
 	if cause := contextError(ctx); cause != nil && !isReply(err) && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	switch {
 	case !isReply(err) || hasCode(err, transient...):
-		return fmt.Errorf("redis: %s: %w: %w", op, store.ErrUnavailable, err)
+		return store.WithCause(fmt.Errorf("redis: %s: %w: %w", op, store.ErrUnavailable, err), causeOf(err))
 	case hasCode(err, "WRONGTYPE"):
 		return fmt.Errorf("redis: %s: %w: %w", op, store.ErrUnknownRecord, err)
 	}
