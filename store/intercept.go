@@ -21,7 +21,7 @@ type Hook[S any] interface {
 // Intercepted passes every operation to another store, with a hook around it.
 // An operation that fails returns zero values beside the error.
 type Intercepted[S any] struct {
-	Store // for Shared, the one method that is not an operation
+	Store // for Shared and Unconfirmed, which are not operations
 	hook  Hook[S]
 
 	clients       interceptedRecords[Client, S]

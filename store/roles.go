@@ -191,6 +191,10 @@ type Store interface {
 	Ping(ctx context.Context) error
 	// Shared reports whether other processes may write to the store too.
 	Shared() bool
+	// Unconfirmed reports whether a change that this process made is in force,
+	// but only on one machine, although it should be on several: a failover now
+	// could lose it. The store goes on until the others have it.
+	Unconfirmed() bool
 	// Close releases connections and files. Calls after it return
 	// ErrUnavailable.
 	Close() error

@@ -34,6 +34,8 @@ type Metrics struct {
 	chatty           prometheus.Counter
 	auditFailures    prometheus.Counter
 	unsuitable       prometheus.Gauge
+	replicas         prometheus.Gauge
+	unconfirmed      prometheus.Gauge
 	expiring         prometheus.Gauge
 	partnersExpiring prometheus.Gauge
 	reloads          *prometheus.CounterVec
@@ -98,6 +100,12 @@ func New(feed func() Feed) *Metrics {
 		unsuitable: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_store_unsuitable", Help: "1 while the settings of Redis would lose records; /readyz is 503 meanwhile.",
 		}),
+		replicas: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "grantd_redis_replicas", Help: "Replicas of the master of Redis that has the fewest; 0 on the embedded store.",
+		}),
+		unconfirmed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "grantd_store_unconfirmed", Help: "1 while changes are in force that too few replicas of Redis have.",
+		}),
 		expiring: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_secrets_expiring", Help: "Client secrets that expire within the next 7 days.",
 		}),
@@ -127,7 +135,7 @@ func New(feed func() Feed) *Metrics {
 	})
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.replicas, m.unconfirmed, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feed().Age().Seconds() }),
@@ -193,10 +201,19 @@ func (m *Metrics) Chatty() { m.chatty.Inc() }
 func (m *Metrics) AuditFailed(events int) { m.auditFailures.Add(float64(events)) }
 
 // StoreUnsuitable records whether the settings of the store would lose records.
-func (m *Metrics) StoreUnsuitable(is bool) {
-	m.unsuitable.Set(0)
+func (m *Metrics) StoreUnsuitable(is bool) { setIf(m.unsuitable, is) }
+
+// StoreUnconfirmed records whether changes are in force that too few replicas of
+// Redis have.
+func (m *Metrics) StoreUnconfirmed(is bool) { setIf(m.unconfirmed, is) }
+
+// RedisReplicas sets the number of replicas of the master that has the fewest.
+func (m *Metrics) RedisReplicas(fewest int) { m.replicas.Set(float64(fewest)) }
+
+func setIf(g prometheus.Gauge, is bool) {
+	g.Set(0)
 	if is {
-		m.unsuitable.Set(1)
+		g.Set(1)
 	}
 }
 

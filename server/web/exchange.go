@@ -30,6 +30,7 @@ type exchange struct {
 	bodies   *Bodies
 	place    conns.Place
 	started  time.Time
+	amend    Amend // nil: nothing is amended
 	params   [usualParams]param
 }
 

@@ -14,18 +14,18 @@ import (
 // FeedLineage names an incarnation by the run id of the master that holds the
 // feed: Redis makes a new run id at every start.
 func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
-	var info incarnation
+	var info wire.ReplicationReply
 	err := s.redis.OnMaster(ctx, s.keys.feed(), func(node *redis.Client, asking bool) error {
 		pipe := node.Pipeline()
 		here := wire.Ask(ctx, pipe, asking).Exists(ctx, s.keys.feed()) // so that it is redirected
-		info.ask(ctx, pipe)
+		info = wire.AskReplication(ctx, pipe)
 		_, _ = pipe.Exec(ctx) // each command keeps its own error
-		return cmp.Or(here.Err(), info.err())
+		return cmp.Or(here.Err(), info.Err())
 	})
 	if err != nil {
 		return store.Lineage{}, wire.StoreError(ctx, "feed lineage", err)
 	}
-	run, err := info.run("feed lineage")
+	run, err := masterRun(info, "feed lineage")
 	if err != nil {
 		return store.Lineage{}, err
 	}
@@ -59,20 +59,12 @@ func (s *Store) isIncarnation(run string) bool {
 	return s.feedRun == "" || s.feedRun == run
 }
 
-// incarnation reads, at the end of a pipeline, which Redis replied to it.
-type incarnation struct{ server, replication *redis.StringCmd }
-
-func (i *incarnation) ask(ctx context.Context, pipe redis.Pipeliner) {
-	i.server, i.replication = pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
-}
-
-func (i *incarnation) err() error { return cmp.Or(i.server.Err(), i.replication.Err()) }
-
-// run returns the run id of a master. Errors: store.ErrUnavailable.
-func (i *incarnation) run(op string) (string, error) {
-	role, run := parseInfo(i.replication.Val())["role"], parseInfo(i.server.Val())["run_id"]
-	if role != "master" || run == "" {
-		return "", fmt.Errorf("redis: %s: %w: the reply came from a %q, not from a master", op, store.ErrUnavailable, role)
+// masterRun returns the run id of the master that replied.
+// Errors: store.ErrUnavailable.
+func masterRun(reply wire.ReplicationReply, op string) (string, error) {
+	state, err := reply.Read()
+	if err != nil {
+		return "", fmt.Errorf("redis: %s: %w: %w", op, store.ErrUnavailable, err)
 	}
-	return run, nil
+	return state.Run, nil
 }

@@ -50,6 +50,13 @@ type Options struct {
 	// OnUnsuitable is called when the settings of Redis change so that they would
 	// lose records, and when they are right again; nil: it is not called.
 	OnUnsuitable func(is bool)
+	// OnReplicas is called each second with the number of replicas of the master
+	// that has the fewest; nil: it is not called.
+	OnReplicas func(fewest int)
+	// OnUnconfirmed is called when the first change is in force that too few
+	// replicas have, and when they have all; nil: it is not called. It must not
+	// call the store.
+	OnUnconfirmed func(is bool)
 
 	Now            func() time.Time     // nil: time.Now
 	Elapsed        func() time.Duration // the monotonic clock; nil: that of the process
@@ -65,7 +72,7 @@ type Options struct {
 // Acks is how many replicas must acknowledge a write, as
 // store.redis.replica_acks says.
 type Acks struct {
-	Critical int           // voids, revocations, changes of records, verifications
+	Critical int           // voids, revocations, changes of records, verifications; see Store.Unconfirmed
 	Tokens   int           // new tokens and tombstones
 	Timeout  time.Duration // 0: 100 ms; at most half of ReadTimeout
 }
@@ -81,6 +88,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OnUnsuitable == nil {
 		o.OnUnsuitable = func(bool) {}
+	}
+	if o.OnReplicas == nil {
+		o.OnReplicas = func(int) {}
+	}
+	if o.OnUnconfirmed == nil {
+		o.OnUnconfirmed = func(bool) {}
 	}
 	return o
 }

@@ -30,7 +30,7 @@ func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) err
 		}
 		life := int64(wholeSeconds(left) / time.Second)
 		cmd := redis.NewStatusCmd(ctx, "set", key, value, "ex", life)
-		return wire.StoreError(ctx, "put token", s.redis.SendAcked(ctx, key, s.acks.Tokens, cmd))
+		return wire.StoreError(ctx, "put token", s.redis.SendAcked(ctx, key, wire.Ack{Replicas: s.acks.Tokens}, cmd))
 	})
 }
 
@@ -81,7 +81,7 @@ func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token)
 	} else if !errors.Is(err, store.ErrUnknownRecord) {
 		return fmt.Errorf("replace token: %w", err)
 	}
-	err = s.redis.RunAcked(ctx, s.acks.Tokens, replaceValue, s.keys.token(d), store.AppendToken(nil, &t)).Err()
+	err = s.runChange(ctx, s.acks.Tokens, replaceValue, s.keys.token(d), store.AppendToken(nil, &t)).Err()
 	if wire.IsNil(err) {
 		return fmt.Errorf("replace token: %w", store.ErrNotFound)
 	}
