@@ -31,10 +31,10 @@ func (s *Store) Unconfirmed() bool { return s.unconfirmed.any.Load() }
 
 // runChange runs a script for what operators change and what ends something. It
 // succeeds once the master has the change. If too few replicas have it, the store
-// is Unconfirmed from then on, and further changes do not wait for replicas: a call
-// may make many of them.
+// is Unconfirmed from then on. Until the replicas are back, further changes do not
+// wait for them: a call may make many.
 func (s *Store) runChange(ctx context.Context, replicas int, sc wire.Script, key string, args ...any) *redis.Cmd {
-	need := wire.Ack{Replicas: replicas, NoWait: s.Unconfirmed()}
+	need := wire.Ack{Replicas: replicas, NoWait: s.Unconfirmed() && s.watch.tooFew.Load()}
 	cmd := s.redis.RunAcked(ctx, need, sc, key, args...)
 	var unacked *wire.Unacked
 	if errors.As(cmd.Err(), &unacked) {

@@ -31,7 +31,7 @@ const (
 type watch struct {
 	full       atomic.Pointer[error] // nil: there is room
 	unsuitable atomic.Pointer[error] // nil: the settings keep records
-	tooFew     bool                  // replicas; only look uses it
+	tooFew     atomic.Bool           // a master has too few replicas
 
 	stop    chan struct{}
 	stopped chan struct{}
@@ -70,6 +70,10 @@ func (s *Store) stopWatch() {
 func (s *Store) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
+	if s.Unconfirmed() {
+		// A new replica reports how far it has come once there is something to copy.
+		_ = s.Ping(ctx)
+	}
 	var mu sync.Mutex
 	fullest, unsuitable, masters := usage{}, error(nil), []wire.Replication(nil)
 	err := s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
@@ -140,12 +144,13 @@ func (s *Store) setReplicas(ctx context.Context, masters []wire.Replication) {
 		fewest = min(fewest, len(m.Acked))
 	}
 	s.onReplicas(fewest)
-	was := s.watch.tooFew
-	switch s.watch.tooFew = fewest < need; {
-	case s.watch.tooFew && !was:
+	is := fewest < need
+	was := s.watch.tooFew.Swap(is)
+	switch {
+	case is && !was:
 		s.log.WarnContext(ctx, "store: a master of Redis has fewer replicas than store.redis.replica_acks asks for: changes are in force at once, but reported as unconfirmed, and verification codes are refused; start its replicas",
 			"replicas", fewest, "needed", need)
-	case was && !s.watch.tooFew:
+	case was && !is:
 		s.log.InfoContext(ctx, "store: every master of Redis has its replicas again", "replicas", fewest)
 	}
 }
