@@ -51,7 +51,7 @@ const OpClose = "Close"
 
 var operations = slices.Concat(
 	[]string{
-		"PutToken", "GetToken", "ReplaceToken",
+		"PutToken", "GetToken", "GetKeptToken", "ReplaceToken",
 		"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed",
 		"PutChallenge", "TryChallenge", "DropChallenge",
 		"TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
@@ -96,6 +96,10 @@ func (i *Intercepted[S]) PutToken(ctx context.Context, d Digest, t Token) error 
 
 func (i *Intercepted[S]) GetToken(ctx context.Context, d Digest) (Token, error) {
 	return interceptGet(ctx, i.hook, "GetToken", func() (Token, error) { return i.Store.GetToken(ctx, d) })
+}
+
+func (i *Intercepted[S]) GetKeptToken(ctx context.Context, d Digest) (Token, error) {
+	return interceptGet(ctx, i.hook, "GetKeptToken", func() (Token, error) { return i.Store.GetKeptToken(ctx, d) })
 }
 
 func (i *Intercepted[S]) ReplaceToken(ctx context.Context, d Digest, t Token) error {

@@ -28,7 +28,7 @@ func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) err
 		if left <= 0 {
 			return fmt.Errorf("put token: %w", store.ErrExpired)
 		}
-		life := int64(wholeSeconds(left) / time.Second)
+		life := int64(wholeSeconds(left+store.TokenKept) / time.Second)
 		cmd := redis.NewStatusCmd(ctx, "set", key, value, "ex", life)
 		return wire.StoreError(ctx, "put token", s.redis.SendAcked(ctx, key, wire.Ack{Replicas: s.acks.Tokens}, cmd))
 	})
@@ -42,6 +42,15 @@ func wholeSeconds(d time.Duration) time.Duration {
 
 // GetToken is one GET.
 func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, error) {
+	t, err := s.GetKeptToken(ctx, d)
+	if err == nil && !s.now().Before(t.ExpiresAt) {
+		return store.Token{}, fmt.Errorf("get token: %w", store.ErrNotFound)
+	}
+	return t, err
+}
+
+// GetKeptToken is one GET.
+func (s *Store) GetKeptToken(ctx context.Context, d store.Digest) (store.Token, error) {
 	key := s.keys.token(d)
 	var value []byte
 	err := wire.Retry(ctx, func() error {
@@ -61,9 +70,6 @@ func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, erro
 	t, err := store.DecodeToken(value)
 	if err != nil {
 		return store.Token{}, fmt.Errorf("get token: %w", err)
-	}
-	if !s.now().Before(t.ExpiresAt) {
-		return store.Token{}, fmt.Errorf("get token: %w", store.ErrNotFound)
 	}
 	return t, nil
 }
