@@ -86,7 +86,7 @@ func TestClientOutput(t *testing.T) {
 		"DELETE /clients/a":                            {204, ""},
 		"DELETE /clients/a/secrets/s":                  {204, ""},
 		"DELETE /clients/a/secrets/s?void_tokens=true": {204, ""},
-		"POST /clients/a/secrets":                      {201, `{"client_id":"a","client_secret":"gs_sandbox_x","secret_id":"s2","previous_expires_at":"2026-01-02T04:04:05Z",` +
+		"POST /clients/a/secrets": {201, `{"client_id":"a","client_secret":"gs_sandbox_x","secret_id":"s2","previous_expires_at":"2026-01-02T04:04:05Z",` +
 			`"older_secrets":[{"secret_id":"s0","expires_at":"2026-01-02T04:04:05Z","last_used_at":"2026-01-02T04:03:05Z","ends_before_grace":true},` +
 			`{"secret_id":"s1","expires_at":"2026-01-03T03:04:05Z","last_used_at":null}]}`},
 		"POST /clients/a/secrets/undo-rotation": {200, `{"client_id":"a","ended_secret_id":"s2","restored":[{"secret_id":"s0","expires_at":"2026-01-02T04:04:05Z"},{"secret_id":"s1","expires_at":null}]}`},

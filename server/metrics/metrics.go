@@ -80,7 +80,7 @@ func New(feed func() Feed) *Metrics {
 			Name: "grantd_client_authentications_total", Help: "Client authentications by result (ok, old_secret, refused, limited).",
 		}, []string{"result"}),
 		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "grantd_store_operation_duration_seconds", Help: "Store operations by name and result (ok, refused, unavailable).", Buckets: latencyBuckets,
+			Name: "grantd_store_operation_duration_seconds", Help: "Store operations by name and result (ok, refused, unavailable, canceled).", Buckets: latencyBuckets,
 		}, []string{"operation", "result"}),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "grantd_store_batch_writes", Help: "Writes that shared one commit of the embedded store.", Buckets: batchBuckets,
