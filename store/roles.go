@@ -85,8 +85,8 @@ type Feed interface {
 }
 
 // Challenges keeps verifications until their codes are used. Each method is one
-// atomic step on one key. A failover cannot undo it any more easily than a
-// revocation.
+// atomic step on one key. They fail with ErrUnavailable rather than be Unconfirmed
+// (see Store): a failover must not make a used code valid again.
 type Challenges interface {
 	// PutChallenge keeps the challenge until its ExpiresAt; after that it is
 	// not found. The challenge survives a restart. Errors: ErrExpired.
