@@ -53,8 +53,8 @@ type Tokens interface {
 	// It makes one read in one round trip. Errors: ErrNotFound,
 	// ErrUnknownRecord.
 	GetToken(ctx context.Context, d Digest) (Token, error)
-	// GetKeptToken is GetToken, but for TokenKept at least it also returns a record
-	// that has expired.
+	// GetKeptToken is GetToken, and also returns a record that has expired, at least
+	// until TokenKept after its end.
 	GetKeptToken(ctx context.Context, d Digest) (Token, error)
 	// ReplaceToken overwrites a stored record to turn it into a tombstone. The
 	// record keeps its ExpiresAt. Errors: ErrNotFound if there is none, or if
