@@ -90,7 +90,7 @@ func (s *Server) adminHandler(l *listener, authorize admin.Authorizer) (http.Han
 	if l.name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled() {
 		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes()))
 	}
-	admin.Mount(e, authorize, s.adminRoutes()...)
+	admin.Mount(e, authorize, s.store.Unconfirmed, s.adminRoutes()...)
 	return e, nil
 }
 

@@ -120,7 +120,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 		Now: s.now, Log: s.log, Restore: s.restore, Repair: repairer.Repair, Holds: s.store.Holds(),
 	})
 	s.store = rollback.Guard(s.store, s.feed, s.log)
-	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed}
+	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed, IsUnconfirmed: s.store.Unconfirmed}
 	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()
 	if err != nil {

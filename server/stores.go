@@ -38,7 +38,8 @@ func (s *Server) openRedis(ctx context.Context) (store.Store, error) {
 		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB, Username: r.Username,
 		KeyPrefix: r.KeyPrefix, Now: s.now, AuditRetention: s.cfg.Audit.Retention, AuditMaxEvents: s.cfg.Audit.MaxEvents,
 		OnTrip: s.metrics.Trip, Log: s.log, OnUnsuitable: s.metrics.StoreUnsuitable,
-		OnSkew: s.noticeSkew,
+		OnSkew:     s.noticeSkew,
+		OnReplicas: s.metrics.RedisReplicas, OnUnconfirmed: s.metrics.StoreUnconfirmed,
 	}
 	if r.PasswordFile != "" {
 		password, err := config.ReadSecretFile(r.PasswordFile)

@@ -37,7 +37,7 @@ func (c Client) Clone() Client {
 	c.TokenUses = slices.Clone(c.TokenUses)
 	c.Secrets = slices.Clone(c.Secrets)
 	for i := range c.Secrets {
-		c.Secrets[i].ExpiresAt = cloneTime(c.Secrets[i].ExpiresAt)
+		c.Secrets[i] = c.Secrets[i].clone()
 	}
 	c.Head = c.Head.clone()
 	return c
@@ -49,11 +49,33 @@ type Secret struct {
 	Hash      string     `json:"hash"` // see server/auth: sha256$…, or an imported PHC or crypt string
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil: it does not expire
+	// FirstEnd is the first ExpiresAt that it was given: it bounds extensions. nil:
+	// none yet, or an older grantd gave it.
+	FirstEnd *time.Time `json:"first_end,omitempty"`
+	// Ended: it was ended on purpose, by a leak or at once. It never works again.
+	Ended bool `json:"ended,omitempty"`
+	// Shortened has what the rotation that made this secret did to the others.
+	Shortened []ShortenedSecret `json:"shortened,omitempty"`
+}
+
+// ShortenedSecret is a secret that got an earlier end from a rotation.
+type ShortenedSecret struct {
+	ID  string     `json:"id"`
+	Was *time.Time `json:"was,omitempty"` // its end before; nil: it did not expire
 }
 
 // Live reports whether the secret may be used at the time now.
 func (s Secret) Live(now time.Time) bool {
-	return s.ExpiresAt == nil || now.Before(*s.ExpiresAt)
+	return !s.Ended && (s.ExpiresAt == nil || now.Before(*s.ExpiresAt))
+}
+
+func (s Secret) clone() Secret {
+	s.ExpiresAt, s.FirstEnd = cloneTime(s.ExpiresAt), cloneTime(s.FirstEnd)
+	s.Shortened = slices.Clone(s.Shortened)
+	for i := range s.Shortened {
+		s.Shortened[i].Was = cloneTime(s.Shortened[i].Was)
+	}
+	return s
 }
 
 // Use is how often a credential was used, and when and from where it was last

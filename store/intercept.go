@@ -21,7 +21,7 @@ type Hook[S any] interface {
 // Intercepted passes every operation to another store, with a hook around it.
 // An operation that fails returns zero values beside the error.
 type Intercepted[S any] struct {
-	Store // for Shared, the one method that is not an operation
+	Store // for Shared and Unconfirmed, which are not operations
 	hook  Hook[S]
 
 	clients       interceptedRecords[Client, S]
@@ -53,7 +53,7 @@ const OpClose = "Close"
 
 var operations = slices.Concat(
 	[]string{
-		"PutToken", "GetToken", "ReplaceToken",
+		"PutToken", "GetToken", "GetKeptToken", "ReplaceToken",
 		"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed",
 		"PutChallenge", "TryChallenge", "DropChallenge",
 		"TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
@@ -98,6 +98,10 @@ func (i *Intercepted[S]) PutToken(ctx context.Context, d Digest, t Token) error 
 
 func (i *Intercepted[S]) GetToken(ctx context.Context, d Digest) (Token, error) {
 	return interceptGet(ctx, i.hook, "GetToken", func() (Token, error) { return i.Store.GetToken(ctx, d) })
+}
+
+func (i *Intercepted[S]) GetKeptToken(ctx context.Context, d Digest) (Token, error) {
+	return interceptGet(ctx, i.hook, "GetKeptToken", func() (Token, error) { return i.Store.GetKeptToken(ctx, d) })
 }
 
 func (i *Intercepted[S]) ReplaceToken(ctx context.Context, d Digest, t Token) error {

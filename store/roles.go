@@ -59,6 +59,9 @@ type Tokens interface {
 	// It makes one read in one round trip. Errors: ErrNotFound,
 	// ErrUnknownRecord.
 	GetToken(ctx context.Context, d Digest) (Token, error)
+	// GetKeptToken is GetToken, and also returns a record that has expired, at least
+	// until TokenKept after its end.
+	GetKeptToken(ctx context.Context, d Digest) (Token, error)
 	// ReplaceToken overwrites a stored record to turn it into a tombstone. The
 	// record keeps its ExpiresAt. Errors: ErrNotFound if there is none, or if
 	// it has expired.
@@ -88,8 +91,8 @@ type Feed interface {
 }
 
 // Challenges keeps verifications until their codes are used. Each method is one
-// atomic step on one key. A failover cannot undo it any more easily than a
-// revocation.
+// atomic step on one key. They fail with ErrUnavailable rather than be Unconfirmed
+// (see Store): a failover must not make a used code valid again.
 type Challenges interface {
 	// PutChallenge keeps the challenge until its ExpiresAt; after that it is
 	// not found. The challenge survives a restart. Errors: ErrExpired.
@@ -198,6 +201,10 @@ type Store interface {
 	Ping(ctx context.Context) error
 	// Shared reports whether other processes may write to the store too.
 	Shared() bool
+	// Unconfirmed reports whether a change that this process made is in force,
+	// but only on one machine, although it should be on several: a failover now
+	// could lose it. The store goes on until the others have it.
+	Unconfirmed() bool
 	// Close releases connections and files. Calls after it return
 	// ErrUnavailable.
 	Close() error

@@ -8,6 +8,11 @@ import (
 // Digest is the SHA-256 of a whole presented token, prefix included.
 type Digest [sha256.Size]byte
 
+// TokenKept is how long at least a token's record is kept after its end, so that its
+// end can be told. The end in the form of a token is rounded up to the minute: once
+// that has passed, the record is not needed.
+const TokenKept = 90 * time.Second
+
 // TokenUse is the kind of a token.
 type TokenUse string
 

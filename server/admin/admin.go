@@ -42,8 +42,9 @@ type Route struct {
 // called with reads if the endpoint changes nothing.
 type Authorizer func(c *gin.Context, reads bool) (actor string, err error)
 
-// Mount adds the routes to the engine of one listener.
-func Mount(e *gin.Engine, authorize Authorizer, routes ...[]Route) {
+// Mount adds the routes to the engine of one listener. isUnconfirmed reports
+// whether a change that was made is not confirmed yet (store.Store).
+func Mount(e *gin.Engine, authorize Authorizer, isUnconfirmed func() bool, routes ...[]Route) {
 	group := e.Group(Prefix)
 	for _, feature := range routes {
 		for _, r := range feature {
@@ -57,7 +58,10 @@ func Mount(e *gin.Engine, authorize Authorizer, routes ...[]Route) {
 				if err := checkQuery(c, r.Query); err != nil {
 					return err
 				}
-				return r.Handle(c)
+				if reads {
+					return r.Handle(c)
+				}
+				return change(c, r.Handle, isUnconfirmed)
 			}))
 		}
 	}

@@ -18,8 +18,12 @@ import (
 )
 
 // OutcomeDone is the outcome of a change that succeeded. A failed one has its
-// error code.
-const OutcomeDone = "done"
+// error code. OutcomeUnconfirmed: it is in force, and a failover of Redis could
+// still undo it.
+const (
+	OutcomeDone        = "done"
+	OutcomeUnconfirmed = "unconfirmed"
+)
 
 const (
 	// writeTimeout bounds what a store that hangs adds to a change. The events
@@ -66,6 +70,9 @@ type Log struct {
 	// Failed is called with the number of events that could not be stored; may
 	// be nil.
 	Failed func(events int)
+	// IsUnconfirmed reports whether changes are not confirmed yet, as
+	// store.Store has it; nil: they always are.
+	IsUnconfirmed func() bool
 }
 
 // Write appends the changes. If that fails, the changes stay made, and each event
@@ -119,6 +126,9 @@ func OutcomeOf(err error) string {
 func (l *Log) event(c Change) store.AuditEvent {
 	if c.Outcome == "" {
 		c.Outcome = OutcomeDone
+	}
+	if c.Outcome == OutcomeDone && !c.Traffic && l.IsUnconfirmed != nil && l.IsUnconfirmed() {
+		c.Outcome = OutcomeUnconfirmed
 	}
 	return store.AuditEvent{
 		Time: l.Now().UTC(), Action: c.Action, Target: clip(c.Target), Outcome: c.Outcome, Traffic: c.Traffic,

@@ -30,7 +30,10 @@ type api struct {
 	base  string // URL of the API
 	where string // how messages name the server
 	token string // bearer token; "" on a socket
-	http  *http.Client
+	// unconfirmed is called with what the server says about a change that no
+	// replica of Redis has confirmed; nil: nobody is told.
+	unconfirmed func(detail string)
+	http        *http.Client
 }
 
 // socketAPI returns an api for a server on this machine. It does not connect yet.
@@ -93,6 +96,13 @@ func (c *api) do(ctx context.Context, what call) ([]byte, error) {
 	}
 	if resp.StatusCode/100 != 2 {
 		return nil, c.failure(resp.StatusCode, body)
+	}
+	if resp.StatusCode == http.StatusAccepted && c.unconfirmed != nil {
+		said, err := decode[admin.Unconfirmed](body)
+		if err != nil {
+			return nil, err
+		}
+		c.unconfirmed(said.Detail)
 	}
 	return body, nil
 }

@@ -26,7 +26,7 @@ whether a token is valid.`,
 		kind.action(a, "deactivate", "Disable a client and end all its tokens for good", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated client again", "is active again; its old tokens remain void"),
 		kind.action(a, "void-tokens", "End all tokens of a client at once", "has no valid tokens anymore"),
-		a.rotateSecretCommand(), a.secretsCommand(), a.revokeSecretCommand(),
+		a.rotateSecretCommand(), a.extendSecretCommand(), a.secretsCommand(), a.revokeSecretCommand(),
 	)
 	return a.connectFlags(c)
 }

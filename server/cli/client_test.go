@@ -16,7 +16,7 @@ func TestClientRequests(t *testing.T) {
 	replies := map[string]reply{}
 	for _, key := range []string{
 		"POST /clients", "PATCH /clients/a", "GET /clients/a", "POST /clients/a/deactivate", "POST /clients/a/reactivate", "POST /clients/a/void-tokens",
-		"POST /clients/a/secrets",
+		"POST /clients/a/secrets", "POST /clients/a/secrets/undo-rotation", "POST /clients/a/secrets/s/extend",
 	} {
 		replies[key] = reply{200, viewJSON}
 	}
@@ -54,6 +54,8 @@ func TestClientRequests(t *testing.T) {
 		{"void-tokens|a", []string{`POST /clients/a/void-tokens`}},
 		{"rotate-secret|a", []string{`POST /clients/a/secrets`}},
 		{"rotate-secret|a|--grace|1d", []string{`POST /clients/a/secrets {"grace":"1d"}`}},
+		{"rotate-secret|a|--undo", []string{`POST /clients/a/secrets/undo-rotation`}},
+		{"extend-secret|a|s|--for|24h", []string{`POST /clients/a/secrets/s/extend {"for":"24h"}`}},
 		{"revoke-secret|a|s", []string{`DELETE /clients/a/secrets/s`}},
 		{"revoke-secret|a|s|--void-tokens", []string{`DELETE /clients/a/secrets/s?void_tokens=true`}},
 	}
@@ -84,12 +86,18 @@ func TestClientOutput(t *testing.T) {
 		"DELETE /clients/a":                            {204, ""},
 		"DELETE /clients/a/secrets/s":                  {204, ""},
 		"DELETE /clients/a/secrets/s?void_tokens=true": {204, ""},
-		"POST /clients/a/secrets":                      {201, `{"client_id":"a","client_secret":"gs_sandbox_x","secret_id":"s2","previous_expires_at":null}`},
+		"POST /clients/a/secrets": {201, `{"client_id":"a","client_secret":"gs_sandbox_x","secret_id":"s2","previous_expires_at":"2026-01-02T04:04:05Z",` +
+			`"older_secrets":[{"secret_id":"s0","expires_at":"2026-01-02T04:04:05Z","last_used_at":"2026-01-02T04:03:05Z","ends_before_grace":true},` +
+			`{"secret_id":"s1","expires_at":"2026-01-03T03:04:05Z","last_used_at":null}]}`},
+		"POST /clients/a/secrets/undo-rotation": {200, `{"client_id":"a","ended_secret_id":"s2","restored":[{"secret_id":"s0","expires_at":"2026-01-02T04:04:05Z"},{"secret_id":"s1","expires_at":null}]}`},
+		"POST /clients/a/secrets/s0/extend":     {200, `{"client_id":"a","secret_id":"s0","expires_at":"2026-01-03T03:04:05Z","extendable_until":"2026-02-01T03:04:05Z"}`},
 		"GET /clients/a/secrets": {200, `{"secrets":[{"id":"s1","created_at":"2026-01-02T03:04:05Z","expires_at":null,"last_used_at":null,"last_used_ip":null,"use_count":0},` +
 			`{"id":"s2","created_at":"2026-01-02T03:04:05Z","expires_at":"2026-01-03T03:04:05Z","last_used_at":"2026-01-02T05:00:00Z","last_used_ip":"10.1.2.3","use_count":12}]}`},
 		"GET /clients?limit=500": {200, `{"clients":[` + viewJSON + `,{"client_id":"b","created_at":"2026-01-02T03:04:05Z"}]}`},
 	})
 	const note = "grantd: the client_secret is shown only once: store it now\n"
+	const early = "grantd: warning: secret s0 is in use and ends at 2026-01-02T04:04:05Z, before the grace has passed: " +
+		"'grantd client extend-secret a s0 --for 24h' gives it more time\n"
 	tests := []struct {
 		args, golden, out, err string
 	}{
@@ -97,7 +105,9 @@ func TestClientOutput(t *testing.T) {
 		{args: "show a", golden: "client-show.txt"},
 		{args: "list", golden: "client-list.txt"},
 		{args: "secrets a", golden: "client-secrets.txt"},
-		{args: "rotate-secret a", golden: "client-rotate-secret.txt", err: note},
+		{args: "rotate-secret a", golden: "client-rotate-secret.txt", err: early + note},
+		{args: "rotate-secret a --undo", golden: "client-undo-rotation.txt"},
+		{args: "extend-secret a s0 --for 24h", golden: "client-extend-secret.txt"},
 		{args: "create --output json", golden: "client-create.json"},
 		{args: "deactivate a", out: "client a is deactivated and its tokens are void\n"},
 		{args: "void-tokens a", out: "client a has no valid tokens anymore\n"},

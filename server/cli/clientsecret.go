@@ -15,18 +15,31 @@ const pathSecrets = "secrets"
 
 func (a *app) rotateSecretCommand() *cobra.Command {
 	var grace string
+	var undo bool
 	c := &cobra.Command{
 		Use:   "rotate-secret ID",
 		Short: "Create a new secret for a client and let the old one expire",
 		Long: `Creates a new secret and shows it once. Old secrets keep working for the time set
 by --grace, so that you can switch the service to the new one without downtime.
-No secret lives longer than it would have without the rotation.`,
+No secret lives longer than it would have without the rotation: give one more time
+with 'grantd client extend-secret'.
+
+With --undo, ends the newest secret instead, with the tokens issued with it. Those
+that the rotation shortened and that still work get their former ends back.`,
 		Example: `  grantd client rotate-secret billing --grace 1h
+  grantd client rotate-secret billing --undo        # the service cannot use the new secret
   grantd client rotate-secret billing --grace 0s    # the old secret has leaked`,
 		Args: operands("ID"),
 	}
 	c.Flags().StringVar(&grace, "grace", "", "`TIME` for which old secrets keep working, 0s to 30d (default: 24h)")
+	c.Flags().BoolVar(&undo, "undo", false, "end the newest secret and give the older ones their former ends back")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if undo && c.Flags().Changed("grace") {
+			return misuse(c, "--undo and --grace exclude each other: give only one")
+		}
+		if undo {
+			return a.undoRotation(c, args[0])
+		}
 		rotate := call{method: http.MethodPost, path: path(pathClients, args[0], pathSecrets)}
 		if c.Flags().Changed("grace") {
 			if _, err := config.ParseDuration(grace); err != nil {
@@ -37,6 +50,9 @@ No secret lives longer than it would have without the rotation.`,
 		response, err := a.callAPI(c, rotate)
 		if err != nil {
 			return err
+		}
+		if v, err := decode[clients.Rotated](response); err == nil {
+			a.warnEarly(v)
 		}
 		return show(a, response, a.rotatedPairs)
 	}
@@ -50,7 +66,78 @@ func (a *app) rotatedPairs(v clients.Rotated) {
 		{"secret_id", text(v.SecretID)},
 		{"previous_expires_at", stamp(v.PreviousExpiresAt)},
 	})
+	if len(v.OlderSecrets) > 0 {
+		var rows [][]string
+		for _, old := range v.OlderSecrets {
+			rows = append(rows, []string{text(old.ID), stamp(&old.ExpiresAt), stamp(old.LastUsedAt)})
+		}
+		a.println("")
+		a.grid([]string{"OLDER_SECRET_ID", "EXPIRES_AT", "LAST_USED_AT"}, rows)
+	}
 	a.say(shownOnce)
+}
+
+// warnEarly warns about secrets that are in use and end before the grace.
+func (a *app) warnEarly(v clients.Rotated) {
+	for _, old := range v.OlderSecrets {
+		if old.EndsEarly {
+			a.say("warning: secret %s is in use and ends at %s, before the grace has passed: 'grantd client extend-secret %s %s --for 24h' gives it more time",
+				old.ID, stamp(&old.ExpiresAt), v.ClientID, old.ID)
+		}
+	}
+}
+
+func (a *app) undoRotation(c *cobra.Command, id string) error {
+	response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathClients, id, pathSecrets, "undo-rotation")})
+	if err != nil {
+		return err
+	}
+	return show(a, response, func(v clients.Undone) {
+		a.println("secret %s of client %s has ended, and the tokens issued with it are void", text(v.EndedSecretID), text(v.ClientID))
+		a.println("")
+		var rows [][]string
+		for _, r := range v.Restored {
+			rows = append(rows, []string{text(r.ID), stamp(r.ExpiresAt)})
+		}
+		a.grid([]string{"SECRET_ID", "EXPIRES_AT"}, rows)
+	})
+}
+
+func (a *app) extendSecretCommand() *cobra.Command {
+	var more string
+	c := &cobra.Command{
+		Use:   "extend-secret ID SID --for TIME",
+		Short: "Let a secret that expires work for longer",
+		Long: `Lets the secret SID (see 'grantd client secrets') work for the time set by --for,
+from now on. It can get at most 30 days more than its first end. A secret that has
+ended never works again.`,
+		Example: `  grantd client extend-secret billing Ab3dEf7h --for 24h`,
+		Args:    operands("ID", "SID"),
+	}
+	c.Flags().StringVar(&more, "for", "", "`TIME` for which it works from now on, such as 24h")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := required(c, "for"); err != nil {
+			return err
+		}
+		if _, err := config.ParseDuration(more); err != nil {
+			return misuse(c, "--for: %s", err)
+		}
+		response, err := a.callAPI(c, call{
+			method: http.MethodPost, path: path(pathClients, args[0], pathSecrets, args[1], "extend"), body: map[string]string{"for": more},
+		})
+		if err != nil {
+			return err
+		}
+		return show(a, response, func(v clients.Extended) {
+			a.pairs([]pair{
+				{"client_id", text(v.ClientID)},
+				{"secret_id", text(v.SecretID)},
+				{"expires_at", stamp(&v.ExpiresAt)},
+				{"extendable_until", stamp(v.ExtendableUntil)},
+			})
+		})
+	}
+	return c
 }
 
 func (a *app) secretsCommand() *cobra.Command {

@@ -36,6 +36,7 @@ func (a *app) connect(c *cobra.Command) (*api, error) {
 	server, err := a.choose(c)
 	if err == nil {
 		a.disconnect = server.http.CloseIdleConnections
+		server.unconfirmed = func(detail string) { a.unconfirmed = detail }
 	}
 	return server, err
 }

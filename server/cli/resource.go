@@ -5,6 +5,8 @@ import (
 	"net/url"
 
 	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/server/admin"
 )
 
 // resource describes a kind of record of the admin API and how its commands
@@ -95,7 +97,11 @@ func (r resource[V, S]) action(a *app, verb, short, done string) *cobra.Command 
 // or {"<verb>":"<id>"} as JSON.
 func (a *app) printDone(verb, id, format string, args ...any) error {
 	if a.output == outputJSON {
-		return a.printJSON(map[string]string{verb: id})
+		members := map[string]string{verb: id}
+		if a.unconfirmed != "" {
+			members["state"], members["state_detail"] = admin.StateUnconfirmed, a.unconfirmed
+		}
+		return a.printJSON(members)
 	}
 	a.println(format, args...)
 	return nil

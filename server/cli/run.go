@@ -18,6 +18,9 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 	exitFound  = 3
+	// exitUnconfirmed: the change is in force, but no replica of Redis has
+	// confirmed it.
+	exitUnconfirmed = 4
 )
 
 // errFound is returned by a command that looks for something, printed it, and
@@ -37,7 +40,8 @@ type Streams struct {
 
 // Run runs one command line (without the program's name) and returns the exit
 // code: 0 for success, 1 for a failure, 2 for wrong usage, 3 if a command that
-// looks for something found it. Data goes to Out;
+// looks for something found it, 4 for a change that is in force, but not
+// confirmed. Data goes to Out;
 // errors, notes and logs go to Err. The commands that serve end when ctx does.
 func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	out := &sticky{w: std.Out}
@@ -72,12 +76,18 @@ type app struct {
 	caFile     string       // --ca-file
 	reload     func() <-chan struct{}
 	disconnect func() // nil: not connected
+	// unconfirmed is what the server says about a change that is not confirmed
+	// yet; "": all are.
+	unconfirmed string
 }
 
 // exit prints err, one line for each problem, and returns the exit code.
 func (a *app) exit(ctx context.Context, err error) int {
 	var usage *usageError
 	switch {
+	case err == nil && a.unconfirmed != "":
+		a.say("%s", a.unconfirmed)
+		return exitUnconfirmed
 	case err == nil:
 		return exitDone
 	case errors.Is(err, errFound):

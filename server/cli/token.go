@@ -34,27 +34,45 @@ Without TOKEN, or with -, the token is read from standard input. An argument wor
 too, but is visible in the process list and in the shell's history.`
 
 func (a *app) tokenExplainCommand() *cobra.Command {
-	return &cobra.Command{
+	var jti string
+	c := &cobra.Command{
 		Use:   "explain [TOKEN | -]",
 		Short: "Explain why a token is or is not valid",
 		Long: `Shows whether a token is active. If it is not, shows what ended it, when and by
-whom.` + tokenHint,
-		Example: `  grantd token explain < token.txt`,
-		Args:    optional("TOKEN"),
-		RunE: func(c *cobra.Command, args []string) error {
-			token, err := a.readToken(c, args)
-			if err != nil {
-				return err
-			}
-			response, err := a.callAPI(c, call{
-				method: http.MethodPost, path: path(pathTokens, "explain"), body: map[string]string{"token": token},
-			})
-			if err != nil {
-				return err
-			}
-			return show(a, response, a.explanationPairs)
-		},
+whom. The token itself tells more than its ID (--jti): whether it was made here
+although its record is gone, and whether it was copied whole.` + tokenHint,
+		Example: `  grantd token explain < token.txt
+  grantd token explain --jti 8tLrT…    # the ID is in introspection, logs and the audit log`,
+		Args: optional("TOKEN"),
 	}
+	c.Flags().StringVar(&jti, "jti", "", "`ID` of the token, instead of the token")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		body, err := a.tokenOrID(c, args, jti)
+		if err != nil {
+			return err
+		}
+		response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathTokens, "explain"), body: body})
+		if err != nil {
+			return err
+		}
+		return show(a, response, a.explanationPairs)
+	}
+	return c
+}
+
+// tokenOrID returns the body of a request about one token: with its ID if --jti was
+// given, and with the token otherwise.
+func (a *app) tokenOrID(c *cobra.Command, args []string, jti string) (map[string]string, error) {
+	switch {
+	case !c.Flags().Changed("jti"):
+		token, err := a.readToken(c, args)
+		return map[string]string{"token": token}, err
+	case len(args) > 0:
+		return nil, misuse(c, "TOKEN and --jti exclude each other: give only one")
+	case jti == "":
+		return nil, misuse(c, "--jti is empty")
+	}
+	return map[string]string{"jti": jti}, nil
 }
 
 // explanationPairs omits what is absent, which is nearly everything for a
@@ -85,6 +103,7 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 		{"endpoints", list(x.Endpoints)},
 		{"issued_at", stamp(x.IssuedAt)},
 		{"expires_at", stamp(x.ExpiresAt)},
+		{"expires_by", stamp(x.ExpiresBy)},
 		{"auth_time", stamp(x.AuthTime)},
 		{"amr", list(x.AMR)},
 		{"parent_jtis", list(x.Parents)},
@@ -118,17 +137,9 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&jti, "jti", "", "`ID` of the token, instead of the token")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		body := map[string]string{"jti": jti}
-		if !c.Flags().Changed("jti") {
-			token, err := a.readToken(c, args)
-			if err != nil {
-				return err
-			}
-			body = map[string]string{"token": token}
-		} else if len(args) > 0 {
-			return misuse(c, "TOKEN and --jti exclude each other: give only one")
-		} else if jti == "" {
-			return misuse(c, "--jti is empty")
+		body, err := a.tokenOrID(c, args, jti)
+		if err != nil {
+			return err
 		}
 		response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathTokens, "revoke"), body: body})
 		if err != nil {

@@ -20,6 +20,7 @@ func TestTokenInput(t *testing.T) {
 		{"dash", " gt_x", "explain -", `POST /tokens/explain {"token":"gt_x"}`},
 		{"token that begins with a dash", "", "explain -- -x", `POST /tokens/explain {"token":"-x"}`},
 		{"revoke from standard input", "gt_x\n", "revoke", `POST /tokens/revoke {"token":"gt_x"}`},
+		{"explain by jti", "gt_x\n", "explain --jti j", `POST /tokens/explain {"jti":"j"}`},
 		{"revoke by jti leaves standard input", "gt_x\n", "revoke --jti -j", `POST /tokens/revoke {"jti":"-j"}`},
 	}
 	for _, tt := range tests {

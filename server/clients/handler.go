@@ -22,6 +22,8 @@ func Routes(s *Service) []admin.Route {
 		admin.Route{Method: http.MethodPatch, Path: "/clients/:id", Handle: h.update},
 		admin.WholeListRoute("/clients/:id/secrets", "secrets", h.secrets, func(v SecretView) string { return v.ID }),
 		admin.Route{Method: http.MethodPost, Path: "/clients/:id/secrets", Handle: h.rotate},
+		admin.Route{Method: http.MethodPost, Path: "/clients/:id/secrets/undo-rotation", Handle: h.undo},
+		admin.Route{Method: http.MethodPost, Path: "/clients/:id/secrets/:sid/extend", Handle: h.extend},
 		admin.Route{Method: http.MethodDelete, Path: "/clients/:id/secrets/:sid", Query: []string{"void_tokens"}, Handle: h.endSecret},
 	)
 }
@@ -81,6 +83,34 @@ func (h handler) rotate(c *gin.Context) error {
 		return err
 	}
 	web.JSON(c, http.StatusCreated, rotated)
+	return nil
+}
+
+func (h handler) undo(c *gin.Context) error {
+	undone, err := h.s.Undo(c.Request.Context(), admin.ActorOf(c), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusOK, undone)
+	return nil
+}
+
+func (h handler) extend(c *gin.Context) error {
+	var body struct {
+		For string `json:"for"`
+	}
+	if err := web.ReadJSON(c, &body, false); err != nil {
+		return err
+	}
+	more, err := field.ParseDuration(body.For)
+	if err != nil {
+		return errFor
+	}
+	extended, err := h.s.ExtendSecret(c.Request.Context(), admin.ActorOf(c), c.Param("id"), c.Param("sid"), more)
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusOK, extended)
 	return nil
 }
 

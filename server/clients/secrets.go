@@ -47,68 +47,10 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 		}
 		views = append(views, SecretView{
 			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, Weak: credential.IsWeak(secret.Hash),
-			View: lastuse.ViewOf(uses, secret.ID),
+			ExtendableUntil: extendableUntil(&secret), View: lastuse.ViewOf(uses, secret.ID),
 		})
 	}
 	return views, nil
-}
-
-// Rotate gives the client a new secret. Its live secrets stay valid for grace,
-// or until they end if that is earlier; 0 ends them at once. The new secret
-// cannot be read again.
-// Errors: apierr.NotFound, apierr.InvalidRequest, apierr.Conflict.
-func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace time.Duration) (Rotated, error) {
-	out := Rotated{ClientID: id}
-	_, err := s.Registry.Change(ctx, registry.Step[store.Client]{
-		By: by, Action: "rotate_secret", ID: id,
-		Edit: func(c *store.Client) error {
-			if grace < 0 || grace > MaxGrace {
-				return errGrace
-			}
-			if c.DeactivatedAt != nil {
-				return errNotActive
-			}
-			return s.addSecret(c, grace, &out)
-		},
-		After: func() any {
-			return map[string]any{"secret_id": out.SecretID, "previous_expires_at": out.PreviousExpiresAt}
-		},
-	})
-	if err != nil {
-		return Rotated{}, err
-	}
-	return out, nil
-}
-
-// addSecret adds a new secret to the client and shortens the others. It sets
-// everything in out except the client.
-func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) error {
-	now := s.Registry.Now()
-	end := now.Add(grace)
-	secrets := slices.Clone(c.Secrets)
-	live := 1
-	out.PreviousExpiresAt = nil
-	for i := range secrets {
-		old := &secrets[i]
-		if !old.Live(now) {
-			continue
-		}
-		if old.ExpiresAt == nil || old.ExpiresAt.After(end) {
-			old.ExpiresAt = &end
-		}
-		if old.Live(now) {
-			live++
-		}
-		out.PreviousExpiresAt = old.ExpiresAt
-	}
-	if live > MaxLiveSecrets {
-		return errTooMany
-	}
-	secret := store.Secret{CreatedAt: now}
-	out.ClientSecret, secret.ID, secret.Hash = credential.NewSecret(s.o.Environment)
-	out.SecretID = secret.ID
-	c.Secrets = append(secrets, secret)
-	return nil
 }
 
 // EndSecret ends one secret at once. With void it also ends every token that
@@ -123,9 +65,7 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 			c.Secrets = slices.Clone(c.Secrets)
 			for i := range c.Secrets {
 				if c.Secrets[i].ID == secretID {
-					if c.Secrets[i].Live(now) {
-						c.Secrets[i].ExpiresAt = &now
-					}
+					endNow(&c.Secrets[i], now)
 					return nil
 				}
 			}
@@ -140,6 +80,14 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 		After: func() any { return map[string]any{"secret_id": secretID, "void_tokens": void} },
 	})
 	return err
+}
+
+// endNow ends the secret for good. One that has expired keeps its end.
+func endNow(secret *store.Secret, now time.Time) {
+	if secret.Live(now) {
+		secret.ExpiresAt = &now
+	}
+	secret.Ended = true
 }
 
 // withoutLongEnded returns the secrets without those that ended so long ago that

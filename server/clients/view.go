@@ -66,6 +66,8 @@ type SecretView struct {
 	// Weak: its hash was imported and costs little, so a thief of the store
 	// can guess the secret. It is weak until it is rotated.
 	Weak bool `json:"weak,omitempty"`
+	// ExtendableUntil is the latest end that it can get.
+	ExtendableUntil *time.Time `json:"extendable_until"`
 	lastuse.View
 }
 
@@ -85,8 +87,43 @@ type Created struct {
 
 // Rotated is the result of a rotation.
 type Rotated struct {
-	ClientID          string     `json:"client_id"`
-	ClientSecret      string     `json:"client_secret"`
-	SecretID          string     `json:"secret_id"`
-	PreviousExpiresAt *time.Time `json:"previous_expires_at"` // null: there was no live secret
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+	SecretID     string `json:"secret_id"`
+	// PreviousExpiresAt is when the first of the older secrets ends; null: no older
+	// secret was live.
+	PreviousExpiresAt *time.Time    `json:"previous_expires_at"`
+	OlderSecrets      []OlderSecret `json:"older_secrets"` // those that were live, oldest first
+}
+
+// OlderSecret is a secret that was live when a newer one was made.
+type OlderSecret struct {
+	ID         string     `json:"secret_id"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at"` // a few seconds behind; null: never, or not known
+	// EndsEarly: it was used in the last 15 minutes, or perhaps, and ends before the
+	// grace has passed.
+	EndsEarly bool `json:"ends_before_grace,omitempty"`
+}
+
+// Undone is the result of an undone rotation.
+type Undone struct {
+	ClientID      string           `json:"client_id"`
+	EndedSecretID string           `json:"ended_secret_id"`
+	Restored      []RestoredSecret `json:"restored"` // every secret that works now
+}
+
+// RestoredSecret is a secret after a rotation was undone. ExpiresAt is null if it
+// does not expire.
+type RestoredSecret struct {
+	ID        string     `json:"secret_id"`
+	ExpiresAt *time.Time `json:"expires_at"`
+}
+
+// Extended is a secret that was extended.
+type Extended struct {
+	ClientID        string     `json:"client_id"`
+	SecretID        string     `json:"secret_id"`
+	ExpiresAt       time.Time  `json:"expires_at"`
+	ExtendableUntil *time.Time `json:"extendable_until"`
 }

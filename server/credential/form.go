@@ -44,6 +44,25 @@ func PartnerTokenID(plain, environment string) (id string, ok bool) {
 	return idInside(plain, partnerToken, environment)
 }
 
+// IsID reports whether the value has the form of the id of a secret or a partner
+// token.
+func IsID(value string) bool {
+	return len(value) == idLength && strings.Trim(value, base62) == ""
+}
+
+// PartnerTokenForm returns what partner tokens of the environment begin with, and how
+// long they are.
+func PartnerTokenForm(environment string) (prefix string, length int) {
+	prefix = partnerToken + environment + "_"
+	return prefix, len(prefix) + idLength + 1 + bodyLength
+}
+
+// IsOtherKind reports whether the value begins as a credential of ours that is not a
+// token: a client secret, a client id or a verification token.
+func IsOtherKind(value string) bool {
+	return strings.HasPrefix(value, clientSecret) || strings.HasPrefix(value, clientIDPrefix) || strings.HasPrefix(value, verification)
+}
+
 func idInside(plain, prefix, environment string) (id string, ok bool) {
 	rest, ok := strings.CutPrefix(plain, prefix)
 	if !ok {

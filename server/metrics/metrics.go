@@ -36,6 +36,8 @@ type Metrics struct {
 	auditFailures    prometheus.Counter
 	unsuitable       prometheus.Gauge
 	rollbacks        prometheus.Counter
+	replicas         prometheus.Gauge
+	unconfirmed      prometheus.Gauge
 	expiring         prometheus.Gauge
 	partnersExpiring prometheus.Gauge
 	reloads          *prometheus.CounterVec
@@ -84,7 +86,7 @@ func New(feed func() Feed) *Metrics {
 			Name: "grantd_client_authentications_total", Help: "Client authentications by result (ok, old_secret, refused, limited).",
 		}, []string{"result"}),
 		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "grantd_store_operation_duration_seconds", Help: "Store operations by name and result (ok, refused, unavailable).", Buckets: latencyBuckets,
+			Name: "grantd_store_operation_duration_seconds", Help: "Store operations by name and result (ok, refused, unavailable, canceled).", Buckets: latencyBuckets,
 		}, []string{"operation", "result"}),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "grantd_store_batch_writes", Help: "Writes that shared one commit of the embedded store.", Buckets: batchBuckets,
@@ -106,6 +108,12 @@ func New(feed func() Feed) *Metrics {
 		}),
 		rollbacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "grantd_store_rollbacks_total", Help: "Times that the store came back older than it was; the log says what was lost and held back.",
+		}),
+		replicas: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "grantd_redis_replicas", Help: "Replicas of the master of Redis that has the fewest; 0 on the embedded store.",
+		}),
+		unconfirmed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "grantd_store_unconfirmed", Help: "1 while changes are in force that too few replicas of Redis have.",
 		}),
 		expiring: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_secrets_expiring", Help: "Client secrets that expire within the next 7 days.",
@@ -145,7 +153,7 @@ func New(feed func() Feed) *Metrics {
 	})
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
 		m.skew, m.certificates, m.handshakes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
@@ -228,10 +236,19 @@ func (m *Metrics) AuditFailed(events int) { m.auditFailures.Add(float64(events))
 func (m *Metrics) RolledBack() { m.rollbacks.Inc() }
 
 // StoreUnsuitable records whether the settings of the store would lose records.
-func (m *Metrics) StoreUnsuitable(is bool) {
-	m.unsuitable.Set(0)
+func (m *Metrics) StoreUnsuitable(is bool) { setIf(m.unsuitable, is) }
+
+// StoreUnconfirmed records whether changes are in force that too few replicas of
+// Redis have.
+func (m *Metrics) StoreUnconfirmed(is bool) { setIf(m.unconfirmed, is) }
+
+// RedisReplicas sets the number of replicas of the master that has the fewest.
+func (m *Metrics) RedisReplicas(fewest int) { m.replicas.Set(float64(fewest)) }
+
+func setIf(g prometheus.Gauge, is bool) {
+	g.Set(0)
 	if is {
-		m.unsuitable.Set(1)
+		g.Set(1)
 	}
 }
 

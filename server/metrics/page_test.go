@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -142,12 +143,16 @@ func TestPageNamesValues(t *testing.T) {
 	}
 }
 
-// TestStoreResults checks which errors count as unavailable.
+// TestStoreResults checks which errors count as unavailable: not that a caller hung up.
 func TestStoreResults(t *testing.T) {
 	t.Parallel()
 	m := New(func() Feed { return someFeed{} })
 	timer := m.storeTimer("GetToken")
-	for _, err := range []error{nil, store.ErrNotFound, store.ErrConflict, fmt.Errorf("x: %w", store.ErrUnavailable)} {
+	for _, err := range []error{
+		nil, store.ErrNotFound, store.ErrConflict, fmt.Errorf("x: %w", store.ErrUnavailable),
+		fmt.Errorf("x: %w: %w", store.ErrUnavailable, context.DeadlineExceeded),
+		fmt.Errorf("x: %w: %w", store.ErrUnavailable, context.Canceled), context.Canceled,
+	} {
 		timer.done(time.Now(), err)
 	}
 	got := map[string]uint64{}
@@ -163,7 +168,7 @@ func TestStoreResults(t *testing.T) {
 			got[sample.GetLabel()[1].GetValue()] = sample.GetHistogram().GetSampleCount()
 		}
 	}
-	if diff := cmp.Diff(map[string]uint64{"ok": 1, "refused": 2, "unavailable": 1}, got); diff != "" {
+	if diff := cmp.Diff(map[string]uint64{"ok": 1, "refused": 2, "unavailable": 2, "canceled": 2}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -50,14 +50,15 @@ func (t storeTimers) After(operation string, began time.Time, err error) error {
 	return err
 }
 
-// storeTimer holds the three histograms of one operation, looked up once.
-type storeTimer struct{ ok, refused, unavailable prometheus.Observer }
+// storeTimer holds the four histograms of one operation, looked up once.
+type storeTimer struct{ ok, refused, unavailable, canceled prometheus.Observer }
 
 func (m *Metrics) storeTimer(operation string) *storeTimer {
 	return &storeTimer{
 		ok:          m.store.WithLabelValues(operation, "ok"),
 		refused:     m.store.WithLabelValues(operation, "refused"),
 		unavailable: m.store.WithLabelValues(operation, "unavailable"),
+		canceled:    m.store.WithLabelValues(operation, "canceled"),
 	}
 }
 
@@ -66,6 +67,8 @@ func (t *storeTimer) done(began time.Time, err error) {
 	switch {
 	case err == nil:
 		t.ok.Observe(took)
+	case errors.Is(err, context.Canceled): // the caller hung up
+		t.canceled.Observe(took)
 	case errors.Is(err, store.ErrUnavailable):
 		t.unavailable.Observe(took)
 	default:

@@ -51,40 +51,64 @@ func (h Handler) Routes() []admin.Route {
 const maxCredential = 4096
 
 var (
-	errNoToken = apierr.New(apierr.InvalidRequest, "token is missing").At("token")
+	errNoToken = apierr.New(apierr.InvalidRequest, "token is missing: send token or jti").At("token")
+	errLong    = apierr.New(apierr.InvalidRequest, "token is longer than any token").At("token")
 	errWhich   = apierr.New(apierr.InvalidRequest, "send either token or jti")
 	errJTI     = apierr.New(apierr.InvalidRequest, "jti is not the id of a token of this server").At("jti")
 	errUnknown = apierr.New(apierr.NotFound, "there is no such token: it has expired, was made elsewhere, or was damaged in copying")
 )
 
 func (h Handler) explain(c *gin.Context) error {
-	var body struct {
-		Token string `json:"token"`
-	}
+	var body tokenOrID
 	if err := web.ReadJSON(c, &body, false); err != nil {
 		return err
 	}
-	if body.Token == "" || len(body.Token) > maxCredential {
-		return errNoToken
-	}
-	x, err := h.Tokens.Explain(c.Request.Context(), body.Token)
-	if err != nil {
+	if err := body.check(); err != nil {
 		return err
+	}
+	ctx := c.Request.Context()
+	x, ok, err := tokens.Explanation{}, true, error(nil)
+	if body.ID != "" {
+		x, ok, err = h.Tokens.ExplainID(ctx, body.ID)
+	} else {
+		x, err = h.Tokens.Explain(ctx, body.Token)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return errJTI
 	}
 	web.JSON(c, http.StatusOK, x)
 	return nil
 }
 
-func (h Handler) revoke(c *gin.Context) error {
-	var body struct {
-		Token string `json:"token"`
-		ID    string `json:"jti"`
+// tokenOrID is the body of a request about one token.
+type tokenOrID struct {
+	Token string `json:"token"`
+	ID    string `json:"jti"`
+}
+
+// check returns an error unless the body has exactly one of the two.
+func (b tokenOrID) check() error {
+	switch {
+	case b.Token == "" && b.ID == "":
+		return errNoToken
+	case b.Token != "" && b.ID != "":
+		return errWhich
+	case len(b.Token) > maxCredential:
+		return errLong
 	}
+	return nil
+}
+
+func (h Handler) revoke(c *gin.Context) error {
+	var body tokenOrID
 	if err := web.ReadJSON(c, &body, false); err != nil {
 		return err
 	}
-	if (body.Token == "") == (body.ID == "") || len(body.Token) > maxCredential {
-		return errWhich
+	if err := body.check(); err != nil {
+		return err
 	}
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
 	if id, ok, err := h.revokePartner(ctx, by, body.Token, body.ID); ok || err != nil {

@@ -12,6 +12,7 @@ import (
 // State says whether a token is active, or why it is not.
 type State string
 
+// The states. ADMIN_API.md explains them to operators.
 const (
 	StateActive           State = "active"
 	StateExpired          State = "expired"
@@ -19,7 +20,9 @@ const (
 	StateVoid             State = "void"
 	StateHeldBack         State = "held_back" // a partner token; see store.Hold
 	StateLost             State = "lost"      // made here, not expired, without a record
+	StateUnknown          State = "unknown"   // a jti without a record
 	StateForeign          State = "foreign_environment"
+	StateDamaged          State = "damaged"   // its form shows that it was not copied whole
 	StateMalformed        State = "malformed" // never made by this server
 	StateUnreadableRecord State = "unreadable"
 )
@@ -50,6 +53,7 @@ type Explanation struct {
 	Endpoints  []string         `json:"endpoints,omitempty"`
 	IssuedAt   *time.Time       `json:"issued_at,omitempty"`
 	ExpiresAt  *time.Time       `json:"expires_at,omitempty"`
+	ExpiresBy  *time.Time       `json:"expires_by,omitempty"` // the latest end, where the record is gone that has the exact one
 	AuthTime   *time.Time       `json:"auth_time,omitempty"`
 	AMR        []string         `json:"amr,omitempty"`
 	Parents    []string         `json:"parent_jtis,omitempty"`  // of the tokens from which it was made, the nearest first
@@ -66,7 +70,7 @@ func (s *Service) Explain(ctx context.Context, presented string) (Explanation, e
 		if credential.OtherEnvironment(presented, s.o.Environment) {
 			return Explanation{State: StateForeign, Detail: "a token of the other environment: this server is " + s.o.Environment}, nil
 		}
-		return Explanation{State: StateMalformed, Detail: "not a token of this server: made up, damaged in copying, or of another deployment"}, nil
+		return s.explainMalformed(presented), nil
 	}
 	if _, err := s.o.Feed.Fresh(ctx); err != nil {
 		return Explanation{}, err
@@ -75,10 +79,43 @@ func (s *Service) Explain(ctx context.Context, presented string) (Explanation, e
 		return s.explainPartner(ctx, presented, end)
 	}
 	d := DigestOf(presented)
-	t, err := s.o.Store.GetToken(ctx, d)
+	return s.explainRecord(ctx, d, func() Explanation { return s.explainAbsent(d, end) })
+}
+
+// ExplainID is Explain for the token with the jti, which is that of a partner token
+// if it is the id of one. ok is false if it is not a jti.
+// Errors: store.ErrUnavailable, feed.ErrStale.
+func (s *Service) ExplainID(ctx context.Context, jti string) (x Explanation, ok bool, err error) {
+	d, isDigest := ParseID(jti)
+	if !isDigest && !credential.IsID(jti) {
+		return x, false, nil
+	}
+	if _, err := s.o.Feed.Fresh(ctx); err != nil {
+		return x, true, err
+	}
+	if !isDigest {
+		x, err = s.explainPartnerID(ctx, jti)
+		return x, true, err
+	}
+	x, err = s.explainRecord(ctx, d, func() Explanation {
+		return Explanation{State: StateUnknown, ID: jti, Detail: detailUnknown}
+	})
+	return x, true, err
+}
+
+const detailUnknown = "there is no record of a token with this jti: it expired more than a minute ago, was lost with the store's newest writes, or was made elsewhere; the token itself tells which"
+
+// explainRecord explains the token with the digest by its record. absent explains one
+// that has none.
+func (s *Service) explainRecord(ctx context.Context, d store.Digest, absent func() Explanation) (Explanation, error) {
+	t, err := s.o.Store.GetKeptToken(ctx, d)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return s.explainAbsent(d, end), nil
+		x := absent()
+		if entry, void := s.o.Feed.VoidedKey(store.PrincipalToken(d), store.Position{}); void {
+			x.revokedBy(entry)
+		}
+		return x, nil
 	case errors.Is(err, store.ErrUnknownRecord):
 		return Explanation{State: StateUnreadableRecord, ID: ID(d), Detail: "its record was written by a newer grantd; it counts as inactive here"}, nil
 	case err != nil:
@@ -90,15 +127,21 @@ func (s *Service) Explain(ctx context.Context, presented string) (Explanation, e
 }
 
 func (s *Service) explainAbsent(d store.Digest, end time.Time) Explanation {
-	x := Explanation{ID: ID(d), ExpiresAt: &end}
+	x := Explanation{ID: ID(d), ExpiresBy: &end}
 	if s.o.Now().Before(end) {
 		x.State = StateLost
 		x.Detail = "made by this server and not expired, but the store has no record of it: lost with the store's newest writes, or ended by hand"
 		return x
 	}
-	x.State, x.EndedAt = StateExpired, &end
-	x.Detail = "expired within the minute before " + end.Format(time.RFC3339) + "; its record is gone"
+	x.State = StateExpired
+	x.Detail = "expired within the minute before " + end.Format(time.RFC3339) + "; its record, which has the exact end, is gone"
 	return x
+}
+
+// revokedBy sets the state from the entry that revoked the token.
+func (x *Explanation) revokedBy(entry store.Entry) {
+	x.State, x.EndedAt, x.EndedBy = StateRevoked, &entry.At, entry.By
+	x.Detail = "revoked by " + entry.By
 }
 
 func explanationOf(d store.Digest, t *store.Token) Explanation {
@@ -122,8 +165,7 @@ func (s *Service) explainState(x *Explanation, d store.Digest, t *store.Token) {
 		x.State, x.EndedAt, x.EndedBy = StateRevoked, &t.Revoked.At, t.Revoked.By
 		x.Detail = "revoked by " + t.Revoked.By
 	case void && entry.Key == store.PrincipalToken(d):
-		x.State, x.EndedAt, x.EndedBy = StateRevoked, &entry.At, entry.By
-		x.Detail = "revoked by " + entry.By
+		x.revokedBy(entry)
 	case void:
 		x.State, x.EndedAt, x.EndedBy, x.VoidOf = StateVoid, &entry.At, entry.By, entry.Key
 		x.Detail = "every token of " + entry.Key + " issued before was voided by " + entry.By

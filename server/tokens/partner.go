@@ -74,6 +74,15 @@ func (s *Service) PartnerTokenOf(ctx context.Context, presented string) (Partner
 // from the last day that records may lack: a void of all partner tokens, and a
 // revocation that the store lost with its newest writes.
 func (s *Service) partnerToken(ctx context.Context, presented, id string) (p PartnerToken, err error) {
+	p, err = s.partnerTokenByID(ctx, id)
+	if p.Token != nil && !credential.Matches(p.Token.Hash, presented) {
+		p.Partner, p.Token, p.Void = nil, nil, nil
+	}
+	return p, err
+}
+
+// partnerTokenByID is partnerToken for an id, which proves nothing.
+func (s *Service) partnerTokenByID(ctx context.Context, id string) (p PartnerToken, err error) {
 	if p.Mark, err = s.o.Feed.Fresh(ctx); err != nil {
 		return p, err
 	}
@@ -87,7 +96,7 @@ func (s *Service) partnerToken(ctx context.Context, presented, id string) (p Par
 	}
 	p.cached = owner.Cached && partner.Cached
 	i := slices.IndexFunc(partner.Record.Tokens, func(t store.PartnerToken) bool { return t.ID == id })
-	if i < 0 || !credential.Matches(partner.Record.Tokens[i].Hash, presented) {
+	if i < 0 {
 		return p, nil
 	}
 	p.Partner, p.Token = partner.Record, &partner.Record.Tokens[i]
@@ -134,13 +143,30 @@ func (s *Service) explainPartner(ctx context.Context, presented string, end time
 		return Explanation{}, err
 	}
 	if p.Token == nil {
-		x := Explanation{State: StateLost, Use: store.UsePartner, ExpiresAt: &end}
+		x := Explanation{State: StateLost, Use: store.UsePartner, ExpiresBy: &end}
 		x.Detail = "a partner token of this server of which there is no record: its partner was deleted, or it was revoked long ago"
 		if !s.o.Now().Before(end) {
-			x.State, x.EndedAt, x.Detail = StateExpired, &end, "expired; its record is gone"
+			x.State, x.Detail = StateExpired, "expired; its record, which has the exact end, is gone"
 		}
 		return x, nil
 	}
+	return s.explainPartnerToken(&p), nil
+}
+
+// explainPartnerID is explainPartner for the id of a partner token.
+func (s *Service) explainPartnerID(ctx context.Context, id string) (Explanation, error) {
+	p, err := s.partnerTokenByID(ctx, id)
+	if err != nil {
+		return Explanation{}, err
+	}
+	if p.Token == nil {
+		return Explanation{State: StateUnknown, ID: id, Detail: "there is no partner token with this id: its partner was deleted, it ended long ago, or it was made elsewhere"}, nil
+	}
+	return s.explainPartnerToken(&p), nil
+}
+
+// explainPartnerToken explains a partner token that has a record.
+func (s *Service) explainPartnerToken(p *PartnerToken) Explanation {
 	x := explanationOf(store.Digest{}, p.asToken())
 	x.ID = p.Token.ID
 	switch p.Refused(s.o.Now()) {
@@ -161,5 +187,5 @@ func (s *Service) explainPartner(ctx context.Context, presented string, end time
 	default:
 		x.State, x.Detail = StateActive, "active until "+p.Token.ExpiresAt.Format(time.RFC3339)
 	}
-	return x, nil
+	return x
 }

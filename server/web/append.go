@@ -46,10 +46,20 @@ func JSON(c *gin.Context, status int, v any) {
 		EventOf(c).Cause = err
 		status, encoded = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
 	}
+	if amend := exchangeOf(c).amend; amend != nil && status < http.StatusMultipleChoices {
+		status, encoded = amend(status, encoded)
+	}
 	body := NewBody()
 	body.B = append(body.B, encoded...)
 	Send(c, status, body)
 }
+
+// Amend returns the status and the JSON body to send instead of those of a
+// success.
+type Amend func(status int, body []byte) (int, []byte)
+
+// AmendJSON has the successes that JSON sends amended.
+func AmendJSON(c *gin.Context, amend Amend) { exchangeOf(c).amend = amend }
 
 // AppendString appends s as a JSON string: unchanged if nothing in it needs an
 // escape, otherwise as encoding/json writes it.

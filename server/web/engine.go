@@ -163,11 +163,17 @@ func begin(o Options) gin.HandlerFunc {
 				Event: &x.event, method: method(c.Request.Method), route: route(c), status: x.Status(),
 				took: took, address: x.address, unknown: x.unknown,
 			}
+			if x.left {
+				l.status = StatusHungUp
+			}
 			if !x.unlogged {
 				l.write(c, o.Log, o.Lines, started.Add(took))
 			}
 			if o.Observe != nil {
 				o.Observe(l.route, l.status, took)
+			}
+			if x.left {
+				panic(http.ErrAbortHandler) // net/http then sends nothing
 			}
 		}()
 		if !admitted {

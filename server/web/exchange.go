@@ -27,9 +27,11 @@ type exchange struct {
 	unknown  bool // a proxy forwarded the request, and the address could not be read
 	jsonAPI  bool // errors are JSON:API documents
 	unlogged bool // the gate says in one line how many there are
+	left     bool // the caller hung up: it gets no response
 	bodies   *Bodies
 	place    conns.Place
 	started  time.Time
+	amend    Amend // nil: nothing is amended
 	params   [usualParams]param
 }
 

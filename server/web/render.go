@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -81,12 +82,31 @@ func asAPIError(err error) *apierr.Error {
 	return errInternal.Because(err)
 }
 
+// StatusHungUp is the status that the log and the metrics show for a caller that hung
+// up before its response. It is never sent; proxies use the same number.
+const StatusHungUp = 499
+
+// errorHungUp is the error of such a request in the log.
+const errorHungUp = "caller_hung_up"
+
+// hungUp reports whether the request failed because its caller hung up. Then nothing is
+// wrong here.
+func hungUp(c *gin.Context, f *apierr.Error) bool {
+	return errors.Is(c.Request.Context().Err(), context.Canceled) &&
+		(f.Code == apierr.Unavailable || errors.Is(f, context.Canceled))
+}
+
 // render responds with the error. No other code does.
 func render(c *gin.Context, err error) {
 	f := asAPIError(err)
 	ev := EventOf(c)
 	ev.Error, ev.Cause = string(f.Code), f.Cause
 	if c.Writer.Written() {
+		return
+	}
+	if hungUp(c, f) {
+		ev.Error, exchangeOf(c).left = errorHungUp, true
+		c.Abort()
 		return
 	}
 	w, ok := wires[f.Code]

@@ -130,6 +130,9 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 // Shared returns false: the file is locked against other processes.
 func (s *Store) Shared() bool { return false }
 
+// Unconfirmed returns false: what is written is on disk.
+func (s *Store) Unconfirmed() bool { return false }
+
 // Close finishes the queued writes, and closes the file.
 func (s *Store) Close() error {
 	var err error

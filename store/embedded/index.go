@@ -36,7 +36,7 @@ type move struct {
 }
 
 // index knows where every token is. It has one map for each hour, so that an
-// hour can be dropped at once and its memory is freed. There are at most 25
+// hour can be dropped at once and its memory is freed. There are at most 26
 // maps, because tokens live for at most 24 hours.
 type index struct {
 	mu    sync.RWMutex
@@ -60,9 +60,12 @@ func (x *index) find(k digestKey) (location, bool) {
 	return location{}, false
 }
 
-// expired returns the hours whose tokens have all expired.
+// keptFrom returns the first hour that is kept.
+func keptFrom(now time.Time) hour { return hourOf(now.Add(-store.TokenKept)) }
+
+// expired returns the hours whose tokens have all expired, and are not kept anymore.
 func (x *index) expired(now time.Time) []hour {
-	current := hourOf(now)
+	current := keptFrom(now)
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var list []hour
@@ -118,7 +121,7 @@ func (x *index) load(tx *bbolt.Tx, now time.Time) error {
 	var fresh index
 	err := tokens(tx).ForEachBucket(func(name []byte) error {
 		h := hour(numberOf(name))
-		if h < hourOf(now) {
+		if h < keptFrom(now) {
 			fresh.hourMap(h, 0)
 			return nil
 		}

@@ -28,6 +28,16 @@ func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) err
 // GetToken returns a token, even a tombstone.
 // Errors: store.ErrNotFound, store.ErrUnknownRecord.
 func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, error) {
+	t, err := s.GetKeptToken(ctx, d)
+	if err == nil && !s.now().Before(t.ExpiresAt) {
+		return store.Token{}, resultError("get token", refuse(store.ErrNotFound))
+	}
+	return t, err
+}
+
+// GetKeptToken returns a token, even one that has expired.
+// Errors: store.ErrNotFound, store.ErrUnknownRecord.
+func (s *Store) GetKeptToken(ctx context.Context, d store.Digest) (store.Token, error) {
 	const operation = "get token"
 	var t store.Token
 	at, known := s.index.find(keyOf(d))
@@ -41,7 +51,7 @@ func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, erro
 		if err != nil {
 			return store.Token{}, err
 		}
-		if found && s.now().Before(t.ExpiresAt) {
+		if found {
 			return t, nil
 		}
 		// It may have moved since it was found.

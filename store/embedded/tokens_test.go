@@ -60,7 +60,7 @@ func TestExpiredHoursAreDropped(t *testing.T) {
 		if n := hoursOnDisk(t, s); n != 4 {
 			t.Fatalf("%d hours, want 4", n)
 		}
-		clock.Advance(3 * time.Hour) // the first two lives are over, and their hours
+		clock.Advance(3*time.Hour + store.TokenKept) // the first two lives are over, and their hours
 		drop(s)
 		poll.AwaitTrue(t, poll.Patience, "hours to go", func() bool { return hoursOnDisk(t, s) == 2 && s.index.indexed() == stored/2 })
 		clock.Advance(3 * time.Hour)

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"errors"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
-// TestWritesWaitForReplicas: with replica_acks, a write that no replica has does
-// not succeed.
+// TestWritesWaitForReplicas checks that with replica_acks, what gives somebody
+// something does not succeed without a replica: tokens, verifications and guesses. What
+// operators change and what ends something is in force, but unconfirmed.
 func TestWritesWaitForReplicas(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
@@ -44,11 +46,24 @@ func TestWritesWaitForReplicas(t *testing.T) {
 		},
 		"ReturnGuess":  func() error { return s.ReturnGuess(within(t), "a", store.Guesses{}, true) },
 		"ResetGuesses": func() error { return s.ResetGuesses(within(t), "a") },
+		"ReplaceToken": func() error { return s.ReplaceToken(within(t), store.Digest{1}, token) },
 		"PutToken":     func() error { return s.PutToken(within(t), store.Digest{1}, token) },
 	}
+	inForce := []string{"AppendFeed", "CreateClient", "ReplaceToken", "ResetGuesses"}
 	for name, write := range writes {
+		if slices.Contains(inForce, name) {
+			continue
+		}
 		if err := write(); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%s without a replica: %v, want unavailable", name, err)
+		}
+	}
+	if s.Unconfirmed() {
+		t.Error("what failed counts as in force")
+	}
+	for _, name := range inForce {
+		if err := writes[name](); err != nil || !s.Unconfirmed() {
+			t.Errorf("%s without a replica: %v, unconfirmed %t, want success and unconfirmed", name, err, s.Unconfirmed())
 		}
 	}
 	host, port, err := net.SplitHostPort(master.Addr)

@@ -1,10 +1,8 @@
 package redisstore
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -49,7 +47,7 @@ func checkPolicy(info map[string]string) error {
 // tells, which also tells secrets: the account of grantd does not need that right.
 func appendsNothing(ctx context.Context, node *redis.Client) bool {
 	text, err := node.Info(ctx, "persistence").Result()
-	return err == nil && parseInfo(text)["aof_enabled"] == "0"
+	return err == nil && wire.ParseInfo(text)["aof_enabled"] == "0"
 }
 
 // nodeInfo returns the fields of a node's INFO.
@@ -62,15 +60,5 @@ func nodeInfo(ctx context.Context, node *redis.Client) (map[string]string, error
 	if err != nil {
 		return nil, wire.StoreError(ctx, "info", err)
 	}
-	return parseInfo(text), nil
-}
-
-func parseInfo(text string) map[string]string {
-	info := make(map[string]string)
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		if name, value, ok := strings.Cut(lines.Text(), ":"); ok {
-			info[name] = value
-		}
-	}
-	return info
+	return wire.ParseInfo(text), nil
 }

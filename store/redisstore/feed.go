@@ -95,23 +95,23 @@ func (s *Store) readFeed(ctx context.Context, after store.Position, block time.D
 	key, from := s.keys.feed(), after.String()
 	var read *redis.XStreamSliceCmd
 	var here *redis.XMessageSliceCmd
-	var info incarnation
+	var info wire.ReplicationReply
 	err := s.redis.OnMaster(ctx, key, func(node *redis.Client, asking bool) error {
 		pipe := node.Pipeline()
 		read = wire.Ask(ctx, pipe, asking).XRead(ctx, &redis.XReadArgs{Streams: []string{key, from}, Count: store.FeedPage, Block: block})
 		here = wire.Ask(ctx, pipe, asking).XRangeN(ctx, key, from, from, 1)
-		info.ask(ctx, pipe)
+		info = wire.AskReplication(ctx, pipe)
 		_, _ = pipe.Exec(ctx) // each command keeps its own error
 		if wire.IsNil(read.Err()) {
 			read.SetErr(nil)
 		}
 		block = noBlock // if it is redirected: it has waited already
-		return cmp.Or(read.Err(), here.Err(), info.err())
+		return cmp.Or(read.Err(), here.Err(), info.Err())
 	})
 	if err != nil {
 		return nil, wire.StoreError(ctx, "read feed", err)
 	}
-	run, err := info.run("read feed")
+	run, err := masterRun(info, "read feed")
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (s *Store) GetGuesses(ctx context.Context, customerID string, window time.D
 
 // ResetGuesses is one script.
 func (s *Store) ResetGuesses(ctx context.Context, customerID string) error {
-	return wire.StoreError(ctx, "reset guesses", s.runCritical(ctx, dropKey, s.keys.guesses(customerID)).Err())
+	return wire.StoreError(ctx, "reset guesses", s.runChange(ctx, s.acks.Critical, dropKey, s.keys.guesses(customerID)).Err())
 }
 
 // guesses returns the counts; since is in Unix ms.

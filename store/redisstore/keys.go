@@ -5,7 +5,7 @@ import "github.com/grantd/grantd/store"
 // keys names every key of the store. Ids hold neither ':' nor braces, so that
 // names never collide. Digests are raw: 32 bytes each rather than 64.
 //
-//	t:<digest>    string: a token record; expires with the token
+//	t:<digest>    string: a token record; expires store.TokenKept after the token
 //	c:<client id> hash: v (version), d (record), and for each secret that was
 //	              used <sid>:n (count) and <sid>:last (Unix ms, address);
 //	              nets: the networks it authenticated from

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,18 +20,18 @@ import (
 // feed: Redis makes a new run id at every start. On a Cluster, the run ids of all
 // masters belong to it: one that holds records may have lost some of them.
 func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
-	var info incarnation
+	var info wire.ReplicationReply
 	err := s.redis.OnMaster(ctx, s.keys.feed(), func(node *redis.Client, asking bool) error {
 		pipe := node.Pipeline()
 		here := wire.Ask(ctx, pipe, asking).Exists(ctx, s.keys.feed()) // so that it is redirected
-		info.ask(ctx, pipe)
+		info = wire.AskReplication(ctx, pipe)
 		_, _ = pipe.Exec(ctx) // each command keeps its own error
-		return cmp.Or(here.Err(), info.err())
+		return cmp.Or(here.Err(), info.Err())
 	})
 	if err != nil {
 		return store.Lineage{}, wire.StoreError(ctx, "feed lineage", err)
 	}
-	run, err := info.run("feed lineage")
+	run, err := masterRun(info, "feed lineage")
 	if err != nil {
 		return store.Lineage{}, err
 	}
@@ -101,7 +102,7 @@ func (s *Store) readMasters(ctx context.Context) (runs map[string]bool, err erro
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		runs[parseInfo(text)["run_id"]] = true
+		runs[wire.ParseInfo(text)["run_id"]] = true
 		return nil
 	})
 	return runs, err
@@ -109,11 +110,11 @@ func (s *Store) readMasters(ctx context.Context) (runs map[string]bool, err erro
 
 // sawMasters records which masters replied. If one of them was not there when
 // FeedLineage was last called, the next ReadFeed returns store.ErrFeedLost.
-func (s *Store) sawMasters(runs []string) {
+func (s *Store) sawMasters(masters []wire.Replication) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, run := range runs {
-		if s.masterRuns != nil && !s.masterRuns[run] {
+	for i := range masters {
+		if s.masterRuns != nil && !s.masterRuns[masters[i].Run] {
 			s.feedRun = anotherMaster
 		}
 	}
@@ -144,24 +145,16 @@ func (s *Store) isIncarnation(run string) bool {
 	return s.feedRun == "" || s.feedRun == run
 }
 
-// incarnation reads, at the end of a pipeline, which Redis replied to it.
-type incarnation struct{ server, replication *redis.StringCmd }
-
-func (i *incarnation) ask(ctx context.Context, pipe redis.Pipeliner) {
-	i.server, i.replication = pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
-}
-
-func (i *incarnation) err() error { return cmp.Or(i.server.Err(), i.replication.Err()) }
-
-// run returns the run id of a master. Errors: store.ErrUnavailable.
-func (i *incarnation) run(op string) (string, error) {
-	role, run := parseInfo(i.replication.Val())["role"], parseInfo(i.server.Val())["run_id"]
-	if role != "master" || run == "" {
-		err := fmt.Errorf("redis: %s: %w: the reply came from a %q, not from a master", op, store.ErrUnavailable, role)
-		if role != "" {
+// masterRun returns the run id of the master that replied.
+// Errors: store.ErrUnavailable.
+func masterRun(reply wire.ReplicationReply, op string) (string, error) {
+	state, err := reply.Read()
+	if err != nil {
+		err = fmt.Errorf("redis: %s: %w: %w", op, store.ErrUnavailable, err)
+		if errors.Is(err, wire.ErrNotMaster) {
 			err = store.WithCause(err, store.CauseReadOnly)
 		}
 		return "", err
 	}
-	return run, nil
+	return state.Run, nil
 }

@@ -53,6 +53,13 @@ type Options struct {
 	// OnSkew is called about once a minute with how far the clock of this process is
 	// ahead of that of Redis, and whether that is too much; nil: it is not called.
 	OnSkew func(skew time.Duration, tooMuch bool)
+	// OnReplicas is called each second with the number of replicas of the master
+	// that has the fewest; nil: it is not called.
+	OnReplicas func(fewest int)
+	// OnUnconfirmed is called when the first change is in force that too few
+	// replicas have, and when they have all; nil: it is not called. It must not
+	// call the store.
+	OnUnconfirmed func(is bool)
 
 	Now            func() time.Time     // nil: time.Now
 	Elapsed        func() time.Duration // the monotonic clock; nil: that of the process
@@ -68,7 +75,7 @@ type Options struct {
 // Acks is how many replicas must acknowledge a write, as
 // store.redis.replica_acks says.
 type Acks struct {
-	Critical int           // voids, revocations, changes of records, verifications
+	Critical int           // voids, revocations, changes of records, verifications; see Store.Unconfirmed
 	Tokens   int           // new tokens and tombstones
 	Timeout  time.Duration // 0: 100 ms; at most half of ReadTimeout
 }
@@ -87,6 +94,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OnSkew == nil {
 		o.OnSkew = func(time.Duration, bool) {}
+	}
+	if o.OnReplicas == nil {
+		o.OnReplicas = func(int) {}
+	}
+	if o.OnUnconfirmed == nil {
+		o.OnUnconfirmed = func(bool) {}
 	}
 	return o
 }

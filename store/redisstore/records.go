@@ -176,7 +176,7 @@ func (k *records[R]) change(ctx context.Context, op string, sc wire.Script, id s
 			args[i] = strconv.FormatUint(v, 10)
 		}
 	}
-	result, err := k.s.runCritical(ctx, sc, k.key(id), args...).Int()
+	result, err := k.s.runChange(ctx, k.s.acks.Critical, sc, k.key(id), args...).Int()
 	if err != nil {
 		return wire.StoreError(ctx, op, err)
 	}

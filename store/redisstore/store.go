@@ -39,7 +39,9 @@ type Store struct {
 	onUnsuitable   func(bool)
 	onSkew         func(time.Duration, bool)
 	clocks         clockWatch
+	onReplicas     func(int)
 	watch          watch
+	unconfirmed    unconfirmed
 
 	clients       records[store.Client]
 	orgs          records[store.Org]
@@ -81,6 +83,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		log:            o.Log,
 		onUnsuitable:   o.OnUnsuitable,
 		onSkew:         o.OnSkew,
+		onReplicas:     o.OnReplicas,
+		unconfirmed:    unconfirmed{told: o.OnUnconfirmed},
 	}
 	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
 	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil}
@@ -115,9 +119,10 @@ func (s *Store) check(ctx context.Context, mode Mode) error {
 	return s.Ping(ctx)
 }
 
-// runCritical runs a script that a failover must not lose.
+// runCritical runs a script that a failover must not lose: it fails unless
+// enough replicas have the result.
 func (s *Store) runCritical(ctx context.Context, sc wire.Script, key string, args ...any) *redis.Cmd {
-	return s.redis.RunAcked(ctx, s.acks.Critical, sc, key, args...)
+	return s.redis.RunAcked(ctx, wire.Ack{Replicas: s.acks.Critical}, sc, key, args...)
 }
 
 // Ping writes a key that expires, so that it fails on a Redis that can only be

@@ -53,7 +53,7 @@ func (s *Store) appendTo(ctx context.Context, floor store.Position, values [][]b
 	for _, v := range values {
 		args = append(args, v)
 	}
-	return s.runCritical(ctx, appendFeed, s.keys.feed(), args...).Text()
+	return s.runChange(ctx, s.acks.Critical, appendFeed, s.keys.feed(), args...).Text()
 }
 
 // entryValue returns what appendFeed or the audit stored. For an entry of another form it

@@ -28,9 +28,9 @@ func (s *Store) PutToken(ctx context.Context, d store.Digest, t store.Token) err
 		if left <= 0 {
 			return fmt.Errorf("put token: %w", store.ErrExpired)
 		}
-		life := int64(wholeSeconds(left) / time.Second)
+		life := int64(wholeSeconds(left+store.TokenKept) / time.Second)
 		cmd := redis.NewStatusCmd(ctx, "set", key, value, "ex", life)
-		return wire.StoreError(ctx, "put token", s.redis.SendAcked(ctx, key, s.acks.Tokens, cmd))
+		return wire.StoreError(ctx, "put token", s.redis.SendAcked(ctx, key, wire.Ack{Replicas: s.acks.Tokens}, cmd))
 	})
 }
 
@@ -42,6 +42,15 @@ func wholeSeconds(d time.Duration) time.Duration {
 
 // GetToken is one GET.
 func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, error) {
+	t, err := s.GetKeptToken(ctx, d)
+	if err == nil && !s.now().Before(t.ExpiresAt) {
+		return store.Token{}, fmt.Errorf("get token: %w", store.ErrNotFound)
+	}
+	return t, err
+}
+
+// GetKeptToken is one GET.
+func (s *Store) GetKeptToken(ctx context.Context, d store.Digest) (store.Token, error) {
 	key := s.keys.token(d)
 	var value []byte
 	err := wire.Retry(ctx, func() error {
@@ -62,9 +71,6 @@ func (s *Store) GetToken(ctx context.Context, d store.Digest) (store.Token, erro
 	if err != nil {
 		return store.Token{}, fmt.Errorf("get token: %w", err)
 	}
-	if !s.now().Before(t.ExpiresAt) {
-		return store.Token{}, fmt.Errorf("get token: %w", store.ErrNotFound)
-	}
 	return t, nil
 }
 
@@ -81,7 +87,7 @@ func (s *Store) ReplaceToken(ctx context.Context, d store.Digest, t store.Token)
 	} else if !errors.Is(err, store.ErrUnknownRecord) {
 		return fmt.Errorf("replace token: %w", err)
 	}
-	err = s.redis.RunAcked(ctx, s.acks.Tokens, replaceValue, s.keys.token(d), store.AppendToken(nil, &t)).Err()
+	err = s.runChange(ctx, s.acks.Tokens, replaceValue, s.keys.token(d), store.AppendToken(nil, &t)).Err()
 	if wire.IsNil(err) {
 		return fmt.Errorf("replace token: %w", store.ErrNotFound)
 	}

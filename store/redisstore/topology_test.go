@@ -147,6 +147,57 @@ func TestSentinel(t *testing.T) {
 		s.Heal(t)
 	})
 	t.Run("FailoverLosesTheTail", func(t *testing.T) { failoverLoses(t, s, o) })
+	t.Run("FailoverLosesWhatIsUnconfirmed", func(t *testing.T) { failoverUnconfirmed(t, s, o) })
+}
+
+// failoverUnconfirmed checks a change that no replica has when its master dies: it
+// does not count as confirmed. The new master has no replica: the next change is in
+// force, and is confirmed once the others are back.
+func failoverUnconfirmed(t *testing.T, top *redistest.Sentinel, o redisstore.Options) {
+	said := &told{}
+	o.KeyPrefix = "unconfirmed:"
+	said.options(&o)
+	o.Acks.Timeout = 200 * time.Millisecond
+	s := open(t, "", func(p *redisstore.Options) { *p = o })
+	if err := s.Orgs().Create(within(t), store.Org{ID: "kept"}); err != nil || s.Unconfirmed() {
+		t.Fatalf("with replicas: %v, unconfirmed %t", err, s.Unconfirmed())
+	}
+	old := top.Master()
+	replicas := top.Replicas()
+	for _, r := range replicas {
+		r.Cut(t, old)
+	}
+	if err := s.Orgs().Create(within(t), store.Org{ID: "lost"}); err != nil || !s.Unconfirmed() {
+		t.Fatalf("without replicas: %v, unconfirmed %t", err, s.Unconfirmed())
+	}
+	old.Kill()
+	for _, r := range replicas {
+		r.Mend(t)
+	}
+	master := top.AwaitPromotion(t, old)
+	poll.AwaitTrue(t, patience, "the loss is noticed", func() bool {
+		return strings.Contains(said.logged(), "may be lost")
+	})
+	if _, err := s.Orgs().Get(within(t), "lost"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the org that no replica had: %v", err)
+	}
+	for _, r := range replicas {
+		if r != master {
+			r.Cut(t, master)
+		}
+	}
+	poll.AwaitTrue(t, patience, "a change on the new master", func() bool {
+		_, err := s.AppendFeed(within(t), void("a"))
+		return err == nil
+	})
+	if !s.Unconfirmed() {
+		t.Error("confirmed without a replica, after the failover")
+	}
+	for _, r := range replicas {
+		r.Mend(t)
+	}
+	top.Heal(t)
+	poll.AwaitTrue(t, patience, "the change is confirmed", func() bool { return !s.Unconfirmed() })
 }
 
 // failoverKeeps: a failover that lost nothing is still another incarnation,

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
 const (
@@ -29,6 +31,7 @@ const (
 type watch struct {
 	full       atomic.Pointer[error] // nil: there is room
 	unsuitable atomic.Pointer[error] // nil: the settings keep records
+	tooFew     atomic.Bool           // a master has too few replicas
 
 	stop    chan struct{}
 	stopped chan struct{}
@@ -63,35 +66,41 @@ func (s *Store) stopWatch() {
 	})
 }
 
-// look reads the memory and the eviction policy of every master. It judges those that
-// respond. If none does, what was known before remains.
+// look reads the memory, the eviction policy and the replicas of every master. It
+// judges those that respond. If none does, what was known before remains.
 func (s *Store) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
+	if s.Unconfirmed() {
+		// A new replica reports how far it has come once there is something to copy.
+		_ = s.Ping(ctx)
+	}
 	var mu sync.Mutex
-	fullest, unsuitable, looked := usage{}, error(nil), 0
-	var runs []string
-	_ = s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+	fullest, unsuitable, masters := usage{}, error(nil), []wire.Replication(nil)
+	err := s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		pipe := node.Pipeline()
-		memory, server := pipe.Info(ctx, "memory"), pipe.Info(ctx, "server")
-		if _, err := pipe.Exec(ctx); err != nil {
+		memory, reply := pipe.Info(ctx, "memory"), wire.AskReplication(ctx, pipe)
+		_, _ = pipe.Exec(ctx) // each command keeps its own error
+		replication, err := reply.Read()
+		if err = cmp.Or(memory.Err(), err); err != nil {
 			return err
 		}
-		info := parseInfo(memory.Val())
+		info := wire.ParseInfo(memory.Val())
 		mu.Lock()
 		defer mu.Unlock()
+		masters = append(masters, replication)
 		if u := usageOf(info); u.percent() > fullest.percent() {
 			fullest = u
 		}
 		unsuitable = errors.Join(unsuitable, checkPolicy(info))
-		looked++
-		runs = append(runs, parseInfo(server.Val())["run_id"])
 		return nil
 	})
-	if looked == 0 {
+	if len(masters) == 0 {
 		return
 	}
-	s.sawMasters(runs)
+	s.sawMasters(masters)
+	s.confirm(ctx, masters, err == nil)
+	s.setReplicas(ctx, masters)
 	s.setFull(ctx, fullest)
 	s.setUnsuitable(ctx, unsuitable)
 }
@@ -127,6 +136,24 @@ func (s *Store) setUnsuitable(ctx context.Context, err error) {
 		s.watch.unsuitable.Store(&err)
 		s.log.WarnContext(ctx, "store: the settings of Redis would lose records", "error", err)
 		s.onUnsuitable(true)
+	}
+}
+
+// setReplicas reports the fewest replicas that a master has.
+func (s *Store) setReplicas(ctx context.Context, masters []wire.Replication) {
+	fewest, need := len(masters[0].Acked), s.replicasNeeded()
+	for _, m := range masters {
+		fewest = min(fewest, len(m.Acked))
+	}
+	s.onReplicas(fewest)
+	is := fewest < need
+	was := s.watch.tooFew.Swap(is)
+	switch {
+	case is && !was:
+		s.log.WarnContext(ctx, "store: a master of Redis has fewer replicas than store.redis.replica_acks asks for: changes are in force at once, but reported as unconfirmed, and verification codes are refused; start its replicas",
+			"replicas", fewest, "needed", need)
+	case was && !is:
+		s.log.InfoContext(ctx, "store: every master of Redis has its replicas again", "replicas", fewest)
 	}
 }
 

@@ -48,6 +48,10 @@ func tokenCalls(now time.Time) []call {
 		{"PutToken", func(ctx context.Context, s store.Store) error {
 			return s.PutToken(ctx, digest("a"), plainToken(now, time.Hour))
 		}},
+		{"GetKeptToken", func(ctx context.Context, s store.Store) error {
+			_, err := s.GetKeptToken(ctx, digest("a"))
+			return err
+		}},
 		{"GetToken", func(ctx context.Context, s store.Store) error { _, err := s.GetToken(ctx, digest("a")); return err }},
 		{"ReplaceToken", func(ctx context.Context, s store.Store) error {
 			return s.ReplaceToken(ctx, digest("a"), plainToken(now, time.Hour))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/grantd/grantd/store"
 )
@@ -22,7 +23,8 @@ const EveryMethod = "*"
 // All methods are safe for concurrent use.
 type Faulty struct {
 	*store.Intercepted[[]*fault]
-	faults *faults
+	faults      *faults
+	unconfirmed atomic.Bool
 }
 
 // faults is the hook of a Faulty.
@@ -44,8 +46,14 @@ type fault struct {
 // NewFaulty wraps s. It changes nothing yet.
 func NewFaulty(s store.Store) *Faulty {
 	f := &faults{of: map[string]*fault{}, calls: map[string]int{}}
-	return &Faulty{store.Intercept(s, f), f}
+	return &Faulty{Intercepted: store.Intercept(s, f), faults: f}
 }
+
+// SetUnconfirmed makes Unconfirmed return is.
+func (f *Faulty) SetUnconfirmed(is bool) { f.unconfirmed.Store(is) }
+
+// Unconfirmed returns what SetUnconfirmed was called with.
+func (f *Faulty) Unconfirmed() bool { return f.unconfirmed.Load() }
 
 // Fail makes calls of the operation return err without reaching the store.
 func (f *Faulty) Fail(operation string, err error) {

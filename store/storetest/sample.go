@@ -76,8 +76,11 @@ func fullClient(now time.Time, id string) store.Client {
 	c.TokenUses = []store.TokenUse{store.UseClient, store.UsePartner}
 	c.Enforces = []string{"source_ip"}
 	c.Secrets = []store.Secret{
-		{ID: "Ab3dEf7h", Hash: "sha256$abc", CreatedAt: seconds(now), ExpiresAt: &end},
-		{ID: "Zz3dEf7h", Hash: "$2b$12$abcdefghijklmnopqrstuv", CreatedAt: seconds(now)},
+		{ID: "Ab3dEf7h", Hash: "sha256$abc", CreatedAt: seconds(now), ExpiresAt: &end, FirstEnd: &end, Ended: true},
+		{
+			ID: "Zz3dEf7h", Hash: "$2b$12$abcdefghijklmnopqrstuv", CreatedAt: seconds(now),
+			Shortened: []store.ShortenedSecret{{ID: "Ab3dEf7h", Was: &end}, {ID: "Yy3dEf7h"}},
+		},
 	}
 	c.Head = fullHead(now)
 	return c

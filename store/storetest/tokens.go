@@ -14,6 +14,7 @@ func tokenChecks() []check {
 		{"GetOfAnUnknownDigest", tokenUnknown},
 		{"ExpiresAtTheExactSecond", tokenExpires},
 		{"EveryLifeEndsSeparately", tokenLives},
+		{"IsKeptAfterItsEnd", tokenKept},
 		{"PutOfAnEndedLife", tokenPast},
 		{"PutMayBeRepeated", tokenPutAgain},
 		{"ReplaceLeavesATombstone", tokenReplace},
@@ -60,6 +61,28 @@ func tokenExpires(t *testing.T, o Opened) {
 	_, err := o.Store.GetToken(within(t), digest("a"))
 	wants(t, "at the end", err, store.ErrNotFound)
 	must[store.Token](t)(o.Store.GetToken(within(t), digest("later")))
+}
+
+// tokenKept checks that the record of a token can be read for TokenKept after its end,
+// also where its hour has passed, but is not found.
+func tokenKept(t *testing.T, o Opened) {
+	_, err := o.Store.GetKeptToken(within(t), digest("none"))
+	wants(t, "no record", err, store.ErrNotFound)
+	for _, life := range []time.Duration{time.Minute, 59 * time.Minute, 24 * time.Hour} {
+		token := fullToken(o.Now(), life)
+		ok(t, o.Store.PutToken(within(t), digest(life), token))
+		same(t, "alive", must[store.Token](t)(o.Store.GetKeptToken(within(t), digest(life))), token)
+		o.Advance(token.ExpiresAt.Sub(o.Now()))
+		for range 2 {
+			same(t, "kept", must[store.Token](t)(o.Store.GetKeptToken(within(t), digest(life))), token)
+			_, err := o.Store.GetToken(within(t), digest(life))
+			wants(t, "an expired token", err, store.ErrNotFound)
+			wants(t, "replace", o.Store.ReplaceToken(within(t), digest(life), token), store.ErrNotFound)
+			o.Advance(store.TokenKept - 5*time.Second)
+			// A write makes a store drop what it does not keep anymore.
+			ok(t, o.Store.PutToken(within(t), digest("new"), plainToken(o.Now(), time.Minute)))
+		}
+	}
 }
 
 func tokenLives(t *testing.T, o Opened) {

@@ -31,7 +31,7 @@ var replyCauses = []struct {
 // causeOf returns why Redis does not serve; "" if the error does not say, or if
 // only the caller has left.
 func causeOf(err error) store.Cause {
-	if errors.Is(err, errNotAcked) {
+	if _, short := errors.AsType[*Unacked](err); short {
 		return store.CauseNoReplicas
 	}
 	for _, r := range replyCauses {

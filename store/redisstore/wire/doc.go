@@ -16,7 +16,8 @@
 //   - A command whose caller has left is not sent. A caller never waits longer
 //     than its context, and never for the round trips of others.
 //   - A write through [Client.SendAcked] or [Client.RunAcked] succeeds only
-//     after the given number of replicas have it.
+//     after the given number of replicas have it. The error [Unacked] says that
+//     the master has it and too few replicas do.
 //
 // Commands that are sent at the same time share round trips (batch.go). The
 // package also owns the connections and their settings (options.go).

@@ -80,11 +80,11 @@ func TestWriteIsSentOnce(t *testing.T) {
 			return c.Send(ctx, key, increment(ctx, key))
 		},
 		"acknowledged": func(ctx context.Context, c *wire.Client, key string) error {
-			return c.SendAcked(ctx, key, 1, increment(ctx, key))
+			return c.SendAcked(ctx, key, wire.Ack{Replicas: 1}, increment(ctx, key))
 		},
 		"a script": func(ctx context.Context, c *wire.Client, key string) error { return c.Run(ctx, count, key).Err() },
 		"a script acknowledged": func(ctx context.Context, c *wire.Client, key string) error {
-			return c.RunAcked(ctx, 1, count, key).Err()
+			return c.RunAcked(ctx, wire.Ack{Replicas: 1}, count, key).Err()
 		},
 		"a plain command": func(ctx context.Context, c *wire.Client, key string) error {
 			return c.Process(ctx, increment(ctx, key))

@@ -81,26 +81,26 @@ func (c *Client) run(ctx context.Context, s Script, key string, args []any) *red
 	return cmd
 }
 
-// RunAcked is Run for a write that must reach the given number of replicas. If
-// the number is 0, it is Run. WAIT follows on the same connection, in the same
+// RunAcked is Run for a write that must reach replicas, as SendAcked has it. If
+// it needs none, it is Run. WAIT follows on the same connection, in the same
 // round trip.
-func (c *Client) RunAcked(ctx context.Context, replicas int, s Script, key string, args ...any) *redis.Cmd {
-	if replicas == 0 {
+func (c *Client) RunAcked(ctx context.Context, need Ack, s Script, key string, args ...any) *redis.Cmd {
+	if need.Replicas == 0 {
 		return c.Run(ctx, s, key, args...)
 	}
 	if s.full != nil && c.allowsFull() {
-		cmd := c.runAcked(ctx, replicas, *s.full, key, args)
+		cmd := c.runAcked(ctx, need, *s.full, key, args)
 		if !hasCode(cmd.Err(), notKnown) {
 			return cmd
 		}
 		c.sawOld()
 	}
-	return c.runAcked(ctx, replicas, s, key, args)
+	return c.runAcked(ctx, need, s, key, args)
 }
 
-func (c *Client) runAcked(ctx context.Context, replicas int, s Script, key string, args []any) *redis.Cmd {
+func (c *Client) runAcked(ctx context.Context, need Ack, s Script, key string, args []any) *redis.Cmd {
 	cmd := s.Command(ctx, key, args...)
-	if err := c.SendAcked(ctx, key, replicas, cmd); err != nil && cmd.Err() == nil {
+	if err := c.SendAcked(ctx, key, need, cmd); err != nil && cmd.Err() == nil {
 		cmd.SetErr(err)
 	}
 	return cmd
