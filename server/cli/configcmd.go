@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/phonekeys"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -26,12 +29,15 @@ func (a *app) configCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Report everything that is wrong or risky in the configuration",
 		Long: `Prints ok, or every error with its key. What is allowed but risky is a warning:
-the exit code is 0. It does not read the files that the configuration names
-(keys, passwords, the scope catalog); 'grantd serve' does.`,
+the exit code is 0. Of the files that the configuration names it reads only
+customers.phone_key_file; 'grantd serve' reads the others too.`,
 		Args: operands(),
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.readConfig()
 			if err != nil {
+				return err
+			}
+			if err := checkPhoneKeys(cfg); err != nil {
 				return err
 			}
 			file, risks := a.configPath(), cfg.Warnings()
@@ -48,6 +54,19 @@ the exit code is 0. It does not read the files that the configuration names
 			return nil
 		},
 	}
+}
+
+// checkPhoneKeys returns the faults of the file with the keys of phone numbers.
+func checkPhoneKeys(cfg config.Config) error {
+	_, err := phonekeys.Load(cfg.Customers.PhoneKeyFile)
+	if err == nil {
+		return nil
+	}
+	var faults config.Faults
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		faults = append(faults, config.Fault{Path: "customers.phone_key_file", Problem: line})
+	}
+	return faults
 }
 
 // checked is the JSON of a configuration without errors.

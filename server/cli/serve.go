@@ -23,8 +23,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Runs the server until SIGINT or SIGTERM. Once it accepts requests, it prints the
 line 'ready public=URL admin=SOCKET'. It logs to standard error.
 
-On SIGHUP it reads its scope catalog, certificates and log level again. What it
-cannot read stays as it was.
+On SIGHUP it reads its scope catalog, certificates, keys of telephone numbers and log
+level again. What it cannot read stays as it was.
 
 Without a configuration file it is a sandbox on 127.0.0.1:8080 with its data in
 ./grantd-data.`,

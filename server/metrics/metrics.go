@@ -37,6 +37,7 @@ type Metrics struct {
 	expiring         prometheus.Gauge
 	partnersExpiring prometheus.Gauge
 	reloads          *prometheus.CounterVec
+	phonesUnreadable prometheus.Counter
 	codesSent        *prometheus.HistogramVec
 	codesTried       *prometheus.CounterVec
 	connections      *prometheus.GaugeVec
@@ -121,13 +122,16 @@ func New(feed func() Feed) *Metrics {
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grantd_connections_refused_total", Help: "Connections and requests refused by listener and reason; METRICS.md explains the reasons.",
 	}, []string{"listener", "reason"})
+	m.phonesUnreadable = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "grantd_phones_unreadable_total", Help: "Customers' records that were read with a phone number that could not be decrypted.",
+	})
 	m.byUse = newLookup(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
 	m.byResult = newLookup(func(l introspectionLabels) prometheus.Counter {
 		return m.introspections.WithLabelValues(l.result, l.cache)
 	})
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.expiring, m.partnersExpiring, m.reloads, m.phonesUnreadable, m.codesSent, m.codesTried, m.connections, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feed().Age().Seconds() }),
@@ -206,7 +210,11 @@ func (m *Metrics) SecretsExpiring(n int) { m.expiring.Set(float64(n)) }
 // PartnerTokensExpiring sets how many partner tokens expire soon.
 func (m *Metrics) PartnerTokensExpiring(n int) { m.partnersExpiring.Set(float64(n)) }
 
-// Reloaded counts a reload of catalogue, tls or log.
+// PhoneUnreadable counts a customer's record whose phone numbers could not be
+// decrypted when it was read.
+func (m *Metrics) PhoneUnreadable() { m.phonesUnreadable.Inc() }
+
+// Reloaded counts a reload of catalogue, tls, phone_keys or log.
 func (m *Metrics) Reloaded(what string, err error) {
 	result := "ok"
 	if err != nil {
