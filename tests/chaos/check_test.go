@@ -1,0 +1,132 @@
+//go:build chaos
+
+package chaos_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// recovery is how long what lives may take to work again after a fault.
+	recovery = 15 * time.Second
+	// checkedFacts is how many facts one check tries.
+	checkedFacts = 600
+	// checkers try at the same time.
+	checkers = 16
+)
+
+// totals are the results of a lab.
+type totals struct {
+	rounds            atomic.Int64
+	lost, late, alive atomic.Int64
+	unreleased        atomic.Int64 // what is held back could not be released
+	untried           atomic.Int64 // facts for which no replica gave a clear response
+	excused           atomic.Int64 // families that the fault may have taken
+
+	mu       sync.Mutex
+	kinds    map[string]int // of what is wrong
+	examples []string
+}
+
+// maxExamples bounds what is shown of each lab.
+const maxExamples = 12
+
+func (t *totals) wrong(n *atomic.Int64, kind, format string, args ...any) {
+	n.Add(1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kinds == nil {
+		t.kinds = map[string]int{}
+	}
+	t.kinds[kind]++
+	if len(t.examples) < maxExamples {
+		t.examples = append(t.examples, fmt.Sprintf(format, args...))
+	}
+}
+
+// tryEnded tries something that has ended at a replica. If it gets something, that
+// is counted once.
+func (l *lab) tryEnded(f *fact, r *replica) verdict {
+	sent := time.Now()
+	v := f.try(r)
+	if v != gets || sent.Sub(f.acked) <= staleness+slack || f.found.Swap(true) {
+		return v
+	}
+	since := sent.Sub(f.acked).Round(time.Millisecond)
+	if f.token {
+		l.wrong(&l.late, "late: "+f.what, "%s, active %v after its end at %s", f.what, since, r.name)
+	} else {
+		l.wrong(&l.alive, "ended alive: "+f.what, "%s, works %v after its end at %s", f.what, since, r.name)
+	}
+	return v
+}
+
+// checkEnded tries the newest facts, and some older ones, at every replica.
+func (l *lab) checkEnded() {
+	inParallel(l.history.some(checkedFacts), func(f *fact) {
+		time.Sleep(time.Until(f.acked.Add(staleness + slack + time.Millisecond)))
+		clear := false
+		for _, r := range l.replicas {
+			eventually(time.Second, func() string {
+				v := l.tryEnded(f, r)
+				clear = clear || v == gets || v == refused
+				if v == unsure {
+					return "unsure"
+				}
+				return ""
+			})
+		}
+		if !clear {
+			l.untried.Add(1)
+		}
+	})
+}
+
+// checkLiving tries everything that should work, access tokens only if tokens is
+// set. What was acknowledged after since may be lost. A check looks at each family
+// once: they are forgotten.
+func (l *lab) checkLiving(since time.Time, tokens bool) {
+	l.history.mu.Lock()
+	families := l.history.families
+	l.history.families = nil
+	l.history.mu.Unlock()
+	inParallel(families, func(f *family) {
+		switch {
+		case f.unclear:
+			return
+		case !f.touched.Before(since):
+			l.excused.Add(1)
+			return
+		}
+		for _, p := range f.parts(l, tokens) {
+			r := l.any()
+			var last verdict
+			why := eventually(recovery, func() string {
+				if last = p.try(r); last != gets {
+					return "it does not work"
+				}
+				return ""
+			})
+			if why != "" {
+				l.wrong(&l.lost, "lost: "+p.what, "%s of %s, at %s: %v", p.what, f.id, r.name, last)
+			}
+		}
+	})
+}
+
+// inParallel calls do with each of the list, some at the same time.
+func inParallel[T any](list []T, do func(T)) {
+	slots := make(chan struct{}, checkers)
+	var all sync.WaitGroup
+	for _, x := range list {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			do(x)
+		})
+	}
+	all.Wait()
+}
