@@ -20,9 +20,9 @@ var (
 )
 
 const (
-	// warmUp is how long the workers work before a fault, and coolDown how long
-	// after it.
-	warmUp, coolDown = 1500 * time.Millisecond, 500 * time.Millisecond
+	// warmUp is how long the workers work before a fault at least, and coolDown how
+	// long after it.
+	warmUp, coolDown = time.Second, 500 * time.Millisecond
 	progressEach     = 5 * time.Second
 	// labsAtOnce is how many faults have rounds at the same time: they mostly wait.
 	labsAtOnce = 5
@@ -72,25 +72,21 @@ func (all *run) try(t *testing.T, f fault) {
 func (l *lab) round(t *testing.T, f fault) {
 	l.work()
 	t.Cleanup(l.rest) // a fault can end the test
-	time.Sleep(warmUp)
+	l.awaitWork(warmUp)
 	d := f.happen(t, l)
 	l.awaitReady(t)
 	time.Sleep(coolDown)
 	l.rest()
 	l.checkEnded()
-	since := d.since
-	if since.IsZero() {
-		since = time.Now()
-	}
 	if d.unseen {
 		// What has ended since the copy is known to nobody. It was held back until
 		// now, and the operator decides to let it go.
 		if err := l.release(t); err != nil {
 			l.wrong(&l.unreleased, "not released", "%v", err)
 		}
-		l.history.drop(func(f *fact) bool { return !f.acked.Before(since) })
+		l.history.drop(func(f *fact) bool { return f.acked.After(d.since) })
 	}
-	l.checkLiving(since, !d.unseen)
+	l.checkLiving(d, !d.unseen)
 }
 
 // showProgress prints the results so far every few seconds until stop is called.
@@ -131,8 +127,8 @@ func (all *run) sum() string {
 // something is wrong.
 func (all *run) summarize(t *testing.T) {
 	for _, l := range all.labs {
-		fmt.Printf("%-28s %2d rounds: acknowledged %d, lost %d, late %d, ended alive %d; %d ends, of which %d could not be tried; %d families that the fault may have taken\n",
-			l.name, l.rounds.Load(), l.acknowledged.Load(), l.lost.Load(), l.late.Load(), l.alive.Load(), l.endings.Load(), l.untried.Load(), l.excused.Load())
+		fmt.Printf("%-28s %2d rounds: acknowledged %d, lost %d, late %d, ended alive %d; %d ends, of which %d could not be tried; %d orgs whole, %d that the fault may have hurt\n",
+			l.name, l.rounds.Load(), l.acknowledged.Load(), l.lost.Load(), l.late.Load(), l.alive.Load(), l.endings.Load(), l.untried.Load(), l.whole.Load(), l.excused.Load())
 		for what, n := range l.kinds {
 			fmt.Printf("    %4d %s\n", n, what)
 		}
@@ -142,11 +138,11 @@ func (all *run) summarize(t *testing.T) {
 		if l.lost.Load()+l.late.Load()+l.alive.Load()+l.unreleased.Load() > 0 {
 			t.Errorf("%s: see above", l.name)
 		}
-		if l.rounds.Load() > 0 && (l.acknowledged.Load() < 20 || l.endings.Load() < 10) {
-			t.Errorf("%s: only %d acknowledgements and %d ends: this test tests nothing", l.name, l.acknowledged.Load(), l.endings.Load())
+		if l.rounds.Load() > 0 && (l.acknowledged.Load() < 20 || l.endings.Load() < 10 || l.whole.Load() == 0) {
+			t.Errorf("%s: only %d acknowledgements, %d ends and %d whole orgs: this test tests nothing", l.name, l.acknowledged.Load(), l.endings.Load(), l.whole.Load())
 		}
 	}
-	fmt.Printf("what a fault took was created within %v before it, or after the copy that was put back; ends are never excused\n", newest)
+	fmt.Printf("hurt: changed within %v before the fault, or after the copy that was put back. Ends are never excused.\n", newest)
 	fmt.Printf("late is more than %v after the end: cache.max_staleness and %v\n", staleness+slack, slack)
 	fmt.Printf("%s\n", all.sum())
 }

@@ -4,6 +4,7 @@ package chaos_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,8 @@ const (
 	checkedFacts = 600
 	// checkers try at the same time.
 	checkers = 16
+	// keptFamilies is how many families go on to the next round.
+	keptFamilies = 30
 )
 
 // totals are the results of a lab.
@@ -24,7 +27,8 @@ type totals struct {
 	lost, late, alive atomic.Int64
 	unreleased        atomic.Int64 // what is held back could not be released
 	untried           atomic.Int64 // facts for which no replica gave a clear response
-	excused           atomic.Int64 // families that the fault may have taken
+	excused           atomic.Int64 // families that the fault may have hurt
+	whole             atomic.Int64 // families of which everything works that should
 
 	mu       sync.Mutex
 	kinds    map[string]int // of what is wrong
@@ -86,21 +90,20 @@ func (l *lab) checkEnded() {
 }
 
 // checkLiving tries everything that should work, access tokens only if tokens is
-// set. What was acknowledged after since may be lost. A check looks at each family
-// once: they are forgotten.
-func (l *lab) checkLiving(since time.Time, tokens bool) {
+// set. What the damage may have taken is excused. Some families that are whole are
+// kept: they are older than the next fault.
+func (l *lab) checkLiving(d damage, tokens bool) {
 	l.history.mu.Lock()
-	families := l.history.families
-	l.history.families = nil
+	families := append(l.history.resting, l.base...)
+	l.history.resting = nil
 	l.history.mu.Unlock()
+	var kept atomic.Int64
 	inParallel(families, func(f *family) {
-		switch {
-		case f.unclear:
-			return
-		case !f.touched.Before(since):
+		if f.hurt(d) {
 			l.excused.Add(1)
 			return
 		}
+		whole := true
 		for _, p := range f.parts(l, tokens) {
 			r := l.any()
 			var last verdict
@@ -111,8 +114,18 @@ func (l *lab) checkLiving(since time.Time, tokens bool) {
 				return ""
 			})
 			if why != "" {
+				whole = false
 				l.wrong(&l.lost, "lost: "+p.what, "%s of %s, at %s: %v", p.what, f.id, r.name, last)
 			}
+		}
+		if !tokens {
+			f.tokens, f.customerTokens, f.behalfTokens = nil, nil, nil
+		}
+		if whole {
+			l.whole.Add(1)
+		}
+		if whole && !slices.Contains(l.base, f) && kept.Add(1) <= keptFamilies {
+			l.history.keep(f)
 		}
 	})
 }

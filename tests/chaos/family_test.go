@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -35,7 +36,7 @@ type family struct {
 	offFacts                                             []*fact // of what is deactivated
 	phones                                               int
 
-	touched time.Time // the last acknowledgement
+	acked []time.Time // when each change was acknowledged
 	// unclear: a change had no clear outcome. Nobody knows what lives, but what had
 	// ended before has.
 	unclear bool
@@ -49,6 +50,11 @@ func (f *family) partnerWorks() bool { return !f.partnerGone && !f.partnerTokenG
 
 func (f *family) grantWorks() bool {
 	return f.partnerWorks() && !f.grantGone && !f.orgOff && !f.orgGone
+}
+
+// hurt reports whether the damage may have taken a change of the family.
+func (f *family) hurt(d damage) bool {
+	return slices.ContainsFunc(f.acked, func(at time.Time) bool { return at.After(d.since) && at.Before(d.until) })
 }
 
 // parts returns what should work; access tokens are part of it only if tokens is
@@ -111,8 +117,7 @@ func (l *lab) newFamily() (*family, error) {
 		l.acknowledged.Add(1)
 	}
 	f.secret, f.secretID, f.partnerToken, f.partnerTokenID = secret.Secret, secret.ID, partner.Token, partner.ID
-	f.touched = time.Now()
-	l.history.add(f)
+	f.acked = append(f.acked, time.Now())
 	return f, nil
 }
 

@@ -25,8 +25,9 @@ type fault struct {
 
 // damage is what a fault may have taken.
 type damage struct {
-	since  time.Time // what was acknowledged after it may be lost; zero: nothing
-	unseen bool      // the store came back older while no replica ran
+	// What was acknowledged between them may be lost; zero: nothing.
+	since, until time.Time
+	unseen       bool // the store came back older while no replica ran
 }
 
 // newest is how much a Redis that fsyncs every second, or a failover, may lose.
@@ -62,7 +63,7 @@ func killRedis(_ *testing.T, l *lab) damage {
 	since := time.Now().Add(-newest)
 	time.Sleep(between(0, 1500*time.Millisecond)) // simulates the outage
 	l.redis.Restart()
-	return damage{since: since}
+	return damage{since: since, until: time.Now()}
 }
 
 // cut breaks the connections of one replica or of both.
@@ -93,18 +94,18 @@ func pauseRedis(_ *testing.T, l *lab) damage {
 func rollBack(t *testing.T, l *lab) damage {
 	copied := l.copyDir(t)
 	since := time.Now().Add(-newest)
-	time.Sleep(between(time.Second, 3*time.Second)) // work that the copy lacks
+	l.awaitWork(time.Second) // that the copy lacks
 	l.redis.Kill()
 	l.putBack(t, copied)
 	l.redis.Restart()
-	return damage{since: since}
+	return damage{since: since, until: time.Now()}
 }
 
 // rollBackUnseen does the same while no replica runs.
 func rollBackUnseen(t *testing.T, l *lab) damage {
 	copied := l.copyDir(t)
 	since := time.Now().Add(-newest)
-	time.Sleep(between(time.Second, 3*time.Second)) // work that the copy lacks
+	l.awaitWork(time.Second) // that the copy lacks
 	l.rest()
 	for _, r := range l.replicas {
 		r.kill()
@@ -115,7 +116,7 @@ func rollBackUnseen(t *testing.T, l *lab) damage {
 	for _, r := range l.replicas {
 		r.start(t)
 	}
-	return damage{since: since, unseen: true}
+	return damage{since: since, until: time.Now(), unseen: true}
 }
 
 // replaceFile puts back a copy of the embedded store's file.
@@ -125,12 +126,12 @@ func replaceFile(t *testing.T, l *lab) damage {
 	copied := l.copyDir(t)
 	since := time.Now()
 	r.start(t)
-	time.Sleep(between(time.Second, 2*time.Second)) // work that the copy lacks
+	l.awaitWork(time.Second) // that the copy lacks
 	l.rest()
 	r.kill()
 	l.putBack(t, copied)
 	r.start(t)
-	return damage{since: since, unseen: true}
+	return damage{since: since, until: time.Now(), unseen: true}
 }
 
 // failOver makes the sentinels promote a replica.
@@ -140,19 +141,14 @@ func failOver(t *testing.T, l *lab) damage {
 		t.Fatal("the sentinels have no master")
 	}
 	since := time.Now().Add(-newest)
-	switch rand.IntN(3) {
-	case 0:
+	if rand.IntN(2) == 0 {
 		old.Kill()
-	case 1:
+	} else {
 		old.Pause()
-	default:
-		if _, err := l.sentinel.Sentinels[0].Do("sentinel", "failover", "main"); err != nil {
-			t.Fatal(err)
-		}
 	}
 	l.sentinel.AwaitPromotion(t, old)
 	l.sentinel.Heal(t)
-	return damage{since: since}
+	return damage{since: since, until: time.Now()}
 }
 
 // copyDir copies the folder of the store.

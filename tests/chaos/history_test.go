@@ -38,7 +38,7 @@ type history struct {
 	endings      atomic.Int64
 	mu           sync.Mutex
 	ended        []*fact
-	families     []*family
+	resting      []*family // that no worker has
 }
 
 // end writes down that something has ended with the response that has just come.
@@ -76,10 +76,33 @@ func (h *history) drop(out func(*fact) bool) {
 	h.ended = kept
 }
 
-func (h *history) add(f *family) {
+// keep lets a family rest until it is checked, or until another worker takes it.
+func (h *history) keep(f *family) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.families = append(h.families, f)
+	h.resting = append(h.resting, f)
+}
+
+func (h *history) rests() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.resting)
+}
+
+// take returns a family that rests, or nil: what was made before a fault, or before
+// a copy of the store, ends after it.
+func (h *history) take() *family {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	last := len(h.resting) - 1
+	if last < 0 {
+		return nil
+	}
+	i := rand.IntN(last + 1)
+	f := h.resting[i]
+	h.resting[i] = h.resting[last]
+	h.resting = h.resting[:last]
+	return f
 }
 
 // some returns up to n facts: the newest half and others at random.

@@ -3,6 +3,7 @@
 package chaos_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -24,7 +25,12 @@ const (
 	think = 15 * time.Millisecond
 	// stepsOfFamily is after how many operations a worker lets a family rest, so
 	// that what lives in it can be checked.
-	stepsOfFamily = 6
+	stepsOfFamily = 4
+	baseFamilies  = 3
+	// minResting families and minEndings ends make a round worth its time. mostWork
+	// bounds the wait for them.
+	minResting, minEndings = 20, 20
+	mostWork               = 10 * time.Second
 )
 
 // lab is one store with the replicas on it, and what they have acknowledged.
@@ -35,6 +41,7 @@ type lab struct {
 	replicas []*replica
 	rs       struct{ id, secret string } // the resource server that introspects
 	made     atomic.Int64
+	base     []*family // that nobody changes: no fault may hurt them
 
 	// The store: one of these.
 	redis    *redistest.Server
@@ -102,6 +109,16 @@ func (l *lab) open(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	l.rs.secret = out.Secret
+	for range baseFamilies {
+		f, err := l.newFamily()
+		if err == nil {
+			err = errors.Join(issueToken(l, f, l.any()), makeCustomerToken(l, f, l.any()), makeBehalfToken(l, f, l.any()))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.base = append(l.base, f)
+	}
 	return l
 }
 
@@ -135,6 +152,19 @@ func (l *lab) work() {
 	}
 }
 
+// awaitWork lets the workers work for some time, and longer on a slow machine:
+// until families rest, and some things have ended.
+func (l *lab) awaitWork(least time.Duration) {
+	before := l.endings.Load()
+	time.Sleep(max(between(least, 2*least), time.Until(l.base[baseFamilies-1].acked[0].Add(newest+time.Millisecond))))
+	eventually(mostWork, func() string {
+		if l.history.rests() < minResting || l.endings.Load()-before < minEndings {
+			return "not yet"
+		}
+		return ""
+	})
+}
+
 // rest ends the work, if it has not ended, and waits until nothing is in progress.
 func (l *lab) rest() {
 	l.restOnce.Do(func() { close(l.stop) })
@@ -151,17 +181,29 @@ func (l *lab) pause(d time.Duration) bool {
 	}
 }
 
+// worker works on one family after another. While the lab does not work, it tries to
+// make new ones, so that few changes have an unclear outcome.
 func (l *lab) worker() {
-	for l.pause(think) {
-		f, err := l.newFamily()
-		if err != nil {
-			continue
+	for works := false; l.pause(think); {
+		var f *family
+		if works && rand.IntN(2) == 0 {
+			f = l.history.take()
+		}
+		if f == nil {
+			var err error
+			if f, err = l.newFamily(); err != nil {
+				works = false
+				continue // nobody knows what there is of it
+			}
 		}
 		for range stepsOfFamily {
 			if f.unclear || !l.pause(think) {
 				break
 			}
 			l.step(f)
+		}
+		if works = !f.unclear; works {
+			l.history.keep(f)
 		}
 	}
 }

@@ -62,14 +62,13 @@ func (l *lab) step(f *family) {
 		}
 	}
 	if len(list) == 0 {
-		f.unclear = true // nothing is left of it
-		return
+		return // nothing is left of it
 	}
 	if err := list[rand.IntN(len(list))].do(l, f, l.any()); err != nil {
 		f.unclear = true
 		return
 	}
-	f.touched = time.Now()
+	f.acked = append(f.acked, time.Now())
 	l.acknowledged.Add(1)
 }
 
