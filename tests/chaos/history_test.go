@@ -24,6 +24,7 @@ type fact struct {
 	acked time.Time // when the response came
 	try   attempt
 	found atomic.Bool // that it lives was counted
+	tried atomic.Bool // there was a clear response
 }
 
 // part is something that lives, as responses have said.

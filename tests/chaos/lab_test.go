@@ -132,6 +132,13 @@ func (l *lab) awaitReady(t *testing.T) {
 	}
 }
 
+// awaitUp gives the replicas a moment to become ready.
+func (l *lab) awaitUp() {
+	for _, r := range l.replicas {
+		eventually(2*time.Second, r.ready)
+	}
+}
+
 // eventually calls reason until it returns "", and returns the last reason.
 func eventually(bound time.Duration, reason func() string) (last string) {
 	for end := time.Now().Add(bound); ; time.Sleep(20 * time.Millisecond) {
