@@ -18,9 +18,9 @@ type Reencryption struct {
 
 // Reencrypted is the response to one call of the re-encryption.
 type Reencrypted struct {
-	Checked    int    `json:"checked"`    // records that the call has seen
-	Encrypted  int    `json:"encrypted"`  // records that it has written again
-	Unreadable int    `json:"unreadable"` // records that it left, because a key is missing
+	Checked    int `json:"checked"`    // records that the call has seen
+	Encrypted  int `json:"encrypted"`  // records that it has written again
+	Unreadable int `json:"unreadable"` // records that it left, because a key is missing
 	// UnreadableID is one of the customers whose numbers cannot be read.
 	UnreadableID string `json:"unreadable_id,omitempty"`
 	NextCursor   string `json:"next_cursor,omitempty"`
