@@ -119,7 +119,9 @@ func rollBackUnseen(t *testing.T, l *lab) damage {
 	return damage{since: since, until: time.Now(), unseen: true}
 }
 
-// replaceFile puts back a copy of the embedded store's file.
+// replaceFile puts back a copy of the embedded store's file, as a restore does.
+// What else is in the folder stays: if all of it is replaced by an older copy,
+// nothing can tell.
 func replaceFile(t *testing.T, l *lab) damage {
 	r := l.replicas[0]
 	r.kill()
@@ -129,7 +131,7 @@ func replaceFile(t *testing.T, l *lab) damage {
 	l.awaitWork(time.Second) // that the copy lacks
 	l.rest()
 	r.kill()
-	l.putBack(t, copied)
+	copyAll(t, filepath.Join(copied, "grantd.db"), l.dir)
 	r.start(t)
 	return damage{since: since, until: time.Now(), unseen: true}
 }
