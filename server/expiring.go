@@ -84,7 +84,7 @@ func (c credentials[R]) countEnding(ctx context.Context, now time.Time) (n int, 
 
 func secretEnds(c *store.Client, now time.Time) (ends []time.Time) {
 	for _, secret := range c.Secrets {
-		if c.DeactivatedAt == nil && secret.Live(now) && secret.ExpiresAt != nil {
+		if c.Usable() && secret.Live(now) && secret.ExpiresAt != nil {
 			ends = append(ends, *secret.ExpiresAt)
 		}
 	}
@@ -93,7 +93,7 @@ func secretEnds(c *store.Client, now time.Time) (ends []time.Time) {
 
 func partnerTokenEnds(p *store.Partner, now time.Time) (ends []time.Time) {
 	for _, t := range p.Tokens {
-		if p.DeactivatedAt == nil && t.Live(now) {
+		if p.Usable() && t.Live(now) {
 			ends = append(ends, t.ExpiresAt)
 		}
 	}

@@ -21,6 +21,7 @@ func (s *Server) onStop(name string, run func(context.Context) error) {
 // buffered writes are written, the store closes. ctx bounds it. It may be called
 // again.
 func (s *Server) Stop(ctx context.Context) error {
+	s.end()
 	var errs []error
 	for i := len(s.teardowns) - 1; i >= 0; i-- {
 		t := s.teardowns[i]

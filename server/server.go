@@ -25,6 +25,7 @@ import (
 	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
+	"github.com/grantd/grantd/server/rollback"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
@@ -78,6 +79,8 @@ type Server struct {
 	failed    chan error
 	teardowns []teardown
 	issuer    string
+	life      context.Context // ends when Stop begins
+	end       context.CancelFunc
 }
 
 // New opens the store and makes every part. Nothing listens yet. Errors say what
@@ -87,6 +90,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.build(ctx); err != nil {
 		_ = s.Stop(ctx)
 		return nil, err
@@ -113,10 +117,12 @@ func (s *Server) build(ctx context.Context) (err error) {
 	if err := s.restore(ctx); err != nil {
 		return err
 	}
+	repairer := rollback.NewRepairer(rollback.Options{Store: s.store, Now: s.now, Report: s.rolledBack})
 	s.feed = feed.New(feed.Options{
 		Store: s.store, Shared: s.store.Shared(), MaxStaleness: s.cfg.Cache.MaxStaleness,
-		Now: s.now, Log: s.log, Restore: s.restore,
+		Now: s.now, Log: s.log, Restore: s.restore, Repair: repairer.Repair, Holds: s.store.Holds(),
 	})
+	s.store = rollback.Guard(s.store, s.feed)
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed}
 	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()

@@ -86,6 +86,13 @@ type Entry struct {
 	At       time.Time // clock of the replica that wrote it, milliseconds
 	// Until is when the entry stops mattering; zero: FeedRetention after At.
 	Until time.Time
+
+	// Version is that of the record that the key names, as it was left; 0: the
+	// entry does not say. A record with an older version is from a store that lost
+	// changes, and is not used.
+	Version uint64
+	Gone    bool   // the record was deleted; Version is then the one after its last
+	Form    string // the record's stored form (Kind.Marshal); "": the entry does not hold it
 }
 
 // Lineage names two incarnations of the store. A restarted or failed-over Redis

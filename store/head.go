@@ -16,7 +16,24 @@ type Head struct {
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
 	Version       uint64     `json:"version"`
+
+	// HeldBack: the store lost a change of this record, and nobody knows the
+	// change. The record is not used until an operator releases it.
+	HeldBack bool `json:"held_back,omitempty"`
+	// Confirmed is the number of the newest Hold that the record does not fall
+	// under: it was made, or released by itself, after that one.
+	Confirmed uint64 `json:"confirmed,omitempty"`
+
+	// UnderHold is what Hold.Mark has set; it is not stored.
+	UnderHold bool `json:"-"`
 }
+
+// Usable reports whether the record may be used: it is not deactivated, and not
+// held back after the store came back older.
+func (h *Head) Usable() bool { return h.DeactivatedAt == nil && !h.Held() }
+
+// Held reports whether the record is held back.
+func (h *Head) Held() bool { return h.HeldBack || h.UnderHold }
 
 func (h Head) clone() Head {
 	h.DeactivatedAt = cloneTime(h.DeactivatedAt)

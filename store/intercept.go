@@ -30,6 +30,7 @@ type Intercepted[S any] struct {
 	partners      interceptedRecords[Partner, S]
 	partnerTokens interceptedRecords[PartnerTokenOwner, S]
 	grants        interceptedRecords[Grant, S]
+	holds         interceptedRecords[Hold, S]
 }
 
 // Intercept returns s with the hook around its operations.
@@ -43,6 +44,7 @@ func Intercept[S any](s Store, hook Hook[S]) *Intercepted[S] {
 		partners:      interceptRecords(s.Partners(), hook, PartnerKind),
 		partnerTokens: interceptRecords(s.PartnerTokens(), hook, PartnerTokenKind),
 		grants:        interceptRecords(s.Grants(), hook, GrantKind),
+		holds:         interceptRecords(s.Holds(), hook, HoldKind),
 	}
 }
 
@@ -59,7 +61,7 @@ var operations = slices.Concat(
 		"Stamp", "EnsureTokenKey", "Ping", OpClose,
 	},
 	ClientKind.operations().all(), OrgKind.operations().all(), CustomerKind.operations().all(),
-	PartnerKind.operations().all(), PartnerTokenKind.operations().all(), GrantKind.operations().all(),
+	PartnerKind.operations().all(), PartnerTokenKind.operations().all(), GrantKind.operations().all(), HoldKind.operations().all(),
 )
 
 // Operations returns the names of everything that a store does: the methods

@@ -31,6 +31,7 @@ func (noStore) Customers() Customers         { return nil }
 func (noStore) Partners() Partners           { return nil }
 func (noStore) PartnerTokens() PartnerTokens { return nil }
 func (noStore) Grants() Grants               { return nil }
+func (noStore) Holds() Holds                 { return nil }
 
 // TestInterceptedHooksEveryMethod calls every method of Store and of its kinds
 // of records. Each must reach the hook, under a name that Operations lists.

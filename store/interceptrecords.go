@@ -8,16 +8,17 @@ func (i *Intercepted[S]) Customers() Customers         { return &i.customers }
 func (i *Intercepted[S]) Partners() Partners           { return &i.partners }
 func (i *Intercepted[S]) PartnerTokens() PartnerTokens { return &i.partnerTokens }
 func (i *Intercepted[S]) Grants() Grants               { return &i.grants }
+func (i *Intercepted[S]) Holds() Holds                 { return &i.holds }
 
 // recordOperations are the names of the operations on the records of one kind.
-type recordOperations struct{ create, get, update, remove, list string }
+type recordOperations struct{ create, get, update, restore, remove, list string }
 
 func (k Kind[R]) operations() recordOperations {
-	return recordOperations{"Create" + k.Title, "Get" + k.Title, "Update" + k.Title, "Delete" + k.Title, "List" + k.Title + "s"}
+	return recordOperations{"Create" + k.Title, "Get" + k.Title, "Update" + k.Title, "Restore" + k.Title, "Delete" + k.Title, "List" + k.Title + "s"}
 }
 
 func (o recordOperations) all() []string {
-	return []string{o.create, o.get, o.update, o.remove, o.list}
+	return []string{o.create, o.get, o.update, o.restore, o.remove, o.list}
 }
 
 // interceptedRecords are the records of one kind, with a hook around their
@@ -42,6 +43,10 @@ func (i *interceptedRecords[R, S]) Get(ctx context.Context, id string) (R, error
 
 func (i *interceptedRecords[R, S]) Update(ctx context.Context, r R) error {
 	return interceptDo(ctx, i.hook, i.names.update, func() error { return i.records.Update(ctx, r) })
+}
+
+func (i *interceptedRecords[R, S]) Restore(ctx context.Context, r R, replaces uint64) error {
+	return interceptDo(ctx, i.hook, i.names.restore, func() error { return i.records.Restore(ctx, r, replaces) })
 }
 
 func (i *interceptedRecords[R, S]) Delete(ctx context.Context, id string, version uint64) error {

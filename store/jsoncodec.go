@@ -16,11 +16,15 @@ type entryRecord struct {
 	By    string    `json:"by,omitempty"`
 	At    int64     `json:"at"`              // Unix milliseconds
 	Until int64     `json:"until,omitempty"` // Unix milliseconds
+
+	Version uint64          `json:"version,omitempty"`
+	Gone    bool            `json:"gone,omitempty"`
+	Form    json.RawMessage `json:"form,omitempty"`
 }
 
 // MarshalEntry returns the stored form of e, without its position.
 func MarshalEntry(e Entry) ([]byte, error) {
-	r := entryRecord{V: jsonVersion, Kind: e.Kind, Key: e.Key, By: e.By, At: e.At.UnixMilli()}
+	r := entryRecord{V: jsonVersion, Kind: e.Kind, Key: e.Key, By: e.By, At: e.At.UnixMilli(), Version: e.Version, Gone: e.Gone, Form: json.RawMessage(e.Form)}
 	if !e.Until.IsZero() {
 		r.Until = e.Until.UnixMilli()
 	}
@@ -41,7 +45,7 @@ func UnmarshalEntry[T string | []byte](form T, p Position) Entry {
 	if err := unmarshal(b, &r, &r.V); err != nil || (r.Kind != EntryVoid && r.Kind != EntryChange) {
 		return Entry{Position: p, Kind: EntryVoid, Key: PrincipalAll, By: "system: unreadable feed entry", At: time.Now().UTC()}
 	}
-	e := Entry{Position: p, Kind: r.Kind, Key: r.Key, By: r.By, At: time.UnixMilli(r.At).UTC()}
+	e := Entry{Position: p, Kind: r.Kind, Key: r.Key, By: r.By, At: time.UnixMilli(r.At).UTC(), Version: r.Version, Gone: r.Gone, Form: string(r.Form)}
 	if r.Until != 0 {
 		e.Until = time.UnixMilli(r.Until).UTC()
 	}

@@ -19,11 +19,15 @@ func TestRecordRoundTrip(t *testing.T) {
 	t.Run("partner", func(t *testing.T) { recordRoundTrip(t, PartnerKind) })
 	t.Run("partner token", func(t *testing.T) { recordRoundTrip(t, PartnerTokenKind) })
 	t.Run("grant", func(t *testing.T) { recordRoundTrip(t, GrantKind) })
+	t.Run("hold", func(t *testing.T) { recordRoundTrip(t, HoldKind) })
 }
 
 func recordRoundTrip[R any](t *testing.T, k Kind[R]) {
 	var want R
 	fill(reflect.ValueOf(&want).Elem())
+	if h := k.Head(&want); h != nil {
+		h.UnderHold = false // not stored
+	}
 	id, version := k.identify(&want)
 	for given, first := range map[uint64]uint64{0: 1, 1: 1, 7: 7} {
 		*version = given
@@ -84,6 +88,7 @@ func TestRecordOfAnotherVersion(t *testing.T) {
 	t.Run("partner", func(t *testing.T) { recordOfAnotherVersion(t, PartnerKind, Partner{ID: "a"}) })
 	t.Run("partner token", func(t *testing.T) { recordOfAnotherVersion(t, PartnerTokenKind, PartnerTokenOwner{ID: "a"}) })
 	t.Run("grant", func(t *testing.T) { recordOfAnotherVersion(t, GrantKind, Grant{OrgID: "a"}) })
+	t.Run("hold", func(t *testing.T) { recordOfAnotherVersion(t, HoldKind, Hold{ID: "a"}) })
 }
 
 func recordOfAnotherVersion[R any](t *testing.T, k Kind[R], r R) {
@@ -112,6 +117,8 @@ func TestEntryRoundTrip(t *testing.T) {
 	for _, want := range []Entry{
 		{Kind: EntryVoid, Key: PrincipalAll, By: "uid:0", At: issued.Add(123 * time.Millisecond), Until: issued.Add(time.Hour)},
 		{Kind: EntryChange, Key: PrincipalClient("a"), At: issued},
+		{Kind: EntryChange, Key: PrincipalClient("a"), By: "uid:0", At: issued, Version: 1 << 52, Form: `{"v":1,"id":"a"}`},
+		{Kind: EntryVoid, Key: PrincipalClient("a"), By: "uid:0", At: issued, Version: 7, Gone: true},
 	} {
 		record, err := MarshalEntry(want)
 		if err != nil {

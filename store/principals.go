@@ -21,6 +21,7 @@ const (
 	kindPartnerToken = "partner_token:"
 	kindGrant        = "grant:"
 	kindToken        = "token:"
+	kindHold         = "hold:"
 )
 
 func PrincipalClient(id string) string          { return kindClient + id }
@@ -30,6 +31,7 @@ func PrincipalCustomer(id string) string        { return kindCustomer + id }
 func PrincipalPartner(id string) string         { return kindPartner + id }
 func PrincipalPartnerToken(id string) string    { return kindPartnerToken + id }
 func PrincipalGrant(id string) string           { return kindGrant + id } // see GrantID
+func PrincipalHold(id string) string            { return kindHold + id }
 func PrincipalToken(d Digest) string {
 	return kindToken + base64.RawURLEncoding.EncodeToString(d[:])
 }

@@ -16,29 +16,47 @@ type Kind[R any] struct {
 	Principal func(id string) string
 
 	identify func(*R) (id string, version *uint64)
+	head     func(*R) *Head // nil: the records have none
 }
 
 // The kinds.
 var (
 	ClientKind = Kind[Client]{
 		"client", "Client", PrincipalClient, func(c *Client) (string, *uint64) { return c.ID, &c.Version },
+		func(c *Client) *Head { return &c.Head },
 	}
 	OrgKind = Kind[Org]{
 		"org", "Org", PrincipalOrg, func(o *Org) (string, *uint64) { return o.ID, &o.Version },
+		func(o *Org) *Head { return &o.Head },
 	}
 	CustomerKind = Kind[Customer]{
 		"customer", "Customer", PrincipalCustomer, func(c *Customer) (string, *uint64) { return c.ID, &c.Version },
+		func(c *Customer) *Head { return &c.Head },
 	}
 	PartnerKind = Kind[Partner]{
 		"partner", "Partner", PrincipalPartner, func(p *Partner) (string, *uint64) { return p.ID, &p.Version },
+		func(p *Partner) *Head { return &p.Head },
 	}
 	PartnerTokenKind = Kind[PartnerTokenOwner]{
-		"partner token", "PartnerToken", PrincipalPartnerToken, func(o *PartnerTokenOwner) (string, *uint64) { return o.ID, &o.Version },
+		"partner token", "PartnerToken", PrincipalPartnerToken, func(o *PartnerTokenOwner) (string, *uint64) { return o.ID, &o.Version }, nil,
 	}
 	GrantKind = Kind[Grant]{
 		"grant", "Grant", PrincipalGrant, func(g *Grant) (string, *uint64) { return g.ID(), &g.Version },
+		func(g *Grant) *Head { return &g.Head },
+	}
+	HoldKind = Kind[Hold]{
+		"hold", "Hold", PrincipalHold, func(h *Hold) (string, *uint64) { return h.ID, &h.Version },
+		func(h *Hold) *Head { return &h.Head },
 	}
 )
+
+// Head returns the head of the record; nil if records of this kind have none.
+func (k Kind[R]) Head(r *R) *Head {
+	if k.head == nil {
+		return nil
+	}
+	return k.head(r)
+}
 
 // Encoded is a record in the form to be stored.
 type Encoded struct {
@@ -71,6 +89,26 @@ func (k Kind[R]) EncodeNext(r R) (Encoded, error) {
 	*version++
 	form, err := k.Marshal(r)
 	return Encoded{ID: id, Replaces: was, Version: *version, Form: form}, err
+}
+
+// EncodeRestored returns the stored form of a record that replaces the one with
+// the given version (0: none), with the version of r.
+func (k Kind[R]) EncodeRestored(r R, replaces uint64) (Encoded, error) {
+	id, version := k.identify(&r)
+	form, err := k.Marshal(r)
+	return Encoded{ID: id, Replaces: replaces, Version: *version, Form: form}, err
+}
+
+// VersionOf returns the record's version.
+func (k Kind[R]) VersionOf(r *R) uint64 {
+	_, version := k.identify(r)
+	return *version
+}
+
+// SetVersion sets the record's version.
+func (k Kind[R]) SetVersion(r *R, v uint64) {
+	_, version := k.identify(r)
+	*version = v
 }
 
 // Version returns the version in a stored form. Errors: ErrUnknownRecord.

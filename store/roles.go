@@ -18,6 +18,11 @@ type Records[R any] interface {
 	// Update replaces the record in one atomic step if the stored Version is
 	// that of r, and stores the next version. Errors: ErrNotFound, ErrConflict.
 	Update(ctx context.Context, r R) error
+	// Restore writes r, with the Version that it has, in place of the stored
+	// record with the version replaces, in one atomic step; 0: in place of none.
+	// It is for a store that lost changes. Errors: ErrNotFound, ErrConflict, and
+	// ErrExists if replaces is 0 and there is a record.
+	Restore(ctx context.Context, r R, replaces uint64) error
 	// Delete removes the record, and the uses of what it holds, if the stored
 	// Version is version. Errors: ErrNotFound, ErrConflict.
 	Delete(ctx context.Context, id string, version uint64) error
@@ -41,6 +46,7 @@ type (
 	Partners      = Records[Partner] // with their tokens inside
 	PartnerTokens = Records[PartnerTokenOwner]
 	Grants        = Records[Grant]
+	Holds         = Records[Hold] // at most one record
 )
 
 // Tokens keeps access-token records under the digest of the token.
@@ -179,6 +185,7 @@ type Store interface {
 	Partners() Partners
 	PartnerTokens() PartnerTokens
 	Grants() Grants
+	Holds() Holds
 	Tokens
 	Feed
 	Challenges

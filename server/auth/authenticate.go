@@ -116,6 +116,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 			return Identity{}, err
 		}
 	}
+	if secret == nil && rec.Record != nil && rec.Record.Held() {
+		cause = errHeld
+	}
 	if secret == nil || cause != nil {
 		return Identity{}, a.refuse(ctx, rec.Record, ratelimit.Guess{ClientID: c.ClientID, From: from}, cause)
 	}
@@ -137,6 +140,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 var (
 	errOrgGone     = errors.New("the secret is right, but there is no org with the client's org_id")
 	errOrgOff      = errors.New("the secret is right, but the client's org is deactivated")
+	errOrgHeld     = errors.New("the secret is right, but the client's org is held back since the store came back older: see grantd store doctor")
+	errHeld        = errors.New("the client is held back since the store came back older: see grantd store doctor")
 	errOrgReplaced = errors.New("the secret is right, but the client belongs to a former org with the same id: delete the client and create another one")
 )
 
@@ -162,7 +167,9 @@ func unusable(org *store.Org, client *store.Client) error {
 		return errOrgGone
 	case !org.Owns(client.OrgIncarnation, client.CreatedAt):
 		return errOrgReplaced
-	case org.DeactivatedAt != nil:
+	case org.Held():
+		return errOrgHeld
+	case !org.Usable():
 		return errOrgOff
 	}
 	return nil
@@ -223,7 +230,7 @@ func (a *Authenticator) checkFast(client *store.Client, c Credentials, from neti
 // admitted reports whether the client may authenticate by the method and from
 // the address. It does not look at the secret.
 func admitted(c *store.Client, method string, from netip.Addr) bool {
-	if c.DeactivatedAt != nil {
+	if !c.Usable() {
 		return false
 	}
 	if len(c.AuthMethods) > 0 && !slices.Contains(c.AuthMethods, method) {

@@ -17,7 +17,12 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitFound  = 3
 )
+
+// errFound is returned by a command that looks for something, printed it, and
+// ends with the code 3.
+var errFound = errors.New("found")
 
 // Streams are the parts of the process that a command may use.
 type Streams struct {
@@ -31,7 +36,8 @@ type Streams struct {
 }
 
 // Run runs one command line (without the program's name) and returns the exit
-// code: 0 for success, 1 for a failure, 2 for wrong usage. Data goes to Out;
+// code: 0 for success, 1 for a failure, 2 for wrong usage, 3 if a command that
+// looks for something found it. Data goes to Out;
 // errors, notes and logs go to Err. The commands that serve end when ctx does.
 func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	out := &sticky{w: std.Out}
@@ -74,6 +80,8 @@ func (a *app) exit(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.Is(err, errFound):
+		return exitFound
 	case errors.As(err, &usage):
 		a.say("%s", usage)
 		return exitUsage
@@ -145,7 +153,7 @@ New here? Run 'grantd dev' and paste the commands that it prints.`,
 		}
 	}
 	add(running, a.devCommand(), a.serveCommand(), a.configCommand())
-	add(managing, a.clientCommand(), a.orgCommand(), a.customerCommand(), a.partnerCommand(), a.tokenCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand())
+	add(managing, a.clientCommand(), a.orgCommand(), a.customerCommand(), a.partnerCommand(), a.tokenCommand(), a.storeCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand())
 	root.AddCommand(a.versionCommand())
 	root.Flags().Bool("version", false, "print the version")
 	root.SetVersionTemplate("{{.Version}}\n")

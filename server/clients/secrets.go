@@ -70,7 +70,6 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 			}
 			return s.addSecret(c, grace, &out)
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 		After: func() any {
 			return map[string]any{"secret_id": out.SecretID, "previous_expires_at": out.PreviousExpiresAt}
 		},
@@ -133,11 +132,10 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 			return errNoSecret
 		},
 		Entries: func() []store.Entry {
-			entries := []store.Entry{s.Registry.Entry(store.EntryChange, id, by)}
-			if void {
-				entries = append(entries, store.Entry{Kind: store.EntryVoid, Key: store.PrincipalSecret(id, secretID), By: by.Name})
+			if !void {
+				return nil
 			}
-			return entries
+			return []store.Entry{{Kind: store.EntryVoid, Key: store.PrincipalSecret(id, secretID), By: by.Name}}
 		},
 		After: func() any { return map[string]any{"secret_id": secretID, "void_tokens": void} },
 	})

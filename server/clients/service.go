@@ -43,7 +43,6 @@ func New(o Options) *Service {
 	kind := registry.Kind[store.Client]{
 		Kind: store.ClientKind, Valid: field.ValidClientID,
 		Store: o.Store,
-		Head:  func(c *store.Client) *store.Head { return &c.Head },
 		View:  func(c store.Client) any { return view(c) },
 		Tidy:  func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
 	}
@@ -142,7 +141,6 @@ func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version
 			}
 			return nil
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
 	return viewAt(c, s.o.Now()), err
 }

@@ -26,6 +26,7 @@ type View struct {
 	Enforces      []string         `json:"enforces"`
 	Resource      string           `json:"resource,omitempty"`
 	Active        bool             `json:"active"`
+	HeldBack      bool             `json:"held_back,omitempty"` // since the store came back older
 	DeactivatedAt *time.Time       `json:"deactivated_at"`
 	Weak          bool             `json:"weak,omitempty"` // a live secret is; see SecretView
 	CreatedAt     time.Time        `json:"created_at"`
@@ -40,7 +41,7 @@ func view(c store.Client) View {
 		Scope: scopes.Join(c.Scopes), DefaultScope: scopes.Join(c.DefaultScopes),
 		AuthMethods: list(c.AuthMethods), SourceIPs: list(c.SourceIPs), Resources: list(c.Resources),
 		TokenUses: list(c.TokenUses), Enforces: list(c.Enforces), Resource: c.Resource,
-		Active: c.DeactivatedAt == nil, DeactivatedAt: c.DeactivatedAt,
+		Active: c.Usable(), HeldBack: c.Held(), DeactivatedAt: c.DeactivatedAt,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
 	}
 	if c.TokenTTL > 0 {

@@ -3,6 +3,7 @@ package customers
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/grantd/grantd/server/audit"
@@ -45,8 +46,7 @@ type Service struct {
 func New(o Options) *Service {
 	kind := registry.Kind[store.Customer]{
 		Kind: store.CustomerKind, Valid: field.ValidID,
-		Store: o.Phones, Uncached: true,
-		Head: func(c *store.Customer) *store.Head { return &c.Head },
+		Store: o.Phones, Stored: o.Phones.Stored, Uncached: true,
 		View: func(c store.Customer) any { return view(c) },
 	}
 	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
@@ -113,11 +113,15 @@ func (s *Service) findOrg(ctx context.Context, id string) (store.Org, error) {
 func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next store.Customer, org *store.Org) (v View, result string, err error) {
 	next.Head, next.OrgIncarnation = s.Registry.NewHead(), org.Incarnation
 	next.PhonesChangedAt = next.CreatedAt
+	phones := false // changed
 	c, created, err := s.Registry.Put(ctx, next, registry.Step[store.Customer]{
-		By: by, Action: "update", ID: next.ID, Version: version,
+		By: by, Action: "update", ID: next.ID, Version: version, Unsettled: true,
+		Recorded: func() bool { return phones },
 		Edit: func(c *store.Customer) error {
 			result = Updated
+			before := phonesOf(*c)
 			err := replace(c, next, org, s.Registry.Now())
+			phones = !slices.Equal(before, phonesOf(*c))
 			if errors.Is(err, errSame) {
 				result = Unchanged
 				return registry.ErrUnchanged

@@ -118,8 +118,8 @@ func (t *Tokens) findCustomer(ctx context.Context, b Bearer, id string) (store.C
 	switch {
 	case err != nil:
 		return c, store.Org{}, err
-	case org.Record == nil, org.Record.DeactivatedAt != nil, c.OrgID != org.Record.ID,
-		!org.Record.Owns(c.OrgIncarnation, c.CreatedAt), c.DeactivatedAt != nil:
+	case org.Record == nil, !org.Record.Usable(), c.OrgID != org.Record.ID,
+		!org.Record.Owns(c.OrgIncarnation, c.CreatedAt), !c.Usable():
 		return c, store.Org{}, errNoCustomer
 	}
 	return c, *org.Record, nil

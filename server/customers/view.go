@@ -20,6 +20,7 @@ type View struct {
 	PhonesChangedAt time.Time          `json:"phones_changed_at"`
 	Language        string             `json:"language"`
 	Active          bool               `json:"active"`
+	HeldBack        bool               `json:"held_back,omitempty"` // since the store came back older
 	DeactivatedAt   *time.Time         `json:"deactivated_at"`
 	CreatedAt       time.Time          `json:"created_at"`
 	UpdatedAt       time.Time          `json:"updated_at"`
@@ -46,7 +47,7 @@ type Shown struct {
 func view(c store.Customer) View {
 	v := View{
 		CustomerID: c.ID, OrgID: c.OrgID, Type: c.Type, Phone: mask(c.Phone), AuthorizedUsers: []AuthorizedUser{},
-		PhonesChangedAt: c.PhonesChangedAt, Language: cmp.Or(c.Language, "en"), Active: c.DeactivatedAt == nil, DeactivatedAt: c.DeactivatedAt,
+		PhonesChangedAt: c.PhonesChangedAt, Language: cmp.Or(c.Language, "en"), Active: c.Usable(), HeldBack: c.Held(), DeactivatedAt: c.DeactivatedAt,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
 	}
 	for _, u := range c.AuthorizedUsers {

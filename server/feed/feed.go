@@ -35,6 +35,13 @@ type Options struct {
 	// Restore puts back what a replaced store lost besides the feed. It is
 	// called while the feed recovers; after an error the feed stays stale.
 	Restore func(context.Context) error
+	// Repair makes the stored records what they must be after the store came back
+	// older. It is called before the feed is written back, may be called again for
+	// the same loss, and after an error the feed stays stale. It returns what the
+	// feed must say about what it did. nil: records stay as they are.
+	Repair func(context.Context, Loss) ([]store.Entry, error)
+	// Holds keeps the hold; nil: there is none.
+	Holds store.Holds
 }
 
 // Feed is this replica's copy of the feed. Its methods are safe for concurrent use.

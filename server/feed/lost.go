@@ -41,6 +41,11 @@ func (f *Feed) findLost(s *state, now time.Time) *lostEntries {
 	}
 	collect(f.state.voids, s.voids)
 	collect(f.state.changes, s.changes)
+	for key, e := range f.state.records { // they have the forms; a later entry without a version may hide them
+		if held := s.records[key]; (held.Version < e.Version || held.Version == e.Version && e.Gone && !held.Gone) && !expired(&e, now) {
+			others[e.Position] = e
+		}
+	}
 	l := &lostEntries{others: slices.SortedFunc(maps.Values(others), func(a, b store.Entry) int { return a.Position.Compare(b.Position) })}
 	for h, x := range f.state.revoked.all() {
 		p := h.position(x)

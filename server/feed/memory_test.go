@@ -29,6 +29,7 @@ func (*memory) Customers() store.Customers         { return nil }
 func (*memory) Partners() store.Partners           { return nil }
 func (*memory) PartnerTokens() store.PartnerTokens { return nil }
 func (*memory) Grants() store.Grants               { return nil }
+func (*memory) Holds() store.Holds                 { return nil }
 
 func newMemory() *memory {
 	return &memory{lineage: store.Lineage{Current: "run 1"}, grown: make(chan struct{})}

@@ -49,11 +49,15 @@ func (f *Feed) Start(ctx context.Context) error {
 		}
 	}
 	if lineage.Witnessed != lineage.Current || empty {
+		var first []store.Entry
 		if lineage.Witnessed != "" {
 			f.o.Log.WarnContext(ctx, "feed: the store restarted while no grantd was watching, so revocations may be lost: every token issued before is void")
+			if first, err = f.repair(ctx, s, lineage.Current, 0, store.Unwitnessed); err != nil {
+				return fmt.Errorf("hold records back: %w", err)
+			}
 		}
 		all := store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, By: bySystem, At: f.o.Now().UTC()}
-		if err := f.appendFirst(ctx, all); err != nil {
+		if err := f.appendFirst(ctx, append(first, all)...); err != nil {
 			return fmt.Errorf("begin feed: %w", err)
 		}
 	}
@@ -65,11 +69,11 @@ func (f *Feed) Start(ctx context.Context) error {
 	return nil
 }
 
-// appendFirst appends the first entry, and tries again for a second: a replica of
+// appendFirst appends the first entries, and tries again for a second: a replica of
 // the store that has just started may be slow to acknowledge it.
-func (f *Feed) appendFirst(ctx context.Context, e store.Entry) (err error) {
+func (f *Feed) appendFirst(ctx context.Context, entries ...store.Entry) (err error) {
 	for range appendTries {
-		if _, err = f.o.Store.AppendFeed(ctx, e); !errors.Is(err, store.ErrUnavailable) {
+		if _, err = f.o.Store.AppendFeed(ctx, entries...); !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
 		sleep(ctx, appendPause)
@@ -138,8 +142,16 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	}
 	// What is written back may go to a store that is replaced meanwhile, so it is
 	// compared again until nothing is missing.
+	cause, left := f.causeOf(s), s
 	for try := 0; ; try++ {
 		lost := f.findLost(s, f.clock.Now())
+		if try == 0 || lost.len() > 0 { // records first, then the feed
+			told, err := f.repair(ctx, left, lineage.Current, lost.len(), cause)
+			if err != nil {
+				return fmt.Errorf("repair records: %w", err)
+			}
+			lost.others = append(lost.others, told...)
+		}
 		if lost.len() == 0 {
 			break
 		}
@@ -155,6 +167,9 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 			return fmt.Errorf("restore store: %w", err)
 		}
 	}
+	if err := f.loadHold(ctx, s); err != nil {
+		return fmt.Errorf("read hold: %w", err)
+	}
 	if err := f.trip(ctx, func(ctx context.Context) error { return f.o.Store.WitnessFeed(ctx, lineage.Current) }); err != nil {
 		return fmt.Errorf("vouch for feed: %w", err)
 	}
@@ -168,6 +183,24 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	}
 	f.o.Log.InfoContext(ctx, "feed: loaded", "position", s.tail.String(), "entries", s.read)
 	return f.readAfterRecover(ctx, sent)
+}
+
+// loadHold reads the hold. A later one is an entry after those of s.
+func (f *Feed) loadHold(ctx context.Context, s *state) error {
+	if f.o.Holds == nil {
+		return nil
+	}
+	return f.trip(ctx, func(ctx context.Context) error {
+		h, err := f.o.Holds.Get(ctx, store.HoldID)
+		if errors.Is(err, store.ErrNotFound) {
+			s.hold = nil
+			return nil
+		}
+		if err == nil {
+			s.hold = &h
+		}
+		return err
+	})
 }
 
 // writeBack appends the entries that the store lost, and loads the feed again.

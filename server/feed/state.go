@@ -12,18 +12,27 @@ type state struct {
 	voids   map[string]store.Entry // the latest void of each key that is not in revoked
 	changes map[string]store.Entry // the latest entry of either kind of each key
 	revoked *revocations
+	// records is the latest state of each record whose change is in the feed: an
+	// entry with a Version. What it says holds whatever the store says.
+	records map[string]store.Entry
+	forms   int         // bytes of Form in records
+	hold    *store.Hold // nil: there is none
 	tail    store.Position
-	read    int // how many entries were applied
+	newest  time.Time // when the entry at tail was written
+	read    int       // how many entries were applied
 }
 
 func newState() *state {
-	return &state{voids: map[string]store.Entry{}, changes: map[string]store.Entry{}, revoked: newRevocations()}
+	return &state{voids: map[string]store.Entry{}, changes: map[string]store.Entry{}, revoked: newRevocations(), records: map[string]store.Entry{}}
 }
 
 func (s *state) add(entries []store.Entry) {
 	for i := range entries {
 		s.put(&entries[i])
 		s.tail = entries[i].Position
+	}
+	if n := len(entries); n > 0 {
+		s.newest = begun(&entries[n-1])
 	}
 	s.read += len(entries)
 }
@@ -35,7 +44,13 @@ func (s *state) put(e *store.Entry) {
 		return
 	}
 	kept := *e
-	kept.Key, kept.By = strings.Clone(e.Key), strings.Clone(e.By) // they may be parts of something longer
+	kept.Key, kept.By, kept.Form = strings.Clone(e.Key), strings.Clone(e.By), "" // they may be parts of something longer
+	switch {
+	case e.Version != 0:
+		s.putRecord(kept, e.Form)
+	case e.Kind == store.EntryVoid:
+		s.dropForm(e.Key)
+	}
 	if e.Kind == store.EntryVoid {
 		s.voids[kept.Key] = kept
 	}
@@ -91,9 +106,10 @@ func (f *Feed) prune() {
 	now := f.clock.Now().Add(-store.ClockDrift) // a step back that is shorter is not noticed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, known := range []map[string]store.Entry{f.state.voids, f.state.changes} {
+	for _, known := range []map[string]store.Entry{f.state.voids, f.state.changes, f.state.records} {
 		for key, e := range known {
 			if expired(&e, now) {
+				f.state.forms -= len(e.Form)
 				delete(known, key)
 			}
 		}
@@ -123,11 +139,14 @@ func expiry(e *store.Entry) time.Time {
 	if !e.Until.IsZero() {
 		return e.Until
 	}
-	// The store's clock is used if it has one, because the writer's clock may be
-	// slow.
-	begun := e.At
-	if stored := time.UnixMilli(int64(e.Position.Time)); stored.After(begun) {
-		begun = stored
+	return begun(e).Add(store.FeedRetention)
+}
+
+// begun returns when the entry was written, by the store's clock if it has one,
+// because the writer's clock may be slow.
+func begun(e *store.Entry) time.Time {
+	if stored := time.UnixMilli(int64(e.Position.Time)); stored.After(e.At) {
+		return stored.UTC()
 	}
-	return begun.Add(store.FeedRetention)
+	return e.At
 }

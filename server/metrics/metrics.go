@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/grantd/grantd/server/version"
+	"github.com/grantd/grantd/store"
 )
 
 // Path is the path of the metrics on their listener.
@@ -34,6 +35,7 @@ type Metrics struct {
 	chatty           prometheus.Counter
 	auditFailures    prometheus.Counter
 	unsuitable       prometheus.Gauge
+	rollbacks        prometheus.Counter
 	expiring         prometheus.Gauge
 	partnersExpiring prometheus.Gauge
 	reloads          *prometheus.CounterVec
@@ -57,6 +59,7 @@ var batchBuckets = prometheus.ExponentialBuckets(1, 2, 11)
 type Feed interface {
 	Age() time.Duration // since it was last confirmed
 	Entries() int       // in memory
+	Hold() *store.Hold
 }
 
 // New returns the collectors. feed returns the feed, which is made later.
@@ -99,6 +102,9 @@ func New(feed func() Feed) *Metrics {
 		unsuitable: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_store_unsuitable", Help: "1 while the settings of Redis would lose records; /readyz is 503 meanwhile.",
 		}),
+		rollbacks: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "grantd_store_rollbacks_total", Help: "Times that the store came back older than it was; the log says what was lost and held back.",
+		}),
 		expiring: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_secrets_expiring", Help: "Client secrets that expire within the next 7 days.",
 		}),
@@ -131,15 +137,28 @@ func New(feed func() Feed) *Metrics {
 	})
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.expiring, m.partnersExpiring, m.reloads, m.phonesUnreadable, m.codesSent, m.codesTried, m.connections, m.refused,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.expiring, m.partnersExpiring, m.reloads, m.phonesUnreadable, m.codesSent, m.codesTried, m.connections, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feed().Age().Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_entries", Help: "Entries of the feed that this process keeps in memory.",
 		}, func() float64 { return float64(feed().Entries()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "grantd_store_kinds_held_back", Help: "Kinds of records (client, org, customer, partner, grant) that are held back since the store came back older.",
+		}, func() float64 { return float64(heldKinds(feed().Hold())) }),
 		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// holdable is how many kinds of records a hold covers.
+const holdable = 5
+
+func heldKinds(h *store.Hold) int {
+	if h == nil {
+		return 0
+	}
+	return holdable - len(h.Released)
 }
 
 func buildInfo() prometheus.Collector {
@@ -195,6 +214,9 @@ func (m *Metrics) Chatty() { m.chatty.Inc() }
 
 // AuditFailed counts audit events that could not be stored.
 func (m *Metrics) AuditFailed(events int) { m.auditFailures.Add(float64(events)) }
+
+// RolledBack counts that the store came back older.
+func (m *Metrics) RolledBack() { m.rollbacks.Inc() }
 
 // StoreUnsuitable records whether the settings of the store would lose records.
 func (m *Metrics) StoreUnsuitable(is bool) {

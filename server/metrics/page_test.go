@@ -180,3 +180,8 @@ type someFeed struct{}
 
 func (someFeed) Age() time.Duration { return time.Second }
 func (someFeed) Entries() int       { return 3 }
+
+// Hold is of two kinds that are still held back.
+func (someFeed) Hold() *store.Hold {
+	return &store.Hold{Released: []string{"client", "org", "grant"}}
+}

@@ -130,7 +130,7 @@ func (e *Endpoints) bearerServer(c *gin.Context, presented auth.Presented, beare
 	if err != nil {
 		return nil, err
 	}
-	if rs.Record == nil || rs.Record.DeactivatedAt != nil {
+	if rs.Record == nil || !rs.Record.Usable() {
 		return nil, errBearer
 	}
 	return rs.Record, nil

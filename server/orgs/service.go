@@ -38,7 +38,6 @@ func New(o Options) *Service {
 	kind := registry.Kind[store.Org]{
 		Kind: store.OrgKind, Valid: field.ValidID,
 		Store: o.Store,
-		Head:  func(o *store.Org) *store.Head { return &o.Head },
 		View:  func(o store.Org) any { return view(o) },
 	}
 	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o.Clients, o.Customers}
@@ -67,12 +66,11 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 			o.Name = spec.Name
 			return nil
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
 	return view(o), created, err
 }
 
 // first returns the record of a new org.
 func (s *Service) first(id string, spec Spec) store.Org {
-	return store.Org{ID: id, Name: spec.Name, Incarnation: registry.FirstVersion(), Head: s.Registry.NewHead()}
+	return store.Org{ID: id, Name: spec.Name, Incarnation: registry.NewIncarnation(), Head: s.Registry.NewHead()}
 }

@@ -11,6 +11,7 @@ type View struct {
 	OrgID         string     `json:"org_id"`
 	Name          string     `json:"name"`
 	Active        bool       `json:"active"`
+	HeldBack      bool       `json:"held_back,omitempty"` // since the store came back older
 	DeactivatedAt *time.Time `json:"deactivated_at"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
@@ -19,7 +20,7 @@ type View struct {
 
 func view(o store.Org) View {
 	return View{
-		OrgID: o.ID, Name: o.Name, Active: o.DeactivatedAt == nil, DeactivatedAt: o.DeactivatedAt,
+		OrgID: o.ID, Name: o.Name, Active: o.Usable(), HeldBack: o.Held(), DeactivatedAt: o.DeactivatedAt,
 		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt, Version: o.Version,
 	}
 }

@@ -140,7 +140,6 @@ func (s *Service) PutGrant(ctx context.Context, by audit.Actor, id string, versi
 			}
 			return replaceGrant(g, wanted)
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.grants.Entry(store.EntryChange, id, by)} },
 	})
 	if err != nil {
 		return v, created, err

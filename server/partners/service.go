@@ -66,18 +66,19 @@ func New(o Options) *Service {
 	s := &Service{o: o}
 	s.Registry = registry.New(registry.Kind[store.Partner]{
 		Kind: store.PartnerKind, Valid: field.ValidID, Store: o.Store,
-		Head:   func(p *store.Partner) *store.Head { return &p.Head },
 		View:   func(p store.Partner) any { return view(p) },
 		End:    revokeAll,
 		Remove: s.removeDependents,
 	}, o.Feed, o.Audit, o.Now)
 	s.grants = registry.New(registry.Kind[store.Grant]{
 		Kind: store.GrantKind, Valid: validGrantID, Store: o.Grants,
-		Head: func(g *store.Grant) *store.Head { return &g.Head },
 		View: func(g store.Grant) any { return viewGrant(g) },
 	}, o.Feed, o.Audit, o.Now)
 	return s
 }
+
+// Grants returns the registry of grants.
+func (s *Service) Grants() *registry.Registry[store.Grant] { return s.grants }
 
 // invalidMember returns the error for a member of the body that is wrong.
 func invalidMember(field, description string) *apierr.Error {
@@ -105,7 +106,7 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 		return View{}, false, err
 	}
 	p, created, err := s.Registry.Put(ctx, store.Partner{
-		ID: id, Name: spec.Name, Scopes: names, Incarnation: registry.FirstVersion(), Head: s.Registry.NewHead(),
+		ID: id, Name: spec.Name, Scopes: names, Incarnation: registry.NewIncarnation(), Head: s.Registry.NewHead(),
 	}, registry.Step[store.Partner]{
 		By: by, Action: "update", ID: id, Version: version,
 		Edit: func(p *store.Partner) error {
@@ -118,7 +119,6 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 			p.Name, p.Scopes = spec.Name, names
 			return nil
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
 	})
 	return view(p), created, err
 }

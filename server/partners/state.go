@@ -13,9 +13,12 @@ type State string
 
 // The states.
 const (
-	Active             State = "active"
-	Expired            State = "expired"
-	Withdrawn          State = "withdrawn" // the withdrawal did not finish: withdraw it again
+	Active    State = "active"
+	Expired   State = "expired"
+	Withdrawn State = "withdrawn" // the withdrawal did not finish: withdraw it again
+	// HeldBack: the grant, its partner or its org is held back since the store
+	// came back older (grantd store doctor).
+	HeldBack           State = "held_back"
 	PartnerDeactivated State = "partner_deactivated"
 	OrgDeactivated     State = "org_deactivated"
 	OrgDeleted         State = "org_deleted"
@@ -35,6 +38,8 @@ func stateOf(g *store.Grant, p *store.Partner, o *store.Org, c *scopes.Catalogue
 		return Withdrawn
 	case p.ID != g.PartnerID || o.ID != g.OrgID || p.Incarnation != g.PartnerIncarnation || o.Incarnation != g.OrgIncarnation:
 		return MadeAnew
+	case g.Held(), p.Held(), o.Held():
+		return HeldBack
 	case p.DeactivatedAt != nil:
 		return PartnerDeactivated
 	case o.DeactivatedAt != nil:

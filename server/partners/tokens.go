@@ -91,8 +91,7 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 			p.Tokens, dropped, err = addToken(p.Tokens, t, now)
 			return err
 		},
-		Entries: func() []store.Entry { return []store.Entry{s.Registry.Entry(store.EntryChange, id, by)} },
-		After:   func() any { return viewToken(t, now) },
+		After: func() any { return viewToken(t, now) },
 	})
 	if refused := (*apierr.Error)(nil); errors.As(err, &refused) { // nobody has the token
 		return CreatedToken{}, errors.Join(err, s.deleteOwners(ctx, []store.PartnerToken{t}))
@@ -178,7 +177,6 @@ func (s *Service) RevokeToken(ctx context.Context, by audit.Actor, id, tokenID s
 		},
 		Entries: func() []store.Entry {
 			return []store.Entry{
-				s.Registry.Entry(store.EntryChange, id, by),
 				{Kind: store.EntryVoid, Key: store.PrincipalPartnerToken(tokenID), By: by.Name},
 			}
 		},

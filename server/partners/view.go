@@ -14,6 +14,7 @@ type View struct {
 	Name          string     `json:"name"`
 	Scope         string     `json:"scope"` // what orgs may grant it
 	Active        bool       `json:"active"`
+	HeldBack      bool       `json:"held_back,omitempty"` // since the store came back older
 	DeactivatedAt *time.Time `json:"deactivated_at"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
@@ -22,7 +23,7 @@ type View struct {
 
 func view(p store.Partner) View {
 	return View{
-		PartnerID: p.ID, Name: p.Name, Scope: scopes.Join(p.Scopes), Active: p.DeactivatedAt == nil,
+		PartnerID: p.ID, Name: p.Name, Scope: scopes.Join(p.Scopes), Active: p.Usable(), HeldBack: p.Held(),
 		DeactivatedAt: p.DeactivatedAt, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, Version: p.Version,
 	}
 }

@@ -122,7 +122,7 @@ func (w *world) putOrg(t *testing.T, id string) {
 			t.Fatal(err)
 		}
 	}
-	o := store.Org{ID: id, Name: "Acme", Incarnation: registry.FirstVersion(), Head: store.Head{CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(), Version: 1}}
+	o := store.Org{ID: id, Name: "Acme", Incarnation: registry.NewIncarnation(), Head: store.Head{CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(), Version: 1}}
 	if err := w.store.Orgs().Create(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}

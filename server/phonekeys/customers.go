@@ -53,6 +53,11 @@ func (c *Customers) Update(ctx context.Context, r store.Customer) error {
 	return c.o.Store.Update(ctx, c.encrypted(r))
 }
 
+// Restore encrypts the numbers, and is otherwise that of the store.
+func (c *Customers) Restore(ctx context.Context, r store.Customer, replaces uint64) error {
+	return c.o.Store.Restore(ctx, c.encrypted(r), replaces)
+}
+
 // Delete is that of the store.
 func (c *Customers) Delete(ctx context.Context, id string, version uint64) error {
 	return c.o.Store.Delete(ctx, id, version)
@@ -90,6 +95,9 @@ func (c *Customers) decrypted(ctx context.Context, r store.Customer) store.Custo
 	}
 	return r
 }
+
+// Stored returns the record as it is stored, for what else keeps it: the feed.
+func (c *Customers) Stored(r store.Customer) store.Customer { return c.encrypted(r) }
 
 func (c *Customers) encrypted(r store.Customer) store.Customer {
 	return each(r, c.o.Keys.keys.Load().encrypt)

@@ -14,8 +14,12 @@ func (g *Registry[R]) announce(ctx context.Context, st Step[R], r R) (R, error) 
 		entries = st.Entries()
 	}
 	void := g.kind.Head(&r).Unannounced
-	if void {
-		entries = append(entries, g.Entry(store.EntryVoid, st.ID, st.By))
+	if !g.kind.Uncached || void || st.Recorded != nil && st.Recorded() {
+		kind := store.EntryChange
+		if void {
+			kind = store.EntryVoid
+		}
+		entries = append(entries, g.stateEntry(kind, r, st.By.Name))
 	}
 	tell := g.Announce
 	if st.Unsettled {

@@ -15,7 +15,7 @@ func TestNarrowingVoids(t *testing.T) {
 		start := w.feed.Position()
 		c, err := w.clients.Change(t.Context(), narrowing(w, "a", "second"))
 		refused(t, "a narrowing", err, "")
-		same(t, "feed", w.told(t, start), "change client:a", "void client:a")
+		same(t, "feed", w.told(t, start), "void client:a")
 		if !w.dead("a", start) || w.dead("a", w.feed.Position()) || w.dead("b", start) {
 			t.Error("not exactly the tokens of before are void")
 		}

@@ -25,6 +25,7 @@ type Cache[R any] struct {
 	get       func(ctx context.Context, id string) (R, error)
 	principal func(id string) string
 	id        func(*R) string
+	head      func(*R) *store.Head
 	feed      *feed.Feed
 	entries   entries
 	rereads   coalesce.Group[string, Lookup[R]]
@@ -42,7 +43,7 @@ type Lookup[R any] struct {
 // NewCache makes an empty cache of the records in s.
 func NewCache[R any](kind store.Kind[R], s store.Records[R], f *feed.Feed) *Cache[R] {
 	return &Cache[R]{
-		get: s.Get, principal: kind.Principal, id: kind.ID, feed: f,
+		get: s.Get, principal: kind.Principal, id: kind.ID, head: kind.Head, feed: f,
 		entries: newEntries(),
 	}
 }
@@ -113,7 +114,9 @@ func (c *Cache[R]) read(ctx context.Context, id string, mark feed.Mark) (Lookup[
 	}
 	// The key is the record's own id. The caller's id may be a part of its
 	// request, and would keep the whole request, with a secret, in memory.
-	c.entries.set(c.id(&r), &entry{record: &r, mark: mark, read: time.Now()})
+	if h := c.head(&r); h == nil || !h.Held() { // a held one is read again, until it is released
+		c.entries.set(c.id(&r), &entry{record: &r, mark: mark, read: time.Now()})
+	}
 	return Lookup[R]{Record: &r, Mark: mark}, nil
 }
 

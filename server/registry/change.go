@@ -22,10 +22,12 @@ type Step[R any] struct {
 	// Edit changes the record in place. It may run several times. It sets
 	// Head.Unannounced if tokens must end.
 	Edit func(*R) error
-	// Entries returns what to append to the feed once Edit has run. nil:
-	// nothing, because no cache holds the record, or because it is Unannounced
-	// and the void says that it has changed.
-	Entries   func() []store.Entry
+	// Entries returns what to append to the feed, besides that the record has
+	// changed, once Edit has run. nil: nothing.
+	Entries func() []store.Entry
+	// Recorded reports, once Edit has run, whether the feed is told also if no
+	// cache holds the record, because the change ends something; nil: no.
+	Recorded  func() bool
 	Unsettled bool       // do not wait for the replicas: the caller does so, once for many changes
 	After     func() any // what the audit shows; nil: the record before and after
 }

@@ -137,14 +137,14 @@ func TestChangeOfAFormerRecord(t *testing.T) {
 	})
 	seen := map[uint64]bool{}
 	for range 100 {
-		v := FirstVersion()
-		if v == 0 || v > 1<<32 {
+		v := FirstVersion(time.Now())
+		if v == 0 || v > 1<<53 {
 			t.Errorf("first version %d: JSON parsers keep 53 bits, and 0 means any", v)
 		}
 		seen[v] = true
 	}
 	if len(seen) < 90 {
-		t.Errorf("%d different first versions of 100", len(seen))
+		t.Errorf("%d different first versions of 100, all made at the same time", len(seen))
 	}
 }
 
@@ -217,21 +217,25 @@ func TestChangeIsBounded(t *testing.T) {
 func TestChangeWaitsForTheReplicas(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.add(t, "a")
-		quiet, unsettled := to(w, "a", "second"), to(w, "a", "third")
-		quiet.Entries = nil
+		uncached := *w.clients
+		uncached.kind.Uncached = true
+		unsettled, recorded := to(w, "a", "third"), to(w, "a", "sixth")
 		unsettled.Unsettled = true
+		recorded.Recorded = func() bool { return true }
 		for _, row := range []struct {
 			rule string
+			in   *Registry[store.Client]
 			step Step[store.Client]
 			want time.Duration
 		}{
-			{"a cached record", to(w, "a", "fourth"), staleness},
-			{"a change that ends tokens", narrowing(w, "a", "fifth"), staleness},
-			{"a record that nobody caches", quiet, 0},
-			{"the caller waits itself", unsettled, 0},
+			{"a cached record", w.clients, to(w, "a", "fourth"), staleness},
+			{"a change that ends tokens", w.clients, narrowing(w, "a", "fifth"), staleness},
+			{"a record that nobody caches", &uncached, to(w, "a", "second"), 0},
+			{"an end of a record that nobody caches", &uncached, recorded, staleness},
+			{"the caller waits itself", w.clients, unsettled, 0},
 		} {
 			begun := time.Now()
-			_, err := w.clients.Change(t.Context(), row.step)
+			_, err := row.in.Change(t.Context(), row.step)
 			refused(t, row.rule, err, "")
 			if took := time.Since(begun); took != row.want {
 				t.Errorf("%s: it took %v, want %v", row.rule, took, row.want)

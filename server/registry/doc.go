@@ -26,8 +26,9 @@
 //     differ, the change is tried again on the new record, casTries times in
 //     all. Then the caller gets a conflict.
 //
-//  3. The first version of a record is random. A change that began on a record
-//     that was then deleted never fits a later record with the same id.
+//  3. The first version of a record holds the time and a random part, and is
+//     greater than that of any earlier record with its id. A change that began on
+//     a record that was then deleted never fits a later record with the same id.
 //
 //  4. A change that must end tokens says so in the record that it writes:
 //     Head.Unannounced, and in Head.UnannouncedSince the position that the
@@ -62,6 +63,11 @@
 //  10. A change that has begun does not end with its caller; it has
 //     changeTimeout. Its outcome, error or not, is audited once. A change that
 //     found nothing to do is not audited.
+//
+//  11. The entry of a change holds the record's new version and form, and the
+//     entry of a deletion that it is gone. Versions of one id only grow, also
+//     from a deleted record to its successor. A store that comes back older is
+//     repaired by that (server/rollback).
 //
 // # What a crash leaves
 //

@@ -30,8 +30,8 @@ func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string)
 func (g *Registry[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return g.Change(ctx, Step[R]{
 		By: by, Action: "reactivate", ID: id,
-		Edit:    func(r *R) error { g.kind.Head(r).DeactivatedAt = nil; return nil },
-		Entries: func() []store.Entry { return []store.Entry{g.Entry(store.EntryChange, id, by)} },
+		Edit:     func(r *R) error { g.kind.Head(r).DeactivatedAt = nil; return nil },
+		Recorded: func() bool { return true },
 	})
 }
 
@@ -46,7 +46,7 @@ func (g *Registry[R]) VoidTokens(ctx context.Context, by audit.Actor, id string)
 	}
 	r, err := g.Get(ctx, id)
 	if err == nil {
-		err = g.Announce(ctx, g.Entry(store.EntryVoid, id, by))
+		err = g.Announce(ctx, g.stateEntry(store.EntryVoid, r, by.Name))
 	}
 	g.Audit(ctx, by, id, audit.Change{Action: "void_tokens"}, err)
 	return r, err
@@ -91,7 +91,8 @@ func (g *Registry[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 	if err := g.kind.Store.Update(ctx, r); err != nil {
 		return g.apiError(err)
 	}
-	if err := g.feed.Append(ctx, g.Entry(store.EntryVoid, id, by)); err != nil {
+	h.Version++
+	if err := g.feed.Append(ctx, g.stateEntry(store.EntryVoid, r, by.Name)); err != nil {
 		return err
 	}
 	if g.kind.Remove != nil {
@@ -99,8 +100,8 @@ func (g *Registry[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 			return err
 		}
 	}
-	if err := g.kind.Store.Delete(ctx, id, h.Version+1); err != nil {
+	if err := g.kind.Store.Delete(ctx, id, h.Version); err != nil {
 		return g.apiError(err)
 	}
-	return g.Announce(ctx, g.Entry(store.EntryVoid, id, by))
+	return g.Announce(ctx, g.goneEntry(id, h.Version, by.Name))
 }

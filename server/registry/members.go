@@ -75,9 +75,9 @@ func (g *Registry[R]) eachPage(ctx context.Context, after string, do func(page [
 }
 
 // removePage removes the records, tells the feed about those that a Cache may
-// hold, and audits them.
+// hold, and audits them. Others are of no use without what they belong to.
 func (g *Registry[R]) removePage(ctx context.Context, by audit.Actor, members []R, belongs func(*R) bool) (removed int, err error) {
-	gone := make([]bool, len(members))
+	gone := make([]uint64, len(members)) // the versions that were removed
 	failed := make([]error, len(members))
 	var all sync.WaitGroup
 	slots := make(chan struct{}, removeAtOnce)
@@ -91,12 +91,12 @@ func (g *Registry[R]) removePage(ctx context.Context, by audit.Actor, members []
 	all.Wait()
 	var entries []store.Entry
 	var changes []audit.Change
-	for i, ok := range gone {
-		if !ok {
+	for i, version := range gone {
+		if version == 0 {
 			continue
 		}
 		id := g.kind.ID(&members[i])
-		entries = append(entries, g.Entry(store.EntryVoid, id, by))
+		entries = append(entries, g.goneEntry(id, version, by.Name))
 		changes = append(changes, audit.Change{
 			Actor: by, Action: g.kind.Name + ".delete", Target: g.kind.Principal(id),
 			Before: g.kind.View(members[i]), Outcome: audit.OutcomeOf(nil),
@@ -113,26 +113,27 @@ func (g *Registry[R]) removePage(ctx context.Context, by audit.Actor, members []
 }
 
 // removeOne removes the record, or what somebody has made of it since, if that
-// still belongs. gone is true only if the store has removed it. Errors:
+// still belongs. gone is the version that the store has removed, or 0. Errors:
 // apierr.Conflict: somebody changed it each time.
-func (g *Registry[R]) removeOne(ctx context.Context, r R, belongs func(*R) bool) (gone bool, err error) {
+func (g *Registry[R]) removeOne(ctx context.Context, r R, belongs func(*R) bool) (gone uint64, err error) {
 	id := g.kind.ID(&r)
 	for range casTries {
-		err = g.kind.Store.Delete(ctx, id, g.kind.Head(&r).Version)
+		version := g.Version(r)
+		err = g.kind.Store.Delete(ctx, id, version)
 		if err == nil {
-			return true, nil
+			return version, nil
 		}
 		if errors.Is(err, store.ErrConflict) {
 			r, err = g.kind.Store.Get(ctx, id)
 		}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return false, nil
+			return 0, nil
 		case err != nil:
-			return false, g.apiError(err)
+			return 0, g.apiError(err)
 		case !belongs(&r):
-			return false, nil
+			return 0, nil
 		}
 	}
-	return false, g.changed
+	return 0, g.changed
 }

@@ -11,6 +11,10 @@ import (
 // Create writes a new record and tells the feed (invariant 9). The caller
 // audits it. Errors: apierr.Conflict if there is a record with this id.
 func (g *Registry[R]) Create(ctx context.Context, by audit.Actor, r R) error {
+	h := g.kind.Head(&r)
+	if e, known := g.feed.Record(g.kind.Principal(g.kind.ID(&r))); known && e.Version >= h.Version { // a clock was ahead
+		h.Version = e.Version + 1
+	}
 	err := g.kind.Store.Create(ctx, r)
 	if errors.Is(err, store.ErrExists) {
 		return g.exists
@@ -18,7 +22,7 @@ func (g *Registry[R]) Create(ctx context.Context, by audit.Actor, r R) error {
 	if err != nil || g.kind.Uncached {
 		return err
 	}
-	return g.feed.Append(ctx, g.Entry(store.EntryChange, g.kind.ID(&r), by))
+	return g.feed.Append(ctx, g.stateEntry(store.EntryChange, r, by.Name))
 }
 
 // Put creates the record first if there is none, and otherwise carries out the

@@ -17,6 +17,9 @@ const (
 	// casTries is how often a change is tried when others change the same
 	// record at the same time.
 	casTries = 5
+	// maxForm is the longest form of a record that goes into the feed, in bytes. A
+	// longer one is known by its version only.
+	maxForm = 16 << 10
 	// changeTimeout bounds a change from the first read to the last replica.
 	changeTimeout = 30 * time.Second
 )
@@ -26,8 +29,10 @@ type Kind[R any] struct {
 	store.Kind[R]
 	Store store.Records[R]
 	Valid func(id string) bool
-	Head  func(*R) *store.Head
 	View  func(R) any // what the audit shows: no secrets
+	// Stored returns the record as the store keeps it, which the feed may hold; nil:
+	// as it is.
+	Stored func(R) R
 	// Uncached says that no Cache holds these records: the feed is not told
 	// about a new one.
 	Uncached bool
@@ -75,15 +80,29 @@ func New[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() time.Time
 // Now returns the time as records hold it: whole seconds, UTC.
 func (g *Registry[R]) Now() time.Time { return g.now().UTC().Truncate(time.Second) }
 
-// NewHead returns the head of a record that is made now.
+// NewHead returns the head of a record that is made now. No hold covers it.
 func (g *Registry[R]) NewHead() store.Head {
 	now := g.Now()
-	return store.Head{CreatedAt: now, UpdatedAt: now, Version: FirstVersion()}
+	h := store.Head{CreatedAt: now, UpdatedAt: now, Version: FirstVersion(g.now())}
+	if hold := g.feed.Hold(); hold != nil {
+		h.Confirmed = hold.Number
+	}
+	return h
 }
 
-// FirstVersion returns a random version for a new record (invariant 3). It is
-// small enough for every JSON parser.
-func FirstVersion() uint64 { return 1 + uint64(rand.Uint32()) }
+// NewIncarnation returns a random number that distinguishes a record from earlier
+// ones with the same id.
+func NewIncarnation() uint64 { return 1 + uint64(rand.Uint32()) }
+
+// versionBits is how many bits of a first version are random.
+const versionBits = 11
+
+// FirstVersion returns a version for a record that is made at the time now
+// (invariant 3): milliseconds, then a random part. It is greater than those of
+// earlier records with the same id, and small enough for every JSON parser.
+func FirstVersion(now time.Time) uint64 {
+	return uint64(now.UnixMilli())<<versionBits | uint64(rand.Uint32N(1<<versionBits))
+}
 
 // Version returns the version of the record.
 func (g *Registry[R]) Version(r R) uint64 { return g.kind.Head(&r).Version }
@@ -121,9 +140,23 @@ func (g *Registry[R]) Audit(ctx context.Context, by audit.Actor, id string, c au
 	g.audit.Write(ctx, c)
 }
 
-// Entry returns a feed entry about the record.
-func (g *Registry[R]) Entry(kind store.EntryKind, id string, by audit.Actor) store.Entry {
-	return store.Entry{Kind: kind, Key: g.kind.Principal(id), By: by.Name}
+// stateEntry returns a feed entry that says what the record is now. A store that
+// comes back older does not undo it (invariant 11).
+func (g *Registry[R]) stateEntry(kind store.EntryKind, r R, by string) store.Entry {
+	e := store.Entry{Kind: kind, Key: g.kind.Principal(g.kind.ID(&r)), By: by, Version: g.Version(r)}
+	if g.kind.Stored != nil {
+		r = g.kind.Stored(r)
+	}
+	if form, err := g.kind.Marshal(r); err == nil && len(form) <= maxForm {
+		e.Form = string(form)
+	}
+	return e
+}
+
+// goneEntry returns a feed entry that says that the record with the version was
+// deleted.
+func (g *Registry[R]) goneEntry(id string, version uint64, by string) store.Entry {
+	return store.Entry{Kind: store.EntryVoid, Key: g.kind.Principal(id), By: by, Version: version + 1, Gone: true}
 }
 
 // apiError turns an error of the store into the one that the caller gets.

@@ -52,14 +52,12 @@ func inWorld(t *testing.T, run func(t *testing.T, w *world)) {
 		w.clients = New(Kind[store.Client]{
 			Kind: store.ClientKind, Store: w.Clients(),
 			Valid: func(id string) bool { return id != "not valid" },
-			Head:  func(c *store.Client) *store.Head { return &c.Head },
 			View:  func(c store.Client) any { return c.Name },
 			Tidy:  func(c *store.Client, _ time.Time) { c.Resource = "tidied" },
 		}, w.feed, events, time.Now)
 		w.partners = New(Kind[store.Partner]{
 			Kind: store.PartnerKind, Store: w.Partners(),
 			Valid: func(string) bool { return true },
-			Head:  func(p *store.Partner) *store.Head { return &p.Head },
 			View:  func(p store.Partner) any { return p.Name },
 			End:   func(p *store.Partner, by string, _ time.Time) { p.Name = "ended by " + by },
 			Remove: func(ctx context.Context, p store.Partner) error {
@@ -109,7 +107,7 @@ func (w *world) rename(t *testing.T, id, name string) {
 // until this one has applied it.
 func (w *world) tell(t *testing.T, kind store.EntryKind, id string) {
 	t.Helper()
-	if _, err := w.Store.AppendFeed(t.Context(), w.clients.Entry(kind, id, by)); err != nil {
+	if _, err := w.Store.AppendFeed(t.Context(), store.Entry{Kind: kind, Key: store.PrincipalClient(id), By: by.Name}); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()
@@ -169,8 +167,7 @@ func (w *world) failAt(method string, n int) {
 func to(w *world, id, name string) Step[store.Client] {
 	return Step[store.Client]{
 		By: by, Action: "update", ID: id,
-		Edit:    func(c *store.Client) error { c.Name = name; return nil },
-		Entries: func() []store.Entry { return []store.Entry{w.clients.Entry(store.EntryChange, id, by)} },
+		Edit: func(c *store.Client) error { c.Name = name; return nil },
 	}
 }
 

@@ -17,7 +17,8 @@ const (
 	StateExpired          State = "expired"
 	StateRevoked          State = "revoked"
 	StateVoid             State = "void"
-	StateLost             State = "lost" // made here, not expired, without a record
+	StateHeldBack         State = "held_back" // a partner token; see store.Hold
+	StateLost             State = "lost"      // made here, not expired, without a record
 	StateForeign          State = "foreign_environment"
 	StateMalformed        State = "malformed" // never made by this server
 	StateUnreadableRecord State = "unreadable"
@@ -154,6 +155,8 @@ func (s *Service) explainOrigin(ctx context.Context, x *Explanation, t *store.To
 	x.ClientLife, x.Secret = "active", "unknown"
 	if c.DeactivatedAt != nil {
 		x.ClientLife = "deactivated"
+	} else if c.Held() {
+		x.ClientLife = "held_back"
 	}
 	for _, secret := range c.Secrets {
 		if secret.ID == t.SecretID {

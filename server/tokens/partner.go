@@ -36,6 +36,7 @@ const (
 	RefusedRevoked     Refused = "revoked"
 	RefusedVoid        Refused = "void"
 	RefusedDeactivated Refused = "partner deactivated"
+	RefusedHeld        Refused = "partner held back since the store came back older"
 	RefusedExpired     Refused = "expired"
 	RefusedAddress     Refused = "address not allowed"
 )
@@ -49,6 +50,8 @@ func (p PartnerToken) Refused(now time.Time) Refused {
 		return RefusedVoid
 	case p.Partner.DeactivatedAt != nil:
 		return RefusedDeactivated
+	case p.Partner.Held():
+		return RefusedHeld
 	case !p.Token.Live(now):
 		return RefusedExpired
 	}
@@ -150,6 +153,8 @@ func (s *Service) explainPartner(ctx context.Context, presented string, end time
 	case RefusedDeactivated:
 		x.State, x.EndedAt, x.VoidOf = StateVoid, p.Partner.DeactivatedAt, store.PrincipalPartner(p.Partner.ID)
 		x.Detail = "its partner is deactivated"
+	case RefusedHeld:
+		x.State, x.Detail = StateHeldBack, "its partner is held back since the store came back older: see grantd store doctor"
 	case RefusedExpired:
 		x.State, x.EndedAt = StateExpired, &p.Token.ExpiresAt
 		x.Detail = "expired at " + p.Token.ExpiresAt.Format(time.RFC3339)

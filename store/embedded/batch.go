@@ -15,7 +15,7 @@ type batch struct {
 	steady time.Time // what has expired by it may be dropped
 	index  *index
 	tokens map[digestKey]move
-	fed    bool
+	fed    uint64 // the newest position, if the feed has grown
 }
 
 // errUnchanged is returned by a write that found nothing to write.

@@ -19,6 +19,7 @@ var (
 	bucketCustomers  = []byte("customers")  // customer id → record
 	bucketPartners   = []byte("partners")   // partner id → record
 	bucketGrants     = []byte("grants")     // partner id, '/', org id → record
+	bucketHolds      = []byte("holds")      // HoldID → record
 	bucketUses       = []byte("uses")       // owner, 0, secret or partner token id → record
 	bucketNetworks   = []byte("networks")   // client id → networks, separated by spaces
 	bucketTokens     = []byte("tokens")     // hour → bucket of sequence → digest, record
@@ -32,7 +33,7 @@ var (
 
 	allBuckets = [][]byte{
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
-		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketAuditTraffic, bucketNetworks,
+		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketHolds, bucketAuditTraffic, bucketNetworks,
 	}
 )
 

@@ -52,6 +52,7 @@ type Store struct {
 	partners      records[store.Partner]
 	partnerTokens records[store.PartnerTokenOwner]
 	grants        records[store.Grant]
+	holds         records[store.Hold]
 
 	index   index // of the tokens on the disk
 	decoded store.ClientMemo
@@ -66,6 +67,7 @@ type Store struct {
 	failed  atomic.Pointer[failure]
 
 	// Only the writer uses these.
+	witness         *witness
 	lostTx          int       // the transaction whose commit failed, or 0
 	sweptChallenges time.Time // when expired challenges were last dropped
 }
@@ -114,8 +116,12 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	s.partners = records[store.Partner]{store.PartnerKind, s, bucketPartners, nil, store.PrincipalPartner}
 	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, bucketPartnerTokens, nil, nil}
 	s.grants = records[store.Grant]{store.GrantKind, s, bucketGrants, nil, nil}
+	s.holds = records[store.Hold]{store.HoldKind, s, bucketHolds, nil, nil}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
+	}
+	if s.witness, err = openWitness(o.Path, db, o.Logger); err != nil {
+		return nil, errors.Join(unavailable("open "+witnessName, err), db.Close())
 	}
 	go s.writeAll(sweep)
 	return s, nil
@@ -130,7 +136,7 @@ func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.closing)
 		<-s.stopped
-		err = s.db.Close()
+		err = errors.Join(s.witness.file.Close(), s.db.Close())
 	})
 	return err
 }

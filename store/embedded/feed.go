@@ -26,7 +26,7 @@ func (s *Store) AppendFeed(ctx context.Context, entries ...store.Entry) (store.P
 		if last, err = appendLog(feed(b.tx), b.now, records); err != nil {
 			return err
 		}
-		b.fed = true
+		b.fed = last
 		return trimLog(feed(b.tx), b.steady.Add(-store.FeedRetention))
 	})
 	if err != nil {
@@ -80,8 +80,9 @@ func (s *Store) readFeed(ctx context.Context, operation string, after store.Posi
 	return entries, err
 }
 
-// FeedLineage returns the id of the file, which never changes: the feed can
-// only be lost together with the records that it is about.
+// FeedLineage returns the id of the file. It changes if an older copy was put in
+// the place of the file: the feed can only be lost together with the records that
+// it is about.
 func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	var l store.Lineage
 	err := s.view(ctx, "read the feed's lineage", func(tx *bbolt.Tx) error {

@@ -39,6 +39,9 @@ func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
 // Grants keeps what orgs allow partners.
 func (s *Store) Grants() store.Grants { return &s.grants }
 
+// Holds keeps the hold.
+func (s *Store) Holds() store.Holds { return &s.holds }
+
 // Create writes a new record. Errors: store.ErrExists.
 func (k *records[R]) Create(ctx context.Context, r R) error {
 	first, err := k.EncodeNew(r)
@@ -99,6 +102,29 @@ func (k *records[R]) Update(ctx context.Context, r R) error {
 			return err
 		}
 		return b.tx.Bucket(k.bucket).Put([]byte(next.ID), next.Form)
+	})
+}
+
+// Restore replaces the record with the version replaces, or none if that is 0, by
+// r with its version. Errors: store.ErrNotFound, store.ErrConflict, store.ErrExists.
+func (k *records[R]) Restore(ctx context.Context, r R, replaces uint64) error {
+	next, err := k.EncodeRestored(r, replaces)
+	if err != nil {
+		return err
+	}
+	return k.s.write(ctx, "restore "+k.Name, func(b *batch) error {
+		if err := checkID(next.ID); err != nil {
+			return err
+		}
+		bucket := b.tx.Bucket(k.bucket)
+		if next.Replaces != 0 {
+			if err := k.checkVersion(b.tx, next.ID, next.Replaces); err != nil {
+				return err
+			}
+		} else if bucket.Get([]byte(next.ID)) != nil {
+			return refuse(store.ErrExists)
+		}
+		return bucket.Put([]byte(next.ID), next.Form)
 	})
 }
 

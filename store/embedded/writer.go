@@ -118,7 +118,8 @@ func (s *Store) commit(writes []*write) {
 	case err == nil:
 		s.index.apply(b.tokens, expired)
 		s.onCommit(len(writes))
-		if b.fed {
+		if b.fed > 0 {
+			s.witness.record(b.fed)
 			s.fed.ring()
 		}
 	case !errors.Is(err, errNothing):

@@ -26,6 +26,8 @@ import "github.com/grantd/grantd/store"
 //	g:<partner id>/<org id>
 //	              hash: v (version), d (record)
 //	grants        sorted set: ids of all grants, score 0
+//	hold:<id>     hash: v (version), d (record)
+//	holds         sorted set: ids of all holds, score 0
 //	v:<digest>    hash: p (proof), n (remaining tries), e (end, Unix ms): a
 //	              challenge; expires with it
 //	w:<customer id>
@@ -34,6 +36,8 @@ import "github.com/grantd/grantd/store"
 //	              with the day unless there is a row
 //	feed          stream: e (entry)
 //	lineage       string: run id of the Redis whose feed was witnessed
+//	masters       string: digest of the run ids of all masters of the Cluster
+//	              that was witnessed
 //	audit         stream: e (event); changes by operators
 //	audit_traffic stream: e (event)
 //	stamp         string: JSON
@@ -55,10 +59,13 @@ func (k keys) partnerToken(id string) string    { return k.prefix + "q:" + id }
 func (k keys) partnerTokenIndex() string        { return k.prefix + "partner_tokens" }
 func (k keys) grant(id string) string           { return k.prefix + "g:" + id }
 func (k keys) grantIndex() string               { return k.prefix + "grants" }
+func (k keys) hold(id string) string            { return k.prefix + "hold:" + id }
+func (k keys) holdIndex() string                { return k.prefix + "holds" }
 func (k keys) challenge(d store.Digest) string  { return k.prefix + "v:" + string(d[:]) }
 func (k keys) guesses(customerID string) string { return k.prefix + "w:" + customerID }
 func (k keys) feed() string                     { return k.prefix + "feed" }
 func (k keys) lineage() string                  { return k.prefix + "lineage" }
+func (k keys) masters() string                  { return k.prefix + "masters" }
 func (k keys) audit() string                    { return k.prefix + "audit" }
 func (k keys) auditTraffic() string             { return k.prefix + "audit_traffic" }
 func (k keys) stamp() string                    { return k.prefix + "stamp" }

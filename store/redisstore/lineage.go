@@ -3,7 +3,13 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,7 +18,8 @@ import (
 )
 
 // FeedLineage names an incarnation by the run id of the master that holds the
-// feed: Redis makes a new run id at every start.
+// feed: Redis makes a new run id at every start. On a Cluster, the run ids of all
+// masters belong to it: one that holds records may have lost some of them.
 func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	var info incarnation
 	err := s.redis.OnMaster(ctx, s.keys.feed(), func(node *redis.Client, asking bool) error {
@@ -29,25 +36,102 @@ func (s *Store) FeedLineage(ctx context.Context) (store.Lineage, error) {
 	if err != nil {
 		return store.Lineage{}, err
 	}
-	var witnessed string
-	err = wire.Retry(ctx, func() (err error) {
-		witnessed, err = s.redis.Get(ctx, s.keys.lineage()).Result()
-		return err
-	})
-	if err != nil && !wire.IsNil(err) {
+	masters, digest, err := s.readMasters(ctx)
+	if err != nil {
+		return store.Lineage{}, wire.StoreError(ctx, "feed lineage", err)
+	}
+	l, err := s.readWitnessed(ctx, run, digest)
+	if err != nil {
 		return store.Lineage{}, wire.StoreError(ctx, "feed lineage", err)
 	}
 	s.mu.Lock()
-	s.feedRun = run
+	s.feedRun, s.masterRuns = run, masters
 	s.mu.Unlock()
-	return store.Lineage{Current: run, Witnessed: witnessed}, nil
+	return l, nil
 }
+
+// lineageSeparator is between the two parts of a lineage on a Cluster.
+const lineageSeparator = "+"
+
+// readWitnessed returns the lineage of the feed's master with the run id and of
+// the masters with the digest. A grantd that did not look at all masters has
+// witnessed the first part only.
+func (s *Store) readWitnessed(ctx context.Context, run, digest string) (l store.Lineage, err error) {
+	if l.Witnessed, err = s.getText(ctx, s.keys.lineage()); err != nil {
+		return l, err
+	}
+	if l.Current = run; digest == "" {
+		return l, nil
+	}
+	l.Current += lineageSeparator + digest
+	if l.Witnessed != run {
+		return l, nil
+	}
+	witnessed, err := s.getText(ctx, s.keys.masters())
+	l.Witnessed += lineageSeparator + cmp.Or(witnessed, digest)
+	return l, err
+}
+
+// getText returns the value of a key, or "".
+func (s *Store) getText(ctx context.Context, key string) (value string, err error) {
+	err = wire.Retry(ctx, func() (err error) {
+		value, err = s.redis.Get(ctx, key).Result()
+		return err
+	})
+	if wire.IsNil(err) {
+		return "", nil
+	}
+	return value, err
+}
+
+// readMasters returns the run ids of the masters of a Cluster, with a digest of
+// them; none without a Cluster.
+func (s *Store) readMasters(ctx context.Context) (runs map[string]bool, digest string, err error) {
+	if !s.redis.IsCluster() {
+		return nil, "", nil
+	}
+	var mu sync.Mutex
+	runs = map[string]bool{}
+	err = s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		text, err := node.Info(ctx, "server").Result()
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		runs[parseInfo(text)["run_id"]] = true
+		return nil
+	})
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(maps.Keys(runs)), " ")))
+	return runs, hex.EncodeToString(sum[:8]), err
+}
+
+// sawMasters records which masters replied. If one of them was not there when
+// FeedLineage was last called, the next ReadFeed returns store.ErrFeedLost.
+func (s *Store) sawMasters(runs []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, run := range runs {
+		if s.masterRuns != nil && !s.masterRuns[run] {
+			s.feedRun = anotherMaster
+		}
+	}
+}
+
+// anotherMaster is the run id of no Redis.
+const anotherMaster = "another"
 
 // setValue is SET, also on a Redis that is full.
 var setValue = wire.NewEnding(`return redis.call('SET', KEYS[1], ARGV[1])`)
 
-// WitnessFeed is one SET.
+// WitnessFeed is one SET, or two on a Cluster.
 func (s *Store) WitnessFeed(ctx context.Context, lineage string) error {
+	lineage, digest, cluster := strings.Cut(lineage, lineageSeparator)
+	if cluster {
+		if err := s.redis.Run(ctx, setValue, s.keys.masters(), digest).Err(); err != nil {
+			return wire.StoreError(ctx, "witness feed", err)
+		}
+	}
 	return wire.StoreError(ctx, "witness feed", s.redis.Run(ctx, setValue, s.keys.lineage(), lineage).Err())
 }
 

@@ -32,6 +32,16 @@ if v ~= ARGV[1] then return -1 end
 redis.call('HSET', KEYS[1], 'v', ARGV[2], 'd', ARGV[3])
 return 1`)
 
+// restoreRecord replaces the version ARGV[1], or nothing if that is 0.
+var restoreRecord = wire.NewEnding(`
+local v = redis.call('HGET', KEYS[1], 'v')
+if ARGV[1] == '0' then
+  if v then return -2 end
+elseif not v then return 0
+elseif v ~= ARGV[1] then return -1 end
+redis.call('HSET', KEYS[1], 'v', ARGV[2], 'd', ARGV[3])
+return 1`)
+
 var deleteRecord = wire.NewEnding(`
 local v = redis.call('HGET', KEYS[1], 'v')
 if not v then return 0 end
@@ -58,6 +68,7 @@ func (s *Store) Customers() store.Customers         { return &s.customers }
 func (s *Store) Partners() store.Partners           { return &s.partners }
 func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
 func (s *Store) Grants() store.Grants               { return &s.grants }
+func (s *Store) Holds() store.Holds                 { return &s.holds }
 
 // Create puts the id into the index, then writes the record.
 func (k *records[R]) Create(ctx context.Context, r R) error {
@@ -124,6 +135,22 @@ func (k *records[R]) Update(ctx context.Context, r R) error {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return k.change(ctx, op, updateRecord, next.ID, next.Replaces, next.Version, next.Form)
+}
+
+// Restore compares the version and replaces the record in one script.
+func (k *records[R]) Restore(ctx context.Context, r R, replaces uint64) error {
+	op := "restore " + k.Name
+	next, err := k.EncodeRestored(r, replaces)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if err := k.addToIndex(ctx, next.ID); err != nil {
+		return err
+	}
+	if err := k.change(ctx, op, restoreRecord, next.ID, next.Replaces, next.Version, next.Form); err != nil {
+		return err
+	}
+	return k.addToIndex(ctx, next.ID) // as in Create
 }
 
 // Delete removes the record, with the uses in its hash, in one script, and then

@@ -45,12 +45,15 @@ type Store struct {
 	partners      records[store.Partner]
 	partnerTokens records[store.PartnerTokenOwner]
 	grants        records[store.Grant]
+	holds         records[store.Hold]
 
 	decoded store.ClientMemo
 
 	mu      sync.Mutex
 	newest  store.Position // in the feed, as far as this process knows
 	feedRun string         // run id of the master that FeedLineage last returned
+	// masterRuns are the run ids of all masters of a Cluster then; nil without one.
+	masterRuns map[string]bool
 }
 
 // Open connects to Redis. It returns a Store once it has checked that Redis
@@ -82,6 +85,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.partners = records[store.Partner]{store.PartnerKind, s, s.keys.partner, s.keys.partnerIndex(), nil}
 	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, s.keys.partnerToken, s.keys.partnerTokenIndex(), nil}
 	s.grants = records[store.Grant]{store.GrantKind, s, s.keys.grant, s.keys.grantIndex(), nil}
+	s.holds = records[store.Hold]{store.HoldKind, s, s.keys.hold, s.keys.holdIndex(), nil}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more
 		return nil, err

@@ -69,12 +69,14 @@ func (s *Store) look(ctx context.Context) {
 	defer cancel()
 	var mu sync.Mutex
 	fullest, unsuitable, looked := usage{}, error(nil), 0
+	var runs []string
 	_ = s.redis.EachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		text, err := node.Info(ctx, "memory").Result()
-		if err != nil {
+		pipe := node.Pipeline()
+		memory, server := pipe.Info(ctx, "memory"), pipe.Info(ctx, "server")
+		if _, err := pipe.Exec(ctx); err != nil {
 			return err
 		}
-		info := parseInfo(text)
+		info := parseInfo(memory.Val())
 		mu.Lock()
 		defer mu.Unlock()
 		if u := usageOf(info); u.percent() > fullest.percent() {
@@ -82,11 +84,13 @@ func (s *Store) look(ctx context.Context) {
 		}
 		unsuitable = errors.Join(unsuitable, checkPolicy(info))
 		looked++
+		runs = append(runs, parseInfo(server.Val())["run_id"])
 		return nil
 	})
 	if looked == 0 {
 		return
 	}
+	s.sawMasters(runs)
 	s.setFull(ctx, fullest)
 	s.setUnsuitable(ctx, unsuitable)
 }

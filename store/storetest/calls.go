@@ -23,6 +23,7 @@ func calls(now time.Time) []call {
 		partnerRecords.calls(now),
 		partnerTokenRecords.calls(now),
 		grantRecords.calls(now),
+		holdRecords.calls(now),
 		tokenCalls(now),
 		verificationCalls(now),
 		otherCalls(now),
@@ -36,6 +37,7 @@ func (k records[R]) calls(now time.Time) []call {
 		{"Create" + kind, func(ctx context.Context, s store.Store) error { return k.create(s, ctx, k.plain(now, "a")) }},
 		{"Get" + kind, func(ctx context.Context, s store.Store) error { _, err := k.get(s, ctx, "a"); return err }},
 		{"Update" + kind, func(ctx context.Context, s store.Store) error { return k.update(s, ctx, k.plain(now, "a")) }},
+		{"Restore" + kind, func(ctx context.Context, s store.Store) error { return k.restore(s, ctx, k.plain(now, "a"), 1) }},
 		{"Delete" + kind, func(ctx context.Context, s store.Store) error { return k.remove(s, ctx, "a", 1) }},
 		{"List" + kind + "s", func(ctx context.Context, s store.Store) error { _, err := k.list(s, ctx, "", 1); return err }},
 	}

@@ -66,6 +66,8 @@ func feedWhole(t *testing.T, o Opened) {
 		{Kind: store.EntryChange, Key: store.PrincipalClient(idAlphabet), By: "client:x", At: now.Add(-time.Second)},
 		{Kind: store.EntryVoid, Key: store.PrincipalToken(digest("a")), At: now, Until: now.Add(time.Hour)},
 		{Kind: store.EntryVoid, Key: store.PrincipalGrant("a/b"), By: "system", At: now.Add(time.Minute)},
+		{Kind: store.EntryChange, Key: store.PrincipalOrg("acme"), By: "uid:0", At: now, Version: 1 << 50, Form: `{"v":1,"id":"acme","name":"\u003cAcme\u003e"}`},
+		{Kind: store.EntryVoid, Key: store.PrincipalOrg("acme"), By: "uid:0", At: now, Version: 1<<50 + 1, Gone: true},
 	}
 	last := appended(t, o.Store, want...)
 	got := read(t, o.Store, store.Position{})

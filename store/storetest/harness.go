@@ -94,6 +94,7 @@ func Run(t *testing.T, h Harness) {
 		{"Partners", partnerRecords.checks()},
 		{"PartnerTokens", partnerTokenRecords.checks()},
 		{"Grants", grantRecords.checks()},
+		{"Holds", holdRecords.checks()},
 		{"Records", recordChecks()},
 		{"Tokens", tokenChecks()},
 		{"Feed", feedChecks()},

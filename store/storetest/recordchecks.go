@@ -21,6 +21,7 @@ func (k records[R]) checks() []check {
 		{"UpdateOfAnotherVersion", k.conflict},
 		{"UpdatesAtOnceLoseNothing", k.updatesAtOnce},
 		{"CreatesAtOnceHaveOneWinner", k.createsAtOnce},
+		{"RestoreReplacesWithTheVersionGiven", k.restores},
 		{"Delete", k.removes},
 		{"ListPagesInByteOrder", k.pages},
 		{"ListAfterAMissingID", k.listBetween},
@@ -74,6 +75,25 @@ func (k records[R]) replaces(t *testing.T, o Opened) {
 	same(t, "replaced, not merged", k.read(t, o.Store, "a"), next)
 	ok(t, k.update(o.Store, within(t), next))
 	same(t, "version", k.version(k.read(t, o.Store, "a")), uint64(3))
+}
+
+func (k records[R]) restores(t *testing.T, o Opened) {
+	lost := k.withVersion(70, k.full(o.Now(), "a"))
+	ok(t, k.restore(o.Store, within(t), lost, 0))
+	same(t, "in place of none", k.read(t, o.Store, "a"), lost)
+	same(t, "ids", k.listIDs(t, o.Store, 10), []string{"a"})
+	wants(t, "in place of none again", k.restore(o.Store, within(t), lost, 0), store.ErrExists)
+	for _, replaces := range []uint64{1, 69, 71} {
+		wants(t, fmt.Sprint("in place of version ", replaces), k.restore(o.Store, within(t), lost, replaces), store.ErrConflict)
+	}
+	wants(t, "in place of a record that is gone", k.restore(o.Store, within(t), k.plain(o.Now(), "b"), 3), store.ErrNotFound)
+	for _, version := range []uint64{900, 12} {
+		next := k.withVersion(version, k.plain(o.Now(), "a"))
+		ok(t, k.restore(o.Store, within(t), next, k.version(k.read(t, o.Store, "a"))))
+		same(t, "replaced, not merged", k.read(t, o.Store, "a"), next)
+	}
+	ok(t, k.update(o.Store, within(t), k.withVersion(12, k.plain(o.Now(), "a"))))
+	ok(t, k.remove(o.Store, within(t), "a", 13))
 }
 
 func (k records[R]) conflict(t *testing.T, o Opened) {

@@ -91,6 +91,14 @@ var grantRecords = records[store.Grant]{
 	func(g *store.Grant) parts { return parts{g.ID(), &g.Version, &g.Scopes[0]} },
 }
 
+// There is at most one hold in a store, but the role does not know that.
+var holdRecords = records[store.Hold]{
+	store.HoldKind, store.Store.Holds, "",
+	plainHold, fullHold,
+	func(h *store.Hold) { h.Incarnation = strings.Repeat("run ", 50_000) },
+	func(h *store.Hold) parts { return parts{h.ID, &h.Version, &h.Incarnation} },
+}
+
 func (k records[R]) create(s store.Store, ctx context.Context, r R) error {
 	return k.role(s).Create(ctx, r)
 }
@@ -101,6 +109,10 @@ func (k records[R]) get(s store.Store, ctx context.Context, id string) (R, error
 
 func (k records[R]) update(s store.Store, ctx context.Context, r R) error {
 	return k.role(s).Update(ctx, r)
+}
+
+func (k records[R]) restore(s store.Store, ctx context.Context, r R, replaces uint64) error {
+	return k.role(s).Restore(ctx, r, replaces)
 }
 
 func (k records[R]) remove(s store.Store, ctx context.Context, id string, version uint64) error {

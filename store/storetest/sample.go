@@ -54,6 +54,7 @@ func fullHead(now time.Time) store.Head {
 	h := plainHead(now)
 	end := seconds(now).Add(time.Hour)
 	h.DeactivatedAt, h.Unannounced, h.UnannouncedSince = &end, true, store.Position{Time: 1753488000123, Seq: 4}
+	h.HeldBack, h.Confirmed = true, 1753488000456
 	return h
 }
 
@@ -80,6 +81,20 @@ func fullClient(now time.Time, id string) store.Client {
 	}
 	c.Head = fullHead(now)
 	return c
+}
+
+// plainHold returns a hold with only the required fields.
+func plainHold(now time.Time, id string) store.Hold {
+	return store.Hold{ID: id, Number: 1, Cause: store.Unwitnessed, Since: seconds(now), Head: plainHead(now)}
+}
+
+// fullHold returns a hold with every field set.
+func fullHold(now time.Time, id string) store.Hold {
+	h := plainHold(now, id)
+	h.Incarnation, h.LastKnown = "a1", seconds(now).Add(-time.Hour)
+	h.Released = []string{store.ClientKind.Name}
+	h.Head = fullHead(now)
+	return h
 }
 
 // void returns a feed entry that ends the tokens of a client.

@@ -140,6 +140,12 @@ func TestStoredPhonesAreEncrypted(t *testing.T) {
 				t.Errorf("%s with %q: %s", tc.id, tc.number, r)
 			}
 		}
+		// The feed has the state of a record that is deactivated, or whose numbers
+		// change.
+		changed := company()
+		changed["phone"] = phoneTwo
+		do(t, s, "PUT", "/customers/10001", changed, 200)
+		do(t, s, "POST", "/customers/10001/deactivate", nil, 200)
 		s.Close()
 		if clearNumbers(t, dir) {
 			t.Error("the store holds a phone number in clear text")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -231,7 +232,8 @@ func TestRedisRestartedWithItsData(t *testing.T) {
 }
 
 // TestRedisRestartedUnseen restarts Redis while no replica runs, so that none
-// knows whether the last revocations are still there. All earlier tokens are void.
+// knows whether the last revocations are still there. All earlier tokens are
+// void, and everything that can authenticate is held back.
 func TestRedisRestartedUnseen(t *testing.T) {
 	t.Parallel()
 	for _, keep := range []string{"AOF", "RDB"} {
@@ -259,12 +261,27 @@ func TestRedisRestartedUnseen(t *testing.T) {
 				delete(f.live, id)
 			}
 			stop := f.never(t, a, b)
+			if r := introspect(t, a, f.rs, "x"); r.Status != 401 {
+				t.Errorf("a client that nobody knows the end of: %v", r)
+			}
+			releaseAll(t, b)
 			f.check(t, a, "restarted unseen", true)
 			f.check(t, b, "restarted unseen", true)
 			works(t, a, b)
 			stop()
 		})
 	}
+}
+
+// releaseAll releases everything that is held back, as an operator does with
+// grantd store doctor --release all.
+func releaseAll(t *testing.T, s *harness.Server) {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, kind := range []string{"client", "org", "customer", "partner", "grant"} {
+		all.Go(func() { admin(t, s, 204, http.MethodPost, "/store/release", body{"kind": kind}) })
+	}
+	all.Wait()
 }
 
 // TestReplicasRestartedAlone restarts only the replicas: nothing is lost.

@@ -58,16 +58,22 @@ func (p *partner) renew(t testing.TB, s *harness.Server) {
 	p.token, p.tokenID = r["token"].(string), r["token_id"].(string)
 }
 
-// ask requests a token on behalf of the org from s.
-func (p *partner) ask(t testing.TB, s *harness.Server, org string) (token string, a harness.Response) {
+// postDocument posts a JSON:API document with the attributes.
+func postDocument(t testing.TB, s *harness.Server, bearer, path, kind, attributes string) harness.Response {
 	t.Helper()
-	document := fmt.Sprintf(`{"data":{"type":"createOnBehalfToken","attributes":{"orgId":%q,"scopes":"cards"}}}`, org)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/partners/token", strings.NewReader(document))
+	document := fmt.Sprintf(`{"data":{"type":%q,"attributes":%s}}`, kind, attributes)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header = http.Header{"Content-Type": {"application/vnd.api+json"}, "Authorization": {"Bearer " + p.token}}
-	a = harness.Do(t, nil, req)
+	req.Header = http.Header{"Content-Type": {"application/vnd.api+json"}, "Authorization": {"Bearer " + bearer}}
+	return harness.Do(t, nil, req)
+}
+
+// ask requests a token on behalf of the org from s.
+func (p *partner) ask(t testing.TB, s *harness.Server, org string) (token string, a harness.Response) {
+	t.Helper()
+	a = postDocument(t, s, p.token, "/partners/token", "createOnBehalfToken", fmt.Sprintf(`{"orgId":%q,"scopes":"cards"}`, org))
 	var made struct {
 		Data struct{ Attributes struct{ Token string } }
 	}

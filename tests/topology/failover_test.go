@@ -132,7 +132,8 @@ func lostTail(t *testing.T, top topology) {
 }
 
 // noWitness is lostTail without any grantd that knows the revocation. No server
-// can tell what was lost, so all earlier tokens are void, and the service goes on.
+// can tell what was lost, so all earlier tokens are void, and no client gets
+// anything until an operator releases what is held back.
 func noWitness(t *testing.T, top topology) {
 	w := newWorld(t, top, "0")
 	c := w.a.NewClient(t, "c", "users:read")
@@ -153,6 +154,14 @@ func noWitness(t *testing.T, top topology) {
 	w.a, w.b = w.start(t), w.start(t)
 	if !strings.Contains(w.a.Logs.String(), "every token issued before is void") {
 		t.Error("the new server trusted a feed that no server had watched")
+	}
+	if _, a, err := w.a.TryToken(c.ClientID, c.ClientSecret); err != nil || a.Status != 401 {
+		t.Errorf("a client that nobody knows the end of: %v, %v", a, err)
+	}
+	for _, kind := range []string{"client", "org", "customer", "partner", "grant"} {
+		if a := admin(t, w.b, "POST", "/store/release", map[string]any{"kind": kind}); a.Status != 204 {
+			t.Fatal(a)
+		}
 	}
 	for _, token := range append(over, live...) {
 		w.inactive(t, token, "issued before, and nobody watched")

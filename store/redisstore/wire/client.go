@@ -70,6 +70,12 @@ func (c *Client) EachMaster(ctx context.Context, f func(context.Context, *redis.
 	return StoreError(ctx, "find the masters", err)
 }
 
+// IsCluster reports whether it is connected to a Cluster.
+func (c *Client) IsCluster() bool {
+	_, is := c.UniversalClient.(*redis.ClusterClient)
+	return is
+}
+
 // node returns a client of the master that holds the key.
 func (c *Client) node(ctx context.Context, key string) (*redis.Client, error) {
 	if cluster, ok := c.UniversalClient.(*redis.ClusterClient); ok {

@@ -1,4 +1,4 @@
-package scripts
+package story
 
 import (
 	"encoding/json"
