@@ -68,7 +68,7 @@ steps: ## benchmark each step of a request into NEW (steps.out); with OLD=file, 
 attack: tools build ## attack a grantd on loopback, some 4 minutes: memory and waiting times stay within their bounds
 	$(ATTACK) -each 18s -ratio 4
 
-chaos: tools build ## break Redis, connections and grantd while it works, some 7 minutes; ARGS="-only failover" runs one fault
+chaos: tools build ## break Redis, connections and grantd while it works, 6 to 10 minutes; ARGS="-only failover" runs one fault
 	$(CHAOS) -rounds 20 $(ARGS)
 
 dev: ## run a server to play with
