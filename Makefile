@@ -14,11 +14,12 @@ PLAIN    := -trimpath -tags $(TAGS)
 # Tests that run grantd as a process run the one that `make build` made.
 PROGRAM  := TEST_GRANTD=$(CURDIR)/bin/grantd
 ATTACK    = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),attack -vet=off -count=1 -v -timeout 10m ./tests/attack -args
+CHAOS     = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),chaos -vet=off -count=1 -v -timeout 15m ./tests/chaos -args
 LONG     := ./tests/topology ./tests/redis ./store/redisstore
 SHELL    := /bin/bash -o pipefail
 
 .DEFAULT_GOAL := help
-.PHONY: help build check test tools lint bench steps attack dev
+.PHONY: help build check test tools lint bench steps attack chaos dev
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -36,6 +37,7 @@ test: tools build ## install what the tests need, then run all of them with -rac
 	@$(PROGRAM) go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) ./... 2>&1 | awk -f tests/verdict.awk
 	@$(GO) test $(PLAIN) -vet=off -count=1 -run TestAllocations ./server # the race detector allocates too
 	@$(ATTACK) -each 2s | awk -f tests/verdict.awk # alone: it would attack what runs beside it too
+	@$(CHAOS) -rounds 1 | awk -f tests/verdict.awk # alone: it needs the processors
 
 # -short leaves out Redis Sentinel and Cluster, images, and what takes long.
 check: build ## run the tests that are quick, without -race: for the inner loop
@@ -65,6 +67,9 @@ steps: ## benchmark each step of a request into NEW (steps.out); with OLD=file, 
 
 attack: tools build ## attack a grantd on loopback, some 4 minutes: memory and waiting times stay within their bounds
 	$(ATTACK) -each 18s -ratio 4
+
+chaos: tools build ## break Redis, connections and grantd while it works, 6 to 10 minutes; ARGS="-only failover" runs one fault
+	$(CHAOS) -rounds 20 $(ARGS)
 
 dev: ## run a server to play with
 	@$(GO) run $(PLAIN) . dev

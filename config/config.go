@@ -133,7 +133,10 @@ type Customers struct {
 	ProductName string `key:"product_name"`
 	SandboxCode string `key:"sandbox_code"` // empty, or six digits that are always accepted
 	Sender      string `key:"sender"`       // log, webhook or twilio
-	Webhook     struct {
+	// PhoneKeyFile holds the keys that phone numbers are encrypted with in the
+	// store; empty: they are in clear text.
+	PhoneKeyFile string `key:"phone_key_file"`
+	Webhook      struct {
 		URL                   string `key:"url"`
 		SecretFile            string `key:"secret_file"`
 		AllowPrivateAddresses bool   `key:"allow_private_addresses"`

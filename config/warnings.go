@@ -34,6 +34,7 @@ func (c Config) Warnings() Faults {
 	w.limits(c)
 	w.proxies(c.Public)
 	w.listeners(c)
+	w.customers(c)
 	if c.Store.Backend == "redis" {
 		w.redis(c.Store.Redis)
 	}
@@ -116,6 +117,13 @@ func (w *warner) listeners(c Config) {
 	if c.Metrics.Listen != "" && !isLoopback(c.Metrics.Listen) {
 		w.add("metrics.listen", "is open to other machines, without TLS and without a password; "+
 			"listen on loopback, or let only your Prometheus reach the port")
+	}
+}
+
+func (w *warner) customers(c Config) {
+	if c.Live() && c.Customers.PhoneKeyFile == "" {
+		w.add("customers.phone_key_file", "is empty, so the phone numbers of customers are in clear text in the store, in its copies and in backups; "+
+			"set it to a file with a key")
 	}
 }
 

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
@@ -35,22 +38,44 @@ func (s *Server) openSender() (senders.Sender, error) {
 	return senders.NewLog(s.terminal, s.log), nil
 }
 
+// openPhoneKeys reads the keys that phone numbers are encrypted with.
+func (s *Server) openPhoneKeys() (err error) {
+	if s.phoneKeys, err = phonekeys.Open(s.cfg.Customers.PhoneKeyFile); err != nil {
+		return fmt.Errorf("customers.phone_key_file: %w", err)
+	}
+	return nil
+}
+
+// obscuredPhones hides the numbers that limits count from who reads the store.
+type obscuredPhones struct {
+	codes *ratelimit.Codes
+	keys  *phonekeys.File
+}
+
+func (o obscuredPhones) TakeCode(ctx context.Context, r ratelimit.CodeRequest) (time.Duration, error) {
+	r.Phone = o.keys.Obscure(r.Phone)
+	return o.codes.TakeCode(ctx, r)
+}
+
 // wireCustomers makes the services and handlers of customers and their tokens.
 func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.Cache[store.Org]) {
 	cfg, limits := s.cfg.Customers, s.cfg.Limits
+	records := phonekeys.NewCustomers(phonekeys.Options{
+		Store: s.store.Customers(), Keys: s.phoneKeys, Log: s.log, Unreadable: s.metrics.PhoneUnreadable,
+	})
 	s.customers = customers.New(customers.Options{
-		Store: s.store.Customers(), Orgs: s.store.Orgs(), Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
+		Phones: records, Orgs: s.store.Orgs(), Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
 	s.customerQuota = s.newQuota(ratelimit.CustomerTokensPerClient, ratelimit.OfClients, limits.CustomerTokensPerClient, nil)
 	s.customerTokens = customers.Handler{
 		Tokens: customers.NewTokens(customers.TokensOptions{
 			Environment: s.cfg.Environment, Live: s.cfg.Live(), ProductName: cfg.ProductName, SandboxCode: cfg.SandboxCode,
-			Customers: s.store.Customers(), Orgs: orgRecords, Challenges: s.store, Guesses: s.store, Catalogue: s.catalogue,
-			Limit: ratelimit.NewCodes(ratelimit.CodesOptions{
+			Customers: records, Orgs: orgRecords, Challenges: s.store, Guesses: s.store, Catalogue: s.catalogue,
+			Limit: obscuredPhones{ratelimit.NewCodes(ratelimit.CodesOptions{
 				Store: s.store, Key: s.keys.LimitKey(), Hit: s.metrics.LimitHit,
 				PerPhone: ratelimit.Limit(limits.CodesPerPhone), PerCustomer: ratelimit.Limit(limits.CodesPerCustomer),
 				PerClient: ratelimit.Limit(limits.CodesPerClient), PerOrg: ratelimit.Limit(limits.CodesPerOrg),
-			}),
+			}), s.phoneKeys},
 			Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
 		}),
 		Find: s.tokens, Issues: s.usage,

@@ -14,16 +14,18 @@ import (
 const (
 	reloadCatalogue = "catalogue"
 	reloadTLS       = "tls"
+	reloadPhoneKeys = "phone_keys"
 	reloadLog       = "log"
 )
 
-// Reload reads the scope catalogue and the certificates again, and sets the log
-// level of cfg. If one of them cannot be read, its old state stays, and the error
+// Reload reads the scope catalogue, the certificates and the keys of phone numbers
+// again, and sets the log level of cfg. If one of them cannot be read, its old state stays, and the error
 // names it. Everything else in cfg needs a restart.
 func (s *Server) Reload(ctx context.Context, cfg config.Config) error {
 	return errors.Join(
 		s.reportReload(ctx, reloadCatalogue, s.reloadCatalogue(cfg.Scopes.File)),
 		s.reportReload(ctx, reloadTLS, s.reloadTLS()),
+		s.reportReload(ctx, reloadPhoneKeys, s.phoneKeys.Reload()),
 		s.reportReload(ctx, reloadLog, s.reloadLog(cfg.Log.Level)),
 	)
 }

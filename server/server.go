@@ -22,6 +22,7 @@ import (
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
+	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/rollback"
@@ -66,6 +67,7 @@ type Server struct {
 	customers      *customers.Service
 	customerTokens customers.Handler
 	customerQuota  *ratelimit.Quota
+	phoneKeys      *phonekeys.File
 	partners       *partners.Service
 	onBehalf       partners.Handler
 	onBehalfQuota  *ratelimit.Quota
@@ -100,6 +102,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 
 func (s *Server) build(ctx context.Context) (err error) {
 	if err := s.reloadCatalogue(s.cfg.Scopes.File); err != nil {
+		return err
+	}
+	if err := s.openPhoneKeys(); err != nil {
 		return err
 	}
 	s.metrics = metrics.New(func() metrics.Feed { return s.feed })

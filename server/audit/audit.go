@@ -1,7 +1,7 @@
 // Package audit writes the audit: one typed event for every change, and gathered
-// events for what clients do again and again (server/lastuse gathers them). It
-// also has the filter that finds events. It decides nothing and never sees a
-// secret or a token.
+// events for what clients do again and again (server/lastuse gathers them). Each
+// event is also a line of the server's log. The package also has the filter that
+// finds events. It decides nothing and never sees a secret or a token.
 package audit
 
 import (
@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"strconv"
 	"strings"
 	"time"
 
@@ -75,13 +74,15 @@ type Log struct {
 	IsUnconfirmed func() bool
 }
 
-// Write appends the changes. If that fails, the changes stay made, and each event
-// goes to the server's log as an error, complete. The caller is not told.
+// Write writes a line for each change to the server's log, and appends the
+// changes to the audit. If that fails, the changes stay made, and each event goes
+// to the log once more, as an error and complete. The caller is not told.
 func (l *Log) Write(ctx context.Context, changes ...Change) {
 	events := make([]store.AuditEvent, len(changes))
 	for i, c := range changes {
 		events[i] = l.event(c)
 	}
+	l.logEvents(ctx, events)
 	for len(events) > 0 {
 		n := min(len(events), writeAtOnce)
 		if err := l.append(ctx, events[:n]); err != nil {
@@ -155,7 +156,7 @@ func raw(v any) json.RawMessage {
 		return json.RawMessage(`"unprintable"`)
 	}
 	if len(b) > maxView {
-		return json.RawMessage(`"too large: ` + strconv.Itoa(len(b)) + ` bytes"`)
+		return tooLarge(len(b))
 	}
 	return b
 }

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server"
+	"github.com/grantd/grantd/server/phonekeys"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -30,9 +32,10 @@ func (a *app) configCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Report everything that is wrong or risky in the configuration",
 		Long: `Prints ok, or every error with its key. What is allowed but risky is a warning:
-the exit code is 0.
+the exit code is 0. Of the files that the configuration names it reads only
+customers.phone_key_file.
 
-With --files it also reads the files that the configuration names: certificates,
+With --files it also reads the others: certificates,
 keys, authorities, passwords and the scope catalog. An error is a file that is
 missing, unreadable, or that every user can change; a key of another certificate;
 and a certificate that has expired or is not valid yet. Run it as the user that
@@ -42,6 +45,9 @@ grantd runs as.`,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.readConfig()
 			if err != nil {
+				return err
+			}
+			if err := checkPhoneKeys(cfg); err != nil {
 				return err
 			}
 			file, risks := a.configPath(), cfg.Warnings()
@@ -67,6 +73,19 @@ grantd runs as.`,
 	}
 	c.Flags().BoolVar(&files, "files", false, "also read the files that the configuration names")
 	return c
+}
+
+// checkPhoneKeys returns the faults of the file with the keys of phone numbers.
+func checkPhoneKeys(cfg config.Config) error {
+	_, err := phonekeys.Load(cfg.Customers.PhoneKeyFile)
+	if err == nil {
+		return nil
+	}
+	var faults config.Faults
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		faults = append(faults, config.Fault{Path: "customers.phone_key_file", Problem: line})
+	}
+	return faults
 }
 
 // checked is the JSON of a configuration without errors.

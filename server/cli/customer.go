@@ -24,7 +24,7 @@ Telephone numbers are always masked in output.`,
 	}
 	kind := customerResource()
 	c.AddCommand(
-		a.customerPutCommand(), a.customerImportCommand(), a.customerListCommand(), kind.show(a, "Show a customer"),
+		a.customerPutCommand(), a.customerImportCommand(), a.customerReencryptCommand(), a.customerListCommand(), kind.show(a, "Show a customer"),
 		kind.delete(a, "Delete a customer and end all its tokens"),
 		kind.action(a, "deactivate", "Disable a customer and end all its tokens for good", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated customer again", "is active again; its old tokens remain void"),
@@ -62,11 +62,15 @@ func customerResource() resource[customers.View, customers.Shown] {
 
 // shownPairs returns a customer and its counts of wrong codes.
 func shownPairs(v customers.Shown) []pair {
-	return append(customerPairs(v.View),
+	pairs := append(customerPairs(v.View),
 		pair{"wrong_codes_today", number(int64(v.WrongCodesToday))},
 		pair{"wrong_codes_in_row", number(int64(v.WrongCodesInRow))},
 		pair{"codes_locked", strconv.FormatBool(v.CodesLocked)},
 	)
+	if v.PhonesUnreadable != "" {
+		pairs = append(pairs, pair{"phones_unreadable", text(v.PhonesUnreadable)})
+	}
+	return pairs
 }
 
 func customerPairs(v customers.View) []pair {

@@ -27,8 +27,8 @@ On SIGTERM, GET /readyz is 503 for shutdown.drain (5s) while requests are served
 that load balancers send them elsewhere. Then, and at once on SIGINT, it accepts no
 new requests and gives those in progress 20 s. A second signal ends it at once.
 
-On SIGHUP it reads its scope catalog, certificates and log level again. What it
-cannot read stays as it was.
+On SIGHUP it reads its scope catalog, certificates, keys of telephone numbers and log
+level again. What it cannot read stays as it was.
 
 Without a configuration file it is a sandbox on 127.0.0.1:8080 with its data in
 ./grantd-data.`,

@@ -25,6 +25,7 @@ func AdminRoutes(s *Service) []admin.Route {
 		admin.ListRoute("/customers", "customers", list, func(v View) string { return v.CustomerID }, "org_id"),
 		admin.PutRoute("/customers/:id", admin.ByID, put, func(v View) uint64 { return v.Version }),
 		admin.Route{Method: http.MethodPost, Path: "/customers/import", Handle: h.importAll},
+		admin.Route{Method: http.MethodPost, Path: "/customers/reencrypt", Handle: h.reencrypt},
 		admin.Route{Method: http.MethodPost, Path: "/customers/:id/reset-codes", Handle: h.resetCodes},
 	)
 }
@@ -37,6 +38,19 @@ func (h adminHandler) importAll(c *gin.Context) error {
 		return err
 	}
 	out, err := h.s.Import(c.Request.Context(), admin.ActorOf(c), in)
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusOK, out)
+	return nil
+}
+
+func (h adminHandler) reencrypt(c *gin.Context) error {
+	var in Reencryption
+	if err := web.ReadJSON(c, &in, true); err != nil {
+		return err
+	}
+	out, err := h.s.Reencrypt(c.Request.Context(), admin.ActorOf(c), in)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (s *Service) importLine(ctx context.Context, by audit.Actor, line ImportLin
 
 // previewPut returns the result that putting the customer would have.
 func (s *Service) previewPut(ctx context.Context, next store.Customer, org *store.Org) (string, error) {
-	c, err := s.o.Store.Get(ctx, next.ID)
+	c, err := s.o.Phones.Get(ctx, next.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return Created, nil
 	}

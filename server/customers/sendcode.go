@@ -16,6 +16,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/phone"
+	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/store"
@@ -120,7 +121,7 @@ func (t *Tokens) sendChallenge(ctx context.Context, b Bearer, c store.Customer, 
 }
 
 // buildMessage returns the message to send, without its id, code and expiry.
-// Errors: apierr.InvalidRequest.
+// Errors: apierr.InvalidRequest, NotSent.
 func (t *Tokens) buildMessage(c store.Customer, org store.Org, v Verification) (senders.Message, error) {
 	m := senders.Message{
 		Channel: senders.Channel(v.Channel), Phone: c.Phone, Name: org.Name, Language: view(c).Language,
@@ -147,12 +148,35 @@ func (t *Tokens) buildMessage(c store.Customer, org store.Org, v Verification) (
 		if err != nil {
 			return m, errPhone
 		}
-		if c.Type != store.Business || !slices.ContainsFunc(c.AuthorizedUsers, func(u store.AuthorizedUser) bool { return u.Phone == number }) {
-			return m, errPhoneOnFile
+		if err := t.checkOnFile(c, number); err != nil {
+			return m, err
 		}
 		m.Phone = number
 	}
+	if !phonekeys.Readable(m.Phone) {
+		return m, errNotSent.Because(t.o.Customers.Problem(c))
+	}
 	return m, nil
+}
+
+// checkOnFile returns an error unless the number is one of the authorized users of
+// a business. While one of their numbers cannot be decrypted, it does not say that
+// a number is not on file. Errors: apierr.InvalidRequest, NotSent.
+func (t *Tokens) checkOnFile(c store.Customer, number string) error {
+	if c.Type != store.Business {
+		return errPhoneOnFile
+	}
+	hidden := false
+	for _, u := range c.AuthorizedUsers {
+		if u.Phone == number {
+			return nil
+		}
+		hidden = hidden || !phonekeys.Readable(u.Phone)
+	}
+	if hidden {
+		return errNotSent.Because(t.o.Customers.Problem(c))
+	}
+	return errPhoneOnFile
 }
 
 // validAppHash reports whether h is the base64 of a hash, as Android's SMS

@@ -9,6 +9,7 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -25,7 +26,7 @@ var bounds = store.GuessBounds{Window: wrongWindow, Today: wrongPerDay, InRow: w
 
 // Options are what a Service needs.
 type Options struct {
-	Store   store.Customers
+	Phones  *phonekeys.Customers // the records
 	Orgs    store.Orgs
 	Guesses store.GuessCounts
 	Feed    *feed.Feed
@@ -45,16 +46,21 @@ type Service struct {
 func New(o Options) *Service {
 	kind := registry.Kind[store.Customer]{
 		Kind: store.CustomerKind, Valid: field.ValidID,
-		Store: o.Store, Uncached: true,
+		Store: o.Phones, Stored: o.Phones.Stored, Uncached: true,
 		View: func(c store.Customer) any { return view(c) },
 	}
 	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
 }
 
-// shown returns the customer with the number of wrong codes.
+// shown returns the customer with the number of wrong codes, and with what is wrong
+// with the phone numbers.
 func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 	g, err := s.o.Guesses.GetGuesses(ctx, c.ID, wrongWindow)
-	return Shown{View: view(c), WrongCodesToday: g.Today, WrongCodesInRow: g.InRow, CodesLocked: g.InRow >= wrongInRow}, err
+	out := Shown{View: view(c), WrongCodesToday: g.Today, WrongCodesInRow: g.InRow, CodesLocked: g.InRow >= wrongInRow}
+	if problem := s.o.Phones.Problem(c); problem != nil {
+		out.PhonesUnreadable = problem.Error()
+	}
+	return out, err
 }
 
 // List returns up to limit customers with ids after the given one, by id. An org

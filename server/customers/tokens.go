@@ -11,6 +11,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
@@ -49,7 +50,7 @@ type TokensOptions struct {
 	ProductName string // used in messages in sandbox
 	SandboxCode string // the right code in sandbox, where nothing is sent then; "": none
 
-	Customers  store.Customers
+	Customers  *phonekeys.Customers
 	Orgs       *registry.Cache[store.Org]
 	Challenges store.Challenges
 	Guesses    store.GuessCounts

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/phone"
+	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/store"
 )
 
@@ -38,18 +39,31 @@ type Shown struct {
 	WrongCodesToday int  `json:"wrong_codes_today"`
 	WrongCodesInRow int  `json:"wrong_codes_in_row"`
 	CodesLocked     bool `json:"codes_locked"` // until an operator resets the codes
+	// PhonesUnreadable is why a number of the record cannot be decrypted, and what
+	// to do; "": all can.
+	PhonesUnreadable string `json:"phones_unreadable,omitempty"`
 }
 
 func view(c store.Customer) View {
 	v := View{
-		CustomerID: c.ID, OrgID: c.OrgID, Type: c.Type, Phone: phone.Mask(c.Phone), AuthorizedUsers: []AuthorizedUser{},
+		CustomerID: c.ID, OrgID: c.OrgID, Type: c.Type, Phone: mask(c.Phone), AuthorizedUsers: []AuthorizedUser{},
 		PhonesChangedAt: c.PhonesChangedAt, Language: cmp.Or(c.Language, "en"), Active: c.Usable(), HeldBack: c.Held(), DeactivatedAt: c.DeactivatedAt,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
 	}
 	for _, u := range c.AuthorizedUsers {
-		v.AuthorizedUsers = append(v.AuthorizedUsers, AuthorizedUser{Name: u.Name, Phone: phone.Mask(u.Phone)})
+		v.AuthorizedUsers = append(v.AuthorizedUsers, AuthorizedUser{Name: u.Name, Phone: mask(u.Phone)})
 	}
 	return v
+}
+
+// unreadable is what a view shows instead of a number that cannot be decrypted.
+const unreadable = "unreadable"
+
+func mask(number string) string {
+	if !phonekeys.Readable(number) {
+		return unreadable
+	}
+	return phone.Mask(number)
 }
 
 // Spec is what an operator sends to put a customer; its numbers are not masked.

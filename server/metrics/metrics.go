@@ -41,6 +41,7 @@ type Metrics struct {
 	expiring         prometheus.Gauge
 	partnersExpiring prometheus.Gauge
 	reloads          *prometheus.CounterVec
+	phonesUnreadable prometheus.Counter
 	codesSent        *prometheus.HistogramVec
 	codesTried       *prometheus.CounterVec
 	connections      *prometheus.GaugeVec
@@ -147,6 +148,9 @@ func New(feed func() Feed) *Metrics {
 	m.handshakes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grantd_tls_handshake_failures_total", Help: "TLS handshakes that failed, by listener and reason; METRICS.md explains the reasons.",
 	}, []string{"listener", "reason"})
+	m.phonesUnreadable = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "grantd_phones_unreadable_total", Help: "Customers' records that were read with a phone number that could not be decrypted.",
+	})
 	m.byUse = newLookup(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
 	m.byResult = newLookup(func(l introspectionLabels) prometheus.Counter {
 		return m.introspections.WithLabelValues(l.result, l.cache)
@@ -154,7 +158,7 @@ func New(feed func() Feed) *Metrics {
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
-		m.skew, m.certificates, m.handshakes,
+		m.phonesUnreadable, m.skew, m.certificates, m.handshakes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feed().Age().Seconds() }),
@@ -258,7 +262,11 @@ func (m *Metrics) SecretsExpiring(n int) { m.expiring.Set(float64(n)) }
 // PartnerTokensExpiring sets how many partner tokens expire soon.
 func (m *Metrics) PartnerTokensExpiring(n int) { m.partnersExpiring.Set(float64(n)) }
 
-// Reloaded counts a reload of catalogue, tls or log.
+// PhoneUnreadable counts a customer's record whose phone numbers could not be
+// decrypted when it was read.
+func (m *Metrics) PhoneUnreadable() { m.phonesUnreadable.Inc() }
+
+// Reloaded counts a reload of catalogue, tls, phone_keys or log.
 func (m *Metrics) Reloaded(what string, err error) {
 	result := "ok"
 	if err != nil {

@@ -47,6 +47,7 @@ func touched() *Metrics {
 	m.Reloaded("tls", errors.New("no"))
 	m.CodeSent("sms", true, time.Millisecond)
 	m.CodeTried(true)
+	m.PhoneUnreadable()
 	m.Connections("public")(1)
 	m.ConnectionRefused("public")("full")
 	m.ClockSkew(time.Second)

@@ -30,6 +30,9 @@ type Kind[R any] struct {
 	Store store.Records[R]
 	Valid func(id string) bool
 	View  func(R) any // what the audit shows: no secrets
+	// Stored returns the record as the store keeps it, which the feed may hold; nil:
+	// as it is.
+	Stored func(R) R
 	// Uncached says that no Cache holds these records: the feed is not told
 	// about a new one.
 	Uncached bool
@@ -141,6 +144,9 @@ func (g *Registry[R]) Audit(ctx context.Context, by audit.Actor, id string, c au
 // comes back older does not undo it (invariant 11).
 func (g *Registry[R]) stateEntry(kind store.EntryKind, r R, by string) store.Entry {
 	e := store.Entry{Kind: kind, Key: g.kind.Principal(g.kind.ID(&r)), By: by, Version: g.Version(r)}
+	if g.kind.Stored != nil {
+		r = g.kind.Stored(r)
+	}
 	if form, err := g.kind.Marshal(r); err == nil && len(form) <= maxForm {
 		e.Form = string(form)
 	}
