@@ -37,6 +37,7 @@ type Store struct {
 	clock          *store.SteadyClock // what is old by it is old for good
 	log            *slog.Logger
 	onUnsuitable   func(bool)
+	serves         bool
 	watch          watch
 
 	clients       records[store.Client]
@@ -75,6 +76,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		clock:          store.NewSteadyClock(o.Now, o.Elapsed),
 		log:            o.Log,
 		onUnsuitable:   o.OnUnsuitable,
+		serves:         o.Serves,
 	}
 	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
 	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil}
@@ -87,6 +89,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.look(ctx)
+	s.beat(ctx)
 	s.startWatch()
 	return s, nil
 }

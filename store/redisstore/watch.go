@@ -46,6 +46,7 @@ func (s *Store) startWatch() {
 			select {
 			case <-tick.C:
 				s.look(context.Background())
+				s.beat(context.Background())
 			case <-s.watch.stop:
 				return
 			}
