@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/backup"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/feed"
@@ -26,6 +27,7 @@ import (
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/version"
 	"github.com/grantd/grantd/store"
 )
 
@@ -59,6 +61,7 @@ type Server struct {
 	tokens   *tokens.Service
 	client   *clients.Service
 	orgs     *orgs.Service
+	backup   *backup.Handler
 	oauth    *oauth.Endpoints
 	scopes   atomic.Pointer[scopes.Catalogue]
 
@@ -113,6 +116,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 		Now: s.now, Log: s.log, Restore: s.restore,
 	})
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed}
+	s.backup = &backup.Handler{Store: s.store, Audit: s.audit, Now: s.now, Log: s.log, MadeBy: version.Read().Version}
 	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()
 	if err != nil {
