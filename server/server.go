@@ -79,6 +79,7 @@ type Server struct {
 	failed    chan error
 	teardowns []teardown
 	issuer    string
+	former    []store.FormerIssuer // issuers that tokens may still have
 }
 
 // New opens the store and makes every part. Nothing listens yet. Errors say what
@@ -111,6 +112,11 @@ func (s *Server) build(ctx context.Context) (err error) {
 	if err := s.restore(ctx); err != nil {
 		return err
 	}
+	stamp, err := s.store.ReadStamp(ctx)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	s.former = stamp.Former
 	s.feed = feed.New(feed.Options{
 		Store: s.store, Shared: s.store.Shared(), MaxStaleness: s.cfg.Cache.MaxStaleness,
 		Now: s.now, Log: s.log, Restore: s.restore,
@@ -134,7 +140,7 @@ func (s *Server) wire(sender senders.Sender) {
 	}
 	partnerRecords := registry.NewCache(store.PartnerKind, s.store.Partners(), s.feed)
 	s.tokens = tokens.New(tokens.Options{
-		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
+		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Former: s.former, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
 		Partners: partnerRecords, PartnerTokens: registry.NewCache(store.PartnerTokenKind, s.store.PartnerTokens(), s.feed),
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})

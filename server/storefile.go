@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,4 +163,79 @@ func fillFile(ctx context.Context, cfg config.Config, fresh string, old *embedde
 		return sum, err
 	}
 	return backup.Restore(ctx, s, f, o)
+}
+
+// MigrateStore copies everything from the store of one configuration to that of
+// another one. With force, the target is emptied first. Errors: ErrServed,
+// backup.ErrNotEmpty, backup.ErrDoubtful, backup.ErrDiffers, store.ErrUnavailable.
+func MigrateStore(ctx context.Context, from, to config.Config, force bool, o backup.Options) (m backup.Migrated, err error) {
+	if from.Environment != to.Environment || from.Issuer != to.Issuer {
+		return m, fmt.Errorf("environment and issuer must be the same in both configurations (%q and %q, %q and %q)",
+			from.Environment, to.Environment, from.Issuer, to.Issuer)
+	}
+	source, err := OpenStore(ctx, from, o, true)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := OpenStore(ctx, to, o, true)
+	if err != nil {
+		return m, fmt.Errorf("the target: %w", err)
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	if same, err := sameRedis(ctx, from, to, source, target); same || err != nil {
+		return m, cmp.Or(err, errors.New("both configurations name the same store"))
+	}
+	if force {
+		if err := target.Clear(ctx); err != nil {
+			return m, err
+		}
+	}
+	return backup.Migrate(ctx, source, target, o)
+}
+
+// sameRedis reports whether both stores have the same keys in one Redis, whatever the
+// names by which the configurations reach it. The file of an embedded store cannot be
+// opened twice.
+func sameRedis(ctx context.Context, from, to config.Config, source, target store.Store) (bool, error) {
+	if from.Store.Backend != backendRedis || to.Store.Backend != backendRedis ||
+		from.Store.Redis.KeyPrefix != to.Store.Redis.KeyPrefix || from.Store.Redis.DB != to.Store.Redis.DB {
+		return false, nil
+	}
+	a, err := source.FeedLineage(ctx)
+	if err != nil {
+		return false, err
+	}
+	b, err := target.FeedLineage(ctx)
+	return a.Current == b.Current, err
+}
+
+// CheckStore checks the configured store, even one that grantd refuses to open. An
+// embedded store must not be in use.
+func CheckStore(ctx context.Context, cfg config.Config, o backup.Options) (*backup.Report, error) {
+	if cfg.Store.Backend == backendRedis {
+		s, err := OpenStore(ctx, cfg, o, false)
+		if err != nil {
+			return nil, err
+		}
+		r, err := backup.Check(ctx, s, o)
+		return r, errors.Join(err, s.Close())
+	}
+	r := &backup.Report{Counts: map[store.Section]int{}, Findings: []store.Finding{}}
+	there, err := embedded.InspectFile(cfg.Store.Embedded.Path, r.Add)
+	switch {
+	case err != nil:
+		return nil, err
+	case !there:
+		return nil, fmt.Errorf("there is no store in %s", cfg.Store.Embedded.Path)
+	case r.Problems > 0:
+		return r, nil // its items cannot be read safely
+	}
+	s, err := OpenStore(ctx, cfg, o, false)
+	if err != nil {
+		r.Add(store.Finding{Section: "file", Problem: err.Error()})
+		return r, nil
+	}
+	r, err = backup.Check(ctx, s, o)
+	return r, errors.Join(err, s.Close())
 }

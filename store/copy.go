@@ -18,8 +18,8 @@ type Copies interface {
 	Dump(ctx context.Context, s Section, cursor string, limit int) (items []Item, next string, err error)
 	// Load writes the items as they are, and replaces those with the same keys.
 	// Items of the audit are appended after those that are there, and none are
-	// dropped for their age or number. What has expired may be left out. Uses
-	// and networks come after the records that they belong to.
+	// dropped for their age or number. What has expired may be left out, and so are
+	// uses and networks of owners that have no record.
 	// Errors: ErrUnknownRecord.
 	Load(ctx context.Context, items ...Item) error
 	// Clear removes everything that the store keeps. Positions of the feed are

@@ -17,6 +17,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitFound  = 3
 )
 
 // Streams are the parts of the process that a command may use.
@@ -31,7 +32,8 @@ type Streams struct {
 }
 
 // Run runs one command line (without the program's name) and returns the exit
-// code: 0 for success, 1 for a failure, 2 for wrong usage. Data goes to Out;
+// code: 0 for success, 1 for a failure, 2 for wrong
+// usage, 3 if it found what it looked for. Data goes to Out;
 // errors, notes and logs go to Err. The commands that serve end when ctx does.
 func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	out := &sticky{w: std.Out}
@@ -50,6 +52,10 @@ func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	}
 	return a.exit(ctx, err)
 }
+
+// errFound is the result of a command that has printed what it looked for. Its exit
+// code is 3.
+var errFound = errors.New("found")
 
 // app is one run of the program: its streams and the flags that several
 // commands share.
@@ -74,6 +80,8 @@ func (a *app) exit(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.Is(err, errFound):
+		return exitFound
 	case errors.As(err, &usage):
 		a.say("%s", usage)
 		return exitUsage

@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/grantd/grantd/server"
 	"github.com/grantd/grantd/server/backup"
 	"github.com/grantd/grantd/server/version"
 	"github.com/grantd/grantd/store"
@@ -26,7 +25,7 @@ func (a *app) storeCommand() *cobra.Command {
 		Long: `The store has all records: clients with their secrets, orgs, customers, partners,
 tokens and the audit log. It is the one that the configuration names.`,
 	}
-	c.AddCommand(a.storeBackupCommand(), a.storeRestoreCommand())
+	c.AddCommand(a.storeBackupCommand(), a.storeRestoreCommand(), a.storeCheckCommand(), a.storeMigrateCommand(), a.storeIssuerCommand())
 	a.configFlag(c)
 	return c
 }
@@ -54,18 +53,18 @@ func explainCopy(err error) error {
 		return fmt.Errorf("%w: choose another name, or add --force to replace it", err)
 	case errors.Is(err, backup.ErrNotEmpty):
 		return fmt.Errorf("%w: add --force to replace what it has", err)
-	case errors.Is(err, server.ErrServed), errors.Is(err, store.ErrUnavailable):
-		return err
 	}
 	return err
 }
 
-// countPairs returns the counts of a copy, in order of their names.
+// sortedKeys returns the sections in the order of their names.
+func sortedKeys[V any](of map[store.Section]V) []store.Section { return slices.Sorted(maps.Keys(of)) }
+
+// countPairs returns the counts of a copy.
 func countPairs(counts map[store.Section]int) (pairs []pair) {
-	for section, n := range counts {
-		pairs = append(pairs, pair{string(section), strconv.Itoa(n)})
+	for _, section := range sortedKeys(counts) {
+		pairs = append(pairs, pair{string(section), strconv.Itoa(counts[section])})
 	}
-	slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.name, b.name) })
 	return pairs
 }
 

@@ -36,7 +36,7 @@ func InspectFile(folder string, found func(store.Finding)) (ok bool, err error) 
 		return false, nil
 	}
 	if err != nil {
-		return true, err
+		return true, fmt.Errorf("embedded store: %w", explain(path, err))
 	}
 	defer unlock()
 	return true, inspectFile(path, found)

@@ -42,11 +42,17 @@ func (b *batch) load(i store.Item) error {
 		if err != nil {
 			return refuse(err)
 		}
+		if !ownerExists(b.tx, u.Owner) {
+			return nil
+		}
 		return uses(b.tx).Put(useKey(u.Owner, u.ID), i.Form)
 	case store.SectionNetworks:
 		list, err := store.NetworksOf(i)
 		if err != nil {
 			return refuse(err)
+		}
+		if !ownerExists(b.tx, store.PrincipalClient(i.Key)) {
+			return nil
 		}
 		return b.tx.Bucket(bucketNetworks).Put([]byte(i.Key), []byte(strings.Join(list, " ")))
 	}

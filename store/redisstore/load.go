@@ -48,6 +48,12 @@ func (s *Store) Load(ctx context.Context, items ...store.Item) error {
 	return wire.StoreError(ctx, "load", err)
 }
 
+// setFields sets fields of a record, unless the record is gone.
+var setFields = wire.NewScript(`
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV))
+return 1`)
+
 // load puts the commands that write an item into the pipeline. The item has been
 // checked.
 func (s *Store) load(ctx context.Context, pipe redis.Pipeliner, i store.Item) error {
@@ -60,13 +66,13 @@ func (s *Store) load(ctx context.Context, pipe redis.Pipeliner, i store.Item) er
 			return err
 		}
 		last := strconv.FormatInt(u.LastAt.UnixMilli(), 10) + " " + u.LastIP
-		pipe.HSet(ctx, s.keys.owner(u.Owner), u.ID+suffixCount, u.Count, u.ID+suffixLast, last)
+		_ = pipe.Process(ctx, setFields.Command(ctx, s.keys.owner(u.Owner), u.ID+suffixCount, u.Count, u.ID+suffixLast, last))
 	case store.SectionNetworks:
 		list, err := store.NetworksOf(i)
 		if err != nil {
 			return err
 		}
-		pipe.HSet(ctx, s.keys.client(i.Key), fieldNetworks, strings.Join(list, " "))
+		_ = pipe.Process(ctx, setFields.Command(ctx, s.keys.client(i.Key), fieldNetworks, strings.Join(list, " ")))
 	case store.SectionGuesses:
 		return s.loadGuesses(ctx, pipe, i)
 	case store.SectionChallenges:
