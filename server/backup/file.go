@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/grantd/grantd/store"
@@ -188,8 +189,8 @@ func (f *Reader) next() (store.Item, error) {
 // finish compares the end with what was read.
 func (f *Reader) finish(e *end) error {
 	f.ended, f.sum = true, hex.EncodeToString(f.digest.Sum(nil))
-	if e.SHA256 != f.sum {
-		return fmt.Errorf("%w: its digest is wrong, so it was changed or damaged", ErrFile)
+	if e.SHA256 != f.sum || !maps.Equal(e.Counts, f.counts) {
+		return fmt.Errorf("%w: its digest or its counts are wrong, so it was changed or damaged", ErrFile)
 	}
 	if f.scan() {
 		return fmt.Errorf("%w: something follows its end", ErrFile)

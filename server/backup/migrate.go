@@ -162,8 +162,8 @@ func (m *migration) copySection(ctx context.Context, section store.Section) erro
 				continue
 			}
 			t.add(i)
-			if skip > 0 {
-				skip--
+			if skip[i.Section] > 0 {
+				skip[i.Section]--
 				continue
 			}
 			loading = append(loading, i)
@@ -188,17 +188,20 @@ func (m *migration) load(ctx context.Context, items []store.Item) error {
 	return m.to.Load(ctx, items[begin:]...)
 }
 
-// eventsThere returns how many events an earlier try has appended: unlike other
-// items, they would be there twice.
-func (m *migration) eventsThere(ctx context.Context, section store.Section) (n int, err error) {
+// eventsThere returns how many events of each stream an earlier try has appended:
+// unlike other items, they would be there twice.
+func (m *migration) eventsThere(ctx context.Context, section store.Section) (map[store.Section]int, error) {
+	there := map[store.Section]int{}
 	if section != store.SectionAudit {
-		return 0, nil
+		return there, nil
 	}
-	err = eachPage(ctx, m.to, section, Options{}, func(items []store.Item) error {
-		n += len(items)
+	err := eachPage(ctx, m.to, section, Options{}, func(items []store.Item) error {
+		for _, i := range items {
+			there[i.Section]++
+		}
 		return nil
 	})
-	return n, err
+	return there, err
 }
 
 // item returns the item as the target gets it. ok is false for a token that is left

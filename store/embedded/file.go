@@ -100,7 +100,7 @@ func checkFile(path string) (lost bool, err error) {
 	if err != nil || info.Size() == 0 {
 		return false, err
 	}
-	lost = checkPages(f, info.Size(), firstError(&err))
+	lost = checkPages(f, sizeOf(f), firstError(&err))
 	return lost, err
 }
 

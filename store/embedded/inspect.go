@@ -48,17 +48,13 @@ func inspectFile(path string, found func(store.Finding)) error {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	n := 0
 	report := func(problem string) {
 		if n++; n <= maxFindings {
 			found(store.Finding{Section: sectionPages, Problem: problem})
 		}
 	}
-	if checkPages(f, info.Size(), func(err error) { report(err.Error()) }) {
+	if checkPages(f, sizeOf(f), func(err error) { report(err.Error()) }) {
 		report("a meta page is damaged: the file may lack its newest changes")
 	}
 	if n > maxFindings {

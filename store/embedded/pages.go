@@ -9,6 +9,8 @@ import (
 	"hash/fnv"
 	"io"
 	"math"
+	"os"
+	"time"
 )
 
 // bbolt checks nothing but its two meta pages. It panics on other damaged pages,
@@ -65,9 +67,27 @@ func parseMeta(b []byte) (m metaPage, ok bool) {
 	return m, sum.Sum64() == le.Uint64(b[metaSize-8:]) && m.pageSize >= smallestPage && m.pageSize <= largestPage
 }
 
+// metaTries is how often a damaged meta page is read: it may be written just now.
+const (
+	metaTries = 3
+	metaPause = 10 * time.Millisecond
+)
+
 // readMetas returns the meta page that counts, and whether the other one is
 // damaged.
 func readMetas(f io.ReaderAt) (m metaPage, damaged bool, err error) {
+	for try := range metaTries {
+		if try > 0 {
+			time.Sleep(metaPause)
+		}
+		if m, damaged, err = readMetasOnce(f); !damaged {
+			break
+		}
+	}
+	return m, damaged, err
+}
+
+func readMetasOnce(f io.ReaderAt) (m metaPage, damaged bool, err error) {
 	read := func(at int64) (metaPage, bool) {
 		b := make([]byte, pageHeader+metaSize)
 		if _, err := f.ReadAt(b, at); err != nil {
@@ -98,7 +118,6 @@ func readMetas(f io.ReaderAt) (m metaPage, damaged bool, err error) {
 // pageWalk checks the pages of one tree after the other.
 type pageWalk struct {
 	file  io.ReaderAt
-	size  int64
 	meta  metaPage
 	seen  []uint64 // a bit for each page
 	found func(error)
@@ -107,17 +126,17 @@ type pageWalk struct {
 // checkPages calls found for each page in use that is damaged. It reads the whole
 // file. damaged reports that one of the two meta pages is damaged: then the file
 // may lack its newest transaction.
-func checkPages(f io.ReaderAt, size int64, found func(error)) (damaged bool) {
+func checkPages(f io.ReaderAt, size func() int64, found func(error)) (damaged bool) {
 	m, damaged, err := readMetas(f)
 	if err != nil {
 		found(err)
 		return true
 	}
-	if m.pages > uint64(size/m.pageSize) {
+	if size := size(); m.pages > uint64(size/m.pageSize) { // it may have grown before its meta page was written
 		found(fmt.Errorf("it is %w: it was cut to %d of %d bytes", errPage, size, m.pages*uint64(m.pageSize)))
 		return damaged
 	}
-	w := &pageWalk{file: f, size: size, meta: m, seen: make([]uint64, m.pages/64+1), found: found}
+	w := &pageWalk{file: f, meta: m, seen: make([]uint64, m.pages/64+1), found: found}
 	w.walk(m.root, nil, nil, 0)
 	return damaged
 }
@@ -239,6 +258,17 @@ func (w *pageWalk) checkBucket(id uint64, value []byte, depth int) {
 		return
 	}
 	w.found(pageFault(id, "a bucket is too short"))
+}
+
+// sizeOf returns a function that returns the size of the file.
+func sizeOf(f *os.File) func() int64 {
+	return func() int64 {
+		info, err := f.Stat()
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
 }
 
 // firstError returns a function for checkPages that keeps the first error in err.

@@ -23,7 +23,7 @@ func (s *Store) Load(ctx context.Context, items ...store.Item) error {
 		return wire.StoreError(ctx, "load", err)
 	}
 	pipe := s.redis.Pipeline()
-	var last [2]store.Position // of each stream of the audit, once it is known
+	var last store.Position // of both streams of the audit, once it is known
 	for _, i := range items {
 		if err := i.Check(); err != nil {
 			return fmt.Errorf("load: %w", err)
@@ -31,9 +31,9 @@ func (s *Store) Load(ctx context.Context, items ...store.Item) error {
 		var err error
 		switch i.Section {
 		case store.SectionAudit:
-			err = s.loadEvent(ctx, pipe, s.keys.audit(), &last[0], i)
+			err = s.loadEvent(ctx, pipe, s.keys.audit(), &last, i)
 		case store.SectionAuditTraffic:
-			err = s.loadEvent(ctx, pipe, s.keys.auditTraffic(), &last[1], i)
+			err = s.loadEvent(ctx, pipe, s.keys.auditTraffic(), &last, i)
 		default:
 			err = s.load(ctx, pipe, i)
 		}
@@ -124,15 +124,16 @@ func (s *Store) loadGuesses(ctx context.Context, pipe redis.Pipeliner, i store.I
 	return nil
 }
 
-// loadEvent appends an event under the id that is its key, or the next free one.
-// last is the newest id of the stream; zero: it is not known.
+// loadEvent appends an event under the id that is its key, or one after all events of
+// both streams: their order is that of the ids. last is the newest id; zero: it is
+// not known.
 func (s *Store) loadEvent(ctx context.Context, pipe redis.Pipeliner, stream string, last *store.Position, i store.Item) error {
 	id, err := store.ParsePosition(i.Key)
 	if err != nil {
 		return err
 	}
 	if last.IsZero() {
-		if *last, err = s.newestIn(ctx, stream); err != nil {
+		if *last, err = s.newestEvent(ctx); err != nil {
 			return err
 		}
 	}
@@ -142,6 +143,19 @@ func (s *Store) loadEvent(ctx context.Context, pipe redis.Pipeliner, stream stri
 	*last = id
 	pipe.XAdd(ctx, &redis.XAddArgs{Stream: stream, ID: id.String(), Values: []any{fieldEntry, i.Form}})
 	return nil
+}
+
+// newestEvent returns the newest id of both streams of the audit.
+func (s *Store) newestEvent(ctx context.Context) (store.Position, error) {
+	change, err := s.newestIn(ctx, s.keys.audit())
+	if err != nil {
+		return change, err
+	}
+	traffic, err := s.newestIn(ctx, s.keys.auditTraffic())
+	if traffic.After(change) {
+		return traffic, err
+	}
+	return change, err
 }
 
 func (s *Store) newestEntry(ctx context.Context) (store.Position, error) {
