@@ -75,7 +75,7 @@ func RestoreStore(ctx context.Context, cfg config.Config, path string, force boo
 		return r, err
 	}
 	defer f.Close()
-	// The whole file is read first: nothing is changed for one that is damaged.
+	// The whole file is read first: a damaged one changes nothing.
 	if r.Summary, err = backup.Verify(f); err != nil {
 		return r, fmt.Errorf("%s: %w", path, err)
 	}

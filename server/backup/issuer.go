@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/store"
 )
 
@@ -41,7 +42,7 @@ func SetIssuer(ctx context.Context, s store.Store, issuer string, o Options) (Re
 	if err := s.Restamp(ctx, was, next); err != nil {
 		return r, err
 	}
-	return r, o.Audit(ctx, s, "store.set_issuer", map[string]any{"issuer": issuer, "was": was.Issuer})
+	return r, o.Audit(ctx, s, audit.Change{Action: "store.set_issuer", After: map[string]any{"issuer": issuer, "was": was.Issuer}})
 }
 
 // formerAfter returns the former issuers that tokens may still have once the issuer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/store"
 )
@@ -263,7 +264,7 @@ func (m *migration) compare(ctx context.Context) error {
 
 // finish completes the target: its feed has everything, as far as the store had.
 func (m *migration) finish(ctx context.Context, result Migrated) error {
-	if err := m.o.Audit(ctx, m.to, "store.migrate", result); err != nil {
+	if err := m.o.Audit(ctx, m.to, audit.Change{Action: "store.migrate", After: result}); err != nil {
 		return err
 	}
 	lineage, err := m.to.FeedLineage(ctx)

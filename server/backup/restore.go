@@ -88,7 +88,7 @@ func Restore(ctx context.Context, s store.Store, r io.Reader, o Options) (Summar
 		return Summary{}, err
 	}
 	sum := f.summary()
-	if err := o.Audit(ctx, s, "store.restore", map[string]any{"made_at": sum.MadeAt, "sha256": sum.SHA256, "counts": sum.Counts}); err != nil {
+	if err := o.Audit(ctx, s, audit.Change{Action: "store.restore", After: map[string]any{"made_at": sum.MadeAt, "sha256": sum.SHA256, "counts": sum.Counts}}); err != nil {
 		return Summary{}, err
 	}
 	if err := s.WitnessFeed(ctx, restored); err != nil {
@@ -175,8 +175,7 @@ func (l *loading) flush() error {
 
 // Audit appends an event about the whole store. Unlike other changes, a copy fails
 // without it.
-func (o Options) Audit(ctx context.Context, s store.Audit, action string, after any) error {
-	return s.AppendAudit(ctx, audit.EventOf(audit.Change{
-		Actor: audit.Actor{Name: o.Actor}, Action: action, Target: marker, After: after,
-	}, o.Now()))
+func (o Options) Audit(ctx context.Context, s store.Audit, c audit.Change) error {
+	c.Actor, c.Target = audit.Actor{Name: o.Actor}, marker
+	return s.AppendAudit(ctx, audit.EventOf(c, o.Now()))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/server"
+	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/backup"
 )
 
@@ -72,7 +73,7 @@ func (a *app) backupTo(c *cobra.Command, w io.Writer) error {
 	}
 	_, err = backup.Export(c.Context(), s, w, o)
 	if err == nil {
-		err = o.Audit(c.Context(), s, "store.backup", nil)
+		err = o.Audit(c.Context(), s, audit.Change{Action: "store.backup"})
 	}
 	return errors.Join(err, s.Close())
 }

@@ -119,7 +119,7 @@ func (s *Store) loadGuesses(ctx context.Context, pipe redis.Pipeliner, i store.I
 	}
 	pipe.HSet(ctx, key, "t", g.Today, "s", since, "e", end.UnixMilli(), "r", g.InRow)
 	if g.InRow == 0 {
-		pipe.PExpireAt(ctx, key, end)
+		pipe.PExpire(ctx, key, end.Sub(s.now()))
 	}
 	return nil
 }

@@ -21,6 +21,7 @@
 //	                       start a resource server that asks the grantd at URL
 //	                       with this id and secret, and put its own URL into
 //	                       $NAME
+//	redis NAME             start a Redis, and put its address into $NAME
 //	json NAME path         put a value of the JSON in stdout into $NAME; the
 //	                       path is names and indexes with dots between
 //
@@ -43,6 +44,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/parallel"
 	"github.com/grantd/grantd/tests/program"
 )
@@ -70,7 +72,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"up": up, "down": down, "said": said, "exits": exits, "json": jsonValue, "phone": phone, "cards": cards,
+			"up": up, "down": down, "said": said, "exits": exits, "json": jsonValue, "phone": phone, "cards": cards, "redis": redis(t),
 		},
 	})
 }
@@ -194,6 +196,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// redis returns the command that starts a Redis, which ends with t.
+func redis(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: redis NAME")
+		}
+		ts.Setenv(args[0], redistest.Start(t).Addr)
 	}
 }
 
