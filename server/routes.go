@@ -103,6 +103,7 @@ func (s *Server) adminRoutes() [][]admin.Route {
 		partners.AdminRoutes(s.partners),
 		tokenadmin.Handler{Tokens: s.tokens, Secrets: s.client, Partners: s.partners, Feed: s.feed, Audit: s.audit}.Routes(),
 		s.doctor().Routes(),
+		s.backup.Routes(),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue, Now: s.now}.Routes(),
 	}
 }

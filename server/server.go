@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/backup"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/feed"
@@ -28,6 +29,7 @@ import (
 	"github.com/grantd/grantd/server/rollback"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/version"
 	"github.com/grantd/grantd/store"
 )
 
@@ -61,6 +63,7 @@ type Server struct {
 	tokens   *tokens.Service
 	client   *clients.Service
 	orgs     *orgs.Service
+	backup   *backup.Handler
 	oauth    *oauth.Endpoints
 	scopes   atomic.Pointer[scopes.Catalogue]
 
@@ -83,6 +86,7 @@ type Server struct {
 	issuer    string
 	life      context.Context // ends when Stop begins
 	end       context.CancelFunc
+	former    []store.FormerIssuer // issuers that tokens may still have
 }
 
 // New opens the store and makes every part. Nothing listens yet. Errors say what
@@ -119,6 +123,11 @@ func (s *Server) build(ctx context.Context) (err error) {
 	if err := s.restore(ctx); err != nil {
 		return err
 	}
+	stamp, err := s.store.ReadStamp(ctx)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	s.former = stamp.Former
 	repairer := rollback.NewRepairer(rollback.Options{Store: s.store, Now: s.now, Report: s.rolledBack})
 	s.feed = feed.New(feed.Options{
 		Store: s.store, Shared: s.store.Shared(), MaxStaleness: s.cfg.Cache.MaxStaleness,
@@ -126,6 +135,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 	})
 	s.store = rollback.Guard(s.store, s.feed, s.log)
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed, IsUnconfirmed: s.store.Unconfirmed}
+	s.backup = &backup.Handler{Store: s.store, Audit: s.audit, Now: s.now, Log: s.log, MadeBy: version.Read().Version}
 	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()
 	if err != nil {
@@ -143,7 +153,7 @@ func (s *Server) wire(sender senders.Sender) {
 	}
 	partnerRecords := registry.NewCache(store.PartnerKind, s.store.Partners(), s.feed)
 	s.tokens = tokens.New(tokens.Options{
-		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
+		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Former: s.former, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
 		Partners: partnerRecords, PartnerTokens: registry.NewCache(store.PartnerTokenKind, s.store.PartnerTokens(), s.feed),
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"time"
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store"
@@ -14,14 +16,42 @@ import (
 	"github.com/grantd/grantd/store/redisstore"
 )
 
-// openStore opens the configured store.
+// storeOptions are what a store gets besides its configuration.
+type storeOptions struct {
+	now          func() time.Time
+	log          *slog.Logger
+	serves       bool      // this process serves requests
+	onCommit     func(int) // see embedded.Options; nil: it is not called
+	onTrip       func(int) // see redisstore.Options, also for the next one
+	onUnsuitable func(bool)
+	onSkew       func(time.Duration, bool)
+	onReplicas   func(int)
+	// onUnconfirmed is told whether changes are in force that too few replicas have.
+	onUnconfirmed func(bool)
+}
+
+// openStore opens the configured store, to serve requests.
 func (s *Server) openStore(ctx context.Context) (store.Store, error) {
-	if s.cfg.Store.Backend == "redis" {
-		return s.openRedis(ctx)
+	return openStore(ctx, s.cfg, storeOptions{
+		now: s.now, log: s.log, serves: true, onCommit: s.metrics.Batch, onTrip: s.metrics.Trip, onUnsuitable: s.metrics.StoreUnsuitable,
+		onSkew: s.noticeSkew, onReplicas: s.metrics.RedisReplicas, onUnconfirmed: s.metrics.StoreUnconfirmed,
+	})
+}
+
+func openStore(ctx context.Context, cfg config.Config, o storeOptions) (store.Store, error) {
+	if cfg.Store.Backend == backendRedis {
+		return openRedis(ctx, cfg, o)
 	}
+	return openEmbedded(cfg, cfg.Store.Embedded.Path, o)
+}
+
+// backendRedis is the value of store.backend for Redis.
+const backendRedis = "redis"
+
+func openEmbedded(cfg config.Config, path string, o storeOptions) (store.Store, error) {
 	opened, err := embedded.Open(embedded.Options{
-		Path: s.cfg.Store.Embedded.Path, Now: s.now, AuditRetention: s.cfg.Audit.Retention, AuditMaxEvents: s.cfg.Audit.MaxEvents,
-		Logger: s.log, OnCommit: s.metrics.Batch,
+		Path: path, Now: o.now, AuditRetention: cfg.Audit.Retention, AuditMaxEvents: cfg.Audit.MaxEvents,
+		Logger: o.log, OnCommit: o.onCommit,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store.embedded.path: %w", err)
@@ -29,17 +59,16 @@ func (s *Server) openStore(ctx context.Context) (store.Store, error) {
 	return opened, nil
 }
 
-func (s *Server) openRedis(ctx context.Context) (store.Store, error) {
-	r := s.cfg.Store.Redis
+func openRedis(ctx context.Context, cfg config.Config, with storeOptions) (store.Store, error) {
+	r := cfg.Store.Redis
 	critical, tokens := r.Acks()
 	o := redisstore.Options{
 		Acks: redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
 
 		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB, Username: r.Username,
-		KeyPrefix: r.KeyPrefix, Now: s.now, AuditRetention: s.cfg.Audit.Retention, AuditMaxEvents: s.cfg.Audit.MaxEvents,
-		OnTrip: s.metrics.Trip, Log: s.log, OnUnsuitable: s.metrics.StoreUnsuitable,
-		OnSkew:     s.noticeSkew,
-		OnReplicas: s.metrics.RedisReplicas, OnUnconfirmed: s.metrics.StoreUnconfirmed,
+		KeyPrefix: r.KeyPrefix, Now: with.now, AuditRetention: cfg.Audit.Retention, AuditMaxEvents: cfg.Audit.MaxEvents,
+		OnTrip: with.onTrip, Log: with.log, OnUnsuitable: with.onUnsuitable, Serves: with.serves,
+		OnSkew: with.onSkew, OnReplicas: with.onReplicas, OnUnconfirmed: with.onUnconfirmed,
 	}
 	if r.PasswordFile != "" {
 		password, err := config.ReadSecretFile(r.PasswordFile)

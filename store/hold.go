@@ -38,6 +38,19 @@ const (
 	BeyondMemory HoldCause = "beyond_memory"
 )
 
+// HeldKinds are the names of the kinds that a hold covers.
+func HeldKinds() []string {
+	return []string{ClientKind.Name, OrgKind.Name, CustomerKind.Name, PartnerKind.Name, GrantKind.Name}
+}
+
+// Left returns the names of the kinds that are still held back. h may be nil.
+func (h *Hold) Left() []string {
+	if h == nil {
+		return nil
+	}
+	return slices.DeleteFunc(HeldKinds(), func(kind string) bool { return slices.Contains(h.Released, kind) })
+}
+
 // Covers reports whether the record with the head falls under the hold. kind is
 // the Kind.Name of the record. h may be nil.
 func (h *Hold) Covers(kind string, head *Head) bool {

@@ -54,11 +54,12 @@ const OpClose = "Close"
 var operations = slices.Concat(
 	[]string{
 		"PutToken", "GetToken", "GetKeptToken", "ReplaceToken",
-		"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed",
+		"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed", "AdvanceFeed",
 		"PutChallenge", "TryChallenge", "DropChallenge",
 		"TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
 		"AddUses", "ListUses", "AddNetworks", "ListNetworks", "AddHits", "AppendAudit", "ListAudit",
-		"Stamp", "EnsureTokenKey", "Ping", OpClose,
+		"Stamp", "EnsureTokenKey", "ReadStamp", "Restamp", "Ping", OpClose,
+		"Dump", "Load", "Clear", "Serving", "Inspect",
 	},
 	ClientKind.operations().all(), OrgKind.operations().all(), CustomerKind.operations().all(),
 	PartnerKind.operations().all(), PartnerTokenKind.operations().all(), GrantKind.operations().all(), HoldKind.operations().all(),

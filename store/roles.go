@@ -88,6 +88,9 @@ type Feed interface {
 	FeedLineage(ctx context.Context) (Lineage, error)
 	// WitnessFeed records that the feed of this incarnation is complete.
 	WitnessFeed(ctx context.Context, lineage string) error
+	// AdvanceFeed makes all positions of entries that this process appends later
+	// greater than p.
+	AdvanceFeed(ctx context.Context, p Position) error
 }
 
 // Challenges keeps verifications until their codes are used. Each method is one
@@ -173,11 +176,18 @@ type Audit interface {
 // Identity keeps what ties the store to one deployment.
 type Identity interface {
 	// Stamp writes s in one atomic step if the store has no stamp yet, and
-	// otherwise compares it with the stamp. Errors: ErrForeign, ErrNewerFormat.
+	// otherwise compares it with the stamp. If the stamp has an older format, it
+	// gets that of s: an older program does not open the store any more.
+	// Errors: ErrForeign, ErrNewerFormat.
 	Stamp(ctx context.Context, s Stamp) error
 	// EnsureTokenKey stores candidate in one atomic step if the store has no
 	// TokenKey yet, and returns all keys.
 	EnsureTokenKey(ctx context.Context, candidate TokenKey) ([]TokenKey, error)
+	// ReadStamp returns the stamp. Errors: ErrNotFound.
+	ReadStamp(ctx context.Context) (Stamp, error)
+	// Restamp replaces the stamp from by the stamp to, in one atomic step. If
+	// from is the zero Stamp, the store must have none. Errors: ErrConflict.
+	Restamp(ctx context.Context, from, to Stamp) error
 }
 
 // Store is all roles together.
@@ -197,6 +207,7 @@ type Store interface {
 	Limits
 	Audit
 	Identity
+	Copies
 	// Ping returns nil if the store can be reached and written to.
 	Ping(ctx context.Context) error
 	// Shared reports whether other processes may write to the store too.

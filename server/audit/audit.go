@@ -125,14 +125,19 @@ func OutcomeOf(err error) string {
 }
 
 func (l *Log) event(c Change) store.AuditEvent {
+	if (c.Outcome == "" || c.Outcome == OutcomeDone) && !c.Traffic && l.IsUnconfirmed != nil && l.IsUnconfirmed() {
+		c.Outcome = OutcomeUnconfirmed
+	}
+	return EventOf(c, l.Now())
+}
+
+// EventOf returns the event of a change at the time now.
+func EventOf(c Change, now time.Time) store.AuditEvent {
 	if c.Outcome == "" {
 		c.Outcome = OutcomeDone
 	}
-	if c.Outcome == OutcomeDone && !c.Traffic && l.IsUnconfirmed != nil && l.IsUnconfirmed() {
-		c.Outcome = OutcomeUnconfirmed
-	}
 	return store.AuditEvent{
-		Time: l.Now().UTC(), Action: c.Action, Target: clip(c.Target), Outcome: c.Outcome, Traffic: c.Traffic,
+		Time: now.UTC(), Action: c.Action, Target: clip(c.Target), Outcome: c.Outcome, Traffic: c.Traffic,
 		Count: c.Count, Since: c.Since, Addresses: c.Addresses,
 		Actor: clip(c.Actor.Name), Address: clip(c.Actor.Address), RequestID: clip(c.Actor.RequestID),
 		Before: raw(c.Before), After: raw(c.After),

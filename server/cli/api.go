@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,6 +108,52 @@ func (c *api) do(ctx context.Context, what call) ([]byte, error) {
 	return body, nil
 }
 
+// idleTime is how long a response that is streamed may pause.
+const idleTime = time.Minute
+
+// stream writes the body of a successful response to w, however long it is. Its
+// errors are those of do.
+func (c *api) stream(ctx context.Context, what call, w io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	idle := time.AfterFunc(idleTime, func() { cancel(errIdle) })
+	defer idle.Stop()
+	req, err := c.request(ctx, what)
+	if err != nil {
+		return err
+	}
+	unbounded := *c.http
+	unbounded.Timeout = 0
+	resp, err := unbounded.Do(req)
+	if err != nil {
+		return c.unreachable(what, cmp.Or(context.Cause(ctx), err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
+		return c.failure(resp.StatusCode, body)
+	}
+	_, err = io.Copy(w, watched{resp.Body, func() { idle.Reset(idleTime) }})
+	if err != nil {
+		return c.unreachable(what, cmp.Or(context.Cause(ctx), err))
+	}
+	return nil
+}
+
+var errIdle = fmt.Errorf("nothing came for %s", idleTime)
+
+// watched calls read after each read.
+type watched struct {
+	r    io.Reader
+	read func()
+}
+
+func (w watched) Read(b []byte) (int, error) {
+	n, err := w.r.Read(b)
+	w.read()
+	return n, err
+}
+
 func (c *api) request(ctx context.Context, what call) (*http.Request, error) {
 	var body io.Reader
 	if what.body != nil {
@@ -142,7 +189,7 @@ func (c *api) unreachable(what call, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return &unreachableError{fmt.Errorf("no grantd is listening on %s: start one with 'grantd serve', or set its socket with --socket", c.where)}
+		return &unreachableError{fmt.Errorf("no grantd is listening on %s: start one with 'grantd serve', or set its socket with --socket", c.where), true}
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("no permission to use %s: run this command as root or as the user that grantd runs as", c.where)
 	}
@@ -152,12 +199,12 @@ func (c *api) unreachable(what call, err error) error {
 	}
 	var slow net.Error
 	if errors.As(err, &slow) && slow.Timeout() {
-		return &unreachableError{fmt.Errorf("no response from %s within %s%s", c.where, callTimeout, unsure)}
+		return &unreachableError{fmt.Errorf("no response from %s within %s%s", c.where, callTimeout, unsure), false}
 	}
 	if wrapped := errors.Unwrap(err); wrapped != nil {
 		err = wrapped // without the URL, which tells the operator nothing
 	}
-	return &unreachableError{fmt.Errorf("no response from %s: %w%s", c.where, err, unsure)}
+	return &unreachableError{fmt.Errorf("no response from %s: %w%s", c.where, err, unsure), false}
 }
 
 // failure returns the error that the server reports.

@@ -23,11 +23,16 @@ func (a *app) configFlag(c *cobra.Command) {
 
 // connectFlags adds the flags that select the server to manage.
 func (a *app) connectFlags(c *cobra.Command) *cobra.Command {
+	a.serverFlags(c)
+	a.configFlag(c)
+	return c
+}
+
+// serverFlags are connectFlags without --config.
+func (a *app) serverFlags(c *cobra.Command) {
 	c.PersistentFlags().StringVar(&a.socket, "socket", "", "`PATH` of the server's admin socket (default: admin.socket of the configuration)")
 	c.PersistentFlags().StringVar(&a.server, "server", "", "`URL` of a remote server's admin.listen; the token is read from $"+tokenVariable)
 	c.PersistentFlags().StringVar(&a.caFile, "ca-file", "", "with --server: trust the certificate authorities in this PEM `FILE` instead of the system's")
-	a.configFlag(c)
-	return c
 }
 
 // connect returns the server to manage. Its connections are closed at the end of the

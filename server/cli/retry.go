@@ -23,7 +23,10 @@ type responseError struct {
 func (r *responseError) Error() string { return r.text }
 
 // unreachableError is a request without a response.
-type unreachableError struct{ error }
+type unreachableError struct {
+	error
+	absent bool // nothing listens there
+}
 
 func (n *unreachableError) Unwrap() error { return n.error }
 

@@ -14,6 +14,13 @@ func TestHelp(t *testing.T) {
 		"help-client-create.txt": {"client", "create", "--help"},
 		"help-token-explain.txt": {"help", "token", "explain"},
 
+		"help-store.txt":            {"store", "--help"},
+		"help-store-backup.txt":     {"store", "backup", "--help"},
+		"help-store-restore.txt":    {"store", "restore", "--help"},
+		"help-store-check.txt":      {"help", "store", "check"},
+		"help-store-migrate.txt":    {"store", "migrate", "--help"},
+		"help-store-set-issuer.txt": {"store", "set-issuer", "--help"},
+
 		"help-org.txt":             {"org", "--help"},
 		"help-org-put.txt":         {"org", "put", "--help"},
 		"help-customer.txt":        {"customer", "--help"},

@@ -65,7 +65,7 @@ type View struct {
 }
 
 func view(h store.Hold) View {
-	v := View{Number: h.Number, Cause: h.Cause, Since: h.Since, Covers: []string{}, Released: append([]string{}, h.Released...)}
+	v := View{Number: h.Number, Cause: h.Cause, Since: h.Since, Covers: append([]string{}, h.Left()...), Released: append([]string{}, h.Released...)}
 	if !h.LastKnown.IsZero() {
 		v.LastKnown = &h.LastKnown
 	}
@@ -79,11 +79,6 @@ func (s *Service) Hold() *View {
 		return nil
 	}
 	v := view(*h)
-	for _, k := range s.o.Kinds {
-		if !slices.Contains(v.Released, k.Name) {
-			v.Covers = append(v.Covers, k.Name)
-		}
-	}
 	return &v
 }
 

@@ -167,19 +167,9 @@ func New(feed func() Feed) *Metrics {
 		}, func() float64 { return float64(feed().Entries()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_store_kinds_held_back", Help: "Kinds of records (client, org, customer, partner, grant) that are held back since the store came back older.",
-		}, func() float64 { return float64(heldKinds(feed().Hold())) }),
+		}, func() float64 { return float64(len(feed().Hold().Left())) }),
 		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
-}
-
-// holdable is how many kinds of records a hold covers.
-const holdable = 5
-
-func heldKinds(h *store.Hold) int {
-	if h == nil {
-		return 0
-	}
-	return holdable - len(h.Released)
 }
 
 func buildInfo() prometheus.Collector {

@@ -64,7 +64,7 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	body := web.NewBody()
 	if active {
 		ev.Verdict = web.Active
-		body.B = appendActive(body.B, found, ev.TokenID, e.o.Issuer())
+		body.B = appendActive(body.B, found, ev.TokenID, e.o.Tokens.IssuerOf(found.Token))
 	} else {
 		ev.Verdict = web.Inactive
 		if found.Token == nil && credential.OtherEnvironment(token, e.o.Environment) {

@@ -22,7 +22,7 @@ func (s *Service) FindBearer(ctx context.Context, presented string, from netip.A
 	if err != nil || f.Token == nil {
 		return f, err
 	}
-	grantd := store.Client{Resource: s.o.Issuer(), TokenUses: uses}
+	grantd := store.Client{Resource: s.IssuerOf(f.Token), TokenUses: uses}
 	if f.Token.Use == store.UseCustomer {
 		grantd.Enforces = enforcesResources
 	}
@@ -34,6 +34,15 @@ func (s *Service) FindBearer(ctx context.Context, presented string, from netip.A
 	}
 	f.Token = nil
 	return f, nil
+}
+
+// IssuerOf returns the issuer of the token: that of the server, or the one before it
+// if the token was issued under that (`grantd store set-issuer`).
+func (s *Service) IssuerOf(t *store.Token) string {
+	if former := store.FormerAt(s.o.Former, t.Position); former != nil {
+		return former.Issuer
+	}
+	return s.o.Issuer()
 }
 
 var enforcesResources = []string{EnforceResources}

@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Environment string
 	Issuer      func() string // known once the listener is bound
+	Former      []store.FormerIssuer
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
 	// Records hold the partner tokens, and which partner each one belongs to.

@@ -63,10 +63,8 @@ func (s *Store) appendAudit(b *batch, stream auditStream, records [][]byte) erro
 	}
 	bucket := b.tx.Bucket(stream.bucket)
 	count := stream.countOf(b.tx)
-	if n := b.tx.Bucket(stream.other).Sequence(); n > bucket.Sequence() {
-		if err := bucket.SetSequence(n); err != nil {
-			return err
-		}
+	if err := b.joinSequences(stream); err != nil {
+		return err
 	}
 	if _, err := appendLog(bucket, b.now, records); err != nil {
 		return err
@@ -79,6 +77,15 @@ func (s *Store) appendAudit(b *batch, stream auditStream, records [][]byte) erro
 		}
 	}
 	return meta(b.tx).Put(stream.count, number(count-uint64(len(old))))
+}
+
+// joinSequences makes the next number of the stream greater than those of both.
+func (b *batch) joinSequences(stream auditStream) error {
+	bucket := b.tx.Bucket(stream.bucket)
+	if n := b.tx.Bucket(stream.other).Sequence(); n > bucket.Sequence() {
+		return bucket.SetSequence(n)
+	}
+	return nil
 }
 
 // countOf returns how many events the stream has. A file of an older grantd has

@@ -16,6 +16,8 @@ type batch struct {
 	index  *index
 	tokens map[digestKey]move
 	fed    uint64 // the newest position, if the feed has grown
+	// cleared: the tokens that the index has from before this batch are gone.
+	cleared bool
 }
 
 // errUnchanged is returned by a write that found nothing to write.

@@ -171,7 +171,17 @@ func (s *Store) view(ctx context.Context, operation string, run func(tx *bbolt.T
 	if err := s.open(ctx, operation); err != nil {
 		return err
 	}
-	return resultError(operation, s.db.View(run))
+	return resultError(operation, s.read(run))
+}
+
+// read is db.View, but turns a panic into an error: bbolt panics on damaged pages.
+func (s *Store) read(run func(tx *bbolt.Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s is damaged (%v): stop grantd, run `grantd store check`, and restore a backup if it finds something", s.db.Path(), p)
+		}
+	}()
+	return s.db.View(run)
 }
 
 // open returns an error if ctx has ended or the store is closed.

@@ -14,8 +14,11 @@
 //
 // The feed and the records that it is about are in the same file. The file
 // cannot lose the newest entries and keep the records, so its lineage never
-// changes. A file that is restored from a backup is the exception: it cannot be
-// distinguished from the original.
+// changes. `grantd store restore` makes a new file, with another lineage. A copy of
+// the file that is put back by hand cannot be distinguished from the original.
+//
+// Open checks all pages in use before bbolt reads them (pages.go): bbolt panics on
+// damaged ones.
 //
 // The package does not know configuration, HTTP, or plain tokens and secrets.
 package embedded

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -17,11 +18,16 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
+// lostMeta is what a file whose newest transaction may be lost has as the lineage
+// that was last witnessed: no grantd can vouch for it.
+const lostMeta = "damaged"
+
 const (
 	fileName = "grantd.db"
 	// lockWait is how long to wait for another process to release the file: long
 	// enough for a process that is about to end.
 	lockWait = time.Second
+	lockPoll = 50 * time.Millisecond
 )
 
 // openFile opens the file in the folder and makes what is missing. It refuses a
@@ -34,13 +40,20 @@ func openFile(folder string, log *slog.Logger) (*bbolt.DB, error) {
 		log.Warn("other users can write to the store's folder: run chmod 700 on it", "path", folder, "mode", info.Mode().Perm().String())
 	}
 	path := filepath.Join(folder, fileName)
-	db, err := openDB(path)
+	db, lost, err := openDB(path)
 	if err != nil {
 		return nil, explain(path, err)
 	}
 	if err := prepare(db); err != nil {
 		_ = db.Close()
 		return nil, explain(path, err)
+	}
+	if lost {
+		log.Error("the store's file is damaged: its newest changes may be lost, so it counts as restored from a backup; check the disk", "path", path)
+		if err := db.Update(func(tx *bbolt.Tx) error { return meta(tx).Put(keyWitnessed, []byte(lostMeta)) }); err != nil {
+			_ = db.Close()
+			return nil, explain(path, err)
+		}
 	}
 	// The file's name in the folder must survive a loss of power too.
 	if err := errors.Join(os.Chmod(path, 0o600), syncFolder(folder)); err != nil {
@@ -50,12 +63,13 @@ func openFile(folder string, log *slog.Logger) (*bbolt.DB, error) {
 	return db, nil
 }
 
-// openDB is bbolt.Open with our options.
-func openDB(path string) (*bbolt.DB, error) {
-	if err := checkSize(path); err != nil {
-		return nil, err
+// openDB is bbolt.Open with our options, after a check of the pages. lost reports
+// that the file may lack its newest transaction.
+func openDB(path string) (db *bbolt.DB, lost bool, err error) {
+	if lost, err = checkFile(path); err != nil {
+		return nil, false, err
 	}
-	return bbolt.Open(path, 0o600, &bbolt.Options{
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockWait,
 		// Open reads all tokens anyway. The list of free pages is long after a
 		// busy hour was dropped, so it is not written with every commit.
@@ -63,29 +77,53 @@ func openDB(path string) (*bbolt.DB, error) {
 		FreelistType:   bbolt.FreelistMapType,
 		NoStatistics:   true,
 	})
+	return db, lost, err
 }
 
-// checkSize returns an error for a truncated file, such as half a copy. bbolt
-// would crash the process when it reads a missing page.
-func checkSize(path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-		return nil // a new file
+// checkFile returns an error for a file that is cut or damaged: bbolt would crash
+// the process.
+func checkFile(path string) (lost bool, err error) {
+	unlock, err := lockFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // a new file
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
+	defer unlock()
+	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return false, err
 	}
-	err = db.View(func(tx *bbolt.Tx) error {
-		if tx.Size() > info.Size() {
-			return fmt.Errorf("%w: %d of %d bytes", berrors.ErrInvalid, info.Size(), tx.Size())
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	lost = checkPages(f, sizeOf(f), firstError(&err))
+	return lost, err
+}
+
+// lockFile locks the file against other processes, as bbolt does. It waits for
+// lockWait at most. Errors: berrors.ErrTimeout, fs.ErrNotExist.
+func lockFile(path string) (unlock func(), err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(lockWait); ; time.Sleep(lockPoll) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
 		}
-		return nil
-	})
-	return errors.Join(err, db.Close())
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(end) {
+			_ = f.Close()
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				err = berrors.ErrTimeout
+			}
+			return nil, err
+		}
+	}
 }
 
 // explain turns an error of openFile into one that says what to do.
@@ -94,8 +132,8 @@ func explain(path string, err error) error {
 	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("%w: %s: another grantd has it open: stop that one, or give this one another store.embedded.path",
 			store.ErrUnavailable, path)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return fmt.Errorf("%w: %s is damaged or not a database of grantd (%w): move it away, or put a backup in its place",
+	case errors.Is(err, errPage), errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return fmt.Errorf("%w: %s is damaged or not a database of grantd (%w): run `grantd store restore` with a backup, or move the file away; `grantd store check` lists what is damaged",
 			store.ErrUnsuitable, path, err)
 	case errors.Is(err, store.ErrNewerFormat), errors.Is(err, store.ErrUnsuitable):
 		return fmt.Errorf("%s: %w", path, err)

@@ -24,6 +24,12 @@ func refusedOpen(t *testing.T, folder string, is error, want string) {
 		closeStore(t, s)
 		t.Fatal("opened")
 	}
+	oneLine(t, err, is, want)
+}
+
+// oneLine fails unless err is of one line, wraps is and contains want.
+func oneLine(t *testing.T, err, is error, want string) {
+	t.Helper()
 	if !errors.Is(err, is) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 		t.Fatalf("error %q\nwant one line that wraps %q and says %q", err, is, want)
 	}

@@ -92,6 +92,13 @@ func (x *index) apply(tokens map[digestKey]move, dropped []hour) {
 	}
 }
 
+// clear removes all tokens.
+func (x *index) clear() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.hours = nil
+}
+
 // drop removes an hour; x is locked.
 func (x *index) drop(gone hour) {
 	for i, h := range x.hours {

@@ -16,17 +16,21 @@ const trimAtOnce = 1000
 // appendLog appends the records and returns the number of the last one.
 func appendLog(b *bbolt.Bucket, now time.Time, records [][]byte) (uint64, error) {
 	b.FillPercent = appendFill
-	stamp := number(uint64(now.UnixMilli()))
 	for _, r := range records {
-		n, err := b.NextSequence()
-		if err != nil {
-			return 0, err
-		}
-		if err := b.Put(number(n), append(stamp[:8:8], r...)); err != nil {
+		if err := appendAt(b, uint64(now.UnixMilli()), r); err != nil {
 			return 0, err
 		}
 	}
 	return b.Sequence(), nil
+}
+
+// appendAt appends a record that is from the time at, in Unix milliseconds.
+func appendAt(b *bbolt.Bucket, at uint64, record []byte) error {
+	n, err := b.NextSequence()
+	if err != nil {
+		return err
+	}
+	return b.Put(number(n), append(number(at), record...))
 }
 
 // trimLog removes the records whose successor is older than cutoff. So the

@@ -135,6 +135,9 @@ func (b *batch) find(k digestKey) (location, bool) {
 	if m, ok := b.tokens[k]; ok {
 		return m.to, true
 	}
+	if b.cleared {
+		return location{}, false
+	}
 	return b.index.find(k)
 }
 

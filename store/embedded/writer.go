@@ -116,6 +116,9 @@ func (s *Store) commit(writes []*write) {
 	})
 	switch {
 	case err == nil:
+		if b.cleared {
+			s.index.clear()
+		}
 		s.index.apply(b.tokens, expired)
 		s.onCommit(len(writes))
 		if b.fed > 0 {

@@ -1,6 +1,11 @@
 package redisstore
 
-import "github.com/grantd/grantd/store"
+import (
+	"slices"
+	"strings"
+
+	"github.com/grantd/grantd/store"
+)
 
 // keys names every key of the store. Ids hold neither ':' nor braces, so that
 // names never collide. Digests are raw: 32 bytes each rather than 64.
@@ -44,6 +49,8 @@ import "github.com/grantd/grantd/store"
 //	keys          hash: key id → JSON
 //	l:<name>      string: a counter; expires with its window
 //	ping          string: written by Ping
+//	serving       string: written again and again by processes that serve;
+//	              expires within seconds
 type keys struct{ prefix string }
 
 func (k keys) token(d store.Digest) string      { return k.prefix + "t:" + string(d[:]) }
@@ -72,6 +79,28 @@ func (k keys) stamp() string                    { return k.prefix + "stamp" }
 func (k keys) tokenKeys() string                { return k.prefix + "keys" }
 func (k keys) limit(name string) string         { return k.prefix + "l:" + name }
 func (k keys) ping() string                     { return k.prefix + "ping" }
+func (k keys) serving() string                  { return k.prefix + "serving" }
+func (k keys) tokenPrefix() string              { return k.prefix + "t:" }
+func (k keys) challengePrefix() string          { return k.prefix + "v:" }
+
+// kinds are the parts before the ':' of the keys that have one. singles are the
+// others.
+const kinds = "tcoupqgvwl"
+
+var singles = []string{
+	"clients", "orgs", "customers", "partners", "partner_tokens", "grants", "feed", "lineage", "audit", "audit_traffic",
+	"stamp", "keys", "ping", "serving",
+}
+
+// isOurs reports whether the key with our prefix is one of those above: another
+// program may use keys that begin with the prefix too.
+func (k keys) isOurs(key string) bool {
+	rest, ok := strings.CutPrefix(key, k.prefix)
+	if ok && len(rest) > 2 && rest[1] == ':' {
+		return strings.IndexByte(kinds, rest[0]) >= 0
+	}
+	return ok && slices.Contains(singles, rest)
+}
 
 // Fields of the hash of a record. Only the fields of credentials hold a ':'.
 const (

@@ -36,6 +36,7 @@ type Options struct {
 	Username   string
 	Password   string
 	KeyPrefix  string
+	Serves     bool        // this process serves requests: see store.Copies.Serving
 	TLS        *tls.Config // nil: no TLS
 
 	// Acks is how many replicas must have a write before it succeeds.

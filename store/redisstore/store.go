@@ -40,6 +40,7 @@ type Store struct {
 	onSkew         func(time.Duration, bool)
 	clocks         clockWatch
 	onReplicas     func(int)
+	serves         bool
 	watch          watch
 	unconfirmed    unconfirmed
 
@@ -85,6 +86,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		onSkew:         o.OnSkew,
 		onReplicas:     o.OnReplicas,
 		unconfirmed:    unconfirmed{told: o.OnUnconfirmed},
+		serves:         o.Serves,
 	}
 	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
 	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil}
@@ -99,6 +101,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.look(ctx)
 	s.compareClock(ctx)
+	s.beat(ctx)
 	s.startWatch()
 	return s, nil
 }

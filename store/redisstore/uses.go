@@ -55,7 +55,20 @@ func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Us
 	if err != nil {
 		return nil, wire.StoreError(ctx, "list uses", err)
 	}
-	uses := make(map[string]store.Use)
+	list, err := usesOf(owner, fields)
+	if err != nil {
+		return nil, fmt.Errorf("list uses of %s: %w", owner, err)
+	}
+	uses := make(map[string]store.Use, len(list))
+	for _, u := range list {
+		uses[u.ID] = u
+	}
+	return uses, nil
+}
+
+// usesOf reads the uses in the fields of the owner's hash. Errors:
+// store.ErrUnknownRecord.
+func usesOf(owner string, fields map[string]string) (list []store.Use, err error) {
 	for field, value := range fields {
 		id, ok := strings.CutSuffix(field, suffixCount)
 		if !ok {
@@ -66,12 +79,12 @@ func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Us
 		at, errAt := strconv.ParseInt(ms, 10, 64)
 		count, errCount := strconv.ParseInt(value, 10, 64)
 		if errAt != nil || errCount != nil {
-			return nil, fmt.Errorf("list uses of %s: %w", owner, store.ErrUnknownRecord)
+			return nil, fmt.Errorf("use of %s: %w", id, store.ErrUnknownRecord)
 		}
 		u.Count, u.LastAt, u.LastIP = count, time.UnixMilli(at).UTC(), ip
-		uses[id] = u
+		list = append(list, u)
 	}
-	return uses, nil
+	return list, nil
 }
 
 // owner returns the key of the hash that holds the owner's uses: the owner's

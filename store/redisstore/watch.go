@@ -50,6 +50,7 @@ func (s *Store) startWatch() {
 			case <-tick.C:
 				s.look(context.Background())
 				s.compareClock(context.Background())
+				s.beat(context.Background())
 			case <-s.watch.stop:
 				return
 			}

@@ -27,6 +27,7 @@ func calls(now time.Time) []call {
 		tokenCalls(now),
 		verificationCalls(now),
 		otherCalls(now),
+		copyCalls(now),
 	)
 }
 
@@ -83,6 +84,25 @@ func verificationCalls(now time.Time) []call {
 			return err
 		}},
 		{"ResetGuesses", func(ctx context.Context, s store.Store) error { return s.ResetGuesses(ctx, "a") }},
+	}
+}
+
+func copyCalls(now time.Time) []call {
+	return []call{
+		{"AdvanceFeed", func(ctx context.Context, s store.Store) error { return s.AdvanceFeed(ctx, store.Position{Seq: 1}) }},
+		{"ReadStamp", func(ctx context.Context, s store.Store) error { _, err := s.ReadStamp(ctx); return err }},
+		{"Restamp", func(ctx context.Context, s store.Store) error { return s.Restamp(ctx, store.Stamp{}, ours) }},
+		{"Dump", func(ctx context.Context, s store.Store) error {
+			_, _, err := s.Dump(ctx, store.SectionClients, "", 10)
+			return err
+		}},
+		{"Load", func(ctx context.Context, s store.Store) error {
+			t := plainToken(now, time.Hour)
+			return s.Load(ctx, store.TokenItem(digest("a"), &t))
+		}},
+		{"Clear", func(ctx context.Context, s store.Store) error { return s.Clear(ctx) }},
+		{"Serving", func(ctx context.Context, s store.Store) error { _, err := s.Serving(ctx); return err }},
+		{"Inspect", func(ctx context.Context, s store.Store) error { return s.Inspect(ctx, func(store.Finding) {}) }},
 	}
 }
 

@@ -105,6 +105,7 @@ func Run(t *testing.T, h Harness) {
 		{"Limits", limitChecks()},
 		{"Audit", auditChecks()},
 		{"Identity", identityChecks()},
+		{"Copies", copyChecks()},
 		{"Store", storeChecks()},
 	} {
 		t.Run(part.name, func(t *testing.T) {

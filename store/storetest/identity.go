@@ -14,6 +14,8 @@ func identityChecks() []check {
 		{"StampOfAnother", stampForeign},
 		{"StampOfANewerVersion", stampNewer},
 		{"StampsAtOnceHaveOneWinner", stampAtOnce},
+		{"StampOfAnOlderVersionIsRaised", stampOlder},
+		{"RestampReplacesWhatItSays", restamp},
 		{"TokenKeyStays", tokenKeyStays},
 		{"TokenKeysAtOnceAreOne", tokenKeysAtOnce},
 	}
@@ -43,6 +45,34 @@ func stampNewer(t *testing.T, o Opened) {
 	ok(t, o.Store.Stamp(within(t), newer))
 	wants(t, "an older program", o.Store.Stamp(within(t), ours), store.ErrNewerFormat)
 	ok(t, o.Store.Stamp(within(t), newer))
+}
+
+func stampOlder(t *testing.T, o Opened) {
+	older, newer := ours, ours
+	older.Former = []store.FormerIssuer{{Issuer: "https://old.example", Until: store.Position{Time: 7, Seq: 8}, At: seconds(o.Now())}}
+	newer.Format++
+	ok(t, o.Store.Restamp(within(t), store.Stamp{}, older))
+	ok(t, o.Store.Stamp(within(t), newer))
+	wants(t, "the older program", o.Store.Stamp(within(t), ours), store.ErrNewerFormat)
+	want := older
+	want.Format = newer.Format
+	same(t, "stamp", must[store.Stamp](t)(o.Reopen().ReadStamp(within(t))), want)
+}
+
+func restamp(t *testing.T, o Opened) {
+	ctx := within(t)
+	_, err := o.Store.ReadStamp(ctx)
+	wants(t, "stamp of a new store", err, store.ErrNotFound)
+	live := ours
+	live.Environment, live.Former = "live", []store.FormerIssuer{{Issuer: "", Until: store.Position{Seq: 3}, At: seconds(o.Now())}}
+	wants(t, "another stamp than there is", o.Store.Restamp(ctx, live, ours), store.ErrConflict)
+	ok(t, o.Store.Restamp(ctx, store.Stamp{}, live))
+	wants(t, "no stamp is expected", o.Store.Restamp(ctx, store.Stamp{}, ours), store.ErrConflict)
+	wants(t, "another stamp than there is", o.Store.Restamp(ctx, ours, ours), store.ErrConflict)
+	same(t, "stamp", must[store.Stamp](t)(o.Store.ReadStamp(ctx)), live)
+	ok(t, o.Store.Restamp(ctx, live, ours))
+	ok(t, o.Store.Stamp(ctx, ours))
+	same(t, "stamp", must[store.Stamp](t)(o.Reopen().ReadStamp(ctx)), ours)
 }
 
 func stampAtOnce(t *testing.T, o Opened) {
