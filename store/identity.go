@@ -8,7 +8,7 @@ import (
 )
 
 // Format is the version of everything this program writes to a store.
-const Format = 1
+const Format = 2
 
 // Stamp says which deployment the store belongs to.
 type Stamp struct {

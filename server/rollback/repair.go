@@ -30,6 +30,9 @@ type Repairer struct {
 
 	mu       sync.Mutex
 	reported string // the loss that was reported last
+	// done is what was done about the loss so far: it may take several tries.
+	done map[outcome]int
+	of   string // the loss
 }
 
 // Options are what a Repairer needs.
@@ -99,10 +102,11 @@ func repairer[R any](kind store.Kind[R], s store.Records[R]) repairKind {
 // for the same loss. See feed.Options.
 func (p *Repairer) Repair(ctx context.Context, loss feed.Loss) ([]store.Entry, error) {
 	done := Rollback{Entries: loss.Entries}
+	p.begin(loss)
 	isHold := func(e store.Entry) bool { return e.Key == store.PrincipalHold(store.HoldID) }
 	others := slices.DeleteFunc(slices.Clone(loss.Records), isHold)
 	earlier := slices.DeleteFunc(slices.Clone(loss.Records), func(e store.Entry) bool { return !isHold(e) })
-	if err := p.repairRecords(ctx, earlier, nil, &done); err != nil {
+	if err := p.repairRecords(ctx, earlier, nil); err != nil {
 		return nil, err
 	}
 	var told []store.Entry
@@ -116,15 +120,26 @@ func (p *Repairer) Repair(ctx context.Context, loss feed.Loss) ([]store.Entry, e
 			told = append(told, p.entry(hold))
 		}
 	}
-	if err := p.repairRecords(ctx, others, done.Hold, &done); err != nil {
+	if err := p.repairRecords(ctx, others, done.Hold); err != nil {
 		return nil, err
 	}
-	p.report(ctx, loss, done)
+	p.report(ctx, done)
 	return told, nil
 }
 
-func (p *Repairer) repairRecords(ctx context.Context, entries []store.Entry, hold *store.Hold, done *Rollback) error {
-	var mu sync.Mutex
+// begin forgets what was done about another loss.
+func (p *Repairer) begin(loss feed.Loss) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if name := nameOf(loss); p.of != name {
+		p.of, p.done = name, map[outcome]int{}
+	}
+}
+
+// nameOf tells a loss from others.
+func nameOf(loss feed.Loss) string { return loss.Incarnation + " " + loss.LastKnown.String() }
+
+func (p *Repairer) repairRecords(ctx context.Context, entries []store.Entry, hold *store.Hold) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(repairAtOnce)
 	for i := range entries {
@@ -138,29 +153,13 @@ func (p *Repairer) repairRecords(ctx context.Context, entries []store.Entry, hol
 			if err != nil {
 				return fmt.Errorf("%s: %w", e.Key, err)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			done.count(result)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.done[result]++
 			return nil
 		})
 	}
 	return all.Wait()
-}
-
-func (r *Rollback) count(o outcome) {
-	switch o {
-	case writtenBack:
-		r.WrittenBack++
-	case deleted:
-		r.Deleted++
-	case heldBack:
-		r.HeldBack++
-	case forgotten:
-		r.Forgotten++
-	case damaged:
-		r.Damaged++
-	case untouched:
-	}
 }
 
 // find returns the kind of the record with the principal key, and its id.
@@ -211,14 +210,14 @@ func (p *Repairer) entry(h store.Hold) store.Entry {
 }
 
 // report reports what was lost, once for each incarnation of the store.
-func (p *Repairer) report(ctx context.Context, loss feed.Loss, done Rollback) {
-	if (done == Rollback{}) {
-		return
-	}
+func (p *Repairer) report(ctx context.Context, done Rollback) {
 	p.mu.Lock()
-	this := loss.Incarnation + " " + loss.LastKnown.String()
-	again := p.reported == this
-	p.reported = this
+	done.WrittenBack, done.Deleted, done.HeldBack = p.done[writtenBack], p.done[deleted], p.done[heldBack]
+	done.Forgotten, done.Damaged = p.done[forgotten], p.done[damaged]
+	again := p.reported == p.of || done == Rollback{}
+	if !again {
+		p.reported = p.of
+	}
 	p.mu.Unlock()
 	if again {
 		return

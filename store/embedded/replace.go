@@ -78,7 +78,12 @@ func (h *Held) Replace(fresh string) (moved string, err error) {
 	} else if _, err := os.Stat(path); err == nil {
 		return "", fmt.Errorf("%w: %s: another grantd has made it meanwhile: stop that one, and start again", store.ErrUnavailable, path)
 	}
-	return moved, errors.Join(os.Rename(filepath.Join(fresh, fileName), path), syncFolder(h.folder))
+	for _, name := range []string{fileName, witnessName} { // a crash in between makes an older store, which a restored one is
+		if err := os.Rename(filepath.Join(fresh, name), filepath.Join(h.folder, name)); err != nil {
+			return moved, err
+		}
+	}
+	return moved, syncFolder(h.folder)
 }
 
 // Release ends the lock.

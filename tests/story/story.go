@@ -10,7 +10,7 @@
 //	down NAME              send Ctrl-C to the server, which must end with exit
 //	                       code 0; what it printed and logged is then in stdout
 //	                       and stderr
-//	said NAME VAR EXPR     wait until the server has printed text that matches
+//	said NAME VAR EXPR     wait until the server has printed or logged text that matches
 //	                       the regular expression EXPR, and put its group into
 //	                       $VAR
 //	exits CODE program ... run a program that must end with the exit code
@@ -177,14 +177,18 @@ func said(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	find, err := regexp.Compile(args[2])
 	ts.Check(err)
-	out := &servers(ts)[args[0]].out
+	out, logged := &servers(ts)[args[0]].out, &servers(ts)[args[0]].err
 	for give := time.Now().Add(saidTime); ; time.Sleep(time.Millisecond) { // output arrives through a pipe
-		if m := find.FindStringSubmatch(out.String()); len(m) == 2 {
+		m := find.FindStringSubmatch(out.String())
+		if m == nil {
+			m = find.FindStringSubmatch(logged.String())
+		}
+		if len(m) == 2 {
 			ts.Setenv(args[1], m[1])
 			return
 		}
 		if time.Now().After(give) {
-			ts.Fatalf("%s has not printed %s:\n%s", args[0], find, out)
+			ts.Fatalf("%s has not printed or logged %s:\n%s%s", args[0], find, out, logged)
 		}
 	}
 }
