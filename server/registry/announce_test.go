@@ -2,6 +2,7 @@ package registry
 
 import (
 	"testing"
+	"time"
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/store"
@@ -145,5 +146,97 @@ func TestFlagOfSomeoneElseStays(t *testing.T) {
 		if c := w.stored(t, "a"); !c.Unannounced || c.Name != "by someone else" {
 			t.Errorf("stored: %+v", c)
 		}
+	})
+}
+
+// Invariant 11: a call that repeats a change which did not reach the feed tells it,
+// also if the change ended nothing.
+func TestRepeatedCallTellsTheFeed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.add(t, "a")
+		_, err := w.clients.Change(t.Context(), to(w, "a", "second"))
+		refused(t, "a change", err, "")
+		w.Fail("AppendFeed", store.ErrUnavailable)
+		_, err = w.clients.Change(t.Context(), to(w, "a", "third"))
+		refused(t, "without the feed", err, apierr.Unavailable)
+		w.Heal("AppendFeed")
+		again := to(w, "a", "")
+		again.Edit = func(*store.Client) error { return ErrUnchanged }
+		_, err = w.clients.Change(t.Context(), again)
+		refused(t, "the same call again", err, "")
+		if e, known := w.feed.Record(store.PrincipalClient("a")); !known || e.Version != w.stored(t, "a").Version {
+			t.Errorf("the feed knows %+v, the store has %+v", e, w.stored(t, "a"))
+		}
+		start := w.feed.Position()
+		_, err = w.clients.Change(t.Context(), again)
+		refused(t, "once more", err, "")
+		same(t, "feed", w.told(t, start))
+	})
+}
+
+// Invariant 11: each step of a deletion says what has become of the record, and the
+// feed keeps no form of it.
+func TestDeletionLeavesNoForm(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.add(t, "a")
+		_, err := w.clients.Change(t.Context(), to(w, "a", "second"))
+		refused(t, "a change", err, "")
+		var during store.Entry
+		w.Hook("DeleteClient", func() {
+			w.Heal("DeleteClient")
+			during, _ = w.feed.Record(store.PrincipalClient("a"))
+		})
+		version := w.stored(t, "a").Version
+		refused(t, "delete", w.clients.Delete(t.Context(), by, "a", 0), "")
+		after, _ := w.feed.Record(store.PrincipalClient("a"))
+		if during.Version != version+1 || during.Gone || during.Form != "" || after.Version != version+2 || !after.Gone || after.Form != "" {
+			t.Errorf("during the deletion %+v, afterward %+v", during, after)
+		}
+		next := w.first("a")
+		next.Version = 3 // of a clock that is behind
+		refused(t, "create", w.clients.Create(t.Context(), by, next), "")
+		if s := w.stored(t, "a"); s.Version <= after.Version {
+			t.Errorf("the new record has version %d, the deleted one had %d", s.Version, after.Version)
+		}
+	})
+}
+
+// Invariant 12: nothing is changed on a copy of the feed that is not fresh.
+func TestChangeWithoutTheFeed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.add(t, "a")
+		w.Fail("ReadFeed", store.ErrUnavailable)
+		w.Fail("FeedLineage", store.ErrUnavailable)
+		time.Sleep(2 * staleness)
+		_, err := w.clients.Change(t.Context(), to(w, "a", "second"))
+		refused(t, "a change", err, apierr.Unavailable)
+		refused(t, "a deletion", w.clients.Delete(t.Context(), by, "a", 0), apierr.Unavailable)
+		if c := w.stored(t, "a"); c.Name != "first" || c.DeactivatedAt != nil {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// A record that is held back is used again once it is released, and a hold that came
+// before does not cover it anymore.
+func TestRelease(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		c := w.add(t, "a")
+		c.HeldBack = true
+		if err := w.Store.Clients().Update(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		held, err := w.clients.Held(t.Context(), "", 10)
+		if err != nil || len(held) != 1 || !held[0].Lost {
+			t.Errorf("held back: %+v, %v", held, err)
+		}
+		for range 2 {
+			refused(t, "release", w.clients.Release(t.Context(), by, "a"), "")
+		}
+		refused(t, "release", w.clients.Release(t.Context(), by, "nobody"), apierr.NotFound)
+		if c := w.stored(t, "a"); !c.Usable() {
+			t.Errorf("%+v", c)
+		}
+		same(t, "audit", w.audited(t), "client.release client:a done", "client.release client:nobody not_found")
 	})
 }

@@ -318,3 +318,54 @@ func TestLostHoldIsWrittenBack(t *testing.T) {
 		}
 	}
 }
+
+// A partner that is written back has the owner records of its tokens again: without
+// them, nobody finds the partner of a token.
+func TestOwnersComeBackWithThePartner(t *testing.T) {
+	s := open(t)
+	p := store.Partner{ID: "hurdlr", Name: "Hurdlr", Tokens: []store.PartnerToken{{ID: "kept"}, {ID: "lost"}}, Head: store.Head{Version: 7}}
+	if err := s.PartnerTokens().Create(t.Context(), store.PartnerTokenOwner{ID: "kept", PartnerID: "hurdlr"}); err != nil {
+		t.Fatal(err)
+	}
+	form, err := store.PartnerKind.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reports []Rollback
+	e := store.Entry{Key: store.PrincipalPartner("hurdlr"), Version: 7, Form: string(form)}
+	if _, err := repairerOf(s, &reports).Repair(t.Context(), feed.Loss{Entries: 1, Records: []store.Entry{e}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"kept", "lost"} {
+		if o, err := s.PartnerTokens().Get(t.Context(), id); err != nil || o.PartnerID != "hurdlr" {
+			t.Errorf("%s: %+v, %v", id, o, err)
+		}
+	}
+}
+
+// One record that cannot be read stops nobody: it is counted, and the others are
+// repaired.
+func TestDamagedRecord(t *testing.T) {
+	s := open(t)
+	five, other := client(5, "five"), client(5, "five")
+	other.ID = "b"
+	prepare(t, s, &five)
+	prepare(t, s, &other)
+	s.Fail("GetClient", store.ErrUnknownRecord)
+	var reports []Rollback
+	seven, eight := client(7, "seven"), client(8, "eight")
+	eight.ID = "b"
+	p := repairerOf(s, &reports)
+	for _, e := range []store.Entry{entry(t, seven, true), entry(t, eight, true)} { // in turn: the first one fails
+		if _, err := p.Repair(t.Context(), feed.Loss{Entries: 1, Records: []store.Entry{e}}); err != nil {
+			t.Fatal(err)
+		}
+		s.Heal("GetClient")
+	}
+	if b, err := s.Clients().Get(t.Context(), "b"); err != nil || b.Name != "eight" {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if p.done[damaged] != 1 || p.done[writtenBack] != 1 {
+		t.Errorf("counted %v", p.done)
+	}
+}
