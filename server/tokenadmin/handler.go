@@ -67,7 +67,9 @@ func (h Handler) explain(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	x, ok, err := tokens.Explanation{}, true, error(nil)
+	var x tokens.Explanation
+	var err error
+	ok := true
 	if body.ID != "" {
 		x, ok, err = h.Tokens.ExplainID(ctx, body.ID)
 	} else {

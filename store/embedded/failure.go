@@ -43,7 +43,7 @@ func (s *Store) tryAgain(ctx context.Context, f *failure, now time.Time) error {
 		return err
 	}
 	if s.failed.CompareAndSwap(f, nil) {
-		s.log.Info("the store can be written again", "path", s.db.Path())
+		s.log.InfoContext(ctx, "the store can be written again", "path", s.db.Path())
 	}
 	return nil
 }

@@ -57,8 +57,10 @@ func TestDrain(t *testing.T) {
 					t.Errorf("issuing while it drains: %d %v", status, err)
 				}
 			}
-			if res, err := http.Get(p.URL + "/healthz"); err != nil || res.StatusCode != 200 {
-				t.Errorf("healthz while it drains: %v %v", res, err)
+			if res, err := http.Get(p.URL + "/healthz"); err != nil {
+				t.Errorf("healthz while it drains: %v", err)
+			} else if res.Body.Close(); res.StatusCode != 200 {
+				t.Errorf("healthz while it drains: %d", res.StatusCode)
 			}
 			begun := time.Now()
 			if err := p.cmd.Process.Signal(second); err != nil {
