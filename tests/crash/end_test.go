@@ -2,6 +2,8 @@ package crash_test
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -85,10 +87,15 @@ func TestStoreOfAnotherEnvironment(t *testing.T) {
 	live := f
 	live.extra = `environment: live
 issuer: https://auth.example
-customers: {sender: webhook, webhook: {url: "https://sms.example", secret_file: webhook-secret}}
+customers: {sender: webhook, phone_key_file: phone-keys, webhook: {url: "https://sms.example", secret_file: webhook-secret}}
 `
-	if err := os.WriteFile(filepath.Join(f.path, "webhook-secret"), []byte("0123456789abcdef0123456789abcdef\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, content := range map[string]string{
+		"webhook-secret": "0123456789abcdef0123456789abcdef\n",
+		"phone-keys":     "first:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)) + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(f.path, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	refused(t, launch(t, live, "live"), "another environment", "sandbox")
 
