@@ -14,7 +14,7 @@ import (
 // about it: in the log, the metrics and the audit.
 func (s *Server) rolledBack(ctx context.Context, r rollback.Rollback) {
 	s.metrics.RolledBack()
-	s.log.ErrorContext(ctx, "store: it came back older than it was; what had ended stays ended",
+	s.log.ErrorContext(ctx, "store: it came back older than it was",
 		"entries_lost", r.Entries, "records_written_back", r.WrittenBack, "records_deleted_again", r.Deleted,
 		"records_held_back", r.HeldBack, "records_lost", r.Forgotten, "records_damaged", r.Damaged, "all_held_back", r.Hold != nil)
 	change := audit.Change{

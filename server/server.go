@@ -243,6 +243,9 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.feed.Start(ctx); err != nil {
 		return err
 	}
+	if left := s.feed.Hold().Left(); len(left) > 0 {
+		s.log.WarnContext(ctx, "store: records are held back since the store came back older; see grantd store doctor", "kinds", left)
+	}
 	s.onStop("feed", func(context.Context) error { s.feed.Stop(); return nil })
 	s.usage.Start()
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })

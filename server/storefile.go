@@ -186,6 +186,9 @@ func MigrateStore(ctx context.Context, from, to config.Config, force bool, o bac
 	if same, err := sameRedis(ctx, from, to, source, target); same || err != nil {
 		return m, cmp.Or(err, errors.New("both configurations name the same store"))
 	}
+	if err := backup.CheckSource(ctx, source, o); err != nil { // before anything is removed
+		return m, err
+	}
 	if force {
 		if err := target.Clear(ctx); err != nil {
 			return m, err

@@ -79,8 +79,14 @@ type migration struct {
 	expired  int
 }
 
-// begin checks both stores, and marks the target as incomplete.
-func (m *migration) begin(ctx context.Context) (err error) {
+// CheckSource returns why the store cannot be moved now; nil: it can.
+// Errors: ErrDoubtful, ErrHeldBack, store.ErrUnavailable.
+func CheckSource(ctx context.Context, from store.Store, o Options) error {
+	return (&migration{from: from, o: o}).checkSource(ctx)
+}
+
+// checkSource reads the stamp and the feed of the store.
+func (m *migration) checkSource(ctx context.Context) (err error) {
 	if m.stamp, err = m.from.ReadStamp(ctx); err != nil {
 		return fmt.Errorf("the store is empty: %w", err)
 	}
@@ -98,6 +104,14 @@ func (m *migration) begin(ctx context.Context) (err error) {
 	case err == nil && len(hold.Left()) > 0:
 		return ErrHeldBack
 	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	return nil
+}
+
+// begin checks both stores, and marks the target as incomplete.
+func (m *migration) begin(ctx context.Context) (err error) {
+	if err := m.checkSource(ctx); err != nil {
 		return err
 	}
 	m.begun = begin(m.stamp)

@@ -7,14 +7,11 @@ import (
 	"io"
 
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/store"
 )
 
 const (
-	// restored is the lineage that a restored store has witnessed. No store has it
-	// as its lineage, so the next start treats the store as one that came back
-	// older.
-	restored = "restored"
 	// unfinished is before the environment in the stamp of a store that is not
 	// complete: no grantd starts with it.
 	unfinished = "unfinished copy of "
@@ -91,7 +88,7 @@ func Restore(ctx context.Context, s store.Store, r io.Reader, o Options) (Summar
 	if err := o.Audit(ctx, s, audit.Change{Action: "store.restore", After: map[string]any{"made_at": sum.MadeAt, "sha256": sum.SHA256, "counts": sum.Counts}}); err != nil {
 		return Summary{}, err
 	}
-	if err := s.WitnessFeed(ctx, restored); err != nil {
+	if err := s.WitnessFeed(ctx, feed.RestoredFrom(sum.MadeAt)); err != nil {
 		return Summary{}, err
 	}
 	return sum, s.Restamp(ctx, begun, final)

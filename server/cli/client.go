@@ -37,7 +37,7 @@ func clientResource() resource[clients.View, clients.View] {
 		path:  pathClients,
 		heads: []string{"CLIENT_ID", "STATE", "TOKEN_TTL", "CREATED_AT", "ORG_ID", "NAME", "SCOPE"},
 		row: func(v clients.View) []string {
-			return []string{text(v.ClientID), state(v.Active), seconds(v.TokenTTL), stamp(&v.CreatedAt), text(v.OrgID), text(v.Name), text(v.Scope)}
+			return []string{text(v.ClientID), state(v.Active, v.HeldBack), seconds(v.TokenTTL), stamp(&v.CreatedAt), text(v.OrgID), text(v.Name), text(v.Scope)}
 		},
 		pairs: clientPairs,
 	}
@@ -51,7 +51,7 @@ func clientPairs(v clients.View) []pair {
 func pairsOf(v clients.View) []pair {
 	return []pair{
 		{"name", text(v.Name)},
-		{"state", state(v.Active)},
+		{"state", state(v.Active, v.HeldBack)},
 		{"org_id", text(v.OrgID)},
 		{"scope", text(v.Scope)},
 		{"default_scope", text(v.DefaultScope)},

@@ -40,7 +40,7 @@ func orgResource() resource[orgs.View, orgs.View] {
 		path:  pathOrgs,
 		heads: []string{"ORG_ID", "STATE", "CREATED_AT", "NAME"},
 		row: func(v orgs.View) []string {
-			return []string{text(v.OrgID), state(v.Active), stamp(&v.CreatedAt), text(v.Name)}
+			return []string{text(v.OrgID), state(v.Active, v.HeldBack), stamp(&v.CreatedAt), text(v.Name)}
 		},
 		pairs: orgPairs,
 	}
@@ -50,7 +50,7 @@ func orgPairs(v orgs.View) []pair {
 	return []pair{
 		{"org_id", text(v.OrgID)},
 		{"name", text(v.Name)},
-		{"state", state(v.Active)},
+		{"state", state(v.Active, v.HeldBack)},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 		{"deactivated_at", stamp(v.DeactivatedAt)},

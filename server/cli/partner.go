@@ -37,7 +37,7 @@ func partnerResource() resource[partners.View, partners.View] {
 		path:  pathPartners,
 		heads: []string{"PARTNER_ID", "STATE", "CREATED_AT", "NAME", "SCOPE"},
 		row: func(v partners.View) []string {
-			return []string{text(v.PartnerID), state(v.Active), stamp(&v.CreatedAt), text(v.Name), text(v.Scope)}
+			return []string{text(v.PartnerID), state(v.Active, v.HeldBack), stamp(&v.CreatedAt), text(v.Name), text(v.Scope)}
 		},
 		pairs: partnerPairs,
 	}
@@ -48,7 +48,7 @@ func partnerPairs(v partners.View) []pair {
 		{"partner_id", text(v.PartnerID)},
 		{"name", text(v.Name)},
 		{"scope", text(v.Scope)},
-		{"state", state(v.Active)},
+		{"state", state(v.Active, v.HeldBack)},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 		{"deactivated_at", stamp(v.DeactivatedAt)},

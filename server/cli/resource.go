@@ -108,8 +108,11 @@ func (a *app) printDone(verb, id, format string, args ...any) error {
 }
 
 // state returns a cell that says whether a record is active.
-func state(active bool) string {
-	if active {
+func state(active, heldBack bool) string {
+	switch {
+	case heldBack:
+		return "held back"
+	case active:
 		return "active"
 	}
 	return "deactivated"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ The exit code is 3 if something is held back.`,
 			return err
 		}
 		for _, what := range release {
-			if err := a.release(c.Context(), server, state, what); err != nil {
+			if err := a.release(c, server, state, what); err != nil {
 				return err
 			}
 		}
@@ -73,18 +74,23 @@ The exit code is 3 if something is held back.`,
 }
 
 // release releases all, a kind, or one record.
-func (a *app) release(ctx context.Context, server *api, state doctor.State, what string) error {
+func (a *app) release(c *cobra.Command, server *api, state doctor.State, what string) error {
+	ctx := c.Context()
 	var hold uint64
 	if state.Hold != nil {
 		hold = state.Hold.Number
 	}
 	kinds := state.Kinds
 	post := func(kind, id string) error {
-		body := doctor.ReleaseRequest{Kind: kind, ID: id, Hold: hold}
+		body := doctor.ReleaseRequest{Kind: kind, ID: id, All: id == "", Hold: hold}
 		_, err := server.do(ctx, call{method: http.MethodPost, path: path(pathStore, "release"), body: body})
 		return err
 	}
-	if kind, id, one := strings.Cut(what, ":"); one {
+	kind, id, one := strings.Cut(what, ":")
+	if what != releaseAll && !slices.Contains(kinds, kind) || one && id == "" {
+		return misuse(c, "--release %s: name all, a kind (%s), or a record such as client:ID", what, strings.Join(kinds, ", "))
+	}
+	if one {
 		return post(kind, id)
 	}
 	if what != releaseAll {

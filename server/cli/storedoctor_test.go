@@ -44,9 +44,9 @@ End again what must not work, then: grantd store doctor --release all
 func TestStoreDoctorReleases(t *testing.T) {
 	for args, want := range map[string][]string{
 		"--release|client:c":            {`{"kind":"client","id":"c","hold":7}`},
-		"--release|org":                 {`{"kind":"org","hold":7}`},
-		"--release|org|--release|org:x": {`{"kind":"org","hold":7}`, `{"kind":"org","id":"x","hold":7}`},
-		"--release|all":                 {`{"kind":"client","hold":7}`, `{"kind":"client","id":"a\tb","hold":7}`, `{"kind":"client","id":"c","hold":7}`, `{"kind":"org","hold":7}`},
+		"--release|org":                 {`{"kind":"org","all":true,"hold":7}`},
+		"--release|org|--release|org:x": {`{"kind":"org","all":true,"hold":7}`, `{"kind":"org","id":"x","hold":7}`},
+		"--release|all":                 {`{"kind":"client","all":true,"hold":7}`, `{"kind":"client","id":"a\tb","hold":7}`, `{"kind":"client","id":"c","hold":7}`, `{"kind":"org","all":true,"hold":7}`},
 	} {
 		f := newFakeAdmin(t, doctorAnswers())
 		f.run(t, "", append([]string{"store", "doctor"}, strings.Split(args, "|")...)...)

@@ -19,7 +19,8 @@ type State struct {
 // ReleaseRequest is the body of POST /store/release.
 type ReleaseRequest struct {
 	Kind string `json:"kind"`
-	ID   string `json:"id,omitempty"` // "": all of the kind that fall under the hold
+	ID   string `json:"id,omitempty"`
+	All  bool   `json:"all,omitempty"` // instead of an ID: all of the kind that fall under the hold
 	// Hold is the number of the hold that the caller looked at; 0: whatever there
 	// is. Another one is not released.
 	Hold uint64 `json:"hold,omitempty"`

@@ -113,6 +113,8 @@ func (s *Service) Held(ctx context.Context, kind, after string, limit int) ([]re
 
 var errAnother = apierr.New(apierr.Conflict, "the store has come back older again since you looked: look again (grantd store doctor)")
 
+var errWhich = apierr.New(apierr.InvalidRequest, "send either the id of a record or all: true").At("id")
+
 // countPage is how many records one read returns for Count.
 const countPage = 500
 
@@ -135,12 +137,15 @@ func (s *Service) Count(ctx context.Context) (map[string]int, error) {
 	return counts, nil
 }
 
-// Release releases the record with the id, or, without an id, all records of the
-// kind that fall under the hold. Errors: apierr.InvalidRequest, NotFound, Conflict.
+// Release releases the record with the id, or all records of the kind that fall under
+// the hold. Errors: apierr.InvalidRequest, NotFound, Conflict.
 func (s *Service) Release(ctx context.Context, by audit.Actor, r ReleaseRequest) error {
 	records, err := s.find(r.Kind)
 	if err != nil {
 		return err
+	}
+	if (r.ID == "") != r.All {
+		return errWhich
 	}
 	if h := s.o.Feed.Hold(); r.Hold != 0 && (h == nil || h.Number != r.Hold) {
 		return errAnother

@@ -78,6 +78,9 @@ type Loss struct {
 	LastKnown time.Time
 	// Incarnation is that of the store now.
 	Incarnation string
+	// Hold is the one that this replica knows; nil: there is none. What falls under
+	// it is not known for certain.
+	Hold *store.Hold
 }
 
 // repair lets Options.Repair make the stored records what they must be. It

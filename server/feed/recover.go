@@ -20,11 +20,14 @@ const (
 	recoveryWait = time.Minute
 	// recovering is before the incarnation, in place of a vouched one, while a
 	// replica that knows the feed recovers.
-	recovering  = "recovering "
-	witnessPoll = 100 * time.Millisecond
-	bySystem    = "system"
-	appendTries = 10
-	appendPause = 100 * time.Millisecond
+	recovering = "recovering "
+	// restoredFrom is before the time of a backup, in place of a vouched incarnation,
+	// in a store that was filled from it.
+	restoredFrom = "restored "
+	witnessPoll  = 100 * time.Millisecond
+	bySystem     = "system"
+	appendTries  = 10
+	appendPause  = 100 * time.Millisecond
 	// loadTimeout bounds each round trip of a recovery. There is no bound for
 	// all of them: the feed may be long.
 	loadTimeout = 10 * time.Second
@@ -36,6 +39,10 @@ const (
 	// writeTries is how often entries are written back until they all are there.
 	writeTries = 5
 )
+
+// RestoredFrom returns what a store that was filled from a backup of the time must
+// have as its witnessed lineage: the next replica to start vouches for nothing.
+func RestoredFrom(madeAt time.Time) string { return restoredFrom + madeAt.UTC().Format(time.RFC3339) }
 
 // Start loads the feed and follows it until Stop. If the feed is empty, or if no
 // replica can vouch that this incarnation of the store holds all of it, Start voids
@@ -60,6 +67,9 @@ func (f *Feed) Start(ctx context.Context) error {
 		if lineage.Witnessed != "" || !empty {
 			f.o.Log.WarnContext(ctx, "feed: the store restarted while no grantd was watching, so revocations may be lost: every token issued before is void")
 			loss := Loss{Cause: store.Unwitnessed, Incarnation: lineage.Current, LastKnown: s.newest}
+			if text, is := strings.CutPrefix(lineage.Witnessed, restoredFrom); is {
+				loss.LastKnown, _ = time.Parse(time.RFC3339, text)
+			}
 			if first, err = f.repair(ctx, loss); err != nil {
 				return fmt.Errorf("hold records back: %w", err)
 			}
@@ -157,7 +167,7 @@ func (f *Feed) recoverAfter(ctx context.Context, known uint64) error {
 	if err := f.announceRecovery(ctx, lineage); err != nil {
 		return fmt.Errorf("announce recovery: %w", err)
 	}
-	loss := Loss{Cause: f.causeOf(s, lineage), Incarnation: lineage.Current, LastKnown: written(&s.shared)}
+	loss := Loss{Cause: f.causeOf(s, lineage), Incarnation: lineage.Current, LastKnown: written(&s.shared), Hold: f.Hold()}
 	var repaired []store.Entry
 	for try := 0; ; try++ {
 		lost := f.findLost(s, f.clock.Now())
@@ -225,7 +235,7 @@ func (f *Feed) loadHold(ctx context.Context, s *state) error {
 	return f.trip(ctx, func(ctx context.Context) error {
 		h, err := f.o.Holds.Get(ctx, store.HoldID)
 		if errors.Is(err, store.ErrNotFound) {
-			s.hold = nil
+			s.hold = f.Hold() // a store that lost it does not lift it
 			return nil
 		}
 		if errors.Is(err, store.ErrUnknownRecord) { // it cannot be read: it may cover anything

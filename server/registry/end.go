@@ -30,7 +30,14 @@ func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string)
 func (g *Registry[R]) Reactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
 	return g.Change(ctx, Step[R]{
 		By: by, Action: "reactivate", ID: id,
-		Edit:     func(r *R) error { g.kind.Head(r).DeactivatedAt = nil; return nil },
+		Edit: func(r *R) error {
+			h := g.kind.Head(r)
+			if h.Held() {
+				return g.held
+			}
+			h.DeactivatedAt = nil
+			return nil
+		},
 		Recorded: func() bool { return true },
 	})
 }

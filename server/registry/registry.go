@@ -55,7 +55,7 @@ type Registry[R any] struct {
 	audit *audit.Log
 	now   func() time.Time
 
-	absent, exists, changed, stale, unmet *apierr.Error
+	absent, exists, changed, stale, unmet, held *apierr.Error
 }
 
 // New makes a Registry.
@@ -73,6 +73,7 @@ func New[R any](kind Kind[R], f *feed.Feed, log *audit.Log, now func() time.Time
 		exists:  say(apierr.Conflict, "%s %s with this id already exists", article, kind.Name),
 		changed: say(apierr.Conflict, "someone else changed the %s at the same time: try again", kind.Name),
 		stale:   say(apierr.PreconditionFailed, "the %s has changed since it was read: read it again", kind.Name),
+		held:    say(apierr.Conflict, "the %s is held back since the store came back older: look at it and release it (grantd store doctor)", kind.Name),
 		unmet:   say(apierr.PreconditionFailed, "there is no %s with this id, and If-Match requires one", kind.Name),
 	}
 }

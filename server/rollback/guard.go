@@ -67,7 +67,7 @@ func (g *records[R]) Get(ctx context.Context, id string) (R, error) {
 			g.feed.Hold().Mark(g.kind.Name, g.kind.Head(&r))
 			return r, nil
 		}
-		done, err := mend(ctx, g.kind, g.Records, r, &e, nil)
+		done, err := mend(ctx, g.kind, g.Records, r, &e, holds{})
 		switch {
 		case err == nil:
 			g.log.WarnContext(ctx, "store: a record was older than it must be", "record", e.Key, "done", done.String())

@@ -19,21 +19,25 @@ const (
 	damaged   // it cannot be read: nobody gets it
 )
 
+// holds are the hold that was just put, and the one that was known before; each may
+// be nil. What is written back with certainty does not fall under the former, but
+// what fell under the latter is not certain.
+type holds struct{ put, earlier *store.Hold }
+
 // String returns the outcome for the log.
 func (o outcome) String() string {
 	return [...]string{"nothing", "written back", "deleted", "held back", "lost", "damaged"}[o]
 }
 
 // mend makes the stored record r what the feed says of it: e, which is newer. It
-// holds the record back if its newest form is not known. hold is the one that was
-// just put, or nil: what is written back with certainty does not fall under it.
+// holds the record back if its newest form is not known.
 // Errors: store.ErrConflict, store.ErrNotFound if somebody else changed it.
-func mend[R any](ctx context.Context, kind store.Kind[R], s store.Records[R], r R, e *store.Entry, hold *store.Hold) (outcome, error) {
+func mend[R any](ctx context.Context, kind store.Kind[R], s store.Records[R], r R, e *store.Entry, holds holds) (outcome, error) {
 	id, stored := kind.ID(&r), kind.VersionOf(&r)
 	if e.Gone {
 		return deleted, s.Delete(ctx, id, stored)
 	}
-	if next, ok := newest(kind, id, e, hold); ok {
+	if next, ok := newest(kind, id, e, holds); ok {
 		return writtenBack, s.Restore(ctx, next, stored)
 	}
 	kind.Head(&r).HeldBack = true
@@ -42,7 +46,7 @@ func mend[R any](ctx context.Context, kind store.Kind[R], s store.Records[R], r 
 }
 
 // newest returns the record that the entry holds.
-func newest[R any](kind store.Kind[R], id string, e *store.Entry, hold *store.Hold) (R, bool) {
+func newest[R any](kind store.Kind[R], id string, e *store.Entry, holds holds) (R, bool) {
 	if e.Form == "" {
 		return *new(R), false
 	}
@@ -50,14 +54,14 @@ func newest[R any](kind store.Kind[R], id string, e *store.Entry, hold *store.Ho
 	if err != nil || kind.ID(&r) != id || kind.VersionOf(&r) != e.Version {
 		return *new(R), false
 	}
-	if h := kind.Head(&r); hold != nil && h != nil {
-		h.Confirmed = max(h.Confirmed, hold.Number)
+	if h := kind.Head(&r); holds.put != nil && h != nil && !holds.earlier.Covers(kind.Name, h) {
+		h.Confirmed = max(h.Confirmed, holds.put.Number)
 	}
 	return r, true
 }
 
 // repairOne makes one stored record what the entry says of it.
-func repairOne[R any](ctx context.Context, kind store.Kind[R], s store.Records[R], id string, e *store.Entry, hold *store.Hold) (done outcome, err error) {
+func repairOne[R any](ctx context.Context, kind store.Kind[R], s store.Records[R], id string, e *store.Entry, holds holds) (done outcome, err error) {
 	for range mendTries {
 		var r R
 		r, err = s.Get(ctx, id)
@@ -65,7 +69,7 @@ func repairOne[R any](ctx context.Context, kind store.Kind[R], s store.Records[R
 		case err == nil && isNewest(kind.VersionOf(&r), e):
 			return untouched, nil
 		case err == nil:
-			done, err = mend(ctx, kind, s, r, e, hold)
+			done, err = mend(ctx, kind, s, r, e, holds)
 		case errors.Is(err, store.ErrUnknownRecord):
 			return damaged, nil
 		case !changedMeanwhile(err): // not found
@@ -73,7 +77,7 @@ func repairOne[R any](ctx context.Context, kind store.Kind[R], s store.Records[R
 		case e.Gone:
 			return untouched, nil
 		default:
-			next, ok := newest(kind, id, e, hold)
+			next, ok := newest(kind, id, e, holds)
 			if !ok {
 				return forgotten, nil
 			}

@@ -57,14 +57,14 @@ type Rollback struct {
 // repairKind repairs records of one kind.
 type repairKind struct {
 	prefix string // of the principal key
-	repair func(ctx context.Context, id string, e *store.Entry, hold *store.Hold) (outcome, error)
+	repair func(ctx context.Context, id string, e *store.Entry, holds holds) (outcome, error)
 }
 
 // withTokenOwners returns k, but also restores the owner records of the tokens of a
 // partner that was written back. The record of the partner says all that they do.
 func withTokenOwners(k repairKind, owners store.PartnerTokens) repairKind {
-	return repairKind{k.prefix, func(ctx context.Context, id string, e *store.Entry, hold *store.Hold) (outcome, error) {
-		done, err := k.repair(ctx, id, e, hold)
+	return repairKind{k.prefix, func(ctx context.Context, id string, e *store.Entry, holds holds) (outcome, error) {
+		done, err := k.repair(ctx, id, e, holds)
 		if err != nil || done != writtenBack {
 			return done, err
 		}
@@ -92,8 +92,8 @@ func NewRepairer(o Options) *Repairer {
 }
 
 func repairer[R any](kind store.Kind[R], s store.Records[R]) repairKind {
-	return repairKind{kind.Principal(""), func(ctx context.Context, id string, e *store.Entry, hold *store.Hold) (outcome, error) {
-		return repairOne(ctx, kind, s, id, e, hold)
+	return repairKind{kind.Principal(""), func(ctx context.Context, id string, e *store.Entry, holds holds) (outcome, error) {
+		return repairOne(ctx, kind, s, id, e, holds)
 	}}
 }
 
@@ -106,7 +106,7 @@ func (p *Repairer) Repair(ctx context.Context, loss feed.Loss) ([]store.Entry, e
 	isHold := func(e store.Entry) bool { return e.Key == store.PrincipalHold(store.HoldID) }
 	others := slices.DeleteFunc(slices.Clone(loss.Records), isHold)
 	earlier := slices.DeleteFunc(slices.Clone(loss.Records), func(e store.Entry) bool { return !isHold(e) })
-	if err := p.repairRecords(ctx, earlier, nil); err != nil {
+	if err := p.repairRecords(ctx, earlier, holds{}); err != nil {
 		return nil, err
 	}
 	var told []store.Entry
@@ -120,7 +120,7 @@ func (p *Repairer) Repair(ctx context.Context, loss feed.Loss) ([]store.Entry, e
 			told = append(told, p.entry(hold))
 		}
 	}
-	if err := p.repairRecords(ctx, others, done.Hold); err != nil {
+	if err := p.repairRecords(ctx, others, holds{done.Hold, loss.Hold}); err != nil {
 		return nil, err
 	}
 	p.report(ctx, done)
@@ -139,7 +139,7 @@ func (p *Repairer) begin(loss feed.Loss) {
 // nameOf tells a loss from others.
 func nameOf(loss feed.Loss) string { return loss.Incarnation + " " + loss.LastKnown.String() }
 
-func (p *Repairer) repairRecords(ctx context.Context, entries []store.Entry, hold *store.Hold) error {
+func (p *Repairer) repairRecords(ctx context.Context, entries []store.Entry, holds holds) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(repairAtOnce)
 	for i := range entries {
@@ -149,7 +149,7 @@ func (p *Repairer) repairRecords(ctx context.Context, entries []store.Entry, hol
 			continue
 		}
 		all.Go(func() error {
-			result, err := kind.repair(ctx, id, e, hold)
+			result, err := kind.repair(ctx, id, e, holds)
 			if err != nil {
 				return fmt.Errorf("%s: %w", e.Key, err)
 			}
@@ -187,6 +187,9 @@ func (p *Repairer) putHold(ctx context.Context, loss feed.Loss) (h store.Hold, p
 		}
 		now := p.o.Now().UTC().Truncate(time.Second)
 		number := max(was.Number+1, uint64(now.UnixMilli()))
+		if loss.Hold != nil {
+			number = max(number, loss.Hold.Number+1)
+		}
 		h = store.Hold{
 			ID: store.HoldID, Number: number, Incarnation: loss.Incarnation, Cause: loss.Cause, Since: now, LastKnown: loss.LastKnown,
 			Head: store.Head{CreatedAt: now, UpdatedAt: now, Version: max(was.Version+1, number)},

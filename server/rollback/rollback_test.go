@@ -289,11 +289,15 @@ func TestRepairHolds(t *testing.T) {
 		t.Errorf("written back: %+v, %v; unknown: %+v, %v", a, err, b, errB)
 	}
 
-	loss.Incarnation = "run 3"
+	loss.Incarnation, loss.Hold = "run 3", &h
+	loss.Records = append(loss.Records, entry(t, client(9, "nine"), true)) // it is as old as the first hold
 	told, err = repairerOf(s, &reports).Repair(t.Context(), loss)
 	next, getErr := s.Holds().Get(t.Context(), store.HoldID)
 	if err != nil || getErr != nil || len(told) != 1 || next.Number <= h.Number || next.Version <= h.Version {
 		t.Errorf("another loss: %+v, %v, %v", next, err, getErr)
+	}
+	if a, err := Guard(s, &known{hold: &next}, slog.New(slog.DiscardHandler)).Clients().Get(t.Context(), "a"); err != nil || a.Usable() {
+		t.Errorf("what fell under the first hold is used: %+v, %v", a, err)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/grantd/grantd/store"
 )
 
 // witnessName is a file beside grantd.db that says how far its feed had come. If
@@ -47,6 +49,10 @@ func openWitness(folder string, db *bbolt.DB, log *slog.Logger) (*witness, error
 		return nil, err
 	}
 	before, beforeSeq, err := readWitness(path)
+	if err == nil && witnessed == "" && before != lineage {
+		return nil, fmt.Errorf("%w: %s is new or another one, but %s says that there was a store: put that one back, or remove %s to begin without it",
+			store.ErrUnsuitable, db.Path(), path, path)
+	}
 	older := err == nil && (before != lineage || beforeSeq > seq)
 	if err != nil && had {
 		older = true // a copy without the file, or what was left of it

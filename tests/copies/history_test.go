@@ -179,7 +179,7 @@ func checkHeldBack(t *testing.T, s *harness.Server, secrets []*secret) {
 			t.Errorf("the secret of %s authenticates before anybody has looked; ended by %q", x.client, x.gone)
 		}
 	}
-	if r := s.AdminDo(t, http.MethodPost, "/store/release", map[string]any{"kind": "client"}); r.Status != http.StatusNoContent {
+	if r := s.AdminDo(t, http.MethodPost, "/store/release", map[string]any{"kind": "client", "all": true}); r.Status != http.StatusNoContent {
 		t.Fatal(r)
 	}
 }

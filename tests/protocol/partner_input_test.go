@@ -67,7 +67,11 @@ func TestOnBehalfInput(t *testing.T) {
 	})
 	for name, seconds := range map[string]int{"life_least": 1, "life_most": 86400} {
 		t.Run(name, func(t *testing.T) {
-			r := a.send(t, askOnBehalf(onBehalfOf(sharedTwo, "cards", fmt.Sprintf(`,"expiresIn":%d`, seconds)), auth))
+			ask := askOnBehalf(onBehalfOf(sharedTwo, "cards", fmt.Sprintf(`,"expiresIn":%d`, seconds)), auth)
+			r := a.send(t, ask)
+			for try := 0; seconds == 1 && r.Status == 403 && try < 5; try++ { // it ended while it was made: the second was nearly over
+				r = a.send(t, ask)
+			}
 			made("", call{}).check(t, r)
 			if got := number(t, r, "expiresIn"); got != float64(seconds) {
 				t.Errorf("expiresIn %v", got)

@@ -304,3 +304,43 @@ func TestEndsSurviveAnOlderFile(t *testing.T) {
 		}
 	}
 }
+
+// TestHoldSurvivesAnEmptyStore: what is held back stays held back when Redis comes
+// back empty and grantd writes back what it knows, which is as old as the hold.
+func TestHoldSurvivesAnEmptyStore(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	a := start(t, redis.Addr)
+	ended, bystander := create(t, a, "ended", "users:read"), create(t, a, "bystander", "users:read")
+	redisDo(t, redis.Addr, "SAVE")
+	admin(t, a, 200, http.MethodPost, "/clients/ended/deactivate", nil)
+	a.Close()
+	redis.Kill()
+	redis.Restart()
+	a = start(t, redis.Addr)
+	redisDo(t, redis.Addr, "FLUSHALL")
+	poll.Await(t, recovery, "the loss to be repaired", func() string {
+		if r, err := a.TryAdmin(http.MethodGet, "/clients/ended", nil); err != nil || r.Status != 200 {
+			return fmt.Sprint(r, err)
+		}
+		return ready(t, a)()
+	})
+	for _, c := range []clients.Created{ended, bystander} {
+		if r := tryToken(t, c.ClientID, c.ClientSecret, "")(a); !refused(r) {
+			t.Errorf("%s: held back, and then Redis came back empty: %v", c.ClientID, r)
+		}
+	}
+	if r := a.AdminDo(t, http.MethodPost, "/store/release", body{"kind": "client"}); r.Status != 400 {
+		t.Errorf("a release that names nothing: %v", r)
+	}
+	if r := a.AdminDo(t, http.MethodPost, "/store/release", body{"kind": "client", "all": true, "hold": 1}); r.Status != 409 {
+		t.Errorf("a release of another hold: %v", r)
+	}
+	if r := a.AdminDo(t, http.MethodPost, "/clients/bystander/reactivate", nil); r.Status != 409 {
+		t.Errorf("a reactivation of what is held back: %v", r)
+	}
+	releaseAll(t, a)
+	if r := tryToken(t, "bystander", bystander.ClientSecret, "")(a); r.Status != 200 {
+		t.Errorf("released: %v", r)
+	}
+}

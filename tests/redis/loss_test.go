@@ -279,7 +279,7 @@ func releaseAll(t *testing.T, s *harness.Server) {
 	t.Helper()
 	var all sync.WaitGroup
 	for _, kind := range []string{"client", "org", "customer", "partner", "grant"} {
-		all.Go(func() { admin(t, s, 204, http.MethodPost, "/store/release", body{"kind": kind}) })
+		all.Go(func() { admin(t, s, 204, http.MethodPost, "/store/release", body{"kind": kind, "all": true}) })
 	}
 	all.Wait()
 }

@@ -159,7 +159,7 @@ func noWitness(t *testing.T, top topology) {
 		t.Errorf("a client that nobody knows the end of: %v, %v", a, err)
 	}
 	for _, kind := range []string{"client", "org", "customer", "partner", "grant"} {
-		if a := admin(t, w.b, "POST", "/store/release", map[string]any{"kind": kind}); a.Status != 204 {
+		if a := admin(t, w.b, "POST", "/store/release", map[string]any{"kind": kind, "all": true}); a.Status != 204 {
 			t.Fatal(a)
 		}
 	}
