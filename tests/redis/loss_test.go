@@ -156,6 +156,7 @@ func TestFlushed(t *testing.T) {
 	stop := f.never(t, a, b)
 	for range 3 {
 		redisDo(t, redis.Addr, "FLUSHALL")
+		noticed(t, a, b)
 		works(t, a, b)
 	}
 	stop()
@@ -172,8 +173,23 @@ func TestRedisRestartedEmpty(t *testing.T) {
 	stop := f.never(t, a, b)
 	redis.Kill()
 	redis.Restart()
+	noticed(t, a, b)
 	works(t, a, b)
 	stop()
+}
+
+// noticed waits until the servers know that the store came back from before what they
+// remember. What is made before that is held back too.
+func noticed(t *testing.T, servers ...*harness.Server) {
+	t.Helper()
+	for _, s := range servers {
+		poll.Await(t, recovery, "the hold", func() string {
+			if r, err := s.TryAdmin(http.MethodGet, "/store", nil); err != nil || !strings.Contains(r.Body, `"beyond_memory"`) {
+				return fmt.Sprint(r, err)
+			}
+			return ""
+		})
+	}
 }
 
 // TestRedisRolledBack restarts Redis with data from before the tokens ended,
