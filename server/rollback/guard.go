@@ -59,12 +59,13 @@ const mendTries = 5
 func (g *records[R]) Get(ctx context.Context, id string) (R, error) {
 	for range mendTries {
 		r, err := g.Records.Get(ctx, id)
+		e, known := g.feed.Record(g.kind.Principal(id)) // for nobody too: an unknown id takes as long
+		hold := g.feed.Hold()
 		if err != nil {
 			return r, err
 		}
-		e, known := g.feed.Record(g.kind.Principal(id))
 		if !known || isNewest(g.kind.VersionOf(&r), &e) {
-			g.feed.Hold().Mark(g.kind.Name, g.kind.Head(&r))
+			hold.Mark(g.kind.Name, g.kind.Head(&r))
 			return r, nil
 		}
 		done, err := mend(ctx, g.kind, g.Records, r, &e, holds{})
