@@ -88,7 +88,7 @@ func WithCause(err error, cause Cause) error {
 }
 
 // CauseOf returns why the store failed; "" if err does not say that it did, or if
-// it is only the caller who has left.
+// only the caller has left.
 func CauseOf(err error) Cause {
 	var caused *causedError
 	switch {

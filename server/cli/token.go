@@ -47,17 +47,23 @@ although its record is gone, and whether it was copied whole.` + tokenHint,
 	}
 	c.Flags().StringVar(&jti, "jti", "", "`ID` of the token, instead of the token")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		body, err := a.tokenOrID(c, args, jti)
-		if err != nil {
-			return err
-		}
-		response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathTokens, "explain"), body: body})
+		response, err := a.postToken(c, "explain", args, jti)
 		if err != nil {
 			return err
 		}
 		return show(a, response, a.explanationPairs)
 	}
 	return c
+}
+
+// postToken asks the server to do something with the token, or with the one that has
+// the jti.
+func (a *app) postToken(c *cobra.Command, do string, args []string, jti string) ([]byte, error) {
+	body, err := a.tokenOrID(c, args, jti)
+	if err != nil {
+		return nil, err
+	}
+	return a.callAPI(c, call{method: http.MethodPost, path: path(pathTokens, do), body: body})
 }
 
 // tokenOrID returns the body of a request about one token: with its ID if --jti was
@@ -137,11 +143,7 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&jti, "jti", "", "`ID` of the token, instead of the token")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		body, err := a.tokenOrID(c, args, jti)
-		if err != nil {
-			return err
-		}
-		response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathTokens, "revoke"), body: body})
+		response, err := a.postToken(c, "revoke", args, jti)
 		if err != nil {
 			return err
 		}

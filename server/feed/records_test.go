@@ -255,6 +255,7 @@ func TestStartWaitsForARecovery(t *testing.T) {
 		{"run 1", 30 * time.Second, true},
 		{recovering + "run 2", 30 * time.Second, false},
 		{recovering + "run 2", 2 * recoveryWait, true},
+		{recovering + "run 0", 30 * time.Second, true}, // that one died long ago
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			m := newMemory()
