@@ -92,8 +92,8 @@ func pauseRedis(_ *testing.T, l *lab) damage {
 // rollBack puts back a copy of Redis' append-only file that is some seconds old,
 // while the replicas run on.
 func rollBack(t *testing.T, l *lab) damage {
-	copied := l.copyDir(t)
 	since := time.Now().Add(-newest)
+	copied := l.copyDir(t)
 	l.awaitWork(time.Second) // that the copy lacks
 	l.redis.Kill()
 	l.putBack(t, copied)
@@ -103,8 +103,8 @@ func rollBack(t *testing.T, l *lab) damage {
 
 // rollBackUnseen does the same while no replica runs.
 func rollBackUnseen(t *testing.T, l *lab) damage {
-	copied := l.copyDir(t)
 	since := time.Now().Add(-newest)
+	copied := l.copyDir(t)
 	l.awaitWork(time.Second) // that the copy lacks
 	l.rest()
 	for _, r := range l.replicas {

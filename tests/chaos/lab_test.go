@@ -162,8 +162,8 @@ func (l *lab) work() {
 // awaitWork lets the workers work for some time, and longer on a slow machine:
 // until families rest, and some things have ended.
 func (l *lab) awaitWork(least time.Duration) {
-	before := l.endings.Load()
-	time.Sleep(max(between(least, 2*least), time.Until(l.base[baseFamilies-1].acked[0].Add(newest+time.Millisecond))))
+	before, acked := l.endings.Load(), l.base[baseFamilies-1].acked
+	time.Sleep(max(between(least, 2*least), time.Until(acked[len(acked)-1].Add(newest+time.Millisecond))))
 	eventually(mostWork, func() string {
 		if l.history.rests() < minResting || l.endings.Load()-before < minEndings {
 			return "not yet"

@@ -5,7 +5,6 @@ package chaos_test
 import (
 	"math/rand/v2"
 	"net/url"
-	"time"
 )
 
 // operation is one change of a family. It writes down what has ended once the
@@ -67,7 +66,7 @@ func (l *lab) step(f *family) {
 		f.unclear = true
 		return
 	}
-	f.acked = append(f.acked, time.Now())
+	f.ack()
 	l.acknowledged.Add(1)
 }
 
@@ -143,6 +142,7 @@ func newSecret(f *family, r *replica, grace string) error {
 	err := r.admin("POST", "/clients/"+f.id+"/secrets", object{"grace": grace}, &out)
 	if err == nil {
 		f.secret, f.secretID, f.tokens, f.customerTokens = out.Secret, out.ID, nil, nil
+		f.ack()
 	}
 	return err
 }
