@@ -133,7 +133,7 @@ func (l *lab) checkLiving(d damage, tokens bool) {
 			})
 			if why != "" {
 				whole = false
-				l.wrong(&l.lost, "lost: "+p.what, "%s of %s, at %s: %v", p.what, f.id, r.name, last)
+				l.wrong(&l.lost, "lost: "+p.what, "%s of %s, at %s: %v; %s", p.what, f.id, r.name, last, f.history(d))
 			}
 		}
 		if !tokens {

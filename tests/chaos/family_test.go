@@ -60,6 +60,19 @@ func (f *family) hurt(d damage) bool {
 	return slices.ContainsFunc(f.acked, func(at time.Time) bool { return at.After(d.since) && at.Before(d.until) })
 }
 
+// history returns when the changes of the family were acknowledged, relative to the
+// end of the damage.
+func (f *family) history(d damage) string {
+	if d.until.IsZero() {
+		return "nothing is excused"
+	}
+	var list []time.Duration
+	for _, at := range f.acked {
+		list = append(list, at.Sub(d.until).Round(time.Millisecond))
+	}
+	return fmt.Sprintf("the fault may take what was acknowledged from %v to 0s, its changes were at %v", d.since.Sub(d.until).Round(time.Millisecond), list)
+}
+
 // parts returns what should work; access tokens are part of it only if tokens is
 // set.
 func (f *family) parts(l *lab, tokens bool) []part {

@@ -93,7 +93,7 @@ func pauseRedis(_ *testing.T, l *lab) damage {
 // while the replicas run on.
 func rollBack(t *testing.T, l *lab) damage {
 	since := time.Now().Add(-newest)
-	copied := l.copyDir(t)
+	copied := l.copyRedis(t)
 	l.awaitWork(time.Second) // that the copy lacks
 	l.redis.Kill()
 	l.putBack(t, copied)
@@ -104,7 +104,7 @@ func rollBack(t *testing.T, l *lab) damage {
 // rollBackUnseen does the same while no replica runs.
 func rollBackUnseen(t *testing.T, l *lab) damage {
 	since := time.Now().Add(-newest)
-	copied := l.copyDir(t)
+	copied := l.copyRedis(t)
 	l.awaitWork(time.Second) // that the copy lacks
 	l.rest()
 	for _, r := range l.replicas {
@@ -151,6 +151,17 @@ func failOver(t *testing.T, l *lab) damage {
 	l.sentinel.AwaitPromotion(t, old)
 	l.sentinel.Heal(t)
 	return damage{since: since, until: time.Now()}
+}
+
+// copyRedis copies the folder of Redis. Everything that was acknowledged before is
+// in the copy: with everysec, Redis keeps back what it should write while the disk
+// is slow.
+func (l *lab) copyRedis(t *testing.T) string {
+	t.Helper()
+	l.redis.Must(t, "config", "set", "appendfsync", "always")
+	l.redis.Must(t, "ping") // what came before is written by now
+	defer l.redis.Must(t, "config", "set", "appendfsync", "everysec")
+	return l.copyDir(t)
 }
 
 // copyDir copies the folder of the store.
