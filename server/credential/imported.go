@@ -1,7 +1,6 @@
 package credential
 
 import (
-	"encoding/hex"
 	"errors"
 	"strings"
 )
@@ -34,6 +33,11 @@ const (
 	// nothing protects nothing. 32 random hex digits have 128 bits (NIST SP 800-63B
 	// wants 112).
 	MinRandomLength = 32
+)
+
+const (
+	hexDigits    = "0123456789abcdefABCDEF"
+	sha256Digits = 64
 )
 
 // What is wrong with a hash that cannot be imported. Each continues a sentence
@@ -102,6 +106,11 @@ func IsBcrypt(hash string) bool {
 	return err == nil && h.bcrypt
 }
 
+// IsSHA256 reports whether the hash is an imported SHA-256, which costs nothing.
+func IsSHA256(hash string) bool {
+	return len(hash) == sha256Digits && strings.Trim(hash, hexDigits) == ""
+}
+
 // MatchesImported reports whether the imported hash is that of the secret plain.
 // It takes long on purpose, except for SHA-256.
 func MatchesImported(hash, plain string) bool {
@@ -134,7 +143,7 @@ func parseImported(stored string) (imported, error) {
 	if len(stored) > maxHashLength {
 		return imported{}, errHashLong
 	}
-	if stored != "" && strings.Trim(stored, "0123456789abcdefABCDEF") == "" {
+	if stored != "" && strings.Trim(stored, hexDigits) == "" {
 		return parseSHA256(stored)
 	}
 	switch {
@@ -161,7 +170,7 @@ func parseImported(stored string) (imported, error) {
 // parseSHA256 reads the digest as Doorkeeper keeps it: without a salt, as suits
 // only random secrets.
 func parseSHA256(stored string) (imported, error) {
-	if len(stored) != hex.EncodedLen(32) {
+	if len(stored) != sha256Digits {
 		return imported{}, errHashHex
 	}
 	kept := strings.ToLower(stored)
