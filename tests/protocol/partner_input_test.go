@@ -239,9 +239,14 @@ func TestPartnerOrgs(t *testing.T) {
 		{name: "after_the_last", call: get("/partners/orgs?page[after]=zzz", auth), status: 200, body: `{"data":[]}`, header: document},
 	})
 	var rows []row
-	for i, query := range []string{"page[size]=0", "page[size]=-1", "page[size]=1001", "page[size]=x", "page[size]=1.0", "page[size]=", "page[size]=99999999999999999999", "page[size]=1&page[size]=1", "page[after]=a&page[after]=b",
-		"page[after]=", "page[after]=no%20org", "page[after]=" + strings.Repeat("1", 129), "page[after]=a/b", "page[number]=1", "page=1", "size=1", "limit=1", "scope=cards", "x", "%zz", "page[size]=%zz", "page[size]=1;page[after]=a", "page[size]=1&x=1"} {
-		rows = append(rows, unsound(fmt.Sprint("page_", i), get("/partners/orgs?"+query, auth), ""))
+	for source, queries := range map[string][]string{
+		"?page[size]":  {"page[size]=0", "page[size]=-1", "page[size]=1001", "page[size]=x", "page[size]=1.0", "page[size]=", "page[size]=99999999999999999999", "page[size]=1&page[size]=1"},
+		"?page[after]": {"page[after]=a&page[after]=b", "page[after]=", "page[after]=no%20org", "page[after]=" + strings.Repeat("1", 129), "page[after]=a/b"},
+		"":             {"page[number]=1", "page=1", "size=1", "limit=1", "scope=cards", "x", "%zz", "page[size]=%zz", "page[size]=1;page[after]=a", "page[size]=1&x=1"},
+	} {
+		for i, query := range queries {
+			rows = append(rows, unsound(fmt.Sprint("page_", source, i), get("/partners/orgs?"+query, auth), source))
+		}
 	}
 	for _, name := range []string{"access_token", "token", "subject_token", "client_secret"} {
 		rows = append(rows, unsound("orgs_"+name+"_in_the_URL", get("/partners/orgs?"+name+"="+a.token), ""),
