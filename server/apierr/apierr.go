@@ -32,6 +32,7 @@ const (
 	InvalidVerification  Code = "invalid_verification"  // wrong, used, expired or another's
 	NotSent              Code = "not_sent"              // no code could be sent
 
+	ClientGeneratedID    Code = "client_generated_id" // JSON:API, Client-Generated IDs
 	NotFound             Code = "not_found"
 	MethodNotAllowed     Code = "method_not_allowed"
 	TooLarge             Code = "too_large"

@@ -14,7 +14,7 @@ var (
 	errNotJSONAPI  = apierr.New(apierr.UnsupportedMediaType, "the body must have Content-Type: application/vnd.api+json")
 	errDocument    = apierr.New(apierr.InvalidRequest, `the body must be one JSON object such as {"data":{"type":"…","attributes":{…}}}, with each name once`)
 	errData        = apierr.New(apierr.InvalidRequest, "data must be an object with type and attributes").At(pointerData)
-	errClientID    = apierr.New(apierr.AccessDenied, "grantd makes the ids of what it creates: send no id").At(pointerID)
+	errClientID    = apierr.New(apierr.ClientGeneratedID, "grantd makes the ids of what it creates: send no id").At(pointerID)
 	errAttributes  = apierr.New(apierr.InvalidRequest, "attributes must be an object, with each name once").At(pointerAttributes)
 	errNoMember    = apierr.New(apierr.InvalidRequest, "JSON:API has no such member here")
 	errNoAttribute = apierr.New(apierr.InvalidRequest, "this type has no attribute with this name")

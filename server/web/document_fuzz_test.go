@@ -145,7 +145,7 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 	for _, id := range []string{`"1"`, `""`, `1`, `{}`} {
 		_, err := read(`{"data":{"type":"thing","id":`+id+`,"attributes":{}}}`, mediaJSONAPI, "")
 		var f *apierr.Error
-		if !errors.As(err, &f) || f.Code != apierr.AccessDenied || f.Field != pointerID {
+		if !errors.As(err, &f) || f.Code != apierr.ClientGeneratedID || f.Field != pointerID {
 			t.Errorf("id %s: %v", id, err)
 		}
 	}

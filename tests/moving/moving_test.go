@@ -59,8 +59,8 @@ func (to target) importAll(t *testing.T, format string, lines []string, summary 
 	}
 }
 
-// refused checks that nothing is imported because of the lines, which stand for
-// the ends of what is printed.
+// refused checks that the lines are not imported, and that says is printed: a line
+// number and what is wrong with that line.
 func (to target) refused(t *testing.T, format string, lines []string, says ...string) {
 	t.Helper()
 	got := to.run(t, lines, "client", "import", "-", "--from", format, "--dry-run")

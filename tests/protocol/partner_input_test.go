@@ -21,6 +21,7 @@ func TestOnBehalfDocuments(t *testing.T) {
 	a.run(t, []row{
 		made("good", askOnBehalf(good, bearer(a.token))),
 		made("good_in_other_words", post("/partners/token", ` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+good+`, "type":"createOnBehalfToken"}}`, apiType, bearer(a.token))),
+		made("allowed_members", post("/partners/token", `{"@x":1,"links":{},"included":[],"data":{"@x":1,"lid":"1","links":{},"meta":{},"relationships":{},"attributes":{"@x":1,`+good[1:]+`, "type":"createOnBehalfToken"}}`, apiType, bearer(a.token))),
 		made("nulls_are_absent", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIp":null,"expiresIn":null`), bearer(a.token))),
 	})
 	t.Run("response", func(t *testing.T) {
@@ -56,12 +57,12 @@ func TestOnBehalfInput(t *testing.T) {
 		scopes("too_many", `"`+strings.TrimSpace(strings.Repeat("a ", 65))+`"`),
 		life("zero", "0"), life("negative", "-1"), life("a_day_and_a_second", "86401"), life("huge", "9223372036854775807"), life("huger", "9223372036854775808"), life("text", `"60"`),
 		life("fraction", "1.5"), life("point_zero", "60.0"), life("exponent", "6e1"), life("list", "[60]"), life("true", "true"), life("minus_zero", "-0"),
-		unsound("scope_for_scopes", askOnBehalf(`{"orgId":"`+sharedTwo+`","scope":"cards"}`, auth), "/data/attributes"),
-		unsound("source_ip_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"source_ip":"192.0.2.1"`), auth), "/data/attributes"),
-		unsound("sourceIP_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIP":"192.0.2.1"`), auth), "/data/attributes"),
-		unsound("expires_in_for_expiresIn", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"expires_in":60`), auth), "/data/attributes"),
-		unsound("endpoints", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"endpoints":["GET /cards"]`), auth), "/data/attributes"),
-		unsound("resources", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"resources":[]`), auth), "/data/attributes"),
+		unsound("scope_for_scopes", askOnBehalf(`{"orgId":"`+sharedTwo+`","scope":"cards"}`, auth), "/data/attributes/scope"),
+		unsound("source_ip_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"source_ip":"192.0.2.1"`), auth), "/data/attributes/source_ip"),
+		unsound("sourceIP_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIP":"192.0.2.1"`), auth), "/data/attributes/sourceIP"),
+		unsound("expires_in_for_expiresIn", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"expires_in":60`), auth), "/data/attributes/expires_in"),
+		unsound("endpoints", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"endpoints":["GET /cards"]`), auth), "/data/attributes/endpoints"),
+		unsound("resources", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"resources":[]`), auth), "/data/attributes/resources"),
 		unsound("a_customers_document", document("/partners/token", "customerToken", onBehalfOf(sharedTwo, "cards"), auth), "/data/type"),
 		unsound("type_of_the_response", document("/partners/token", "onBehalfToken", onBehalfOf(sharedTwo, "cards"), auth), "/data/type"),
 	})

@@ -10,7 +10,7 @@ type Kind[T any] struct {
 	// Parse reads one line. Its notes are what people should know of the line
 	// although it is right. They come from a small set.
 	Parse func(line []byte) (record T, notes []string, err error)
-	// Members are the names that members of the admin API have in the file; one that
+	// Members are the names that members of the admin API have in the file. A member that
 	// is not there has the same name.
 	Members map[string]string
 }
