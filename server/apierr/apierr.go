@@ -32,6 +32,7 @@ const (
 	InvalidVerification  Code = "invalid_verification"  // wrong, used, expired or another's
 	NotSent              Code = "not_sent"              // no code could be sent
 
+	ClientGeneratedID    Code = "client_generated_id" // JSON:API, Client-Generated IDs
 	NotFound             Code = "not_found"
 	MethodNotAllowed     Code = "method_not_allowed"
 	TooLarge             Code = "too_large"
@@ -45,7 +46,7 @@ const (
 type Error struct {
 	Code        Code
 	Description string
-	Field       string // the member of the body that is wrong; in a document an attribute or a pointer
+	Field       string // the member of the body that is wrong; in a document an attribute, a pointer, or "?" and a query parameter
 	Scope       string // what is needed, with InsufficientScope (RFC 6750 §3) and VerificationRequired
 	Cause       error  // for the log only
 	Reason      error  // the sentinel that errors.Is matches, see WithReason; neither sent nor logged

@@ -21,7 +21,7 @@ whether a token is valid.`,
 	}
 	kind := clientResource()
 	c.AddCommand(
-		a.clientCreateCommand(), kind.list(a, "List all clients", nil), kind.show(a, "Show a client"), a.clientUpdateCommand(),
+		a.clientCreateCommand(), kind.list(a, "List all clients", nil), kind.show(a, "Show a client"), a.clientUpdateCommand(), a.clientImportCommand(),
 		kind.delete(a, "Delete a client and end all its tokens"),
 		kind.action(a, "deactivate", "Disable a client and end all its tokens for good", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated client again", "is active again; its old tokens remain void"),

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/credential"
 )
 
 func (a *app) clientCreateCommand() *cobra.Command {
@@ -32,7 +33,7 @@ commas.`,
 	c.Flags().StringVar(&id, "id", "", "`ID` of the client: 1 to 128 of A-Z a-z 0-9 . _ ~ - (default: generated)")
 	f.add(c)
 	c.Flags().StringVar(&org, "org", "", "`ID` of the org it belongs to; cannot be changed later (default: none)")
-	c.Flags().StringVar(&hash, "secret-hash", "", "bcrypt, PBKDF2 or Argon2id `HASH` of an existing secret, instead of generating one")
+	c.Flags().StringVar(&hash, "secret-hash", "", "`HASH` of an existing secret, instead of generating one: bcrypt, PBKDF2, Argon2id, or SHA-256 in hex")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		body, err := f.body(c)
 		if err != nil {
@@ -56,9 +57,20 @@ commas.`,
 		if err != nil {
 			return err
 		}
+		warnOfHash(a, hash)
 		return show(a, response, a.createdPairs)
 	}
 	return c
+}
+
+// warnOfHash says what an operator must know of an imported hash.
+func warnOfHash(a *app, hash string) {
+	switch {
+	case credential.IsBcrypt(hash):
+		a.say("note: bcrypt reads only 72 bytes of a secret, so a longer secret is refused: if it is longer, rotate it")
+	case credential.IsSHA256(hash):
+		a.say("note: SHA-256 protects only random secrets, so a secret of less than %d characters is refused, and any counts as weak until it is rotated", credential.MinRandomLength)
+	}
 }
 
 // setResourceServer makes the new client a resource server if --introspect is

@@ -2,18 +2,16 @@ package cli
 
 import (
 	"context"
-	"io"
-	"net/http"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/server/cli/importer"
 	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/imports"
 )
 
 func (a *app) customerImportCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Create or update many customers from a file",
 		Long: `Reads one customer from each line of FILE, or of standard input if FILE is -.
@@ -32,60 +30,18 @@ command again: customers already written will be unchanged.`,
 
   zcat customers.jsonl.gz | grantd customer import -`,
 		Args: operands("FILE"),
-		RunE: func(c *cobra.Command, args []string) error {
-			server, err := a.connect(c)
-			if err != nil {
-				return err
-			}
-			source, err := a.openSource(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			var terminal io.Writer
-			if isTerminal(a.err) {
-				terminal = a.err
-			}
-			return a.importCustomers(c.Context(), server, source, terminal)
-		},
 	}
+	run := importer.Importer[customers.ImportLine]{Kind: importer.Customers()}
+	dryRunFlag(c, &run.DryRun)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return runImport(c, a, args[0], run, (*api).importCustomers)
+	}
+	return c
 }
 
-// importCustomers draws its progress on the terminal, if that is not nil.
-func (a *app) importCustomers(ctx context.Context, server *api, source importer.Source, terminal io.Writer) error {
-	run := importer.Importer{Source: source, Call: server.importPart, Notify: a.say, Terminal: terminal}
-	tally, err := run.Run(ctx)
-	if tally == nil {
-		return err
+// importCustomers returns the importer.Call for customers.
+func (c *api) importCustomers() importer.Call[customers.ImportLine] {
+	return func(ctx context.Context, part []customers.ImportLine, check bool, retrying importer.Notify) (imports.Response, error) {
+		return c.importPart(ctx, pathCustomers, customers.Import{Customers: part, Check: check}, retrying)
 	}
-	if a.output != outputJSON {
-		a.println("%s", tally.Summary())
-	} else if printErr := a.printJSON(tally); printErr != nil {
-		return printErr
-	}
-	return err
-}
-
-// importPart is an importer.Call.
-func (c *api) importPart(ctx context.Context, part customers.Import, retrying importer.Notify) (customers.Imported, error) {
-	request := call{method: http.MethodPost, path: path(pathCustomers, "import"), body: part, idempotent: true}
-	var response []byte
-	var err error
-	if retrying == nil {
-		response, err = c.do(ctx, request)
-	} else {
-		response, err = c.doWithRetry(ctx, request, retrying)
-	}
-	if err != nil {
-		return customers.Imported{}, err
-	}
-	return decode[customers.Imported](response)
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	about, err := f.Stat()
-	return err == nil && about.Mode()&os.ModeCharDevice != 0
 }

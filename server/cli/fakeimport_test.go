@@ -18,6 +18,7 @@ import (
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/cli/importer"
 	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/imports"
 )
 
 // fakeImport is the import endpoint of an admin API. It stores the customers,
@@ -50,7 +51,7 @@ func (f *fakeImport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := json.Unmarshal(body, &asked); err != nil || r.Method+" "+r.RequestURI != "POST "+admin.Prefix+"/customers/import" {
 		f.t.Errorf("asked %s %s: %v", r.Method, r.RequestURI, err)
 	}
-	if n := len(asked.Customers); n < 1 || n > customers.MaxImport {
+	if n := len(asked.Customers); n < 1 || n > imports.Max {
 		f.t.Errorf("%d customers in a call", n)
 	}
 	verb := "write"
@@ -65,16 +66,16 @@ func (f *fakeImport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, a.body)
 		return
 	}
-	var done customers.Imported
+	var done imports.Response
 	for _, c := range asked.Customers {
 		done.Results = append(done.Results, f.one(c, asked.Check))
 	}
 	_ = json.NewEncoder(w).Encode(done)
 }
 
-func (f *fakeImport) one(c customers.ImportLine, check bool) customers.ImportResult {
+func (f *fakeImport) one(c customers.ImportLine, check bool) imports.Result {
 	if !strings.HasPrefix(c.Phone, "+") {
-		return customers.ImportResult{Result: customers.Refused, Error: "must be a telephone number", Field: "phone"}
+		return imports.Result{Result: imports.Refused, Error: "must be a telephone number", Field: "phone"}
 	}
 	b, _ := json.Marshal(c.Spec)
 	had, there := f.stored[c.CustomerID]
@@ -83,11 +84,11 @@ func (f *fakeImport) one(c customers.ImportLine, check bool) customers.ImportRes
 	}
 	switch {
 	case !there:
-		return customers.ImportResult{Result: customers.Created}
+		return imports.Result{Result: imports.Created}
 	case had != string(b):
-		return customers.ImportResult{Result: customers.Updated}
+		return imports.Result{Result: imports.Updated}
 	}
-	return customers.ImportResult{Result: customers.Unchanged}
+	return imports.Result{Result: imports.Unchanged}
 }
 
 // progressLine matches a line of progress. Over a socket, a slow machine may
@@ -111,11 +112,11 @@ func (f *fakeImport) direct(ctx context.Context, source importer.Source, onTermi
 	var out, errs bytes.Buffer
 	a := &app{out: &sticky{w: &out}, err: &errs, output: outputTable}
 	server := &api{base: "http://grantd" + admin.Prefix, where: "SOCKET", http: &http.Client{Transport: inProcess{f}}}
-	var terminal io.Writer
+	run := importer.Importer[customers.ImportLine]{Kind: importer.Customers(), Source: source, Call: server.importCustomers()}
 	if onTerminal {
-		terminal = &errs
+		run.Terminal = &errs
 	}
-	err := a.importCustomers(ctx, server, source, terminal)
+	err := doImport(ctx, a, run)
 	return discreet(f.t, result{a.exit(ctx, err), out.String(), errs.String()})
 }
 

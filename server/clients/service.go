@@ -99,30 +99,37 @@ func belongsTo(org string) func(*store.Client) bool {
 
 // build returns the record that the spec describes, and its secret.
 func (s *Service) build(spec NewSpec) (c store.Client, plain string, err error) {
-	c = store.Client{ID: spec.ClientID, OrgID: spec.OrgID, Head: s.Registry.NewHead()}
-	if c.ID == "" {
-		c.ID = credential.NewClientID()
+	if spec.ClientID == "" {
+		spec.ClientID = credential.NewClientID()
 	}
-	if !field.ValidClientID(c.ID) {
-		return store.Client{}, "", bad("client_id", "client_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
-	}
-	if c.OrgID != "" && !field.ValidID(c.OrgID) {
-		return c, "", bad("org_id", "org_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
-	}
-	if err := spec.apply(&c, s.o.Catalogue()); err != nil {
+	if c, err = s.record(spec); err != nil {
 		return c, "", err
 	}
-	secret := store.Secret{CreatedAt: c.CreatedAt}
+	var secret store.Secret
 	if spec.SecretHash != "" {
-		if err := credential.CheckImported(spec.SecretHash); err != nil {
-			return c, "", bad("secret_hash", "secret_hash "+credential.ErrHash.Error())
-		}
-		secret.ID, secret.Hash = credential.NewID(), spec.SecretHash
+		secret, err = importedSecret("secret_hash", spec.SecretHash)
 	} else {
 		plain, secret.ID, secret.Hash = credential.NewSecret(s.o.Environment)
 	}
+	if err != nil {
+		return c, "", err
+	}
+	secret.CreatedAt = c.CreatedAt
 	c.Secrets = []store.Secret{secret}
 	return c, plain, nil
+}
+
+// record returns the record that the spec describes, without secrets.
+func (s *Service) record(spec NewSpec) (store.Client, error) {
+	c := store.Client{ID: spec.ClientID, OrgID: spec.OrgID, Head: s.Registry.NewHead()}
+	if !field.ValidClientID(c.ID) {
+		return store.Client{}, bad("client_id", "client_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
+	}
+	if c.OrgID != "" && !field.ValidID(c.OrgID) {
+		return c, bad("org_id", "org_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	}
+	err := spec.apply(&c, s.o.Catalogue())
+	return c, err
 }
 
 // Update changes the fields that the spec gives. Taking away a scope or a

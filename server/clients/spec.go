@@ -42,8 +42,8 @@ type NewSpec struct {
 	Spec
 	ClientID string `json:"client_id"`
 	OrgID    string `json:"org_id"`
-	// SecretHash is the bcrypt, PBKDF2 or Argon2id hash of an imported secret.
-	// "": a secret is generated.
+	// SecretHash is the hash of an imported secret, as credential.ParseImported reads
+	// it. "": a secret is generated.
 	SecretHash string `json:"secret_hash"`
 }
 

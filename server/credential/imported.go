@@ -1,19 +1,8 @@
 package credential
 
 import (
-	"crypto/pbkdf2"
-	"crypto/sha256"
-	"crypto/sha512"
-	"crypto/subtle"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"hash"
-	"strconv"
 	"strings"
-
-	"golang.org/x/crypto/argon2"
-	"golang.org/x/crypto/bcrypt"
 )
 
 // Caps on the cost of imported hashes: one record must not let one request take
@@ -38,25 +27,66 @@ const (
 
 	// weakPBKDF2 is the number of iterations below which a hash is called weak.
 	weakPBKDF2 = 100_000
+
+	// MinRandomLength is the length of the shortest secret that a SHA-256 matches.
+	// Whatever is shorter may have been thought up, and then a hash that costs
+	// nothing protects nothing. 32 random hex digits have 128 bits (NIST SP 800-63B
+	// wants 112).
+	MinRandomLength = 32
 )
 
-// ErrHash says which hashes can be imported.
-var ErrHash = errors.New("must be bcrypt ($2a$, $2b$, $2y$; cost 10 to 12), $pbkdf2-sha256$ or $pbkdf2-sha512$ (25000 to 1000000 iterations) or $argon2id$ (19456 KiB to 65536 KiB, t 2 to 4, p 1 to 4)")
+const (
+	hexDigits    = "0123456789abcdefABCDEF"
+	sha256Digits = 64
+)
+
+// What is wrong with a hash that cannot be imported. Each continues a sentence
+// that begins with the name of the hash, and none contains any of it.
+var (
+	errHashKind    = errors.New("is of no kind that is accepted: bcrypt ($2a$, $2b$, $2y$), $pbkdf2-sha256$, $pbkdf2-sha512$, $argon2id$, or SHA-256 as 64 hex digits")
+	errHashLong    = errors.New("is longer than 512 characters")
+	errHashHex     = errors.New("is hex, but not the 64 digits of SHA-256: other digests are not accepted")
+	errPlain       = errors.New("is {noop}, which is the secret itself and no hash: hash it first, or give the client a new secret")
+	errSpringOwn   = errors.New("is a hash in a form that only Spring reads, which leaves out its cost: of Spring's forms, {bcrypt} and {argon2} are accepted")
+	errBcrypt      = errors.New("is no whole bcrypt hash: that is $2b$ (or $2a$, $2y$), a cost of two digits, $ and 53 characters")
+	errBcryptCost  = errors.New("is bcrypt of a cost that is not accepted: it must be 10 to 12")
+	errPBKDF2      = errors.New("is no whole PBKDF2 hash: that is $pbkdf2-sha256$ or $pbkdf2-sha512$, the iterations (25000, i=25000 or i=25000,l=32), $salt$ and the hash, both in base64")
+	errPBKDF2Kind  = errors.New("is PBKDF2 with a digest that is not accepted: it must be $pbkdf2-sha256$ or $pbkdf2-sha512$")
+	errPBKDF2Cost  = errors.New("is PBKDF2 of a cost that is not accepted: it must have 25000 to 1000000 iterations")
+	errArgon       = errors.New("is no whole Argon2id hash: that is $argon2id$v=19$m=19456,t=2,p=1$salt$hash, with salt and hash in base64")
+	errArgonKind   = errors.New("is Argon2 of a kind that is not accepted: it must be $argon2id$")
+	errArgonCost   = errors.New("is Argon2id of a cost that is not accepted: it must have m=19456 to m=65536 (KiB), t=2 to t=4 and p=1 to p=4")
+	errHashLengths = errors.New("has a salt of less than 8 bytes, or a hash of less than 16 or more than 64 bytes")
+)
 
 // imported is an imported hash that was read.
 type imported struct {
+	kept   string // in the one form that is stored
 	verify func(plain string) bool
-	cheap  bool // below the floors
-	weak   bool // cheap, or so that a stolen store helps to guess the secret
+	cheap  error // why it is below the floors; nil: it is not
+	weak   bool  // cheap, or so that a stolen store helps to guess the secret
+	bcrypt bool
 }
 
-// CheckImported returns ErrHash unless the hash is of a known kind and its cost
-// is within the floors and the caps.
-func CheckImported(hash string) error {
-	if h, err := parseImported(hash); err != nil || h.cheap {
-		return ErrHash
+// ParseImported reads a hash as grantd and other systems write it, and returns the
+// form to store, which is the same for all spellings of one hash. The error says
+// what is wrong with it, without quoting it: "is bcrypt of a cost that …".
+func ParseImported(hash string) (kept string, err error) {
+	h, err := parseImported(withoutSpring(hash))
+	if err == nil {
+		err = h.cheap
 	}
-	return nil
+	if err != nil {
+		return "", err
+	}
+	return h.kept, nil
+}
+
+// SameImported reports whether two hashes are the same, however they are spelled.
+func SameImported(a, b string) bool {
+	one, err1 := parseImported(a)
+	other, err2 := parseImported(b)
+	return err1 == nil && err2 == nil && one.kept == other.kept
 }
 
 // IsWeak reports whether the hash was imported and has a low cost: its secret
@@ -69,90 +99,81 @@ func IsWeak(hash string) bool {
 	return err != nil || h.weak
 }
 
+// IsBcrypt reports whether the hash is bcrypt's, which matches no secret of more
+// than 72 bytes.
+func IsBcrypt(hash string) bool {
+	h, err := parseImported(withoutSpring(hash))
+	return err == nil && h.bcrypt
+}
+
+// IsSHA256 reports whether the hash is an imported SHA-256, which costs nothing.
+func IsSHA256(hash string) bool {
+	return len(hash) == sha256Digits && strings.Trim(hash, hexDigits) == ""
+}
+
 // MatchesImported reports whether the imported hash is that of the secret plain.
-// It takes long on purpose.
+// It takes long on purpose, except for SHA-256.
 func MatchesImported(hash, plain string) bool {
 	h, err := parseImported(hash)
 	return err == nil && h.verify(plain)
 }
 
-// parseImported reads a crypt or PHC string.
+// HashRandom returns the hash of a random secret of another system. ok is false
+// if the secret may not be random: then it needs a slow hash.
+func HashRandom(plain string) (hash string, ok bool) {
+	if len(plain) < MinRandomLength || len(plain) > MaxLength || strings.Trim(plain, base62+"-_") != "" {
+		return "", false
+	}
+	return hexSHA256(plain), true
+}
+
+// withoutSpring returns the hash without the {id} that Spring Security puts before
+// hashes that say the rest themselves.
+func withoutSpring(hash string) string {
+	for _, id := range []string{"{bcrypt}", "{argon2}", "{argon2@SpringSecurity_v5_8}"} {
+		if rest, ok := strings.CutPrefix(hash, id); ok {
+			return rest
+		}
+	}
+	return hash
+}
+
+// parseImported reads a crypt or PHC string, or SHA-256 in hex.
 func parseImported(stored string) (imported, error) {
 	if len(stored) > maxHashLength {
-		return imported{}, ErrHash
+		return imported{}, errHashLong
+	}
+	if stored != "" && strings.Trim(stored, hexDigits) == "" {
+		return parseSHA256(stored)
+	}
+	switch {
+	case strings.HasPrefix(stored, "{noop}"):
+		return imported{}, errPlain
+	case strings.HasPrefix(stored, "{"):
+		return imported{}, errSpringOwn
 	}
 	parts := strings.Split(stored, "$")
-	if len(parts) < 4 || parts[0] != "" {
-		return imported{}, ErrHash
+	if len(parts) < 3 || parts[0] != "" {
+		return imported{}, errHashKind
 	}
-	switch parts[1] {
-	case "2a", "2b", "2y":
+	switch kind := parts[1]; {
+	case kind == "2a" || kind == "2b" || kind == "2y":
 		return parseBcrypt(stored)
-	case "pbkdf2-sha256":
-		return parsePBKDF2(parts, sha256.New)
-	case "pbkdf2-sha512":
-		return parsePBKDF2(parts, sha512.New)
-	case "argon2id":
+	case strings.HasPrefix(kind, "pbkdf2"):
+		return parsePBKDF2(parts)
+	case strings.HasPrefix(kind, "argon2"):
 		return parseArgon(parts)
 	}
-	return imported{}, ErrHash
+	return imported{}, errHashKind
 }
 
-func parseBcrypt(stored string) (imported, error) {
-	cost, err := bcrypt.Cost([]byte(stored))
-	if err != nil || cost > maxBcryptCost {
-		return imported{}, ErrHash
+// parseSHA256 reads the digest as Doorkeeper keeps it: without a salt, as suits
+// only random secrets.
+func parseSHA256(stored string) (imported, error) {
+	if len(stored) != sha256Digits {
+		return imported{}, errHashHex
 	}
-	verify := func(p string) bool {
-		return len(p) <= maxBcryptSecret && bcrypt.CompareHashAndPassword([]byte(stored), []byte(p)) == nil
-	}
-	return imported{verify, cost < minBcryptCost, cost < minBcryptCost}, nil
-}
-
-// parsePBKDF2 reads $pbkdf2-sha256$i=600000$salt$hash; the count may
-// be written without "i=", and base64 with or without padding.
-func parsePBKDF2[H hash.Hash](parts []string, h func() H) (imported, error) {
-	if len(parts) != 5 {
-		return imported{}, ErrHash
-	}
-	n, err := strconv.Atoi(strings.TrimPrefix(parts[2], "i="))
-	salt, want, ok := saltAndHash(parts[3], parts[4])
-	if err != nil || !ok || n < minPBKDF2Iterations || n > maxPBKDF2Iterations {
-		return imported{}, ErrHash
-	}
-	verify := func(p string) bool {
-		got, err := pbkdf2.Key(h, p, salt, n, len(want))
-		return err == nil && subtle.ConstantTimeCompare(got, want) == 1
-	}
-	return imported{verify, false, n < weakPBKDF2}, nil
-}
-
-// parseArgon reads $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
-func parseArgon(parts []string) (imported, error) {
-	if len(parts) != 6 || parts[2] != "v=19" {
-		return imported{}, ErrHash
-	}
-	var memory, time uint32
-	var threads uint8
-	const form = "m=%d,t=%d,p=%d"
-	if _, err := fmt.Sscanf(parts[3], form, &memory, &time, &threads); err != nil ||
-		parts[3] != fmt.Sprintf(form, memory, time, threads) { // Sscanf ignores what follows
-		return imported{}, ErrHash
-	}
-	salt, want, ok := saltAndHash(parts[4], parts[5])
-	if !ok || memory < 8 || memory > maxArgonMemoryKiB || time < 1 || time > maxArgonTime || threads < 1 || threads > maxArgonThreads {
-		return imported{}, ErrHash
-	}
-	verify := func(p string) bool {
-		got := argon2.IDKey([]byte(p), salt, time, memory, threads, uint32(len(want)))
-		return subtle.ConstantTimeCompare(got, want) == 1
-	}
-	cheap := memory < minArgonMemoryKiB || time < minArgonTime
-	return imported{verify, cheap, cheap}, nil
-}
-
-func saltAndHash(s, h string) (salt, hash []byte, ok bool) {
-	salt, err1 := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
-	hash, err2 := base64.RawStdEncoding.DecodeString(strings.TrimRight(h, "="))
-	return salt, hash, err1 == nil && err2 == nil && len(salt) >= 8 && len(hash) >= 16 && len(hash) <= 64
+	kept := strings.ToLower(stored)
+	verify := func(p string) bool { return len(p) >= MinRandomLength && equal(hexSHA256(p), kept) }
+	return imported{kept: kept, verify: verify, weak: true}, nil
 }

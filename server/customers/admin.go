@@ -8,6 +8,7 @@ import (
 
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/imports"
 	"github.com/grantd/grantd/server/web"
 )
 
@@ -19,7 +20,7 @@ func AdminRoutes(s *Service) []admin.Route {
 	}
 	put := func(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (View, bool, error) {
 		v, result, err := s.Put(ctx, by, id, version, spec)
-		return v, result == Created, err
+		return v, result == imports.Created, err
 	}
 	return append(admin.RecordRoutes("/customers", s.Registry, s.shown),
 		admin.ListRoute("/customers", "customers", list, func(v View) string { return v.CustomerID }, "org_id"),

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/imports"
 	"github.com/grantd/grantd/store"
 )
 
@@ -17,25 +17,11 @@ var errImport = invalidMember("customers", "customers is a list of 1 to 100 cust
 // store ends the call. When the call is repeated, the customers that were
 // written before are reported as unchanged.
 // Errors: apierr.InvalidRequest, store.ErrUnavailable.
-func (s *Service) Import(ctx context.Context, by audit.Actor, in Import) (Imported, error) {
-	if len(in.Customers) == 0 || len(in.Customers) > MaxImport {
-		return Imported{}, errImport
-	}
-	out := Imported{Results: make([]ImportResult, 0, len(in.Customers))}
+func (s *Service) Import(ctx context.Context, by audit.Actor, in Import) (imports.Response, error) {
 	orgs := map[string]knownOrg{}
-	for _, line := range in.Customers {
-		result, err := s.importLine(ctx, by, line, orgs, in.Check)
-		r := ImportResult{Result: result}
-		if err != nil {
-			var refused *apierr.Error
-			if !errors.As(err, &refused) {
-				return Imported{}, err
-			}
-			r = ImportResult{Result: Refused, Error: refused.Description, Field: refused.Field}
-		}
-		out.Results = append(out.Results, r)
-	}
-	return out, nil
+	return imports.Each(in.Customers, errImport, func(line ImportLine) (string, error) {
+		return s.importLine(ctx, by, line, orgs, in.Check)
+	})
 }
 
 // knownOrg is the org of a customer, or the error if there is no such org.
@@ -48,17 +34,17 @@ type knownOrg struct {
 func (s *Service) importLine(ctx context.Context, by audit.Actor, line ImportLine, orgs map[string]knownOrg, check bool) (string, error) {
 	next, err := parseSpec(line.CustomerID, line.Spec)
 	if err != nil {
-		return Refused, err
+		return imports.Refused, err
 	}
 	of, known := orgs[next.OrgID]
 	if !known {
 		if of.org, of.err = s.findOrg(ctx, next.OrgID); of.err != nil && !errors.Is(of.err, errNoOrg) {
-			return Refused, of.err
+			return imports.Refused, of.err
 		}
 		orgs[next.OrgID] = of
 	}
 	if of.err != nil {
-		return Refused, of.err
+		return imports.Refused, of.err
 	}
 	if check {
 		return s.previewPut(ctx, next, &of.org)
@@ -71,17 +57,17 @@ func (s *Service) importLine(ctx context.Context, by audit.Actor, line ImportLin
 func (s *Service) previewPut(ctx context.Context, next store.Customer, org *store.Org) (string, error) {
 	c, err := s.o.Phones.Get(ctx, next.ID)
 	if errors.Is(err, store.ErrNotFound) {
-		return Created, nil
+		return imports.Created, nil
 	}
 	if err != nil {
-		return Refused, err
+		return imports.Refused, err
 	}
 	switch err := replace(&c, next, org, s.Registry.Now()); {
 	case err == nil:
-		return Updated, nil
+		return imports.Updated, nil
 	case errors.Is(err, errSame):
-		return Unchanged, nil
+		return imports.Unchanged, nil
 	default:
-		return Refused, err
+		return imports.Refused, err
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/imports"
 	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
@@ -77,11 +78,11 @@ func (s *Service) List(ctx context.Context, org, after string, limit int) ([]Vie
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (v View, result string, err error) {
 	next, err := parseSpec(id, spec)
 	if err != nil {
-		return View{}, Refused, err
+		return View{}, imports.Refused, err
 	}
 	org, err := s.findOrg(ctx, next.OrgID)
 	if err != nil {
-		return View{}, Refused, err
+		return View{}, imports.Refused, err
 	}
 	return s.put(ctx, by, version, next, &org)
 }
@@ -118,12 +119,12 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 		By: by, Action: "update", ID: next.ID, Version: version, Unsettled: true,
 		Recorded: func() bool { return phones },
 		Edit: func(c *store.Customer) error {
-			result = Updated
+			result = imports.Updated
 			before := phonesOf(*c)
 			err := replace(c, next, org, s.Registry.Now())
 			phones = !slices.Equal(before, phonesOf(*c))
 			if errors.Is(err, errSame) {
-				result = Unchanged
+				result = imports.Unchanged
 				return registry.ErrUnchanged
 			}
 			return err
@@ -131,9 +132,9 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 	})
 	switch {
 	case err != nil:
-		return View{}, Refused, err
+		return View{}, imports.Refused, err
 	case created:
-		result = Created
+		result = imports.Created
 	}
 	return view(c), result, nil
 }

@@ -75,9 +75,6 @@ type Spec struct {
 	Language        string             `json:"language"` // "": en
 }
 
-// MaxImport is how many customers one call of the import may have.
-const MaxImport = 100
-
 // Import is the body of one call of the import.
 type Import struct {
 	Customers []ImportLine `json:"customers"`
@@ -88,25 +85,4 @@ type Import struct {
 type ImportLine struct {
 	CustomerID string `json:"customer_id"`
 	Spec
-}
-
-// Results of a line of an import.
-const (
-	Created   = "created"
-	Updated   = "updated"
-	Unchanged = "unchanged"
-	Refused   = "refused"
-)
-
-// Imported is the response to one call of the import: a result for each line. A
-// line that is refused does not stop the others.
-type Imported struct {
-	Results []ImportResult `json:"results"`
-}
-
-// ImportResult is the result of one line, or with Check the result it would have.
-type ImportResult struct {
-	Result string `json:"result"`
-	Error  string `json:"error,omitempty"` // why it is refused
-	Field  string `json:"field,omitempty"` // the member that is wrong
 }

@@ -96,16 +96,18 @@ func parsePage(u *url.URL) (after string, size int, err error) {
 	size = maxOrgs
 	for name, values := range query {
 		switch {
+		case name != paramSize && name != paramAfter:
+			return "", 0, errPage // its name is not repeated: it may be a credential
 		case len(values) != 1:
-			return "", 0, errPage
+			return "", 0, errPage.At("?" + name)
 		case name == paramSize:
 			if size, err = strconv.Atoi(values[0]); err != nil || size < 1 || size > maxOrgs {
-				return "", 0, errPage
+				return "", 0, errPage.At("?" + name)
 			}
-		case name == paramAfter && field.ValidID(values[0]):
-			after = values[0]
+		case !field.ValidID(values[0]):
+			return "", 0, errPage.At("?" + name)
 		default:
-			return "", 0, errPage
+			after = values[0]
 		}
 	}
 	return after, size, nil

@@ -2,6 +2,7 @@ package web
 
 import (
 	"mime"
+	"regexp"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json/jsontext"
@@ -12,15 +13,19 @@ import (
 var (
 	errNotJSONAPI  = apierr.New(apierr.UnsupportedMediaType, "the body must have Content-Type: application/vnd.api+json")
 	errDocument    = apierr.New(apierr.InvalidRequest, `the body must be one JSON object such as {"data":{"type":"…","attributes":{…}}}, with each name once`)
-	errData        = apierr.New(apierr.InvalidRequest, "data must be an object with type and attributes, and nothing else").At(pointerData)
-	errAttributes  = apierr.New(apierr.InvalidRequest, "attributes must be an object, with no other names than those of this type").At(pointerAttributes)
+	errData        = apierr.New(apierr.InvalidRequest, "data must be an object with type and attributes").At(pointerData)
+	errClientID    = apierr.New(apierr.ClientGeneratedID, "grantd makes the ids of what it creates: send no id").At(pointerID)
+	errAttributes  = apierr.New(apierr.InvalidRequest, "attributes must be an object, with each name once").At(pointerAttributes)
+	errNoMember    = apierr.New(apierr.InvalidRequest, "JSON:API has no such member here")
+	errNoAttribute = apierr.New(apierr.InvalidRequest, "this type has no attribute with this name")
 	errQuery       = apierr.New(apierr.InvalidRequest, "this path takes no query parameters")
 	errOtherType   = apierr.New(apierr.InvalidRequest, "this attribute is of another JSON type")
 	errUnknownName = apierr.New(apierr.InvalidRequest, "this attribute is an object with an unknown name")
 )
 
 // ReadDocument reads a JSON:API document of the type, and its attributes into the
-// struct that into points to. It refuses names that the struct does not have:
+// struct that into points to. It ignores members that JSON:API allows and that say
+// nothing here, such as links. It refuses attributes that the struct does not have:
 // they could be restrictions that nobody would enforce. An attribute that is null
 // counts as absent.
 func ReadDocument(c *gin.Context, typ string, into any) error {
@@ -44,8 +49,10 @@ func decodeDocument(body []byte, typ string, into any) error {
 	}
 	if wrong := decode(attributes, into); wrong != nil {
 		switch {
-		case wrong.unknown && len(wrong.at) == 1 || len(wrong.at) == 0:
+		case len(wrong.at) == 0:
 			return errAttributes
+		case wrong.unknown && len(wrong.at) == 1:
+			return errNoAttribute.At(pointerTo(pointerAttributes, wrong.at[0]))
 		case wrong.unknown:
 			return errUnknownName.At(wrong.at[0])
 		}
@@ -63,29 +70,70 @@ func isJSONAPI(contentType string) bool {
 
 // attributesOf returns the object with the attributes.
 func attributesOf(body []byte, typ string) (jsontext.Value, error) {
+	body, wrong := withoutAtMembers(body)
+	if wrong != nil {
+		return nil, errDocument.Because(wrong)
+	}
 	var doc struct {
-		Data    jsontext.Value `json:"data"`
-		JSONAPI jsontext.Value `json:"jsonapi"` // ignored, like meta
-		Meta    jsontext.Value `json:"meta"`
+		Data jsontext.Value `json:"data"`
+		// Ignored: they say nothing here (JSON:API, Top Level).
+		JSONAPI  jsontext.Value `json:"jsonapi"`
+		Meta     jsontext.Value `json:"meta"`
+		Links    jsontext.Value `json:"links"`
+		Included jsontext.Value `json:"included"`
 	}
 	if wrong := decode(body, &doc); wrong != nil {
-		return nil, errDocument.Because(wrong)
+		return nil, memberError(wrong, "", errDocument)
 	}
 	if doc.Data == nil {
 		return nil, errDocument
 	}
 	var data struct {
 		Type       any            `json:"type"`
+		ID         any            `json:"id"`
 		Attributes jsontext.Value `json:"attributes"`
+		// Ignored (JSON:API, Resource Objects).
+		LID           jsontext.Value `json:"lid"`
+		Meta          jsontext.Value `json:"meta"`
+		Links         jsontext.Value `json:"links"`
+		Relationships jsontext.Value `json:"relationships"`
 	}
-	if doc.Data.Kind() != '{' || decode(doc.Data, &data) != nil {
+	if doc.Data.Kind() != '{' {
 		return nil, errData
 	}
-	if data.Type != typ {
-		return nil, apierr.New(apierr.InvalidRequest, `type must be "`+typ+`"`).At(pointerType)
+	if wrong := decode(doc.Data, &data); wrong != nil {
+		return nil, memberError(wrong, pointerData, errData)
 	}
-	if data.Attributes.Kind() != '{' {
+	switch {
+	case data.ID != nil:
+		return nil, errClientID // JSON:API, Client-Generated IDs
+	case data.Type != typ:
+		return nil, apierr.New(apierr.InvalidRequest, `type must be "`+typ+`"`).At(pointerType)
+	case data.Attributes.Kind() != '{':
 		return nil, errAttributes
 	}
 	return data.Attributes, nil
+}
+
+// memberError returns the error for an object of the format, at the pointer, that
+// cannot be read: one that names its unknown member, or otherwise the given one.
+func memberError(wrong *decodeError, pointer string, otherwise *apierr.Error) error {
+	if wrong.unknown && len(wrong.at) == 1 {
+		return errNoMember.At(pointerTo(pointer, wrong.at[0]))
+	}
+	return otherwise.Because(wrong)
+}
+
+// plainName matches the names that an error may repeat. A longer one may be a
+// credential that was put in the wrong place, and digits may be a code or a
+// telephone number.
+var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z_-]{0,31}$`)
+
+// pointerTo returns the pointer to the member with the name of the object at
+// parent; the pointer to the object if the name must not be repeated.
+func pointerTo(parent, name string) string {
+	if !plainName.MatchString(name) {
+		return parent
+	}
+	return parent + "/" + name
 }

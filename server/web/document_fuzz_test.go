@@ -42,18 +42,21 @@ func read(body, contentType, query string) (a attributes, err error) {
 func TestReadDocument(t *testing.T) {
 	text, n := "", int64(7)
 	for body, want := range map[string]attributes{
-		`{"data":{"type":"thing","attributes":{}}}`:                                             {},
-		` {"data" : {"attributes":{"text":"a"},"type":"thing"}} `:                               {Text: "a"},
-		`{"data":{"type":"thing","attributes":{"text":null,"maybe":null,"count":null}}}`:        {},
-		`{"data":{"type":"thing","attributes":{"maybe":"","count":7}}}`:                         {Maybe: &text, Count: &n},
-		`{"data":{"type":"thing","attributes":{"list":[]}}}`:                                    {List: []nested{}},
-		`{"data":{"type":"thing","attributes":{"list":[{"type":"a","ids":["1","2"]}]}}}`:        {List: []nested{{"a", []string{"1", "2"}}}},
-		`{"data":{"type":"thing","attributes":{"text":"\u0061"}},"jsonapi":{"version":"1.1"}}`:  {Text: "a"},
-		`{"meta":{"a-b":[{}]},"data":{"type":"thing","attributes":{"thing":{"type":"a"}}}}`:     {Thing: &nested{Type: "a"}},
-		`{"data":{"type":"thing","attributes":{"text":"ü€😀"}}}`:                                 {Text: "ü€😀"},
-		"{\"data\":{\"type\":\"thing\",\"attributes\":{\"text\":\"a\"}}}\r\n":                   {Text: "a"},
-		`{"data":{"type":"thing","attributes":{"count":7,"thing":{"type":"x","ids":null}}}}`:    {Count: &n, Thing: &nested{Type: "x"}},
-		`{"data":{"type":"thing","attributes":{"text":"` + strings.Repeat("x", 60<<10) + `"}}}`: {Text: strings.Repeat("x", 60<<10)},
+		`{"data":{"type":"thing","attributes":{}}}`:                                                                                                                             {},
+		` {"data" : {"attributes":{"text":"a"},"type":"thing"}} `:                                                                                                               {Text: "a"},
+		`{"data":{"type":"thing","attributes":{"text":null,"maybe":null,"count":null}}}`:                                                                                        {},
+		`{"data":{"type":"thing","attributes":{"maybe":"","count":7}}}`:                                                                                                         {Maybe: &text, Count: &n},
+		`{"data":{"type":"thing","attributes":{"list":[]}}}`:                                                                                                                    {List: []nested{}},
+		`{"data":{"type":"thing","attributes":{"list":[{"type":"a","ids":["1","2"]}]}}}`:                                                                                        {List: []nested{{"a", []string{"1", "2"}}}},
+		`{"data":{"type":"thing","attributes":{"text":"\u0061"}},"jsonapi":{"version":"1.1"}}`:                                                                                  {Text: "a"},
+		`{"meta":{"a-b":[{}]},"data":{"type":"thing","attributes":{"thing":{"type":"a"}}}}`:                                                                                     {Thing: &nested{Type: "a"}},
+		`{"links":{"self":"/x"},"included":[{"type":"a","id":"1"}],"data":{"type":"thing","attributes":{"text":"a"}}}`:                                                          {Text: "a"},
+		`{"data":{"type":"thing","lid":"1","id":null,"links":{},"meta":{},"relationships":{"a":{"data":null}},"attributes":{"text":"a"}}}`:                                      {Text: "a"},
+		`{"@a":1,"data":{"@b":{"text":"b"},"type":"thing","attributes":{"@text":"@x","text":"@a","@c":[1],"thing":{"@type":2,"type":"@a"},"list":[{"@d":null,"ids":["@1"]}]}}}`: {Text: "@a", Thing: &nested{Type: "@a"}, List: []nested{{IDs: []string{"@1"}}}},
+		`{"data":{"type":"thing","attributes":{"text":"ü€😀"}}}`:                                                                                                                 {Text: "ü€😀"},
+		"{\"data\":{\"type\":\"thing\",\"attributes\":{\"text\":\"a\"}}}\r\n":                                                                                                   {Text: "a"},
+		`{"data":{"type":"thing","attributes":{"count":7,"thing":{"type":"x","ids":null}}}}`:                                                                                    {Count: &n, Thing: &nested{Type: "x"}},
+		`{"data":{"type":"thing","attributes":{"text":"` + strings.Repeat("x", 60<<10) + `"}}}`:                                                                                 {Text: strings.Repeat("x", 60<<10)},
 	} {
 		got, err := read(body, mediaJSONAPI, "")
 		if err != nil {
@@ -75,17 +78,16 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 		"null":                         {"null", ""},
 		"a list":                       {"[]", ""},
 		"no data":                      {"{}", ""},
-		"errors":                       {`{"errors":[],"data":{"type":"thing","attributes":{}}}`, ""},
-		"included":                     {`{"included":[],"data":{"type":"thing","attributes":{}}}`, ""},
+		"errors":                       {`{"errors":[],"data":{"type":"thing","attributes":{}}}`, "/errors"},
 		"not UTF-8":                    {about + "\"text\":\"\xff\"}}}", ""},
 		"a byte order mark":            {"\xef\xbb\xbf" + about + `}}}`, ""},
 		"much too deep":                {about + `"text":` + strings.Repeat("[", 101) + strings.Repeat("]", 101) + `}}}`, ""},
 		"too deep":                     {about + `"text":` + strings.Repeat("[", 30) + strings.Repeat("]", 30) + `}}}`, "text"},
 		"data twice":                   {`{"data":{"type":"thing","attributes":{}},"data":{"type":"thing","attributes":{}}}`, ""},
-		"data twice by case":           {`{"data":{"type":"thing","attributes":{}},"Data":{}}`, ""},
+		"data twice by case":           {`{"data":{"type":"thing","attributes":{}},"Data":{}}`, "/Data"},
 		"type twice":                   {`{"data":{"type":"other","type":"thing","attributes":{}}}`, ""},
 		"an attribute twice":           {about + `"text":"a","text":"a"}}}`, ""},
-		"an attribute twice by case":   {about + `"text":"a","TEXT":"b"}}}`, pointerAttributes},
+		"an attribute twice by case":   {about + `"text":"a","TEXT":"b"}}}`, "/data/attributes/TEXT"},
 		"twice by escape":              {about + `"text":"a","\u0074ext":"b"}}}`, ""},
 		"twice by Unicode's folding":   {about + `"list":[],"li\u017ft":[]}}}`, pointerAttributes}, // ſ is an s to encoding/json
 		"once by Unicode's folding":    {about + `"li\u017ft":[]}}}`, pointerAttributes},
@@ -94,9 +96,20 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 		"data is null":                 {`{"data":null}`, pointerData},
 		"data is a list":               {`{"data":[{"type":"thing","attributes":{}}]}`, pointerData},
 		"data is text":                 {`{"data":"thing"}`, pointerData},
-		"an id":                        {`{"data":{"type":"thing","id":"1","attributes":{}}}`, pointerData},
-		"relationships":                {`{"data":{"type":"thing","relationships":{},"attributes":{}}}`, pointerData},
-		"data in capitals":             {`{"DATA":{"type":"thing","attributes":{}}}`, ""},
+		"unknown in data":              {`{"data":{"type":"thing","scope":"x","attributes":{}}}`, "/data/scope"},
+		"links twice":                  {`{"links":{},"links":{},"data":{"type":"thing","attributes":{}}}`, ""},
+		"twice beside @":               {about + `"@a":1,"text":"a","text":"a"}}}`, ""},
+		"an @ member twice":            {about + `"@a":1,"@a":1}}}`, ""},
+		"an @ member that is no JSON":  {about + `"@a":nothing}}}`, ""},
+		"two documents with @":         {about + `"@a":1}}} {}`, ""},
+		"not UTF-8 beside @":           {about + "\"@a\":1,\"text\":\"\xff\"}}}", ""},
+		"much too deep beside @":       {about + `"@a":` + strings.Repeat("[", 101) + strings.Repeat("]", 101) + `}}}`, ""},
+		"an exponent beside @":         {about + `"@a":1,"count":1e2}}}`, "count"},
+		"an @ that is escaped":         {about + `"\u0040a":1}}}`, pointerAttributes},
+		"an attribute like a code":     {about + `"123456":"a"}}}`, pointerAttributes},
+		"an attribute like a secret":   {about + `"gs_live_abcdefgh_0123456789":"a"}}}`, pointerAttributes},
+		"a long unknown attribute":     {about + `"abcdefghijklmnopqrstuvwxyzabcdefg":"a"}}}`, pointerAttributes},
+		"data in capitals":             {`{"DATA":{"type":"thing","attributes":{}}}`, "/DATA"},
 		"no type":                      {`{"data":{"attributes":{}}}`, pointerType},
 		"another type":                 {`{"data":{"type":"other","attributes":{}}}`, pointerType},
 		"type in capitals":             {`{"data":{"type":"Thing","attributes":{}}}`, pointerType},
@@ -104,8 +117,8 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 		"no attributes":                {`{"data":{"type":"thing"}}`, pointerAttributes},
 		"attributes are null":          {`{"data":{"type":"thing","attributes":null}}`, pointerAttributes},
 		"attributes are a list":        {`{"data":{"type":"thing","attributes":[]}}`, pointerAttributes},
-		"an unknown attribute":         {about + `"more":"a"}}}`, pointerAttributes},
-		"an attribute in capitals":     {about + `"Text":"a"}}}`, pointerAttributes},
+		"an unknown attribute":         {about + `"more":"a"}}}`, "/data/attributes/more"},
+		"an attribute in capitals":     {about + `"Text":"a"}}}`, "/data/attributes/Text"},
 		"an attribute without a name":  {about + `"":"a"}}}`, pointerAttributes},
 		"text that is a number":        {about + `"text":1}}}`, "text"},
 		"a number that is text":        {about + `"count":"1"}}}`, "count"},
@@ -128,6 +141,13 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 				t.Errorf("the error holds the body: %v", err)
 			}
 		})
+	}
+	for _, id := range []string{`"1"`, `""`, `1`, `{}`} {
+		_, err := read(`{"data":{"type":"thing","id":`+id+`,"attributes":{}}}`, mediaJSONAPI, "")
+		var f *apierr.Error
+		if !errors.As(err, &f) || f.Code != apierr.ClientGeneratedID || f.Field != pointerID {
+			t.Errorf("id %s: %v", id, err)
+		}
 	}
 	if _, err := read(strings.Repeat(" ", MaxBody+1), mediaJSONAPI, ""); !errors.Is(err, errTooLarge) {
 		t.Errorf("64 KiB and one: %v", err)
@@ -160,7 +180,7 @@ func FuzzReadDocument(f *testing.F) {
 	for _, s := range []string{
 		`{"data":{"type":"thing","attributes":{}}}`, `{"data":{"type":"thing","attributes":{"text":"a","maybe":null,"count":7,"thing":{"type":"a"},"list":[{"type":"b","ids":["1"]}]}}}`,
 		`{"data":{"type":"thing","attributes":{"text":"a","Text":"b"}}}`, `{"data":{"type":"thing","attributes":{"li\u017ft":[]}}}`, `{"data":{"type":"thing","attributes":{"\u0074ext":"a"}},"meta":{}}`,
-		`{"data":[]}`, `{"data":null}`, `[]`, `null`, ``, `{`, `{"data":{"type":"thing","attributes":{"text":"\ud800"}}}`, `{"data":{"type":"thing","attributes":{"count":-0}}}`,
+		`{"@a":1,"data":{"@b":2,"type":"thing","attributes":{"@c":3,"text":"@d"}}}`, `{"data":[]}`, `{"data":null}`, `[]`, `null`, ``, `{`, `{"data":{"type":"thing","attributes":{"text":"\ud800"}}}`, `{"data":{"type":"thing","attributes":{"count":-0}}}`,
 	} {
 		f.Add(s)
 	}
@@ -197,6 +217,9 @@ func FuzzReadDocument(f *testing.F) {
 		var named map[string]json.RawMessage
 		_ = json.Unmarshal(doc.Data.Attributes, &named)
 		for name := range named {
+			if strings.HasPrefix(name, "@") {
+				continue
+			}
 			if !slices.Contains([]string{"text", "maybe", "count", "thing", "list"}, name) {
 				t.Errorf("accepted the attribute %q", name)
 			}

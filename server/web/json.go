@@ -73,15 +73,20 @@ func isDeep(body []byte) bool {
 	return false
 }
 
+var (
+	errDeep   = &decodeError{what: "nested too deep"}
+	errNoJSON = &decodeError{what: "not JSON, or a name is repeated"}
+)
+
 func decodeWith(body []byte, v any, option json.Options) *decodeError {
 	if isDeep(body) {
-		return &decodeError{what: "nested too deep"}
+		return errDeep
 	}
 	err := json.Unmarshal(body, v, option)
 	if err == nil {
 		return nil
 	}
-	wrong := &decodeError{what: "not JSON, or a name is repeated"}
+	wrong := &decodeError{what: errNoJSON.what}
 	if semantic := (*json.SemanticError)(nil); errors.As(err, &semantic) {
 		wrong.what, wrong.at = "another type", slices.Collect(semantic.JSONPointer.Tokens())
 		if errors.Is(err, json.ErrUnknownName) {

@@ -20,6 +20,7 @@ var typeJSONAPI = []string{mediaJSONAPI}
 const (
 	pointerData       = "/data"
 	pointerType       = "/data/type"
+	pointerID         = "/data/id"
 	pointerAttributes = "/data/attributes"
 )
 
@@ -79,7 +80,8 @@ type errorObject struct {
 }
 
 type errorSource struct {
-	Pointer string `json:"pointer"`
+	Pointer   string `json:"pointer,omitempty"`
+	Parameter string `json:"parameter,omitempty"` // of the query
 }
 
 type errorMeta struct {
@@ -92,9 +94,11 @@ func sendErrorDocument(c *gin.Context, w wire, f *apierr.Error) {
 	}
 	switch {
 	case strings.HasPrefix(f.Field, "/"):
-		e.Source = &errorSource{f.Field}
+		e.Source = &errorSource{Pointer: f.Field}
+	case strings.HasPrefix(f.Field, "?"):
+		e.Source = &errorSource{Parameter: f.Field[1:]}
 	case f.Field != "": // an attribute
-		e.Source = &errorSource{pointerAttributes + "/" + f.Field}
+		e.Source = &errorSource{Pointer: pointerAttributes + "/" + f.Field}
 	}
 	if f.Scope != "" {
 		e.Meta = &errorMeta{f.Scope}

@@ -36,6 +36,7 @@ var wires = map[apierr.Code]wire{
 	apierr.AccessDenied:         {http.StatusForbidden, ""},
 	apierr.Unavailable:          {http.StatusServiceUnavailable, ""},
 	apierr.ServerError:          {http.StatusInternalServerError, ""},
+	apierr.ClientGeneratedID:    {http.StatusForbidden, string(apierr.InvalidRequest)},
 	apierr.NotFound:             {http.StatusNotFound, ""},
 	apierr.MethodNotAllowed:     {http.StatusMethodNotAllowed, string(apierr.InvalidRequest)},
 	apierr.TooLarge:             {http.StatusRequestEntityTooLarge, string(apierr.InvalidRequest)},

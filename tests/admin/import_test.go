@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/imports"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/store/storetest"
@@ -127,7 +127,7 @@ func TestImportRejections(t *testing.T) {
 	s := harness.Start(t)
 	putOrg(t, s, "acme", "Acme")
 	var most []object
-	for i := range customers.MaxImport {
+	for i := range imports.Max {
 		most = append(most, line(fmt.Sprint(i), "acme"))
 	}
 	for name, tc := range map[string]struct {

@@ -25,6 +25,14 @@ func TestCustomerDocuments(t *testing.T) {
 			b.run(t, b.documents(e.path, e.typ, e.good, b.token, b.backend))
 			raw := func(body string) call { return post(e.path, body, apiType, auth) }
 			made("good", call{}).check(t, b.send(t, raw(`{"data":{"type":"`+e.typ+`","attributes":`+e.good+`}}`)))
+			for name, body := range map[string]string{
+				"links": `"links":{"self":"/x"},"data":{`, "included": `"included":[{"type":"x","id":"1"}],"data":{`, "at_member": `"@x":1,"data":{"@x":{},`,
+				"relationships": `"data":{"relationships":{"org":{"data":{"type":"org","id":"1"}}},`, "data_links": `"data":{"links":{},`,
+				"data_meta": `"data":{"meta":{},`, "lid": `"data":{"lid":"1",`, "id_null": `"data":{"id":null,`,
+			} {
+				made(name, call{}).check(t, b.send(t, raw(`{`+body+`"type":"`+e.typ+`","attributes":`+e.good+`}}`)))
+				made(name, call{}).check(t, b.send(t, raw(`{`+body+`"type":"`+e.typ+`","attributes":{"@x":1,`+e.good[1:]+`}}`)))
+			}
 			made("good_in_other_words", call{}).check(t, b.send(t, raw(` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+e.good+`, "type":"`+e.typ+`"}}`)))
 		})
 	}
@@ -36,6 +44,7 @@ func TestCustomerDocuments(t *testing.T) {
 func (w *world) documents(path, typ, good, token string, client clients.Created) []row {
 	auth := bearer(token)
 	body := `{"data":{"type":"` + typ + `","attributes":` + good + `}}`
+	capitals := strings.ToUpper(strings.Split(good, `"`)[1]) // the first attribute
 	raw := func(body string) call { return post(path, body, apiType, auth) }
 	with := func(member string) call { return raw(`{"data":{"type":"` + typ + `",` + member + `}}`) }
 	ofType := func(typ string) row {
@@ -60,18 +69,21 @@ func (w *world) documents(path, typ, good, token string, client clients.Created)
 		unsound("data_text", raw(`{"data":"x"}`), "/data"),
 		unsound("data_list", raw(`{"data":[{"type":"`+typ+`","attributes":`+good+`}]}`), "/data"),
 		unsound("data_twice", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"data":{}}`), ""),
-		unsound("data_twice_by_case", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"DATA":{}}`), ""),
-		unsound("more_in_the_document", raw(`{"included":[],"data":{"type":"`+typ+`","attributes":`+good+`}}`), ""),
-		unsound("more_in_data", with(`"attributes":`+good+`,"id":"1"`), "/data"),
-		unsound("relationships", with(`"attributes":`+good+`,"relationships":{}`), "/data"),
+		unsound("data_twice_by_case", raw(`{"data":{"type":"`+typ+`","attributes":`+good+`},"DATA":{}}`), "/DATA"),
+		unsound("more_in_the_document", raw(`{"errors":[],"data":{"type":"`+typ+`","attributes":`+good+`}}`), "/errors"),
+		unsound("more_in_data", with(`"attributes":`+good+`,"customer":"1"`), "/data/customer"),
+		{name: "client_generated_id", call: with(`"attributes":` + good + `,"id":"1"`), status: 403, code: badRequest, pointer: "/data/id"},
+		{name: "client_generated_id_empty", call: with(`"attributes":` + good + `,"id":""`), status: 403, code: badRequest, pointer: "/data/id"},
 		unsound("no_attributes", raw(`{"data":{"type":"`+typ+`"}}`), "/data/attributes"),
 		unsound("attributes_null", with(`"attributes":null`), "/data/attributes"),
 		unsound("attributes_list", with(`"attributes":[]`), "/data/attributes"),
 		unsound("attributes_text", with(`"attributes":"x"`), "/data/attributes"),
-		unsound("unknown_attribute", with(`"attributes":`+strings.Replace(good, "{", `{"customerId":"10003",`, 1)), "/data/attributes"),
-		unsound("attribute_in_capitals", with(`"attributes":`+strings.ToUpper(good)), "/data/attributes"),
+		unsound("unknown_attribute", with(`"attributes":`+strings.Replace(good, "{", `{"customerId":"10003",`, 1)), "/data/attributes/customerId"),
+		unsound("unknown_attribute_like_a_code", with(`"attributes":`+strings.Replace(good, "{", `{"123456":"10003",`, 1)), "/data/attributes"),
+		unsound("relationships_twice", with(`"relationships":{},"relationships":{},"attributes":`+good), ""),
+		unsound("attribute_in_capitals", with(`"attributes":`+strings.ToUpper(good)), "/data/attributes/"+capitals),
 		unsound("attribute_twice", with(`"attributes":`+strings.Replace(good, "{", good[:len(good)-1]+",", 1)), ""),
-		unsound("attribute_twice_by_case", with(`"attributes":`+strings.Replace(good, "{", strings.ToUpper(good[:len(good)-1])+",", 1)), "/data/attributes"),
+		unsound("attribute_twice_by_case", with(`"attributes":`+strings.Replace(good, "{", strings.ToUpper(good[:len(good)-1])+",", 1)), "/data/attributes/"+capitals),
 		unsound("no_type", raw(`{"data":{"attributes":`+good+`}}`), "/data/type"),
 		unsound("wrong_type", raw(`{"data":{"type":"customer","attributes":`+good+`}}`), "/data/type"),
 		unsound("type_in_capitals", raw(`{"data":{"type":"`+strings.ToUpper(typ)+`","attributes":`+good+`}}`), "/data/type"),

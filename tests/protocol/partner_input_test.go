@@ -21,6 +21,7 @@ func TestOnBehalfDocuments(t *testing.T) {
 	a.run(t, []row{
 		made("good", askOnBehalf(good, bearer(a.token))),
 		made("good_in_other_words", post("/partners/token", ` {"meta":{"a":1},"jsonapi":{"version":"1.1"},"data":{"attributes":`+good+`, "type":"createOnBehalfToken"}}`, apiType, bearer(a.token))),
+		made("allowed_members", post("/partners/token", `{"@x":1,"links":{},"included":[],"data":{"@x":1,"lid":"1","links":{},"meta":{},"relationships":{},"attributes":{"@x":1,`+good[1:]+`, "type":"createOnBehalfToken"}}`, apiType, bearer(a.token))),
 		made("nulls_are_absent", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIp":null,"expiresIn":null`), bearer(a.token))),
 	})
 	t.Run("response", func(t *testing.T) {
@@ -56,12 +57,12 @@ func TestOnBehalfInput(t *testing.T) {
 		scopes("too_many", `"`+strings.TrimSpace(strings.Repeat("a ", 65))+`"`),
 		life("zero", "0"), life("negative", "-1"), life("a_day_and_a_second", "86401"), life("huge", "9223372036854775807"), life("huger", "9223372036854775808"), life("text", `"60"`),
 		life("fraction", "1.5"), life("point_zero", "60.0"), life("exponent", "6e1"), life("list", "[60]"), life("true", "true"), life("minus_zero", "-0"),
-		unsound("scope_for_scopes", askOnBehalf(`{"orgId":"`+sharedTwo+`","scope":"cards"}`, auth), "/data/attributes"),
-		unsound("source_ip_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"source_ip":"192.0.2.1"`), auth), "/data/attributes"),
-		unsound("sourceIP_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIP":"192.0.2.1"`), auth), "/data/attributes"),
-		unsound("expires_in_for_expiresIn", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"expires_in":60`), auth), "/data/attributes"),
-		unsound("endpoints", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"endpoints":["GET /cards"]`), auth), "/data/attributes"),
-		unsound("resources", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"resources":[]`), auth), "/data/attributes"),
+		unsound("scope_for_scopes", askOnBehalf(`{"orgId":"`+sharedTwo+`","scope":"cards"}`, auth), "/data/attributes/scope"),
+		unsound("source_ip_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"source_ip":"192.0.2.1"`), auth), "/data/attributes/source_ip"),
+		unsound("sourceIP_for_sourceIp", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"sourceIP":"192.0.2.1"`), auth), "/data/attributes/sourceIP"),
+		unsound("expires_in_for_expiresIn", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"expires_in":60`), auth), "/data/attributes/expires_in"),
+		unsound("endpoints", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"endpoints":["GET /cards"]`), auth), "/data/attributes/endpoints"),
+		unsound("resources", askOnBehalf(onBehalfOf(sharedTwo, "cards", `,"resources":[]`), auth), "/data/attributes/resources"),
 		unsound("a_customers_document", document("/partners/token", "customerToken", onBehalfOf(sharedTwo, "cards"), auth), "/data/type"),
 		unsound("type_of_the_response", document("/partners/token", "onBehalfToken", onBehalfOf(sharedTwo, "cards"), auth), "/data/type"),
 	})
@@ -239,9 +240,14 @@ func TestPartnerOrgs(t *testing.T) {
 		{name: "after_the_last", call: get("/partners/orgs?page[after]=zzz", auth), status: 200, body: `{"data":[]}`, header: document},
 	})
 	var rows []row
-	for i, query := range []string{"page[size]=0", "page[size]=-1", "page[size]=1001", "page[size]=x", "page[size]=1.0", "page[size]=", "page[size]=99999999999999999999", "page[size]=1&page[size]=1", "page[after]=a&page[after]=b",
-		"page[after]=", "page[after]=no%20org", "page[after]=" + strings.Repeat("1", 129), "page[after]=a/b", "page[number]=1", "page=1", "size=1", "limit=1", "scope=cards", "x", "%zz", "page[size]=%zz", "page[size]=1;page[after]=a", "page[size]=1&x=1"} {
-		rows = append(rows, unsound(fmt.Sprint("page_", i), get("/partners/orgs?"+query, auth), ""))
+	for source, queries := range map[string][]string{
+		"?page[size]":  {"page[size]=0", "page[size]=-1", "page[size]=1001", "page[size]=x", "page[size]=1.0", "page[size]=", "page[size]=99999999999999999999", "page[size]=1&page[size]=1"},
+		"?page[after]": {"page[after]=a&page[after]=b", "page[after]=", "page[after]=no%20org", "page[after]=" + strings.Repeat("1", 129), "page[after]=a/b"},
+		"":             {"page[number]=1", "page=1", "size=1", "limit=1", "scope=cards", "x", "%zz", "page[size]=%zz", "page[size]=1;page[after]=a", "page[size]=1&x=1"},
+	} {
+		for i, query := range queries {
+			rows = append(rows, unsound(fmt.Sprint("page_", source, i), get("/partners/orgs?"+query, auth), source))
+		}
 	}
 	for _, name := range []string{"access_token", "token", "subject_token", "client_secret"} {
 		rows = append(rows, unsound("orgs_"+name+"_in_the_URL", get("/partners/orgs?"+name+"="+a.token), ""),

@@ -56,7 +56,7 @@ func (w *world) checkEvery(t *testing.T, c call, r harness.Response) {
 // errorDocument is an error of JSON:API.
 type errorDocument struct {
 	Status, Code, Title, Detail string
-	Source                      struct{ Pointer string }
+	Source                      struct{ Pointer, Parameter string }
 	Meta                        struct{ Scope string }
 }
 
@@ -80,8 +80,8 @@ func checkErrorDocument(t *testing.T, r harness.Response) {
 	if e.Status != strconv.Itoa(r.Status) || e.Code == "" || e.Title != http.StatusText(r.Status) || e.Detail == "" {
 		t.Errorf("incomplete error: %s", r.Body)
 	}
-	if e.Source.Pointer != "" && !strings.HasPrefix(e.Source.Pointer, "/data") {
-		t.Errorf("pointer %q", e.Source.Pointer)
+	if e.Source.Pointer != "" && (!strings.HasPrefix(e.Source.Pointer, "/") || e.Source.Parameter != "") {
+		t.Errorf("source %+v", e.Source)
 	}
 }
 

@@ -15,7 +15,7 @@ type row struct {
 	code   string // member error; "" for a success
 	says   string // part of error_description
 	// For errors that are JSON:API documents:
-	pointer string            // to what is wrong in the document
+	pointer string            // to what is wrong in the document, or ? and the parameter of the query
 	needs   string            // the scopes that the error names
 	body    string            // the whole body, if given
 	header  map[string]string // "" means absent
@@ -63,8 +63,12 @@ func (row row) errorIn(t *testing.T, r harness.Response) (code, says string) {
 		return code, says
 	}
 	e := errorOf(t, r)
-	if e.Source.Pointer != row.pointer || e.Meta.Scope != row.needs {
-		t.Errorf("pointer %q, scope %q, want %q, %q", e.Source.Pointer, e.Meta.Scope, row.pointer, row.needs)
+	source := e.Source.Pointer
+	if e.Source.Parameter != "" {
+		source = "?" + e.Source.Parameter
+	}
+	if source != row.pointer || e.Meta.Scope != row.needs {
+		t.Errorf("source %q, scope %q, want %q, %q", source, e.Meta.Scope, row.pointer, row.needs)
 	}
 	return e.Code, e.Detail
 }

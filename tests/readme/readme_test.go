@@ -23,6 +23,7 @@ var pages = []struct{ file, section string }{
 	{"README.md", ""},
 	{"deploy/OPERATING.md", "## Try it: secrets, leaks, audit"},
 	{"deploy/OPERATING.md", "### Try it: two processes on one Redis"},
+	{"deploy/MOVING.md", "## Try it"},
 	{"server/customers/APP_GUIDE.md", "## Try it"},
 	{"server/partners/PARTNER_GUIDE.md", "## Try it"},
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/imports"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -28,32 +29,32 @@ type fakeServer struct {
 	calls  []string          // such as "check 100" or "write 50"
 	// before is called before each call with its number, starting at 1. If it
 	// returns a result or an error, that is the outcome of the call.
-	before func(call int) ([]customers.ImportResult, error)
+	before func(call int) ([]imports.Result, error)
 }
 
 func newFakeServer() *fakeServer {
-	return &fakeServer{stored: map[string]string{}, before: func(int) ([]customers.ImportResult, error) { return nil, nil }}
+	return &fakeServer{stored: map[string]string{}, before: func(int) ([]imports.Result, error) { return nil, nil }}
 }
 
-func (f *fakeServer) call(_ context.Context, part customers.Import, _ Notify) (customers.Imported, error) {
+func (f *fakeServer) call(_ context.Context, part []customers.ImportLine, check bool, _ Notify) (imports.Response, error) {
 	verb := "write"
-	if part.Check {
+	if check {
 		verb = "check"
 	}
-	f.calls = append(f.calls, fmt.Sprintf("%s %d", verb, len(part.Customers)))
+	f.calls = append(f.calls, fmt.Sprintf("%s %d", verb, len(part)))
 	if results, err := f.before(len(f.calls)); results != nil || err != nil {
-		return customers.Imported{Results: results}, err
+		return imports.Response{Results: results}, err
 	}
-	var done customers.Imported
-	for _, c := range part.Customers {
-		done.Results = append(done.Results, f.importOne(c, part.Check))
+	var done imports.Response
+	for _, c := range part {
+		done.Results = append(done.Results, f.importOne(c, check))
 	}
 	return done, nil
 }
 
-func (f *fakeServer) importOne(c customers.ImportLine, check bool) customers.ImportResult {
+func (f *fakeServer) importOne(c customers.ImportLine, check bool) imports.Result {
 	if !strings.HasPrefix(c.Phone, "+") {
-		return customers.ImportResult{Result: customers.Refused, Error: "must be a telephone number", Field: "phone"}
+		return imports.Result{Result: imports.Refused, Error: "must be a telephone number", Field: "phone"}
 	}
 	b, _ := json.Marshal(c.Spec)
 	old, exists := f.stored[c.CustomerID]
@@ -62,11 +63,11 @@ func (f *fakeServer) importOne(c customers.ImportLine, check bool) customers.Imp
 	}
 	switch {
 	case !exists:
-		return customers.ImportResult{Result: customers.Created}
+		return imports.Result{Result: imports.Created}
 	case old != string(b):
-		return customers.ImportResult{Result: customers.Updated}
+		return imports.Result{Result: imports.Updated}
 	}
-	return customers.ImportResult{Result: customers.Unchanged}
+	return imports.Result{Result: imports.Unchanged}
 }
 
 // outcome is what an import returned and printed.
@@ -88,7 +89,7 @@ func (f *fakeServer) runSource(t *testing.T, source Source, onTerminal bool) out
 	t.Helper()
 	f.calls = nil
 	var printed bytes.Buffer
-	i := Importer{Source: source, Call: f.call, Notify: func(format string, args ...any) { fmt.Fprintf(&printed, format+"\n", args...) }}
+	i := Importer[customers.ImportLine]{Kind: Customers(), Source: source, Call: f.call, Notify: func(format string, args ...any) { fmt.Fprintf(&printed, format+"\n", args...) }}
 	if onTerminal {
 		i.Terminal = &printed
 	}

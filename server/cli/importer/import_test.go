@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/imports"
 )
 
 // TestForms: what a line becomes in the request, in every form that a file
@@ -114,20 +115,20 @@ func TestManyBadLines(t *testing.T) {
 
 // TestWrongResults: what the server returns is checked.
 func TestWrongResults(t *testing.T) {
-	created := slices.Repeat([]customers.ImportResult{{Result: customers.Created}}, 49)
+	created := slices.Repeat([]imports.Result{{Result: imports.Created}}, 49)
 	for name, tc := range map[string]struct {
-		results []customers.ImportResult
+		results []imports.Result
 		want    outcome
 	}{
-		"too few": {[]customers.ImportResult{}, outcome{err: "the server returned 0 results for 50 customers", printed: "nothing was written\n"}},
-		"unknown": {append(slices.Clone(created), customers.ImportResult{Result: "frobbed"}),
+		"too few": {[]imports.Result{}, outcome{err: "the server returned 0 results for 50 customers", printed: "nothing was written\n"}},
+		"unknown": {append(slices.Clone(created), imports.Result{Result: "frobbed"}),
 			outcome{err: "the server returned a result that this grantd does not know (is one of the two an older version?)", printed: "nothing was written\n"}},
-		"refused without a reason": {append(slices.Clone(created), customers.ImportResult{Result: customers.Refused}),
+		"refused without a reason": {append(slices.Clone(created), imports.Result{Result: imports.Refused}),
 			outcome{err: "1 line is wrong; nothing was written", printed: "f:150: was refused\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFakeServer()
-			f.before = func(call int) ([]customers.ImportResult, error) {
+			f.before = func(call int) ([]imports.Result, error) {
 				if call == 2 {
 					return tc.results, nil
 				}
@@ -143,7 +144,7 @@ func TestWrongResults(t *testing.T) {
 // the rest.
 func TestStop(t *testing.T) {
 	f := newFakeServer()
-	f.before = func(call int) ([]customers.ImportResult, error) {
+	f.before = func(call int) ([]imports.Result, error) {
 		if call == 5 { // the second write
 			return nil, errors.New("unavailable")
 		}
@@ -180,7 +181,7 @@ func TestChangingSource(t *testing.T) {
 func TestProgress(t *testing.T) {
 	slow := func() *fakeServer {
 		f := newFakeServer()
-		f.before = func(int) ([]customers.ImportResult, error) { time.Sleep(2 * time.Second); return nil, nil }
+		f.before = func(int) ([]imports.Result, error) { time.Sleep(2 * time.Second); return nil, nil }
 		return f
 	}
 	synctest.Test(t, func(t *testing.T) {

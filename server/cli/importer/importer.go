@@ -1,11 +1,12 @@
-// Package importer makes or changes many customers from a file with one JSON
-// object on each line. It reads the file twice: the first pass checks every
+// Package importer makes or changes many records, such as customers, from a file with
+// one of them on each line. It reads the file twice: the first pass checks every
 // line, here and on the server, and the second writes them, only if none is
 // wrong. An import that stopped is continued by running it again, because the
-// customers that were written are then unchanged.
+// records that were written are then unchanged.
 //
 // The caller makes the calls of the admin API, opens the file and prints the
-// result; see package cli. No message contains a telephone number.
+// result; see package cli. No message contains a telephone number, a secret or a
+// hash.
 package importer
 
 import (
@@ -14,7 +15,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/imports"
 )
 
 // Source is the input. Each pass opens it and reads it to the end.
@@ -26,27 +27,30 @@ type Source struct {
 // Notify prints one line for people.
 type Notify func(format string, args ...any)
 
-// Call makes one request of the admin API for part of the customers, with one
-// result for each. retrying is called before a failed request is repeated; if
-// it is nil, the first failure is returned.
-type Call func(ctx context.Context, part customers.Import, retrying Notify) (customers.Imported, error)
+// Call makes one request of the admin API for part of the records, with one
+// result for each. With check it only asks what would happen. retrying is called
+// before a failed request is repeated; if it is nil, the first failure is returned.
+type Call[T any] func(ctx context.Context, part []T, check bool, retrying Notify) (imports.Response, error)
 
 // Importer imports one Source.
-type Importer struct {
+type Importer[T any] struct {
+	Kind     Kind[T]
 	Source   Source
-	Call     Call
-	Notify   Notify    // prints wrong lines, and what was done before an error
+	Call     Call[T]
+	Notify   Notify    // prints wrong lines, notes, and what was done before an error
 	Terminal io.Writer // progress is drawn here; nil: it is printed by Notify
+	DryRun   bool      // only check
 }
 
-// Run checks the whole source and then writes it. The Tally is nil unless the
-// second pass reached the end of the source. It comes with an error if the
-// server refused lines that it had accepted in the check.
-func (i *Importer) Run(ctx context.Context) (*Tally, error) {
+// Run checks the whole source and then writes it, unless it is a dry run. The Tally
+// is nil unless the last pass reached the end of the source. It comes with an error
+// if the server refused lines that it had accepted in the check.
+func (i *Importer[T]) Run(ctx context.Context) (*Tally, error) {
 	progress := newProgress(i.Notify, i.Terminal)
-	check := &pass{Importer: i, progress: progress, check: true, faults: faults{source: i.Source.Name}}
+	check := i.newPass(progress, pass[T]{check: true})
 	err := check.run(ctx)
 	wrong := check.faults.report(i.Notify)
+	check.notes.report(i.Notify)
 	switch {
 	case err != nil:
 		i.Notify("nothing was written")
@@ -54,19 +58,26 @@ func (i *Importer) Run(ctx context.Context) (*Tally, error) {
 	case wrong != "":
 		return nil, errors.New(wrong + "; nothing was written")
 	case check.accepted() == 0:
-		return nil, fmt.Errorf("%s contains no customers", i.Source.Name)
+		return nil, fmt.Errorf("%s contains no %ss", i.Source.Name, i.Kind.Noun)
+	case i.DryRun:
+		check.Tally.DryRun = true
+		return &check.Tally, nil
 	}
-	return i.write(ctx, &pass{
-		Importer: i, progress: progress, total: check.accepted(), reached: true, faults: faults{source: i.Source.Name},
-	})
+	return i.write(ctx, i.newPass(progress, pass[T]{total: check.accepted(), reached: true}))
 }
 
-func (i *Importer) write(ctx context.Context, write *pass) (*Tally, error) {
+func (i *Importer[T]) newPass(progress *progress, p pass[T]) *pass[T] {
+	p.Importer, p.progress, p.noun, p.faults.source = i, progress, i.Kind.Noun, i.Source.Name
+	p.notes = notes{source: i.Source.Name, noun: i.Kind.Noun}
+	return &p
+}
+
+func (i *Importer[T]) write(ctx context.Context, write *pass[T]) (*Tally, error) {
 	err := write.run(ctx)
 	wrong := write.faults.report(i.Notify)
 	if err != nil {
-		i.Notify("stopped after writing %d of %s (%s); run the same command again to continue: customers already written will be unchanged",
-			write.accepted(), plural(write.total, "customer"), write.Tally)
+		i.Notify("stopped after writing %d of %s (%s); run the same command again to continue: %ss already written will be unchanged",
+			write.accepted(), plural(write.total, i.Kind.Noun), write.Tally, i.Kind.Noun)
 		return nil, err
 	}
 	if wrong != "" {

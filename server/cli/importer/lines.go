@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/imports"
 )
 
 const (
@@ -20,22 +20,24 @@ const (
 var errLongLine = fmt.Errorf("is longer than %d KiB", maxLine>>10)
 
 // item is one line of an import that is not blank.
-type item struct {
-	line     int
-	customer customers.ImportLine
-	size     int   // of customer as JSON, in bytes
-	fault    error // what is wrong with the line, or nil
+type item[T any] struct {
+	line   int
+	record T
+	notes  []string
+	size   int   // of record as JSON, in bytes
+	fault  error // what is wrong with the line, or nil
 }
 
 // lines reads the items of an import.
-type lines struct {
+type lines[T any] struct {
+	kind Kind[T]
 	in   *bufio.Reader
 	line int
-	seen map[string]int // the line of each customer_id
+	seen map[string]int // the line of each id
 }
 
-func newLines(in io.Reader) *lines {
-	l := &lines{in: bufio.NewReaderSize(in, maxLine+len("\r\n")), seen: map[string]int{}}
+func newLines[T any](kind Kind[T], in io.Reader) *lines[T] {
+	l := &lines[T]{kind: kind, in: bufio.NewReaderSize(in, maxLine+len("\r\n")), seen: map[string]int{}}
 	const bom = "\xef\xbb\xbf"
 	if start, _ := l.in.Peek(len(bom)); string(start) == bom {
 		_, _ = l.in.Discard(len(bom))
@@ -44,14 +46,14 @@ func newLines(in io.Reader) *lines {
 }
 
 // next returns io.EOF after the last item.
-func (l *lines) next() (item, error) {
+func (l *lines[T]) next() (item[T], error) {
 	for {
 		line, err := l.readLine()
 		switch {
 		case errors.Is(err, errLongLine):
-			return item{line: l.line, fault: err}, nil
+			return item[T]{line: l.line, fault: err}, nil
 		case err != nil:
-			return item{}, err
+			return item[T]{}, err
 		case len(line) > 0:
 			return l.parseItem(line), nil
 		}
@@ -60,7 +62,7 @@ func (l *lines) next() (item, error) {
 
 // readLine returns the next line without surrounding white space. The last one
 // need not end with a line break.
-func (l *lines) readLine() ([]byte, error) {
+func (l *lines[T]) readLine() ([]byte, error) {
 	l.line++
 	line, err := l.in.ReadSlice('\n')
 	long := errors.Is(err, bufio.ErrBufferFull)
@@ -80,26 +82,26 @@ func (l *lines) readLine() ([]byte, error) {
 	return bytes.TrimSpace(line), nil
 }
 
-func (l *lines) parseItem(line []byte) item {
-	it := item{line: l.line}
-	if it.customer, it.fault = parseCustomer(line); it.fault != nil {
+func (l *lines[T]) parseItem(line []byte) item[T] {
+	it := item[T]{line: l.line}
+	if it.record, it.notes, it.fault = l.kind.Parse(line); it.fault != nil {
 		return it
 	}
-	id := it.customer.CustomerID
+	id := l.kind.ID(it.record)
 	if first, twice := l.seen[id]; twice {
-		it.fault = fmt.Errorf("is the same as on line %d (customer_id)", first)
+		it.fault = fmt.Errorf("is the same as on line %d (%s)", first, l.kind.Key)
 		return it
 	}
 	l.seen[id] = l.line
-	sent, err := json.Marshal(it.customer)
+	sent, err := json.Marshal(it.record)
 	it.size, it.fault = len(sent)+1, err
 	return it
 }
 
 // forEachBatch calls send with all items in their order, in batches that fit
 // into one request.
-func (l *lines) forEachBatch(send func([]item) error) error {
-	var batch []item
+func (l *lines[T]) forEachBatch(send func([]item[T]) error) error {
+	var batch []item[T]
 	size := 0
 	for {
 		it, err := l.next()
@@ -111,7 +113,7 @@ func (l *lines) forEachBatch(send func([]item) error) error {
 		if err != nil {
 			return err
 		}
-		if len(batch) == customers.MaxImport || size+it.size > maxBatch {
+		if len(batch) == imports.Max || size+it.size > maxBatch {
 			if err := send(batch); err != nil {
 				return err
 			}

@@ -1,19 +1,19 @@
 package importer
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 
-	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/imports"
 )
 
 // Tally counts the lines of an import by their result.
 type Tally struct {
-	Created   int `json:"created"`
-	Updated   int `json:"updated"`
-	Unchanged int `json:"unchanged"`
-	Refused   int `json:"refused"`
+	Created   int  `json:"created"`
+	Updated   int  `json:"updated"`
+	Unchanged int  `json:"unchanged"`
+	Refused   int  `json:"refused"`
+	DryRun    bool `json:"dry_run,omitempty"` // nothing was written
+	noun      string
 }
 
 func (t Tally) accepted() int { return t.Created + t.Updated + t.Unchanged }
@@ -27,33 +27,25 @@ func (t Tally) String() string {
 	return s
 }
 
-// Summary returns the number of all customers and the counts, on one line.
+// Summary returns the number of all records and the counts, on one line.
 func (t Tally) Summary() string {
-	return plural(t.accepted()+t.Refused, "customer") + ": " + t.String()
+	s := plural(t.accepted()+t.Refused, t.noun) + ": " + t.String()
+	if t.DryRun {
+		s = "dry run, nothing was written: " + s
+	}
+	return s
 }
 
-const refusedWithoutReason = "was refused"
-
-// count adds a result to the tally and returns what is wrong with the line.
-func (t *Tally) count(it item, r customers.ImportResult) error {
+// count adds a result to the tally.
+func (t *Tally) count(r imports.Result) {
 	switch r.Result {
-	case customers.Created:
+	case imports.Created:
 		t.Created++
-	case customers.Updated:
+	case imports.Updated:
 		t.Updated++
-	case customers.Unchanged:
+	case imports.Unchanged:
 		t.Unchanged++
 	default:
 		t.Refused++
-	}
-	switch {
-	case it.fault != nil:
-		return it.fault
-	case r.Result != customers.Refused:
-		return nil
-	case r.Field != "":
-		return fmt.Errorf("%s (%s)", cmp.Or(r.Error, refusedWithoutReason), r.Field)
-	default:
-		return errors.New(cmp.Or(r.Error, refusedWithoutReason))
 	}
 }
