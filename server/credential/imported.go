@@ -69,6 +69,12 @@ func IsWeak(hash string) bool {
 	return err != nil || h.weak
 }
 
+// CutsOff reports whether the imported hash cannot be that of the secret plain,
+// because it would leave a part of it out.
+func CutsOff(hash, plain string) bool {
+	return strings.HasPrefix(hash, "$2") && len(plain) > maxBcryptSecret
+}
+
 // MatchesImported reports whether the imported hash is that of the secret plain.
 // It takes long on purpose.
 func MatchesImported(hash, plain string) bool {
