@@ -15,7 +15,8 @@ const (
 const (
 	ProtoMissing Cause = "forwarded_proto_missing"
 	ProtoPlain   Cause = "forwarded_proto_http"
-	ProtoMixed   Cause = "forwarded_proto_mixed"
+	ProtoList    Cause = "forwarded_proto_list"
+	ProtoCase    Cause = "forwarded_proto_not_lower_case"
 	ProtoUnknown Cause = "forwarded_proto_unknown"
 	NotFromProxy Cause = "not_from_a_proxy"
 )
@@ -57,9 +58,13 @@ var scopeReasons = map[Cause]Reason{
 		"the proxy says that the request reached it without TLS",
 		"have the client call https://, and replace the credential that it sent in the clear",
 	},
-	ProtoMixed: {
-		"X-Forwarded-Proto lists https and something else: one of the hops was without TLS, or the client set the header itself",
-		"have the first proxy overwrite X-Forwarded-Proto instead of adding to it, and use TLS between the proxies",
+	ProtoList: {
+		"X-Forwarded-Proto is a list, such as https, http: several proxies added to it, or the client sent the header too",
+		"have the proxy in front of grantd overwrite X-Forwarded-Proto with one https if the client came over TLS",
+	},
+	ProtoCase: {
+		"X-Forwarded-Proto is https in another spelling, such as HTTPS",
+		"have the proxy set X-Forwarded-Proto: https, in lower case",
 	},
 	ProtoUnknown: {
 		"X-Forwarded-Proto is neither http nor https",

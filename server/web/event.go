@@ -60,6 +60,12 @@ const (
 // EventOf returns the event of the request.
 func EventOf(c *gin.Context) *Event { return &exchangeOf(c).event }
 
+// NoteEnd notes why a token that was presented is not active: its jti, what ended it,
+// and when.
+func (e *Event) NoteEnd(jti, voidOf string, at time.Time) {
+	e.TokenID, e.VoidOf, e.EndedAt = jti, voidOf, at
+}
+
 // line is an access event with the rest of its log line.
 type line struct {
 	*Event
