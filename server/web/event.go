@@ -34,6 +34,7 @@ type Event struct {
 	PartnerTokenID string
 	OrgID          string // the org that a partner wants to act for
 	Error          string
+	Description    string // of a malformed request; a constant
 	Cause          error
 	Stack          string
 }
@@ -80,11 +81,12 @@ type line struct {
 // field is a text that is logged unless it is empty.
 type field struct{ key, value string }
 
-func (l *line) fields() [12]field {
+func (l *line) fields() [13]field {
 	return [...]field{
 		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
 		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID}, {"org_id", l.OrgID},
-		{"actor", l.Actor}, {"scope", l.Scope}, {"void_of", l.VoidOf}, {"note", l.Note}, {"error", l.Error}, {"stack", l.Stack},
+		{"actor", l.Actor}, {"scope", l.Scope}, {"void_of", l.VoidOf}, {"note", l.Note}, {"error", l.Error},
+		{"error_description", l.Description}, {"stack", l.Stack},
 	}
 }
 
