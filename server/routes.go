@@ -119,7 +119,7 @@ func (s *Server) engine(l *listener, proxies []netip.Prefix) (*gin.Engine, error
 	return web.NewEngine(web.Options{
 		Log: s.log, Lines: s.lines, TrustedProxies: proxies,
 		Observe: s.metrics.Requests(l.name), Documents: documentPrefixes[l.name],
-		Gate: l.gate, Ungated: ungated,
+		Gate: l.gate, Ungated: ungated, Sampler: s.sampler,
 		Bodies: web.NewBodies(l.name == listenerPublic, func() { l.gate.Refuse(conns.RefusedBodies) }),
 	})
 }

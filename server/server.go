@@ -27,6 +27,7 @@ import (
 	"github.com/grantd/grantd/server/rollback"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/version"
+	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
 
@@ -74,6 +75,7 @@ type Server struct {
 	terminal       io.Writer
 
 	metrics   *metrics.Metrics
+	sampler   *web.Sampler
 	level     *slog.LevelVar
 	listeners []*listener
 	draining  atomic.Bool
@@ -93,6 +95,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.sampler = web.NewSampler(s.log)
+	s.onStop("sampler", func(context.Context) error { s.sampler.Flush(); return nil })
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.build(ctx); err != nil {
 		_ = s.Stop(ctx)

@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
 
@@ -40,7 +41,8 @@ func ByBearer(find tokenFinder) Authorizer {
 		}
 		t := found.Token
 		if t == nil {
-			return "", errBearer
+			web.EventOf(c).NoteEnd(found.ID(), found.End.VoidOf, found.End.At)
+			return "", errBearer.Because(found.End.Cause)
 		}
 		if scopes.Holds(t.Scopes, scopes.AdminWrite) || reads && scopes.Holds(t.Scopes, scopes.AdminRead) {
 			return store.PrincipalClient(t.ClientID), nil

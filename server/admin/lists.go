@@ -23,7 +23,7 @@ type Lists struct {
 // Routes returns the endpoints.
 func (l Lists) Routes() []Route {
 	return []Route{
-		{Method: http.MethodGet, Path: "/audit", Query: listQuery("actor", "action", "target", "since", "until"), Handle: l.audit},
+		{Method: http.MethodGet, Path: "/audit", Query: listQuery("actor", "action", "target", "request_id", "since", "until"), Handle: l.audit},
 		WholeListRoute("/scopes", "scopes", l.scopes, func(v ScopeView) string { return v.Name }),
 	}
 }
@@ -57,7 +57,7 @@ func (l Lists) audit(c *gin.Context) error {
 }
 
 func (l Lists) filter(c *gin.Context) (f audit.Filter, err error) {
-	f = audit.Filter{Actor: c.Query("actor"), Action: c.Query("action"), Target: c.Query("target")}
+	f = audit.Filter{Actor: c.Query("actor"), Action: c.Query("action"), Target: c.Query("target"), RequestID: c.Query("request_id")}
 	if f.Since, err = l.time(c, "since"); err != nil {
 		return f, err
 	}

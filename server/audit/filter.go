@@ -13,8 +13,10 @@ type Filter struct {
 	Actor  string
 	Action string
 	Target string
-	Since  time.Time // events that are not over before it
-	Until  time.Time // events that began before it
+	// RequestID is that of one request; gathered events have none.
+	RequestID string
+	Since     time.Time // events that are not over before it
+	Until     time.Time // events that began before it
 }
 
 // clockSkew is how much the times of events may be out of the order of the
@@ -34,6 +36,7 @@ func (f Filter) Match(e store.AuditEvent) bool {
 	return (f.Actor == "" || f.Actor == e.Actor) &&
 		(f.Action == "" || f.Action == e.Action) &&
 		(f.Target == "" || f.Target == e.Target) &&
+		(f.RequestID == "" || f.RequestID == e.RequestID) &&
 		(f.Since.IsZero() || !e.Time.Before(f.Since)) &&
 		(f.Until.IsZero() || began.Before(f.Until))
 }

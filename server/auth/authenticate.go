@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -19,7 +19,7 @@ import (
 // Recorder records authentications. It must not block.
 type Recorder interface {
 	RecordUse(clientID, secretID string, from netip.Addr)
-	RecordFailure(clientID string, from netip.Addr)
+	RecordFailure(clientID, cause string, from netip.Addr)
 }
 
 // Limiter slows down callers that guess; see server/ratelimit.
@@ -52,8 +52,9 @@ type Options struct {
 	Recorder    Recorder
 	Limiter     Limiter
 	Networks    Networks
-	Observe     func(result string)
-	Now         func() time.Time
+	// Observe counts the result of an authentication, and why it was refused.
+	Observe func(result, cause string)
+	Now     func() time.Time
 }
 
 // Authenticator checks client credentials.
@@ -110,17 +111,18 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 			return Identity{}, err
 		}
 	}
-	var cause error // for the log
+	var orgCause refusal.Cause
 	if secret != nil && rec.Record.OrgID != "" {
-		if cause, err = a.checkOrg(ctx, rec.Record); err != nil {
+		if orgCause, err = a.checkOrg(ctx, rec.Record); err != nil {
 			return Identity{}, err
 		}
 	}
-	if secret == nil && rec.Record != nil && rec.Record.Held() {
-		cause = errHeld
-	}
-	if secret == nil || cause != nil {
-		return Identity{}, a.refuse(ctx, rec.Record, ratelimit.Guess{ClientID: c.ClientID, From: from}, cause)
+	if secret == nil || orgCause != "" {
+		why := a.explain(rec.Record, c, from)
+		if orgCause != "" {
+			why.Cause = orgCause
+		}
+		return Identity{}, a.refuse(ctx, rec.Record, ratelimit.Guess{ClientID: c.ClientID, From: from}, why)
 	}
 	id := Identity{Client: rec.Record, SecretID: secret.ID, OldSecret: isOld(rec.Record, secret), Mark: rec.Mark}
 	a.o.Recorder.RecordUse(id.Client.ID, id.SecretID, from)
@@ -128,94 +130,68 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials, from ne
 		a.o.Networks.Learn(id.Client.ID, from)
 	}
 	if id.OldSecret {
-		a.o.Observe(ResultOldSecret)
+		a.o.Observe(ResultOldSecret, "")
 	} else {
-		a.o.Observe(ResultOK)
+		a.o.Observe(ResultOK, "")
 	}
 	return id, nil
 }
 
-// Causes of a refusal in spite of a right secret. They are for the log: the
-// response is the same as for a wrong secret.
-var (
-	errOrgGone     = errors.New("the secret is right, but there is no org with the client's org_id")
-	errOrgOff      = errors.New("the secret is right, but the client's org is deactivated")
-	errOrgHeld     = errors.New("the secret is right, but the client's org is held back since the store came back older: see grantd store doctor")
-	errHeld        = errors.New("the client is held back since the store came back older: see grantd store doctor")
-	errOrgReplaced = errors.New("the secret is right, but the client belongs to a former org with the same id: delete the client and create another one")
-)
-
 // checkOrg returns why the client may not authenticate because of its org, or
-// nil if it may. The token carries the mark of the client, which is older than
+// "" if it may. The token carries the mark of the client, which is older than
 // the org's.
-func (a *Authenticator) checkOrg(ctx context.Context, client *store.Client) (cause, err error) {
+func (a *Authenticator) checkOrg(ctx context.Context, client *store.Client) (refusal.Cause, error) {
 	found, err := a.o.Orgs.Get(ctx, client.OrgID)
-	if err == nil && unusable(found.Record, client) != nil {
+	if err == nil && unusable(found.Record, client) != "" {
 		found, err = a.o.Orgs.Reread(ctx, client.OrgID, found)
 	}
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	return unusable(found.Record, client), nil
 }
 
-// unusable returns why the org does not let its client authenticate, or nil. It
+// unusable returns why the org does not let its client authenticate, or "". It
 // must be the org that the client was made for, not a later one with its id.
-func unusable(org *store.Org, client *store.Client) error {
+func unusable(org *store.Org, client *store.Client) refusal.Cause {
 	switch {
 	case org == nil:
-		return errOrgGone
+		return refusal.OrgMissing
 	case !org.Owns(client.OrgIncarnation, client.CreatedAt):
-		return errOrgReplaced
+		return refusal.OrgReplaced
 	case org.Held():
-		return errOrgHeld
+		return refusal.OrgHeld
 	case !org.Usable():
-		return errOrgOff
+		return refusal.OrgDeactivated
 	}
-	return nil
-}
-
-// refuse counts the failure. It returns InvalidClient, or TooManyRequests once
-// there were too many. The cause is logged; nil: the caller was wrong.
-func (a *Authenticator) refuse(ctx context.Context, client *store.Client, g ratelimit.Guess, cause error) error {
-	known := "" // the recorder takes as long for nobody
-	if client != nil {
-		known = client.ID
-	}
-	a.o.Recorder.RecordFailure(known, g.From)
-	if wait := a.o.Limiter.RecordFailure(ctx, g); wait > 0 {
-		return a.limited(wait)
-	}
-	a.o.Observe(ResultRefused)
-	if cause != nil {
-		return errFailed.Because(cause)
-	}
-	return errFailed
-}
-
-func (a *Authenticator) limited(wait time.Duration) error {
-	a.o.Observe(ResultLimited)
-	return errLimited.After(wait)
+	return ""
 }
 
 // checkGenerated returns the live generated secret that was presented, or nil.
-// The secret holds its id, so one hash is compared, however many the client has.
 func (a *Authenticator) checkGenerated(client *store.Client, c Credentials, from netip.Addr) *store.Secret {
-	id, ours := credential.SecretID(c.Secret, a.o.Environment)
+	named, right := a.compare(client, c.Secret)
+	if !right || !named.Live(a.o.Now()) || !admitted(client, c.Method, from) {
+		return nil
+	}
+	return named
+}
+
+// compare returns the secret of the client, live or not, whose id is in the
+// generated secret that was presented; nil if there is none. right says whether
+// it is that secret. One hash is compared, however many the client has, and also
+// if there is no client.
+func (a *Authenticator) compare(client *store.Client, presented string) (named *store.Secret, right bool) {
+	id, ours := credential.SecretID(presented, a.o.Environment)
 	hash := a.decoy
-	var found *store.Secret
 	if client != nil && ours {
 		for i := range client.Secrets {
 			if client.Secrets[i].ID == id {
-				found = &client.Secrets[i]
-				hash = found.Hash
+				named = &client.Secrets[i]
+				hash = named.Hash
 			}
 		}
 	}
-	if !credential.Matches(hash, c.Secret) || found == nil || !found.Live(a.o.Now()) || !admitted(client, c.Method, from) {
-		return nil
-	}
-	return found
+	return named, credential.Matches(hash, presented) && named != nil
 }
 
 // checkFast returns the live secret that was presented, if no slow hash is
@@ -230,13 +206,22 @@ func (a *Authenticator) checkFast(client *store.Client, c Credentials, from neti
 // admitted reports whether the client may authenticate by the method and from
 // the address. It does not look at the secret.
 func admitted(c *store.Client, method string, from netip.Addr) bool {
-	if !c.Usable() {
-		return false
+	return barrier(c, method, from) == ""
+}
+
+// barrier returns why the client is not admitted, or "".
+func barrier(c *store.Client, method string, from netip.Addr) refusal.Cause {
+	switch {
+	case c.Held():
+		return refusal.ClientHeld
+	case !c.Usable():
+		return refusal.ClientDeactivated
+	case len(c.AuthMethods) > 0 && !slices.Contains(c.AuthMethods, method):
+		return refusal.MethodNotAllowed
+	case len(c.SourceIPs) > 0 && !field.RangesContain(c.SourceIPs, from):
+		return refusal.AddressNotAllowed
 	}
-	if len(c.AuthMethods) > 0 && !slices.Contains(c.AuthMethods, method) {
-		return false
-	}
-	return len(c.SourceIPs) == 0 || field.RangesContain(c.SourceIPs, from)
+	return ""
 }
 
 // isOld reports whether the client has a newer secret. New secrets come last in

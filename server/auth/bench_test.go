@@ -17,8 +17,8 @@ import (
 // quiet is a Recorder that records nothing.
 type quiet struct{}
 
-func (quiet) RecordUse(string, string, netip.Addr) {}
-func (quiet) RecordFailure(string, netip.Addr)     {}
+func (quiet) RecordUse(string, string, netip.Addr)    {}
+func (quiet) RecordFailure(_, _ string, _ netip.Addr) {}
 
 // BenchmarkAuthenticate measures the right secret of a client in the cache.
 func BenchmarkAuthenticate(b *testing.B) {
@@ -42,7 +42,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	}
 	a := New(Options{
 		Environment: "sandbox", Clients: registry.NewCache(store.ClientKind, s.Clients(), f), Recorder: quiet{},
-		Observe: func(string) {}, Now: time.Now,
+		Observe: func(_, _ string) {}, Now: time.Now,
 	})
 	p := Presented{ClientID: "billing", ClientSecret: plain}
 	from := netip.MustParseAddr("192.0.2.7")

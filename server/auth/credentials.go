@@ -8,6 +8,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/refusal"
 )
 
 // Client authentication methods (RFC 7591 §2).
@@ -45,10 +46,18 @@ var (
 	errTwoMethods  = apierr.New(apierr.InvalidRequest, "more than one client authentication method: send the secret either by HTTP Basic or in the body")
 	errIDsDiffer   = apierr.New(apierr.InvalidRequest, "client_id in the body is not the one in the Authorization header")
 	errAssertType  = apierr.New(apierr.InvalidRequest, "client_assertion and client_assertion_type must come together")
-	errUnsupported = apierr.New(apierr.InvalidClient, "client authentication failed: this method is not supported here")
+	errUnsupported = apierr.New(apierr.InvalidClient, "client authentication failed: this method is not supported here").Because(refusal.MethodUnsupported)
+	errEmptyHeader = apierr.New(apierr.InvalidClient, "client authentication failed: the Authorization header is empty").Because(refusal.EmptyHeader)
 	// errFailed is the same for a client or secret that is missing, unknown,
-	// deactivated or wrong.
-	errFailed = apierr.New(apierr.InvalidClient, "client authentication failed")
+	// deactivated or wrong. Its causes are only for the log.
+	errFailed       = apierr.New(apierr.InvalidClient, "client authentication failed")
+	errNothingSent  = errFailed.Because(refusal.NothingSent)
+	errNoSecret     = errFailed.Because(refusal.NoSecret)
+	errNoID         = errFailed.Because(refusal.NoClientID)
+	errUnreadable   = errFailed.Because(refusal.BasicUnreadable)
+	errNotEncoded   = errFailed.Because(refusal.BasicNotEncoded)
+	errIDForm       = errFailed.Because(refusal.ClientIDForm)
+	errSecretLength = errFailed.Because(refusal.SecretTooLong)
 )
 
 // Bearer returns the token of an Authorization: Bearer header. ok is false
@@ -63,7 +72,8 @@ func (p Presented) Bearer() (token string, ok bool) {
 
 // Credentials reads the client's id and secret, which must come by exactly one
 // method. Errors: apierr.InvalidRequest if there are several methods or the ids
-// differ, apierr.InvalidClient if they cannot be read.
+// differ, apierr.InvalidClient if they cannot be read, with the cause. If there is
+// an id, it is returned in spite of the error.
 func (p Presented) Credentials() (Credentials, error) {
 	switch {
 	case len(p.Authorization) > 1:
@@ -92,23 +102,26 @@ func (p Presented) basic() (Credentials, error) {
 		return Credentials{}, errTwoMethods
 	}
 	scheme, encoded, _ := strings.Cut(p.Authorization[0], " ")
+	if scheme == "" && encoded == "" {
+		return Credentials{}, errEmptyHeader
+	}
 	if !strings.EqualFold(scheme, "Basic") {
 		return Credentials{}, errUnsupported
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimLeft(encoded, " "))
 	if err != nil || len(raw) > maxBasic {
-		return Credentials{}, errFailed
+		return Credentials{}, errUnreadable
 	}
 	id, secret, ok := strings.Cut(string(raw), ":")
 	if !ok {
-		return Credentials{}, errFailed
+		return Credentials{}, errUnreadable
 	}
 	c := Credentials{Method: MethodBasic}
 	if c.ClientID, err = url.QueryUnescape(id); err != nil {
-		return Credentials{}, errFailed
+		return Credentials{}, errNotEncoded
 	}
 	if c.Secret, err = url.QueryUnescape(secret); err != nil {
-		return Credentials{}, errFailed
+		return Credentials{ClientID: c.ClientID}, errNotEncoded
 	}
 	if p.ClientID != "" && p.ClientID != c.ClientID {
 		return Credentials{}, errIDsDiffer
@@ -117,8 +130,17 @@ func (p Presented) basic() (Credentials, error) {
 }
 
 func (c Credentials) check() error {
-	if !field.ValidClientID(c.ClientID) || c.Secret == "" || len(c.Secret) > credential.MaxLength {
-		return errFailed
+	switch {
+	case c.ClientID == "" && c.Secret == "":
+		return errNothingSent
+	case c.ClientID == "":
+		return errNoID
+	case !field.ValidClientID(c.ClientID):
+		return errIDForm
+	case c.Secret == "":
+		return errNoSecret
+	case len(c.Secret) > credential.MaxLength:
+		return errSecretLength
 	}
 	return nil
 }

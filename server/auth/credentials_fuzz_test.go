@@ -69,7 +69,8 @@ func FuzzCredentials(f *testing.F) {
 
 // known are the errors of credentials.go. They are constants, so they hold no
 // input.
-var known = []error{errTwoHeaders, errTwoMethods, errIDsDiffer, errAssertType, errUnsupported, errFailed}
+var known = []error{errTwoHeaders, errTwoMethods, errIDsDiffer, errAssertType, errUnsupported, errEmptyHeader, errFailed,
+	errNothingSent, errNoSecret, errNoID, errUnreadable, errNotEncoded, errIDForm, errSecretLength}
 
 func checkFault(t *testing.T, err error) {
 	t.Helper()

@@ -23,7 +23,7 @@ func (a *Authenticator) checkSlow(ctx context.Context, rec registry.Lookup[store
 	}
 	if len(imported) == 0 {
 		if wait > 0 {
-			return rec, nil, a.limited(wait)
+			return rec, nil, a.limited(wait, a.explain(rec.Record, c, from))
 		}
 		return rec, nil, nil
 	}
@@ -33,7 +33,7 @@ func (a *Authenticator) checkSlow(ctx context.Context, rec registry.Lookup[store
 	}
 	exempt := wait > 0 && !g.Stranger && a.slow.takeExempt(rec.Record.ID, a.o.Now())
 	if wait > 0 && !exempt {
-		return rec, nil, a.limited(wait)
+		return rec, nil, a.limited(wait, a.explain(rec.Record, c, from))
 	}
 	return a.checkImported(ctx, rec, imported, c, g, exempt)
 }
@@ -48,7 +48,7 @@ func (a *Authenticator) checkImported(
 	client := rec.Record
 	release, err := a.slow.enter(ctx, client.ID, g)
 	if errors.Is(err, errLimited) {
-		return rec, nil, a.limited(time.Second)
+		return rec, nil, a.limited(time.Second, a.explain(client, c, g.From))
 	}
 	if err != nil {
 		return rec, nil, err
@@ -60,12 +60,12 @@ func (a *Authenticator) checkImported(
 	if !exempt {
 		wait := a.o.Limiter.CheckShared(ctx, g)
 		if wait > 0 && (g.Stranger || !a.slow.takeExempt(client.ID, a.o.Now())) {
-			return rec, nil, a.limited(wait)
+			return rec, nil, a.limited(wait, a.explain(client, c, g.From))
 		}
 	}
 	matched := a.slow.match(client, imported, c.Secret)
 	if matched == nil {
-		return rec, nil, a.refuse(ctx, client, g, nil)
+		return rec, nil, a.refuse(ctx, client, g, a.explain(client, c, g.From))
 	}
 	return a.recheck(ctx, client.ID, matched, c, g.From)
 }

@@ -61,18 +61,19 @@ ago it was.`,
 }
 
 // auditFlags are the filters of the command.
-type auditFlags struct{ actor, action, target, since, until string }
+type auditFlags struct{ actor, action, target, requestID, since, until string }
 
 func (f *auditFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.actor, "actor", "", "only events by this `ACTOR`, such as uid:0 or client:billing")
 	c.Flags().StringVar(&f.action, "action", "", "only events of this `ACTION`, such as client.update")
 	c.Flags().StringVar(&f.target, "target", "", "only events about this `TARGET`, such as client:billing or token:JTI")
+	c.Flags().StringVar(&f.requestID, "request-id", "", "only events of the request with this `ID`, the X-Request-Id of its response")
 	c.Flags().StringVar(&f.since, "since", "", "only events since this `TIME`, such as 24h (ago) or 2026-01-31T08:00:00Z")
 	c.Flags().StringVar(&f.until, "until", "", "only events before this `TIME`")
 }
 
 func (f *auditFlags) filter(c *cobra.Command, now time.Time) (audit.Filter, error) {
-	filter := audit.Filter{Actor: f.actor, Action: f.action, Target: f.target}
+	filter := audit.Filter{Actor: f.actor, Action: f.action, Target: f.target, RequestID: f.requestID}
 	for _, t := range []struct {
 		flag, text string
 		into       *time.Time
@@ -85,7 +86,7 @@ func (f *auditFlags) filter(c *cobra.Command, now time.Time) (audit.Filter, erro
 			return filter, misuse(c, "--%s %s", t.flag, err)
 		}
 	}
-	for _, name := range []string{"actor", "action", "target"} {
+	for _, name := range []string{"actor", "action", "target", "request-id"} {
 		if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
 			return filter, misuse(c, "--%s is empty", name)
 		}
@@ -96,7 +97,7 @@ func (f *auditFlags) filter(c *cobra.Command, now time.Time) (audit.Filter, erro
 // auditCall returns the request for the events that the filter selects.
 func auditCall(f audit.Filter) call {
 	query := url.Values{}
-	for name, value := range map[string]string{"actor": f.Actor, "action": f.Action, "target": f.Target, "since": instant(f.Since), "until": instant(f.Until)} {
+	for name, value := range map[string]string{"actor": f.Actor, "action": f.Action, "target": f.Target, "request_id": f.RequestID, "since": instant(f.Since), "until": instant(f.Until)} {
 		if value != "" {
 			query.Set(name, value)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -43,7 +44,8 @@ func (a *app) devCommand() *cobra.Command {
 		Short: "Try it: run a sandbox with a demo client and print commands to paste",
 		Long: `Runs a sandbox server with a demo client and a demo resource server. It prints
 their secrets and curl commands that request, introspect and revoke a token. The
-sandbox also has an org with a customer, and prints the codes sent to it.
+sandbox also has an org with a customer, and prints the codes sent to it. Each
+request is one line on standard error, with the cause if it was refused.
 
 The data is in a temporary folder that is removed when the server stops. The
 configuration file and GRANTD_* variables are ignored.`,
@@ -62,6 +64,7 @@ configuration file and GRANTD_* variables are ignored.`,
 		}
 		o, flush := a.serverOptions(cfg)
 		defer flush()
+		o.Log = slog.New(devLog{out: a.err})
 		o.Terminal = a.out
 		return a.run(c.Context(), o, a.devReady)
 	}

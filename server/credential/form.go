@@ -106,3 +106,41 @@ func HasForm(value string) bool {
 	}
 	return false
 }
+
+// LooksSecret reports whether the value could be a credential, a token, a code or a
+// phone number, of grantd or of anybody: it is long and looks random, or has only
+// digits. Such a value must not be logged, although a caller sent it where a name
+// belongs. It errs on the safe side. A generated client id and a UUID count as names.
+func LooksSecret(value string) bool {
+	if strings.HasPrefix(value, clientIDPrefix) && len(value) == len(clientIDPrefix)+22 {
+		return false
+	}
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(value, prefix) {
+			return true
+		}
+	}
+	var whole kinds
+	for run := range strings.FieldsFuncSeq(value, func(c rune) bool { return strings.ContainsRune("._~:/-", c) }) {
+		k := kindsIn(run)
+		if !k.letters() && len(run) > 5 || k.letters() && k.digit && len(run) >= 20 {
+			return true
+		}
+		whole = kinds{whole.lower || k.lower, whole.upper || k.upper, whole.digit || k.digit}
+	}
+	return strings.HasPrefix(value, "eyJ") || len(value) >= 20 && whole == kinds{true, true, true}
+}
+
+// kinds are the kinds of characters in a text.
+type kinds struct{ lower, upper, digit bool }
+
+func (k kinds) letters() bool { return k.lower || k.upper }
+
+func kindsIn(text string) (k kinds) {
+	for _, c := range text {
+		k.lower = k.lower || 'a' <= c && c <= 'z'
+		k.upper = k.upper || 'A' <= c && c <= 'Z'
+		k.digit = k.digit || '0' <= c && c <= '9'
+	}
+	return k
+}

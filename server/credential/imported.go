@@ -111,6 +111,12 @@ func IsSHA256(hash string) bool {
 	return len(hash) == sha256Digits && strings.Trim(hash, hexDigits) == ""
 }
 
+// CutsOff reports whether the imported hash cannot be that of the secret plain,
+// because it would leave a part of it out.
+func CutsOff(hash, plain string) bool {
+	return strings.HasPrefix(hash, "$2") && len(plain) > maxBcryptSecret
+}
+
 // MatchesImported reports whether the imported hash is that of the secret plain.
 // It takes long on purpose, except for SHA-256.
 func MatchesImported(hash, plain string) bool {

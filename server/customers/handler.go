@@ -115,10 +115,11 @@ func (h Handler) authenticate(c *gin.Context) (Bearer, error) {
 	if err != nil {
 		return Bearer{}, err
 	}
-	if found.Token == nil {
-		return Bearer{}, errBearer
-	}
 	ev := web.EventOf(c)
+	if found.Token == nil {
+		ev.NoteEnd(found.ID(), found.End.VoidOf, found.End.At)
+		return Bearer{}, errBearer.Because(found.End.Cause)
+	}
 	ev.ClientID = found.Token.ClientID
 	actor := store.PrincipalClient(found.Token.ClientID)
 	if found.Token.Use == store.UseCustomer {

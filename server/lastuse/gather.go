@@ -142,7 +142,11 @@ const actorUnknown = "anonymous"
 
 func describeRefusal(k credential, _ gathered) audit.Change {
 	owner, _ := k.principal()
-	return audit.Change{Action: ActionAuthFailed, Actor: audit.Actor{Name: actorUnknown}, Target: owner, Outcome: "invalid_client"}
+	c := audit.Change{Action: ActionAuthFailed, Actor: audit.Actor{Name: actorUnknown}, Target: owner, Outcome: "invalid_client"}
+	if k != others {
+		c.After = map[string]string{"cause": k.id}
+	}
+	return c
 }
 
 // describeRevocation names the token if it is the only one.

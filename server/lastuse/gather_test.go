@@ -63,12 +63,12 @@ func (g *gathering) wrote(t *testing.T, want ...string) {
 // are gathered.
 func TestRefusalsAreGathered(t *testing.T) {
 	g := newGathering(t)
-	g.RecordFailure("billing", from)
+	g.RecordFailure("billing", "wrong_secret", from)
 	g.Flush(t.Context())
 	first := "client.authentication_refused anonymous client:billing invalid_client 1"
 	g.wrote(t, first)
 	for range 1000 {
-		g.RecordFailure("billing", from)
+		g.RecordFailure("billing", "wrong_secret", from)
 		g.clock.Advance(250 * time.Millisecond)
 		g.Flush(t.Context())
 	}
@@ -82,7 +82,7 @@ func TestRefusalsAreGathered(t *testing.T) {
 	if len(g.refusals.sums) != 0 {
 		t.Error("a client that has been quiet is still kept")
 	}
-	g.RecordFailure("billing", from)
+	g.RecordFailure("billing", "wrong_secret", from)
 	g.Flush(t.Context())
 	g.wrote(t, first, gathered, first)
 }
@@ -125,7 +125,7 @@ func TestGatheredEventsSayFromWhereAndSinceWhen(t *testing.T) {
 	g := newGathering(t)
 	since := g.clock.Now()
 	for i := range 100 {
-		g.RecordFailure("billing", netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}))
+		g.RecordFailure("billing", "wrong_secret", netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}))
 		g.RecordIssue("billing", "abcd1234", from)
 	}
 	g.clock.Advance(time.Second)
@@ -170,7 +170,7 @@ func TestGatheredCredentialsAreBounded(t *testing.T) {
 	g := newGathering(t)
 	const more = 50
 	for i := range maxGathered + more {
-		g.RecordFailure(fmt.Sprint("client", i), from)
+		g.RecordFailure(fmt.Sprint("client", i), "wrong_secret", from)
 		g.RecordIssue(fmt.Sprint("client", i), "abcd1234", from)
 	}
 	g.Flush(t.Context())
@@ -192,7 +192,7 @@ func TestGatheredCredentialsAreBounded(t *testing.T) {
 func TestCountingIsBounded(t *testing.T) {
 	g := newGathering(t)
 	for i := range maxCounted + 50 {
-		g.RecordFailure(fmt.Sprint("client", i), from)
+		g.RecordFailure(fmt.Sprint("client", i), "wrong_secret", from)
 	}
 	if n := len(g.refused); n != maxCounted+1 || g.refused[others].count != 50 {
 		t.Errorf("%d counters, others %d", n, g.refused[others].count)
@@ -202,10 +202,10 @@ func TestCountingIsBounded(t *testing.T) {
 func TestStopWritesWhatIsGathered(t *testing.T) {
 	g := newGathering(t)
 	g.Start()
-	g.RecordFailure("billing", from)
+	g.RecordFailure("billing", "wrong_secret", from)
 	g.Flush(t.Context())
 	for range 7 {
-		g.RecordFailure("billing", from)
+		g.RecordFailure("billing", "wrong_secret", from)
 	}
 	g.Flush(t.Context())
 	g.Stop()
@@ -217,10 +217,10 @@ func TestStopWritesWhatIsGathered(t *testing.T) {
 // A clock that is set back does not hold events up.
 func TestGatheringSurvivesAClockThatIsSetBack(t *testing.T) {
 	g := newGathering(t)
-	g.RecordFailure("billing", from)
+	g.RecordFailure("billing", "wrong_secret", from)
 	g.Flush(t.Context())
 	g.clock.Advance(-24 * time.Hour)
-	g.RecordFailure("billing", from)
+	g.RecordFailure("billing", "wrong_secret", from)
 	g.Flush(t.Context())
 	if got := g.events(t); len(got) != 2 {
 		t.Errorf("%v", got)

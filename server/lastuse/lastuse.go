@@ -103,10 +103,14 @@ func (r *Recorder) RecordPartnerUse(partnerID, tokenID string, from netip.Addr) 
 	r.noteUse(credential{store.PrincipalPartner(partnerID), tokenID}, from)
 }
 
-// RecordFailure counts a refused authentication of a client. "" is a client that
-// does not exist: it takes as long, and is not reported.
-func (r *Recorder) RecordFailure(clientID string, from netip.Addr) {
-	r.note(&r.refused, credential{owner: clientID}, from, "")
+// RecordFailure counts a refused authentication of a client, with the cause. ""
+// is a client that does not exist: it takes as long, and is not reported.
+func (r *Recorder) RecordFailure(clientID, cause string, from netip.Addr) {
+	key := credential{clientID, cause}
+	if clientID == "" {
+		key = unknown
+	}
+	r.note(&r.refused, key, from, "")
 }
 
 // RecordIssue counts an issued token.

@@ -38,8 +38,8 @@ func TestFlushSumsUses(t *testing.T) {
 		r.RecordUse("billing", "abcd1234", from)
 		r.RecordIssue("billing", "abcd1234", from)
 	}
-	r.RecordFailure("billing", from)
-	r.RecordFailure("", from) // of no client: no event
+	r.RecordFailure("billing", "wrong_secret", from)
+	r.RecordFailure("", "wrong_secret", from) // of no client: no event
 	r.Flush(t.Context())
 	uses, err := s.ListUses(t.Context(), "client:billing")
 	if err != nil || uses["abcd1234"].Count != 3 || uses["abcd1234"].LastIP != "203.0.113.7" {

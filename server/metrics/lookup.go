@@ -6,13 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// requestLabels and introspectionLabels are labels as map keys.
+// requestLabels, introspectionLabels and authLabels are labels as map keys.
 type (
 	requestLabels struct {
 		route string
 		code  int
 	}
 	introspectionLabels struct{ result, cache string }
+	authLabels          struct{ result, cause string }
 )
 
 // lookup remembers collectors by their labels. A vector of the client library

@@ -53,7 +53,7 @@ type Metrics struct {
 	// Collectors of the hot paths.
 	byUse     *lookup[string, prometheus.Counter]
 	byResult  *lookup[introspectionLabels, prometheus.Counter]
-	byOutcome *lookup[string, prometheus.Counter]
+	byOutcome *lookup[authLabels, prometheus.Counter]
 }
 
 var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
@@ -84,8 +84,8 @@ func New(feed func() Feed) *Metrics {
 			Name: "grantd_introspections_total", Help: "Introspections by result (active, inactive) and cache (hit, miss, none: neither cache nor store was needed).",
 		}, []string{"result", "cache"}),
 		authentication: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grantd_client_authentications_total", Help: "Client authentications by result (ok, old_secret, refused, limited).",
-		}, []string{"result"}),
+			Name: "grantd_client_authentications_total", Help: "Client authentications by result (ok, old_secret, refused, limited) and the cause of a refusal.",
+		}, []string{"result", "cause"}),
 		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "grantd_store_operation_duration_seconds", Help: "Store operations by name and result (ok, refused, unavailable, canceled).", Buckets: latencyBuckets,
 		}, []string{"operation", "result"}),
@@ -155,7 +155,7 @@ func New(feed func() Feed) *Metrics {
 	m.byResult = newLookup(func(l introspectionLabels) prometheus.Counter {
 		return m.introspections.WithLabelValues(l.result, l.cache)
 	})
-	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
+	m.byOutcome = newLookup(func(l authLabels) prometheus.Counter { return m.authentication.WithLabelValues(l.result, l.cause) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
 		m.phonesUnreadable, m.skew, m.certificates, m.handshakes,
@@ -214,8 +214,10 @@ func (m *Metrics) CountIntrospected(active bool, cache string) {
 }
 
 // Authenticated counts a client authentication with the result ok, old_secret,
-// refused or limited.
-func (m *Metrics) Authenticated(result string) { m.byOutcome.get(result).Inc() }
+// refused or limited. cause is one of package refusal, or "".
+func (m *Metrics) Authenticated(result, cause string) {
+	m.byOutcome.get(authLabels{result, cause}).Inc()
+}
 
 // LimitHit counts a request over the limit with the name.
 func (m *Metrics) LimitHit(limit string) { m.limits.WithLabelValues(limit).Inc() }

@@ -38,7 +38,7 @@ func touched() *Metrics {
 	m.Requests("public")("/oauth/token", 200, time.Millisecond)
 	m.CountIssued("client")
 	m.CountIntrospected(true, "hit")
-	m.Authenticated("ok")
+	m.Authenticated("ok", "")
 	m.LimitHit("issue_per_client")
 	m.Chatty()
 	m.AuditFailed(1)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/auth"
-	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -89,22 +88,4 @@ func readClientAuth(c *gin.Context, p web.Params) auth.Presented {
 		Assertion:     p.Get(paramAssertion),
 		AssertionType: p.Get(paramAssertionType),
 	}
-}
-
-// authenticate authenticates the calling client and notes it in the access event.
-func (e *Endpoints) authenticate(c *gin.Context, p auth.Presented) (auth.Identity, error) {
-	cred, err := p.Credentials()
-	if err != nil {
-		return auth.Identity{}, err
-	}
-	ev := web.EventOf(c)
-	if credential.OtherEnvironment(cred.Secret, e.o.Environment) {
-		ev.Note = "secret of the other environment presented"
-	}
-	id, err := e.o.Auth.Authenticate(c.Request.Context(), cred, web.Address(c))
-	if err != nil {
-		return auth.Identity{}, err
-	}
-	ev.ClientID, ev.SecretID, ev.OldSecret = id.Client.ID, id.SecretID, id.OldSecret
-	return id, nil
 }

@@ -74,6 +74,7 @@ func (e *Endpoints) exchange(c *gin.Context, p web.Params) error {
 	}
 	issued, err := e.o.OnBehalf.Exchange(c.Request.Context(), bearer, org, p.Get(paramScope))
 	if err != nil {
+		e.noteScope(ev, p.Get(paramScope), nil, err)
 		return exchangeError(err)
 	}
 	e.o.Issues.RecordPartnerIssue(bearer.Token.PartnerID, bearer.Token.PartnerTID, org, web.Address(c))

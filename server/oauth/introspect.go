@@ -59,6 +59,11 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 		reason := tokens.HiddenReason(found.Token, rs, source)
 		active = reason == ""
 		ev.Note, ev.TokenID = string(reason), found.ID()
+		if !active {
+			ev.Cause = reason.Cause()
+		}
+	} else {
+		noteEnd(ev, found)
 	}
 	e.o.Observe.CountIntrospected(active, string(found.Source))
 	body := web.NewBody()
@@ -74,6 +79,14 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	}
 	web.Send(c, 200, body)
 	return nil
+}
+
+// noteEnd notes why the token that was found is not active.
+func noteEnd(ev *web.Event, found tokens.Found) {
+	ev.NoteEnd(found.ID(), found.End.VoidOf, found.End.At)
+	if found.End.Cause != "" {
+		ev.Cause = found.End.Cause
+	}
 }
 
 // parseSourceIP reads the address of the caller of a resource server; "" is the zero
@@ -120,7 +133,8 @@ func (e *Endpoints) bearerServer(c *gin.Context, presented auth.Presented, beare
 		return nil, err
 	}
 	if found.Token == nil {
-		return nil, errBearer
+		noteEnd(web.EventOf(c), found)
+		return nil, errBearer.Because(found.End.Cause)
 	}
 	web.EventOf(c).ClientID = found.Token.ClientID
 	if !scopes.Holds(found.Token.Scopes, scopes.Introspect) {

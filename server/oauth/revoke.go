@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 )
@@ -17,7 +18,7 @@ var revokeSpec = web.Spec{Params: withClientAuth(
 
 var (
 	errOtherClients = apierr.New(apierr.UnauthorizedClient, "the token was not issued to this client")
-	errRevokeQuota  = apierr.New(apierr.TooManyRequests, "this client has revoked more tokens than its quota: the token has not ended; wait as long as Retry-After says")
+	errRevokeQuota  = apierr.New(apierr.TooManyRequests, "this client has revoked more tokens than its quota: the token has not ended; wait as long as Retry-After says").Because(refusal.RevocationQuota)
 )
 
 // takeRevocation counts a revocation. Errors: apierr.TooManyRequests.

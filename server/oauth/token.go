@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -9,8 +8,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -35,7 +34,7 @@ var tokenSpec = web.Spec{JSON: true, Params: withClientAuth(
 
 var (
 	errNoGrantType = apierr.New(apierr.InvalidRequest, "grant_type is missing: send grant_type=client_credentials")
-	errQuota       = apierr.New(apierr.TooManyRequests, "this client has had more tokens than its quota: use each until it expires, and wait as long as Retry-After says")
+	errQuota       = apierr.New(apierr.TooManyRequests, "this client has had more tokens than its quota: use each until it expires, and wait as long as Retry-After says").Because(refusal.IssueQuota)
 	errGrantType   = apierr.New(apierr.UnsupportedGrantType, "this server grants client_credentials and, to partners, token exchange")
 	errTarget      = apierr.New(apierr.InvalidTarget, "resource must be one of this client's resources: an absolute URI without fragment")
 )
@@ -75,6 +74,7 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	}
 	granted, err := e.o.Catalogue().Resolve(p.Get(paramScope), id.Client.Scopes, id.Client.DefaultScopes)
 	if err != nil {
+		e.noteScope(web.EventOf(c), p.Get(paramScope), id.Client.Scopes, err)
 		return asInvalidScope(err)
 	}
 	audience, err := audienceOf(p.All(paramResource), id.Client.Resources)
@@ -117,16 +117,6 @@ func grantType(p web.Params) (string, error) {
 		return "", errNoGrantType
 	}
 	return "", errGrantType
-}
-
-// asInvalidScope returns an error of package scopes with its OAuth code.
-func asInvalidScope(err error) error {
-	for _, known := range []error{scopes.ErrTooLong, scopes.ErrSyntax, scopes.ErrUnknown, scopes.ErrRefused, scopes.ErrNone} {
-		if errors.Is(err, known) {
-			return apierr.New(apierr.InvalidScope, known.Error())
-		}
-	}
-	return err
 }
 
 // audienceOf returns the audience of a token: the resources that the request names

@@ -80,7 +80,7 @@ func (t *OnBehalf) Authenticate(ctx context.Context, presented string, from neti
 	case err != nil:
 		return Bearer{}, err
 	case b.Token == nil && b.Refused == nil:
-		return b, errBearer
+		return b, errBearer.Because(b.End.Cause)
 	case b.Token == nil:
 		return b, errBearer.Because(errors.New(string(b.Refused.Why)))
 	}

@@ -26,13 +26,14 @@ func (s *Service) FindBearer(ctx context.Context, presented string, from netip.A
 	if f.Token.Use == store.UseCustomer {
 		grantd.Enforces = enforcesResources
 	}
-	switch reason := HiddenReason(f.Token, &grantd, from); {
-	case reason == "":
+	reason := HiddenReason(f.Token, &grantd, from)
+	if reason == "" {
 		return f, nil
-	case reason == HiddenAddress && f.Token.Use == store.UsePartner:
+	}
+	if reason == HiddenAddress && f.Token.Use == store.UsePartner {
 		f.Refused = &RefusedToken{PartnerID: f.Token.PartnerID, TokenID: f.Token.PartnerTID, Why: RefusedAddress}
 	}
-	f.Token = nil
+	f.Token, f.End = nil, End{Cause: reason.Cause(), Made: true}
 	return f, nil
 }
 

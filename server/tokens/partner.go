@@ -7,6 +7,7 @@ import (
 
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/store"
 )
 
@@ -117,10 +118,11 @@ func (s *Service) findPartner(ctx context.Context, found Found, presented, id st
 		found.Source = FromCache
 	}
 	if err != nil || p.Token == nil {
+		found.End.Cause = refusal.Lost
 		return found, err
 	}
 	if why := p.Refused(s.o.Now()); why != "" {
-		found.Refused = &RefusedToken{p.Partner.ID, p.Token.ID, why}
+		found.Refused, found.End = &RefusedToken{p.Partner.ID, p.Token.ID, why}, endOfPartner(&p, why)
 		return found, nil
 	}
 	found.Token = p.asToken()

@@ -11,6 +11,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -58,6 +59,7 @@ type Found struct {
 	Source Source
 	// Refused is the partner token, if it is known but must not be used.
 	Refused *RefusedToken
+	End     End // why there is no token; zero if there is one
 }
 
 // RefusedToken is a partner token that must not be used, for the log.
@@ -66,11 +68,16 @@ type RefusedToken struct {
 	Why                Refused
 }
 
-// ID returns the jti of the token. That of a partner token is its id in the
+// ID returns the jti of the token, or "" if it is not one that grantd made. That of a partner token is its id in the
 // partner's record.
 func (f Found) ID() string {
-	if f.Token != nil && f.Token.Use == store.UsePartner {
+	switch {
+	case f.Token != nil && f.Token.Use == store.UsePartner:
 		return f.Token.PartnerTID
+	case f.Refused != nil:
+		return f.Refused.TokenID
+	case f.Token == nil && !f.End.Made:
+		return ""
 	}
 	return ID(f.Digest)
 }
@@ -104,12 +111,20 @@ const (
 func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 	found := Found{Source: FromNone}
 	if len(presented) > maxPresented {
+		found.End.Cause = s.causeOfForm(presented)
 		return found, nil
 	}
 	found.Digest = DigestOf(presented)
+	var end time.Time
 	cached := s.cached(found.Digest)
 	if cached == nil {
-		if end, ok := s.o.Keys.Read(presented); !ok || !s.o.Now().Before(end) {
+		var ok bool
+		switch end, ok = s.o.Keys.Read(presented); {
+		case !ok:
+			found.End.Cause = s.causeOfForm(presented)
+			return found, nil
+		case !s.o.Now().Before(end):
+			found.End = End{Cause: refusal.Expired, Made: true}
 			return found, nil
 		}
 		if id, ok := credential.PartnerTokenID(presented, s.o.Environment); ok {
@@ -123,12 +138,13 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 	found.Source = FromCache
 	if cached == nil || cached.epoch != found.Mark.Epoch {
 		found.Source = FromStore
-		if cached, err = s.load(ctx, found.Digest, found.Mark); err != nil || cached == nil {
+		if cached, err = s.load(ctx, &found, presented, end); err != nil || cached == nil {
 			return found, err
 		}
 	}
 	t := cached.token()
 	if !s.isActive(found.Digest, t, cached, found.Mark) {
+		found.End = s.endOf(found.Digest, t)
 		s.forget(found.Digest)
 		return found, nil
 	}
@@ -136,22 +152,30 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 	return found, nil
 }
 
-// load reads a token from the store, and caches it if it is alive.
-func (s *Service) load(ctx context.Context, d store.Digest, mark feed.Mark) (*cachedToken, error) {
+// load reads a token from the store, and caches it if it is alive. Otherwise it sets
+// why found has none. end is the token's, to the minute, if that was read already.
+func (s *Service) load(ctx context.Context, found *Found, presented string, end time.Time) (*cachedToken, error) {
+	d := found.Digest
 	t, err := s.o.Store.GetToken(ctx, d)
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnknownRecord):
+	case errors.Is(err, store.ErrNotFound):
+		if end.IsZero() { // it was in the cache
+			end, _ = s.o.Keys.Read(presented)
+		}
+		found.End = s.endOfAbsent(d, end)
+		return nil, nil
+	case errors.Is(err, store.ErrUnknownRecord):
+		found.End = End{Cause: refusal.Unreadable, Made: true}
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case t.Revoked != nil:
+	}
+	c := newCachedToken(&t, found.Mark.Epoch)
+	if _, void := s.o.Feed.Voided(d, &t); void || t.Revoked != nil {
+		found.End = s.endOf(d, &t)
 		return nil, nil
 	}
-	c := newCachedToken(&t, mark.Epoch)
-	if _, void := s.o.Feed.Voided(d, &t); void {
-		return nil, nil
-	}
-	c.checked.Store(mark.Generation)
+	c.checked.Store(found.Mark.Generation)
 	if s.cache != nil && cacheable(&t) {
 		s.cache.Set(d, c)
 	}

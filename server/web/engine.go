@@ -46,6 +46,8 @@ type Options struct {
 	Ungated []string
 	// Bodies bounds the long bodies in memory.
 	Bodies *Bodies
+	// Sampler has few of the responses 429 logged; nil: all are.
+	Sampler *Sampler
 }
 
 // NewEngine makes a gin engine that responds to unknown paths and methods in
@@ -165,6 +167,9 @@ func begin(o Options) gin.HandlerFunc {
 			}
 			if x.left {
 				l.status = StatusHungUp
+			}
+			if l.status == http.StatusTooManyRequests && o.Sampler != nil && o.Log.Enabled(c.Request.Context(), l.level()) {
+				x.unlogged = x.unlogged || !o.Sampler.admit(&l, started.Add(took))
 			}
 			if !x.unlogged {
 				l.write(c, o.Log, o.Lines, started.Add(took))

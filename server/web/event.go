@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -17,17 +18,23 @@ import (
 // a secret, a query or a body.
 type Event struct {
 	RequestID      string
-	ClientID       string // authenticated
-	SecretID       string
-	OldSecret      bool    // the secret has a newer replacement
-	TokenID        string  // jti of a token that was issued, introspected or revoked
-	Verdict        Verdict // introspection
-	Note           string  // a constant that an operator should see
-	Actor          string  // admin
-	PartnerID      string  // of the partner token that was presented
+	ClientID       string // authenticated, unless Claim says that it is only claimed
+	Claim          Claim
+	SecretID       string    // of a refused client the one that it presented, right or wrong
+	SecretRight    bool      // a refused client presented a secret that is, or was, right
+	EndedAt        time.Time // when the secret or token ended that was presented
+	VoidOf         string    // the principal whose void ended the token
+	Scope          string    // the scope that was refused
+	OldSecret      bool      // the secret has a newer replacement
+	TokenID        string    // jti of a token that was issued, introspected or revoked
+	Verdict        Verdict   // introspection
+	Note           string    // a constant that an operator should see
+	Actor          string    // admin
+	PartnerID      string    // of the partner token that was presented
 	PartnerTokenID string
 	OrgID          string // the org that a partner wants to act for
 	Error          string
+	Description    string // of a malformed request; a constant
 	Cause          error
 	Stack          string
 }
@@ -41,8 +48,24 @@ const (
 	Inactive
 )
 
+// Claim says that a client id was only claimed: its authentication was refused.
+type Claim byte
+
+// The claims. The zero value is for a client that authenticated.
+const (
+	ClaimUnchecked Claim = iota + 1 // refused before it was looked up
+	ClaimKnown
+	ClaimUnknown
+)
+
 // EventOf returns the event of the request.
 func EventOf(c *gin.Context) *Event { return &exchangeOf(c).event }
+
+// NoteEnd notes why a token that was presented is not active: its jti, what ended it,
+// and when.
+func (e *Event) NoteEnd(jti, voidOf string, at time.Time) {
+	e.TokenID, e.VoidOf, e.EndedAt = jti, voidOf, at
+}
 
 // line is an access event with the rest of its log line.
 type line struct {
@@ -58,11 +81,12 @@ type line struct {
 // field is a text that is logged unless it is empty.
 type field struct{ key, value string }
 
-func (l *line) fields() [10]field {
+func (l *line) fields() [13]field {
 	return [...]field{
 		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
 		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID}, {"org_id", l.OrgID},
-		{"actor", l.Actor}, {"note", l.Note}, {"error", l.Error}, {"stack", l.Stack},
+		{"actor", l.Actor}, {"scope", l.Scope}, {"void_of", l.VoidOf}, {"note", l.Note}, {"error", l.Error},
+		{"error_description", l.Description}, {"stack", l.Stack},
 	}
 }
 
@@ -121,6 +145,17 @@ func (l *line) append(b []byte, at time.Time) []byte {
 	if l.OldSecret {
 		b = append(b, `,"old_secret":true`...)
 	}
+	if l.Claim != 0 {
+		b = append(b, `,"client_known":`...)
+		b = append(b, claimWords[l.Claim]...)
+	}
+	if l.SecretRight {
+		b = append(b, `,"secret_right":true`...)
+	}
+	if !l.EndedAt.IsZero() {
+		b = append(b, `,"ended_at":"`...)
+		b = append(l.EndedAt.UTC().AppendFormat(b, time.RFC3339Nano), '"')
+	}
 	if l.Verdict != 0 {
 		b = append(b, `,"active":`...)
 		b = strconv.AppendBool(b, l.Verdict == Active)
@@ -155,6 +190,15 @@ func (l *line) attrs() []slog.Attr {
 	if l.OldSecret {
 		attrs = append(attrs, slog.Bool("old_secret", true))
 	}
+	if l.Claim != 0 {
+		attrs = append(attrs, slog.Any("client_known", json.RawMessage(claimWords[l.Claim])))
+	}
+	if l.SecretRight {
+		attrs = append(attrs, slog.Bool("secret_right", true))
+	}
+	if !l.EndedAt.IsZero() {
+		attrs = append(attrs, slog.Time("ended_at", l.EndedAt.UTC()))
+	}
 	if l.Verdict != 0 {
 		attrs = append(attrs, slog.Bool("active", l.Verdict == Active))
 	}
@@ -163,6 +207,9 @@ func (l *line) attrs() []slog.Attr {
 	}
 	return attrs
 }
+
+// claimWords are the values of client_known.
+var claimWords = [...]string{ClaimUnchecked: "null", ClaimKnown: "true", ClaimUnknown: "false"}
 
 // method returns the name of a method of RFC 9110 or RFC 5789, and "other" for
 // what else a caller sends: it may be long.

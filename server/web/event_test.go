@@ -23,6 +23,12 @@ func TestLineIsWhatSlogWrites(t *testing.T) {
 			RequestID: "0123456789abcdef", ClientID: "billing", SecretID: "a1B2c3D4", OldSecret: true, TokenID: "jti_-", Verdict: Active,
 			Note: "credential exposed in the URL", Actor: "uid:0", Error: "invalid_client", Cause: errors.New("dial \"x\":\n\ttimeout ü \x00\xff <&>"), Stack: "goroutine 1\n\tmain.go:1",
 		}, method: "POST", route: "/oauth/token", status: 503, took: time.Second, address: netip.MustParseAddr("2001:db8::1")},
+		"refused": {Event: &Event{
+			RequestID: "0123456789abcdef", ClientID: "billing", Claim: ClaimKnown, SecretID: "a1B2c3D4", SecretRight: true, EndedAt: at.Add(-time.Hour),
+			Scope: "invoices:read", VoidOf: "client:billing", Error: "invalid_client", Cause: errors.New("secret_ended"),
+		}, method: "POST", route: "/oauth/token", status: 401},
+		"unknown":               {Event: &Event{RequestID: "0123456789abcdef", Claim: ClaimUnknown}, method: "POST", route: "/oauth/token", status: 401},
+		"not looked up":         {Event: &Event{RequestID: "0123456789abcdef", ClientID: "billing", Claim: ClaimUnchecked}, method: "POST", route: "/oauth/token", status: 401},
 		"inactive, on a socket": {Event: &Event{RequestID: "0123456789abcdef", Verdict: Inactive}, method: "B\"AD\\", route: "unmatched", status: 404},
 	} {
 		var b bytes.Buffer

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"mime"
 	"net/http"
 	"net/url"
@@ -85,6 +86,8 @@ var (
 	errMany       = apierr.New(apierr.InvalidRequest, "more than 100 parameters")
 	errRepeated   = apierr.New(apierr.InvalidRequest, "a parameter is repeated")
 	errText       = apierr.New(apierr.InvalidRequest, "a parameter holds bytes that are not clean UTF-8 text")
+	errJSONAsForm = apierr.New(apierr.InvalidRequest, "the body is JSON and Content-Type says that it is a form: send the header Content-Type: application/json")
+	errJSONNoForm = apierr.New(apierr.InvalidRequest, "the body is JSON, and this endpoint reads only forms: send name=value&name=value with Content-Type: application/x-www-form-urlencoded")
 	errInURL      = apierr.New(apierr.InvalidRequest, "credentials and tokens must not be in the URL: send them in the body or a header, and replace the one that was exposed")
 )
 
@@ -109,12 +112,18 @@ func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
 	var p Params
 	err = decodeBody(c, MaxBody, func(body []byte) (err error) {
 		all := exchangeOf(c).params[:0]
-		if isJSON {
+		switch {
+		case isJSON:
 			all, err = parseObject(body, all)
-		} else {
+		case looksLikeObject(body) && spec.JSON:
+			err = errJSONAsForm
+		case looksLikeObject(body):
+			err = errJSONNoForm
+		default:
 			all, err = parseForm(string(body), all)
 		}
 		if err == nil {
+			noteBrackets(EventOf(c), all, spec)
 			p, err = keepKnown(all, spec)
 		}
 		if len(body) > shortBody {
@@ -181,6 +190,27 @@ func checkMediaType(h http.Header, acceptJSON bool) (isJSON bool, err error) {
 	return isJSON, nil
 }
 
+// looksLikeObject reports whether the body is a JSON object and not a form, in which
+// these characters would be escaped: curl sends what -d has as a form.
+func looksLikeObject(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	if len(body) < 2 || body[0] != '{' || body[len(body)-1] != '}' {
+		return false
+	}
+	first := bytes.TrimSpace(body[1:])
+	return first[0] == '"' || first[0] == '}'
+}
+
+// noteBrackets notes that a parameter was ignored because its name has brackets, as
+// PHP and Rails write lists. It shows no name of the request.
+func noteBrackets(ev *Event, all []param, spec *Spec) {
+	for _, a := range all {
+		if name, _, ok := strings.Cut(a.name, "["); ok && spec.find(name) >= 0 && ev.Note == "" {
+			ev.Note = "a parameter with brackets was ignored, such as scope[]: a list is one parameter, as in scope=a b"
+		}
+	}
+}
+
 // parseForm splits a form and appends its parameters to all. ';' is not a
 // separator (WHATWG URL §5.1).
 func parseForm(body string, all []param) ([]param, error) {
@@ -228,13 +258,23 @@ func keepKnown(all []param, spec *Spec) (Params, error) {
 		}
 		seen |= 1 << i
 		if kind != Opaque && !isCleanText(a.value) {
-			return Params{}, errText
+			return Params{}, textError(spec.Params[i].Name, a.value)
 		}
 		if a.value != "" {
 			kept = append(kept, param{spec.Params[i].Name, a.value})
 		}
 	}
 	return Params{kept}, nil
+}
+
+// textError says that the value of the parameter, which the endpoint knows, is not clean
+// text.
+func textError(name, value string) error {
+	inner := strings.TrimRight(value, "\r\n")
+	if len(inner) < len(value) && isCleanText(inner) {
+		return apierr.New(apierr.InvalidRequest, name+" holds bytes that are not clean UTF-8 text: it ends with a line break. Send it without (printf instead of echo, or curl --data instead of --data-binary)")
+	}
+	return errText
 }
 
 // isCleanText reports whether s is valid UTF-8 without NUL, CR and LF. ASCII needs

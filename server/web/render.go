@@ -102,6 +102,9 @@ func render(c *gin.Context, err error) {
 	f := asAPIError(err)
 	ev := EventOf(c)
 	ev.Error, ev.Cause = string(f.Code), f.Cause
+	if f.Code == apierr.InvalidRequest && f.Cause == nil && ev.Actor == "" {
+		ev.Description = f.Description
+	}
 	if c.Writer.Written() {
 		return
 	}

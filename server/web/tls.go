@@ -3,10 +3,12 @@ package web
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/refusal"
 )
 
 var errPlain = apierr.New(apierr.InvalidRequest, "this server takes requests only over TLS; replace any credential that was just sent in the clear")
@@ -22,9 +24,31 @@ func RequireTLS(proxies []netip.Prefix, open ...string) gin.HandlerFunc {
 			return
 		}
 		peer, err := netip.ParseAddrPort(c.Request.RemoteAddr)
-		proto := c.Request.Header.Values("X-Forwarded-Proto")
-		if err != nil || !trusted(proxies, clean(peer.Addr())) || len(proto) != 1 || proto[0] != "https" {
-			render(c, errPlain)
+		if err != nil || !trusted(proxies, clean(peer.Addr())) {
+			render(c, errPlain.Because(refusal.NotFromProxy))
+			return
+		}
+		if cause := plainCause(c.Request.Header["X-Forwarded-Proto"]); cause != "" {
+			render(c, errPlain.Because(cause))
 		}
 	}
+}
+
+// plainCause returns why X-Forwarded-Proto does not say that a request came over TLS;
+// "": it does. Several proxies may make a list, in one header or in several, and its
+// first entry may be the caller's invention: a list is never accepted.
+func plainCause(values []string) refusal.Cause {
+	switch {
+	case len(values) == 0:
+		return refusal.ProtoMissing
+	case len(values) > 1 || strings.Contains(values[0], ","):
+		return refusal.ProtoList
+	case values[0] == "https":
+		return ""
+	case strings.EqualFold(values[0], "https"):
+		return refusal.ProtoCase
+	case strings.EqualFold(values[0], "http"):
+		return refusal.ProtoPlain
+	}
+	return refusal.ProtoUnknown
 }
