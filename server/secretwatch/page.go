@@ -25,6 +25,7 @@ type Filter struct {
 	EndsBefore  time.Time // it ends by itself before this time
 	MadeBefore  time.Time // it was made before this time
 	UnusedSince time.Time // it was made before this time and not used since
+	Record      string    // id of the record that has it; "": any
 }
 
 // Found is a credential that a filter selects, with the record that has it and its
@@ -88,7 +89,7 @@ func (k Kind[R]) Page(ctx context.Context, uses store.Uses, f Filter, after stri
 		if read >= readMost {
 			return found, key(record, ""), nil
 		}
-		if page, err = k.Records.List(ctx, store.Page{After: record, Limit: atOnce}); err != nil {
+		if page, err = k.list(ctx, f, record, atOnce); err != nil {
 			return nil, "", err
 		}
 		if len(page) == 0 {
@@ -97,6 +98,21 @@ func (k Kind[R]) Page(ctx context.Context, uses store.Uses, f Filter, after stri
 		read += len(page)
 		record, credential = k.Of.ID(&page[len(page)-1]), ""
 	}
+}
+
+// list returns the records after the one with the given id.
+func (k Kind[R]) list(ctx context.Context, f Filter, after string, limit int) ([]R, error) {
+	if f.Record == "" {
+		return k.Records.List(ctx, store.Page{After: after, Limit: limit})
+	}
+	if after >= f.Record {
+		return nil, nil
+	}
+	r, err := k.Records.Get(ctx, f.Record)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return []R{r}, err
 }
 
 // Each calls do with every credential that the filter selects. It reads all

@@ -62,6 +62,8 @@ func TestFilters(t *testing.T) {
 			"unused, and not just made":   {secretwatch.Filter{UnusedSince: ago}, "old/secret01 old/secret02"},
 			"made long ago":               {secretwatch.Filter{MadeBefore: ago}, "old/secret00 old/secret01 old/secret02"},
 			"made long ago and ends soon": {secretwatch.Filter{MadeBefore: ago, EndsBefore: time.Now().Add(30 * day)}, ""},
+			"of one client":               {secretwatch.Filter{Record: "old"}, "old/secret00 old/secret01 old/secret02"},
+			"of no client":                {secretwatch.Filter{Record: "o"}, ""},
 			"ended":                       {secretwatch.Filter{State: secretwatch.Ended}, "ended/secret00"},
 			"expired":                     {secretwatch.Filter{State: secretwatch.Expired}, "new/secret02"},
 			"of a deactivated client":     {secretwatch.Filter{State: secretwatch.Deactivated}, "off/secret00"},
