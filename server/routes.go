@@ -101,7 +101,7 @@ func (s *Server) adminRoutes() [][]admin.Route {
 		orgs.Routes(s.orgs),
 		customers.AdminRoutes(s.customers),
 		partners.AdminRoutes(s.partners),
-		tokenadmin.Handler{Tokens: s.tokens, Secrets: s.client, Partners: s.partners, Feed: s.feed, Audit: s.audit}.Routes(),
+		tokenadmin.Handler{Tokens: s.tokens, Secrets: s.client, Partners: s.partners, Feed: s.feed, Audit: s.audit, Uses: s.store, Events: s.store, TokenPrefix: s.cfg.TokenPrefix()}.Routes(),
 		s.doctor().Routes(),
 		s.backup.Routes(),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue, Now: s.now}.Routes(),

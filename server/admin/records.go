@@ -72,22 +72,37 @@ func AllRecords[R, V any](g *registry.Registry[R], show viewer[R, V]) Pager[V] {
 // ListRoute returns the route of a list: pages of items, under the given name in
 // the response. The filters are the query parameters that page reads.
 func ListRoute[V any](path, name string, page Pager[V], id func(V) string, filters ...string) Route {
+	return ScanRoute(path, name, func(c *gin.Context, after string, limit int) (items []V, next string, err error) {
+		items, err = page(c, after, limit)
+		if n := len(items); n > 0 && n == limit {
+			next = id(items[n-1])
+		}
+		return items, next, err
+	}, filters...)
+}
+
+// Scanner returns up to limit items after the given place, and the place to go on
+// after; "" at the end. It reads a bounded number of records, so it may return few
+// items, or none, before the end.
+type Scanner[V any] func(c *gin.Context, after string, limit int) (items []V, next string, err error)
+
+// ScanRoute is ListRoute for a list whose filters may select few of many records.
+func ScanRoute[V any](path, name string, scan Scanner[V], filters ...string) Route {
 	return Route{Method: http.MethodGet, Path: path, Query: listQuery(filters...), Handle: func(c *gin.Context) error {
 		after, limit, err := readPage(c)
 		if err != nil {
 			return err
 		}
-		items, err := page(c, after, limit)
+		items, next, err := scan(c, after, limit)
 		if err != nil {
 			return err
 		}
-		last := ""
-		if len(items) > 0 {
-			last = id(items[len(items)-1])
+		if items == nil {
+			items = []V{} // never null
 		}
 		body := map[string]any{name: items}
-		if cursor := nextCursor(last, len(items), limit); cursor != "" {
-			body["next_cursor"] = cursor
+		if next != "" {
+			body["next_cursor"] = cursorAfter(next)
 		}
 		web.JSON(c, http.StatusOK, body)
 		return nil

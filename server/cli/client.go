@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"net/url"
+
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/server/clients"
@@ -21,7 +23,7 @@ whether a token is valid.`,
 	}
 	kind := clientResource()
 	c.AddCommand(
-		a.clientCreateCommand(), kind.list(a, "List all clients", nil), kind.show(a, "Show a client"), a.clientUpdateCommand(), a.clientImportCommand(),
+		a.clientCreateCommand(), a.clientListCommand(), kind.show(a, "Show a client"), a.clientUpdateCommand(), a.clientImportCommand(),
 		kind.delete(a, "Delete a client and end all its tokens"),
 		kind.action(a, "deactivate", "Disable a client and end all its tokens for good", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated client again", "is active again; its old tokens remain void"),
@@ -29,6 +31,27 @@ whether a token is valid.`,
 		a.rotateSecretCommand(), a.extendSecretCommand(), a.secretsCommand(), a.revokeSecretCommand(),
 	)
 	return a.connectFlags(c)
+}
+
+func (a *app) clientListCommand() *cobra.Command {
+	params := map[string]string{"org": "org_id", "state": "state", "q": "q"} // by flag
+	c := clientResource().list(a, "List all clients, or those that filters select", func(c *cobra.Command) (url.Values, error) {
+		query := url.Values{}
+		for flag, param := range params {
+			if !c.Flags().Changed(flag) {
+				continue
+			}
+			if err := required(c, flag); err != nil {
+				return nil, err
+			}
+			query.Set(param, c.Flags().Lookup(flag).Value.String())
+		}
+		return query, nil
+	})
+	c.Flags().String("org", "", "only the clients of the org with this `ID`")
+	c.Flags().String("state", "", "only clients in this `STATE`: active or deactivated")
+	c.Flags().String("q", "", "only clients with this `TEXT` in the ID or the name")
+	return c
 }
 
 func clientResource() resource[clients.View, clients.View] {
@@ -62,6 +85,7 @@ func pairsOf(v clients.View) []pair {
 		{"resource", text(v.Resource)},
 		{"token_uses", list(v.TokenUses)},
 		{"enforces", list(v.Enforces)},
+		{"issue_limit", optionalText(v.IssueLimit)},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 		{"deactivated_at", stamp(v.DeactivatedAt)},

@@ -8,7 +8,7 @@ import (
 )
 
 const viewJSON = `{"client_id":"a","name":"A\tb","scope":"users:read","default_scope":"","token_ttl":5400,"auth_methods":["client_secret_basic"],` +
-	`"source_ips":["10.0.0.0/8","::1"],"resources":[],"token_uses":[],"enforces":[],"active":true,"deactivated_at":null,` +
+	`"source_ips":["10.0.0.0/8","::1"],"resources":[],"token_uses":[],"enforces":[],"issue_limit":"600/1m","active":true,"deactivated_at":null,` +
 	`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T04:04:05+01:00","version":3}`
 
 // TestClientRequests: the requests of each command line to the admin API.
@@ -19,6 +19,12 @@ func TestClientRequests(t *testing.T) {
 		"POST /clients/a/secrets", "POST /clients/a/secrets/undo-rotation", "POST /clients/a/secrets/s/extend",
 	} {
 		replies[key] = reply{200, viewJSON}
+	}
+	for _, key := range []string{
+		"GET /clients?limit=500&org_id=o&q=pay&state=active", "GET /secrets?limit=500", "GET /clients/a/secrets",
+		"GET /secrets?expires_within=30d&limit=500&older_than=1d&state=all&unused_for=90d", "GET /secrets?client_id=a&limit=500&state=expired",
+	} {
+		replies[key] = reply{200, `{"clients":[],"secrets":[]}`}
 	}
 	for _, key := range []string{"DELETE /clients/a", "DELETE /clients/a/secrets/s", "DELETE /clients/a/secrets/s?void_tokens=true"} {
 		replies[key] = reply{204, ""}
@@ -39,6 +45,14 @@ func TestClientRequests(t *testing.T) {
 			[]string{`POST /clients {"enforces":["source_ip","endpoints"],"resource":"https://a","scope":"x introspect","token_uses":["client","customer"]}`}},
 		{"create|--ttl|0s", []string{`POST /clients {"token_ttl":0}`}},
 
+		{"create|--issue-limit|600/1m", []string{`POST /clients {"issue_limit":"600/1m"}`}},
+		{"update|a|--issue-limit|none", []string{`PATCH /clients/a {"issue_limit":"none"}`}},
+		{"list|--org|o|--state|active|--q|pay", []string{`GET /clients?limit=500&org_id=o&q=pay&state=active`}},
+		{"secrets", []string{`GET /secrets?limit=500`}},
+		{"secrets|a", []string{`GET /clients/a/secrets`}},
+		{"secrets|--expiring|30d|--unused|90d|--old|1d|--state|all",
+			[]string{`GET /secrets?expires_within=30d&limit=500&older_than=1d&state=all&unused_for=90d`}},
+		{"secrets|a|--state|expired", []string{`GET /secrets?client_id=a&limit=500&state=expired`}},
 		{"update|a|--ttl|0s", []string{`PATCH /clients/a {"token_ttl":0}`}},
 		{"update|a|--name||--source-ip||--default-scope|", []string{`PATCH /clients/a {"default_scope":"","name":"","source_ips":[]}`}},
 		{"update|a|--token-use|customer", []string{`PATCH /clients/a {"token_uses":["customer"]}`}},
@@ -76,6 +90,28 @@ const createdJSON = `{"client_id":"a","name":"","scope":"","default_scope":"","t
 	`"token_uses":[],"enforces":[],"active":true,"deactivated_at":null,"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z",` +
 	`"version":1,"client_secret":"gs_sandbox_x","secret_id":"s1"}`
 
+const allSecretsJSON = `{"secrets":[{"client_id":"a","org_id":null,"state":"active","id":"s1","created_at":"2026-01-02T03:04:05Z",` +
+	`"expires_at":"2026-01-03T03:04:05Z","extendable_until":"2026-02-02T03:04:05Z","last_used_at":"2026-01-02T05:00:00Z","last_used_ip":"10.1.2.3","use_count":12,"ended_at":null,"ended_by":null},` +
+	`{"client_id":"b","org_id":"o","state":"ended","id":"s2","created_at":"2026-01-02T03:04:05Z","expires_at":"2026-01-02T03:05:05Z","extendable_until":null,` +
+	`"last_used_at":null,"last_used_ip":null,"use_count":0,"ended_at":"2026-01-02T03:05:05Z","ended_by":"uid:0"}]}`
+
+// TestSecretsFound: with a filter, the exit code says whether any secret is listed.
+func TestSecretsFound(t *testing.T) {
+	f := newFakeAdmin(t, map[string]reply{
+		"GET /secrets?expires_within=30d&limit=500": {200, allSecretsJSON},
+		"GET /secrets?limit=500&unused_for=90d":     {200, `{"secrets":[]}`},
+		"GET /secrets?limit=500":                    {200, allSecretsJSON},
+	})
+	for args, want := range map[string]int{"--expiring 30d": exitFound, "--unused 90d": exitDone, "": exitDone} {
+		for _, output := range []string{"table", "json"} {
+			got := f.run(t, "", append([]string{"client", "secrets", "--output", output}, strings.Fields(args)...)...)
+			if got.code != want || got.err != "" || output == "json" && !strings.HasPrefix(got.out, "{") {
+				t.Errorf("%q as %s: %+v", args, output, got)
+			}
+		}
+	}
+}
+
 // TestClientOutput: how each response is printed, as a table and as JSON.
 func TestClientOutput(t *testing.T) {
 	f := newFakeAdmin(t, map[string]reply{
@@ -93,6 +129,7 @@ func TestClientOutput(t *testing.T) {
 		"POST /clients/a/secrets/s0/extend":     {200, `{"client_id":"a","secret_id":"s0","expires_at":"2026-01-03T03:04:05Z","extendable_until":"2026-02-01T03:04:05Z"}`},
 		"GET /clients/a/secrets": {200, `{"secrets":[{"id":"s1","created_at":"2026-01-02T03:04:05Z","expires_at":null,"last_used_at":null,"last_used_ip":null,"use_count":0},` +
 			`{"id":"s2","created_at":"2026-01-02T03:04:05Z","expires_at":"2026-01-03T03:04:05Z","last_used_at":"2026-01-02T05:00:00Z","last_used_ip":"10.1.2.3","use_count":12}]}`},
+		"GET /secrets?limit=500": {200, allSecretsJSON},
 		"GET /clients?limit=500": {200, `{"clients":[` + viewJSON + `,{"client_id":"b","created_at":"2026-01-02T03:04:05Z"}]}`},
 	})
 	const note = "grantd: the client_secret is shown only once: store it now\n"
@@ -105,6 +142,7 @@ func TestClientOutput(t *testing.T) {
 		{args: "show a", golden: "client-show.txt"},
 		{args: "list", golden: "client-list.txt"},
 		{args: "secrets a", golden: "client-secrets.txt"},
+		{args: "secrets", golden: "client-secrets-all.txt"},
 		{args: "rotate-secret a", golden: "client-rotate-secret.txt", err: early + note},
 		{args: "rotate-secret a --undo", golden: "client-undo-rotation.txt"},
 		{args: "extend-secret a s0 --for 24h", golden: "client-extend-secret.txt"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/field"
 )
 
 // clientFlags holds the flags that 'client create' and 'client update' share.
@@ -24,6 +25,7 @@ type clientFlags struct {
 	introspect   bool
 	tokenUses    []string
 	enforces     []string
+	issueLimit   string
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
@@ -39,6 +41,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.introspect, "introspect", false, "make it a resource server by adding the scope introspect")
 	flags.StringSliceVar(&f.tokenUses, "token-use", nil, "`KIND` of token it accepts: client, customer, on_behalf or partner (default: client); resource servers only")
 	flags.StringSliceVar(&f.enforces, "enforces", nil, "`RESTRICTION` it enforces: source_ip, endpoints or resources (default: none); resource servers only")
+	flags.StringVar(&f.issueLimit, "issue-limit", "", "`RATE` of tokens it may get at most, such as 600/1m; none for the server's limits.issue_per_client")
 }
 
 // clientBody is the JSON body of a request: only the attributes that were given.
@@ -62,6 +65,12 @@ func (f *clientFlags) body(c *cobra.Command) (clientBody, error) {
 			return nil, misuse(c, "--ttl: %s", err)
 		}
 		body["token_ttl"] = ttl
+	}
+	if given("issue-limit") {
+		if _, _, err := field.ParseRate(f.issueLimit); err != nil && f.issueLimit != "none" {
+			return nil, misuse(c, "--issue-limit %s; or none for the server's limit", err)
+		}
+		body["issue_limit"] = f.issueLimit
 	}
 	for flag, l := range map[string]struct {
 		member string

@@ -140,37 +140,6 @@ ended never works again.`,
 	return c
 }
 
-func (a *app) secretsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "secrets ID", Short: "List a client's secrets and when each was last used", Args: operands("ID"),
-		RunE: func(c *cobra.Command, args []string) error {
-			response, err := a.callAPI(c, call{method: http.MethodGet, path: path(pathClients, args[0], pathSecrets)})
-			if err != nil {
-				return err
-			}
-			return show(a, response, a.secretGrid)
-		},
-	}
-}
-
-type secretList struct {
-	Secrets []clients.SecretView `json:"secrets"`
-}
-
-func (a *app) secretGrid(l secretList) {
-	var rows [][]string
-	for _, v := range l.Secrets {
-		ip := ""
-		if v.LastUsedIP != nil {
-			ip = *v.LastUsedIP
-		}
-		rows = append(rows, []string{
-			text(v.ID), stamp(&v.CreatedAt), stamp(v.ExpiresAt), stamp(v.LastUsedAt), text(ip), number(v.UseCount), yesNo(v.Weak),
-		})
-	}
-	a.grid([]string{"SECRET_ID", "CREATED_AT", "EXPIRES_AT", "LAST_USED_AT", "LAST_USED_IP", "USE_COUNT", "WEAK"}, rows)
-}
-
 func (a *app) revokeSecretCommand() *cobra.Command {
 	var void bool
 	c := &cobra.Command{

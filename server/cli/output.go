@@ -97,6 +97,14 @@ func text[T ~string](s T) string {
 	return visible(string(s))
 }
 
+// optionalText is text for a value that may be missing.
+func optionalText(s *string) string {
+	if s == nil {
+		return absent
+	}
+	return text(*s)
+}
+
 // list returns a cell with several values.
 func list[T ~string](values []T) string {
 	cells := make([]string, len(values))

@@ -17,7 +17,9 @@ func Routes(s *Service) []admin.Route {
 	h := handler{s}
 	show := func(_ context.Context, c store.Client) (View, error) { return viewAt(c, s.o.Now()), nil }
 	return append(admin.RecordRoutes("/clients", s.Registry, show),
-		admin.ListRoute("/clients", "clients", admin.AllRecords(s.Registry, show), func(v View) string { return v.ClientID }),
+		admin.ScanRoute("/clients", "clients", h.listClients, "org_id", "state", "q"),
+		admin.ScanRoute("/secrets", "secrets", h.allSecrets, "client_id", "expires_within", "unused_for", "older_than", "state"),
+		admin.Route{Method: http.MethodPut, Path: "/clients/:id", Handle: h.put},
 		admin.Route{Method: http.MethodPost, Path: "/clients", Handle: h.create},
 		admin.Route{Method: http.MethodPost, Path: "/clients/import", Handle: h.importAll},
 		admin.Route{Method: http.MethodPatch, Path: "/clients/:id", Handle: h.update},
@@ -57,9 +59,30 @@ func (h handler) importAll(c *gin.Context) error {
 	return nil
 }
 
+func (h handler) put(c *gin.Context) error {
+	var spec NewSpec
+	if err := web.ReadJSON(c, &spec, false); err != nil {
+		return err
+	}
+	version, err := admin.IfMatch(c)
+	if err != nil {
+		return err
+	}
+	created, isNew, err := h.s.Put(c.Request.Context(), admin.ActorOf(c), c.Param("id"), version, spec)
+	switch {
+	case err != nil:
+		return err
+	case isNew:
+		admin.SendRecord(c, http.StatusCreated, created.Version, created)
+	default:
+		admin.SendRecord(c, http.StatusOK, created.Version, created.View)
+	}
+	return nil
+}
+
 func (h handler) update(c *gin.Context) error {
 	var spec Spec
-	if err := web.ReadJSON(c, &spec, false); err != nil {
+	if err := web.ReadPatch(c, &spec); err != nil {
 		return err
 	}
 	version, err := admin.IfMatch(c)

@@ -2,13 +2,11 @@ package clients
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
-	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
@@ -45,10 +43,7 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 		if !secret.Live(s.o.Now()) {
 			continue
 		}
-		views = append(views, SecretView{
-			ID: secret.ID, CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt, Weak: credential.IsWeak(secret.Hash),
-			ExtendableUntil: extendableUntil(&secret), View: lastuse.ViewOf(uses, secret.ID),
-		})
+		views = append(views, viewSecret(&secret, lastuse.ViewOf(uses, secret.ID)))
 	}
 	return views, nil
 }
@@ -65,7 +60,7 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 			c.Secrets = slices.Clone(c.Secrets)
 			for i := range c.Secrets {
 				if c.Secrets[i].ID == secretID {
-					endNow(&c.Secrets[i], now)
+					endNow(&c.Secrets[i], now, by.Name)
 					return nil
 				}
 			}
@@ -83,9 +78,12 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 }
 
 // endNow ends the secret for good. One that has expired keeps its end.
-func endNow(secret *store.Secret, now time.Time) {
+func endNow(secret *store.Secret, now time.Time, by string) {
 	if secret.Live(now) {
 		secret.ExpiresAt = &now
+	}
+	if !secret.Ended {
+		secret.EndedAt, secret.EndedBy = &now, by
 	}
 	secret.Ended = true
 }
@@ -96,52 +94,4 @@ func withoutLongEnded(secrets []store.Secret, now time.Time) []store.Secret {
 	return slices.DeleteFunc(slices.Clone(secrets), func(s store.Secret) bool {
 		return s.ExpiresAt != nil && now.Sub(*s.ExpiresAt) > store.FeedRetention
 	})
-}
-
-// FindSecret returns the client and the id of a generated secret, live or ended.
-// It searches all clients, for the rare case of a leak.
-// Errors: apierr.NotFound.
-func (s *Service) FindSecret(ctx context.Context, plain string) (clientID, secretID string, err error) {
-	secretID, ok := credential.SecretID(plain, s.o.Environment)
-	if !ok {
-		return "", "", errNoSecret
-	}
-	const page = 500
-	for after := ""; ; {
-		clients, err := s.o.Store.List(ctx, store.Page{After: after, Limit: page})
-		if err != nil {
-			return "", "", err
-		}
-		for _, c := range clients {
-			for _, secret := range c.Secrets {
-				if secret.ID == secretID && credential.Matches(secret.Hash, plain) {
-					return c.ID, secret.ID, nil
-				}
-			}
-			after = c.ID
-		}
-		if len(clients) < page {
-			return "", "", errNoSecret
-		}
-	}
-}
-
-// FindImported returns the ids of the client's imported secrets, live or ended,
-// that plain matches. Each takes a slow check. One call at a time checks.
-// Errors: apierr.NotFound, store.ErrUnavailable.
-func (s *Service) FindImported(ctx context.Context, id, plain string) (secretIDs []string, err error) {
-	c, err := s.Registry.Get(ctx, id)
-	if err != nil || len(plain) > credential.MaxLength {
-		return nil, err
-	}
-	if err := s.checking.Acquire(ctx, 1); err != nil {
-		return nil, fmt.Errorf("waiting for a secret check: %w: %w", err, store.ErrUnavailable)
-	}
-	defer s.checking.Release(1)
-	for _, secret := range c.Secrets {
-		if credential.IsImported(secret.Hash) && ctx.Err() == nil && credential.MatchesImported(secret.Hash, plain) {
-			secretIDs = append(secretIDs, secret.ID)
-		}
-	}
-	return secretIDs, ctx.Err()
 }

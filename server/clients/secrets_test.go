@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/secretwatch"
 	"github.com/grantd/grantd/store"
 )
 
@@ -191,23 +192,31 @@ func TestLongEndedSecretsAreDropped(t *testing.T) {
 	})
 }
 
-// FindSecret finds a secret of any client, live or ended.
-func TestFindSecret(t *testing.T) {
+// FindSecrets finds secrets of any client, live or ended, in one search.
+func TestFindSecrets(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.create(t, "another", "a:read")
+		another := w.create(t, "another", "a:read")
 		c := w.create(t, "billing", "a:read")
 		w.rotate(t, 0)
-		client, secret, err := w.FindSecret(t.Context(), c.ClientSecret)
-		if err != nil || client != "billing" || secret != c.SecretID {
-			t.Errorf("%q %q %v", client, secret, err)
+		lists := w.Calls("ListClients")
+		found, err := w.FindSecrets(t.Context(), c.ClientSecret, "made up", another.ClientSecret)
+		if err != nil || len(found) != 2 || w.Calls("ListClients") != lists+1 {
+			t.Errorf("%v, %v, after %d reads", found, err, w.Calls("ListClients")-lists)
+		}
+		if x := found[c.ClientSecret]; x.Owner != "client:billing" || x.ID != c.SecretID || x.State != secretwatch.Ended || x.EndedBy != by.Name || x.EndedAt.IsZero() {
+			t.Errorf("%+v", x)
+		}
+		if x := found[another.ClientSecret]; x.Owner != "client:another" || x.State != secretwatch.Active || !x.EndedAt.IsZero() {
+			t.Errorf("%+v", x)
 		}
 		last := c.ClientSecret[:len(c.ClientSecret)-1]
 		for _, plain := range []string{"", "made up", last + "A", last + "B"} {
 			if plain == c.ClientSecret {
 				continue
 			}
-			_, _, err := w.FindSecret(t.Context(), plain)
-			refused(t, "not a secret of ours", err, apierr.NotFound, "")
+			if found, err := w.FindSecrets(t.Context(), plain); err != nil || len(found) != 0 {
+				t.Errorf("not a secret of ours: %v, %v", found, err)
+			}
 		}
 	})
 }

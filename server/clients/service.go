@@ -8,11 +8,13 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
+	"github.com/grantd/grantd/server/secretwatch"
 	"github.com/grantd/grantd/store"
 )
 
@@ -35,6 +37,7 @@ type Options struct {
 type Service struct {
 	*registry.Registry[store.Client]
 	o        Options
+	secrets  secretwatch.Kind[store.Client]
 	checking *semaphore.Weighted // of FindImported
 }
 
@@ -46,15 +49,19 @@ func New(o Options) *Service {
 		View:  func(c store.Client) any { return view(c) },
 		Tidy:  func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
 	}
-	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o, semaphore.NewWeighted(1)}
+	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o, secretwatch.Secrets(o.Store), semaphore.NewWeighted(1)}
 }
 
-// Create makes a client with one secret. The secret cannot be read again.
+// Create makes a client with one secret. The secret cannot be read again. A spec
+// that is refused is not audited: nothing has this id.
 // Errors: apierr.InvalidRequest, apierr.Conflict.
 func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Created, error) {
 	c, plain, err := s.build(spec)
 	if err == nil && c.OrgID != "" {
 		c.OrgIncarnation, err = s.findOrg(ctx, c.OrgID)
+	}
+	if e := (*apierr.Error)(nil); errors.As(err, &e) && e.Code == apierr.InvalidRequest {
+		return Created{}, err
 	}
 	if err == nil {
 		err = s.Registry.Create(ctx, by, c)
@@ -69,6 +76,8 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, spec NewSpec) (Cre
 	}
 	return created, nil
 }
+
+var errOrgID = bad("org_id", "org_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
 
 var errNoOrg = bad("org_id", "there is no org with this id: make it first (grantd org put)")
 
@@ -126,7 +135,7 @@ func (s *Service) record(spec NewSpec) (store.Client, error) {
 		return store.Client{}, bad("client_id", "client_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
 	}
 	if c.OrgID != "" && !field.ValidID(c.OrgID) {
-		return c, bad("org_id", "org_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+		return c, errOrgID
 	}
 	err := spec.apply(&c, s.o.Catalogue())
 	return c, err
@@ -143,9 +152,7 @@ func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version
 			if err := spec.apply(c, s.o.Catalogue()); err != nil {
 				return err
 			}
-			if !scopes.Subset(before.Scopes, c.Scopes) || narrower(before.Resources, c.Resources) {
-				c.Unannounced = true
-			}
+			endNarrowed(&before, c)
 			return nil
 		},
 	})

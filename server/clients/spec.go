@@ -35,7 +35,11 @@ type Spec struct {
 	TokenUses    *[]store.TokenUse `json:"token_uses"`
 	Enforces     *[]string         `json:"enforces"`
 	Resource     *string           `json:"resource"`
+	IssueLimit   *string           `json:"issue_limit"` // such as 600/1m; "" or none: the server's default
 }
+
+// noLimit is the issue limit of a client that has the server's default.
+const noLimit = "none"
 
 // NewSpec is Spec with the fields that cannot be changed later.
 type NewSpec struct {
@@ -67,6 +71,16 @@ func (s Spec) apply(c *store.Client, catalogue *scopes.Catalogue) error {
 		if *s.TokenTTL != 0 && (*s.TokenTTL > int64(scopes.MaxTokenLife/time.Second) || c.TokenTTL < scopes.MinTokenLife) {
 			return bad("token_ttl", "token_ttl must be 60 to 86400 seconds, or 0 for the server's default")
 		}
+	}
+	if s.IssueLimit != nil {
+		limit := store.IssueLimit{}
+		if *s.IssueLimit != "" && *s.IssueLimit != noLimit {
+			var err error
+			if limit.Count, limit.Per, err = field.ParseRate(*s.IssueLimit); err != nil {
+				return bad("issue_limit", "issue_limit "+err.Error()+"; or none for the server's default")
+			}
+		}
+		c.IssueLimit = limit
 	}
 	if err := s.applyScopes(c, catalogue); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/credential"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/store"
 )
@@ -25,6 +26,7 @@ type View struct {
 	TokenUses     []store.TokenUse `json:"token_uses"`
 	Enforces      []string         `json:"enforces"`
 	Resource      string           `json:"resource,omitempty"`
+	IssueLimit    *string          `json:"issue_limit"` // null for the server's default
 	Active        bool             `json:"active"`
 	HeldBack      bool             `json:"held_back,omitempty"` // since the store came back older
 	DeactivatedAt *time.Time       `json:"deactivated_at"`
@@ -48,6 +50,10 @@ func view(c store.Client) View {
 		seconds := int64(c.TokenTTL / time.Second)
 		v.TokenTTL = &seconds
 	}
+	if c.IssueLimit.Count > 0 {
+		rate := field.FormatRate(c.IssueLimit.Count, c.IssueLimit.Per)
+		v.IssueLimit = &rate
+	}
 	return v
 }
 
@@ -69,6 +75,12 @@ type SecretView struct {
 	// ExtendableUntil is the latest end that it can get.
 	ExtendableUntil *time.Time `json:"extendable_until"`
 	lastuse.View
+}
+
+func viewSecret(s *store.Secret, use lastuse.View) SecretView {
+	return SecretView{
+		ID: s.ID, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Weak: credential.IsWeak(s.Hash), ExtendableUntil: extendableUntil(s), View: use,
+	}
 }
 
 // viewAt is view, with what depends on the time.

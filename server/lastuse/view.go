@@ -15,9 +15,11 @@ type View struct {
 }
 
 // ViewOf returns the view of the credential with this id.
-func ViewOf(uses map[string]store.Use, id string) (v View) {
-	u, ok := uses[id]
-	if !ok {
+func ViewOf(uses map[string]store.Use, id string) View { return ViewOfUse(uses[id]) }
+
+// ViewOfUse returns the view of a use; a Count of 0: there was none.
+func ViewOfUse(u store.Use) (v View) {
+	if u.Count == 0 {
 		return v
 	}
 	at := u.LastAt.UTC().Truncate(time.Second)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -23,7 +24,8 @@ type Issues interface {
 
 // Quota bounds how many tokens a client may have. It must not block.
 type Quota interface {
-	TakeToken(clientID string) (wait time.Duration)
+	// TakeWithin counts a token. own replaces the configured limit unless it is zero.
+	TakeWithin(clientID string, own ratelimit.Limit) (wait time.Duration)
 	RecordIssue(clientID string, life time.Duration)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
@@ -81,7 +82,7 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if wait := e.o.Quota.TakeToken(id.Client.ID); wait > 0 {
+	if wait := e.o.Quota.TakeWithin(id.Client.ID, ownLimit(id.Client)); wait > 0 {
 		return errQuota.After(wait)
 	}
 	issued, err := e.o.Tokens.Issue(c.Request.Context(), tokens.Grant{
@@ -96,6 +97,11 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
 	sendTokenResponse(c, &issued, false)
 	return nil
+}
+
+// ownLimit returns the client's issue limit, which replaces the configured one.
+func ownLimit(c *store.Client) ratelimit.Limit {
+	return ratelimit.Limit{Count: int(c.IssueLimit.Count), Per: c.IssueLimit.Per}
 }
 
 func sendTokenResponse(c *gin.Context, t *tokens.IssuedToken, exchanged bool) {

@@ -68,6 +68,7 @@ type issues struct {
 	warned  time.Time // no warning is logged before: the end of the window of the last one
 	minute  int64     // since the last ReportUncached
 	life    time.Duration
+	own     Limit // of the client, instead of QuotaOptions.Limit; zero: none
 }
 
 // NewQuota returns a Quota; Start begins to share its counts.
@@ -85,7 +86,10 @@ func (q *Quota) Check(id string) time.Duration {
 	defer q.mu.Unlock()
 	c, ok := q.clients[id]
 	now := q.o.Now()
-	if !ok || q.o.Limit.Count <= 0 || !q.o.Enforce || !now.Before(c.until) || c.shared+c.pending < int64(q.o.Limit.Count) {
+	if !ok || !q.o.Enforce || !now.Before(c.until) {
+		return 0
+	}
+	if limit := q.limitOf(c); limit.Count <= 0 || c.shared+c.pending < int64(limit.Count) {
 		return 0
 	}
 	q.o.Hit(q.o.Name)
@@ -95,7 +99,11 @@ func (q *Quota) Check(id string) time.Duration {
 // TakeToken counts one token, or one revocation, for the client and returns 0. If
 // the client has had too many, it returns how long the client must wait. It does
 // not read the store.
-func (q *Quota) TakeToken(id string) time.Duration {
+func (q *Quota) TakeToken(id string) time.Duration { return q.TakeWithin(id, Limit{}) }
+
+// TakeWithin is TakeToken for a client that has a limit that replaces that of the
+// Quota; the zero Limit: it has none.
+func (q *Quota) TakeWithin(id string, own Limit) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c, ok := q.clients[id]
@@ -104,15 +112,18 @@ func (q *Quota) TakeToken(id string) time.Duration {
 		q.clients[id] = c
 	}
 	c.minute++
-	if q.o.Limit.Count <= 0 {
+	otherWindow := own.Per != c.own.Per // the counts of one window mean nothing in another
+	c.own = own
+	limit := q.limitOf(c)
+	if limit.Count <= 0 {
 		return 0
 	}
 	now := q.o.Now()
-	if !now.Before(c.until) {
+	if otherWindow || !now.Before(c.until) {
 		// What was not shared yet belongs to the window that has ended.
-		c.shared, c.pending, c.until = 0, 0, now.Add(q.o.Limit.Per)
+		c.shared, c.pending, c.until = 0, 0, now.Add(limit.Per)
 	}
-	if c.shared+c.pending < int64(q.o.Limit.Count) {
+	if c.shared+c.pending < int64(limit.Count) {
 		c.pending++
 		return 0
 	}
@@ -122,13 +133,21 @@ func (q *Quota) TakeToken(id string) time.Duration {
 	c.warned = c.until
 	if warn {
 		q.o.Log.Warn(string(q.o.Of)+" is over its "+q.counted()+" quota", "limit", q.o.Name, string(q.o.Of)+"_id", id,
-			"count", q.o.Limit.Count, "per", q.o.Limit.Per.String(), "enforced", q.o.Enforce)
+			"count", limit.Count, "per", limit.Per.String(), "enforced", q.o.Enforce)
 	}
 	if !q.o.Enforce {
 		c.pending++
 		return 0
 	}
 	return c.until.Sub(now)
+}
+
+// limitOf returns the limit of the client.
+func (q *Quota) limitOf(c *issues) Limit {
+	if c.own.Count > 0 {
+		return c.own
+	}
+	return q.o.Limit
 }
 
 // counted returns what the quota counts, for the log.
@@ -213,16 +232,21 @@ func (q *Quota) collectPending() (ids []string, windows []time.Time, hits []stor
 	for id, c := range q.clients {
 		if c.pending > 0 && now.Before(c.until) {
 			ids, windows = append(ids, id), append(windows, c.until)
-			hits = append(hits, store.Hit{Key: q.key(id), N: c.pending, Window: q.o.Limit.Per})
+			hits = append(hits, store.Hit{Key: q.key(id, c.own.Per), N: c.pending, Window: q.limitOf(c).Per})
 		}
 		c.pending = 0
 	}
 	return ids, windows, hits
 }
 
-func (q *Quota) key(clientID string) string {
+// key returns the name of the client's counter. A client's own window has another
+// counter, so that a change of the limit does not inherit what the last one counted.
+func (q *Quota) key(clientID string, ownWindow time.Duration) string {
 	m := hmac.New(sha256.New, q.o.Key)
 	m.Write([]byte(q.o.Name + " " + clientID))
+	if ownWindow != 0 {
+		m.Write([]byte(" " + ownWindow.String()))
+	}
 	return "i" + base64.RawURLEncoding.EncodeToString(m.Sum(nil)[:12])
 }
 

@@ -35,6 +35,10 @@ type Handler struct {
 	Partners Partners
 	Feed     *feed.Feed
 	Audit    *audit.Log
+	Uses     store.Uses
+	Events   store.Audit
+	// TokenPrefix is what tokens begin with; "": nothing.
+	TokenPrefix string
 }
 
 // Routes returns the endpoints.

@@ -1,16 +1,21 @@
 package tokenadmin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/lastuse"
+	"github.com/grantd/grantd/server/secretwatch"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -18,12 +23,12 @@ import (
 
 // Secrets finds and ends client secrets.
 type Secrets interface {
-	// FindSecret returns the client and the id of a generated secret.
-	// Errors: apierr.NotFound.
-	FindSecret(ctx context.Context, plain string) (clientID, secretID string, err error)
-	// FindImported returns the ids of the imported secrets of the client that
-	// plain matches. It takes long. Errors: apierr.NotFound: no such client.
-	FindImported(ctx context.Context, clientID, plain string) (secretIDs []string, err error)
+	// FindSecrets returns the generated secrets, live or ended, among the plain
+	// values, by their value.
+	FindSecrets(ctx context.Context, plain ...string) (map[string]secretwatch.Credential, error)
+	// FindImported returns the imported secrets of the client that plain matches.
+	// It takes long. Errors: apierr.NotFound: no such client.
+	FindImported(ctx context.Context, clientID, plain string) ([]secretwatch.Credential, error)
 	EndSecret(ctx context.Context, by audit.Actor, clientID, secretID string, void bool) error
 }
 
@@ -39,6 +44,16 @@ type Leak struct {
 	PartnerTokenID string   `json:"partner_token_id,omitempty"`
 	TokenID        string   `json:"jti,omitempty"`
 	Ended          bool     `json:"ended"`
+	// AlreadyEnded: it had ended before, at EndedAt by the actor EndedBy, as far as
+	// that is known.
+	AlreadyEnded bool       `json:"already_ended,omitempty"`
+	EndedAt      *time.Time `json:"ended_at,omitempty"`
+	EndedBy      string     `json:"ended_by,omitempty"`
+	// Use is the last use of a secret or a partner token, some seconds behind.
+	Use *lastuse.View `json:"last_use,omitempty"`
+	// Issues are the latest events of the audit about tokens made with it, newest
+	// first: from where it was used.
+	Issues []Issue `json:"issues,omitempty"`
 }
 
 var (
@@ -47,17 +62,28 @@ var (
 		"or an imported secret, which is recognized only if you name its client (grantd leak --client ID; in the API client_id)")
 	errNotOfClient = apierr.New(apierr.NotFound, "neither a live credential of this server nor an imported secret of this client")
 	errLeakClient  = apierr.New(apierr.InvalidRequest, "client_id must be the id of the client whose secret may have leaked").At("client_id")
+	errSeveral     = apierr.New(apierr.InvalidRequest, "credential has several credentials in it: send one, or send all as text (grantd leak --scan)").At("credential")
 )
+
+// leakBody is the body of a report.
+type leakBody struct {
+	Credential string  `json:"credential"`
+	ClientID   *string `json:"client_id"` // of which client it may be an imported secret
+	// Text may have any number of credentials in it; instead of the others.
+	Text *string `json:"text"`
+	// Check: only say what is found in Text.
+	Check bool `json:"check"`
+}
 
 // reportLeak ends a credential that was found where it should not be, with all
 // that it made.
 func (h Handler) reportLeak(c *gin.Context) error {
-	var body struct {
-		Credential string  `json:"credential"`
-		ClientID   *string `json:"client_id"` // of which client it may be an imported secret
-	}
+	var body leakBody
 	if err := web.ReadJSON(c, &body, false); err != nil {
 		return err
+	}
+	if body.Text != nil || body.Check {
+		return h.scanText(c, body)
 	}
 	if body.Credential == "" || len(body.Credential) > maxCredential {
 		return errNoCredential
@@ -65,24 +91,47 @@ func (h Handler) reportLeak(c *gin.Context) error {
 	if body.ClientID != nil && !field.ValidClientID(*body.ClientID) {
 		return errLeakClient
 	}
-	by := admin.ActorOf(c)
-	l, err := h.endCredential(c.Request.Context(), by, body.Credential)
+	ctx, by := c.Request.Context(), admin.ActorOf(c)
+	inside := credential.Find(body.Credential, h.TokenPrefix)
+	if len(inside) > 1 {
+		return errSeveral
+	}
+	l, err := h.endCredential(ctx, by, body.Credential, nil)
+	if errors.Is(err, errNotOurs) && len(inside) == 1 && inside[0].Value != body.Credential { // something is around it
+		l, err = h.endCredential(ctx, by, inside[0].Value, nil)
+	}
 	if errors.Is(err, errNotOurs) && body.ClientID != nil {
-		l, err = h.endImported(c.Request.Context(), by, *body.ClientID, body.Credential)
+		l, err = h.endImported(ctx, by, *body.ClientID, body.Credential)
 	}
-	change := audit.Change{Actor: by, Action: "leak.report", Target: l.target(), After: l, Outcome: audit.OutcomeOf(err)}
+	h.auditLeak(ctx, by, l, body.ClientID, err)
 	if err != nil {
-		change.After = nil
-		if change.Target == "" && body.ClientID != nil {
-			change.Target = store.PrincipalClient(*body.ClientID)
-		}
+		return err
 	}
-	h.Audit.Write(c.Request.Context(), change)
-	if err != nil {
+	if err := h.addUses(ctx, &l); err != nil {
 		return err
 	}
 	web.JSON(c, http.StatusOK, l)
 	return nil
+}
+
+// auditLeak writes the audit event of a report that ended with err.
+func (h Handler) auditLeak(ctx context.Context, by audit.Actor, l Leak, clientID *string, err error) {
+	change := audit.Change{Actor: by, Action: "leak.report", Target: l.target(), After: l, Outcome: audit.OutcomeOf(err)}
+	if err != nil {
+		change.After = nil
+		if change.Target == "" && clientID != nil {
+			change.Target = store.PrincipalClient(*clientID)
+		}
+	}
+	h.Audit.Write(ctx, change)
+}
+
+// Names returns the id of the credential; "" if l is nil.
+func (l *Leak) Names() string {
+	if l == nil {
+		return ""
+	}
+	return cmp.Or(l.SecretID, l.PartnerTokenID, l.TokenID)
 }
 
 // target returns what the audit event is about.
@@ -100,52 +149,94 @@ func (l Leak) target() string {
 
 // endCredential finds out what the credential is and ends it. A client secret
 // and a partner token can be told by their form; everything else can only be a
-// token.
-func (h Handler) endCredential(ctx context.Context, by audit.Actor, credential string) (Leak, error) {
-	client, secret, err := h.Secrets.FindSecret(ctx, credential)
-	if err == nil {
-		l := Leak{Kind: "client_secret", ClientID: client, SecretID: secret}
-		err = h.Secrets.EndSecret(ctx, by, client, secret, true)
+// token. known has the secrets that were looked up already; nil: none were.
+func (h Handler) endCredential(ctx context.Context, by audit.Actor, presented string, known map[string]secretwatch.Credential) (l Leak, err error) {
+	if known == nil {
+		if known, err = h.Secrets.FindSecrets(ctx, presented); err != nil {
+			return Leak{}, err
+		}
+	}
+	if secret, ok := known[presented]; ok {
+		l = leakOfSecret(secret)
+		err = h.Secrets.EndSecret(ctx, by, l.ClientID, l.SecretID, true)
 		l.Ended = err == nil
 		return l, err
 	}
-	var e *apierr.Error
-	if !errors.As(err, &e) || e.Code != apierr.NotFound {
+	x, err := h.Tokens.Explain(ctx, presented) // before it ends
+	if err != nil {
 		return Leak{}, err
 	}
-	partner, id, ok, err := h.Partners.RevokePresented(ctx, by, credential)
+	partner, id, ok, err := h.Partners.RevokePresented(ctx, by, presented)
 	if ok || err != nil {
-		return Leak{Kind: "partner_token", PartnerID: partner, PartnerTokenID: id, Ended: err == nil}, err
+		return Leak{Kind: kindPartnerToken, PartnerID: partner, PartnerTokenID: id, Ended: err == nil}.endedBefore(x), err
 	}
-	d := tokens.DigestOf(credential)
-	t, err := h.Tokens.RevokePresented(ctx, credential, by.Name)
+	d := tokens.DigestOf(presented)
+	t, err := h.Tokens.RevokePresented(ctx, presented, by.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return Leak{}, errNotOurs
 	}
-	l := Leak{Kind: "token", ClientID: t.ClientID, PartnerID: t.PartnerID, TokenID: tokens.ID(d)}
+	l = Leak{Kind: kindToken, ClientID: t.ClientID, PartnerID: t.PartnerID, TokenID: tokens.ID(d)}
 	if err == nil {
 		err = h.Feed.Settle(ctx)
 	}
 	l.Ended = err == nil
-	return l, err
+	return l.endedBefore(x), err
+}
+
+// The kinds of leaked credentials.
+const (
+	kindSecret       = "client_secret"
+	kindPartnerToken = "partner_token"
+	kindToken        = "token"
+)
+
+// leakOfSecret returns what is known of a secret before it is ended now.
+func leakOfSecret(secret secretwatch.Credential) Leak {
+	_, client := store.OwnerOf(secret.Owner)
+	l := Leak{Kind: kindSecret, ClientID: client, SecretID: secret.ID}
+	end := secret.EndedAt
+	if secret.State == secretwatch.Expired {
+		end = secret.ExpiresAt
+	}
+	if secret.State == secretwatch.Ended || secret.State == secretwatch.Expired {
+		l.AlreadyEnded, l.EndedBy = true, secret.EndedBy
+		if !end.IsZero() {
+			l.EndedAt = &end
+		}
+	}
+	return l
+}
+
+// endedBefore returns the leak with the end that the token had before the report.
+func (l Leak) endedBefore(x tokens.Explanation) Leak {
+	switch x.State {
+	case tokens.StateRevoked, tokens.StateVoid:
+		l.AlreadyEnded, l.EndedAt, l.EndedBy = true, x.EndedAt, x.EndedBy
+	case tokens.StateExpired:
+		l.AlreadyEnded, l.EndedAt = true, x.ExpiresAt
+	}
+	return l
 }
 
 // endImported ends the imported secrets of the client that the credential
 // matches. If that fails, the Leak names no secret: some may have ended.
-func (h Handler) endImported(ctx context.Context, by audit.Actor, clientID, credential string) (Leak, error) {
-	ids, err := h.Secrets.FindImported(ctx, clientID, credential)
-	if err == nil && len(ids) == 0 {
+func (h Handler) endImported(ctx context.Context, by audit.Actor, clientID, presented string) (Leak, error) {
+	found, err := h.Secrets.FindImported(ctx, clientID, presented)
+	if err == nil && len(found) == 0 {
 		err = errNotOfClient
 	}
 	if err != nil {
 		return Leak{}, err
 	}
-	for _, id := range ids {
-		if err := h.Secrets.EndSecret(ctx, by, clientID, id, true); err != nil {
+	l := leakOfSecret(found[0])
+	var ids []string
+	for _, secret := range found {
+		if err := h.Secrets.EndSecret(ctx, by, clientID, secret.ID, true); err != nil {
 			return Leak{}, err
 		}
+		ids = append(ids, secret.ID)
 	}
-	l := Leak{Kind: "client_secret", ClientID: clientID, SecretID: ids[0], Ended: true}
+	l.Ended = true
 	if len(ids) > 1 {
 		l.SecretIDs = ids
 	}

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"mime"
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/grantd/grantd/server/apierr"
 )
@@ -22,6 +25,11 @@ var (
 // members, each name once, and nothing after the object. If optional is true, an
 // empty body leaves v unchanged.
 func ReadJSON(c *gin.Context, v any, optional bool) error {
+	return readJSON(c, v, optional, func([]byte) {})
+}
+
+// readJSON is ReadJSON. It calls also with a body that v has taken.
+func readJSON(c *gin.Context, v any, optional bool, also func(body []byte)) error {
 	if optional && c.Request.ContentLength == 0 {
 		return nil
 	}
@@ -35,8 +43,38 @@ func ReadJSON(c *gin.Context, v any, optional bool) error {
 		if wrong := decode(body, v); wrong != nil {
 			return errJSON.At(wrong.member()).Because(wrong)
 		}
+		also(body)
 		return nil
 	})
+}
+
+// ReadPatch is ReadJSON for a PATCH (RFC 7396). The members of v are pointers, nil
+// for what the request leaves out. A member that is null becomes the zero value: the
+// record gets what it would have without the member.
+func ReadPatch(c *gin.Context, v any) error {
+	var nulls []string
+	err := readJSON(c, v, false, func(body []byte) {
+		var members map[string]jsontext.Value
+		if json.Unmarshal(body, &members) != nil {
+			return
+		}
+		for name, value := range members {
+			if value.Kind() == 'n' {
+				nulls = append(nulls, name)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	record := reflect.ValueOf(v).Elem()
+	for i := range record.NumField() {
+		name, _, _ := strings.Cut(record.Type().Field(i).Tag.Get("json"), ",")
+		if slices.Contains(nulls, name) {
+			record.Field(i).Set(reflect.New(record.Type().Field(i).Type.Elem()))
+		}
+	}
+	return nil
 }
 
 // decode reads one JSON value into v, strictly: it refuses repeated names, names
