@@ -95,8 +95,8 @@ func TestHealthcheckAsksTheConfiguredServer(t *testing.T) {
 	}
 }
 
-// TestHealthcheckWithTLS: the certificate is for another name, and callers need one
-// of their own in the second round.
+// TestHealthcheckWithTLS: the certificate is for another name, and callers need
+// one too in the second round.
 func TestHealthcheckWithTLS(t *testing.T) {
 	pair := httptest.NewUnstartedServer(nil)
 	pair.StartTLS()
