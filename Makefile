@@ -36,6 +36,7 @@ test: tools build ## install what the tests need, then run all of them with -rac
 	@go mod download
 	@go build -race $(PLAIN) ./...
 	@$(PROGRAM) go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) ./... 2>&1 | awk -f tests/verdict.awk
+	@cd tests/kubernetes && $(GO) test -trimpath -vet=off -count=1 -v . 2>&1 | awk -f ../verdict.awk # its own module: it needs the types of the Kubernetes API
 	@$(GO) test $(PLAIN) -vet=off -count=1 -run TestAllocations ./server # the race detector allocates too
 	@$(ATTACK) -each 2s | awk -f tests/verdict.awk # alone: it would attack what runs beside it too
 	@$(CHAOS) -rounds 1 | awk -f tests/verdict.awk # alone: it needs the processors
@@ -73,4 +74,4 @@ chaos: tools build ## break Redis, connections and grantd while it works, 6 to 1
 	$(CHAOS) -rounds 20 $(ARGS)
 
 dev: ## run a server to play with
-	@$(GO) run $(PLAIN) . dev
+	@$(GO) run -v $(PLAIN) . dev # -v: the first run compiles for minutes

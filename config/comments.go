@@ -75,10 +75,10 @@ func comments() map[string]string {
 
 		"customers.product_name":                    "the name in verification messages in sandbox; live uses the org's name",
 		"customers.sandbox_code":                    `six digits that are always right, such as "000001", and nothing is sent; must be empty in live`,
-		"customers.sender":                          "how codes are sent: log (sandbox only), webhook or twilio",
+		"customers.sender":                          "how codes are sent: none, log (sandbox only), webhook or twilio; empty means log in sandbox and none in live; with none, scopes that need a code are refused",
 		"customers.phone_key_file":                  "file with the keys that phone numbers are encrypted with in the store, NAME:KEY on each line; empty: they are stored in clear text; read again on SIGHUP",
 		"customers.webhook.url":                     "where codes are posted; https in live",
-		"customers.webhook.secret_file":             "file that holds the key that signs these requests",
+		"customers.webhook.secret_file":             "file that holds the key that signs these requests, at least 32 bytes",
 		"customers.webhook.allow_private_addresses": "true only for a receiver inside your network; false refuses addresses outside the public internet",
 		"customers.twilio.account_sid":              "Twilio account",
 		"customers.twilio.auth_token_file":          "file that holds its auth token",

@@ -132,7 +132,7 @@ type Limit struct {
 type Customers struct {
 	ProductName string `key:"product_name"`
 	SandboxCode string `key:"sandbox_code"` // empty, or six digits that are always accepted
-	Sender      string `key:"sender"`       // log, webhook or twilio
+	Sender      string `key:"sender"`       // as configured; use Config.CodeSender
 	// PhoneKeyFile holds the keys that phone numbers are encrypted with in the
 	// store; empty: they are in clear text.
 	PhoneKeyFile string `key:"phone_key_file"`

@@ -44,7 +44,6 @@ func Defaults() Config {
 
 	c.ForwardAuth.Headers = "forwarded"
 	c.Customers.ProductName = "grantd"
-	c.Customers.Sender = "log"
 	c.Audit.Retention = 365 * day
 	c.Audit.MaxEvents = 1_000_000
 	c.Log.Level = "info"

@@ -136,7 +136,7 @@ config: public.trusted_proxies: entry 2 is empty; separate the entries by single
 config: token.ttl: "3600" has no unit; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms (GRANTD_TOKEN_TTL)
 config: public.lisen: unknown key (flag)
 config: public.listen: must not be open to other machines without TLS: set public.tls.cert_file and public.tls.key_file, or public.behind_tls_proxy if a proxy in front terminates TLS (flag)
-config: customers.sender: must be webhook or twilio in live, because codes must not reach the log (F:4)
+config: customers.sender: must be none, webhook or twilio in live, because codes must not reach the log (F:4)
 config: log.format: must be json or text, not "xml" (GRANTD_LOG_FORMAT)`, "F:", file+":")
 	var faults Faults
 	if !errors.As(err, &faults) {

@@ -23,6 +23,26 @@ func (c Config) TokenPrefix() string {
 	return c.Token.Prefix
 }
 
+// Values of customers.sender.
+const (
+	SenderNone    = "none"
+	SenderLog     = "log"
+	SenderWebhook = "webhook"
+	SenderTwilio  = "twilio"
+)
+
+// CodeSender returns how codes are sent: customers.sender, or SenderLog in sandbox
+// and SenderNone in live if that is empty.
+func (c Config) CodeSender() string {
+	switch {
+	case c.Customers.Sender != "":
+		return c.Customers.Sender
+	case c.Live():
+		return SenderNone
+	}
+	return SenderLog
+}
+
 // Enabled reports whether the listener itself uses TLS.
 func (t TLS) Enabled() bool { return t.CertFile != "" && t.KeyFile != "" }
 

@@ -23,6 +23,21 @@ func TestTokenPrefix(t *testing.T) {
 	}
 }
 
+func TestCodeSender(t *testing.T) {
+	for _, test := range []struct{ environment, sender, want string }{
+		{"sandbox", "", "log"},
+		{"live", "", "none"},
+		{"sandbox", "none", "none"},
+		{"live", "webhook", "webhook"},
+	} {
+		c := Defaults()
+		c.Environment, c.Customers.Sender = test.environment, test.sender
+		if got := c.CodeSender(); got != test.want {
+			t.Errorf("%s, %q: %s, want %s", test.environment, test.sender, got, test.want)
+		}
+	}
+}
+
 func TestAcks(t *testing.T) {
 	tests := []struct {
 		mode             string

@@ -121,9 +121,9 @@ func (v *validator) customers(c Config) {
 	} else if c.Live() && cust.SandboxCode != "" {
 		v.add("customers.sandbox_code", "must be empty in live, because it would open every customer's account")
 	}
-	v.oneOf("customers.sender", cust.Sender, "log", "webhook", "twilio")
-	if c.Live() && cust.Sender == "log" {
-		v.add("customers.sender", "must be webhook or twilio in live, because codes must not reach the log")
+	v.oneOf("customers.sender", c.CodeSender(), SenderNone, SenderLog, SenderWebhook, SenderTwilio)
+	if c.Live() && cust.Sender == SenderLog {
+		v.add("customers.sender", "must be none, webhook or twilio in live, because codes must not reach the log")
 	}
 	v.endpoint("customers.webhook.url", cust.Webhook.URL, c.Live())
 	v.endpoint("customers.twilio.base_url", cust.Twilio.BaseURL, c.Live())
@@ -132,10 +132,10 @@ func (v *validator) customers(c Config) {
 
 func (v *validator) senderNeeds(c Customers) {
 	switch c.Sender {
-	case "webhook":
+	case SenderWebhook:
 		v.needed("customers.webhook.url", c.Webhook.URL, "customers.sender is webhook")
 		v.needed("customers.webhook.secret_file", c.Webhook.SecretFile, "customers.sender is webhook")
-	case "twilio":
+	case SenderTwilio:
 		v.needed("customers.twilio.account_sid", c.Twilio.AccountSID, "customers.sender is twilio")
 		v.needed("customers.twilio.auth_token_file", c.Twilio.AuthTokenFile, "customers.sender is twilio")
 		v.needed("customers.twilio.from", c.Twilio.From, "customers.sender is twilio")

@@ -1,11 +1,9 @@
 package deploy
 
 import (
-	"bufio"
 	"bytes"
 	"debug/elf"
 	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -102,9 +99,15 @@ func TestImage(t *testing.T) {
 		t.Errorf("in the image:\n%s", diff)
 	}
 	isStatic(t, program)
+	if got := output(t, asRoot(t, "stat", "-c", "%u:%g %a", root+"/data")); got != "65532:0 770" {
+		t.Errorf("/data: %s", got)
+	}
+	box, command, check := container{root: root, user: c.User, env: c.Env}, slices.Concat(c.Entrypoint, c.Cmd), c.Healthcheck.Test[1:]
 	t.Run("Runs", func(t *testing.T) {
-		runImage(t, root, c.User, slices.Concat(c.Entrypoint, c.Cmd), c.Healthcheck.Test[1:], c.Env)
+		url, _ := box.start(t, command)
+		box.responds(t, url, check)
 	})
+	t.Run("Volumes", func(t *testing.T) { testVolumes(t, base, box, command, check) })
 }
 
 // stages splits the Dockerfile.
@@ -173,53 +176,5 @@ func isStatic(t *testing.T, program string) {
 		if p.Type == elf.PT_INTERP {
 			t.Error("it needs a loader")
 		}
-	}
-}
-
-// runImage runs the image's command in its root file system as its user, sends
-// requests to it, and runs the image's health check.
-func runImage(t *testing.T, root, user string, command, check, env []string) {
-	inside := func(command []string) *exec.Cmd {
-		args := slices.Concat([]string{"env", "-i"}, env, []string{"GRANTD_PUBLIC_LISTEN=127.0.0.1:0", "GRANTD_METRICS_LISTEN="},
-			[]string{"/usr/sbin/chroot", "--userspec=" + user, "--groups=", root}, command)
-		return asRoot(t, args...)
-	}
-	cmd := inside(command)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("it ended with: %v\n%s", err, &stderr)
-		}
-	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("it does not serve: %v\n%s", err, &stderr)
-	}
-	public := regexp.MustCompile(`public=(http://127\.0\.0\.1:\d+)`).FindStringSubmatch(line)
-	if public == nil {
-		t.Fatalf("it prints %q", line)
-	}
-	client := http.Client{Timeout: 10 * time.Second}
-	for _, path := range []string{"/healthz", "/readyz"} {
-		res, err := client.Get(public[1] + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			t.Errorf("%s: %d", path, res.StatusCode)
-		}
-	}
-	if out, err := inside(check).CombinedOutput(); err != nil {
-		t.Errorf("the health check: %v\n%s", err, out)
 	}
 }

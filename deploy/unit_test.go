@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/config"
+	commands "github.com/grantd/grantd/server/cli"
 )
 
 // exposure is the highest exposure level that systemd-analyze may report, in
@@ -25,6 +26,9 @@ func TestUnit(t *testing.T) {
 	unit := read(t, "grantd.service")
 	if !strings.Contains(unit, "ExecStart=/usr/local/bin/grantd serve ") {
 		t.Error("the unit does not start grantd")
+	}
+	if !strings.Contains(unit, "\nEnvironment=GRANTD_ADMIN_SOCKET="+commands.ServiceSocket+"\n") {
+		t.Error("admin commands do not find the socket")
 	}
 	path := filepath.Join(t.TempDir(), "grantd.service")
 	write(t, path, strings.ReplaceAll(unit, "/usr/local/bin/grantd", program)) // systemd requires an existing program

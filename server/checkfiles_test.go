@@ -51,7 +51,7 @@ func goodFiles(t *testing.T, now time.Time) config.Config {
 	cfg.Public.TLS.ClientCAFile = put("ca.crt", cert, 0o644)
 	cfg.Store.Redis.PasswordFile = put("password", "of-the-test\n", 0o640)
 	cfg.Store.Redis.TLS.Enabled, cfg.Store.Redis.TLS.CAFile = true, put("redis-ca.crt", cert, 0o644)
-	cfg.Customers.Webhook.SecretFile = put("webhook.key", "of-the-test", 0o600)
+	cfg.Customers.Webhook.SecretFile = put("webhook.key", strings.Repeat("of-the-test", 3), 0o600)
 	cfg.Customers.Twilio.AuthTokenFile = put("twilio", "of-the-test", 0o600)
 	cfg.Scopes.File = put("scopes.yaml", "- name: users:read\n  description: read users\n", 0o644)
 	return cfg
@@ -99,6 +99,9 @@ func TestCheckFiles(t *testing.T) {
 		"empty password":           {spoil: func(c *config.Config) { spoil(c.Store.Redis.PasswordFile, "\n") }, fault: "is empty"},
 		"password for all":         {spoil: func(c *config.Config) { open(c.Store.Redis.PasswordFile, 0o644) }, warning: "store.redis.password_file: "},
 		"no webhook key":           {spoil: func(c *config.Config) { remove(c.Customers.Webhook.SecretFile) }, fault: "customers.webhook.secret_file: "},
+		"webhook key of one byte":  {spoil: func(c *config.Config) { spoil(c.Customers.Webhook.SecretFile, "k\n") }, fault: "customers.webhook.secret_file: "},
+		"webhook key of 31 bytes":  {spoil: func(c *config.Config) { spoil(c.Customers.Webhook.SecretFile, strings.Repeat("k", 31)+"\n") }, fault: "openssl rand -hex 32"},
+		"webhook key of 32 bytes":  {spoil: func(c *config.Config) { spoil(c.Customers.Webhook.SecretFile, strings.Repeat("k", 32)) }},
 		"no token of Twilio":       {spoil: func(c *config.Config) { remove(c.Customers.Twilio.AuthTokenFile) }, fault: "customers.twilio.auth_token_file: "},
 		"bad catalogue":            {spoil: func(c *config.Config) { spoil(c.Scopes.File, "- name: two words\n") }, fault: "scopes.file: "},
 		"no catalogue":             {spoil: func(c *config.Config) { remove(c.Scopes.File) }, fault: "scopes.file: "},

@@ -14,19 +14,21 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// openSender makes the configured sender of codes.
+// openSender makes the configured sender of codes; nil: none are sent.
 func (s *Server) openSender() (senders.Sender, error) {
 	cfg := s.cfg.Customers
-	switch cfg.Sender {
-	case "webhook":
-		key, err := config.ReadSecretFile(cfg.Webhook.SecretFile)
+	switch s.cfg.CodeSender() {
+	case config.SenderNone:
+		return nil, nil
+	case config.SenderWebhook:
+		key, err := config.ReadWebhookKey(cfg.Webhook.SecretFile)
 		if err != nil {
 			return nil, fmt.Errorf("customers.webhook.secret_file: %w", err)
 		}
 		return senders.NewWebhook(senders.WebhookOptions{
 			URL: cfg.Webhook.URL, Key: []byte(key.Reveal()), AllowPrivate: cfg.Webhook.AllowPrivateAddresses, Now: s.now,
 		})
-	case "twilio":
+	case config.SenderTwilio:
 		token, err := config.ReadSecretFile(cfg.Twilio.AuthTokenFile)
 		if err != nil {
 			return nil, fmt.Errorf("customers.twilio.auth_token_file: %w", err)

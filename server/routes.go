@@ -29,10 +29,7 @@ type route struct {
 
 // publicRoutes returns all routes of the public listener.
 func (s *Server) publicRoutes() []route {
-	h := health.New(health.Options{
-		Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }, Draining: s.draining.Load,
-		Warnings: s.warnings,
-	})
+	h := s.healthHandler()
 	routes := []route{
 		{http.MethodPost, oauth.PathToken, s.oauth.Token},
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},
@@ -50,6 +47,13 @@ func (s *Server) publicRoutes() []route {
 		routes = append(routes, route{http.MethodGet, path, s.oauth.Metadata})
 	}
 	return routes
+}
+
+func (s *Server) healthHandler() *health.Handler {
+	return health.New(health.Options{
+		Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }, Draining: s.draining.Load,
+		Warnings: s.warnings,
+	})
 }
 
 // handler returns the handler of the listener.
@@ -89,6 +93,9 @@ func (s *Server) adminHandler(l *listener, authorize admin.Authorizer) (http.Han
 	}
 	if l.name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled() {
 		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes()))
+	}
+	if l.name == listenerSocket { // for a public listener that wants certificates
+		e.GET(health.PathReady, web.Handle(s.healthHandler().Ready))
 	}
 	admin.Mount(e, authorize, s.store.Unconfirmed, s.adminRoutes()...)
 	return e, nil

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -69,6 +70,9 @@ func prepareFolder(folder string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("admin.socket: %w", err)
 	}
+	if err := takeBack(folder); err != nil {
+		return fmt.Errorf("admin.socket: %w", err)
+	}
 	info, err := os.Stat(folder)
 	if err != nil {
 		return fmt.Errorf("admin.socket: %w", err)
@@ -77,6 +81,29 @@ func prepareFolder(folder string) error {
 		return fmt.Errorf("admin.socket: others may write to the folder %s: run `chmod go-w %s`, or choose another folder", folder, folder)
 	}
 	return nil
+}
+
+// takeBack closes a folder of ours to its group again. Kubernetes opens every folder
+// of a volume to the volume's group (fsGroup) when it mounts it, and marks it so that
+// new files get that group. Only a folder that holds nothing but sockets is closed:
+// it has no other use.
+func takeBack(folder string) error {
+	info, err := os.Stat(folder)
+	if err != nil {
+		return err
+	}
+	const opened = os.ModeSetgid | 0o020
+	if info.Mode()&(opened|0o002) != opened || !owns(uint32(os.Geteuid()), folder) {
+		return nil
+	}
+	held, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(held, func(e os.DirEntry) bool { return e.Type() != os.ModeSocket }) {
+		return nil
+	}
+	return os.Chmod(folder, 0o700)
 }
 
 // DialSocket connects to the admin socket at path. It refuses a socket that is

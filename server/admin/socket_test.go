@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -144,5 +145,46 @@ func TestDialKnowsWhoServes(t *testing.T) {
 	conn.Close()
 	if owns(uint32(os.Geteuid())+1, filepath.Dir(path)) || !owns(uint32(os.Geteuid()), filepath.Dir(path)) {
 		t.Error("owns does not tell whose the folder is")
+	}
+}
+
+// Kubernetes opens the folders of a volume to a group each time that it mounts it.
+func TestListenTakesItsFolderBack(t *testing.T) {
+	path := socketPath(t)
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time with the socket of the first
+		if err := os.Chmod(folder, 0o770|os.ModeSetgid); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+		l.(listener).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
+		l.Close()
+	}
+	for name, spoil := range map[string]func() error{
+		"with other files": func() error {
+			return errors.Join(os.Chmod(folder, 0o770|os.ModeSetgid), os.WriteFile(filepath.Join(folder, "mine"), nil, 0o600))
+		},
+		"open to all": func() error {
+			return errors.Join(os.Remove(filepath.Join(folder, "mine")), os.Chmod(folder, 0o777|os.ModeSetgid))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_ = os.WriteFile(filepath.Join(folder, "mine"), nil, 0o600)
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "others may write to the folder") {
+				t.Errorf("Listen: %v", err)
+			}
+		})
 	}
 }

@@ -31,6 +31,7 @@ const (
 	VerificationRequired Code = "verification_required" // the scopes need a code
 	InvalidVerification  Code = "invalid_verification"  // wrong, used, expired or another's
 	NotSent              Code = "not_sent"              // no code could be sent
+	NoVerification       Code = "no_verification"       // this server sends no codes
 
 	ClientGeneratedID    Code = "client_generated_id" // JSON:API, Client-Generated IDs
 	NotFound             Code = "not_found"
@@ -47,7 +48,7 @@ type Error struct {
 	Code        Code
 	Description string
 	Field       string // the member of the body that is wrong; in a document an attribute, a pointer, or "?" and a query parameter
-	Scope       string // what is needed, with InsufficientScope (RFC 6750 §3) and VerificationRequired
+	Scope       string // what is needed, with InsufficientScope (RFC 6750 §3), VerificationRequired and NoVerification
 	Cause       error  // for the log only
 	Reason      error  // the sentinel that errors.Is matches, see WithReason; neither sent nor logged
 	RetryAfter  time.Duration

@@ -3,7 +3,9 @@ package cli
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -57,7 +59,26 @@ func (a *app) choose(c *cobra.Command) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	return socketAPI(cfg.Admin.Socket), nil
+	socket := cfg.Admin.Socket
+	if a.configPath() == "" && socket == config.Defaults().Admin.Socket {
+		socket = firstThere(socket, ServiceSocket)
+	}
+	return socketAPI(socket), nil
+}
+
+// ServiceSocket is where a server under systemd has its admin socket (see
+// deploy/grantd.service). Only root can make its folder.
+const ServiceSocket = "/run/grantd/admin.sock"
+
+// firstThere returns the first path that exists, or else the first one.
+func firstThere(paths ...string) string {
+	for _, path := range paths {
+		// A folder that this user may not enter counts: the error then says so.
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+	}
+	return paths[0]
 }
 
 // tokenVariable names the variable with the bearer token for --server: an

@@ -52,7 +52,7 @@ var (
 // Issue makes a customer token. The bearer needs the scope
 // customer-token-write.
 // Errors: apierr.InsufficientScope, NotFound, InvalidRequest, InvalidScope,
-// VerificationRequired, InvalidVerification, TooManyRequests, AccessDenied
+// VerificationRequired, NoVerification, InvalidVerification, TooManyRequests, AccessDenied
 // (locked); store.ErrUnavailable.
 func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r TokenRequest) (tokens.IssuedToken, error) {
 	if err := b.requireScope(scopes.CustomerTokenWrite); err != nil {
@@ -148,6 +148,10 @@ func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, to
 		needed := t.scopesNeedingCode(b, token.Scopes)
 		if len(needed) == 0 {
 			return false, nil
+		}
+		if err := t.requireSender(); err != nil {
+			err.Scope = scopes.Join(needed)
+			return false, err.At("scope")
 		}
 		return false, (&apierr.Error{
 			Code: apierr.VerificationRequired, Scope: scopes.Join(needed),

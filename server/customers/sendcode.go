@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -54,19 +55,23 @@ var (
 	errPhoneOnFile = invalidMember("phone", "the phone is not on file: it must be one of the authorized users of a business customer")
 	errAppHash     = invalidMember("appHash", "appHash is 11 characters of A-Z a-z 0-9 + / for an sms; leave it out for a call")
 	errTooMany     = apierr.New(apierr.TooManyRequests, "too many codes: wait as long as Retry-After says")
+	errNoCodes     = apierr.New(apierr.NoVerification, "this server sends no codes, so there are no tokens here with scopes that need one: ask its operator")
 	errNotSent     = apierr.New(apierr.NotSent, "no code could be sent: try again")
 )
 
 // SendCode sends the customer a code, and returns the verification token that
 // the caller must send back with it. The bearer needs the scope customers.
 // Errors: apierr.InsufficientScope, NotFound, InvalidRequest, TooManyRequests,
-// AccessDenied (locked), NotSent; store.ErrUnavailable.
+// AccessDenied (locked), NoVerification, NotSent; store.ErrUnavailable.
 func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Verification) (string, error) {
 	if err := b.requireScope(scopeVerify); err != nil {
 		return "", err
 	}
 	c, org, err := t.findCustomer(ctx, b, customerID)
 	if err != nil {
+		return "", err
+	}
+	if err := t.requireSender(); err != nil {
 		return "", err
 	}
 	m, err := t.buildMessage(c, org, v)
@@ -86,6 +91,18 @@ func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Ve
 	token, err := t.sendChallenge(ctx, b, c, m)
 	t.auditVerification(ctx, b, c, actionCode, map[string]any{"channel": m.Channel, "phone": phone.Mask(m.Phone)}, err)
 	return token, err
+}
+
+// errNoSender is for the log: callers are not told how this server is configured.
+var errNoSender = errors.New("customers.sender is none, the default in live: set it to webhook or twilio to send codes")
+
+// requireSender returns an error if no customer can ever get a code.
+// Errors: apierr.NoVerification.
+func (t *Tokens) requireSender() *apierr.Error {
+	if t.o.Sender == nil && t.o.SandboxCode == "" {
+		return errNoCodes.Because(errNoSender)
+	}
+	return nil
 }
 
 // sendChallenge stores a challenge, then sends its code. If the code could not be

@@ -57,7 +57,7 @@ type TokensOptions struct {
 	Catalogue  func() *scopes.Catalogue
 	Limit      Limiter
 	Quota      Quota
-	Sender     senders.Sender
+	Sender     senders.Sender // nil: no codes are sent
 	Mint       Minter
 	Audit      *audit.Log
 	Observe    Observer

@@ -140,7 +140,7 @@ func TestTwilioTriesAgainOnlyWhereNothingWasSent(t *testing.T) {
 		t.Run(c.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, n := newTwilio(t, "", "+15555550100"), 0
-				s.next = roundTrip(func(r *http.Request) (*http.Response, error) {
+				s.client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
 					n++
 					if r.URL.Scheme != "https" || r.URL.Host != "api.twilio.com" {
 						t.Errorf("calls %s", r.URL)
@@ -160,7 +160,7 @@ func TestTwilioTriesAgainOnlyWhereNothingWasSent(t *testing.T) {
 func TestTwilioEndsWithItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTwilio(t, "", "+15555550100")
-		s.next = roundTrip(silent)
+		s.client.Transport = roundTrip(silent)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()

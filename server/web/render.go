@@ -46,6 +46,7 @@ var wires = map[apierr.Code]wire{
 	apierr.Conflict:             {http.StatusConflict, ""},
 	apierr.PreconditionFailed:   {http.StatusPreconditionFailed, ""},
 	apierr.VerificationRequired: {http.StatusForbidden, ""},
+	apierr.NoVerification:       {http.StatusForbidden, ""},
 	apierr.NotSent:              {http.StatusServiceUnavailable, string(apierr.Unavailable)},
 }
 

@@ -36,7 +36,7 @@ func openFile(folder string, log *slog.Logger) (*bbolt.DB, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	if info, err := os.Stat(folder); err == nil && info.Mode().Perm()&0o022 != 0 {
+	if info, err := os.Stat(folder); err == nil && isOpen(info) {
 		log.Warn("other users can write to the store's folder: run chmod 700 on it", "path", folder, "mode", info.Mode().Perm().String())
 	}
 	path := filepath.Join(folder, fileName)
@@ -61,6 +61,18 @@ func openFile(folder string, log *slog.Logger) (*bbolt.DB, error) {
 		return nil, explain(path, err)
 	}
 	return db, nil
+}
+
+// isOpen reports whether others can write to the folder, and its owner should change
+// that. The mode of a folder of somebody else is a matter of who mounts it, such as a
+// volume of Kubernetes, and all may trust group 0.
+func isOpen(folder fs.FileInfo) bool {
+	mode := folder.Mode().Perm()
+	st, ok := folder.Sys().(*syscall.Stat_t)
+	if ok && (int(st.Uid) != os.Geteuid() || st.Gid == 0 && mode&0o002 == 0) {
+		return false
+	}
+	return mode&0o022 != 0
 }
 
 // openDB is bbolt.Open with our options, after a check of the pages. lost reports

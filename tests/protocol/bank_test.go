@@ -139,7 +139,7 @@ type text struct {
 func newTelephone(t *testing.T) *telephone {
 	t.Helper()
 	p := &telephone{key: filepath.Join(t.TempDir(), "webhook.key"), status: http.StatusNoContent}
-	if err := os.WriteFile(p.key, []byte("the key that both sides have"), 0o600); err != nil {
+	if err := os.WriteFile(p.key, []byte("the key that both sides have, 32 bytes or more"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

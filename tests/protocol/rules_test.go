@@ -231,6 +231,7 @@ var rules = map[string]string{
 	"code_expired":       "a code lives for ten minutes",
 	"code_bound":         "a code is bound to the customer, the client and the phone number that it was sent to",
 	"code_form":          "a code is exactly six ASCII digits; leading zeros count",
+	"no_codes":           "without a sender, codes and scopes that need one are refused, and nothing else",
 	"code_limits":        "codes are limited per phone number, customer, client and org, and are not sent if they cannot be counted",
 	"code_phone":         "a code goes only to a number on file",
 	"sandbox_code":       "the fixed code works in sandbox and is refused in live",

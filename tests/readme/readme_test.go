@@ -107,7 +107,7 @@ func (r *reader) block(t *testing.T, text string) string {
 			continue
 		}
 		servers++
-		if strings.HasSuffix(line, "go run . dev") {
+		if strings.HasPrefix(line, "go run ") {
 			line += " --listen 127.0.0.1:" + r.publicPort // it reads no environment
 		}
 		printed.WriteString(r.start(line))

@@ -21,7 +21,7 @@ const (
 )
 
 // starts finds the lines that run until Ctrl-C.
-var starts = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:go run \. dev|\./grantd serve|redis-server)\b`)
+var starts = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:go run (?:-\w+ (?:\w+ )?)*\. dev|\./grantd serve|redis-server)\b`)
 
 // ready matches what they print once they serve.
 var ready = regexp.MustCompile(`(?m)^ready public=.*\n|Ready to accept connections`)

@@ -214,7 +214,7 @@ type phone struct {
 func newPhone(t *testing.T) *phone {
 	t.Helper()
 	p := &phone{key: filepath.Join(t.TempDir(), "webhook.key"), codes: map[string]string{}}
-	if err := os.WriteFile(p.key, []byte("the key that both sides have"), 0o600); err != nil {
+	if err := os.WriteFile(p.key, []byte("the key that both sides have, 32 bytes or more"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

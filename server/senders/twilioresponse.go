@@ -1,53 +1,32 @@
 package senders
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
-	"strings"
 	"syscall"
 )
 
-// transport gives requests to Twilio their context and host, and hides from the
-// client what it would put into its errors.
-type transport struct {
-	ctx  context.Context
-	base *url.URL
-	next http.RoundTripper
-}
-
-// RoundTrip returns a response only if its status is 2xx. Errors: refusedError, and
-// those of the connection.
-func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(t.ctx)
-	req.URL.Scheme, req.URL.Host = t.base.Scheme, t.base.Host
-	req.URL.Path = strings.TrimSuffix(t.base.Path, "/") + req.URL.Path
-	res, err := t.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
+// checkCreated returns nil if the response says that Twilio made the message or the
+// call. Errors: refusedError, errNotTwilio, and those of the connection and of JSON.
+func checkCreated(status int, body io.Reader) error {
+	var reply struct {
+		SID  string `json:"sid"`
+		Code int    `json:"code"`
 	}
-	body := res.Body
-	limited := io.LimitReader(body, maxResponse)
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		defer body.Close()
-		var reply struct {
-			Code int `json:"code"`
-		}
+	err := json.NewDecoder(body).Decode(&reply)
+	if status < 200 || status > 299 {
 		// Twilio's codes have five digits: a longer number may be the customer's phone.
-		if err := json.NewDecoder(limited).Decode(&reply); err != nil || reply.Code < 10_000 || reply.Code > 99_999 {
+		if err != nil || reply.Code < 10_000 || reply.Code > 99_999 {
 			reply.Code = 0
 		}
-		return nil, refusedError{res.StatusCode, reply.Code}
+		return refusedError{status, reply.Code}
 	}
-	res.Body = struct {
-		io.Reader
-		io.Closer
-	}{limited, body}
-	return res, nil
+	if err == nil && reply.SID == "" {
+		err = errNotTwilio
+	}
+	return err
 }
 
 // refusedError is a response other than 2xx. It leaves out Twilio's message, which

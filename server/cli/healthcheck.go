@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/health"
+)
+
+const (
+	healthTimeout = 3 * time.Second
+	maxHealthBody = 64 << 10
+)
+
+func (a *app) healthcheckCommand() *cobra.Command {
+	var raw string
+	c := &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask a server whether it is ready, for containers",
+		Long: `Asks GET /readyz and ends with code 0 if the server is ready, and 1 if not, with the
+reason. Without --url it asks the server of the configuration, at public.listen; if
+that wants certificates from its callers, through admin.socket.
+
+--url names another server, or another path: http://127.0.0.1:8080/healthz is 200 as
+long as the process lives. On this machine any certificate is accepted: nothing
+secret is sent. Elsewhere it must be one that this system trusts; $SSL_CERT_FILE names
+the authorities.`,
+		Example: `  grantd healthcheck --config /etc/grantd/grantd.yaml`,
+		Args:    operands(),
+	}
+	c.Flags().StringVar(&raw, "url", "", "`URL` of the server; without a path, /readyz is added")
+	a.configFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		t, err := a.healthTarget(c, raw)
+		if err != nil {
+			return err
+		}
+		h, err := t.ask(c.Context())
+		if err != nil {
+			return err
+		}
+		if a.output == outputJSON {
+			err = a.printJSON(h)
+		} else if h.Ready {
+			a.println("ready: %s", visible(h.URL))
+		}
+		return errors.Join(err, h.problem())
+	}
+	return c
+}
+
+// healthTarget is the server that a health check asks.
+type healthTarget struct {
+	url string
+	// socket is the admin socket to ask through; "": the URL is asked.
+	socket string
+	// anyCertificate is for a server on this machine: its certificate is for the name
+	// that clients know.
+	anyCertificate bool
+}
+
+func (a *app) healthTarget(c *cobra.Command, raw string) (healthTarget, error) {
+	if raw == "" && !c.Flags().Changed("url") {
+		cfg, err := a.readConfig()
+		if err != nil {
+			return healthTarget{}, err
+		}
+		return configuredTarget(c, cfg)
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return healthTarget{}, misuse(c, "--url must be a URL such as http://127.0.0.1:8080")
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = health.PathReady
+	}
+	ip := net.ParseIP(u.Hostname())
+	return healthTarget{url: u.String(), anyCertificate: u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()}, nil
+}
+
+// configuredTarget returns the server that runs with the configuration.
+func configuredTarget(c *cobra.Command, cfg config.Config) (healthTarget, error) {
+	if cfg.Public.TLS.Enabled() && cfg.Public.TLS.ClientCAFile != "" {
+		return healthTarget{url: "http://grantd" + health.PathReady, socket: cfg.Admin.Socket}, nil
+	}
+	host, port, err := net.SplitHostPort(cfg.Public.Listen)
+	if err != nil || port == "0" {
+		return healthTarget{}, misuse(c, "public.listen has no fixed port: name the server with --url")
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip != nil && ip.To4() == nil {
+			host = "::1"
+		}
+	}
+	scheme := "http"
+	if cfg.Public.TLS.Enabled() {
+		scheme = "https"
+	}
+	u := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port), Path: health.PathReady}
+	return healthTarget{url: u.String(), anyCertificate: true}, nil
+}
+
+// healthState is what the server said; it is the JSON of the command.
+type healthState struct {
+	Ready      bool   `json:"ready"`
+	URL        string `json:"url"`
+	Socket     string `json:"socket,omitempty"`
+	HTTPStatus int    `json:"http_status"`
+	Cause      string `json:"cause,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+}
+
+func (t healthTarget) ask(ctx context.Context) (healthState, error) {
+	h := healthState{URL: t.url, Socket: t.socket}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url, http.NoBody)
+	if err != nil {
+		return h, err
+	}
+	req.Header.Set("User-Agent", "grantd-healthcheck")
+	client := http.Client{
+		Transport:     t.transport(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	defer client.CloseIdleConnections()
+	res, err := client.Do(req)
+	if err != nil {
+		return h, fmt.Errorf("not ready: %s cannot be reached: %w", h.where(), errors.Unwrap(err)) // without the URL again
+	}
+	defer res.Body.Close()
+	h.HTTPStatus, h.Ready = res.StatusCode, res.StatusCode == http.StatusOK
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxHealthBody))
+	if err != nil {
+		return h, fmt.Errorf("not ready: %s stopped in the middle of its response: %w", h.where(), err)
+	}
+	_ = json.Unmarshal(body, &struct {
+		Cause  *string `json:"cause"`
+		Reason *string `json:"reason"`
+	}{&h.Cause, &h.Reason}) // another server's body says nothing
+	return h, nil
+}
+
+func (t healthTarget) transport() *http.Transport {
+	tr := &http.Transport{DisableKeepAlives: true} // and no proxy
+	if t.socket != "" {
+		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return admin.DialSocket(ctx, t.socket) }
+	}
+	if t.anyCertificate {
+		// The certificate is for another name than this address. It cannot be compared
+		// with the file: after a renewal the server may use the old one for a while.
+		tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see above; nothing secret is sent
+	}
+	return tr
+}
+
+func (h healthState) where() string {
+	if h.Socket != "" {
+		return visible(h.Socket)
+	}
+	return visible(h.URL)
+}
+
+// problem returns why the server is not ready, and what to do.
+func (h healthState) problem() error {
+	switch {
+	case h.Ready:
+		return nil
+	case h.Reason != "":
+		return fmt.Errorf("not ready: %s (%s, status %d)", h.Reason, h.where(), h.HTTPStatus)
+	case h.HTTPStatus == http.StatusBadRequest:
+		return fmt.Errorf("not ready: %s responds with status 400: if the server uses TLS, give this command its configuration (--config or $GRANTD_CONFIG), or an https URL", h.where())
+	}
+	return fmt.Errorf("not ready: %s responds with status %d, as grantd does not: check the URL", h.where(), h.HTTPStatus)
+}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/grantd/grantd/config"
+)
+
+// TestHealthcheck has a row for each thing that a server can respond.
+func TestHealthcheck(t *testing.T) {
+	const stale = `{"status":"unavailable","cause":"feed_not_fresh","reason":"check the store"}`
+	for _, row := range []struct {
+		name, path, body string
+		status, code     int
+		says             string
+	}{
+		{"ready", "", `{"status":"ready"}`, 200, exitDone, ""},
+		{"another path", "/healthz", `{"status":"ok"}`, 200, exitDone, ""},
+		{"not ready", "", stale, 503, exitFailed, "grantd: not ready: check the store ("},
+		{"a reason that moves the cursor", "", `{"reason":"\u001b[2J"}`, 503, exitFailed, `\x1b[2J`},
+		{"TLS", "", "Client sent an HTTP request to an HTTPS server.", 400, exitFailed, "if the server uses TLS"},
+		{"not grantd", "", "<html>", 404, exitFailed, "responds with status 404, as grantd does not"},
+		{"a redirect", "", "", 302, exitFailed, "status 302"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			asked := ""
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked += r.Method + " " + r.URL.Path
+				w.Header().Set("Location", "/healthz")
+				w.WriteHeader(row.status)
+				_, _ = io.WriteString(w, row.body)
+			}))
+			defer s.Close()
+			got := grantd(t, "", "healthcheck", "--url", s.URL+row.path)
+			if got.code != row.code || !strings.Contains(got.err, row.says) || (row.code == exitDone) != (got.out == "ready: "+s.URL+"/readyz\n" || got.out == "ready: "+s.URL+"/healthz\n") {
+				t.Errorf("%+v", got)
+			}
+			if want := "GET /readyz"; row.path == "" && asked != want {
+				t.Errorf("asked %q, want %q once", asked, want)
+			}
+			asJSON := grantd(t, "", "healthcheck", "--url", s.URL+row.path, "--output", "json")
+			if ready := strings.Contains(asJSON.out, `"ready": true`); asJSON.code != row.code || ready != (row.code == exitDone) || !strings.Contains(asJSON.out, `"http_status": `) {
+				t.Errorf("JSON: %+v", asJSON)
+			}
+		})
+	}
+}
+
+func TestHealthcheckReachesNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // accepts nothing: the connection waits in its queue
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	for name, url := range map[string]string{"closed": closed.URL, "silent": "http://" + l.Addr().String(), "TLS to none": "https" + strings.TrimPrefix(closed.URL, "http")} {
+		got := grantd(t, "", "healthcheck", "--url", url)
+		if got.code != exitFailed || got.out != "" || strings.Count(got.err, "\n") != 1 || !strings.Contains(got.err, "not ready: "+url+"/readyz cannot be reached: ") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for name, args := range map[string][]string{
+		"no scheme": {"--url", "127.0.0.1:8080"}, "empty": {"--url", ""}, "a password": {"--url", "http://a:hush@127.0.0.1"}, "an argument": {"x"},
+	} {
+		if got := grantd(t, "", append([]string{"healthcheck"}, args...)...); got.code != exitUsage || strings.Contains(got.err, "hush") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	got := grantdIn(t, []string{"GRANTD_PUBLIC_LISTEN=127.0.0.1:0"}, "", "healthcheck")
+	if got.code != exitUsage || !strings.Contains(got.err, "name the server with --url") {
+		t.Errorf("any port: %+v", got)
+	}
+}
+
+func TestHealthcheckAsksTheConfiguredServer(t *testing.T) {
+	for listen, want := range map[string]string{
+		"127.0.0.1:8080": "http://127.0.0.1:8080/readyz", "0.0.0.0:80": "http://127.0.0.1:80/readyz", ":80": "http://127.0.0.1:80/readyz",
+		"[::]:80": "http://[::1]:80/readyz", "192.0.2.7:80": "http://192.0.2.7:80/readyz", "localhost:80": "http://localhost:80/readyz",
+	} {
+		cfg := config.Defaults()
+		cfg.Public.Listen = listen
+		if got, err := configuredTarget(nil, cfg); err != nil || got.url != want || got.socket != "" {
+			t.Errorf("%s: %+v, %v; want %s", listen, got, err, want)
+		}
+	}
+}
+
+// TestHealthcheckWithTLS: the certificate is for another name, and callers need
+// one too in the second round.
+func TestHealthcheckWithTLS(t *testing.T) {
+	pair := httptest.NewUnstartedServer(nil)
+	pair.StartTLS()
+	pair.Close()
+	dir := shortDir(t)
+	key, err := x509.MarshalPKCS8PrivateKey(pair.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"tls.crt": {Type: "CERTIFICATE", Bytes: pair.Certificate().Raw}, "tls.key": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, more := range map[string]string{"server": "", "client": ", client_ca_file: " + dir + "/tls.crt"} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := l.Addr().String()
+			l.Close()
+			file := write(t, "public: {listen: \""+address+"\", tls: {cert_file: "+dir+"/tls.crt, key_file: "+dir+"/tls.key"+more+"}}\n"+
+				"metrics: {listen: \"\"}\nadmin: {socket: "+dir+"/"+name+"/a.sock}\nstore: {embedded: {path: "+dir+"/"+name+"}}\n")
+			if got := grantd(t, "", "healthcheck", "--config", file); got.code != exitFailed || !strings.Contains(got.err, "cannot be reached") {
+				t.Errorf("before the start: %+v", got)
+			}
+			startServing(t, nil, "serve", "--config", file)
+			if got := grantd(t, "", "healthcheck", "--config", file); got.code != exitDone || !strings.HasPrefix(got.out, "ready: ") {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// TestSocketOfTheService: without a configuration, commands find the server in this
+// folder first, then the one of systemd.
+func TestSocketOfTheService(t *testing.T) {
+	dir := t.TempDir()
+	here, service := filepath.Join(dir, "here"), filepath.Join(dir, "service")
+	if got := firstThere(here, service); got != here {
+		t.Errorf("neither: %s", got)
+	}
+	for _, path := range []string{service, here} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := firstThere(here, service); got != path {
+			t.Errorf("%s, want %s", got, path)
+		}
+	}
+}
