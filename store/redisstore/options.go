@@ -36,8 +36,8 @@ type Options struct {
 	Addresses  []string // host:port: the one server (or unix:PATH), the sentinels, or some nodes of the Cluster
 	MasterName string   // what the sentinels call the master; only with ModeSentinel
 	DB         int      // 0 with ModeCluster
-	Login      Login // to Redis
-	Sentinel   Login // to the sentinels
+	Login      Login    // to Redis
+	Sentinel   Login    // to the sentinels
 	KeyPrefix  string
 	Serves     bool        // this process serves requests: see store.Copies.Serving
 	TLS        *tls.Config // nil: no TLS

@@ -31,10 +31,10 @@ const (
 // Options say which Redis to use and how. The zero value of an optional
 // field means its default.
 type Options struct {
-	Mode       Mode     // "": standalone
-	Addresses  []string // host:port: the one server (or unix:PATH), the sentinels, or some nodes of the Cluster
-	MasterName string   // what the sentinels call the master; only with ModeSentinel
-	DB         int      // 0 with ModeCluster
+	Mode       Mode        // "": standalone
+	Addresses  []string    // host:port: the one server (or unix:PATH), the sentinels, or some nodes of the Cluster
+	MasterName string      // what the sentinels call the master; only with ModeSentinel
+	DB         int         // 0 with ModeCluster
 	Login      Login       // to Redis
 	Sentinel   Login       // to the sentinels
 	TLS        *tls.Config // nil: no TLS; it is for the sentinels too
