@@ -82,9 +82,16 @@ type Redis struct {
 	PasswordFile string   `key:"password_file"`
 	KeyPrefix    string   `key:"key_prefix"`
 	TLS          struct {
-		Enabled bool   `key:"enabled"`
-		CAFile  string `key:"ca_file"`
+		Enabled    bool   `key:"enabled"`
+		CAFile     string `key:"ca_file"`
+		CertFile   string `key:"cert_file"` // of grantd; empty: none
+		KeyFile    string `key:"key_file"`
+		ServerName string `key:"server_name"` // empty: the host of the address
 	} `key:"tls"`
+	Sentinel struct {
+		Username     string `key:"username"`
+		PasswordFile string `key:"password_file"`
+	} `key:"sentinel"` // the account for the sentinels themselves
 	ReplicaAcks       ReplicaAcks   `key:"replica_acks"` // as configured; use Redis.Acks
 	ReplicaAckTimeout time.Duration `key:"replica_ack_timeout"`
 }

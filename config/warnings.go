@@ -132,7 +132,7 @@ func (w *warner) redis(r Redis) {
 		w.add("store.redis.replica_acks", "is 0 although store.redis.mode is %s: a failover can lose what has just ended tokens and secrets; "+
 			"leave it at auto", r.Mode)
 	}
-	i := slices.IndexFunc(r.Addresses, func(address string) bool { return !isLoopback(address) })
+	i := slices.IndexFunc(r.Addresses, func(address string) bool { return !isSocket(address) && !isLoopback(address) })
 	if i < 0 {
 		return
 	}

@@ -80,7 +80,8 @@ func TestStoreUnderACL(t *testing.T) {
 		return strings.Contains(cli(t, cluster.Addr, "test", adminPass, "cluster", "info"), "cluster_state:ok")
 	})
 	as := func(s *redistest.Server) redisstore.Options {
-		return redisstore.Options{Addresses: []string{s.Addr}, Username: "grantd", Password: aclPassword, KeyPrefix: "grantd:"}
+		login := redisstore.Login{Username: "grantd", Password: func() (string, error) { return aclPassword, nil }}
+		return redisstore.Options{Addresses: []string{s.Addr}, Login: login, KeyPrefix: "grantd:"}
 	}
 	t.Run("Standalone", func(t *testing.T) { storetest.Run(t, suite(as(plain))) })
 	t.Run("Cluster", func(t *testing.T) {

@@ -20,7 +20,9 @@ func CheckFiles(cfg config.Config, now time.Time) (faults, warnings config.Fault
 	f.pair("public.tls", cfg.Public.TLS, issuerHost(cfg))
 	f.pair("admin.tls", cfg.Admin.TLS, "")
 	f.secret("store.redis.password_file", cfg.Store.Redis.PasswordFile)
+	f.secret("store.redis.sentinel.password_file", cfg.Store.Redis.Sentinel.PasswordFile)
 	f.authorities("store.redis.tls.ca_file", cfg.Store.Redis.TLS.CAFile)
+	f.pair("store.redis.tls", config.TLS{CertFile: cfg.Store.Redis.TLS.CertFile, KeyFile: cfg.Store.Redis.TLS.KeyFile}, "")
 	if file := cfg.Scopes.File; file != "" {
 		if _, err := scopes.Load(file); err != nil {
 			f.fault("scopes.file", errors.New(strings.TrimPrefix(err.Error(), "scopes.file: ")))

@@ -2,12 +2,8 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/grantd/grantd/config"
@@ -65,43 +61,24 @@ func openRedis(ctx context.Context, cfg config.Config, with storeOptions) (store
 	o := redisstore.Options{
 		Acks: redisstore.Acks{Critical: critical, Tokens: tokens, Timeout: r.ReplicaAckTimeout},
 
-		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB, Username: r.Username,
+		Mode: redisstore.Mode(r.Mode), Addresses: r.Addresses, MasterName: r.MasterName, DB: r.DB,
 		KeyPrefix: r.KeyPrefix, Now: with.now, AuditRetention: cfg.Audit.Retention, AuditMaxEvents: cfg.Audit.MaxEvents,
 		OnTrip: with.onTrip, Log: with.log, OnUnsuitable: with.onUnsuitable, Serves: with.serves,
 		OnSkew: with.onSkew, OnReplicas: with.onReplicas, OnUnconfirmed: with.onUnconfirmed,
 	}
-	if r.PasswordFile != "" {
-		password, err := config.ReadSecretFile(r.PasswordFile)
-		if err != nil {
-			return nil, fmt.Errorf("store.redis.password_file: %w", err)
-		}
-		o.Password = password.Reveal()
+	var err error
+	if o.Login, err = loginOf("store.redis.password_file", r.Username, r.PasswordFile); err != nil {
+		return nil, err
 	}
-	if r.TLS.Enabled {
-		var err error
-		if o.TLS, err = clientTLS(r.TLS.CAFile); err != nil {
-			return nil, fmt.Errorf("store.redis.tls.ca_file: %w", err)
-		}
+	if o.Sentinel, err = loginOf("store.redis.sentinel.password_file", r.Sentinel.Username, r.Sentinel.PasswordFile); err != nil {
+		return nil, err
+	}
+	if o.TLS, err = redisTLS(r, with.log); err != nil {
+		return nil, err
 	}
 	opened, err := redisstore.Open(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("store.redis: %w", err)
 	}
 	return opened, nil
-}
-
-func clientTLS(caFile string) (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile == "" {
-		return cfg, nil
-	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, err
-	}
-	cfg.RootCAs = x509.NewCertPool()
-	if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, errors.New("holds no certificate in PEM form")
-	}
-	return cfg, nil
 }

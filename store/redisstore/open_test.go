@@ -66,17 +66,21 @@ func TestOpenRefusesTheOtherTopology(t *testing.T) {
 	refuses(t, redisstore.Options{Addresses: []string{plain.Addr}, Mode: redisstore.ModeCluster}, store.ErrUnsuitable, "store.redis.mode to standalone")
 }
 
+func login(username, password string) redisstore.Login {
+	return redisstore.Login{Username: username, Password: func() (string, error) { return password, nil }}
+}
+
 func TestOpenCredentials(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--requirepass", "right")
 	addr := []string{server.Addr}
 	says := []string{"store.redis.username", "store.redis.password_file"}
 	refuses(t, redisstore.Options{Addresses: addr}, store.ErrUnavailable, says...)
-	refuses(t, redisstore.Options{Addresses: addr, Password: "wrong"}, store.ErrUnavailable, says...)
-	refuses(t, redisstore.Options{Addresses: addr, Username: "nobody", Password: "right"}, store.ErrUnavailable, says...)
-	open(t, server.Addr, func(o *redisstore.Options) { o.Password = "right" })
+	refuses(t, redisstore.Options{Addresses: addr, Login: login("", "wrong")}, store.ErrUnavailable, says...)
+	refuses(t, redisstore.Options{Addresses: addr, Login: login("nobody", "right")}, store.ErrUnavailable, says...)
+	open(t, server.Addr, func(o *redisstore.Options) { o.Login = login("", "right") })
 
-	r := open(t, server.Addr, func(o *redisstore.Options) { o.Username, o.Password = "default", "right" })
+	r := open(t, server.Addr, func(o *redisstore.Options) { o.Login = login("default", "right") })
 	if err := r.Ping(within(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +89,7 @@ func TestOpenCredentials(t *testing.T) {
 func TestOpenRefusesAnAccountThatCannotWrite(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--user", "reader", "on", ">right", "~*", "+@all", "-@write")
-	refuses(t, redisstore.Options{Addresses: []string{server.Addr}, Username: "reader", Password: "right"},
+	refuses(t, redisstore.Options{Addresses: []string{server.Addr}, Login: login("reader", "right")},
 		store.ErrUnavailable, "ACL")
 }
 

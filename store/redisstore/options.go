@@ -12,6 +12,9 @@ import (
 // Mode is the topology of the Redis, as store.redis.mode names it.
 type Mode = wire.Mode
 
+// Login is the account for a server.
+type Login = wire.Login
+
 // The topologies.
 const (
 	ModeStandalone = wire.ModeStandalone
@@ -30,11 +33,11 @@ const (
 // field means its default.
 type Options struct {
 	Mode       Mode     // "": standalone
-	Addresses  []string // host:port: the one server, the sentinels, or some nodes of the Cluster
+	Addresses  []string // host:port: the one server (or unix:PATH), the sentinels, or some nodes of the Cluster
 	MasterName string   // what the sentinels call the master; only with ModeSentinel
 	DB         int      // 0 with ModeCluster
-	Username   string
-	Password   string
+	Login      Login    // to Redis
+	Sentinel   Login    // to the sentinels
 	KeyPrefix  string
 	Serves     bool        // this process serves requests: see store.Copies.Serving
 	TLS        *tls.Config // nil: no TLS
@@ -109,7 +112,7 @@ func (o Options) withDefaults() Options {
 func (o Options) wire() wire.Options {
 	return wire.Options{
 		Mode: o.Mode, Addresses: o.Addresses, MasterName: o.MasterName, DB: o.DB,
-		Username: o.Username, Password: o.Password, TLS: o.TLS,
+		Login: o.Login, Sentinel: o.Sentinel, TLS: o.TLS,
 		AckTimeout: o.Acks.Timeout, OnTrip: o.OnTrip,
 		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, PoolSize: o.PoolSize,
 	}

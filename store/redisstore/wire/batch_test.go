@@ -160,7 +160,7 @@ func TestRefusedConnectionFailsEveryCommand(t *testing.T) {
 		}
 	}
 	setPassword("first")
-	c := connect(t, server, func(o *wire.Options) { o.Password = "first" })
+	c := connect(t, server, func(o *wire.Options) { o.Login.Password = func() (string, error) { return "first", nil } })
 	if err := put(within(t), c, named(0), "x"); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -28,6 +29,27 @@ var replyCauses = []struct {
 	{store.CauseClusterDown, []string{"CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"}},
 }
 
+// sentinelRefuses reports whether a sentinel refuses the login, or what the account
+// asks it for. go-redis asks all sentinels, and says so in its error.
+func sentinelRefuses(err error) bool {
+	if !hasCode(err, loginRefused...) {
+		return false
+	}
+	_, is := errors.AsType[sentinelError](err)
+	return is || strings.Contains(err.Error(), "all sentinels specified")
+}
+
+// refusesCertificate reports whether the server closed the connection because of the
+// certificate of the client, or because there is none. crypto/tls has no type for it.
+func refusesCertificate(err error) bool {
+	var remote *net.OpError
+	if !errors.As(err, &remote) || remote.Op != "remote error" {
+		return false
+	}
+	text := remote.Err.Error()
+	return strings.Contains(text, "certificate") || strings.Contains(text, "handshake failure")
+}
+
 // causeOf returns why Redis does not serve; "" if the error does not say, or if
 // only the caller has left.
 func causeOf(err error) store.Cause {
@@ -44,6 +66,8 @@ func causeOf(err error) store.Cause {
 	switch {
 	case errors.As(err, &certificate):
 		return store.CauseCertificate
+	case refusesCertificate(err):
+		return store.CauseClientCertificate
 	case errors.Is(err, redis.ErrClosed):
 		return store.CauseClosed
 	case errors.Is(err, context.Canceled):

@@ -36,6 +36,10 @@ func StoreError(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if sentinelRefuses(err) {
+		return store.WithCause(fmt.Errorf("redis: %s: %w: a sentinel refuses this account: check store.redis.sentinel.username, store.redis.sentinel.password_file and the user's ACL in the sentinels: %w",
+			op, store.ErrUnavailable, err), store.CauseSentinelLogin)
+	}
 	if hasCode(err, loginRefused...) {
 		return store.WithCause(fmt.Errorf("redis: %s: %w: Redis refuses this account: check store.redis.username, store.redis.password_file and the user's ACL: %w",
 			op, store.ErrUnavailable, err), causeOf(err))

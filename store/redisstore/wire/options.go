@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,13 +31,13 @@ const (
 // Options say which Redis to use and how. The zero value of an optional
 // field means its default.
 type Options struct {
-	Mode       Mode     // "": standalone
-	Addresses  []string // host:port: the one server, the sentinels, or some nodes of the Cluster
-	MasterName string   // what the sentinels call the master; only with ModeSentinel
-	DB         int      // 0 with ModeCluster
-	Username   string
-	Password   string
-	TLS        *tls.Config // nil: no TLS
+	Mode       Mode        // "": standalone
+	Addresses  []string    // host:port: the one server (or unix:PATH), the sentinels, or some nodes of the Cluster
+	MasterName string      // what the sentinels call the master; only with ModeSentinel
+	DB         int         // 0 with ModeCluster
+	Login      Login       // to Redis
+	Sentinel   Login       // to the sentinels
+	TLS        *tls.Config // nil: no TLS; it is for the sentinels too
 
 	// AckTimeout is how long a write waits for its replicas; 0: 100 ms. It is
 	// cut to half of ReadTimeout.
@@ -90,10 +91,12 @@ func (o Options) connect() (redis.UniversalClient, error) {
 		Addrs:      slices.Clone(o.Addresses), // go-redis sorts and overwrites them
 		MasterName: o.MasterName,
 		DB:         o.DB,
-		Username:   o.Username,
-		Password:   o.Password,
 		TLSConfig:  o.TLS,
+		Dialer:     o.dial,
 		ClientName: "grantd",
+
+		// It is called for each new connection.
+		CredentialsProviderContext: o.Login.credentials,
 
 		// Its own retries repeat writes: a script that had succeeded would
 		// report a conflict with itself. Retry decides instead.
@@ -118,9 +121,15 @@ func (o Options) connect() (redis.UniversalClient, error) {
 	}
 	switch o.Mode {
 	case ModeStandalone:
-		return redis.NewClient(u.Simple()), nil
+		simple := u.Simple()
+		if path, ok := strings.CutPrefix(simple.Addr, unixPrefix); ok {
+			simple.Network, simple.Addr = "unix", path
+		}
+		return redis.NewClient(simple), nil
 	case ModeSentinel:
-		return redis.NewFailoverClient(u.Failover()), nil
+		client := redis.NewFailoverClient(u.Failover())
+		client.AddHook(masterHook{})
+		return client, nil
 	case ModeCluster:
 		c := u.Cluster()
 		// Every command here has one key, so there is nothing to split over
