@@ -57,7 +57,7 @@ var operations = slices.Concat(
 		"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed", "AdvanceFeed",
 		"PutChallenge", "TryChallenge", "DropChallenge",
 		"TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
-		"AddUses", "ListUses", "AddNetworks", "ListNetworks", "AddHits", "AppendAudit", "ListAudit",
+		"AddUses", "ListUses", "AddNetworks", "ListNetworks", "AddHits", "ResetHits", "AppendAudit", "ListAudit",
 		"Stamp", "EnsureTokenKey", "ReadStamp", "Restamp", "Ping", OpClose,
 		"Dump", "Load", "Clear", "Serving", "Inspect",
 	},
@@ -175,6 +175,10 @@ func (i *Intercepted[S]) ListNetworks(ctx context.Context, clientID string) ([]s
 
 func (i *Intercepted[S]) AddHits(ctx context.Context, hits ...Hit) ([]Count, error) {
 	return interceptGet(ctx, i.hook, "AddHits", func() ([]Count, error) { return i.Store.AddHits(ctx, hits...) })
+}
+
+func (i *Intercepted[S]) ResetHits(ctx context.Context, keys ...string) error {
+	return interceptDo(ctx, i.hook, "ResetHits", func() error { return i.Store.ResetHits(ctx, keys...) })
 }
 
 func (i *Intercepted[S]) AppendAudit(ctx context.Context, events ...AuditEvent) error {

@@ -156,6 +156,9 @@ type Limits interface {
 	// of the hits. A counter starts at 0 again when its Window has passed since
 	// its first hit.
 	AddHits(ctx context.Context, hits ...Hit) ([]Count, error)
+	// ResetHits sets the counters with the keys to 0, each in one atomic step. A
+	// hit at the same time is counted before or after that.
+	ResetHits(ctx context.Context, keys ...string) error
 }
 
 // Audit keeps the audit: append-only, in two streams. The oldest events of a

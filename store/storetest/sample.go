@@ -155,6 +155,8 @@ func fullCustomer(now time.Time, id string) store.Customer {
 	c := plainCustomer(now, id)
 	c.Type, c.Language, c.Head, c.OrgIncarnation = store.Business, "es", fullHead(now), 1<<32
 	c.AuthorizedUsers = []store.AuthorizedUser{{Name: "Zoë <é>", Phone: "+15555550137"}, {Phone: "+15555550138"}}
+	muted := now.Add(24 * time.Hour).UTC().Truncate(time.Second)
+	c.MutedUntil = &muted
 	return c
 }
 
