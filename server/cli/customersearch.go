@@ -101,7 +101,7 @@ func blockCells(v customers.Shown) []string {
 		return []string{absent, absent}
 	}
 	if v.CodesBlockedUntil == nil {
-		return []string{text(*v.BlockedBy), "reset-codes"}
+		return []string{text(*v.BlockedBy), "until reset"}
 	}
 	return []string{text(*v.BlockedBy), stamp(v.CodesBlockedUntil)}
 }
