@@ -61,6 +61,24 @@ func ReadSecretFile(path string) (Secret, error) {
 	return NewSecret(string(data)), nil
 }
 
+// minWebhookKey is the shortest key of an HMAC-SHA-256 (RFC 7518 section 3.2), in
+// bytes.
+const minWebhookKey = 32
+
+// ReadWebhookKey returns the key that signs the requests to a webhook. Every webhook
+// has this rule: at least 32 bytes, because whoever receives one request can try keys
+// on it. Its other errors are those of ReadSecretFile.
+func ReadWebhookKey(path string) (Secret, error) {
+	key, err := ReadSecretFile(path)
+	if err != nil {
+		return Secret{}, err
+	}
+	if n := len(key.Reveal()); n < minWebhookKey {
+		return Secret{}, fmt.Errorf("%s holds a key of %d bytes, which is shorter than %d: make one with `openssl rand -hex 32`, and give it to the receiver too", path, n, minWebhookKey)
+	}
+	return key, nil
+}
+
 // readBounded reads a file of at most limit bytes. Its errors contain the path.
 func readBounded(path string, limit int64) (_ []byte, err error) {
 	f, err := os.Open(path)

@@ -53,6 +53,7 @@ type Server struct {
 	keys     *tokens.Keyring
 	feed     *feed.Feed
 	usage    *lastuse.Recorder
+	watches  watches
 	networks *ratelimit.Networks
 	quota    *ratelimit.Quota
 	revoke   *ratelimit.Quota
@@ -133,6 +134,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 	s.store = rollback.Guard(s.store, s.feed, s.log)
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed, IsUnconfirmed: s.store.Unconfirmed}
 	s.backup = &backup.Handler{Store: s.store, Audit: s.audit, Now: s.now, Log: s.log, MadeBy: version.Read().Version}
+	s.watches = s.newWatches()
 	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()
 	if err != nil {
@@ -193,7 +195,7 @@ func (s *Server) start(ctx context.Context) error {
 		q.Start()
 		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })
 	}
-	s.startExpiring()
+	s.watches.start(s)
 	if err := s.listen(); err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ type Client struct {
 	AuthMethods    []string      `json:"auth_methods,omitempty"`   // pinned to these; none: all
 	SourceIPs      []string      `json:"source_ips,omitempty"`     // CIDRs it may authenticate from; none: anywhere
 	Resources      []string      `json:"resources,omitempty"`      // RFC 8707 audiences it may ask for
+	// IssueLimit replaces limits.issue_per_client; the zero value: it does not.
+	IssueLimit IssueLimit `json:"issue_limit,omitzero"`
 
 	// What it declares as a resource server that introspects tokens.
 	TokenUses []TokenUse `json:"token_uses,omitempty"` // none: only UseClient
@@ -53,7 +55,10 @@ type Secret struct {
 	// none yet, or an older grantd gave it.
 	FirstEnd *time.Time `json:"first_end,omitempty"`
 	// Ended: it was ended on purpose, by a leak or at once. It never works again.
-	Ended bool `json:"ended,omitempty"`
+	// EndedAt and EndedBy are when and by which actor; an older grantd left them out.
+	Ended   bool       `json:"ended,omitempty"`
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+	EndedBy string     `json:"ended_by,omitempty"`
 	// Shortened has what the rotation that made this secret did to the others.
 	Shortened []ShortenedSecret `json:"shortened,omitempty"`
 }
@@ -70,12 +75,18 @@ func (s Secret) Live(now time.Time) bool {
 }
 
 func (s Secret) clone() Secret {
-	s.ExpiresAt, s.FirstEnd = cloneTime(s.ExpiresAt), cloneTime(s.FirstEnd)
+	s.ExpiresAt, s.FirstEnd, s.EndedAt = cloneTime(s.ExpiresAt), cloneTime(s.FirstEnd), cloneTime(s.EndedAt)
 	s.Shortened = slices.Clone(s.Shortened)
 	for i := range s.Shortened {
 		s.Shortened[i].Was = cloneTime(s.Shortened[i].Was)
 	}
 	return s
+}
+
+// IssueLimit is how many tokens a client may get in a window.
+type IssueLimit struct {
+	Count int64         `json:"count"`
+	Per   time.Duration `json:"per"` // nanoseconds
 }
 
 // Use is how often a credential was used, and when and from where it was last

@@ -57,7 +57,7 @@ var operations = slices.Concat(
 		"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed", "AdvanceFeed",
 		"PutChallenge", "TryChallenge", "DropChallenge",
 		"TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
-		"AddUses", "ListUses", "AddNetworks", "ListNetworks", "AddHits", "ResetHits", "AppendAudit", "ListAudit",
+		"AddUses", "ListUses", "ListUsesOf", "AddNetworks", "ListNetworks", "AddHits", "ResetHits", "AppendAudit", "ListAudit",
 		"Stamp", "EnsureTokenKey", "ReadStamp", "Restamp", "Ping", OpClose,
 		"Dump", "Load", "Clear", "Serving", "Inspect",
 	},
@@ -163,6 +163,10 @@ func (i *Intercepted[S]) AddUses(ctx context.Context, uses []Use) error {
 
 func (i *Intercepted[S]) ListUses(ctx context.Context, owner string) (map[string]Use, error) {
 	return interceptGet(ctx, i.hook, "ListUses", func() (map[string]Use, error) { return i.Store.ListUses(ctx, owner) })
+}
+
+func (i *Intercepted[S]) ListUsesOf(ctx context.Context, owners ...string) ([]Use, error) {
+	return interceptGet(ctx, i.hook, "ListUsesOf", func() ([]Use, error) { return i.Store.ListUsesOf(ctx, owners...) })
 }
 
 func (i *Intercepted[S]) AddNetworks(ctx context.Context, clientID string, networks ...string) error {

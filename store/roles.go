@@ -136,6 +136,9 @@ type Uses interface {
 	// ListUses returns the uses of one owner's credentials by their ids. A
 	// credential that was never used is absent.
 	ListUses(ctx context.Context, owner string) (map[string]Use, error)
+	// ListUsesOf returns the uses of the credentials of several owners, in no
+	// order, in one round trip (on a Cluster, one to each node).
+	ListUsesOf(ctx context.Context, owners ...string) ([]Use, error)
 	// AddNetworks keeps that the client has authenticated from the networks,
 	// which are opaque strings without spaces, in one atomic step. It keeps the
 	// MaxNetworks that were added last, as long as the client's record. Networks

@@ -47,7 +47,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 			if c.DeactivatedAt != nil {
 				return errNotActive
 			}
-			return s.addSecret(c, grace, &out)
+			return s.addSecret(c, grace, by.Name, &out)
 		},
 		After: func() any {
 			return map[string]any{"secret_id": out.SecretID, "previous_expires_at": out.PreviousExpiresAt}
@@ -62,7 +62,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 
 // addSecret adds a new secret to the client and shortens the others. It sets
 // everything in out except the client and the uses.
-func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) error {
+func (s *Service) addSecret(c *store.Client, grace time.Duration, by string, out *Rotated) error {
 	now := s.Registry.Now()
 	end := now.Add(grace)
 	secrets := slices.Clone(c.Secrets)
@@ -83,7 +83,7 @@ func (s *Service) addSecret(c *store.Client, grace time.Duration, out *Rotated) 
 			old.ExpiresAt = &end
 		}
 		if grace == 0 {
-			endNow(old, now)
+			endNow(old, now, by)
 		} else {
 			live++
 		}
@@ -125,7 +125,7 @@ func (s *Service) Undo(ctx context.Context, by audit.Actor, id string) (Undone, 
 	out := Undone{ClientID: id}
 	_, err := s.Registry.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "undo_rotation", ID: id,
-		Edit: func(c *store.Client) error { return s.removeNewest(c, &out) },
+		Edit: func(c *store.Client) error { return s.removeNewest(c, by.Name, &out) },
 		Entries: func() []store.Entry {
 			return []store.Entry{{Kind: store.EntryVoid, Key: store.PrincipalSecret(id, out.EndedSecretID), By: by.Name}}
 		},
@@ -141,7 +141,7 @@ func (s *Service) Undo(ctx context.Context, by audit.Actor, id string) (Undone, 
 
 // removeNewest ends the newest secret and restores the others. It sets everything in
 // out except the client.
-func (s *Service) removeNewest(c *store.Client, out *Undone) error {
+func (s *Service) removeNewest(c *store.Client, by string, out *Undone) error {
 	now := s.Registry.Now()
 	c.Secrets = slices.Clone(c.Secrets)
 	if len(c.Secrets) == 0 || !c.Secrets[len(c.Secrets)-1].Live(now) {
@@ -162,7 +162,7 @@ func (s *Service) removeNewest(c *store.Client, out *Undone) error {
 	if len(out.Restored) == 0 {
 		return errUndoNone
 	}
-	endNow(newest, now)
+	endNow(newest, now, by)
 	return nil
 }
 

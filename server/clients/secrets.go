@@ -65,7 +65,7 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 			c.Secrets = slices.Clone(c.Secrets)
 			for i := range c.Secrets {
 				if c.Secrets[i].ID == secretID {
-					endNow(&c.Secrets[i], now)
+					endNow(&c.Secrets[i], now, by.Name)
 					return nil
 				}
 			}
@@ -83,9 +83,12 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 }
 
 // endNow ends the secret for good. One that has expired keeps its end.
-func endNow(secret *store.Secret, now time.Time) {
+func endNow(secret *store.Secret, now time.Time, by string) {
 	if secret.Live(now) {
 		secret.ExpiresAt = &now
+	}
+	if !secret.Ended {
+		secret.EndedAt, secret.EndedBy = &now, by
 	}
 	secret.Ended = true
 }

@@ -53,6 +53,7 @@ type Feed struct {
 
 	mu      sync.RWMutex
 	state   *state // this copy
+	changes []*Changes
 	applied atomic.Pointer[Mark]
 
 	confirmed  atomic.Int64 // since start: when the last successful read was sent

@@ -81,6 +81,7 @@ func (f *Feed) replace(s *state) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state = s
+	f.noteAll()
 	next := Mark{Position: s.tail, Generation: 1}
 	if v := f.applied.Load(); v != nil {
 		next.Generation, next.Epoch = v.Generation+1, v.Epoch+1
@@ -102,11 +103,13 @@ func (f *Feed) apply(entries []store.Entry) {
 	for i := range entries {
 		if e := &entries[i]; e.Position.After(next.Position) {
 			f.state.put(e)
+			f.noteChange(e.Key)
 			next.Position = e.Position
 		}
 	}
 	if f.state.hold != held { // records that are cached may be held back now
 		next.Epoch++
+		f.noteAll()
 	}
 	f.applied.Store(&next)
 }

@@ -38,8 +38,8 @@ type Metrics struct {
 	rollbacks        prometheus.Counter
 	replicas         prometheus.Gauge
 	unconfirmed      prometheus.Gauge
-	expiring         prometheus.Gauge
-	partnersExpiring prometheus.Gauge
+	secretsExpiring  *expiring
+	partnersExpiring *expiring
 	reloads          *prometheus.CounterVec
 	phonesUnreadable prometheus.Counter
 	codesSent        *prometheus.HistogramVec
@@ -117,12 +117,12 @@ func New(feed func() Feed) *Metrics {
 		unconfirmed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_store_unconfirmed", Help: "1 while changes are in force that too few replicas of Redis have.",
 		}),
-		expiring: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "grantd_secrets_expiring", Help: "Client secrets that expire within the next 7 days.",
-		}),
-		partnersExpiring: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "grantd_partner_tokens_expiring", Help: "Partner tokens that expire within the next 7 days.",
-		}),
+		secretsExpiring: &expiring{desc: prometheus.NewDesc(
+			"grantd_secrets_expiring", "Client secrets that expire within the time in the label.", []string{"within"}, nil,
+		)},
+		partnersExpiring: &expiring{desc: prometheus.NewDesc(
+			"grantd_partner_tokens_expiring", "Partner tokens that expire within the next 7 days.", nil, nil,
+		)},
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_reloads_total", Help: "Reloads of files by what (catalogue, tls, log) and result (ok, failed: the old state stays).",
 		}, []string{"what", "result"}),
@@ -161,7 +161,7 @@ func New(feed func() Feed) *Metrics {
 	})
 	m.byOutcome = newLookup(func(result string) prometheus.Counter { return m.authentication.WithLabelValues(result) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.expiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
 		m.phonesUnreadable, m.skew, m.certificates, m.handshakes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
@@ -249,12 +249,6 @@ func setIf(g prometheus.Gauge, is bool) {
 		g.Set(1)
 	}
 }
-
-// SecretsExpiring sets how many secrets expire soon.
-func (m *Metrics) SecretsExpiring(n int) { m.expiring.Set(float64(n)) }
-
-// PartnerTokensExpiring sets how many partner tokens expire soon.
-func (m *Metrics) PartnerTokensExpiring(n int) { m.partnersExpiring.Set(float64(n)) }
 
 // PhoneUnreadable counts a customer's record whose phone numbers could not be
 // decrypted when it was read.

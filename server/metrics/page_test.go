@@ -42,8 +42,8 @@ func touched() *Metrics {
 	m.LimitHit("issue_per_client")
 	m.Chatty()
 	m.AuditFailed(1)
-	m.SecretsExpiring(1)
-	m.PartnerTokensExpiring(1)
+	one := func(time.Duration) int { return 1 }
+	m.CountExpiring(one, one)
 	m.Reloaded("tls", errors.New("no"))
 	m.CodeSent("sms", true, time.Millisecond)
 	m.CodeTried(true)

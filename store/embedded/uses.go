@@ -74,17 +74,32 @@ func ownerExists(tx *bbolt.Tx, owner string) bool {
 // ListUses returns the uses of an owner's credentials by their ids.
 // Errors: store.ErrUnknownRecord.
 func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Use, error) {
-	list := map[string]store.Use{}
-	err := s.view(ctx, "list uses", func(tx *bbolt.Tx) error {
-		prefix := useKey(owner, "")
+	uses, err := s.ListUsesOf(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]store.Use, len(uses))
+	for _, u := range uses {
+		byID[u.ID] = u
+	}
+	return byID, nil
+}
+
+// ListUsesOf returns the uses of the credentials of several owners.
+// Errors: store.ErrUnknownRecord.
+func (s *Store) ListUsesOf(ctx context.Context, owners ...string) (list []store.Use, err error) {
+	err = s.view(ctx, "list uses", func(tx *bbolt.Tx) error {
 		c := uses(tx).Cursor()
-		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			r, err := useOf(v)
-			if err != nil {
-				return err
+		for _, owner := range owners {
+			prefix := useKey(owner, "")
+			for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+				r, err := useOf(v)
+				if err != nil {
+					return err
+				}
+				id := string(k[len(prefix):])
+				list = append(list, store.Use{Owner: owner, ID: id, Count: r.Count, LastAt: time.UnixMilli(r.At).UTC(), LastIP: r.IP})
 			}
-			id := string(k[len(prefix):])
-			list[id] = store.Use{Owner: owner, ID: id, Count: r.Count, LastAt: time.UnixMilli(r.At).UTC(), LastIP: r.IP}
 		}
 		return nil
 	})

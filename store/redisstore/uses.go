@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
@@ -47,23 +49,44 @@ func (s *Store) AddUses(ctx context.Context, uses []store.Use) error {
 
 // ListUses reads the owner's hash.
 func (s *Store) ListUses(ctx context.Context, owner string) (map[string]store.Use, error) {
-	var fields map[string]string
-	err := wire.Retry(ctx, func() (err error) {
-		fields, err = s.redis.HGetAll(ctx, s.keys.owner(owner)).Result()
-		return err
-	})
+	list, err := s.ListUsesOf(ctx, owner)
 	if err != nil {
-		return nil, wire.StoreError(ctx, "list uses", err)
-	}
-	list, err := usesOf(owner, fields)
-	if err != nil {
-		return nil, fmt.Errorf("list uses of %s: %w", owner, err)
+		return nil, err
 	}
 	uses := make(map[string]store.Use, len(list))
 	for _, u := range list {
 		uses[u.ID] = u
 	}
 	return uses, nil
+}
+
+// ListUsesOf reads the hashes of the owners in one pipeline.
+func (s *Store) ListUsesOf(ctx context.Context, owners ...string) ([]store.Use, error) {
+	if len(owners) == 0 {
+		return nil, nil
+	}
+	var hashes []*redis.MapStringStringCmd
+	err := wire.Retry(ctx, func() error {
+		hashes = hashes[:0]
+		pipe := s.redis.Pipeline()
+		for _, owner := range owners {
+			hashes = append(hashes, pipe.HGetAll(ctx, s.keys.owner(owner)))
+		}
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, wire.StoreError(ctx, "list uses", err)
+	}
+	var list []store.Use
+	for i, cmd := range hashes {
+		uses, err := usesOf(owners[i], cmd.Val())
+		if err != nil {
+			return nil, fmt.Errorf("list uses of %s: %w", owners[i], err)
+		}
+		list = append(list, uses...)
+	}
+	return list, nil
 }
 
 // usesOf reads the uses in the fields of the owner's hash. Errors:

@@ -119,6 +119,7 @@ func otherCalls(now time.Time) []call {
 		{"AddNetworks", func(ctx context.Context, s store.Store) error { return s.AddNetworks(ctx, "a", "n") }},
 		{"ListNetworks", func(ctx context.Context, s store.Store) error { _, err := s.ListNetworks(ctx, "a"); return err }},
 		{"ListUses", func(ctx context.Context, s store.Store) error { _, err := s.ListUses(ctx, "client:a"); return err }},
+		{"ListUsesOf", func(ctx context.Context, s store.Store) error { _, err := s.ListUsesOf(ctx, "client:a"); return err }},
 		{"AppendAudit", func(ctx context.Context, s store.Store) error { return s.AppendAudit(ctx, event(now, "a")) }},
 		{"ListAudit", func(ctx context.Context, s store.Store) error { _, err := s.ListAudit(ctx, "", 1); return err }},
 		{"Stamp", func(ctx context.Context, s store.Store) error { return s.Stamp(ctx, ours) }},

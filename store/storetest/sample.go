@@ -75,8 +75,9 @@ func fullClient(now time.Time, id string) store.Client {
 	c.SourceIPs, c.Resources = []string{"10.0.0.0/8"}, []string{"https://a.example"}
 	c.TokenUses = []store.TokenUse{store.UseClient, store.UsePartner}
 	c.Enforces = []string{"source_ip"}
+	c.IssueLimit = store.IssueLimit{Count: 600, Per: time.Minute}
 	c.Secrets = []store.Secret{
-		{ID: "Ab3dEf7h", Hash: "sha256$abc", CreatedAt: seconds(now), ExpiresAt: &end, FirstEnd: &end, Ended: true},
+		{ID: "Ab3dEf7h", Hash: "sha256$abc", CreatedAt: seconds(now), ExpiresAt: &end, FirstEnd: &end, Ended: true, EndedAt: &end, EndedBy: "uid:0"},
 		{
 			ID: "Zz3dEf7h", Hash: "$2b$12$abcdefghijklmnopqrstuv", CreatedAt: seconds(now),
 			Shortened: []store.ShortenedSecret{{ID: "Ab3dEf7h", Was: &end}, {ID: "Yy3dEf7h"}},

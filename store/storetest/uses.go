@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ func useChecks() []check {
 		{"UsesOfADeletedClientAreNoError", useGone},
 		{"UsesOutliveReopening", useReopen},
 		{"PartnersHaveUsesToo", usePartner},
+		{"SeveralOwnersAtOnce", useSeveral},
 		{"TheNewestNetworksStay", useNetworks},
 		{"NetworksGoWithTheClient", useNetworksGone},
 	}
@@ -142,6 +145,22 @@ func usePartner(t *testing.T, o Opened) {
 	ok(t, o.Store.Partners().Delete(within(t), "a", 1))
 	same(t, "after the partner is gone", len(usesOf(t, o.Store, "partner:a")), 0)
 	same(t, "the client's then", usesOf(t, o.Store, "a"), map[string]store.Use{"s": ofClient})
+}
+
+// useSeveral: the uses of several owners come together, and owners that are gone or
+// were never used have none.
+func useSeveral(t *testing.T, o Opened) {
+	createClients(t, o, "a", "ab", "b", "never")
+	partnerRecords.put(t, o, "a")
+	want := []store.Use{
+		use("a", "s1", 1, o.Now(), "192.0.2.1"), use("a", "s2", 2, o.Now(), "192.0.2.2"),
+		use("ab", "s1", 3, o.Now(), "192.0.2.3"), use("partner:a", "t1", 4, o.Now(), "192.0.2.4"),
+	}
+	ok(t, o.Store.AddUses(within(t), append(want, use("b", "s1", 5, o.Now(), "192.0.2.5"))))
+	got := must[[]store.Use](t)(o.Store.ListUsesOf(within(t), "client:a", "client:ab", "client:never", "client:gone", "partner:a", "org:a"))
+	slices.SortFunc(got, func(x, y store.Use) int { return cmp.Compare(x.Count, y.Count) })
+	same(t, "uses of several owners", got, want)
+	same(t, "uses of nobody", len(must[[]store.Use](t)(o.Store.ListUsesOf(within(t)))), 0)
 }
 
 func networksOf(t *testing.T, s store.Store, client string) []string {

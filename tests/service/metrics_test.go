@@ -246,8 +246,8 @@ func TestFeedAge(t *testing.T) {
 	await(t, s, "grantd_feed_age_seconds", func(v float64) bool { return v > 0 && v < 1 })
 }
 
-// TestSecretsExpiring: when it starts, a server counts the active secrets that
-// expire within 7 days.
+// TestSecretsExpiring: every server counts the active secrets that expire soon, those
+// from before its start and those that are changed anywhere.
 func TestSecretsExpiring(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).Addr
@@ -271,7 +271,15 @@ func TestSecretsExpiring(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := harness.Start(t, measured(harness.OnRedis(redis)))
-	await(t, second, "grantd_secrets_expiring", func(v float64) bool { return v == 2 })
+	for _, s := range []*harness.Server{second, first} { // one that has read all, and one that has followed
+		for window, want := range map[string]float64{"1d": 2, "7d": 2, "30d": 3} {
+			await(t, s, fmt.Sprintf("grantd_secrets_expiring{within=%q}", window), func(v float64) bool { return v == want })
+		}
+	}
+	if _, err := first.Clients().Rotate(t.Context(), by, "soon", 0); err != nil { // the other one follows too
+		t.Fatal(err)
+	}
+	await(t, second, `grantd_secrets_expiring{within="7d"}`, func(v float64) bool { return v == 1 })
 }
 
 // TestPartnerTokensExpiring is TestSecretsExpiring for partner tokens.
@@ -308,7 +316,7 @@ func TestPartnerTokensExpiring(t *testing.T) {
 	admin("POST", "/partners/deactivated/deactivate", nil)
 	second := harness.Start(t, measured(harness.OnRedis(redis)))
 	await(t, second, "grantd_partner_tokens_expiring", func(v float64) bool { return v == 3 })
-	if v := scrape(t, second)["grantd_secrets_expiring"]; v != 0 {
+	if v := scrape(t, second)[`grantd_secrets_expiring{within="7d"}`]; v != 0 {
 		t.Errorf("they count as %v secrets", v)
 	}
 }
@@ -335,7 +343,7 @@ func TestSecretsExpiringOverPages(t *testing.T) {
 	o := measured()
 	o.Use = opened
 	s := harness.Start(t, o)
-	await(t, s, "grantd_secrets_expiring", func(v float64) bool { return v == n })
+	await(t, s, `grantd_secrets_expiring{within="7d"}`, func(v float64) bool { return v == n })
 }
 
 // TestListener: the metrics listener serves only the metrics, and no other
