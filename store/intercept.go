@@ -31,6 +31,7 @@ type Intercepted[S any] struct {
 	partnerTokens interceptedRecords[PartnerTokenOwner, S]
 	grants        interceptedRecords[Grant, S]
 	holds         interceptedRecords[Hold, S]
+	noticeQueues  interceptedRecords[NoticeQueue, S]
 }
 
 // Intercept returns s with the hook around its operations.
@@ -45,6 +46,7 @@ func Intercept[S any](s Store, hook Hook[S]) *Intercepted[S] {
 		partnerTokens: interceptRecords(s.PartnerTokens(), hook, PartnerTokenKind),
 		grants:        interceptRecords(s.Grants(), hook, GrantKind),
 		holds:         interceptRecords(s.Holds(), hook, HoldKind),
+		noticeQueues:  interceptRecords(s.NoticeQueues(), hook, NoticeQueueKind),
 	}
 }
 

@@ -46,7 +46,8 @@ type (
 	Partners      = Records[Partner] // with their tokens inside
 	PartnerTokens = Records[PartnerTokenOwner]
 	Grants        = Records[Grant]
-	Holds         = Records[Hold] // at most one record
+	Holds         = Records[Hold]        // at most one record
+	NoticeQueues  = Records[NoticeQueue] // at most one record
 )
 
 // Tokens keeps access-token records under the digest of the token.
@@ -205,6 +206,7 @@ type Store interface {
 	PartnerTokens() PartnerTokens
 	Grants() Grants
 	Holds() Holds
+	NoticeQueues() NoticeQueues
 	Tokens
 	Feed
 	Challenges

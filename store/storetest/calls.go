@@ -24,6 +24,7 @@ func calls(now time.Time) []call {
 		partnerTokenRecords.calls(now),
 		grantRecords.calls(now),
 		holdRecords.calls(now),
+		noticeRecords.calls(now),
 		tokenCalls(now),
 		verificationCalls(now),
 		otherCalls(now),
