@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/customers"
@@ -54,9 +53,26 @@ type obscuredPhones struct {
 	keys  *phonekeys.File
 }
 
-func (o obscuredPhones) TakeCode(ctx context.Context, r ratelimit.CodeRequest) (time.Duration, error) {
+func (o obscuredPhones) TakeCode(ctx context.Context, r ratelimit.CodeRequest) (ratelimit.Refusal, error) {
 	r.Phone = o.keys.Obscure(r.Phone)
 	return o.codes.TakeCode(ctx, r)
+}
+
+func (o obscuredPhones) ReadCodes(ctx context.Context, of ratelimit.CodesOf) (ratelimit.CodesState, error) {
+	return o.codes.ReadCodes(ctx, o.obscure(of))
+}
+
+func (o obscuredPhones) ResetCodes(ctx context.Context, of ratelimit.CodesOf) error {
+	return o.codes.ResetCodes(ctx, o.obscure(of))
+}
+
+func (o obscuredPhones) obscure(of ratelimit.CodesOf) ratelimit.CodesOf {
+	names := make([]string, len(of.Phones))
+	for i, number := range of.Phones {
+		names[i] = o.keys.Obscure(number)
+	}
+	of.Phones = names
+	return of
 }
 
 // wireCustomers makes the services and handlers of customers and their tokens.
@@ -65,20 +81,20 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.Cache
 	records := phonekeys.NewCustomers(phonekeys.Options{
 		Store: s.store.Customers(), Keys: s.phoneKeys, Log: s.log, Unreadable: s.metrics.PhoneUnreadable,
 	})
+	codes := obscuredPhones{ratelimit.NewCodes(ratelimit.CodesOptions{
+		Store: s.store, Key: s.keys.LimitKey(), Hit: s.metrics.LimitHit,
+		PerPhone: ratelimit.Limit(limits.CodesPerPhone), PerCustomer: ratelimit.Limit(limits.CodesPerCustomer),
+		PerClient: ratelimit.Limit(limits.CodesPerClient), PerOrg: ratelimit.Limit(limits.CodesPerOrg),
+	}), s.phoneKeys}
 	s.customers = customers.New(customers.Options{
-		Phones: records, Orgs: s.store.Orgs(), Guesses: s.store, Feed: s.feed, Audit: s.audit, Now: s.now,
+		Phones: records, Orgs: s.store.Orgs(), Guesses: s.store, Codes: codes, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
 	s.customerQuota = s.newQuota(ratelimit.CustomerTokensPerClient, ratelimit.OfClients, limits.CustomerTokensPerClient, nil)
 	s.customerTokens = customers.Handler{
 		Tokens: customers.NewTokens(customers.TokensOptions{
 			Environment: s.cfg.Environment, Live: s.cfg.Live(), ProductName: cfg.ProductName, SandboxCode: cfg.SandboxCode,
 			Customers: records, Orgs: orgRecords, Challenges: s.store, Guesses: s.store, Catalogue: s.catalogue,
-			Limit: obscuredPhones{ratelimit.NewCodes(ratelimit.CodesOptions{
-				Store: s.store, Key: s.keys.LimitKey(), Hit: s.metrics.LimitHit,
-				PerPhone: ratelimit.Limit(limits.CodesPerPhone), PerCustomer: ratelimit.Limit(limits.CodesPerCustomer),
-				PerClient: ratelimit.Limit(limits.CodesPerClient), PerOrg: ratelimit.Limit(limits.CodesPerOrg),
-			}), s.phoneKeys},
-			Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
+			Limit: codes, Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
 		}),
 		Find: s.tokens, Issues: s.usage,
 	}

@@ -31,6 +31,7 @@ type Intercepted[S any] struct {
 	partnerTokens interceptedRecords[PartnerTokenOwner, S]
 	grants        interceptedRecords[Grant, S]
 	holds         interceptedRecords[Hold, S]
+	noticeQueues  interceptedRecords[NoticeQueue, S]
 }
 
 // Intercept returns s with the hook around its operations.
@@ -45,6 +46,7 @@ func Intercept[S any](s Store, hook Hook[S]) *Intercepted[S] {
 		partnerTokens: interceptRecords(s.PartnerTokens(), hook, PartnerTokenKind),
 		grants:        interceptRecords(s.Grants(), hook, GrantKind),
 		holds:         interceptRecords(s.Holds(), hook, HoldKind),
+		noticeQueues:  interceptRecords(s.NoticeQueues(), hook, NoticeQueueKind),
 	}
 }
 
@@ -57,7 +59,7 @@ var operations = slices.Concat(
 		"AppendFeed", "ReadFeed", "FeedLineage", "WitnessFeed", "AdvanceFeed",
 		"PutChallenge", "TryChallenge", "DropChallenge",
 		"TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
-		"AddUses", "ListUses", "ListUsesOf", "AddNetworks", "ListNetworks", "AddHits", "AppendAudit", "ListAudit",
+		"AddUses", "ListUses", "ListUsesOf", "AddNetworks", "ListNetworks", "AddHits", "ResetHits", "AppendAudit", "ListAudit",
 		"Stamp", "EnsureTokenKey", "ReadStamp", "Restamp", "Ping", OpClose,
 		"Dump", "Load", "Clear", "Serving", "Inspect",
 	},
@@ -179,6 +181,10 @@ func (i *Intercepted[S]) ListNetworks(ctx context.Context, clientID string) ([]s
 
 func (i *Intercepted[S]) AddHits(ctx context.Context, hits ...Hit) ([]Count, error) {
 	return interceptGet(ctx, i.hook, "AddHits", func() ([]Count, error) { return i.Store.AddHits(ctx, hits...) })
+}
+
+func (i *Intercepted[S]) ResetHits(ctx context.Context, keys ...string) error {
+	return interceptDo(ctx, i.hook, "ResetHits", func() error { return i.Store.ResetHits(ctx, keys...) })
 }
 
 func (i *Intercepted[S]) AppendAudit(ctx context.Context, events ...AuditEvent) error {

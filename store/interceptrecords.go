@@ -9,6 +9,7 @@ func (i *Intercepted[S]) Partners() Partners           { return &i.partners }
 func (i *Intercepted[S]) PartnerTokens() PartnerTokens { return &i.partnerTokens }
 func (i *Intercepted[S]) Grants() Grants               { return &i.grants }
 func (i *Intercepted[S]) Holds() Holds                 { return &i.holds }
+func (i *Intercepted[S]) NoticeQueues() NoticeQueues   { return &i.noticeQueues }
 
 // recordOperations are the names of the operations on the records of one kind.
 type recordOperations struct{ create, get, update, restore, remove, list string }

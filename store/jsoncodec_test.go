@@ -20,6 +20,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	t.Run("partner token", func(t *testing.T) { recordRoundTrip(t, PartnerTokenKind) })
 	t.Run("grant", func(t *testing.T) { recordRoundTrip(t, GrantKind) })
 	t.Run("hold", func(t *testing.T) { recordRoundTrip(t, HoldKind) })
+	t.Run("notices", func(t *testing.T) { recordRoundTrip(t, NoticeQueueKind) })
 }
 
 func recordRoundTrip[R any](t *testing.T, k Kind[R]) {
@@ -89,6 +90,7 @@ func TestRecordOfAnotherVersion(t *testing.T) {
 	t.Run("partner token", func(t *testing.T) { recordOfAnotherVersion(t, PartnerTokenKind, PartnerTokenOwner{ID: "a"}) })
 	t.Run("grant", func(t *testing.T) { recordOfAnotherVersion(t, GrantKind, Grant{OrgID: "a"}) })
 	t.Run("hold", func(t *testing.T) { recordOfAnotherVersion(t, HoldKind, Hold{ID: "a"}) })
+	t.Run("notices", func(t *testing.T) { recordOfAnotherVersion(t, NoticeQueueKind, NoticeQueue{ID: "a"}) })
 }
 
 func recordOfAnotherVersion[R any](t *testing.T, k Kind[R], r R) {

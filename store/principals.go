@@ -22,6 +22,7 @@ const (
 	kindGrant        = "grant:"
 	kindToken        = "token:"
 	kindHold         = "hold:"
+	kindNotices      = "notices:"
 )
 
 func PrincipalClient(id string) string          { return kindClient + id }
@@ -32,6 +33,7 @@ func PrincipalPartner(id string) string         { return kindPartner + id }
 func PrincipalPartnerToken(id string) string    { return kindPartnerToken + id }
 func PrincipalGrant(id string) string           { return kindGrant + id } // see GrantID
 func PrincipalHold(id string) string            { return kindHold + id }
+func PrincipalNotices(id string) string         { return kindNotices + id }
 func PrincipalToken(d Digest) string {
 	return kindToken + base64.RawURLEncoding.EncodeToString(d[:])
 }

@@ -48,6 +48,9 @@ var (
 		"hold", "Hold", PrincipalHold, func(h *Hold) (string, *uint64) { return h.ID, &h.Version },
 		func(h *Hold) *Head { return &h.Head },
 	}
+	NoticeQueueKind = Kind[NoticeQueue]{
+		"notice queue", "NoticeQueue", PrincipalNotices, func(q *NoticeQueue) (string, *uint64) { return q.ID, &q.Version }, nil,
+	}
 )
 
 // Head returns the head of the record; nil if records of this kind have none.

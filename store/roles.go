@@ -46,7 +46,8 @@ type (
 	Partners      = Records[Partner] // with their tokens inside
 	PartnerTokens = Records[PartnerTokenOwner]
 	Grants        = Records[Grant]
-	Holds         = Records[Hold] // at most one record
+	Holds         = Records[Hold]        // at most one record
+	NoticeQueues  = Records[NoticeQueue] // at most one record
 )
 
 // Tokens keeps access-token records under the digest of the token.
@@ -159,6 +160,9 @@ type Limits interface {
 	// of the hits. A counter starts at 0 again when its Window has passed since
 	// its first hit.
 	AddHits(ctx context.Context, hits ...Hit) ([]Count, error)
+	// ResetHits sets the counters with the keys to 0, each in one atomic step. A
+	// hit at the same time is counted before or after that.
+	ResetHits(ctx context.Context, keys ...string) error
 }
 
 // Audit keeps the audit: append-only, in two streams. The oldest events of a
@@ -202,6 +206,7 @@ type Store interface {
 	PartnerTokens() PartnerTokens
 	Grants() Grants
 	Holds() Holds
+	NoticeQueues() NoticeQueues
 	Tokens
 	Feed
 	Challenges

@@ -29,21 +29,20 @@ Telephone numbers are always masked in output.`,
 		kind.action(a, "deactivate", "Disable a customer and end all its tokens for good", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated customer again", "is active again; its old tokens remain void"),
 		kind.action(a, "void-tokens", "End all tokens of a customer at once", "has no valid tokens anymore"),
-		kind.action(a, "reset-codes", "Unlock a customer and reset the count of wrong codes", "is unlocked and its count of wrong codes is reset"),
+		a.customerResetCommand(), a.customerMuteCommand(),
+		kind.action(a, "unmute", "Send codes to a muted customer again", "gets codes again"),
 	)
 	return a.connectFlags(c)
 }
 
-func (a *app) customerListCommand() *cobra.Command {
-	var org string
-	c := customerResource().list(a, "List all customers, or the customers of one org", func(c *cobra.Command) (url.Values, error) {
+// orgFilter selects the customers of one org.
+func orgFilter(org *string) filter {
+	return func(c *cobra.Command) (url.Values, error) {
 		if !c.Flags().Changed("org") {
 			return nil, nil
 		}
-		return url.Values{"org_id": {org}}, required(c, "org")
-	})
-	c.Flags().StringVar(&org, "org", "", "list only the customers of the org with this `ID`")
-	return c
+		return url.Values{"org_id": {*org}}, required(c, "org")
+	}
 }
 
 func customerResource() resource[customers.View, customers.Shown] {
@@ -60,13 +59,18 @@ func customerResource() resource[customers.View, customers.Shown] {
 	}
 }
 
-// shownPairs returns a customer and its counts of wrong codes.
+// shownPairs returns a customer and what was counted of its codes.
 func shownPairs(v customers.Shown) []pair {
 	pairs := append(customerPairs(v.View),
 		pair{"wrong_codes_today", number(int64(v.WrongCodesToday))},
 		pair{"wrong_codes_in_row", number(int64(v.WrongCodesInRow))},
 		pair{"codes_locked", strconv.FormatBool(v.CodesLocked)},
 	)
+	if v.CodesSent24h != nil {
+		pairs = append(pairs, pair{"codes_sent_24h", number(*v.CodesSent24h)})
+	}
+	cells := blockCells(v)
+	pairs = append(pairs, pair{"blocked_by", cells[0]}, pair{"codes_blocked_until", cells[1]})
 	if v.PhonesUnreadable != "" {
 		pairs = append(pairs, pair{"phones_unreadable", text(v.PhonesUnreadable)})
 	}
@@ -83,6 +87,7 @@ func customerPairs(v customers.View) []pair {
 		{"authorized_users", people(v.AuthorizedUsers)},
 		{"phones_changed_at", stamp(&v.PhonesChangedAt)},
 		{"language", text(v.Language)},
+		{"muted_until", stamp(v.MutedUntil)},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 		{"deactivated_at", stamp(v.DeactivatedAt)},

@@ -26,8 +26,11 @@ func recordReplies(noun, id, view, shown string) map[string]reply {
 }
 
 func customerAnswers() map[string]reply {
-	replies := recordReplies("customers", "10001", customerJSON+"}", customerJSON+`,"wrong_codes_today":4,"wrong_codes_in_row":100,"codes_locked":true}`)
+	replies := recordReplies("customers", "10001", customerJSON+"}", customerJSON+`,"wrong_codes_today":4,"wrong_codes_in_row":100,"codes_locked":true,"codes_sent_24h":3,"blocked_by":"wrong_codes_in_row","codes_blocked_until":null}`)
 	list := `{"customers":[` + customerJSON + `},{"customer_id":"b","created_at":"2026-01-02T03:04:05Z"}]`
+	replies["POST /customers/10001/mute"] = reply{200, customerJSON + `,"muted_until":"2026-01-03T03:04:05Z"}`}
+	replies["POST /customers/10001/unmute"] = reply{200, customerJSON + "}"}
+	replies["POST /customers/search"] = reply{200, `{"customers":[` + customerJSON + `,"blocked_by":"codes_per_phone","codes_blocked_until":"2026-01-02T03:14:05Z"}],"unreadable":0}`}
 	replies["GET /customers?limit=500"] = reply{200, list + `,"next_cursor":"Yg"}`}
 	replies["GET /customers?cursor=Yg&limit=500"] = reply{200, `{"customers":[{"customer_id":"c"}]}`}
 	replies["GET /customers?limit=500&org_id=h5D8B5gyHtk%3D"] = reply{200, list + `,"next_cursor":"Yg"}`}
@@ -102,6 +105,7 @@ func TestOrgAndCustomerOutput(t *testing.T) {
 	const put = "customer put 10001 --org o --type individual --phone +15555550136"
 	tests := []struct {
 		args, golden, out string
+		code              int
 	}{
 		{args: "org put h5D8B5gyHtk= --name N", golden: "org-put.txt"},
 		{args: "org put h5D8B5gyHtk= --name N --output json", golden: "org-put.json"},
@@ -130,6 +134,12 @@ func TestOrgAndCustomerOutput(t *testing.T) {
 		{args: "customer void-tokens 10001", out: "customer 10001 has no valid tokens anymore\n"},
 		{args: "customer reset-codes 10001", out: "customer 10001 is unlocked and its count of wrong codes is reset\n"},
 		{args: "customer reset-codes 10001 --output json", golden: "customer-show.json"},
+		{args: "customer reset-codes 10001 --sent", out: "customer 10001 is unlocked and its counts of wrong codes and of sent codes are reset\n"},
+		{args: "customer mute 10001", out: "customer 10001 gets no codes until 2026-01-03T03:04:05Z\n"},
+		{args: "customer unmute 10001", out: "customer 10001 gets codes again\n"},
+		{args: "customer list --phone +15555550136", golden: "customer-find.txt"},
+		{args: "customer list --phone +15555550136 --output json", golden: "customer-find.json"},
+		{args: "customer list --locked", golden: "customer-find.txt", code: exitFound},
 		{args: "customer delete 10001", out: "customer 10001 is deleted\n"},
 		{args: "customer delete 10001 --output json", out: "{\n  \"deleted\": \"10001\"\n}\n"},
 	}
@@ -140,7 +150,7 @@ func TestOrgAndCustomerOutput(t *testing.T) {
 				golden(t, tt.golden, got.out)
 				got.out = ""
 			}
-			got.is(t, result{out: tt.out})
+			got.is(t, result{code: tt.code, out: tt.out})
 		})
 	}
 }

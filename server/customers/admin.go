@@ -8,6 +8,7 @@ import (
 
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/imports"
 	"github.com/grantd/grantd/server/web"
 )
@@ -28,6 +29,9 @@ func AdminRoutes(s *Service) []admin.Route {
 		admin.Route{Method: http.MethodPost, Path: "/customers/import", Handle: h.importAll},
 		admin.Route{Method: http.MethodPost, Path: "/customers/reencrypt", Handle: h.reencrypt},
 		admin.Route{Method: http.MethodPost, Path: "/customers/:id/reset-codes", Handle: h.resetCodes},
+		admin.Route{Method: http.MethodPost, Path: "/customers/:id/mute", Handle: h.mute},
+		admin.Route{Method: http.MethodPost, Path: "/customers/:id/unmute", Handle: h.unmute},
+		admin.Route{Method: http.MethodPost, Path: "/customers/search", Handle: h.search, Reads: true},
 	)
 }
 
@@ -60,10 +64,56 @@ func (h adminHandler) reencrypt(c *gin.Context) error {
 }
 
 func (h adminHandler) resetCodes(c *gin.Context) error {
-	v, err := h.s.ResetCodes(c.Request.Context(), admin.ActorOf(c), c.Param("id"))
+	var in struct {
+		Sent bool `json:"sent"`
+	}
+	if err := web.ReadJSON(c, &in, true); err != nil {
+		return err
+	}
+	return sendShown(c)(h.s.ResetCodes(c.Request.Context(), admin.ActorOf(c), c.Param("id"), in.Sent))
+}
+
+func (h adminHandler) mute(c *gin.Context) error {
+	var in struct {
+		For *string `json:"for"`
+	}
+	if err := web.ReadJSON(c, &in, true); err != nil {
+		return err
+	}
+	d := DefaultMute
+	if in.For != nil {
+		var err error
+		if d, err = field.ParseDuration(*in.For); err != nil {
+			return errFor
+		}
+	}
+	return sendShown(c)(h.s.Mute(c.Request.Context(), admin.ActorOf(c), c.Param("id"), d))
+}
+
+func (h adminHandler) unmute(c *gin.Context) error {
+	return sendShown(c)(h.s.Unmute(c.Request.Context(), admin.ActorOf(c), c.Param("id")))
+}
+
+func (h adminHandler) search(c *gin.Context) error {
+	var in Search
+	if err := web.ReadJSON(c, &in, true); err != nil {
+		return err
+	}
+	found, err := h.s.Search(c.Request.Context(), in)
 	if err != nil {
 		return err
 	}
-	admin.SendRecord(c, http.StatusOK, v.Version, v)
+	web.JSON(c, http.StatusOK, found)
 	return nil
+}
+
+// sendShown returns a function that sends the customer, or returns the error.
+func sendShown(c *gin.Context) func(Shown, error) error {
+	return func(v Shown, err error) error {
+		if err != nil {
+			return err
+		}
+		admin.SendRecord(c, http.StatusOK, v.Version, v)
+		return nil
+	}
 }

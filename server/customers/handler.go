@@ -2,6 +2,7 @@ package customers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -76,7 +77,7 @@ func (h Handler) Verification(c *gin.Context) error {
 	}
 	token, err := h.Tokens.SendCode(c.Request.Context(), b, c.Param("id"), v)
 	if err != nil {
-		return err
+		return note(c, err)
 	}
 	web.Document(c, http.StatusCreated, typeVerification, verificationAttributes{token})
 	return nil
@@ -94,12 +95,23 @@ func (h Handler) Token(c *gin.Context) error {
 	}
 	issued, err := h.Tokens.Issue(c.Request.Context(), b, c.Param("id"), r)
 	if err != nil {
-		return err
+		return note(c, err)
 	}
 	h.Issues.RecordIssue(b.Token.ClientID, b.Token.SecretID, web.Address(c))
 	web.EventOf(c).TokenID = tokens.ID(issued.Digest)
 	web.Document(c, http.StatusCreated, typeBearerToken, tokenAttributes{issued.Token, int64(issued.ExpiresIn / time.Second)})
 	return nil
+}
+
+// note records in the event which customer and limit refused the request, if one did.
+// It returns err.
+func note(c *gin.Context, err error) error {
+	var r *refusal
+	if errors.As(err, &r) {
+		ev := web.EventOf(c)
+		ev.CustomerID, ev.Limit = r.customerID, r.limit
+	}
+	return err
 }
 
 // authenticate returns the token that the caller presented, and records its

@@ -9,6 +9,7 @@ import (
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -70,14 +71,14 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 	// up, and counts only what a right code lets through: an app that sends none, or
 	// wrong ones, must not use up the quota of its backend.
 	if wait := t.o.Quota.Check(b.Token.ClientID); wait > 0 {
-		return tokens.IssuedToken{}, errQuota.After(wait)
+		return tokens.IssuedToken{}, &refusal{errQuota.After(wait), c.ID, ratelimit.CustomerTokensPerClient}
 	}
 	verified, err := t.requireCode(ctx, b, c, &token, r)
 	if err != nil {
 		return tokens.IssuedToken{}, err
 	}
 	if wait := t.o.Quota.TakeToken(b.Token.ClientID); wait > 0 && !verified {
-		return tokens.IssuedToken{}, errQuota.After(wait)
+		return tokens.IssuedToken{}, &refusal{errQuota.After(wait), c.ID, ratelimit.CustomerTokensPerClient}
 	}
 	issued, err := t.o.Mint.Mint(ctx, token, ttl)
 	if verified {

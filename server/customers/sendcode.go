@@ -78,15 +78,15 @@ func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Ve
 	if err != nil {
 		return "", err
 	}
-	if err := t.checkGuesses(ctx, c.ID); err != nil {
+	if err := t.checkCodes(ctx, c); err != nil {
 		return "", err
 	}
-	wait, err := t.o.Limit.TakeCode(ctx, ratelimit.CodeRequest{Phone: m.Phone, CustomerID: c.ID, ClientID: b.Token.ClientID, OrgID: c.OrgID})
+	over, err := t.o.Limit.TakeCode(ctx, ratelimit.CodeRequest{Phone: m.Phone, CustomerID: c.ID, ClientID: b.Token.ClientID, OrgID: c.OrgID})
 	if err != nil {
 		return "", err
 	}
-	if wait > 0 {
-		return "", errTooMany.After(wait)
+	if over.Wait > 0 {
+		return "", &refusal{errTooMany.After(over.Wait), c.ID, over.Limit}
 	}
 	token, err := t.sendChallenge(ctx, b, c, m)
 	t.auditVerification(ctx, b, c, actionCode, map[string]any{"channel": m.Channel, "phone": phone.Mask(m.Phone)}, err)

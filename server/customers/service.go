@@ -30,6 +30,7 @@ type Options struct {
 	Phones  *phonekeys.Customers // the records
 	Orgs    store.Orgs
 	Guesses store.GuessCounts
+	Codes   CodeCounts
 	Feed    *feed.Feed
 	Audit   *audit.Log
 	Now     func() time.Time
@@ -48,16 +49,28 @@ func New(o Options) *Service {
 	kind := registry.Kind[store.Customer]{
 		Kind: store.CustomerKind, Valid: field.ValidID,
 		Store: o.Phones, Stored: o.Phones.Stored, Uncached: true,
-		View: func(c store.Customer) any { return view(c) },
+		View: func(c store.Customer) any { return view(c) }, Tidy: dropMute,
 	}
 	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
 }
 
-// shown returns the customer with the number of wrong codes, and with what is wrong
-// with the phone numbers.
+// shown returns the customer with the numbers of codes, what refuses further ones, and
+// what is wrong with the phone numbers.
 func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 	g, err := s.o.Guesses.GetGuesses(ctx, c.ID, wrongWindow)
-	out := Shown{View: view(c), WrongCodesToday: g.Today, WrongCodesInRow: g.InRow, CodesLocked: g.InRow >= wrongInRow}
+	if err != nil {
+		return Shown{}, err
+	}
+	codes, err := s.o.Codes.ReadCodes(ctx, codesOf(c))
+	now := s.o.Now()
+	out := Shown{View: view(c), WrongCodesToday: g.Today, WrongCodesInRow: g.InRow, CodesLocked: g.InRow >= wrongInRow, CodesSent24h: codes.Sent}
+	over := block{codes.Over.Limit, now.Add(codes.Over.Wait)}
+	if b := longestBlock(guessBlock(g), muteBlock(c, now), over); b.by != "" {
+		out.BlockedBy = &b.by
+		if until := b.until.UTC().Truncate(time.Second); !b.until.IsZero() {
+			out.CodesBlockedUntil = &until
+		}
+	}
 	if problem := s.o.Phones.Problem(c); problem != nil {
 		out.PhonesUnreadable = problem.Error()
 	}
@@ -139,13 +152,21 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 	return view(c), result, nil
 }
 
-// ResetCodes forgets the customer's wrong codes, which also unlocks the customer.
-func (s *Service) ResetCodes(ctx context.Context, by audit.Actor, id string) (Shown, error) {
+// ResetCodes forgets the customer's wrong codes, which also unlocks the customer. With
+// sent it also forgets the codes that were sent for the customer and to their numbers.
+func (s *Service) ResetCodes(ctx context.Context, by audit.Actor, id string, sent bool) (Shown, error) {
 	c, err := s.Registry.Get(ctx, id)
 	if err == nil {
 		err = s.o.Guesses.ResetGuesses(ctx, id)
 	}
-	s.Registry.Audit(ctx, by, id, audit.Change{Action: "reset_codes"}, err)
+	if err == nil && sent {
+		err = s.o.Codes.ResetCodes(ctx, codesOf(c))
+	}
+	change := audit.Change{Action: "reset_codes"}
+	if sent && err == nil {
+		change.After = map[string]any{"sent": true}
+	}
+	s.Registry.Audit(ctx, by, id, change, err)
 	if err != nil {
 		return Shown{}, err
 	}

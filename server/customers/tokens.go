@@ -21,7 +21,7 @@ import (
 
 // Limiter limits how many codes are sent; see server/ratelimit.
 type Limiter interface {
-	TakeCode(ctx context.Context, r ratelimit.CodeRequest) (wait time.Duration, err error)
+	TakeCode(ctx context.Context, r ratelimit.CodeRequest) (ratelimit.Refusal, error)
 }
 
 // Quota limits how many tokens a client may make for customers; it must not
@@ -41,6 +41,7 @@ type Observer interface {
 	CountIssued(use string)
 	CodeSent(channel string, sent bool, took time.Duration)
 	CodeTried(right bool)
+	CustomerLocked(by string)
 }
 
 // TokensOptions are what Tokens needs.
@@ -127,8 +128,9 @@ func (t *Tokens) findCustomer(ctx context.Context, b Bearer, id string) (store.C
 
 // Actions in the audit log.
 const (
-	actionCode  = "customer.send_code"
-	actionToken = "customer.verified_token"
+	actionCode   = "customer.send_code"
+	actionToken  = "customer.verified_token"
+	actionLocked = "customer.locked"
 )
 
 // auditVerification audits that a code was sent, or that one was tried.

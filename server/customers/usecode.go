@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"strings"
-	"time"
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/store"
@@ -16,25 +15,6 @@ var (
 	errWrongToday   = apierr.New(apierr.TooManyRequests, "too many wrong codes for this customer: wait as long as Retry-After says")
 	errLocked       = apierr.New(apierr.AccessDenied, "codes are locked for this customer after 100 wrong ones in a row: an operator must reset them")
 )
-
-// checkGuesses returns an error if the customer has had too many wrong codes.
-func (t *Tokens) checkGuesses(ctx context.Context, customerID string) error {
-	g, err := t.o.Guesses.GetGuesses(ctx, customerID, wrongWindow)
-	if err != nil {
-		return err
-	}
-	return t.guessError(g)
-}
-
-func (t *Tokens) guessError(g store.Guesses) error {
-	switch {
-	case g.InRow >= wrongInRow:
-		return errLocked
-	case g.Today >= wrongPerDay:
-		return errWrongToday.After(max(g.Since.Add(wrongWindow).Sub(t.o.Now()), time.Second))
-	}
-	return nil
-}
 
 // consumeCode uses up the verification. It counts the guess as wrong before it
 // looks at the code, so that many callers at once get no more guesses than a
@@ -48,7 +28,7 @@ func (t *Tokens) consumeCode(ctx context.Context, b Bearer, c store.Customer, to
 		return err
 	}
 	if !taken {
-		return t.guessError(g)
+		return t.guessError(c.ID, g)
 	}
 	err = t.o.Challenges.TryChallenge(ctx, sha256.Sum256([]byte(token)), computeProof(token, b.Token.ClientID, c, code))
 	switch {
@@ -59,7 +39,9 @@ func (t *Tokens) consumeCode(ctx context.Context, b Bearer, c store.Customer, to
 			return err
 		}
 		return errVerification
-	case isWrong(err):
+	}
+	t.recordLock(context.WithoutCancel(ctx), b, c, g)
+	if isWrong(err) {
 		return errVerification.Because(err)
 	}
 	return err

@@ -19,6 +19,7 @@ type View struct {
 	AuthorizedUsers []AuthorizedUser   `json:"authorized_users"`
 	PhonesChangedAt time.Time          `json:"phones_changed_at"`
 	Language        string             `json:"language"`
+	MutedUntil      *time.Time         `json:"muted_until"` // no codes are sent until then
 	Active          bool               `json:"active"`
 	HeldBack        bool               `json:"held_back,omitempty"` // since the store came back older
 	DeactivatedAt   *time.Time         `json:"deactivated_at"`
@@ -33,12 +34,19 @@ type AuthorizedUser struct {
 	Phone string `json:"phone"`
 }
 
-// Shown is a customer with the number of wrong codes that were entered.
+// Shown is a customer with what was counted of their codes.
 type Shown struct {
 	View
 	WrongCodesToday int  `json:"wrong_codes_today"`
 	WrongCodesInRow int  `json:"wrong_codes_in_row"`
 	CodesLocked     bool `json:"codes_locked"` // until an operator resets the codes
+	// CodesSent24h is how many codes were sent within 24 hours from the first of
+	// them; nil: all limits of codes are off, and nothing is counted.
+	CodesSent24h *int64 `json:"codes_sent_24h"`
+	// BlockedBy is the name of the limit that refuses codes for the longest time, or
+	// wrong_codes_in_row, wrong_codes_per_day, muted; nil: none does.
+	BlockedBy         *string    `json:"blocked_by"`
+	CodesBlockedUntil *time.Time `json:"codes_blocked_until"` // nil with a BlockedBy: until an operator resets the codes
 	// PhonesUnreadable is why a number of the record cannot be decrypted, and what
 	// to do; "": all can.
 	PhonesUnreadable string `json:"phones_unreadable,omitempty"`
@@ -47,7 +55,7 @@ type Shown struct {
 func view(c store.Customer) View {
 	v := View{
 		CustomerID: c.ID, OrgID: c.OrgID, Type: c.Type, Phone: mask(c.Phone), AuthorizedUsers: []AuthorizedUser{},
-		PhonesChangedAt: c.PhonesChangedAt, Language: cmp.Or(c.Language, "en"), Active: c.Usable(), HeldBack: c.Held(), DeactivatedAt: c.DeactivatedAt,
+		PhonesChangedAt: c.PhonesChangedAt, Language: cmp.Or(c.Language, "en"), MutedUntil: c.MutedUntil, Active: c.Usable(), HeldBack: c.Held(), DeactivatedAt: c.DeactivatedAt,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
 	}
 	for _, u := range c.AuthorizedUsers {

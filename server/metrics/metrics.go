@@ -44,6 +44,7 @@ type Metrics struct {
 	phonesUnreadable prometheus.Counter
 	codesSent        *prometheus.HistogramVec
 	codesTried       *prometheus.CounterVec
+	locked           *prometheus.CounterVec
 	connections      *prometheus.GaugeVec
 	refused          *prometheus.CounterVec
 	skew             prometheus.Gauge
@@ -133,6 +134,9 @@ func New(feed func() Feed) *Metrics {
 	m.codesTried = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grantd_codes_tried_total", Help: "Verification codes that were tried, by result (right, wrong: also used, expired or for another verification).",
 	}, []string{"result"})
+	m.locked = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grantd_customers_locked_total", Help: "Times that wrong codes locked a customer, by what did (wrong_codes_in_row, wrong_codes_per_day).",
+	}, []string{"by"})
 	m.connections = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "grantd_connections", Help: "Open connections by listener.",
 	}, []string{"listener"})
@@ -157,7 +161,7 @@ func New(feed func() Feed) *Metrics {
 	})
 	m.byOutcome = newLookup(func(l authLabels) prometheus.Counter { return m.authentication.WithLabelValues(l.result, l.cause) })
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.connections, m.refused,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
 		m.phonesUnreadable, m.skew, m.certificates, m.handshakes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
@@ -279,6 +283,10 @@ func (m *Metrics) CodeTried(right bool) {
 	}
 	m.codesTried.WithLabelValues(result).Inc()
 }
+
+// CustomerLocked counts that wrong codes locked a customer. by says which:
+// wrong_codes_in_row or wrong_codes_per_day.
+func (m *Metrics) CustomerLocked(by string) { m.locked.WithLabelValues(by).Inc() }
 
 // Connections returns a function that sets how many connections of the listener are
 // open.

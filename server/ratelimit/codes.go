@@ -19,6 +19,12 @@ const (
 	CodesPerOrg      = "codes_per_org"
 )
 
+// codesSent counts the codes of a customer, whatever the limits are.
+const codesSent = "codes_sent"
+
+// sentWindow is how long codesSent counts from the first code on.
+const sentWindow = 24 * time.Hour
+
 // CodesOptions are what Codes needs.
 type CodesOptions struct {
 	Store                                    store.Limits
@@ -40,41 +46,61 @@ type CodeRequest struct{ Phone, CustomerID, ClientID, OrgID string }
 // giveBackTimeout is how long giving a count back may take.
 const giveBackTimeout = 2 * time.Second
 
+// Refusal says that a limit is reached, and how long it takes until it has room
+// again. The zero Refusal: none is.
+type Refusal struct {
+	Limit string
+	Wait  time.Duration
+}
+
 // TakeCode counts a code. If one of the limits is reached, it does not count
-// the code, and returns how long the caller must wait. It fails closed: after
-// an error the caller must not send the code. Errors: store.ErrUnavailable.
-func (c *Codes) TakeCode(ctx context.Context, r CodeRequest) (wait time.Duration, err error) {
-	limits := c.counters(r)
-	if len(limits) == 0 {
-		return 0, nil
+// the code, and returns the one that takes longest to have room again. It fails
+// closed: after an error the caller must not send the code. Errors:
+// store.ErrUnavailable.
+func (c *Codes) TakeCode(ctx context.Context, r CodeRequest) (over Refusal, err error) {
+	if !c.counts() {
+		return Refusal{}, nil
 	}
+	limits := c.counters(r)
 	// A request that is already over one limit must not add to the others, which
 	// other customers share.
 	counts, err := c.add(ctx, limits, 0)
 	if err != nil {
-		return 0, err
+		return Refusal{}, err
 	}
-	if wait = c.longestWait(limits, counts, 1); wait > 0 {
-		return wait, nil
+	if over = c.countRefusal(limits, counts, 1); over.Wait > 0 {
+		return over, nil
 	}
 	if counts, err = c.add(ctx, limits, 1); err != nil {
-		return 0, err
+		return Refusal{}, err
 	}
-	if wait = c.longestWait(limits, counts, 0); wait > 0 {
+	if over = c.countRefusal(limits, counts, 0); over.Wait > 0 {
 		err = c.giveBack(ctx, limits, counts)
 	}
-	return wait, err
+	return over, err
 }
 
-// longestWait returns how long it takes until every limit has room again.
-func (c *Codes) longestWait(limits []counted, counts []store.Count, more int64) (wait time.Duration) {
+// countRefusal returns the limit that takes longest to have room for more codes,
+// and counts a hit of each limit that has none.
+func (c *Codes) countRefusal(limits []counted, counts []store.Count, more int64) (over Refusal) {
 	for i, l := range limits {
-		if counts[i].N+more > int64(l.limit.Count) {
-			wait = max(wait, counts[i].Left, time.Second)
+		if wait := l.findWait(counts[i], more); wait > 0 {
 			c.o.Hit(l.name)
+			if wait > over.Wait {
+				over = Refusal{l.name, wait}
+			}
 		}
 	}
-	return wait
+	return over
+}
+
+// findWait returns how long it takes until the limit has room for more codes, or 0
+// if it has.
+func (l counted) findWait(count store.Count, more int64) time.Duration {
+	if l.name == codesSent || count.N+more <= int64(l.limit.Count) {
+		return 0
+	}
+	return max(count.Left, time.Second)
 }
 
 // giveBack takes a refused code off the counters, even if the caller is gone.
@@ -104,14 +130,26 @@ func (c *Codes) add(ctx context.Context, limits []counted, n int64) ([]store.Cou
 	return c.o.Store.AddHits(ctx, hits...)
 }
 
+// counts reports whether a limit is on: without any, the store is not used.
+func (c *Codes) counts() bool {
+	return c.o.PerPhone.Count > 0 || c.o.PerCustomer.Count > 0 || c.o.PerClient.Count > 0 || c.o.PerOrg.Count > 0
+}
+
 func (c *Codes) counters(r CodeRequest) []counted {
-	all := make([]counted, 0, 4)
-	for _, l := range []counted{
-		{CodesPerPhone, r.Phone, c.o.PerPhone},
-		{CodesPerCustomer, r.CustomerID, c.o.PerCustomer},
-		{CodesPerClient, r.ClientID, c.o.PerClient},
-		{CodesPerOrg, r.OrgID, c.o.PerOrg},
-	} {
+	return c.limited(
+		counted{CodesPerPhone, r.Phone, c.o.PerPhone},
+		counted{CodesPerCustomer, r.CustomerID, c.o.PerCustomer},
+		counted{CodesPerClient, r.ClientID, c.o.PerClient},
+		counted{CodesPerOrg, r.OrgID, c.o.PerOrg},
+		counted{codesSent, r.CustomerID, Limit{1, sentWindow}},
+	)
+}
+
+// limited returns the counters of the limits that are not switched off, whose key
+// is an identity so far.
+func (c *Codes) limited(counters ...counted) []counted {
+	all := make([]counted, 0, len(counters))
+	for _, l := range counters {
 		if l.limit.Count > 0 {
 			l.key = c.key(l.name, l.key)
 			all = append(all, l)

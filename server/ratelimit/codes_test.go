@@ -29,11 +29,11 @@ func (w *world) codes() *ratelimit.Codes {
 // taken reports whether the code may be sent.
 func taken(t *testing.T, c *ratelimit.Codes, phone, customer, client string) bool {
 	t.Helper()
-	wait, err := c.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: phone, CustomerID: customer, ClientID: client, OrgID: "acme"})
+	over, err := c.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: phone, CustomerID: customer, ClientID: client, OrgID: "acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wait == 0
+	return over.Wait == 0
 }
 
 func TestCodesAreBoundedByEachLimit(t *testing.T) {
@@ -60,20 +60,20 @@ func TestCodesAreBoundedByEachLimit(t *testing.T) {
 			w := newWorld(t)
 			codes := w.codes()
 			for i := range 10 {
-				wait, err := codes.TakeCode(t.Context(), c.ask(i))
+				over, err := codes.TakeCode(t.Context(), c.ask(i))
 				if err != nil {
 					t.Fatal(err)
 				}
-				if refused := i >= c.most; refused != (wait > 0) || refused && wait != c.wait {
-					t.Errorf("code %d: wait %v", i+1, wait)
+				if refused := i >= c.most; refused != (over.Wait > 0) || refused && over != (ratelimit.Refusal{Limit: c.limit, Wait: c.wait}) {
+					t.Errorf("code %d: %+v", i+1, over)
 				}
 			}
 			if diff := cmp.Diff(map[string]int{c.limit: 10 - c.most}, w.hits); diff != "" {
 				t.Errorf("hits (-want +got):\n%s", diff)
 			}
 			w.clock.Advance(c.wait)
-			if wait, err := codes.TakeCode(t.Context(), c.ask(0)); wait != 0 || err != nil {
-				t.Errorf("after the window: %v, %v", wait, err)
+			if over, err := codes.TakeCode(t.Context(), c.ask(0)); over != (ratelimit.Refusal{}) || err != nil {
+				t.Errorf("after the window: %v, %v", over, err)
 			}
 		})
 	}
@@ -110,10 +110,10 @@ func TestCodesAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			wait, err := c.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: "+1"})
+			over, err := c.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: "+1"})
 			if err != nil {
 				t.Error(err)
-			} else if wait == 0 {
+			} else if over.Wait == 0 {
 				sent.Add(1)
 			}
 		})
@@ -133,13 +133,13 @@ func TestCodesWithoutTheStore(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	none := ratelimit.NewCodes(ratelimit.CodesOptions{Store: w.store})
-	if wait, err := none.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: "+1"}); wait != 0 || err != nil {
-		t.Errorf("without limits: %v, %v", wait, err)
+	if over, err := none.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: "+1"}); over.Wait != 0 || err != nil {
+		t.Errorf("without limits: %v, %v", over, err)
 	}
 }
 
-// TestCodeCountersAreApart checks that the four limits count the same name
-// separately.
+// TestCodeCountersAreApart checks that the four limits, and the count of a day,
+// count the same name separately.
 func TestCodeCountersAreApart(t *testing.T) {
 	w := newWorld(t)
 	keys := recordedKeys{Limits: w.store}
@@ -149,11 +149,11 @@ func TestCodeCountersAreApart(t *testing.T) {
 		PerClient: ratelimit.Limit{Count: 1, Per: time.Hour}, PerOrg: ratelimit.Limit{Count: 1, Per: time.Hour},
 	})
 	const same = "+15555550136"
-	if wait, err := codes.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: same, CustomerID: same, ClientID: same, OrgID: same}); wait != 0 || err != nil {
-		t.Errorf("%v, %v", wait, err)
+	if over, err := codes.TakeCode(t.Context(), ratelimit.CodeRequest{Phone: same, CustomerID: same, ClientID: same, OrgID: same}); over.Wait != 0 || err != nil {
+		t.Errorf("%v, %v", over, err)
 	}
-	if len(keys.seen) != 4 {
-		t.Errorf("%d counters, want 4: %v", len(keys.seen), keys.seen)
+	if len(keys.seen) != 5 {
+		t.Errorf("%d counters, want 5: %v", len(keys.seen), keys.seen)
 	}
 }
 

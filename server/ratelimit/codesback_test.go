@@ -44,11 +44,11 @@ func newCodes(t *testing.T, o ratelimit.CodesOptions, clock *storetest.Clock) (*
 func sent(t *testing.T, c *ratelimit.Codes, f ratelimit.CodeRequest, n int) (sent int) {
 	t.Helper()
 	for range n {
-		wait, err := c.TakeCode(t.Context(), f)
+		over, err := c.TakeCode(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if wait == 0 {
+		if over.Wait == 0 {
 			sent++
 		}
 	}
@@ -78,8 +78,8 @@ func TestCodesRefusedCostOthersNothing(t *testing.T) {
 		sent(t, c, rival, 1)
 		store.after = func(int64) { hangUp() }
 	}
-	if wait, err := c.TakeCode(ctx, rival); wait == 0 || err != nil {
-		t.Errorf("wait %s, error %v", wait, err)
+	if over, err := c.TakeCode(ctx, rival); over.Wait == 0 || err != nil {
+		t.Errorf("%+v, error %v", over, err)
 	}
 	store.after = nil
 	if n := sent(t, c, other, 1); n != 1 {

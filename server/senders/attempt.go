@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/grantd/grantd/server/signedpost"
 )
 
 const (
@@ -19,6 +21,17 @@ type failure struct {
 	why   string
 	again bool // another try may succeed
 }
+
+// failureOf returns the failure of a request; nil: it succeeded.
+func failureOf(f *signedpost.Failure) *failure {
+	if f == nil {
+		return nil
+	}
+	return &failure{f.Why, f.Again}
+}
+
+// explainNoResponse returns why there was no response.
+func explainNoResponse(err error) *failure { return failureOf(signedpost.ExplainNoResponse(err)) }
 
 // attempts tries to send a message more than once.
 type attempts struct {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grantd/grantd/server/signedpost"
 )
 
 const exampleKey = "example key"
@@ -29,7 +31,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		request + "\n" + body + "\n```",
 		fmt.Sprintf("%d times in all within %s, after %d to %d ms", tries, budget, firstPause.Milliseconds()/2, firstPause.Milliseconds()),
-		fmt.Sprintf("no response within %s |", webhookTry),
+		fmt.Sprintf("no response within %s |", signedpost.Try),
 		"With the key `" + exampleKey + "`",
 	} {
 		if !strings.Contains(string(page), want) {
@@ -61,7 +63,7 @@ func example(t *testing.T) (sent http.Header, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+	w.post.Client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
 		b, err := io.ReadAll(r.Body)
 		sent, body = r.Header, string(b)
 		if err != nil {

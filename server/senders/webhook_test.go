@@ -151,7 +151,7 @@ func TestWebhookTriesAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := webhook(t, "https://sms.example/codes?key=querytoken", false)
 				a := &receiver{t: t, respond: c.respond}
-				w.client.Transport = a
+				w.post.Client.Transport = a
 				err := w.Send(t.Context(), message())
 				if c.why == "" && err != nil {
 					t.Error(err)
@@ -180,7 +180,7 @@ func TestWebhookGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := webhook(t, "https://sms.example", false)
 		a := &receiver{t: t, respond: func(_ int, r *http.Request) (*http.Response, error) { return silent(r) }}
-		w.client.Transport = a
+		w.post.Client.Transport = a
 		began := time.Now()
 		notSentWithout(t, w.Send(t.Context(), message()), "in time")
 		if took := time.Since(began); took > 8*time.Second || took < 6*time.Second {
@@ -211,7 +211,7 @@ func TestWebhookEndsWithCodeAndCaller(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := webhook(t, "https://sms.example", false)
 				a := &receiver{t: t, respond: c.respond}
-				w.client.Transport = a
+				w.post.Client.Transport = a
 				m := message()
 				m.ExpiresAt = time.Now().Add(c.life)
 				ctx, cancel := context.WithTimeout(t.Context(), c.wait)
@@ -292,7 +292,7 @@ func TestWebhookUsesNoProxy(t *testing.T) {
 		t.Setenv(name, proxy.URL)
 	}
 	notSentWithout(t, webhook(t, "http://10.0.0.1/codes", false).Send(t.Context(), message()), "allow_private_addresses")
-	if calls > 0 || webhook(t, "http://10.0.0.1", false).client.Transport.(*http.Transport).Proxy != nil {
+	if calls > 0 || webhook(t, "http://10.0.0.1", false).post.Client.Transport.(*http.Transport).Proxy != nil {
 		t.Errorf("%d calls of the proxy", calls)
 	}
 }
@@ -319,7 +319,7 @@ func (*endless) Close() error { return nil }
 
 func TestWebhookReadsLittle(t *testing.T) {
 	w, e := webhook(t, "https://sms.example", false), &endless{}
-	w.client.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+	w.post.Client.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: e}, nil
 	})
 	if err := w.Send(t.Context(), message()); err != nil || e.read > maxResponse {

@@ -33,6 +33,8 @@ type Event struct {
 	PartnerID      string    // of the partner token that was presented
 	PartnerTokenID string
 	OrgID          string // the org that a partner wants to act for
+	CustomerID     string // whose codes or tokens a limit refuses
+	Limit          string // the limit that refuses the request
 	Error          string
 	Description    string // of a malformed request; a constant
 	Cause          error
@@ -81,10 +83,11 @@ type line struct {
 // field is a text that is logged unless it is empty.
 type field struct{ key, value string }
 
-func (l *line) fields() [13]field {
+func (l *line) fields() [15]field {
 	return [...]field{
 		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
 		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID}, {"org_id", l.OrgID},
+		{"customer_id", l.CustomerID}, {"limit", l.Limit},
 		{"actor", l.Actor}, {"scope", l.Scope}, {"void_of", l.VoidOf}, {"note", l.Note}, {"error", l.Error},
 		{"error_description", l.Description}, {"stack", l.Stack},
 	}

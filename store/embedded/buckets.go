@@ -28,12 +28,13 @@ var (
 	bucketChallenges = []byte("challenges") // digest → record
 	bucketGuesses    = []byte("guesses")    // customer id → record
 
+	bucketNoticeQueues  = []byte("notice_queues")  // NoticeQueueID → record
 	bucketPartnerTokens = []byte("partner_tokens") // partner token id → record
 	bucketAuditTraffic  = []byte("audit_traffic")  // as audit, with sequence numbers of both
 
 	allBuckets = [][]byte{
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
-		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketHolds, bucketAuditTraffic, bucketNetworks,
+		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketHolds, bucketAuditTraffic, bucketNetworks, bucketNoticeQueues,
 	}
 )
 

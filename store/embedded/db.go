@@ -53,6 +53,7 @@ type Store struct {
 	partnerTokens records[store.PartnerTokenOwner]
 	grants        records[store.Grant]
 	holds         records[store.Hold]
+	noticeQueues  records[store.NoticeQueue]
 
 	index   index // of the tokens on the disk
 	decoded store.ClientMemo
@@ -117,6 +118,7 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, bucketPartnerTokens, nil, nil}
 	s.grants = records[store.Grant]{store.GrantKind, s, bucketGrants, nil, nil}
 	s.holds = records[store.Hold]{store.HoldKind, s, bucketHolds, nil, nil}
+	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, bucketNoticeQueues, nil, nil}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
 	}

@@ -51,6 +51,19 @@ func (s *Store) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, 
 	return counts, nil
 }
 
+// ResetHits forgets the counters.
+func (s *Store) ResetHits(ctx context.Context, keys ...string) error {
+	if err := s.open(ctx, "reset hits"); err != nil {
+		return err
+	}
+	s.limits.mu.Lock()
+	defer s.limits.mu.Unlock()
+	for _, key := range keys {
+		delete(s.limits.counters, key)
+	}
+	return nil
+}
+
 func (l *limits) sweep(now time.Time) {
 	if l.counters != nil && now.Sub(l.swept) < sweepLimits {
 		return

@@ -39,6 +39,9 @@ func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
 // Grants keeps what orgs allow partners.
 func (s *Store) Grants() store.Grants { return &s.grants }
 
+// NoticeQueues keeps the queue of notices.
+func (s *Store) NoticeQueues() store.NoticeQueues { return &s.noticeQueues }
+
 // Holds keeps the hold.
 func (s *Store) Holds() store.Holds { return &s.holds }
 

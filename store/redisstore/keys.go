@@ -33,6 +33,8 @@ import (
 //	grants        sorted set: ids of all grants, score 0
 //	hold:<id>     hash: v (version), d (record)
 //	holds         sorted set: ids of all holds, score 0
+//	n:<id>        hash: v (version), d (record): the queue of notices
+//	notice_queues sorted set: ids of all of them, score 0
 //	v:<digest>    hash: p (proof), n (remaining tries), e (end, Unix ms): a
 //	              challenge; expires with it
 //	w:<customer id>
@@ -68,6 +70,8 @@ func (k keys) grant(id string) string           { return k.prefix + "g:" + id }
 func (k keys) grantIndex() string               { return k.prefix + "grants" }
 func (k keys) hold(id string) string            { return k.prefix + "hold:" + id }
 func (k keys) holdIndex() string                { return k.prefix + "holds" }
+func (k keys) noticeQueue(id string) string     { return k.prefix + "n:" + id }
+func (k keys) noticeQueueIndex() string         { return k.prefix + "notice_queues" }
 func (k keys) challenge(d store.Digest) string  { return k.prefix + "v:" + string(d[:]) }
 func (k keys) guesses(customerID string) string { return k.prefix + "w:" + customerID }
 func (k keys) feed() string                     { return k.prefix + "feed" }
@@ -85,11 +89,11 @@ func (k keys) challengePrefix() string          { return k.prefix + "v:" }
 
 // kinds are the parts before the ':' of the keys that have one. singles are the
 // others.
-const kinds = "tcoupqgvwl"
+const kinds = "tcoupqgvwln"
 
 var singles = []string{
 	"clients", "orgs", "customers", "partners", "partner_tokens", "grants", "feed", "lineage", "audit", "audit_traffic",
-	"stamp", "keys", "ping", "serving",
+	"stamp", "keys", "ping", "serving", "notice_queues",
 }
 
 // isOurs reports whether the key with our prefix is one of those above: another

@@ -39,6 +39,19 @@ func (s *Store) AddHits(ctx context.Context, hits ...store.Hit) ([]store.Count, 
 	return counts, nil
 }
 
+// ResetHits deletes the counters in one pipeline.
+func (s *Store) ResetHits(ctx context.Context, keys ...string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	pipe := s.redis.Pipeline()
+	for _, key := range keys {
+		pipe.Del(ctx, s.keys.limit(key))
+	}
+	_, err := pipe.Exec(ctx)
+	return wire.StoreError(ctx, "reset hits", err)
+}
+
 // countPair returns the commands for one counter.
 func countPair(ctx context.Context, key string, n int64) wire.Pair {
 	p := wire.Pair{Key: key, Then: redis.NewIntCmd(ctx, "pttl", key)}

@@ -72,6 +72,7 @@ func (s *Store) Partners() store.Partners           { return &s.partners }
 func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
 func (s *Store) Grants() store.Grants               { return &s.grants }
 func (s *Store) Holds() store.Holds                 { return &s.holds }
+func (s *Store) NoticeQueues() store.NoticeQueues   { return &s.noticeQueues }
 
 // Create puts the id into the index, then writes the record.
 func (k *records[R]) Create(ctx context.Context, r R) error {

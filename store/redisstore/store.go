@@ -51,6 +51,7 @@ type Store struct {
 	partnerTokens records[store.PartnerTokenOwner]
 	grants        records[store.Grant]
 	holds         records[store.Hold]
+	noticeQueues  records[store.NoticeQueue]
 
 	decoded store.ClientMemo
 
@@ -95,6 +96,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, s.keys.partnerToken, s.keys.partnerTokenIndex(), nil}
 	s.grants = records[store.Grant]{store.GrantKind, s, s.keys.grant, s.keys.grantIndex(), nil}
 	s.holds = records[store.Hold]{store.HoldKind, s, s.keys.hold, s.keys.holdIndex(), nil}
+	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, s.keys.noticeQueue, s.keys.noticeQueueIndex(), nil}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more
 		return nil, err

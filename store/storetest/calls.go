@@ -24,6 +24,7 @@ func calls(now time.Time) []call {
 		partnerTokenRecords.calls(now),
 		grantRecords.calls(now),
 		holdRecords.calls(now),
+		noticeRecords.calls(now),
 		tokenCalls(now),
 		verificationCalls(now),
 		otherCalls(now),
@@ -108,6 +109,7 @@ func copyCalls(now time.Time) []call {
 
 func otherCalls(now time.Time) []call {
 	return []call{
+		{"ResetHits", func(ctx context.Context, s store.Store) error { return s.ResetHits(ctx, "a") }},
 		{"AddHits", func(ctx context.Context, s store.Store) error {
 			_, err := s.AddHits(ctx, store.Hit{Key: "a", N: 1, Window: time.Minute})
 			return err

@@ -95,6 +95,7 @@ func Run(t *testing.T, h Harness) {
 		{"PartnerTokens", partnerTokenRecords.checks()},
 		{"Grants", grantRecords.checks()},
 		{"Holds", holdRecords.checks()},
+		{"NoticeQueues", noticeRecords.checks()},
 		{"Records", recordChecks()},
 		{"Tokens", tokenChecks()},
 		{"Feed", feedChecks()},

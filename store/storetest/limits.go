@@ -16,6 +16,7 @@ func limitChecks() []check {
 		{"AWindowEnds", hitsEnd},
 		{"HitsAtOnceLoseNothing", hitsAtOnce},
 		{"NoHits", hitsNone},
+		{"ResetHits", hitsReset},
 	}
 }
 
@@ -53,6 +54,21 @@ func hitsEnd(t *testing.T, o Opened) {
 	same(t, "count after the window", got.N, int64(1))
 	if got.Left <= 50*time.Second {
 		t.Errorf("%v left of a new window", got.Left)
+	}
+}
+
+func hitsReset(t *testing.T, o Opened) {
+	a, b := store.Hit{Key: "a", N: 2, Window: time.Minute}, store.Hit{Key: "b", N: 5, Window: time.Hour}
+	hits(t, o.Store, a, b)
+	ok(t, o.Store.ResetHits(within(t)))
+	ok(t, o.Store.ResetHits(within(t), "a", "absent"))
+	a.N, b.N = 0, 0
+	got := hits(t, o.Store, a, b)
+	same(t, "counts", []int64{got[0].N, got[1].N}, []int64{0, 5})
+	o.Advance(30 * time.Second)
+	a.N = 1
+	if got := hits(t, o.Store, a)[0]; got.N != 1 || got.Left <= 50*time.Second {
+		t.Errorf("%d hits, and %v left of a new window", got.N, got.Left)
 	}
 }
 

@@ -99,6 +99,14 @@ var holdRecords = records[store.Hold]{
 	func(h *store.Hold) parts { return parts{h.ID, &h.Version, &h.Incarnation} },
 }
 
+// There is at most one queue in a store, but the role does not know that.
+var noticeRecords = records[store.NoticeQueue]{
+	store.NoticeQueueKind, store.Store.NoticeQueues, "",
+	plainNotices, fullNotices,
+	func(q *store.NoticeQueue) { q.Holder = strings.Repeat("run ", 50_000) },
+	func(q *store.NoticeQueue) parts { return parts{q.ID, &q.Version, &q.Holder} },
+}
+
 func (k records[R]) create(s store.Store, ctx context.Context, r R) error {
 	return k.role(s).Create(ctx, r)
 }

@@ -156,6 +156,8 @@ func fullCustomer(now time.Time, id string) store.Customer {
 	c := plainCustomer(now, id)
 	c.Type, c.Language, c.Head, c.OrgIncarnation = store.Business, "es", fullHead(now), 1<<32
 	c.AuthorizedUsers = []store.AuthorizedUser{{Name: "Zoë <é>", Phone: "+15555550137"}, {Phone: "+15555550138"}}
+	muted := now.Add(24 * time.Hour).UTC().Truncate(time.Second)
+	c.MutedUntil = &muted
 	return c
 }
 
@@ -199,4 +201,19 @@ func fullGrant(now time.Time, org string) store.Grant {
 	g.Until, g.Head = &end, fullHead(now)
 	g.PartnerIncarnation, g.OrgIncarnation = 1<<32, 7
 	return g
+}
+
+// plainNotices returns a queue with only the required fields.
+func plainNotices(_ time.Time, id string) store.NoticeQueue {
+	return store.NoticeQueue{ID: id, Version: 1}
+}
+
+// fullNotices returns a queue with every field set.
+func fullNotices(now time.Time, id string) store.NoticeQueue {
+	q, at := plainNotices(now, id), seconds(now)
+	q.Holder, q.HeldUntil, q.AuditID, q.AuditTime, q.Since = "a", at, "1-1t", at, at
+	q.Pass = &store.NoticePass{Until: at, Part: 2, After: "a/b"}
+	q.Pending = []store.Notice{{ID: "n_1", Kind: "k", At: at, Subject: "s", Summary: "Zoë <é>", Details: `{"a":1}`, Queued: at}}
+	q.Recent = []store.NoticeMark{{ID: "n_1", Until: at}}
+	return q
 }

@@ -1,4 +1,4 @@
-package senders
+package signedpost
 
 import (
 	"errors"
@@ -38,7 +38,7 @@ func TestRefusePrivate(t *testing.T) {
 		"1.1.1.1:443": nil, "[2606:4700::1111]:443": nil,
 		"10.0.0.1:443": errPrivate, "[fe80::1%eth0]:80": errPrivate, "/run/socket": errPrivate, "": errPrivate,
 	} {
-		if got := refusePrivate(t.Context(), "tcp", address, nil); !errors.Is(got, want) {
+		if got := refusePrivate("a.b")(t.Context(), "tcp", address, nil); !errors.Is(got, want) {
 			t.Errorf("%q: %v, want %v", address, got, want)
 		}
 	}

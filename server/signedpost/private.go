@@ -1,4 +1,4 @@
-package senders
+package signedpost
 
 import (
 	"context"
@@ -8,8 +8,16 @@ import (
 )
 
 // errPrivate means that a host name leads to an address that is not public.
-var errPrivate = errors.New("its address is private (or otherwise not on the public internet): " +
-	"set customers.webhook.allow_private_addresses if the receiver is inside your network")
+var errPrivate = errors.New("its address is private (or otherwise not on the public internet)")
+
+// privateError is errPrivate, and says which setting allows such an address.
+type privateError struct{ setting string }
+
+func (e privateError) Error() string {
+	return errPrivate.Error() + ": set " + e.setting + ".allow_private_addresses if the receiver is inside your network"
+}
+
+func (e privateError) Is(target error) bool { return target == errPrivate }
 
 // notPublic4 holds the IPv4 ranges that are not on the public internet: the
 // special-purpose registry of RFC 6890.
@@ -60,14 +68,16 @@ func public(a netip.Addr) bool {
 	return false
 }
 
-// refusePrivate is called by a dialer just before it connects, with the address
-// that it uses, whatever an earlier lookup of the name returned.
-func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) error {
-	a, err := netip.ParseAddrPort(address)
-	if err != nil || !public(a.Addr()) {
-		return errPrivate
+// refusePrivate returns a function that a dialer calls just before it connects, with
+// the address that it uses, whatever an earlier lookup of the name returned.
+func refusePrivate(setting string) func(context.Context, string, string, syscall.RawConn) error {
+	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		a, err := netip.ParseAddrPort(address)
+		if err != nil || !public(a.Addr()) {
+			return privateError{setting}
+		}
+		return nil
 	}
-	return nil
 }
 
 func anyContains(all []netip.Prefix, a netip.Addr) bool {
