@@ -47,10 +47,7 @@ the authorities.`,
 		if err != nil {
 			return err
 		}
-		h, err := t.ask(c.Context())
-		if err != nil {
-			return err
-		}
+		h := t.ask(c.Context())
 		if a.output == outputJSON {
 			err = a.printJSON(h)
 		} else if h.Ready {
@@ -113,23 +110,26 @@ func configuredTarget(c *cobra.Command, cfg config.Config) (healthTarget, error)
 	return healthTarget{url: u.String(), anyCertificate: true}, nil
 }
 
+// unreachable is the cause if there was no response.
+const unreachable = "unreachable"
+
 // healthState is what the server said; it is the JSON of the command.
 type healthState struct {
 	Ready      bool   `json:"ready"`
 	URL        string `json:"url"`
 	Socket     string `json:"socket,omitempty"`
-	HTTPStatus int    `json:"http_status"`
+	HTTPStatus int    `json:"http_status"` // 0: no response
 	Cause      string `json:"cause,omitempty"`
 	Reason     string `json:"reason,omitempty"`
 }
 
-func (t healthTarget) ask(ctx context.Context) (healthState, error) {
+func (t healthTarget) ask(ctx context.Context) healthState {
 	h := healthState{URL: t.url, Socket: t.socket}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url, http.NoBody)
 	if err != nil {
-		return h, err
+		return h.without(err)
 	}
 	req.Header.Set("User-Agent", "grantd-healthcheck")
 	client := http.Client{
@@ -139,19 +139,25 @@ func (t healthTarget) ask(ctx context.Context) (healthState, error) {
 	defer client.CloseIdleConnections()
 	res, err := client.Do(req)
 	if err != nil {
-		return h, fmt.Errorf("not ready: %s cannot be reached: %w", h.where(), errors.Unwrap(err)) // without the URL again
+		return h.without(errors.Unwrap(err)) // it has the URL once already
 	}
 	defer res.Body.Close()
-	h.HTTPStatus, h.Ready = res.StatusCode, res.StatusCode == http.StatusOK
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxHealthBody))
 	if err != nil {
-		return h, fmt.Errorf("not ready: %s stopped in the middle of its response: %w", h.where(), err)
+		return h.without(err)
 	}
+	h.HTTPStatus, h.Ready = res.StatusCode, res.StatusCode == http.StatusOK
 	_ = json.Unmarshal(body, &struct {
 		Cause  *string `json:"cause"`
 		Reason *string `json:"reason"`
 	}{&h.Cause, &h.Reason}) // another server's body says nothing
-	return h, nil
+	return h
+}
+
+// without returns the state of a server that did not respond.
+func (h healthState) without(err error) healthState {
+	h.Cause, h.Reason = unreachable, fmt.Sprintf("%s cannot be reached: %v", h.where(), err)
+	return h
 }
 
 func (t healthTarget) transport() *http.Transport {
@@ -179,6 +185,8 @@ func (h healthState) problem() error {
 	switch {
 	case h.Ready:
 		return nil
+	case h.HTTPStatus == 0:
+		return errors.New("not ready: " + h.Reason)
 	case h.Reason != "":
 		return fmt.Errorf("not ready: %s (%s, status %d)", h.Reason, h.where(), h.HTTPStatus)
 	case h.HTTPStatus == http.StatusBadRequest:

@@ -68,6 +68,9 @@ func TestHealthcheckReachesNothing(t *testing.T) {
 		if got.code != exitFailed || got.out != "" || strings.Count(got.err, "\n") != 1 || !strings.Contains(got.err, "not ready: "+url+"/readyz cannot be reached: ") {
 			t.Errorf("%s: %+v", name, got)
 		}
+		if got := grantd(t, "", "healthcheck", "--url", url, "--output", "json"); got.code != exitFailed || !strings.Contains(got.out, `"cause": "unreachable"`) {
+			t.Errorf("%s as JSON: %+v", name, got)
+		}
 	}
 	for name, args := range map[string][]string{
 		"no scheme": {"--url", "127.0.0.1:8080"}, "empty": {"--url", ""}, "a password": {"--url", "http://a:hush@127.0.0.1"}, "an argument": {"x"},

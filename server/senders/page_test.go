@@ -14,7 +14,7 @@ import (
 	"github.com/grantd/grantd/server/signedpost"
 )
 
-const exampleKey = "example key"
+const exampleKey = "example key, which is not a secret"
 
 // TestPage checks that WEBHOOK.md shows a request as it is sent, and that its shell
 // command computes the signature.
