@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/tokenadmin"
 )
 
@@ -52,7 +53,11 @@ func (a *app) scanLeaks(c *cobra.Command, args []string, end bool) error {
 			return err
 		}
 	}
-	response, err := json.Marshal(all)
+	members := map[string]any{"found": all.Found}
+	if a.unconfirmed != "" {
+		members["state"], members["state_detail"] = admin.StateUnconfirmed, a.unconfirmed
+	}
+	response, err := json.Marshal(members)
 	if err == nil {
 		err = show(a, response, a.scannedGrid)
 	}

@@ -53,7 +53,7 @@ func (f Filter) matches(c Credential) bool {
 }
 
 // Page returns up to limit credentials that the filter selects, in the order of the
-// ids of their records and then of their own ids, after the one with the key after
+// ids of their records and then of their ids, after the one with the key after
 // ("" starts at the first). next is the key to go on after, and "" at the end. Page
 // reads a bounded number of records, so it may return fewer than limit, or none,
 // before the end. It reads the uses of many records in one round trip.

@@ -191,6 +191,10 @@ func TestLeakedPartnerTokens(t *testing.T) {
 		report := func(credential string, want object) {
 			t.Helper()
 			got := do(t, s, "POST", "/leaks", object{"credential": credential}, 200)
+			if use, is := got["last_use"].(object); is && (use["last_used_ip"] != "127.0.0.1" || got["kind"] != "partner_token") {
+				t.Errorf("last use: %v", use)
+			}
+			delete(got, "last_use") // it may be written some seconds later
 			if d := cmp.Diff(want, got); d != "" {
 				t.Error(d)
 			}
@@ -208,9 +212,11 @@ func TestLeakedPartnerTokens(t *testing.T) {
 		first, firstID := a.token, a.tokenID
 		a.renew()
 		spared := a.mint("acme")
-		for range 2 {
-			report(first, object{"kind": "partner_token", "partner_id": "hurdlr", "partner_token_id": firstID, "ended": true})
-		}
+		want := object{"kind": "partner_token", "partner_id": "hurdlr", "partner_token_id": firstID, "ended": true}
+		report(first, want)
+		x := do(t, s, "POST", "/tokens/explain", object{"token": first}, 200)
+		want["already_ended"], want["ended_at"], want["ended_by"] = true, x["ended_at"], "uid:0"
+		report(first, want)
 		a.wants("leaked", false, first, kept)
 		a.wants("of another partner token", true, a.token, spared)
 		explained(t, s, "leaked", first, object{"state": "revoked", "ended_by": "uid:0"})
