@@ -29,6 +29,7 @@ func CheckFiles(cfg config.Config, now time.Time) (faults, warnings config.Fault
 	}
 	f.secret("customers.webhook.secret_file", cfg.Customers.Webhook.SecretFile)
 	f.secret("customers.twilio.auth_token_file", cfg.Customers.Twilio.AuthTokenFile)
+	f.webhookKey("notices.webhook.secret_file", cfg.Notices.Webhook.SecretFile)
 	return f.faults, f.warnings
 }
 
@@ -75,9 +76,13 @@ func (f *fileCheck) authorities(key, file string) {
 	}
 }
 
-func (f *fileCheck) secret(key, file string) {
+func (f *fileCheck) secret(key, file string) { f.secretBy(config.ReadSecretFile, key, file) }
+
+func (f *fileCheck) webhookKey(key, file string) { f.secretBy(config.ReadWebhookKey, key, file) }
+
+func (f *fileCheck) secretBy(read func(path string) (config.Secret, error), key, file string) {
 	if file != "" {
-		_, err := config.ReadSecretFile(file)
+		_, err := read(file)
 		f.fault(key, err)
 		f.mode(key, file, true)
 	}
