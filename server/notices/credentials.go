@@ -64,17 +64,20 @@ func ending[R any](ctx context.Context, s *Service, k secretwatch.Kind[R], kind 
 	now := q.Pass.Until
 	found, next, err := k.Page(ctx, s.o.Store, secretwatch.Filter{EndsBefore: now.Add(time.Duration(before[0])*day + time.Second)}, q.Pass.After, room, now)
 	for _, c := range found {
-		days, due := findStep(c.ExpiresAt, q.Since, now)
-		if !due {
-			continue
+		if days, due := findStep(c.ExpiresAt, q.Since, now); due {
+			list = append(list, endNotice(kind, c.Credential, c.Use, days, s.now()))
 		}
-		d := describe(c.Credential, c.Use)
-		d["days"] = days
-		subject := subjectOf(c.Credential)
-		summary := fmt.Sprintf("%s ends within %s, at %s", subject, dayCount(days), c.ExpiresAt.UTC().Format(time.RFC3339))
-		list = append(list, build(kind, c.ExpiresAt.Add(-time.Duration(days)*day), s.now(), subject, summary, d, days, c.ExpiresAt.Unix()))
 	}
 	return list, next, err
+}
+
+// endNotice returns the notice of a credential that ends within the days.
+func endNotice(kind string, c secretwatch.Credential, u store.Use, days int, now time.Time) store.Notice {
+	d := describe(c, u)
+	d["days"] = days
+	subject := subjectOf(c)
+	summary := fmt.Sprintf("%s ends within %s, at %s", subject, dayCount(days), c.ExpiresAt.UTC().Format(time.RFC3339))
+	return build(kind, c.ExpiresAt.Add(-time.Duration(days)*day), now, subject, summary, d, days, c.ExpiresAt.Unix())
 }
 
 // unused returns the notices of credentials that nobody uses.
