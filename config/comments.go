@@ -90,6 +90,10 @@ func comments() map[string]string {
 		"customers.twilio.from":                     `number to send from, in quotes: "+15555550100"; for sms also a messaging service, MG…, or a sender id`,
 		"customers.twilio.base_url":                 "URL of the API; empty means Twilio's",
 
+		"notices.webhook.url":                     "where notices for operators are posted, such as a secret that ends soon; https in live; empty turns them off",
+		"notices.webhook.secret_file":             "file that holds the key that signs these requests, at least 32 bytes",
+		"notices.webhook.allow_private_addresses": "as for customers.webhook",
+
 		"audit.retention":  "how long audit entries are kept, 1d to 3650d",
 		"audit.max_events": "how many events are kept, 100 to 100000000: so many changes by operators, and so many events of traffic",
 		"log.level":        "debug, info, warn or error; read again on SIGHUP",

@@ -50,7 +50,10 @@ type Config struct {
 		Headers string `key:"headers"` // forwarded or original
 	} `key:"forward_auth"`
 	Customers Customers `key:"customers"`
-	Audit     struct {
+	Notices   struct {
+		Webhook Webhook `key:"webhook"` // empty URL: off
+	} `key:"notices"`
+	Audit struct {
 		Retention time.Duration `key:"retention"`
 		MaxEvents int           `key:"max_events"` // of each of the two streams
 	} `key:"audit"`
@@ -142,13 +145,16 @@ type Customers struct {
 	Sender      string `key:"sender"`       // as configured; use Config.CodeSender
 	// PhoneKeyFile holds the keys that phone numbers are encrypted with in the
 	// store; empty: they are in clear text.
-	PhoneKeyFile string `key:"phone_key_file"`
-	Webhook      struct {
-		URL                   string `key:"url"`
-		SecretFile            string `key:"secret_file"`
-		AllowPrivateAddresses bool   `key:"allow_private_addresses"`
-	} `key:"webhook"`
-	Twilio Twilio `key:"twilio"`
+	PhoneKeyFile string  `key:"phone_key_file"`
+	Webhook      Webhook `key:"webhook"`
+	Twilio       Twilio  `key:"twilio"`
+}
+
+// Webhook configures a service of the operator that grantd posts to.
+type Webhook struct {
+	URL                   string `key:"url"`
+	SecretFile            string `key:"secret_file"`
+	AllowPrivateAddresses bool   `key:"allow_private_addresses"`
 }
 
 // Twilio configures the sender twilio.

@@ -41,6 +41,7 @@ func (c Config) Validate() Faults {
 	v.limits(c.Limits)
 	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
 	v.customers(c)
+	v.notices(c)
 	v.audit(c)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "json", "text")
@@ -128,6 +129,17 @@ func (v *validator) customers(c Config) {
 	v.endpoint("customers.webhook.url", cust.Webhook.URL, c.Live())
 	v.endpoint("customers.twilio.base_url", cust.Twilio.BaseURL, c.Live())
 	v.senderNeeds(cust)
+}
+
+func (v *validator) notices(c Config) {
+	webhook := c.Notices.Webhook
+	v.endpoint("notices.webhook.url", webhook.URL, c.Live())
+	if webhook.URL != "" {
+		v.needed("notices.webhook.secret_file", webhook.SecretFile, "notices.webhook.url is set")
+	}
+	if webhook.SecretFile != "" {
+		v.needed("notices.webhook.url", webhook.URL, "notices.webhook.secret_file is set")
+	}
 }
 
 func (v *validator) senderNeeds(c Customers) {

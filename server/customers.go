@@ -94,7 +94,7 @@ func (s *Server) wireCustomers(sender senders.Sender, orgRecords *registry.Cache
 		Tokens: customers.NewTokens(customers.TokensOptions{
 			Environment: s.cfg.Environment, Live: s.cfg.Live(), ProductName: cfg.ProductName, SandboxCode: cfg.SandboxCode,
 			Customers: records, Orgs: orgRecords, Challenges: s.store, Guesses: s.store, Catalogue: s.catalogue,
-			Limit: codes, Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
+			Limit: codes, OverLimit: s.usage.RecordOverLimit, Quota: s.customerQuota, Sender: sender, Mint: s.tokens, Audit: s.audit, Observe: s.metrics, Now: s.now,
 		}),
 		Find: s.tokens, Issues: s.usage,
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/health"
 	"github.com/grantd/grantd/server/lastuse"
+	"github.com/grantd/grantd/server/notices"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
@@ -111,6 +112,7 @@ func (s *Server) adminRoutes() [][]admin.Route {
 		tokenadmin.Handler{Tokens: s.tokens, Secrets: s.client, Partners: s.partners, Feed: s.feed, Audit: s.audit, Uses: s.store, Events: s.store, TokenPrefix: s.cfg.TokenPrefix()}.Routes(),
 		s.doctor().Routes(),
 		s.backup.Routes(),
+		notices.AdminRoutes(s.notices),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue, Now: s.now}.Routes(),
 	}
 }

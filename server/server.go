@@ -19,6 +19,7 @@ import (
 	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/logbuf"
 	"github.com/grantd/grantd/server/metrics"
+	"github.com/grantd/grantd/server/notices"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
@@ -66,6 +67,7 @@ type Server struct {
 	oauth    *oauth.Endpoints
 	scopes   atomic.Pointer[scopes.Catalogue]
 
+	notices        *notices.Service // nil: no webhook is configured
 	customers      *customers.Service
 	customerTokens customers.Handler
 	customerQuota  *ratelimit.Quota
@@ -145,7 +147,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 		return err
 	}
 	s.wire(sender)
-	return nil
+	return s.openNotices()
 }
 
 func (s *Server) catalogue() *scopes.Catalogue { return s.scopes.Load() }
@@ -206,6 +208,7 @@ func (s *Server) start(ctx context.Context) error {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.onStop("certificate watch", func(context.Context) error { stop(); return nil })
 	s.watchTLS(watching)
+	s.startNotices()
 	for _, l := range s.listeners {
 		s.serve(l)
 	}

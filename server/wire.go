@@ -68,6 +68,6 @@ func (s *Server) wire(sender senders.Sender) {
 func (s *Server) newQuota(name string, of ratelimit.QuotaOf, q config.Quota, chatty func()) *ratelimit.Quota {
 	return ratelimit.NewQuota(ratelimit.QuotaOptions{
 		Name: name, Of: of, Store: s.store, Key: s.keys.LimitKey(), Limit: ratelimit.Limit(q.Limit), Enforce: q.Enforced(),
-		Now: s.now, Log: s.log, Hit: s.metrics.LimitHit, Chatty: chatty,
+		Now: s.now, Log: s.log, Hit: s.metrics.LimitHit, Over: s.usage.RecordOverLimit, Chatty: chatty,
 	})
 }

@@ -64,7 +64,7 @@ var operations = slices.Concat(
 		"Dump", "Load", "Clear", "Serving", "Inspect",
 	},
 	ClientKind.operations().all(), OrgKind.operations().all(), CustomerKind.operations().all(),
-	PartnerKind.operations().all(), PartnerTokenKind.operations().all(), GrantKind.operations().all(), HoldKind.operations().all(),
+	PartnerKind.operations().all(), PartnerTokenKind.operations().all(), GrantKind.operations().all(), HoldKind.operations().all(), NoticeQueueKind.operations().all(),
 )
 
 // Operations returns the names of everything that a store does: the methods

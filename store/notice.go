@@ -31,7 +31,7 @@ type NoticeQueue struct {
 // NoticePass is the place in a reading of all credentials.
 type NoticePass struct {
 	Until time.Time `json:"until"` // when it began
-	Part  int       `json:"part"`
+	Part  int64     `json:"part"`
 	After string    `json:"after,omitempty"`
 }
 

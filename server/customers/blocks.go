@@ -113,6 +113,17 @@ func (t *Tokens) guessError(customerID string, g store.Guesses) error {
 	return nil
 }
 
+// reportOver tells who looks at limits that one which customers share is reached.
+func (t *Tokens) reportOver(b Bearer, c store.Customer, limit string) {
+	switch {
+	case t.o.OverLimit == nil:
+	case limit == ratelimit.CodesPerOrg:
+		t.o.OverLimit(store.PrincipalOrg(c.OrgID), limit)
+	case limit == ratelimit.CodesPerClient:
+		t.o.OverLimit(store.PrincipalClient(b.Token.ClientID), limit)
+	}
+}
+
 // recordLock audits and counts that the wrong code which g counts as the last one has
 // locked the customer. Only one code is the last one of a row, or of a day.
 func (t *Tokens) recordLock(ctx context.Context, b Bearer, c store.Customer, g store.Guesses) {

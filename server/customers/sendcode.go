@@ -86,6 +86,7 @@ func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Ve
 		return "", err
 	}
 	if over.Wait > 0 {
+		t.reportOver(b, c, over.Limit)
 		return "", &refusal{errTooMany.After(over.Wait), c.ID, over.Limit}
 	}
 	token, err := t.sendChallenge(ctx, b, c, m)

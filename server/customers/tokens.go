@@ -57,12 +57,15 @@ type TokensOptions struct {
 	Guesses    store.GuessCounts
 	Catalogue  func() *scopes.Catalogue
 	Limit      Limiter
-	Quota      Quota
-	Sender     senders.Sender // nil: no codes are sent
-	Mint       Minter
-	Audit      *audit.Log
-	Observe    Observer
-	Now        func() time.Time
+	// OverLimit is called when a limit that customers share refuses a code, with the
+	// principal key of whose limit it is; it must not block. nil: nobody looks.
+	OverLimit func(owner, limit string)
+	Quota     Quota
+	Sender    senders.Sender // nil: no codes are sent
+	Mint      Minter
+	Audit     *audit.Log
+	Observe   Observer
+	Now       func() time.Time
 }
 
 // Tokens holds the rules of customer tokens.

@@ -15,6 +15,7 @@ const (
 	ActionIssue      = "token.issue"
 	ActionAuthFailed = "client.authentication_refused"
 	ActionRevoke     = "token.revoke"
+	ActionOverLimit  = "limit.exceeded"
 )
 
 const (
@@ -111,7 +112,7 @@ func (r *Recorder) gather(ctx context.Context, t tally, last bool) {
 	for _, part := range []struct {
 		of      *gatherer
 		counted map[credential]gathered
-	}{{&r.issues, t.issued}, {&r.refusals, t.refused}, {&r.revocs, t.revoked}} {
+	}{{&r.issues, t.issued}, {&r.refusals, t.refused}, {&r.revocs, t.revoked}, {&r.overs, t.over}} {
 		part.of.add(part.counted)
 		events = part.of.appendDue(events, now, last)
 	}
@@ -147,6 +148,11 @@ func describeRefusal(k credential, _ gathered) audit.Change {
 		c.After = map[string]string{"cause": k.id}
 	}
 	return c
+}
+
+// describeOver names whose requests the limit refuses, or would refuse.
+func describeOver(k credential, _ gathered) audit.Change {
+	return audit.Change{Action: ActionOverLimit, Actor: audit.Actor{Name: k.owner}, Target: k.owner, After: map[string]string{"limit": k.id}}
 }
 
 // describeRevocation names the token if it is the only one.

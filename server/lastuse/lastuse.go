@@ -76,8 +76,8 @@ type Recorder struct {
 	mu sync.Mutex
 	tally
 
-	flushing                 sync.Mutex
-	issues, refusals, revocs gatherer
+	flushing                        sync.Mutex
+	issues, refusals, revocs, overs gatherer
 
 	stop chan struct{}
 	done chan struct{}
@@ -87,7 +87,7 @@ type Recorder struct {
 func New(uses store.Uses, a *audit.Log, now func() time.Time, log *slog.Logger) *Recorder {
 	return &Recorder{
 		uses: uses, audit: a, now: now, tally: newTally(),
-		issues: newGatherer(describeIssue), refusals: newGatherer(describeRefusal), revocs: newGatherer(describeRevocation),
+		issues: newGatherer(describeIssue), refusals: newGatherer(describeRefusal), revocs: newGatherer(describeRevocation), overs: newGatherer(describeOver),
 		writing: trouble.New(log, "usage: not written, will be tried again", "usage: written again"),
 		stop:    make(chan struct{}), done: make(chan struct{}),
 	}
@@ -128,6 +128,12 @@ func (r *Recorder) RecordPartnerIssue(partnerID, tokenID, orgID string, from net
 // outcome.
 func (r *Recorder) RecordRevocation(clientID, outcome, jti string, from netip.Addr) {
 	r.note(&r.revoked, credential{clientID, outcome}, from, jti)
+}
+
+// RecordOverLimit counts that the owner, a principal key, is over the limit with the
+// name.
+func (r *Recorder) RecordOverLimit(owner, limit string) {
+	r.note(&r.over, credential{owner, limit}, netip.Addr{}, "")
 }
 
 func (r *Recorder) noteUse(key credential, from netip.Addr) {
@@ -209,12 +215,12 @@ func (r *Recorder) flush(ctx context.Context, last bool) {
 
 // tally is what was counted since the last flush.
 type tally struct {
-	used                     map[credential]use
-	issued, refused, revoked map[credential]gathered
+	used                           map[credential]use
+	issued, refused, revoked, over map[credential]gathered
 }
 
 func newTally() tally {
-	return tally{map[credential]use{}, map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}}
+	return tally{map[credential]use{}, map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}, map[credential]gathered{}}
 }
 
 func (r *Recorder) take() tally {

@@ -45,6 +45,7 @@ type Metrics struct {
 	codesSent        *prometheus.HistogramVec
 	codesTried       *prometheus.CounterVec
 	locked           *prometheus.CounterVec
+	notices          notices
 	connections      *prometheus.GaugeVec
 	refused          *prometheus.CounterVec
 	skew             prometheus.Gauge
@@ -160,6 +161,7 @@ func New(feed func() Feed) *Metrics {
 		return m.introspections.WithLabelValues(l.result, l.cache)
 	})
 	m.byOutcome = newLookup(func(l authLabels) prometheus.Counter { return m.authentication.WithLabelValues(l.result, l.cause) })
+	m.notices = newNotices(m.registry)
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
 		m.phonesUnreadable, m.skew, m.certificates, m.handshakes,

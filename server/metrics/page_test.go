@@ -46,6 +46,7 @@ func touched() *Metrics {
 	m.CountExpiring(one, one)
 	m.Reloaded("tls", errors.New("no"))
 	m.CodeSent("sms", true, time.Millisecond)
+	m.NoticeDone("sent")
 	m.CustomerLocked("wrong_codes_in_row")
 	m.CodeTried(true)
 	m.PhoneUnreadable()

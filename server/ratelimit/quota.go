@@ -36,7 +36,8 @@ type QuotaOptions struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Hit     func(limit string)
-	Chatty  func() // counts hints about clients that do not cache; nil: no hints
+	Over    func(owner, limit string) // is called once in a window with a principal key; must not block; nil: nobody looks
+	Chatty  func()                    // counts hints about clients that do not cache; nil: no hints
 }
 
 // QuotaOf says whose tokens a Quota counts, as the log names them.
@@ -47,6 +48,13 @@ const (
 	OfClients  QuotaOf = "client"
 	OfPartners QuotaOf = "partner"
 )
+
+func (of QuotaOf) principal(id string) string {
+	if of == OfPartners {
+		return store.PrincipalPartner(id)
+	}
+	return store.PrincipalClient(id)
+}
 
 // Quota limits how many tokens a client or partner may get, or revoke, in a
 // window, across all replicas. It also reports clients that request a new token each time.
@@ -134,6 +142,9 @@ func (q *Quota) TakeWithin(id string, own Limit) time.Duration {
 	if warn {
 		q.o.Log.Warn(string(q.o.Of)+" is over its "+q.counted()+" quota", "limit", q.o.Name, string(q.o.Of)+"_id", id,
 			"count", limit.Count, "per", limit.Per.String(), "enforced", q.o.Enforce)
+		if q.o.Over != nil {
+			q.o.Over(q.o.Of.principal(id), q.o.Name)
+		}
 	}
 	if !q.o.Enforce {
 		c.pending++
