@@ -47,6 +47,8 @@ sandbox also has an org with a customer, and prints the codes sent to it.
 
 The data is in a temporary folder that is removed when the server stops. The
 configuration file and GRANTD_* variables are ignored.`,
+		Example: `  grantd dev
+  grantd dev --listen 127.0.0.1:0 --output json`,
 		Args: operands(),
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`ADDRESS` of this machine to listen on; port 0 selects a free port")

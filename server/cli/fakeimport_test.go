@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/cli/importer"
 	"github.com/grantd/grantd/server/customers"
@@ -116,7 +118,7 @@ func (f *fakeImport) direct(ctx context.Context, source importer.Source, onTermi
 		terminal = &errs
 	}
 	err := a.importCustomers(ctx, server, source, terminal)
-	return discreet(f.t, result{a.exit(ctx, err), out.String(), errs.String()})
+	return discreet(f.t, result{a.exit(ctx, &cobra.Command{}, err), out.String(), errs.String()})
 }
 
 type inProcess struct{ http.Handler }
