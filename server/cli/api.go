@@ -5,16 +5,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/grantd/grantd/server/admin"
@@ -28,9 +25,10 @@ const (
 
 // api calls the admin API of one server; server/admin describes it.
 type api struct {
-	base  string // URL of the API
-	where string // how messages name the server
-	token string // bearer token; "" on a socket
+	base   string // URL of the API
+	where  string // how messages name the server
+	token  string // bearer token; "" on a socket
+	remote bool   // over TCP
 	// unconfirmed is called with what the server says about a change that no
 	// replica of Redis has confirmed; nil: nobody is told.
 	unconfirmed func(detail string)
@@ -181,49 +179,6 @@ func (c *api) request(ctx context.Context, what call) (*http.Request, error) {
 		req.Header.Set("If-Match", `"`+strconv.FormatUint(what.version, 10)+`"`)
 	}
 	return req, nil
-}
-
-// unreachable explains why there is no response.
-func (c *api) unreachable(what call, err error) error {
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return &unreachableError{fmt.Errorf("no grantd is listening on %s: start one with 'grantd serve', or set its socket with --socket", c.where), true}
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("no permission to use %s: run this command as root or as the user that grantd runs as", c.where)
-	}
-	unsure := ""
-	if what.method != http.MethodGet && !what.idempotent {
-		unsure = "; the change may have been made, so check before you try again"
-	}
-	var slow net.Error
-	if errors.As(err, &slow) && slow.Timeout() {
-		return &unreachableError{fmt.Errorf("no response from %s within %s%s", c.where, callTimeout, unsure), false}
-	}
-	if wrapped := errors.Unwrap(err); wrapped != nil {
-		err = wrapped // without the URL, which tells the operator nothing
-	}
-	return &unreachableError{fmt.Errorf("no response from %s: %w%s", c.where, err, unsure), false}
-}
-
-// failure returns the error that the server reports.
-func (c *api) failure(status int, body []byte) error {
-	var reported struct {
-		Code        string `json:"error"`
-		Description string `json:"error_description"`
-		Field       string `json:"field"`
-	}
-	if err := json.Unmarshal(body, &reported); err != nil || reported.Code == "" {
-		return &responseError{status, fmt.Sprintf("%s returned status %d without a grantd error: is it the admin socket of a grantd?", c.where, status)}
-	}
-	if reported.Description == "" {
-		reported.Description = reported.Code
-	}
-	if reported.Field != "" {
-		reported.Description += " (" + reported.Field + ")"
-	}
-	return &responseError{status, visible(reported.Description)}
 }
 
 // decode reads a response, or a part of one.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func TestServerErrors(t *testing.T) {
@@ -28,9 +30,18 @@ func TestServerErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFakeAdmin(t, map[string]reply{"GET /clients/a": tt.reply})
 			says := strings.ReplaceAll(tt.says, "SOCKET", f.socket)
-			f.run(t, "", "client", "show", "a").is(t, result{code: exitFailed, err: "grantd: " + says + "\n"})
+			f.run(t, "", "client", "show", "a").is(t, result{code: exitOf(tt.reply.status), err: "grantd: " + says + "\n"})
 		})
 	}
+}
+
+// exitOf returns the exit code for a status: a value that the server refuses is a
+// wrong value.
+func exitOf(status int) int {
+	if status == http.StatusBadRequest {
+		return exitUsage
+	}
+	return exitFailed
 }
 
 func TestNoServer(t *testing.T) {
@@ -47,15 +58,16 @@ func TestNoServer(t *testing.T) {
 	}
 	for _, socket := range []string{absent, left, file, below} {
 		grantd(t, "", "client", "list", "--socket", socket).is(t, result{code: exitFailed,
-			err: "grantd: no grantd is listening on " + socket + ": start one with 'grantd serve', or set its socket with --socket\n"})
+			err: "grantd: no grantd is listening on " + socket + ": start one with 'grantd serve', or set its socket with --socket, or with --config if admin.socket of its configuration is another one\n"})
 	}
 }
 
 // TestNoPermission makes the error itself, because root may connect anywhere.
 func TestNoPermission(t *testing.T) {
 	err := socketAPI("/x.sock").unreachable(call{method: http.MethodGet}, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)})
-	if want := "no permission to use /x.sock: run this command as root or as the user that grantd runs as"; err.Error() != want {
-		t.Errorf("got %q, want %q", err, want)
+	got := (&app{}).failureOf(t.Context(), &cobra.Command{}, err)
+	if want := "no permission to use /x.sock: run this command as root or as the user that grantd runs as; others need --server and a token"; got.Error() != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -102,6 +114,9 @@ func TestPages(t *testing.T) {
 	}
 	f.run(t, "", "audit", "--limit", "600").is(t, result{code: exitFailed,
 		err: "grantd: the server's list never ends: it returned the same page twice\n"})
-	// Input of the operator remains one segment of the path.
-	f.run(t, "", "client", "secrets", "../?a b", "--output", "json").is(t, result{out: "{\n  \"secrets\": []\n}\n"})
+	// Input of the operator remains one segment of the path, also where it is not
+	// refused before.
+	if _, err := socketAPI(f.socket).do(t.Context(), call{method: http.MethodGet, path: path("clients", "../?a b", "secrets")}); err != nil {
+		t.Error(err)
+	}
 }

@@ -24,10 +24,11 @@ whether a token is valid.`,
 	kind := clientResource()
 	c.AddCommand(
 		a.clientCreateCommand(), a.clientListCommand(), kind.show(a, "Show a client"), a.clientUpdateCommand(), a.clientImportCommand(),
-		kind.delete(a, "Delete a client and end all its tokens"),
-		kind.action(a, "deactivate", "Disable a client and end all its tokens for good", "is deactivated and its tokens are void"),
+		kind.delete(a, "Delete a client and end all its tokens", clientDeletion),
+		kind.action(a, "deactivate", "Disable a client until it is reactivated, and end all its tokens", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated client again", "is active again; its old tokens remain void"),
-		kind.action(a, "void-tokens", "End all tokens of a client at once", "has no valid tokens anymore"),
+		a.final(kind.action(a, "void-tokens", "End all tokens of a client at once", "has no valid tokens anymore"),
+			says("every token issued to client %s ends; the client has to request new ones")),
 		a.rotateSecretCommand(), a.extendSecretCommand(), a.secretsCommand(), a.revokeSecretCommand(),
 	)
 	return a.connectFlags(c)
@@ -56,8 +57,7 @@ func (a *app) clientListCommand() *cobra.Command {
 
 func clientResource() resource[clients.View, clients.View] {
 	return resource[clients.View, clients.View]{
-		noun:  "client",
-		path:  pathClients,
+		noun: "client", path: pathClients, example: "billing",
 		heads: []string{"CLIENT_ID", "STATE", "TOKEN_TTL", "CREATED_AT", "ORG_ID", "NAME", "SCOPE"},
 		row: func(v clients.View) []string {
 			return []string{text(v.ClientID), state(v.Active, v.HeldBack), seconds(v.TokenTTL), stamp(&v.CreatedAt), text(v.OrgID), text(v.Name), text(v.Scope)}
@@ -91,4 +91,12 @@ func pairsOf(v clients.View) []pair {
 		{"deactivated_at", stamp(v.DeactivatedAt)},
 		{"weak_secret", yesNo(v.Weak)},
 	}
+}
+
+// clientDeletion says what the deletion of a client ends.
+func clientDeletion(q question) string {
+	id := q.args[0]
+	return "client " + text(id) + ", its " + q.count(call{path: path(pathClients, id, pathSecrets)}, pathSecrets, "secret") +
+		" and every token issued to it end. A client that is created later with this ID has other secrets. " +
+		"'grantd client deactivate' keeps the client"
 }

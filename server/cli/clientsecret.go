@@ -56,7 +56,15 @@ that the rotation shortened and that still work get their former ends back.`,
 		}
 		return show(a, response, a.rotatedPairs)
 	}
-	return c
+	return a.final(c, func(q question) string {
+		if undo {
+			return "the newest secret of client " + text(q.args[0]) + " stops working at once, with every token issued with it"
+		}
+		if d, err := config.ParseDuration(grace); err == nil && d == 0 {
+			return "every secret that client " + text(q.args[0]) + " has now stops working at once; a --grace leaves time to change to the new one"
+		}
+		return "" // the old secrets go on to work
+	})
 }
 
 func (a *app) rotatedPairs(v clients.Rotated) {
@@ -147,6 +155,8 @@ func (a *app) revokeSecretCommand() *cobra.Command {
 		Short: "End one secret of a client at once",
 		Long: `Ends the secret SID (see 'grantd client secrets') at once. Tokens issued with it
 remain valid until they expire, unless --void-tokens ends them too.`,
+		Example: `  grantd client revoke-secret billing Ab3dEf7h
+  grantd client revoke-secret billing Ab3dEf7h --void-tokens    # the secret has leaked`,
 		Args: operands("ID", "SID"),
 	}
 	c.Flags().BoolVar(&void, "void-tokens", false, "also end the tokens issued with it")
@@ -162,5 +172,11 @@ remain valid until they expire, unless --void-tokens ends them too.`,
 		}
 		return a.printDone("ended", args[1], "secret %s of client %s has ended; %s", args[1], args[0], tokens)
 	}
-	return c
+	return a.final(c, func(q question) string {
+		ends := "secret " + text(q.args[1]) + " of client " + text(q.args[0]) + " stops working at once"
+		if void {
+			ends += ", with every token issued with it"
+		}
+		return ends + ", and cannot be restored; the client has " + q.count(call{path: path(pathClients, q.args[0], pathSecrets)}, pathSecrets, "secret")
+	})
 }

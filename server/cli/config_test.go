@@ -32,7 +32,7 @@ func TestConfigCheck(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	got = grantd(t, "", "config", "check", "--config", "/absent.yaml")
-	if got.code != exitFailed || !strings.Contains(got.err, "/absent.yaml") {
+	if got.code != exitUsage || !strings.Contains(got.err, "--config: the file /absent.yaml does not exist") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -116,7 +116,7 @@ func TestWhichSocket(t *testing.T) {
 		"file by environment":   {[]string{"GRANTD_CONFIG=" + file}, nil, exitDone},
 		"environment":           {[]string{"GRANTD_ADMIN_SOCKET=" + f.socket}, nil, exitDone},
 		"environment over file": {[]string{elsewhere}, []string{"--config", file}, exitFailed},
-		"no such file":          {nil, []string{"--config", "/absent.yaml"}, exitFailed},
+		"no such file":          {nil, []string{"--config", "/absent.yaml"}, exitUsage},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

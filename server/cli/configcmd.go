@@ -111,6 +111,7 @@ func warningsOf(faults config.Faults) []warning {
 func (a *app) configPrintCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "print", Short: "Print the effective configuration with every key, as YAML or JSON", Args: operands(),
+		Example: `  grantd config print --config /etc/grantd/grantd.yaml`,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.readConfig()
 			if err != nil {
@@ -129,6 +130,7 @@ func (a *app) configPrintCommand() *cobra.Command {
 func (a *app) configExampleCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "example", Short: "Print a commented configuration file with every default", Args: operands(),
+		Example: `  grantd config example > grantd.yaml`,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.out.Write([]byte(config.Example()))
 			return err

@@ -40,22 +40,24 @@ func (a *app) serverFlags(c *cobra.Command) {
 // connect returns the server to manage. Its connections are closed at the end of the
 // run.
 func (a *app) connect(c *cobra.Command) (*api, error) {
-	server, err := a.choose(c)
+	server, err := a.choose(c, a.readConfig)
 	if err == nil {
-		a.disconnect = server.http.CloseIdleConnections
+		a.connected = server
 		server.unconfirmed = func(detail string) { a.unconfirmed = detail }
 	}
 	return server, err
 }
 
-func (a *app) choose(c *cobra.Command) (*api, error) {
+// choose returns the server that the flags select. It calls load if the
+// configuration does.
+func (a *app) choose(c *cobra.Command, load func() (config.Config, error)) (*api, error) {
 	if a.server != "" {
 		return a.serverAPI(c)
 	}
 	if a.socket != "" {
 		return socketAPI(a.socket), nil
 	}
-	cfg, err := a.readConfig()
+	cfg, err := load()
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func (a *app) serverAPI(c *cobra.Command) (*api, error) {
 	}
 	token := a.lookup(tokenVariable)
 	if token == "" {
-		return nil, misuse(c, "%s", "--server needs a token with the scope admin:read or admin:write in $"+tokenVariable)
+		return nil, misuse(c, "%s", "--server needs a token with the scope admin:read or admin:write in $"+tokenVariable+": 'grantd client create --scope admin:read' on the server makes a client that can request one")
 	}
 	transport := &http.Transport{DisableCompression: true, ForceAttemptHTTP2: true, Proxy: http.ProxyFromEnvironment}
 	if a.caFile != "" {
@@ -110,12 +112,12 @@ func (a *app) serverAPI(c *cobra.Command) (*api, error) {
 		}
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca-file: %s contains no PEM certificate", a.caFile)
+			return nil, misuse(c, "--ca-file: %s contains no PEM certificate", a.caFile)
 		}
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	where := u.Scheme + "://" + u.Host
-	return &api{base: where + strings.TrimSuffix(u.Path, "/") + admin.Prefix, where: where, token: token, http: apiClient(transport)}, nil
+	return &api{remote: true, base: where + strings.TrimSuffix(u.Path, "/") + admin.Prefix, where: where, token: token, http: apiClient(transport)}, nil
 }
 
 func (a *app) loadConfig() (config.Config, []string, error) {

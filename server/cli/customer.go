@@ -25,10 +25,12 @@ Telephone numbers are always masked in output.`,
 	kind := customerResource()
 	c.AddCommand(
 		a.customerPutCommand(), a.customerImportCommand(), a.customerReencryptCommand(), a.customerListCommand(), kind.show(a, "Show a customer"),
-		kind.delete(a, "Delete a customer and end all its tokens"),
-		kind.action(a, "deactivate", "Disable a customer and end all its tokens for good", "is deactivated and its tokens are void"),
+		kind.delete(a, "Delete a customer and end all its tokens",
+			says("customer %s, their telephone numbers and authorized users, and all their tokens end; 'grantd customer deactivate' keeps the customer")),
+		kind.action(a, "deactivate", "Disable a customer until it is reactivated, and end all its tokens", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated customer again", "is active again; its old tokens remain void"),
-		kind.action(a, "void-tokens", "End all tokens of a customer at once", "has no valid tokens anymore"),
+		a.final(kind.action(a, "void-tokens", "End all tokens of a customer at once", "has no valid tokens anymore"),
+			says("every token of customer %s ends; the customer has to sign in again, with a code if the scopes need one")),
 		a.customerResetCommand(), a.customerMuteCommand(),
 		kind.action(a, "unmute", "Send codes to a muted customer again", "gets codes again"),
 	)
@@ -47,8 +49,7 @@ func orgFilter(org *string) filter {
 
 func customerResource() resource[customers.View, customers.Shown] {
 	return resource[customers.View, customers.Shown]{
-		noun:  "customer",
-		path:  pathCustomers,
+		noun: "customer", path: pathCustomers, example: "10001",
 		heads: []string{"CUSTOMER_ID", "ORG_ID", "STATE", "TYPE", "PHONE", "LANGUAGE", "CREATED_AT", "AUTHORIZED_USERS"},
 		row: func(v customers.View) []string {
 			return []string{

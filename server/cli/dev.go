@@ -49,6 +49,8 @@ request is one line on standard error, with the cause if it was refused.
 
 The data is in a temporary folder that is removed when the server stops. The
 configuration file and GRANTD_* variables are ignored.`,
+		Example: `  grantd dev
+  grantd dev --listen 127.0.0.1:0 --output json`,
 		Args: operands(),
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`ADDRESS` of this machine to listen on; port 0 selects a free port")

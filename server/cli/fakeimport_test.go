@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/cli/importer"
 	"github.com/grantd/grantd/server/customers"
@@ -117,7 +119,7 @@ func (f *fakeImport) direct(ctx context.Context, source importer.Source, onTermi
 		run.Terminal = &errs
 	}
 	err := doImport(ctx, a, run)
-	return discreet(f.t, result{a.exit(ctx, err), out.String(), errs.String()})
+	return discreet(f.t, result{a.exit(ctx, &cobra.Command{}, err), out.String(), errs.String()})
 }
 
 type inProcess struct{ http.Handler }

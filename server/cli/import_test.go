@@ -57,6 +57,6 @@ func TestImportOfNothing(t *testing.T) {
 	importFile(t, "\ufeff\n \r\n")
 	f.run(t, "", "f").is(t, result{code: exitFailed, err: "grantd: f contains no customers\n"})
 	f.run(t, "", "-").is(t, result{code: exitFailed, err: "grantd: standard input contains no customers\n"})
-	f.run(t, "", "g").is(t, result{code: exitFailed, err: "grantd: stat g: no such file or directory\n"})
+	f.run(t, "", "g").is(t, result{code: exitUsage, err: "grantd: FILE: the file g does not exist\n"})
 	f.called(t)
 }

@@ -33,7 +33,14 @@ func (a *app) openSource(ctx context.Context, name string) (importer.Source, err
 		defer file.Close()
 		return bufferSource(ctx, name, file)
 	}
-	return importer.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }}, nil
+	return importer.Source{Name: name, Open: func() (io.ReadCloser, error) {
+		file, err := os.Open(name)
+		if err != nil {
+			// It was there, so the argument was right: not an fs.ErrNotExist anymore.
+			return nil, errors.New(err.Error())
+		}
+		return file, nil
+	}}, nil
 }
 
 func bufferSource(ctx context.Context, name string, in io.Reader) (importer.Source, error) {

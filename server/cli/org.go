@@ -27,17 +27,16 @@ these customers. Customers and clients cannot move to another org.`,
 		a.orgPutCommand(), kind.list(a, "List all orgs", nil), kind.show(a, "Show an org"),
 		a.orgDeleteCommand(),
 		a.orgPartnersCommand(),
-		kind.action(a, "deactivate", "Disable an org and end all its tokens for good", "is deactivated and its tokens are void"),
+		kind.action(a, "deactivate", "Disable an org until it is reactivated, and end all its tokens", "is deactivated and its tokens are void"),
 		kind.action(a, "reactivate", "Enable a deactivated org again", "is active again; its old tokens remain void"),
-		kind.action(a, "void-tokens", "End all tokens of an org's clients and customers at once", "has no valid tokens anymore"),
+		a.final(kind.action(a, "void-tokens", "End all tokens of an org's clients and customers at once", "has no valid tokens anymore"), orgVoiding),
 	)
 	return a.connectFlags(c)
 }
 
 func orgResource() resource[orgs.View, orgs.View] {
 	return resource[orgs.View, orgs.View]{
-		noun:  "org",
-		path:  pathOrgs,
+		noun: "org", path: pathOrgs, example: "h5D8B5gyHtk=",
 		heads: []string{"ORG_ID", "STATE", "CREATED_AT", "NAME"},
 		row: func(v orgs.View) []string {
 			return []string{text(v.OrgID), state(v.Active, v.HeldBack), stamp(&v.CreatedAt), text(v.Name)}
@@ -88,6 +87,8 @@ func (a *app) orgDeleteCommand() *cobra.Command {
 		Long: `Deletes the org ID and ends all its tokens. An org that has clients or customers
 is not deleted, unless --with-clients-and-customers says to delete these too. If
 the command is interrupted, run it again.`,
+		Example: `  grantd org delete h5D8B5gyHtk=
+  grantd org delete h5D8B5gyHtk= --with-clients-and-customers --yes`,
 		Args: operands("ID"),
 	}
 	c.Flags().BoolVar(&members, "with-clients-and-customers", false, "also delete the clients and customers of the org")
@@ -104,7 +105,30 @@ the command is interrupted, run it again.`,
 		}
 		return a.printDone("deleted", args[0], "org %s is deleted", text(args[0]))
 	}
-	return c
+	return a.final(c, func(q question) string { return orgDeletion(q, members) })
+}
+
+// customersOf returns how many customers the org has.
+func customersOf(q question) string {
+	return q.count(call{path: path(pathCustomers), query: url.Values{"org_id": {q.args[0]}}}, pathCustomers, "customer")
+}
+
+// orgDeletion says what the deletion of an org ends. Members are its clients and
+// customers.
+func orgDeletion(q question, members bool) string {
+	org := "org " + text(q.args[0])
+	grants := q.count(call{path: path(pathOrgs, q.args[0], pathPartners)}, pathPartners, "grant")
+	if members {
+		return org + ", all its clients, its " + customersOf(q) + ", its " + grants + " to partners and all their tokens end, and nothing brings them back. " +
+			"'grantd org deactivate' keeps them"
+	}
+	return org + " and its " + grants + " to partners end; it is refused if the org has clients or customers (it has " + customersOf(q) + ")"
+}
+
+// orgVoiding says what ends with the tokens of an org.
+func orgVoiding(q question) string {
+	return "every token of the clients of org " + text(q.args[0]) + ", of its " + customersOf(q) +
+		" and of partners on its behalf ends; all of them have to request new ones"
 }
 
 // progressEvery is how often a long command says how far it is.
@@ -145,12 +169,12 @@ func (a *app) deleteOrgWithMembers(ctx context.Context, server *api, id string) 
 		cursor = d.NextCursor
 		if time.Since(shown) >= progressEvery {
 			shown = time.Now()
-			a.say("%d clients and %d customers are deleted so far", sum.Clients, sum.Customers)
+			a.say("deleted so far: %s and %s", plural(sum.Clients, "client"), plural(sum.Customers, "customer"))
 		}
 	}
 	if a.output == outputJSON {
 		return a.printJSON(sum)
 	}
-	a.println("org %s is deleted with %d clients and %d customers", text(id), sum.Clients, sum.Customers)
+	a.println("org %s is deleted with %s and %s", text(id), plural(sum.Clients, "client"), plural(sum.Customers, "customer"))
 	return nil
 }

@@ -159,5 +159,5 @@ func TestOrgAndCustomerOutput(t *testing.T) {
 func TestCustomerRefused(t *testing.T) {
 	f := newFakeAdmin(t, map[string]reply{"PUT /customers/10001": {400, `{"error":"invalid_request","error_description":"an individual has no authorised users","field":"authorized_users"}`}})
 	got := f.run(t, "", "customer", "put", "10001", "--org", "o", "--type", "individual", "--phone", "+15555550136", "--authorized-user", "Jane +15555550199")
-	got.is(t, result{code: exitFailed, err: "grantd: an individual has no authorised users (authorized_users)\n"})
+	got.is(t, result{code: exitUsage, err: "grantd: --authorized-user: an individual has no authorised users\n"})
 }

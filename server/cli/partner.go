@@ -22,19 +22,18 @@ of one org.`,
 	kind := partnerResource()
 	c.AddCommand(
 		a.partnerPutCommand(), kind.list(a, "List all partners", nil), kind.show(a, "Show a partner"),
-		kind.delete(a, "Delete a partner with its grants and end all its tokens"),
+		kind.delete(a, "Delete a partner with its grants and end all its tokens", partnerDeletion),
 		a.partnerGrantCommand(), a.partnerRevokeCommand(), a.partnerOrgsCommand(), a.partnerTokenCommand(),
-		kind.action(a, "deactivate", "Disable a partner and end all its tokens for good", "is deactivated and its tokens are void"),
+		a.final(kind.action(a, "deactivate", "Disable a partner until it is reactivated, and end all its tokens, long-lived ones too", "is deactivated and its tokens are void"), partnerVoiding),
 		kind.action(a, "reactivate", "Enable a deactivated partner again", "is active again; its old tokens remain void"),
-		kind.action(a, "void-tokens", "End all tokens of a partner at once, long-lived ones too", "has no valid tokens anymore"),
+		a.final(kind.action(a, "void-tokens", "End all tokens of a partner at once, long-lived ones too", "has no valid tokens anymore"), partnerVoiding),
 	)
 	return a.connectFlags(c)
 }
 
 func partnerResource() resource[partners.View, partners.View] {
 	return resource[partners.View, partners.View]{
-		noun:  "partner",
-		path:  pathPartners,
+		noun: "partner", path: pathPartners, example: "hurdlr",
 		heads: []string{"PARTNER_ID", "STATE", "CREATED_AT", "NAME", "SCOPE"},
 		row: func(v partners.View) []string {
 			return []string{text(v.PartnerID), state(v.Active, v.HeldBack), stamp(&v.CreatedAt), text(v.Name), text(v.Scope)}
@@ -79,4 +78,22 @@ that the partner made on behalf of orgs. Repeating the command changes nothing.`
 		return show(a, response, func(v partners.View) { a.pairs(partnerPairs(v)) })
 	}
 	return c
+}
+
+// partnerTokensOf returns how many long-lived tokens the partner has.
+func partnerTokensOf(q question) string {
+	return q.count(call{path: path(pathPartners, q.args[0], pathPartnerTokens)}, pathPartnerTokens, "long-lived token")
+}
+
+// partnerDeletion says what the deletion of a partner ends.
+func partnerDeletion(q question) string {
+	return "partner " + text(q.args[0]) + ", its " + partnerTokensOf(q) + ", its " +
+		q.count(call{path: path(pathPartners, q.args[0], pathGrants)}, pathGrants, "grant") +
+		" and every token made with them end; 'grantd partner deactivate' keeps the partner and its grants"
+}
+
+// partnerVoiding says what ends with the tokens of a partner.
+func partnerVoiding(q question) string {
+	return "the " + partnerTokensOf(q) + " of partner " + text(q.args[0]) +
+		" and every token made with them end; the partner needs a new one from 'grantd partner token create'"
 }

@@ -149,7 +149,7 @@ func TestPartnerRefused(t *testing.T) {
 		"POST /partners/hurdlr/tokens":   {409, `{"error":"conflict","error_description":"this partner is deactivated: reactivate it first"}`},
 	})
 	got := f.run(t, "", "partner", "grant", "hurdlr", "acme", "--scope", "cards", "--until", "2020-01-01T00:00:00Z")
-	got.is(t, result{code: exitFailed, err: "grantd: until is a time in the future (until)\n"})
+	got.is(t, result{code: exitUsage, err: "grantd: --until is a time in the future\n"})
 	got = f.run(t, "", "partner", "token", "create", "hurdlr", "--name", "reporting")
 	got.is(t, result{code: exitFailed, err: "grantd: this partner is deactivated: reactivate it first\n"})
 }

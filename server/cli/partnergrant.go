@@ -74,33 +74,34 @@ func grantPairs(v partners.GrantView) []pair {
 }
 
 func (a *app) partnerRevokeCommand() *cobra.Command {
-	return &cobra.Command{
+	return a.final(&cobra.Command{
 		Use: "revoke ID ORG", Short: "Withdraw the grant of an org and end the tokens made under it",
-		Args: operands("ID", "ORG"),
+		Example: `  grantd partner revoke hurdlr h5D8B5gyHtk=`,
+		Args:    operands("ID", "ORG"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := a.callAPI(c, call{method: http.MethodDelete, path: path(pathPartners, args[0], pathGrants, args[1])}); err != nil {
 				return err
 			}
 			return a.printDone("revoked", args[1], "partner %s can no longer act for org %s, and its tokens for this org are void", text(args[0]), text(args[1]))
 		},
-	}
+	}, says("the grant that partner %s has from org %s, with its scopes and endpoints, and the tokens made under it end; to grant it again, give its scopes and endpoints again"))
 }
 
 func (a *app) partnerOrgsCommand() *cobra.Command {
-	return a.grantsCommand("orgs ID", "List the grants that a partner has, by org", pathPartners, pathGrants,
+	return a.grantsCommand("orgs ID", "List the grants that a partner has, by org", "  grantd partner orgs hurdlr", pathPartners, pathGrants,
 		"ORG_ID", func(v partners.GrantView) string { return v.OrgID })
 }
 
 func (a *app) orgPartnersCommand() *cobra.Command {
-	return a.grantsCommand("partners ID", "List the grants that an org made, by partner", pathOrgs, pathPartners,
+	return a.grantsCommand("partners ID", "List the grants that an org made, by partner", "  grantd org partners h5D8B5gyHtk=", pathOrgs, pathPartners,
 		"PARTNER_ID", func(v partners.GrantView) string { return v.PartnerID })
 }
 
 // grantsCommand lists the grants of one partner or org. In the admin API they
 // are below the path of that one record, under the name of the other kind.
-func (a *app) grantsCommand(use, short, one, others, head string, id func(partners.GrantView) string) *cobra.Command {
+func (a *app) grantsCommand(use, short, example, one, others, head string, id func(partners.GrantView) string) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Args: operands("ID"),
+		Use: use, Short: short, Args: operands("ID"), Example: example,
 		RunE: func(c *cobra.Command, args []string) error {
 			server, err := a.connect(c)
 			if err != nil {

@@ -75,6 +75,7 @@ const tokenShownOnce = "the token is shown only once: store it now"
 func (a *app) partnerTokenListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "list ID", Short: "List a partner's tokens and when each was last used", Args: operands("ID"),
+		Example: `  grantd partner token list hurdlr`,
 		RunE: func(c *cobra.Command, args []string) error {
 			response, err := a.callAPI(c, call{method: http.MethodGet, path: path(pathPartners, args[0], pathPartnerTokens)})
 			if err != nil {
@@ -114,15 +115,16 @@ func (a *app) partnerTokenGrid(l partnerTokenList) {
 }
 
 func (a *app) partnerTokenRevokeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "revoke ID TOKEN_ID",
-		Short: "End one token of a partner and all tokens made with it, at once",
-		Args:  operands("ID", "TOKEN_ID"),
+	return a.final(&cobra.Command{
+		Use:     "revoke ID TOKEN_ID",
+		Short:   "End one token of a partner and all tokens made with it, at once",
+		Example: `  grantd partner token revoke hurdlr Ab3dEf7h    # 'grantd partner token list' shows the IDs`,
+		Args:    operands("ID", "TOKEN_ID"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := a.callAPI(c, call{method: http.MethodDelete, path: path(pathPartners, args[0], pathPartnerTokens, args[1])}); err != nil {
 				return err
 			}
 			return a.printDone("revoked", args[1], "token %s of partner %s is revoked, and the tokens made with it are void", text(args[1]), text(args[0]))
 		},
-	}
+	}, says("for partner %s, the long-lived token %s and every token made with it end"))
 }

@@ -27,7 +27,8 @@ work afterward. They can ask for another one.
 
 If the numbers of some customers cannot be read, because a key is missing, they
 are left as they are, and the command fails in the end.`,
-		Args: operands(),
+		Example: `  grantd customer reencrypt`,
+		Args:    operands(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			server, err := a.connect(c)
 			if err != nil {
@@ -63,7 +64,7 @@ func (a *app) reencrypt(ctx context.Context, server *api) error {
 		next.Cursor = part.NextCursor
 		if time.Since(shown) >= progressEvery {
 			shown = time.Now()
-			a.say("%d customers are checked so far, %d of them encrypted", sum.Checked, sum.Encrypted)
+			a.say("%s checked so far, %d encrypted", plural(sum.Checked, "customer"), sum.Encrypted)
 		}
 	}
 	return a.printReencrypted(sum)
@@ -71,12 +72,12 @@ func (a *app) reencrypt(ctx context.Context, server *api) error {
 
 func (a *app) printReencrypted(sum customers.Reencrypted) error {
 	if a.output != outputJSON {
-		a.println("%d customers are checked, %d of them encrypted, %d cannot be read", sum.Checked, sum.Encrypted, sum.Unreadable)
+		a.println("%s checked, %d encrypted, %d cannot be read", plural(sum.Checked, "customer"), sum.Encrypted, sum.Unreadable)
 	} else if err := a.printJSON(sum); err != nil {
 		return err
 	}
 	if sum.Unreadable > 0 {
-		return fmt.Errorf("%d customers are left, because a key is missing: 'grantd customer show %s' says which", sum.Unreadable, sum.UnreadableID)
+		return fmt.Errorf("a key is missing for %s: 'grantd customer show %s' says which", plural(sum.Unreadable, "customer"), sum.UnreadableID)
 	}
 	return nil
 }

@@ -56,14 +56,14 @@ func TestReencrypt(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, replies[string(body)])
 	}))
-	grantd(t, "", "customer", "reencrypt", "--socket", socket).is(t, result{out: "503 customers are checked, 501 of them encrypted, 0 cannot be read\n"})
+	grantd(t, "", "customer", "reencrypt", "--socket", socket).is(t, result{out: "503 customers checked, 501 encrypted, 0 cannot be read\n"})
 	grantd(t, "", "customer", "reencrypt", "--socket", socket, "--output", "json").is(t, result{
 		out: "{\n  \"checked\": 503,\n  \"encrypted\": 501,\n  \"unreadable\": 0\n}\n",
 	})
 	replies[`{"cursor":"c0500"}`] = `{"checked":3,"encrypted":1,"unreadable":2,"unreadable_id":"c0501"}`
 	grantd(t, "", "customer", "reencrypt", "--socket", socket).is(t, result{
-		code: exitFailed, out: "503 customers are checked, 501 of them encrypted, 2 cannot be read\n",
-		err: "grantd: 2 customers are left, because a key is missing: 'grantd customer show c0501' says which\n",
+		code: exitFailed, out: "503 customers checked, 501 encrypted, 2 cannot be read\n",
+		err: "grantd: a key is missing for 2 customers: 'grantd customer show c0501' says which\n",
 	})
 	replies[`{"cursor":"c0500"}`] = replies[`{"cursor":""}`]
 	if got := grantd(t, "", "customer", "reencrypt", "--socket", socket); got.code != exitFailed || !strings.Contains(got.err, "makes no progress") {

@@ -272,14 +272,15 @@ func TestServerOverTLS(t *testing.T) {
 		url  string
 		more []string
 		says string
+		code int
 	}{
-		"the system's authorities": {"https://" + s.admin, nil, "certificate signed by unknown authority"},
-		"another authority":        {"https://" + s.admin, []string{"--ca-file", other}, "certificate"},
-		"a key instead":            {"https://" + s.admin, []string{"--ca-file", key}, "contains no PEM certificate"},
-		"no such file":             {"https://" + s.admin, []string{"--ca-file", filepath.Join(dir, "none")}, "--ca-file: "},
-		"plain HTTP":               {"http://" + s.admin, nil, "returned status 400"},
+		"the system's authorities": {"https://" + s.admin, nil, "certificate signed by unknown authority", exitFailed},
+		"another authority":        {"https://" + s.admin, []string{"--ca-file", other}, "certificate", exitFailed},
+		"a key instead":            {"https://" + s.admin, []string{"--ca-file", key}, "contains no PEM certificate", exitUsage},
+		"no such file":             {"https://" + s.admin, []string{"--ca-file", filepath.Join(dir, "none")}, "--ca-file: the file ", exitUsage},
+		"plain HTTP":               {"http://" + s.admin, nil, "expects TLS: write https://", exitFailed},
 	} {
-		if got := list(tc.url, tc.more...); got.code != exitFailed || !strings.Contains(got.err, tc.says) {
+		if got := list(tc.url, tc.more...); got.code != tc.code || !strings.Contains(got.err, tc.says) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -441,7 +442,7 @@ func TestReload(t *testing.T) {
 		}
 	}
 	creates("a", "old:read", exitDone)
-	creates("b", "new:read", exitFailed)
+	creates("b", "new:read", exitUsage)
 	if strings.Contains(s.logs.String(), `"level":"INFO"`) {
 		t.Error("logs below its level")
 	}
@@ -500,7 +501,7 @@ func TestReload(t *testing.T) {
 	put(catalog, entry("newest:read"))
 	put(s.file, string(config)+"\nfrob: 1\n")
 	reload("reload failed; the old configuration remains in use")
-	creates("f", "newest:read", exitFailed)
+	creates("f", "newest:read", exitUsage)
 	put(s.file, string(config))
 	if code := s.stop(); code != exitDone {
 		t.Errorf("exit code %d", code)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -13,11 +14,12 @@ import (
 // print it. V is the type in lists and in the responses of actions, S the type in
 // the response for one record.
 type resource[V, S any] struct {
-	noun  string // for messages
-	path  string // in the admin API, and the name of the list in responses
-	heads []string
-	row   func(V) []string
-	pairs func(S) []pair
+	noun    string // for messages
+	path    string // in the admin API, and the name of the list in responses
+	example string // an ID, for examples
+	heads   []string
+	row     func(V) []string
+	pairs   func(S) []pair
 }
 
 // filter returns the query of a list request; a nil filter lists everything.
@@ -26,6 +28,7 @@ type filter func(c *cobra.Command) (url.Values, error)
 func (r resource[V, S]) list(a *app, short string, only filter) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: short, Args: operands(),
+		Example: fmt.Sprintf("  grantd %s list\n  grantd %s list --output json", r.noun, r.noun),
 		RunE: func(c *cobra.Command, _ []string) error {
 			from := call{path: path(r.path)}
 			var err error
@@ -56,6 +59,7 @@ func (r resource[V, S]) list(a *app, short string, only filter) *cobra.Command {
 func (r resource[V, S]) show(a *app, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: short, Args: operands("ID"),
+		Example: r.exampleOf("show"),
 		RunE: func(c *cobra.Command, args []string) error {
 			response, err := a.callAPI(c, call{method: http.MethodGet, path: path(r.path, args[0])})
 			if err != nil {
@@ -66,16 +70,23 @@ func (r resource[V, S]) show(a *app, short string) *cobra.Command {
 	}
 }
 
-func (r resource[V, S]) delete(a *app, short string) *cobra.Command {
-	return &cobra.Command{
+// exampleOf returns an example of a command about one record.
+func (r resource[V, S]) exampleOf(verb string) string {
+	return fmt.Sprintf("  grantd %s %s %s", r.noun, verb, r.example)
+}
+
+// delete returns the command that deletes a record, which cannot be undone.
+func (r resource[V, S]) delete(a *app, short string, does consequence) *cobra.Command {
+	return a.final(&cobra.Command{
 		Use: "delete ID", Short: short, Args: operands("ID"),
+		Example: r.exampleOf("delete"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := a.callAPI(c, call{method: http.MethodDelete, path: path(r.path, args[0])}); err != nil {
 				return err
 			}
 			return a.printDone("deleted", args[0], "%s %s is deleted", r.noun, text(args[0]))
 		},
-	}
+	}, does)
 }
 
 // action returns a command for an action that the API has under the same name.
@@ -83,6 +94,7 @@ func (r resource[V, S]) delete(a *app, short string) *cobra.Command {
 func (r resource[V, S]) action(a *app, verb, short, done string) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " ID", Short: short, Args: operands("ID"),
+		Example: r.exampleOf(verb),
 		RunE: func(c *cobra.Command, args []string) error {
 			response, err := a.callAPI(c, call{method: http.MethodPost, path: path(r.path, args[0], verb)})
 			if err != nil {

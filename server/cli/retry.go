@@ -14,22 +14,6 @@ const (
 	firstWait = 500 * time.Millisecond // doubled before each further try
 )
 
-// responseError is a response that reports a failure.
-type responseError struct {
-	status int
-	text   string
-}
-
-func (r *responseError) Error() string { return r.text }
-
-// unreachableError is a request without a response.
-type unreachableError struct {
-	error
-	absent bool // nothing listens there
-}
-
-func (n *unreachableError) Unwrap() error { return n.error }
-
 // temporary reports whether the same request may succeed a moment later.
 func temporary(err error) bool {
 	var r *responseError
@@ -40,8 +24,8 @@ func temporary(err error) bool {
 	return errors.As(err, &n)
 }
 
-// doWithRetry repeats an idempotent call until it succeeds, fails for good or
-// has been tried maxTries times. retrying is called before each wait.
+// doWithRetry repeats an idempotent call until it succeeds, fails for another
+// reason or has been tried maxTries times. retrying is called before each wait.
 func (c *api) doWithRetry(ctx context.Context, what call, retrying func(format string, args ...any)) ([]byte, error) {
 	for try, wait := 1, firstWait; ; try, wait = try+1, 2*wait {
 		response, err := c.do(ctx, what)

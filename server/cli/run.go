@@ -45,20 +45,20 @@ type Streams struct {
 // errors, notes and logs go to Err. The commands that serve end when ctx does.
 func Run(ctx context.Context, args []string, std Streams) (exitCode int) {
 	out := &sticky{w: std.Out}
-	a := &app{in: std.In, out: out, err: std.Err, env: std.Env, reload: std.Reload, output: outputTable}
+	a := &app{in: std.In, out: out, err: std.Err, env: std.Env, reload: std.Reload, output: outputTable, args: args}
 	root := a.rootCommand()
 	root.SetIn(std.In)
-	root.SetOut(out)
 	root.SetErr(std.Err)
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would then use os.Args
-	err := root.ExecuteContext(ctx)
-	if a.disconnect != nil {
-		a.disconnect()
-	}
+	c, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = out.err
 	}
-	return a.exit(ctx, err)
+	code := a.exit(ctx, c, err)
+	if a.connected != nil {
+		a.connected.http.CloseIdleConnections()
+	}
+	return code
 }
 
 // app is one run of the program: its streams and the flags that several
@@ -75,15 +75,15 @@ type app struct {
 	server     string       // --server
 	caFile     string       // --ca-file
 	reload     func() <-chan struct{}
-	disconnect func() // nil: not connected
+	args       []string // the command line
+	connected  *api     // nil: not connected
 	// unconfirmed is what the server says about a change that is not confirmed
 	// yet; "": all are.
 	unconfirmed string
 }
 
-// exit prints err, one line for each problem, and returns the exit code.
-func (a *app) exit(ctx context.Context, err error) int {
-	var usage *usageError
+// exit prints err and returns the exit code. c is the command that ran.
+func (a *app) exit(ctx context.Context, c *cobra.Command, err error) int {
 	switch {
 	case err == nil && a.unconfirmed != "":
 		a.say("%s", a.unconfirmed)
@@ -92,21 +92,20 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return exitDone
 	case errors.Is(err, errFound):
 		return exitFound
-	case errors.As(err, &usage):
-		a.say("%s", usage)
-		return exitUsage
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		a.say("interrupted")
-		return exitFailed
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		a.say("%s", line)
+	if wantsJSON(a.args) {
+		a.output = outputJSON
 	}
-	return exitFailed
+	return a.report(a.failureOf(ctx, c, err))
 }
 
-// say prints one line for people on standard error.
+// say prints one line for people on standard error. With --output json, this line is
+// an object too.
 func (a *app) say(format string, args ...any) {
+	if a.output == outputJSON {
+		a.note(map[string]string{"note": fmt.Sprintf(format, args...)})
+		return
+	}
 	fmt.Fprintln(a.err, "grantd: "+visible(fmt.Sprintf(format, args...)))
 }
 
@@ -164,10 +163,11 @@ New here? Run 'grantd dev' and paste the commands that it prints.`,
 	}
 	add(running, a.devCommand(), a.serveCommand(), a.healthcheckCommand(), a.configCommand())
 	add(managing, a.clientCommand(), a.orgCommand(), a.customerCommand(), a.partnerCommand(), a.tokenCommand(), a.storeCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand(), a.requestCommand(), a.noticesCommand())
-	root.AddCommand(a.versionCommand())
+	root.AddCommand(a.versionCommand(), a.manCommand())
 	root.Flags().Bool("version", false, "print the version")
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.PersistentFlags().Var(&a.output, "output", "output format: table or json")
+	root.SetOut(a.out) // before the completion commands are made, which keep it
 	a.strict(root)
 	return root
 }

@@ -168,7 +168,11 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	for _, format := range []string{"table", "json"} {
 		var errs strings.Builder
 		code := Run(t.Context(), []string{"client", "create", "--socket", f.socket, "--output", format}, Streams{Out: fullDisk{}, Err: &errs})
-		if code != exitFailed || !strings.Contains(errs.String(), "grantd: cannot write the output: no space left on device\n") {
+		want := "grantd: cannot write the output: no space left on device\n"
+		if format == "json" {
+			want = `{"error":"failed","message":"cannot write the output: no space left on device","exit_code":1}` + "\n"
+		}
+		if code != exitFailed || !strings.Contains(errs.String(), want) {
 			t.Errorf("%s: code %d, stderr %q", format, code, errs.String())
 		}
 	}

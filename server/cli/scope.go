@@ -18,6 +18,7 @@ scopes: it is built in, or read from the file that the key scopes.file names.`,
 	}
 	c.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the scopes of the catalog", Args: operands(),
+		Example: `  grantd scope list`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			response, err := a.callAPI(c, call{method: http.MethodGet, path: path("scopes")})
 			if err != nil {

@@ -70,7 +70,13 @@ The exit code is 3 if something is held back.`,
 		}
 		return a.showDoctor(c.Context(), server, state)
 	}
-	return a.connectFlags(c)
+	return a.connectFlags(a.final(c, func(question) string {
+		if len(release) == 0 {
+			return "" // it only looks
+		}
+		return "what is released (" + visible(strings.Join(release, ", ")) + ") is used again at once as the store has it, and is not held back again: " +
+			"first end again what must not work"
+	}))
 }
 
 // release releases all, a kind, or one record.
@@ -112,7 +118,7 @@ func (a *app) release(c *cobra.Command, server *api, state doctor.State, what st
 			}
 			if time.Since(shown) >= progressEvery {
 				shown = time.Now()
-				a.say("%d of %d records of the kind %s are released so far", i+1, len(left), kind)
+				a.say("released so far: %d of %s of the kind %s", i+1, plural(len(left), "record"), kind)
 			}
 		}
 	}

@@ -153,13 +153,14 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 }
 
 func (a *app) tokenVoidAllCommand() *cobra.Command {
-	return &cobra.Command{
+	return a.final(&cobra.Command{
 		Use:   "void-all",
 		Short: "End every token of every client",
 		Long: `Makes every token issued so far inactive on every replica. Clients must request
 new ones; their secrets do not change. Use it in emergencies, and after you
 restored a backup.`,
-		Args: operands(),
+		Example: `  grantd token void-all --yes`,
+		Args:    operands(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathTokens, "void-all")})
 			if err != nil {
@@ -167,7 +168,11 @@ restored a backup.`,
 			}
 			return show(a, response, func(struct{}) { a.println("every token issued before now is void") })
 		},
-	}
+	}, func(q question) string {
+		return "every token of " + q.count(call{path: path(pathClients)}, pathClients, "client") +
+			", of all customers and of all partners ends, long-lived ones too; clients request new ones, customers sign in again, " +
+			"and partners need new long-lived tokens"
+	})
 }
 
 type revokedToken struct {

@@ -7,21 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// usageError is a command line that cannot be run. Its exit code is 2.
-type usageError struct {
-	command *cobra.Command
-	problem string
-}
-
-func (e *usageError) Error() string {
-	return fmt.Sprintf("%s; see '%s --help'", e.problem, e.command.CommandPath())
-}
-
-func misuse(c *cobra.Command, format string, args ...any) error {
-	return &usageError{c, fmt.Sprintf(format, args...)}
-}
-
-// strict makes every misuse of root and its subcommands a usageError. By
+// strict makes every misuse of root and its subcommands end with code 2. By
 // default, if the command after a noun is unknown or missing, cobra prints the
 // help and reports success.
 func (a *app) strict(root *cobra.Command) {
@@ -36,18 +22,21 @@ func (a *app) strict(root *cobra.Command) {
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	completionExamples(root)
 	a.strictBelow(root)
 }
 
 func (a *app) strictBelow(c *cobra.Command) {
+	a.completeValues(c)
 	if !c.HasSubCommands() {
-		if check := c.Args; check != nil {
-			c.Args = func(c *cobra.Command, args []string) error {
+		check := c.Args
+		c.Args = func(c *cobra.Command, args []string) error {
+			if check != nil {
 				if err := check(c, args); err != nil {
 					return misuse(c, "%s", err)
 				}
-				return nil
 			}
+			return checkValues(c, args)
 		}
 		return
 	}
@@ -58,12 +47,31 @@ func (a *app) strictBelow(c *cobra.Command) {
 		return nil
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		c.SetOut(a.err)
-		_ = c.Help()
+		if a.output != outputJSON {
+			c.SetOut(a.err)
+			_ = c.Help()
+		}
 		return misuse(c, "a command is missing")
 	}
 	for _, sub := range c.Commands() {
 		a.strictBelow(sub)
+	}
+}
+
+// completionExamples adds examples to cobra's completion commands, one for each
+// shell.
+func completionExamples(root *cobra.Command) {
+	c, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return
+	}
+	for _, shell := range c.Commands() {
+		shell.Example = map[string]string{
+			"bash":       "  grantd completion bash > /etc/bash_completion.d/grantd",
+			"zsh":        `  grantd completion zsh > "${fpath[1]}/_grantd"`,
+			"fish":       "  grantd completion fish > ~/.config/fish/completions/grantd.fish",
+			"powershell": "  grantd completion powershell | Out-String | Invoke-Expression",
+		}[shell.Name()]
 	}
 }
 
@@ -119,8 +127,9 @@ func plural(n int, noun string) string {
 // that does not exist.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Help about any command",
+		Use:     "help [COMMAND]",
+		Short:   "Help about any command",
+		Example: "  grantd help client create",
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {

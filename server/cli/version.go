@@ -9,6 +9,7 @@ import (
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Show the version of this program", Args: operands(),
+		Example: `  grantd version --output json`,
 		RunE: func(*cobra.Command, []string) error {
 			info := version.Read()
 			if a.output == outputJSON {
