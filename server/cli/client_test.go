@@ -174,6 +174,14 @@ func TestImportedSecret(t *testing.T) {
 	if got.code != exitDone || got.err != "" || !strings.Contains(got.out, "client_secret   -\n") {
 		t.Errorf("%+v", got)
 	}
+	for hash, note := range map[string]string{
+		"{bcrypt}$2a$10$mKLOOJMBI/daJ6G6ndGmlOssMRsdXi5BcCICTVphb7LYHhxtjYULe": "grantd: note: bcrypt reads only 72 bytes of a secret, so a longer secret is refused: if it is longer, rotate it\n",
+		strings.Repeat("a", 64): "grantd: note: SHA-256 protects only random secrets, so a secret of less than 32 characters is refused, and any counts as weak until it is rotated\n",
+	} {
+		if got := f.run(t, "", "client", "create", "--secret-hash", hash); got.code != exitDone || got.err != note {
+			t.Errorf("%s: %+v", hash, got)
+		}
+	}
 }
 
 func TestScopeList(t *testing.T) {

@@ -22,6 +22,20 @@ func TestImport(t *testing.T) {
 	f.run(t, "", "f").is(t, result{out: "1 customer: 0 created, 1 updated, 0 unchanged\n"})
 }
 
+// TestImportDryRun: only the check is made.
+func TestImportDryRun(t *testing.T) {
+	f := newFakeImport(t)
+	importFile(t, customerLines(101))
+	f.run(t, "", "f", "--dry-run").is(t, result{out: "dry run, nothing was written: 101 customers: 101 created, 0 updated, 0 unchanged\n"})
+	f.called(t, "check 100", "check 1")
+	f.run(t, "", "f", "--dry-run", "--output", "json").is(t, result{out: "{\n  \"created\": 101,\n  \"updated\": 0,\n  \"unchanged\": 0,\n  \"refused\": 0,\n  \"dry_run\": true\n}\n"})
+	rewrite(t, "f", customerLines(1)+"{}\n")
+	f.run(t, "", "f", "--dry-run").is(t, result{code: exitFailed, err: "grantd: f:2: is missing (customer_id)\ngrantd: 1 line is wrong; nothing was written\n"})
+	if len(f.stored) > 0 {
+		t.Errorf("stored %v", f.stored)
+	}
+}
+
 // TestImportStream: input that can be read only once is read once.
 func TestImportStream(t *testing.T) {
 	f := newFakeImport(t)

@@ -21,6 +21,7 @@ func TestHelp(t *testing.T) {
 		"help-store-migrate.txt":    {"store", "migrate", "--help"},
 		"help-store-set-issuer.txt": {"store", "set-issuer", "--help"},
 
+		"help-client-import.txt":   {"client", "import", "--help"},
 		"help-org.txt":             {"org", "--help"},
 		"help-org-put.txt":         {"org", "put", "--help"},
 		"help-customer.txt":        {"customer", "--help"},
@@ -75,6 +76,8 @@ func TestMisuse(t *testing.T) {
 		{"ttl without unit", "client|create|--ttl|3600", `--ttl: "3600" has no unit; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms; see 'grantd client create --help'`},
 		{"ttl of half a second", "client|create|--ttl|1500ms", `--ttl: must be a whole number of seconds; see 'grantd client create --help'`},
 		{"empty id at creation", "client|create|--id|", `--id is empty; see 'grantd client create --help'`},
+		{"import from nothing", "client|import|f", `--from must be jsonl or doorkeeper or hydra; see 'grantd client import --help'`},
+		{"import from elsewhere", "client|import|f|--from|keycloak", `--from must be jsonl or doorkeeper or hydra; see 'grantd client import --help'`},
 		{"empty hash at creation", "client|create|--secret-hash=", `--secret-hash is empty; see 'grantd client create --help'`},
 		{"token use of no resource server", "client|create|--token-use|client", `--token-use applies only to resource servers: add --introspect; see 'grantd client create --help'`},
 		{"enforces of no resource server", "client|create|--enforces|source_ip", `--enforces applies only to resource servers: add --introspect; see 'grantd client create --help'`},

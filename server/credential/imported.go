@@ -43,17 +43,17 @@ const (
 // What is wrong with a hash that cannot be imported. Each continues a sentence
 // that begins with the name of the hash, and none contains any of it.
 var (
-	errHashKind    = errors.New("is of no kind that is accepted: bcrypt ($2a$, $2b$, $2y$), $pbkdf2-sha256$, $pbkdf2-sha512$, $argon2id$, or SHA-256 as 64 hex digits")
+	errHashKind    = errors.New("is not of a kind that is accepted: it must be bcrypt ($2a$, $2b$, $2y$), $pbkdf2-sha256$, $pbkdf2-sha512$, $argon2id$, or SHA-256 as 64 hex digits")
 	errHashLong    = errors.New("is longer than 512 characters")
 	errHashHex     = errors.New("is hex, but not the 64 digits of SHA-256: other digests are not accepted")
-	errPlain       = errors.New("is {noop}, which is the secret itself and no hash: hash it first, or give the client a new secret")
+	errPlain       = errors.New("is {noop}, which is the secret itself and not a hash: hash it first, or give the client a new secret")
 	errSpringOwn   = errors.New("is a hash in a form that only Spring reads, which leaves out its cost: of Spring's forms, {bcrypt} and {argon2} are accepted")
-	errBcrypt      = errors.New("is no whole bcrypt hash: that is $2b$ (or $2a$, $2y$), a cost of two digits, $ and 53 characters")
+	errBcrypt      = errors.New("is not a whole bcrypt hash: it must be $2b$ (or $2a$, $2y$), a cost of two digits, $ and 53 characters")
 	errBcryptCost  = errors.New("is bcrypt of a cost that is not accepted: it must be 10 to 12")
-	errPBKDF2      = errors.New("is no whole PBKDF2 hash: that is $pbkdf2-sha256$ or $pbkdf2-sha512$, the iterations (25000, i=25000 or i=25000,l=32), $salt$ and the hash, both in base64")
+	errPBKDF2      = errors.New("is not a whole PBKDF2 hash: it must be $pbkdf2-sha256$ or $pbkdf2-sha512$, the iterations (25000, i=25000 or i=25000,l=32), then $salt$hash in base64")
 	errPBKDF2Kind  = errors.New("is PBKDF2 with a digest that is not accepted: it must be $pbkdf2-sha256$ or $pbkdf2-sha512$")
 	errPBKDF2Cost  = errors.New("is PBKDF2 of a cost that is not accepted: it must have 25000 to 1000000 iterations")
-	errArgon       = errors.New("is no whole Argon2id hash: that is $argon2id$v=19$m=19456,t=2,p=1$salt$hash, with salt and hash in base64")
+	errArgon       = errors.New("is not a whole Argon2id hash: it must be $argon2id$v=19$m=19456,t=2,p=1$salt$hash, with salt and hash in base64")
 	errArgonKind   = errors.New("is Argon2 of a kind that is not accepted: it must be $argon2id$")
 	errArgonCost   = errors.New("is Argon2id of a cost that is not accepted: it must have m=19456 to m=65536 (KiB), t=2 to t=4 and p=1 to p=4")
 	errHashLengths = errors.New("has a salt of less than 8 bytes, or a hash of less than 16 or more than 64 bytes")

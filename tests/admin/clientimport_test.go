@@ -73,7 +73,7 @@ func TestImportClients(t *testing.T) {
 			refused("org_id", "there is no org with this id: make it first (grantd org put)"),
 			refused("scope", scopeFault(t, s, "users:fly")),
 			refused("secret_hash", "secret_hash is missing: a client that is imported keeps its secret. To make a client with a new secret use grantd client create"),
-			refused("secret_hash", "secret_hash is {noop}, which is the secret itself and no hash: hash it first, or give the client a new secret"),
+			refused("secret_hash", "secret_hash is {noop}, which is the secret itself and not a hash: hash it first, or give the client a new secret"),
 			refused("secret_hashes", "secret_hash and secret_hashes are both given: use one of them"),
 			refused("secret_hashes", "secret_hashes is a list of 1 to 5 different hashes"),
 			refused("secret_hashes", "secret_hashes is a list of 1 to 5 different hashes"),

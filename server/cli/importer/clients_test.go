@@ -1,16 +1,19 @@
 package importer
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/imports"
 )
 
 const (
@@ -88,7 +91,7 @@ func TestJSONLClients(t *testing.T) {
 			notes: []string{noteSHA256}},
 		{name: "no id", line: `{"secret_hash":"` + bcryptHash + `"}`, err: "is missing (client_id)"},
 		{name: "no hash", line: `{"client_id":"a"}`, err: "is missing (secret_hash): a client that is imported keeps its secret"},
-		{name: "hash is no hash", line: `{"client_id":"a","secret_hash":"s3cret"}`, err: "is of no kind that is accepted: bcrypt ($2a$, $2b$, $2y$), $pbkdf2-sha256$, $pbkdf2-sha512$, $argon2id$, or SHA-256 as 64 hex digits (secret_hash)"},
+		{name: "hash is no hash", line: `{"client_id":"a","secret_hash":"s3cret"}`, err: "is not of a kind that is accepted: it must be bcrypt ($2a$, $2b$, $2y$), $pbkdf2-sha256$, $pbkdf2-sha512$, $argon2id$, or SHA-256 as 64 hex digits (secret_hash)"},
 		{name: "second hash is too cheap", line: `{"client_id":"a","secret_hashes":["` + bcryptHash + `","$2b$04$` + bcryptHash[7:] + `"]}`, err: "is bcrypt of a cost that is not accepted: it must be 10 to 12 (secret_hashes)"},
 		{name: "plain secret", line: `{"client_id":"a","client_secret":"x"}`, err: "has an unknown member (client_secret)"},
 		{name: "number for text", line: `{"client_id":7}`, err: "must be a string (client_id)"},
@@ -167,6 +170,55 @@ func TestMembersOfOtherFormats(t *testing.T) {
 	if _, ok := Clients("csv"); ok || len(ClientFormats) != 3 {
 		t.Error("the formats are others")
 	}
+}
+
+// What is wrong with lines of each format, as it is printed.
+func TestBadClientLines(t *testing.T) {
+	var printed strings.Builder
+	for _, format := range ClientFormats {
+		kind, _ := Clients(format)
+		i := Importer[clients.ImportLine]{
+			Kind: kind, Source: Source{format, badClients[format]}, DryRun: true,
+			Call: func(_ context.Context, part []clients.ImportLine, _ bool, _ Notify) (imports.Response, error) {
+				refused := imports.Result{Result: imports.Refused, Error: "scope is unknown", Field: "scope"}
+				return imports.Response{Results: slices.Repeat([]imports.Result{refused}, len(part))}, nil
+			},
+			Notify: func(format string, args ...any) { fmt.Fprintf(&printed, format+"\n", args...) },
+		}
+		_, err := i.Run(t.Context())
+		fmt.Fprintf(&printed, "%v\n\n", err)
+	}
+	compareGolden(t, "bad-clients.txt", printed.String())
+}
+
+// badClients are lines with faults, by format.
+var badClients = map[string]func() (io.ReadCloser, error){
+	"jsonl": textSource(strings.Join([]string{
+		`{"client_id":"a","scope":"x","secret_hash":"` + bcryptHash + `"}`,
+		`{"client_id":"a","scope":"x","secret_hash":"` + bcryptHash + `"}`,
+		`{"client_id":"b"}`, `{"client_id":"c","client_secret":"x"}`, `{"client_id":"d","secret_hash":"{noop}x"}`,
+		`{"client_id":"e","secret_hash":"{pbkdf2}00"}`, `{"client_id":"f","secret_hash":"5f4dcc3b5aa765d61d8327deb882cf99"}`,
+		`{"client_id":"g","secret_hash":"$2b$12$short"}`, `{"client_id":"h","secret_hash":"$2b$13$` + bcryptHash[7:] + `"}`,
+		`{"client_id":"i","secret_hash":"$pbkdf2-sha1$25000$a$b"}`, `{"client_id":"j","secret_hash":"$pbkdf2-sha256$x$a$b"}`,
+		`{"client_id":"k","secret_hash":"$pbkdf2-sha256$1000$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg"}`,
+		`{"client_id":"l","secret_hash":"$argon2i$v=19$m=19456,t=2,p=1$a$b"}`, `{"client_id":"m","secret_hash":"$argon2id$v=19$m=1$a$b"}`,
+		`{"client_id":"n","secret_hash":"$argon2id$v=19$m=16384,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg"}`,
+		`{"client_id":"o","secret_hash":"$pbkdf2-sha256$25000$MDEy$MDEy"}`, `{"client_id":"p","secret_hash":"` + strings.Repeat("a", 600) + `"}`,
+		`{"client_id":"q","secret_hash":"x"}`,
+	}, "\n")).Open,
+	"doorkeeper": textSource(strings.Join([]string{
+		`{"uid":"a","scopes":"x","secret":"` + plainSecret + `","redirect_uri":"urn:x"}`, `{"secret":"x"}`, `{"uid":"b","secret":"x"}`,
+		`{"uid":"c","secret":"x","confidential":false}`, `{"uid":"d","scopes":"x"}`, `{"uid":"e","scopes":"x","secret":"` + hexOf("x") + `"}`,
+		`{"uid":"f","scopes":"x","secret":"x","secret_strategy":"sha256"}`, `{"uid":"g","scopes":"x","secret":"x","secret_strategy":"rot13"}`,
+		`{"uid":"h","scopes":"x","secret":"xyz","secret_strategy":"plain"}`, `{"uid":"i","scopes":"x","secret":"` + bcryptHash + `","secret_strategy":"plain"}`,
+		`{"uid":"j","scopes":"x","secret":"x","confidential":"no"}`, `{"uid":7}`,
+	}, "\n")).Open,
+	"hydra": textSource(strings.Join([]string{
+		`{"id":"a","client_secret":"` + pbkdf2Hash + `","grant_types":["client_credentials","implicit"]}`, `{}`,
+		`{"id":"b","token_endpoint_auth_method":"none"}`, `{"id":"c","token_endpoint_auth_method":"private_key_jwt"}`,
+		`{"id":"d","grant_types":"[\"implicit\"]"}`, `{"id":"e","grant_types":["client_credentials"]}`, `{"id":"f","grant_types":"x"}`,
+		`{"id":"g","client_credentials_grant_access_token_lifespan":"1h"}`,
+	}, "\n")).Open,
 }
 
 func TestNotes(t *testing.T) {

@@ -56,7 +56,6 @@ func (p *pass[T]) send(ctx context.Context, batch []item[T]) error {
 		return err
 	}
 	for _, it := range batch {
-		p.notes.add(it.line, it.notes)
 		result := imports.Result{Result: imports.Refused}
 		if it.fault == nil {
 			result, results = results[0], results[1:]
@@ -66,7 +65,9 @@ func (p *pass[T]) send(ctx context.Context, batch []item[T]) error {
 		if fault == nil {
 			fault = p.refusal(result)
 		}
-		if fault != nil {
+		if fault == nil {
+			p.notes.add(it.line, it.notes)
+		} else {
 			p.faults.add(it.line, fault)
 		}
 	}
