@@ -47,6 +47,7 @@ func Defaults() Config {
 	c.Customers.Sender = "log"
 	c.Audit.Retention = 365 * day
 	c.Audit.MaxEvents = 1_000_000
+	c.Traces.SampleOneIn = 100
 	c.Log.Level = "info"
 	c.Log.Format = "json"
 	return c

@@ -42,6 +42,7 @@ func (c Config) Validate() Faults {
 	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
 	v.customers(c)
 	v.audit(c)
+	v.traces(c)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "json", "text")
 	return v.Faults

@@ -31,6 +31,7 @@ func CheckFiles(cfg config.Config, now time.Time) (faults, warnings config.Fault
 	}
 	f.secret("customers.webhook.secret_file", cfg.Customers.Webhook.SecretFile)
 	f.secret("customers.twilio.auth_token_file", cfg.Customers.Twilio.AuthTokenFile)
+	f.secret("traces.headers_file", cfg.Traces.HeadersFile)
 	return f.faults, f.warnings
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/rollback"
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/traces"
 	"github.com/grantd/grantd/server/version"
 	"github.com/grantd/grantd/store"
 )
@@ -74,6 +75,7 @@ type Server struct {
 	terminal       io.Writer
 
 	metrics   *metrics.Metrics
+	tracer    *traces.Tracer // nil: there are no traces
 	level     *slog.LevelVar
 	listeners []*listener
 	draining  atomic.Bool
@@ -116,6 +118,9 @@ func (s *Server) build(ctx context.Context) (err error) {
 	}
 	s.store = s.metrics.Measure(s.store)
 	s.onStop("store", func(context.Context) error { return s.store.Close() })
+	if err := s.openTraces(); err != nil {
+		return err
+	}
 	s.keys = tokens.NewKeyring(s.cfg.TokenPrefix())
 	if err := s.restore(ctx); err != nil {
 		return err

@@ -27,6 +27,7 @@ type Event struct {
 	PartnerID      string  // of the partner token that was presented
 	PartnerTokenID string
 	OrgID          string // the org that a partner wants to act for
+	TraceID        string // of the trace that the request belongs to
 	Error          string
 	Cause          error
 	Stack          string
@@ -58,11 +59,11 @@ type line struct {
 // field is a text that is logged unless it is empty.
 type field struct{ key, value string }
 
-func (l *line) fields() [10]field {
+func (l *line) fields() [11]field {
 	return [...]field{
 		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
 		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID}, {"org_id", l.OrgID},
-		{"actor", l.Actor}, {"note", l.Note}, {"error", l.Error}, {"stack", l.Stack},
+		{"actor", l.Actor}, {"note", l.Note}, {"error", l.Error}, {"stack", l.Stack}, {"trace_id", l.TraceID},
 	}
 }
 
