@@ -94,9 +94,12 @@ func comments() map[string]string {
 		"notices.webhook.secret_file":             "file that holds the key that signs these requests, at least 32 bytes",
 		"notices.webhook.allow_private_addresses": "as for customers.webhook",
 
-		"audit.retention":  "how long audit entries are kept, 1d to 3650d",
-		"audit.max_events": "how many events are kept, 100 to 100000000: so many changes by operators, and so many events of traffic",
-		"log.level":        "debug, info, warn or error; read again on SIGHUP",
-		"log.format":       "json or text",
+		"audit.retention":      "how long audit entries are kept, 1d to 3650d",
+		"audit.max_events":     "how many events are kept, 100 to 100000000: so many changes by operators, and so many events of traffic",
+		"traces.endpoint":      "URL of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318; empty turns traces off",
+		"traces.sample_one_in": "of so many traces, one is recorded, 1 to 1000000",
+		"traces.headers_file":  "file with headers for the collector, such as Authorization: Bearer TOKEN, one on each line; empty means none",
+		"log.level":            "debug, info, warn or error; read again on SIGHUP",
+		"log.format":           "json or text",
 	}
 }

@@ -57,6 +57,11 @@ type Config struct {
 		Retention time.Duration `key:"retention"`
 		MaxEvents int           `key:"max_events"` // of each of the two streams
 	} `key:"audit"`
+	Traces struct {
+		Endpoint    string `key:"endpoint"`      // empty: off
+		SampleOneIn int    `key:"sample_one_in"` // of so many traces, one is recorded
+		HeadersFile string `key:"headers_file"`  // empty: none
+	} `key:"traces"`
 	Log Log `key:"log"`
 }
 

@@ -46,6 +46,7 @@ func Defaults() Config {
 	c.Customers.ProductName = "grantd"
 	c.Audit.Retention = 365 * day
 	c.Audit.MaxEvents = 1_000_000
+	c.Traces.SampleOneIn = 100
 	c.Log.Level = "info"
 	c.Log.Format = "json"
 	return c

@@ -43,6 +43,7 @@ func (c Config) Validate() Faults {
 	v.customers(c)
 	v.notices(c)
 	v.audit(c)
+	v.traces(c)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "json", "text")
 	return v.Faults

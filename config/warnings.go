@@ -35,6 +35,7 @@ func (c Config) Warnings() Faults {
 	w.proxies(c.Public)
 	w.listeners(c)
 	w.customers(c)
+	w.traces(c)
 	if c.Store.Backend == "redis" {
 		w.redis(c.Store.Redis)
 	}

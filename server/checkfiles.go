@@ -32,6 +32,7 @@ func CheckFiles(cfg config.Config, now time.Time) (faults, warnings config.Fault
 	f.webhookKey("customers.webhook.secret_file", cfg.Customers.Webhook.SecretFile)
 	f.secret("customers.twilio.auth_token_file", cfg.Customers.Twilio.AuthTokenFile)
 	f.webhookKey("notices.webhook.secret_file", cfg.Notices.Webhook.SecretFile)
+	f.secret("traces.headers_file", cfg.Traces.HeadersFile)
 	return f.faults, f.warnings
 }
 

@@ -125,8 +125,13 @@ var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix
 var ungated = []string{health.PathLive, health.PathReady, health.PathOpenAPI}
 
 func (s *Server) engine(l *listener, proxies []netip.Prefix) (*gin.Engine, error) {
+	var trace web.Trace
+	if s.tracer != nil {
+		trace = s.tracer.Requests(l.name)
+	}
 	return web.NewEngine(web.Options{
-		Log: s.log, Lines: s.lines, TrustedProxies: proxies,
+		Trace: trace,
+		Log:   s.log, Lines: s.lines, TrustedProxies: proxies,
 		Observe: s.metrics.Requests(l.name), Documents: documentPrefixes[l.name],
 		Gate: l.gate, Ungated: ungated, Sampler: s.sampler,
 		Bodies: web.NewBodies(l.name == listenerPublic, func() { l.gate.Refuse(conns.RefusedBodies) }),

@@ -27,6 +27,7 @@ import (
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/rollback"
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/traces"
 	"github.com/grantd/grantd/server/version"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -79,6 +80,7 @@ type Server struct {
 
 	metrics   *metrics.Metrics
 	sampler   *web.Sampler
+	tracer    *traces.Tracer // nil: there are no traces
 	level     *slog.LevelVar
 	listeners []*listener
 	draining  atomic.Bool
@@ -123,6 +125,9 @@ func (s *Server) build(ctx context.Context) (err error) {
 	}
 	s.store = s.metrics.Measure(s.store)
 	s.onStop("store", func(context.Context) error { return s.store.Close() })
+	if err := s.openTraces(); err != nil {
+		return err
+	}
 	s.keys = tokens.NewKeyring(s.cfg.TokenPrefix())
 	if err := s.restore(ctx); err != nil {
 		return err

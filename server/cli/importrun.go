@@ -62,12 +62,3 @@ func (c *api) importPart(ctx context.Context, kind string, body any, retrying im
 	}
 	return decode[imports.Response](response)
 }
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	about, err := f.Stat()
-	return err == nil && about.Mode()&os.ModeCharDevice != 0
-}

@@ -51,6 +51,7 @@ type Metrics struct {
 	skew             prometheus.Gauge
 	certificates     *prometheus.GaugeVec
 	handshakes       *prometheus.CounterVec
+	spans            *prometheus.CounterVec
 
 	// Collectors of the hot paths.
 	byUse     *lookup[string, prometheus.Counter]
@@ -156,6 +157,9 @@ func New(feed func() Feed) *Metrics {
 	m.phonesUnreadable = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "grantd_phones_unreadable_total", Help: "Customers' records that were read with a phone number that could not be decrypted.",
 	})
+	m.spans = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grantd_trace_spans_total", Help: "Spans for the collector of traces, by result (ok, failed: they are lost).",
+	}, []string{"result"})
 	m.byUse = newLookup(func(use string) prometheus.Counter { return m.issued.WithLabelValues(use) })
 	m.byResult = newLookup(func(l introspectionLabels) prometheus.Counter {
 		return m.introspections.WithLabelValues(l.result, l.cache)
@@ -164,7 +168,7 @@ func New(feed func() Feed) *Metrics {
 	m.notices = newNotices(m.registry)
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
-		m.phonesUnreadable, m.skew, m.certificates, m.handshakes,
+		m.phonesUnreadable, m.skew, m.certificates, m.handshakes, m.spans,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
 		}, func() float64 { return feed().Age().Seconds() }),
@@ -314,6 +318,15 @@ func (m *Metrics) CertificateEnds(listener string, at time.Time) {
 // HandshakeFailed counts a TLS handshake that failed.
 func (m *Metrics) HandshakeFailed(listener, reason string) {
 	m.handshakes.WithLabelValues(listener, reason).Inc()
+}
+
+// SpansSent counts the spans of a request to the collector of traces.
+func (m *Metrics) SpansSent(spans int, err error) {
+	result := "ok"
+	if err != nil {
+		result = "failed"
+	}
+	m.spans.WithLabelValues(result).Add(float64(spans))
 }
 
 // Batch measures how many writes shared a commit.

@@ -55,6 +55,7 @@ func touched() *Metrics {
 	m.ClockSkew(time.Second)
 	m.CertificateEnds("public", time.Now())
 	m.HandshakeFailed("public", "closed")
+	m.SpansSent(1, nil)
 	m.Batch(1)
 	m.Measure(&embedded.Store{})
 	return m

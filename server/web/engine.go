@@ -39,6 +39,8 @@ type Options struct {
 	Documents []string
 	// Observe is called after every request; nil: nothing is.
 	Observe func(route string, status int, took time.Duration)
+	// Trace begins the span of each request; nil: there are none.
+	Trace Trace
 	// Gate bounds the requests in progress; nil: nothing does.
 	Gate *conns.Listener
 	// Ungated are the paths outside of it: those that tell whether the process
@@ -148,6 +150,9 @@ func begin(o Options) gin.HandlerFunc {
 		}
 		x.place, x.unlogged = place, !admitted
 		defer place.Leave()
+		if o.Trace != nil {
+			x.trace(c, o.Trace)
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -173,6 +178,9 @@ func begin(o Options) gin.HandlerFunc {
 			}
 			if !x.unlogged {
 				l.write(c, o.Log, o.Lines, started.Add(took))
+			}
+			if x.span != nil {
+				x.span.End(Ended{Method: l.method, Route: l.route, RequestID: l.RequestID, Error: l.Error, Status: l.status})
 			}
 			if o.Observe != nil {
 				o.Observe(l.route, l.status, took)

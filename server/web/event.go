@@ -35,6 +35,7 @@ type Event struct {
 	OrgID          string // the org that a partner wants to act for
 	CustomerID     string // whose codes or tokens a limit refuses
 	Limit          string // the limit that refuses the request
+	TraceID        string // of the trace that the request belongs to
 	Error          string
 	Description    string // of a malformed request; a constant
 	Cause          error
@@ -83,13 +84,13 @@ type line struct {
 // field is a text that is logged unless it is empty.
 type field struct{ key, value string }
 
-func (l *line) fields() [15]field {
+func (l *line) fields() [16]field {
 	return [...]field{
 		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
 		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID}, {"org_id", l.OrgID},
 		{"customer_id", l.CustomerID}, {"limit", l.Limit},
 		{"actor", l.Actor}, {"scope", l.Scope}, {"void_of", l.VoidOf}, {"note", l.Note}, {"error", l.Error},
-		{"error_description", l.Description}, {"stack", l.Stack},
+		{"error_description", l.Description}, {"stack", l.Stack}, {"trace_id", l.TraceID},
 	}
 }
 

@@ -21,7 +21,7 @@ func TestLineIsWhatSlogWrites(t *testing.T) {
 		"plain": {Event: &Event{RequestID: "0123456789abcdef"}, method: "GET", route: "/healthz", status: 200, took: 1234 * time.Microsecond, address: netip.MustParseAddr("192.0.2.7")},
 		"full": {Event: &Event{
 			RequestID: "0123456789abcdef", ClientID: "billing", SecretID: "a1B2c3D4", OldSecret: true, TokenID: "jti_-", Verdict: Active,
-			Note: "credential exposed in the URL", Actor: "uid:0", Error: "invalid_client", Cause: errors.New("dial \"x\":\n\ttimeout ü \x00\xff <&>"), Stack: "goroutine 1\n\tmain.go:1",
+			Note: "credential exposed in the URL", Actor: "uid:0", TraceID: someTrace, Error: "invalid_client", Cause: errors.New("dial \"x\":\n\ttimeout ü \x00\xff <&>"), Stack: "goroutine 1\n\tmain.go:1",
 		}, method: "POST", route: "/oauth/token", status: 503, took: time.Second, address: netip.MustParseAddr("2001:db8::1")},
 		"refused": {Event: &Event{
 			RequestID: "0123456789abcdef", ClientID: "billing", Claim: ClaimKnown, SecretID: "a1B2c3D4", SecretRight: true, EndedAt: at.Add(-time.Hour),

@@ -31,6 +31,8 @@ type exchange struct {
 	bodies   *Bodies
 	place    conns.Place
 	started  time.Time
+	parent   Parent
+	span     Span  // nil: none
 	amend    Amend // nil: nothing is amended
 	params   [usualParams]param
 }
@@ -58,6 +60,8 @@ func newExchange(c *gin.Context, proxies []netip.Prefix) *exchange {
 	x.address, x.unknown = callerAddress(c.Request, proxies)
 	x.event.RequestID = requestID(c.Request.Header)
 	x.idHeader[0] = x.event.RequestID
+	x.parent = parentOf(c.Request.Header)
+	x.event.TraceID = x.parent.TraceID
 	c.Writer = x
 	return x
 }

@@ -49,7 +49,7 @@ var layers = map[string]layer{
 	"server/apierr": shared, "server/logbuf": shared, "server/coalesce": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
 	"server/lastuse": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
 	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared, "server/version": shared,
-	"server/phone": shared, "server/phonekeys": shared, "server/conns": shared, "server/senders": shared, "server/registry": shared, "server/rollback": shared, "server/credential": shared, "server/field": shared, "server/trouble": shared, "server/backup": shared, "server/imports": shared, "server/secretwatch": shared, "server/signedpost": shared,
+	"server/phone": shared, "server/phonekeys": shared, "server/conns": shared, "server/senders": shared, "server/registry": shared, "server/rollback": shared, "server/credential": shared, "server/field": shared, "server/trouble": shared, "server/backup": shared, "server/imports": shared, "server/secretwatch": shared, "server/signedpost": shared, "server/traces": shared,
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/doctor": features,
 	"server/orgs": features, "server/customers": features, "server/partners": features, "server/notices": features,
@@ -98,6 +98,7 @@ var only = []struct {
 	{"github.com/go-oauth2/oauth2/v4/store", nil, "it keeps tokens in plain text: use store/embedded or store/redisstore"},
 	{"github.com/go-oauth2", []string{"server/tokens"}, "its Manager mints and nothing else: one package handles its traps"},
 	{"github.com/redis/go-redis", []string{"store/redisstore", "store/redisstore/wire"}, "its default retries repeat writes: store/redisstore/wire sends everything once"},
+	{"go.opentelemetry.io", []string{"server/traces"}, "one package decides what a span may hold"},
 	{"go.etcd.io/bbolt", []string{"store/embedded"}, "one package owns the database file"},
 	{"github.com/spf13/viper", []string{"config"}, "it reads 3600 as 3.6 µs and lets a variable clear a section: one package handles its traps"},
 	{"github.com/twilio/twilio-go", nil, "it has 27 MB of source, of which grantd needs two requests: server/senders makes them"},
