@@ -61,7 +61,7 @@ func requestLine(r slog.Record) string {
 		return true
 	})
 	parts := []string{at["method"], at["route"], at["status"], fmt.Sprintf("%.1f ms", float64(took)/1000)}
-	for _, name := range []string{"client_id", "error", "cause", "scope", "note"} {
+	for _, name := range []string{"client_id", "error", "error_description", "cause", "scope", "note"} {
 		if value := at[name]; value != "" {
 			parts = append(parts, strings.TrimSuffix(name, "_id")+"="+value)
 		}

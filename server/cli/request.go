@@ -33,8 +33,8 @@ client it was, why it was refused, and what to do next. REQUEST_ID is the
 X-Request-Id of the response. No server needs to run.
 
 FILE is a log in JSON lines, as grantd writes it, or what journalctl prints with -o
-cat or -o json, or Docker's log. It may be compressed with gzip. With -, it is read
-from standard input.`,
+cat or with -o json --all, or Docker's log. It may be compressed with gzip. With -,
+it is read from standard input.`,
 		Example: `  grantd request explain 6f1c2ab09d3e44f7 --log /var/log/grantd.log
   journalctl -u grantd -o cat --since -1h | grantd request explain 6f1c2ab09d3e44f7 --log -`,
 		Args: operands("REQUEST_ID"),

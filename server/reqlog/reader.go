@@ -130,14 +130,8 @@ func parse(text []byte) Line {
 		return nil
 	}
 	for _, name := range wrappers {
-		inner := []byte(l.Text(name))
-		if numbers := []int(nil); len(inner) == 0 && json.Unmarshal(l[name], &numbers) == nil {
-			for _, n := range numbers { // how journalctl writes what is not plain text
-				inner = append(inner, byte(n))
-			}
-		}
-		if len(inner) > 0 {
-			return object(inner)
+		if inner := l.Text(name); inner != "" {
+			return object([]byte(inner))
 		}
 	}
 	return l

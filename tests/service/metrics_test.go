@@ -91,7 +91,10 @@ func TestEachMetricChanges(t *testing.T) {
 		before = after
 	}
 	token := ""
-	authenticated := func(result string) string { return `grantd_client_authentications_total{result="` + result + `"}` }
+	causes := map[string]string{"refused": "wrong_secret", "limited": "cut_off"}
+	authenticated := func(result string) string {
+		return `grantd_client_authentications_total{cause="` + causes[result] + `",result="` + result + `"}`
+	}
 	introspections := func(result, cache string) string {
 		return `grantd_introspections_total{cache="` + cache + `",result="` + result + `"}`
 	}
