@@ -40,12 +40,12 @@ func (f *file) parse(data []byte) (map[string]any, error) {
 	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
-		return nil, f.syntaxFault(err)
+		return nil, f.syntaxFault(err, data)
 	}
 	if err := decoder.Decode(&more); err == nil {
 		return nil, Faults{{f.at(&more), "a second YAML document; keep only one"}}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, f.syntaxFault(err)
+		return nil, f.syntaxFault(err, data)
 	}
 	top := doc.Content[0]
 	if isNull(top) {
@@ -81,7 +81,7 @@ func (f *file) value(name, n *yaml.Node, path, section string) any {
 	_, isSection := f.schema.sections[path]
 	switch {
 	case !isKey && !isSection:
-		f.fault(name, path, "unknown key; the known keys here are %s", strings.Join(f.schema.sections[section], ", "))
+		f.fault(name, path, "unknown key%s; the known keys here are %s", f.meant(name.Value, section), strings.Join(f.schema.sections[section], ", "))
 		return nil
 	case isNull(n):
 		return nil
@@ -100,6 +100,28 @@ func (f *file) value(name, n *yaml.Node, path, section string) any {
 	return v
 }
 
+// meant returns which key an unknown one in the section probably is: a misspelled one,
+// a path that must be written as a section, or a key of another section.
+func (f *file) meant(name, section string) string {
+	if near := Nearest(strings.ToLower(name), f.schema.sections[section]); near != "" && near != name {
+		return ", did you mean " + near + "?"
+	}
+	if _, ok := f.schema.byPath[name]; ok && section == "" {
+		dots := strings.Count(name, ".")
+		return ", write it as a section: " + strings.ReplaceAll(name, ".", ": {") + ": …" + strings.Repeat("}", dots)
+	}
+	var elsewhere []string
+	for _, k := range f.schema.keys {
+		if strings.HasSuffix(k.path, "."+name) {
+			elsewhere = append(elsewhere, k.path)
+		}
+	}
+	if len(elsewhere) == 1 {
+		return ", did you mean " + elsewhere[0] + "?"
+	}
+	return ""
+}
+
 func (f *file) fault(at *yaml.Node, path, format string, args ...any) {
 	f.faults.add(path, "%s (%s)", fmt.Sprintf(format, args...), f.at(at))
 }
@@ -115,7 +137,7 @@ var (
 
 // syntaxFault converts the message "yaml: line 3: …" to a fault at file:3. The
 // yaml package omits the line if it is the first, and for an unknown anchor.
-func (f *file) syntaxFault(err error) Faults {
+func (f *file) syntaxFault(err error, data []byte) Faults {
 	m := syntaxError.FindStringSubmatch(err.Error())
 	if m == nil || strings.Contains(m[2], "anchor") {
 		return Faults{{f.name, "not YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}}
@@ -124,7 +146,11 @@ func (f *file) syntaxFault(err error) Faults {
 	if line == 0 || parserError.MatchString(m[2]) {
 		line++
 	}
-	return Faults{{fmt.Sprintf("%s:%d", f.name, line), "not YAML: " + m[2]}}
+	problem := "not YAML: " + m[2]
+	if lines := bytes.Split(data, []byte("\n")); line <= len(lines) && bytes.HasPrefix(bytes.TrimLeft(lines[line-1], " "), []byte("\t")) {
+		problem += "; the line begins with a tab: indent with spaces"
+	}
+	return Faults{{fmt.Sprintf("%s:%d", f.name, line), problem}}
 }
 
 // plainName returns a key's name for a message, quoted if it looks like a path

@@ -131,7 +131,7 @@ func TestAllFaultsTogether(t *testing.T) {
 		Overrides: map[string]string{"public.listen": "0.0.0.0:80", "public.lisen": "x"},
 	})
 	want := strings.ReplaceAll(`config: issuer: must be text; put the value in quotes (F:1)
-config: log.levle: unknown key; the known keys here are level, format (F:3)
+config: log.levle: unknown key, did you mean level?; the known keys here are level, format (F:3)
 config: public.trusted_proxies: entry 2 is empty; separate the entries by single commas (GRANTD_PUBLIC_TRUSTED_PROXIES)
 config: token.ttl: "3600" has no unit; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms (GRANTD_TOKEN_TTL)
 config: public.lisen: unknown key (flag)

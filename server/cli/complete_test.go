@@ -58,7 +58,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// TestCompletionWithoutServer: whoever presses Tab sees nothing, at once.
+// TestCompletionWithoutServer: a person who presses Tab sees nothing, at once.
 func TestCompletionWithoutServer(t *testing.T) {
 	broken := newFakeAdmin(t, map[string]reply{"GET /clients?limit=500": {503, `{"error":"temporarily_unavailable"}`}})
 	for _, more := range [][]string{{"--socket", "/nonexistent.sock"}, {"--config", "/absent.yaml"}, {"--server", "https://auth.example.com"}, {"--socket", broken.socket}} {

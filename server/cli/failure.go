@@ -141,7 +141,7 @@ var (
 )
 
 // misuse returns the failure of a command line that cannot be run. If the message
-// begins with an argument or names a flag, this is the one that is wrong.
+// begins with an argument or names a flag, the failure has its name.
 func misuse(c *cobra.Command, format string, args ...any) error {
 	f := &failure{Code: codeWrongUse, Message: withoutGo(fmt.Sprintf(format, args...)), ExitCode: exitUsage}
 	f.Hint = fmt.Sprintf("see '%s --help'", c.CommandPath())

@@ -105,9 +105,12 @@ func (a *app) responseFailure(ctx context.Context, c *cobra.Command, r *response
 	}
 	f.Flag, f.Argument = sourceOf(c, r.field)
 	if source := f.Flag + f.Argument; source != "" && r == err { //nolint:errorlint // only an error that nobody added to is rephrased
-		if rest, ok := strings.CutPrefix(r.text, r.field+" "); ok {
+		switch rest, ok := strings.CutPrefix(r.text, r.field+" "); {
+		case strings.Contains(r.text, source):
+			f.Message = r.text
+		case ok:
 			f.Message = source + " " + rest
-		} else {
+		default:
 			f.Message = source + ": " + r.text
 		}
 	}
