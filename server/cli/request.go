@@ -150,7 +150,7 @@ func (a *app) printRequest(x reqlog.Explanation) {
 		}
 	}
 	if x.SecretRight {
-		rows = append(rows, pair{"secret_right", "yes: whoever sent it had a secret of this client"})
+		rows = append(rows, pair{"secret_right", "yes: it is, or was, a secret of this client"})
 	}
 	for i := range rows {
 		rows[i].value = text(rows[i].value)

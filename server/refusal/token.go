@@ -61,7 +61,7 @@ var tokenReasons = map[Cause]Reason{
 		"grantd client update RS --token-use, if the resource server can handle them",
 	},
 	HiddenAud: {
-		"the token is valid, but for another audience",
+		"the token is valid for another audience",
 		"compare aud of the token (grantd token explain --jti JTI) with resource in grantd client show RS",
 	},
 	HiddenPaths: {

@@ -26,11 +26,11 @@ func lineOf(t testing.TB, members map[string]any) string {
 func TestFind(t *testing.T) {
 	line := lineOf(t, map[string]any{"msg": "request", "request_id": id, "client_id": "billing", "note": "ü \"quoted\""})
 	for name, text := range map[string]string{
-		"plain":            line,
-		"windows":          line + "\r",
-		"with a text":      "Nov 29 22:29:19 auth1 grantd[123]: " + line,
-		"journal":          lineOf(t, map[string]any{"MESSAGE": line, "_PID": "1", "__REALTIME_TIMESTAMP": "1"}),
-		"Docker":           lineOf(t, map[string]any{"log": line + "\n", "stream": "stderr"}),
+		"plain":       line,
+		"windows":     line + "\r",
+		"with a text": "Nov 29 22:29:19 auth1 grantd[123]: " + line,
+		"journal":     lineOf(t, map[string]any{"MESSAGE": line, "_PID": "1", "__REALTIME_TIMESTAMP": "1"}),
+		"Docker":      lineOf(t, map[string]any{"log": line + "\n", "stream": "stderr"}),
 	} {
 		log := "noise\n{\"msg\":\"request\",\"request_id\":\"fedcba9876543210\",\"note\":\"" + id + "\"}\n" + text + "\n{\"broken\":\"" + id + "\n"
 		f, err := Find(strings.NewReader(log), id)
