@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"os"
 
 	"github.com/spf13/cobra"
 
