@@ -66,7 +66,7 @@ func ReadSecretFile(path string) (Secret, error) {
 const minWebhookKey = 32
 
 // ReadWebhookKey returns the key that signs the requests to a webhook. Every webhook
-// has this rule: at least 32 bytes, because whoever receives one request can try keys
+// has this rule: at least 32 bytes, because anyone who sees one request can try keys
 // on it. Its other errors are those of ReadSecretFile.
 func ReadWebhookKey(path string) (Secret, error) {
 	key, err := ReadSecretFile(path)
