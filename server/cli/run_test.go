@@ -103,6 +103,8 @@ func TestMisuse(t *testing.T) {
 		{"authorised user with number before name", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane +15555550199 Doe", wantPerson},
 		{"empty authorised user", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user=", wantPerson},
 		{"customers of an empty org", "customer|list|--org=", `--org is empty; see 'grantd customer list --help'`},
+		{"mute for no time", "customer|mute|10001|--for|soon", `--for: "soon" is not a duration; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms; see 'grantd customer mute --help'`},
+		{"phone to find without country code", "customer|list|--phone|5555550136", `--phone must be a telephone number with its country code, such as +15555550136; see 'grantd customer list --help'`},
 		{"customer without ID", "customer|show", `ID is missing; see 'grantd customer show --help'`},
 		{"import of nothing", "customer|import", `FILE is missing; see 'grantd customer import --help'`},
 		{"import of two files", "customer|import|a|b", `1 argument too many; see 'grantd customer import --help'`},

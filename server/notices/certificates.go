@@ -20,7 +20,7 @@ type Certificate struct {
 // certificatesEvery is how often each replica looks at its certificates.
 const certificatesEvery = time.Minute
 
-// offerCertificates queues the notices of this replica's certificates, whoever holds
+// offerCertificates queues the notices of this replica's certificates, no matter which replica holds
 // the queue: only the replica itself knows them. Replicas with the same certificate
 // make the same notice, which is queued once.
 func (s *Service) offerCertificates(ctx context.Context, q store.NoticeQueue, now time.Time) (store.NoticeQueue, error) {

@@ -15,7 +15,7 @@ import (
 
 const (
 	// settled is how old an event must be to be read: events are in two streams, and
-	// one that is written later may have an earlier place.
+	// a later event may get an earlier place.
 	settled = 5 * time.Second
 	// firstEvents is how far back the first reading of a store goes.
 	firstEvents = day

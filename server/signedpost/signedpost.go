@@ -86,7 +86,7 @@ func New(o Options) (*Poster, error) {
 	}, nil
 }
 
-// Post makes one try, with the time and a signature of its own. The id is the same for
+// Post makes one try, with the current time and its signature. The id is the same for
 // every try with the same body. It returns nil if the receiver responds with 2xx.
 func (p *Poster) Post(ctx context.Context, id string, body []byte) *Failure {
 	ctx, cancel := context.WithTimeout(ctx, Try)
