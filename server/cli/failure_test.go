@@ -48,7 +48,7 @@ var refusals = map[string]reply{
 	"POST /tokens/explain":                    {413, `{"error":"too_large","error_description":"the body is larger than 64 KiB"}`},
 	"GET /orgs/o/partners?limit=500":          {403, `{"error":"insufficient_scope","error_description":"the token lacks the scope"}`},
 	"DELETE /partners/p/tokens/gp":            {404, `{"error":"not_found","error_description":"there is no partner token with this id"}`},
-	"GET /clients/unknown-route":              {404, `{"error":"not_found"}`},
+	"GET /clients/unknown-route":              {404, `{"error":"not_found","error_description":"there is nothing at this path"}`},
 }
 
 // failing are command lines that fail: one for each way to be wrong.

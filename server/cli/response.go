@@ -100,7 +100,7 @@ func (a *app) responseFailure(ctx context.Context, c *cobra.Command, r *response
 		f.ExitCode = exitUsage
 	case r.status == http.StatusUnauthorized:
 		f.Hint = "get a new token with the scope admin:read or admin:write and put it into $" + tokenVariable
-	case r.status == http.StatusNotFound && r.field == "" && r.text == r.code:
+	case r.status == http.StatusNotFound && (r.text == r.code || r.text == noRoute):
 		f.Hint = "is this an older grantd, or another listener than admin.listen?"
 	}
 	f.Flag, f.Argument = sourceOf(c, r.field)
@@ -144,6 +144,9 @@ func (a *app) explainScope(ctx context.Context, c *cobra.Command, f *failure) {
 		return
 	}
 }
+
+// noRoute is what a grantd says about a path that it does not serve on this listener.
+const noRoute = "there is nothing at this path"
 
 // maxShown is the length of the longest value that a message repeats.
 const maxShown = 64
