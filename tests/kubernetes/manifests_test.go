@@ -71,11 +71,11 @@ func decode(document []byte) error {
 	if err := strict.Unmarshal(document, &head); err != nil {
 		return err
 	}
-	make, known := kinds[head.APIVersion+" "+head.Kind]
+	newObject, known := kinds[head.APIVersion+" "+head.Kind]
 	if !known {
 		return errors.New("unknown kind " + head.APIVersion + " " + head.Kind)
 	}
-	return strict.UnmarshalStrict(document, make())
+	return strict.UnmarshalStrict(document, newObject())
 }
 
 // TestFaultsAreFound: the check finds what kubectl would refuse or ignore.
