@@ -14,19 +14,23 @@ func TestFilter(t *testing.T) {
 	}
 	alone := e
 	alone.Since = time.Time{}
+	requested := e
+	requested.RequestID = "6f1c2ab0"
 	for name, tc := range map[string]struct {
 		filter  Filter
 		event   store.AuditEvent
 		matches bool
 	}{
 		"none":                      {Filter{}, e, true},
-		"all":                       {Filter{"uid:0", "client.update", "client:billing", noon, noon}, e, true},
+		"all":                       {Filter{Actor: "uid:0", Action: "client.update", Target: "client:billing", Since: noon, Until: noon}, e, true},
 		"actor":                     {Filter{Actor: "uid:0"}, e, true},
 		"other actor":               {Filter{Actor: "uid:00"}, e, false},
 		"action":                    {Filter{Action: "client.update"}, e, true},
 		"part of the action":        {Filter{Action: "client"}, e, false},
 		"target":                    {Filter{Target: "client:billing"}, e, true},
 		"other target":              {Filter{Target: "client:bill"}, e, false},
+		"request":                   {Filter{RequestID: "6f1c2ab0"}, requested, true},
+		"other request":             {Filter{RequestID: "6f1c2ab0"}, e, false},
 		"one of two":                {Filter{Actor: "uid:0", Action: "client.delete"}, e, false},
 		"since before":              {Filter{Since: noon.Add(-1)}, e, true},
 		"since then":                {Filter{Since: noon}, e, true},
