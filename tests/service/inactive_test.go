@@ -11,7 +11,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// An introspection that answers inactive says why in the log, with the jti of a token
+// The log says why an introspection is inactive, with the jti of a token
 // that grantd made, and nothing on the wire.
 func TestEachInactiveTokenHasACause(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
@@ -20,7 +20,7 @@ func TestEachInactiveTokenHasACause(t *testing.T) {
 		aud := s.NewClient(t, "aud", "users:read", func(n *clients.NewSpec) { n.Resources = &[]string{"https://api.example.com"} })
 		short := s.NewClient(t, "short", "users:read", func(n *clients.NewSpec) { ttl := int64(60); n.TokenTTL = &ttl })
 		old, revoked, live, void, hidden := s.Token(t, short, ""), s.Token(t, c, ""), s.Token(t, c, ""), s.Token(t, gone, ""), s.Token(t, aud, "")
-		s.Introspect(t, rs, old) // one that is in the cache
+		s.Introspect(t, rs, old) // it is in the cache now
 		if r := s.AdminDo(t, "POST", "/tokens/revoke", map[string]string{"token": revoked}); r.Status != 200 {
 			t.Fatal(r)
 		}
