@@ -50,7 +50,7 @@ var causeTexts = map[Cause]string{
 	CauseRights:            "the store refuses a command to this account: check the user's ACL in Redis against the redis.acl of grantd",
 	CauseCertificate:       "the certificate of the store is not trusted: check store.redis.tls.ca_file, store.redis.tls.server_name, and whether the certificate has expired",
 	CauseClientCertificate: "the store wants a certificate of grantd, or refuses the one it has: check store.redis.tls.cert_file and store.redis.tls.key_file, the authority that Redis trusts (tls-ca-cert-file), and whether the certificate has expired",
-	CauseSentinelLogin:     "a sentinel refuses the login: check store.redis.sentinel.username and store.redis.sentinel.password_file",
+	CauseSentinelLogin:     "the sentinels refuse the login: check store.redis.sentinel.username and store.redis.sentinel.password_file",
 	CauseClosed:            "the store is closed: grantd is stopping",
 	CauseUnsuitable:        "the settings of the store would lose records: set maxmemory-policy of Redis to noeviction; the log says more",
 }

@@ -18,6 +18,7 @@ func (a *app) customerResetCommand() *cobra.Command {
 With --sent it also forgets the codes that were sent for the customer and to each
 number on file, so that another one can be sent at once. The limits of the client
 and of the org remain (limits.codes_per_client, limits.codes_per_org).`,
+		Example: `  grantd customer reset-codes c-1001 --sent`,
 	}
 	c.Flags().BoolVar(&sent, "sent", false, "also reset the count of codes that were sent")
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -26,6 +26,7 @@ locked customers, exceeded quotas, leaks, and a store that came back older.`,
 func (a *app) noticesShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "Show how many notices wait to be sent", Args: operands(),
+		Example: `  grantd notices show --output json`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			response, err := a.callAPI(c, call{method: http.MethodGet, path: path(pathNotices)})
 			if err != nil {
@@ -47,6 +48,7 @@ func (a *app) noticesTestCommand() *cobra.Command {
 		Use: "test", Short: "Send a test notice to the webhook at once", Args: operands(),
 		Long: `Sends a notice of the kind test to the webhook at once, from the server that the
 command talks to, and says whether the webhook has accepted it.`,
+		Example: `  grantd notices test`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			response, err := a.callAPI(c, call{method: http.MethodPost, path: path(pathNotices, "test")})
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/grantd/grantd/server/auth"
+	"github.com/grantd/grantd/server/cli/importer"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/tokens"
 )
@@ -47,7 +48,7 @@ var (
 var argumentKinds = map[string]kind{
 	"client ID": clientKind, "org ID": orgKind, "customer ID": customer, "partner ID": partner,
 	"ORG": orgKind, "SID": secretKind, "TOKEN_ID": tokenIDs,
-	"FILE": fileKind, "DIR": fileKind, "URL": anyValue, "TOKEN": anyValue, "CREDENTIAL": anyValue, "COMMAND": anyValue,
+	"FILE": fileKind, "REQUEST_ID": anyValue, "DIR": fileKind, "URL": anyValue, "TOKEN": anyValue, "CREDENTIAL": anyValue, "COMMAND": anyValue,
 }
 
 // flagKinds has the kind of each flag with a value, by its name. The name of the
@@ -64,10 +65,17 @@ var flagKinds = map[string]kind{
 	"type":        {words: []string{"individual", "business"}},
 	"language":    {words: []string{"en", "es"}},
 	"endpoint":    {words: []string{"GET /", "HEAD /"}},
-	"release":     {words: []string{releaseAll, "client", "org", "customer", "partner"}},
+	"from":        {words: importer.ClientFormats},
+	"log":         fileKind,
+
+	"client list --state":    {words: []string{"active", "deactivated"}},
+	"client secrets --state": {words: []string{"active", "deactivated", "expired", "ended", "all"}},
+
+	"release": {words: []string{releaseAll, "client", "org", "customer", "partner"}},
 
 	"server": anyValue, "listen": anyValue, "name": anyValue, "ttl": anyValue, "grace": anyValue, "for": anyValue, "expires": anyValue,
 	"until": anyValue, "since": anyValue, "limit": anyValue, "actor": anyValue, "action": anyValue, "target": anyValue, "jti": anyValue,
+	"expiring": anyValue, "unused": anyValue, "old": anyValue, "q": anyValue, "issue-limit": anyValue, "request-id": anyValue, "url": anyValue,
 	"phone": anyValue, "authorized-user": anyValue, "source-ip": anyValue, "resource": anyValue, "secret-hash": anyValue,
 }
 

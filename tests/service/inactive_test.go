@@ -11,7 +11,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// The log says why an introspection is inactive, with the jti of a token
+// TestEachInactiveTokenHasACause checks that the log says why an introspection is inactive, with the jti of a token
 // that grantd made, and nothing on the wire.
 func TestEachInactiveTokenHasACause(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
