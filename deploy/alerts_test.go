@@ -197,6 +197,9 @@ var firing = map[string]situation{
 	"GrantdReloadFailed":           {`grantd_reloads_total{what="tls",result="failed",instance="a"}`: newly},
 	"GrantdSecretsExpire":          {`grantd_secrets_expiring{within="7d",instance="a"}`: always1},
 	"GrantdPartnerTokensExpire":    {`grantd_partner_tokens_expiring{instance="a"}`: always1},
+	"GrantdNoticesWait":            {`grantd_notices_oldest_pending_seconds{instance="a"}`: "0+60x120"},
+	"GrantdNoticesDropped":         {`grantd_notices_total{result="dropped",instance="a"}`: newly},
+	"GrantdCustomersLocked":        {`grantd_customers_locked_total{by="wrong_codes_per_day",instance="a"}`: rising},
 	"GrantdVersionsDiffer":         {`grantd_build_info{version="v1",instance="a"}`: always1, `grantd_build_info{version="v2",instance="b"}`: always1},
 	"GrantdFilesRunOut":            {`process_open_fds{job="grantd",instance="a"}`: "900x120", `process_max_fds{job="grantd",instance="a"}`: "1000x120"},
 }
@@ -228,6 +231,9 @@ var quiet = map[string]situation{
 	"GrantdReloadFailed":           {`grantd_reloads_total{what="tls",result="failed",instance="a"}`: old, `grantd_reloads_total{what="tls",result="ok",instance="a"}`: newly},
 	"GrantdSecretsExpire":          {`grantd_secrets_expiring{within="7d",instance="a"}`: always0, `grantd_secrets_expiring{within="30d",instance="a"}`: always1},
 	"GrantdPartnerTokensExpire":    {`grantd_partner_tokens_expiring{instance="a"}`: always0},
+	"GrantdNoticesWait":            {`grantd_notices_oldest_pending_seconds{instance="a"}`: "60x120"},
+	"GrantdNoticesDropped":         {`grantd_notices_total{result="dropped",instance="a"}`: old, `grantd_notices_total{result="sent",instance="a"}`: rising},
+	"GrantdCustomersLocked":        {`grantd_customers_locked_total{by="wrong_codes_per_day",instance="a"}`: "0+0.1x120"},
 	"GrantdVersionsDiffer":         {`grantd_build_info{version="v1",instance="a"}`: always1, `grantd_build_info{version="v1",instance="b"}`: always1},
 	"GrantdFilesRunOut":            {`process_open_fds{job="grantd",instance="a"}`: "100x120", `process_max_fds{job="grantd",instance="a"}`: "1000x120"},
 }

@@ -21,9 +21,9 @@ import (
 	"github.com/grantd/grantd/tests/poll"
 )
 
-// unmade are metrics whose situation this test does not make: codes that are sent,
-// listeners with TLS, and traces. A query of them may be empty.
-var unmade = regexp.MustCompile(`grantd_(codes|tls|connections_refused|trace)_`)
+// unmade are metrics whose situation this test does not make: codes that are sent and
+// guessed, notices, listeners with TLS, and traces. A query of them may be empty.
+var unmade = regexp.MustCompile(`grantd_(codes|customers_locked|notices|tls|connections_refused|trace)_`)
 
 // watched starts a grantd that Prometheus can scrape, and gives it something to count.
 func watched(t *testing.T, edit func(*config.Config)) (target string, traffic func()) {

@@ -140,6 +140,7 @@ func differs(found, c store.Client) error {
 		{"scope", a.Scope == b.Scope},
 		{"default_scope", a.DefaultScope == b.DefaultScope},
 		{"token_ttl", found.TokenTTL == c.TokenTTL},
+		{"issue_limit", found.IssueLimit == c.IssueLimit},
 		{"auth_methods", slices.Equal(a.AuthMethods, b.AuthMethods)},
 		{"source_ips", slices.Equal(a.SourceIPs, b.SourceIPs)},
 		{"resources", slices.Equal(a.Resources, b.Resources)},

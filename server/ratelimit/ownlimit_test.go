@@ -48,6 +48,9 @@ func TestOwnLimit(t *testing.T) {
 	if n := taken(a, "billing", hourly); n != 0 {
 		t.Errorf("within the hour: %d tokens", n)
 	}
+	if logs := w.quota(3, false, &log); taken(logs, "free", ratelimit.Limit{}) != 20 || taken(logs, "throttled", five) != 5 {
+		t.Error("with mode: log, only the limit of the client's own refuses")
+	}
 	if n := taken(a, "billing", ratelimit.Limit{}); n != 3 {
 		t.Errorf("by default again: %d tokens, want 3", n)
 	}

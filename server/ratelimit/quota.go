@@ -94,7 +94,7 @@ func (q *Quota) Check(id string) time.Duration {
 	defer q.mu.Unlock()
 	c, ok := q.clients[id]
 	now := q.o.Now()
-	if !ok || !q.o.Enforce || !now.Before(c.until) {
+	if !ok || !q.enforces(c) || !now.Before(c.until) {
 		return 0
 	}
 	if limit := q.limitOf(c); limit.Count <= 0 || c.shared+c.pending < int64(limit.Count) {
@@ -141,17 +141,21 @@ func (q *Quota) TakeWithin(id string, own Limit) time.Duration {
 	c.warned = c.until
 	if warn {
 		q.o.Log.Warn(string(q.o.Of)+" is over its "+q.counted()+" quota", "limit", q.o.Name, string(q.o.Of)+"_id", id,
-			"count", limit.Count, "per", limit.Per.String(), "enforced", q.o.Enforce)
+			"count", limit.Count, "per", limit.Per.String(), "enforced", q.enforces(c))
 		if q.o.Over != nil {
 			q.o.Over(q.o.Of.principal(id), q.o.Name)
 		}
 	}
-	if !q.o.Enforce {
+	if !q.enforces(c) {
 		c.pending++
 		return 0
 	}
 	return c.until.Sub(now)
 }
+
+// enforces reports whether the limit refuses, rather than only warns: a client's own
+// always does, because an operator set it to throttle that client.
+func (q *Quota) enforces(c *issues) bool { return q.o.Enforce || c.own.Count > 0 }
 
 // limitOf returns the limit of the client.
 func (q *Quota) limitOf(c *issues) Limit {

@@ -42,7 +42,7 @@ func TestCustomerLife(t *testing.T) {
 		made := r.JSON(t)
 		want := object{
 			"customer_id": "10001", "org_id": "h5D8B5gyHtk=", "type": "individual", "phone": "+*******0142", "authorized_users": []any{},
-			"phones_changed_at": made["created_at"], "language": "en", "active": true, "deactivated_at": nil,
+			"phones_changed_at": made["created_at"], "language": "en", "active": true, "deactivated_at": nil, "muted_until": nil,
 			"created_at": made["created_at"], "updated_at": made["created_at"], "version": made["version"],
 		}
 		if d := cmp.Diff(want, made); d != "" || r.Status != 201 || r.Header.Get("ETag") != fmt.Sprintf(`"%.0f"`, made["version"]) {
@@ -76,7 +76,10 @@ func TestCustomerLife(t *testing.T) {
 		}
 
 		shown := do(t, s, "GET", "/customers/10001", nil, 200)
-		for member, value := range (object{"wrong_codes_today": 0.0, "wrong_codes_in_row": 0.0, "codes_locked": false}) {
+		for member, value := range (object{
+			"wrong_codes_today": 0.0, "wrong_codes_in_row": 0.0, "codes_locked": false,
+			"codes_sent_24h": 0.0, "blocked_by": nil, "codes_blocked_until": nil,
+		}) {
 			if shown[member] != value {
 				t.Errorf("%s is %v", member, shown[member])
 			}

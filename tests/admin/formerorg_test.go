@@ -38,7 +38,7 @@ func TestFormerOrg(t *testing.T) {
 		if r.Status != 401 || r.Body != wrong.Body {
 			t.Errorf("the former org's client gets %d %s, a wrong secret %s", r.Status, r.Body, wrong.Body)
 		}
-		if !strings.Contains(s.Logs.String(), "the client belongs to a former org with the same id") {
+		if !strings.Contains(s.Logs.String(), `"cause":"org_replaced"`) {
 			t.Error("the log does not say why the right secret was refused")
 		}
 		token, status := tokenFor(t, s, "new", secret)

@@ -118,7 +118,7 @@ func TestWeakSecrets(t *testing.T) {
 		t.Errorf("bcrypt of cost 10 is weak: %v", c)
 	}
 	r := s.AdminDo(t, "POST", "/clients", object{"client_id": "cheap", "secret_hash": hashOf(t, "right", 4)})
-	if r.Status != 400 || !strings.Contains(r.Body, "cost 10 to 12") {
+	if r.Status != 400 || !strings.Contains(r.Body, "it must be 10 to 12") {
 		t.Errorf("bcrypt of cost 4: %d %s", r.Status, r.Body)
 	}
 
