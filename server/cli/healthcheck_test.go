@@ -183,21 +183,3 @@ func TestHealthcheckChecksOtherMachines(t *testing.T) {
 		})
 	}
 }
-
-// TestSocketOfTheService: without a configuration, commands find the server in this
-// folder first, then the one of systemd.
-func TestSocketOfTheService(t *testing.T) {
-	dir := t.TempDir()
-	here, service := filepath.Join(dir, "here"), filepath.Join(dir, "service")
-	if got := firstThere(here, service); got != here {
-		t.Errorf("neither: %s", got)
-	}
-	for _, path := range []string{service, here} {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := firstThere(here, service); got != path {
-			t.Errorf("%s, want %s", got, path)
-		}
-	}
-}
