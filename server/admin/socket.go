@@ -106,8 +106,11 @@ func takeBack(folder string) error {
 	return os.Chmod(folder, 0o700)
 }
 
+// ErrStranger means that somebody serves the socket who may not.
+var ErrStranger = errors.New("it might not be grantd, so nothing was sent")
+
 // DialSocket connects to the admin socket at path. It refuses a socket of somebody
-// who may not serve it, because the request may hold a secret.
+// who may not serve it, because the request may hold a secret. Errors: ErrStranger.
 func DialSocket(ctx context.Context, path string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
@@ -134,9 +137,9 @@ func mayServe(uid uint32, self int, path string) error {
 	case uid == 0, int(uid) == self:
 		return nil
 	case !filepath.IsAbs(path):
-		return fmt.Errorf("%s is served by user %d, which is neither root nor this user: it might not be grantd; if it is, name it by its absolute path", path, uid)
+		return fmt.Errorf("%s is served by user %d, which is neither root nor this user: %w; if it is, name it by its absolute path", path, uid, ErrStranger)
 	case !owns(uid, filepath.Dir(path)):
-		return fmt.Errorf("%s is served by user %d, which is neither root, this user, nor the owner of its folder: it might not be grantd", path, uid)
+		return fmt.Errorf("%s is served by user %d, which is neither root, this user, nor the owner of its folder: %w", path, uid, ErrStranger)
 	}
 	return nil
 }

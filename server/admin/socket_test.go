@@ -170,7 +170,7 @@ func TestDialKnowsWhoServes(t *testing.T) {
 		{"somebody, relative", relative, self + 1, "neither root nor this user"},
 	} {
 		err := mayServe(uint32(tc.uid), self, tc.path)
-		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+		if errors.Is(err, ErrStranger) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}
 	}

@@ -1,10 +1,15 @@
 package cli
 
 import (
+	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grantd/grantd/server/admin"
 )
 
 // TestSocketOfTheService: without a configuration, commands find the server of systemd
@@ -65,5 +70,14 @@ func TestSocketOfSomebodyElse(t *testing.T) {
 	}
 	if isOurs(path, owner+1) {
 		t.Error("it is another user's")
+	}
+}
+
+// TestNothingIsSentToAStranger: the error does not say that a change may be made.
+func TestNothingIsSentToAStranger(t *testing.T) {
+	refused := fmt.Errorf("./x.sock is served by user 7: %w", admin.ErrStranger)
+	err := socketAPI("./x.sock").unreachable(call{method: http.MethodPost}, &url.Error{Op: "Post", URL: "http://grantd/admin/v1/x", Err: refused})
+	if err.Error() != refused.Error() {
+		t.Errorf("%v", err)
 	}
 }
