@@ -182,8 +182,8 @@ func certificateRule(conn net.Conn, host string) *tls.Config {
 }
 
 // isThisMachine reports whether both ends of a connection are on this machine: the
-// kernel uses an address of this machine for both ends only then. A name could also
-// stand for another machine.
+// kernel uses an address of this machine for both ends only then. The name in the URL
+// does not tell: it may be resolved to another machine.
 func isThisMachine(local, remote net.Addr) bool {
 	from, ok := local.(*net.TCPAddr)
 	to, is := remote.(*net.TCPAddr)
