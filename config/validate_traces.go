@@ -1,11 +1,13 @@
 package config
 
-import "net/url"
+import (
+	"net"
+	"net/url"
+)
 
 const maxSampleOneIn = 1_000_000
 
 func (v *validator) traces(c Config) {
-	const path = "traces.endpoint"
 	if n := c.Traces.SampleOneIn; n < 1 || n > maxSampleOneIn {
 		v.add("traces.sample_one_in", "must be from 1 to %d", maxSampleOneIn)
 	}
@@ -15,24 +17,20 @@ func (v *validator) traces(c Config) {
 		}
 		return
 	}
-	if problem := urlProblem(c.Traces.Endpoint); problem != "" {
-		v.add(path, "%s", problem)
-	}
+	// A collector on this machine often has no TLS.
+	v.endpoint("traces.endpoint", c.Traces.Endpoint, c.Live() && !onThisMachine(c.Traces.Endpoint))
 }
 
 // traces warns if others can read what the collector gets.
 func (w *warner) traces(c Config) {
-	u, err := url.Parse(c.Traces.Endpoint)
-	if c.Traces.Endpoint == "" || err != nil || u.Scheme == "https" || isLoopback(hostPort(u)) {
+	if c.Traces.Endpoint == "" || isHTTPS(c.Traces.Endpoint) || onThisMachine(c.Traces.Endpoint) {
 		return
 	}
 	w.add("traces.endpoint", "is on another machine without TLS: anyone on the way can read the traces, and the headers of traces.headers_file; use https")
 }
 
-// hostPort returns the host with a port, as isLoopback needs it.
-func hostPort(u *url.URL) string {
-	if u.Port() == "" {
-		return u.Host + ":4318"
-	}
-	return u.Host
+// onThisMachine reports whether the host of a URL is loopback.
+func onThisMachine(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && isLoopback(net.JoinHostPort(u.Hostname(), u.Port()))
 }

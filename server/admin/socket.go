@@ -106,9 +106,11 @@ func takeBack(folder string) error {
 	return os.Chmod(folder, 0o700)
 }
 
-// DialSocket connects to the admin socket at path. It refuses a socket that is
-// not served by root, by this user or by the owner of its folder, because the
-// request may hold a secret.
+// ErrStranger means that somebody serves the socket who may not.
+var ErrStranger = errors.New("it might not be grantd, so nothing was sent")
+
+// DialSocket connects to the admin socket at path. It refuses a socket of somebody
+// who may not serve it, because the request may hold a secret. Errors: ErrStranger.
 func DialSocket(ctx context.Context, path string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
@@ -116,14 +118,30 @@ func DialSocket(ctx context.Context, path string) (net.Conn, error) {
 		return nil, err
 	}
 	uid, err := peerUID(conn)
-	if err == nil && uid != 0 && int(uid) != os.Geteuid() && !owns(uid, filepath.Dir(path)) {
-		err = fmt.Errorf("%s is served by user %d, which is neither root, this user, nor the owner of its folder: it might not be grantd", path, uid)
+	if err == nil {
+		err = mayServe(uid, os.Geteuid(), path)
 	}
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// mayServe returns an error unless a socket that the user uid serves is for self to
+// trust. Root and self may serve every socket. The owner of the folder may serve one
+// with an absolute path: that folder was chosen. A relative path leads anywhere, for
+// example to a folder that somebody prepared in /tmp.
+func mayServe(uid uint32, self int, path string) error {
+	switch {
+	case uid == 0, int(uid) == self:
+		return nil
+	case !filepath.IsAbs(path):
+		return fmt.Errorf("%s is served by user %d, which is neither root nor this user: %w; if it is, name it by its absolute path", path, uid, ErrStranger)
+	case !owns(uid, filepath.Dir(path)):
+		return fmt.Errorf("%s is served by user %d, which is neither root, this user, nor the owner of its folder: %w", path, uid, ErrStranger)
+	}
+	return nil
 }
 
 func owns(uid uint32, folder string) bool {

@@ -129,8 +129,8 @@ func TestListenRefusesASharedFolder(t *testing.T) {
 	}
 }
 
-// The CLI sends secrets only to root, to its own user, and to the owner of the
-// folder.
+// The CLI sends secrets only to root, to its own user, and to the owner of a folder
+// with an absolute path.
 func TestDialKnowsWhoServes(t *testing.T) {
 	path := socketPath(t)
 	l, err := Listen(path)
@@ -138,13 +138,41 @@ func TestDialKnowsWhoServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	conn, err := DialSocket(t.Context(), path)
-	if err != nil {
-		t.Fatalf("our own socket: %v", err)
+	t.Chdir(filepath.Dir(filepath.Dir(path)))
+	relative := filepath.Join("data", filepath.Base(path))
+	for _, own := range []string{path, relative} {
+		conn, err := DialSocket(t.Context(), own)
+		if err != nil {
+			t.Fatalf("our own socket %s: %v", own, err)
+		}
+		conn.Close()
 	}
-	conn.Close()
-	if owns(uint32(os.Geteuid())+1, filepath.Dir(path)) || !owns(uint32(os.Geteuid()), filepath.Dir(path)) {
-		t.Error("owns does not tell whose the folder is")
+	owner := os.Geteuid()
+	if owner == 0 {
+		owner = 65534
+		if err := os.Chown(filepath.Dir(path), owner, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self := owner + 1
+	for _, tc := range []struct {
+		name, path string
+		uid        int
+		want       string // the error; "": none
+	}{
+		{"root", path, 0, ""},
+		{"root, relative", relative, 0, ""},
+		{"this user, relative", relative, self, ""},
+		{"the owner of the folder", path, owner, ""},
+		{"the owner of the folder, relative", relative, owner, "name it by its absolute path"},
+		{"the owner of the folder, relative with a dot", "./" + relative, owner, "name it by its absolute path"},
+		{"somebody", path, self + 1, "nor the owner of its folder"},
+		{"somebody, relative", relative, self + 1, "neither root nor this user"},
+	} {
+		err := mayServe(uint32(tc.uid), self, tc.path)
+		if errors.Is(err, ErrStranger) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +64,9 @@ func (a *app) choose(c *cobra.Command, load func() (config.Config, error)) (*api
 	}
 	socket := cfg.Admin.Socket
 	if a.configPath() == "" && socket == config.Defaults().Admin.Socket {
-		socket = firstThere(socket, ServiceSocket)
+		if socket, err = findSocket(c, ServiceSocket, socket); err != nil {
+			return nil, err
+		}
 	}
 	return socketAPI(socket), nil
 }
@@ -72,15 +75,35 @@ func (a *app) choose(c *cobra.Command, load func() (config.Config, error)) (*api
 // deploy/grantd.service). Only root can make its folder.
 const ServiceSocket = "/run/grantd/admin.sock"
 
-// firstThere returns the first path that exists, or else the first one.
-func firstThere(paths ...string) string {
-	for _, path := range paths {
-		// A folder that this user may not enter counts: the error then says so.
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return path
-		}
+// findSocket returns the socket of the service if there is one, and else the one in
+// the current folder, where anybody may have put it. It refuses to choose between the
+// service and another server of this user.
+func findSocket(c *cobra.Command, service, here string) (string, error) {
+	_, err := os.Lstat(service)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return here, nil
+	case err != nil && isThere(here): // this user may not enter the folder of the service
+		return here, nil
+	case err == nil && isOurs(here, os.Geteuid()):
+		return "", misuse(c, "there are two servers, the service (%s) and one in this folder (%s): name one with --socket", service, here)
 	}
-	return paths[0]
+	return service, nil // without the right to enter its folder, the error says so
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// isOurs reports whether the file is there, and is root's or the user's.
+func isOurs(path string, user int) bool {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (st.Uid == 0 || int(st.Uid) == user)
 }
 
 // tokenVariable names the variable with the bearer token for --server: an

@@ -34,9 +34,9 @@ reason. Without --url it asks the server of the configuration, at public.listen;
 that wants certificates from its callers, through admin.socket.
 
 --url names another server, or another path: http://127.0.0.1:8080/healthz is 200 as
-long as the process lives. On this machine any certificate is accepted: nothing
-secret is sent. Elsewhere it must be one that this system trusts; $SSL_CERT_FILE names
-the authorities.`,
+long as the process lives. From an address of this machine any certificate is accepted:
+nothing secret is sent. From elsewhere, also if public.listen names another machine, it
+must be one that this system trusts; $SSL_CERT_FILE names the authorities.`,
 		Example: `  grantd healthcheck --config /etc/grantd/grantd.yaml`,
 		Args:    operands(),
 	}
@@ -63,9 +63,6 @@ type healthTarget struct {
 	url string
 	// socket is the admin socket to ask through; "": the URL is asked.
 	socket string
-	// anyCertificate is for a server on this machine: its certificate is for the name
-	// that clients know.
-	anyCertificate bool
 }
 
 func (a *app) healthTarget(c *cobra.Command, raw string) (healthTarget, error) {
@@ -83,8 +80,7 @@ func (a *app) healthTarget(c *cobra.Command, raw string) (healthTarget, error) {
 	if u.Path == "" || u.Path == "/" {
 		u.Path = health.PathReady
 	}
-	ip := net.ParseIP(u.Hostname())
-	return healthTarget{url: u.String(), anyCertificate: u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()}, nil
+	return healthTarget{url: u.String()}, nil
 }
 
 // configuredTarget returns the server that runs with the configuration.
@@ -107,7 +103,7 @@ func configuredTarget(c *cobra.Command, cfg config.Config) (healthTarget, error)
 		scheme = "https"
 	}
 	u := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port), Path: health.PathReady}
-	return healthTarget{url: u.String(), anyCertificate: true}, nil
+	return healthTarget{url: u.String()}, nil
 }
 
 // unreachable is the cause if there was no response.
@@ -165,12 +161,33 @@ func (t healthTarget) transport() *http.Transport {
 	if t.socket != "" {
 		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return admin.DialSocket(ctx, t.socket) }
 	}
-	if t.anyCertificate {
-		// The certificate is for another name than this address. It cannot be compared
-		// with the file: after a renewal the server may use the old one for a while.
-		tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} // nothing secret is sent
+	tr.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		host, _, _ := net.SplitHostPort(address)
+		return tls.Client(conn, certificateRule(conn, host)), nil // the transport does the handshake
 	}
 	return tr
+}
+
+// certificateRule returns how to check the certificate of the server at the other end.
+// On this machine any will do: it is for the name that clients know, not for this
+// address, and nothing secret is sent. It cannot be compared with the file: after a
+// renewal the server may use the old one for a while.
+func certificateRule(conn net.Conn, host string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, InsecureSkipVerify: isThisMachine(conn.LocalAddr(), conn.RemoteAddr())}
+}
+
+// isThisMachine reports whether both ends of a connection are on this machine: the
+// kernel uses an address of this machine for both ends only then. The name in the URL
+// does not tell: it may be resolved to another machine.
+func isThisMachine(local, remote net.Addr) bool {
+	from, ok := local.(*net.TCPAddr)
+	to, is := remote.(*net.TCPAddr)
+	return ok && is && (to.IP.IsLoopback() || to.IP.Equal(from.IP) && to.Zone == from.Zone)
 }
 
 func (h healthState) where() string {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -137,20 +139,47 @@ func TestHealthcheckWithTLS(t *testing.T) {
 	}
 }
 
-// TestSocketOfTheService: without a configuration, commands find the server in this
-// folder first, then the one of systemd.
-func TestSocketOfTheService(t *testing.T) {
-	dir := t.TempDir()
-	here, service := filepath.Join(dir, "here"), filepath.Join(dir, "service")
-	if got := firstThere(here, service); got != here {
-		t.Errorf("neither: %s", got)
-	}
-	for _, path := range []string{service, here} {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := firstThere(here, service); got != path {
-			t.Errorf("%s, want %s", got, path)
-		}
+// elsewhere is a connection with other addresses than it has.
+type elsewhere struct {
+	net.Conn
+	local, remote net.Addr
+}
+
+func (e elsewhere) LocalAddr() net.Addr  { return e.local }
+func (e elsewhere) RemoteAddr() net.Addr { return e.remote }
+
+// TestHealthcheckChecksOtherMachines: only a server on this machine may have any
+// certificate, whatever public.listen or --url calls it.
+func TestHealthcheckChecksOtherMachines(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	at := func(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 443} }
+	for _, row := range []struct {
+		name          string
+		local, remote net.Addr
+		accepted      bool
+	}{
+		{"loopback", at("127.0.0.1"), at("127.0.0.1"), true},
+		{"another loopback", at("127.0.0.1"), at("127.0.0.9"), true},
+		{"IPv6", at("::1"), at("::1"), true},
+		{"an interface of this machine", at("192.0.2.7"), at("192.0.2.7"), true},
+		{"another machine", at("192.0.2.7"), at("192.0.2.8"), false},
+		{"another machine, IPv6", at("2001:db8::7"), at("2001:db8::8"), false},
+		{"no address", nil, nil, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", s.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn = elsewhere{conn, row.local, row.remote}
+			err = tls.Client(conn, certificateRule(conn, "auth.example.org")).HandshakeContext(t.Context())
+			if (err == nil) != row.accepted || err != nil && !strings.Contains(err.Error(), "certificate") {
+				t.Errorf("%v, want accepted: %v", err, row.accepted)
+			}
+		})
 	}
 }

@@ -9,9 +9,12 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/grantd/grantd/server/admin"
 )
 
 // unreachableError is a request without a response.
@@ -67,6 +70,12 @@ func (c *api) notConnected(err error) error {
 			error: fmt.Errorf("no permission to use %s", c.where),
 			hint:  "run this command as root or as the user that grantd runs as; others need --server and a token",
 		}
+	case errors.Is(err, admin.ErrStranger):
+		var request *url.Error
+		if errors.As(err, &request) {
+			err = request.Err // without the URL
+		}
+		return &unreachableError{error: err}
 	}
 	return nil
 }

@@ -130,6 +130,22 @@ func TestCollectorThatRedirects(t *testing.T) {
 	}
 }
 
+// TestLogHoldsNoURL: the query of the URL may hold the account for the collector.
+func TestLogHoldsNoURL(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	var log bytes.Buffer
+	var told error
+	e := newExporter(Options{Endpoint: gone.URL + "/v1/traces?key=of-the-test", Log: slog.New(slog.NewTextHandler(&log, nil)), Sent: func(_ int, err error) { told = err }})
+	if err := e.ExportSpans(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "connection refused") || strings.Contains(log.String(), "of-the-test") || strings.Contains(told.Error(), "of-the-test") {
+		t.Errorf("%v\n%s", told, &log)
+	}
+}
+
 func TestReadHeaders(t *testing.T) {
 	t.Parallel()
 	h, err := ReadHeaders("Authorization: Bearer a:b\n\nX-Scope-OrgID: 7\r\n")

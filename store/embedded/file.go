@@ -36,8 +36,8 @@ func openFile(folder string, log *slog.Logger) (*bbolt.DB, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	if info, err := os.Stat(folder); err == nil && isOpen(info) {
-		log.Warn("other users can write to the store's folder: run chmod 700 on it", "path", folder, "mode", info.Mode().Perm().String())
+	if info, err := os.Stat(folder); err == nil {
+		logOpenFolder(log, folder, info)
 	}
 	path := filepath.Join(folder, fileName)
 	db, lost, err := openDB(path)
@@ -63,16 +63,43 @@ func openFile(folder string, log *slog.Logger) (*bbolt.DB, error) {
 	return db, nil
 }
 
-// isOpen reports whether others can write to the folder, and its owner should change
-// that. The mode of a folder of somebody else is a matter of who mounts it, such as a
-// volume of Kubernetes, and all may trust group 0.
-func isOpen(folder fs.FileInfo) bool {
-	mode := folder.Mode().Perm()
-	st, ok := folder.Sys().(*syscall.Stat_t)
-	if ok && (int(st.Uid) != os.Geteuid() || st.Gid == 0 && mode&0o002 == 0) {
-		return false
+// logOpenFolder logs that others can write to the folder, so can put another file in
+// the place of the store's.
+func logOpenFolder(log *slog.Logger, path string, folder fs.FileInfo) {
+	switch mode := folder.Mode(); reachOf(folder) {
+	case reachFault:
+		log.Warn("other users can write to the store's folder: run chmod 700 on it", "path", path, "mode", mode.String())
+	case reachMount:
+		log.Info("every user of this machine or container can write to the store's folder, and another user owns it: this is harmless if grantd is alone there, as on an emptyDir of Kubernetes; otherwise have its owner run chmod o-w on it, or choose another folder",
+			"path", path, "mode", mode.String())
 	}
-	return mode&0o022 != 0
+}
+
+// reach is who else can write to a folder.
+type reach int
+
+const (
+	reachNone  reach = iota // nobody, or those whom its owner trusts
+	reachMount              // everybody, in a folder of somebody else
+	reachFault              // others, and this user can change that
+)
+
+// reachOf returns who else can write to the folder. The group of a folder of somebody
+// else is a matter of who mounts it, such as a volume of Kubernetes, and all may
+// trust group 0. In a sticky folder, others cannot replace files.
+func reachOf(folder fs.FileInfo) reach {
+	group, everybody := folder.Mode()&0o020 != 0, folder.Mode()&0o002 != 0
+	st, ok := folder.Sys().(*syscall.Stat_t)
+	switch {
+	case ok && int(st.Uid) != os.Geteuid():
+		if everybody && folder.Mode()&fs.ModeSticky == 0 {
+			return reachMount
+		}
+		return reachNone
+	case everybody, group && !(ok && st.Gid == 0):
+		return reachFault
+	}
+	return reachNone
 }
 
 // openDB is bbolt.Open with our options, after a check of the pages. lost reports

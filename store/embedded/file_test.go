@@ -1,10 +1,13 @@
 package embedded
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,6 +64,61 @@ func TestOpenMakesPrivateFolderAndFile(t *testing.T) {
 		if info.Mode().Perm() != want {
 			t.Errorf("%s: mode %v, want %v", path, info.Mode().Perm(), want)
 		}
+	}
+}
+
+// folderInfo is a folder of any user.
+type folderInfo struct {
+	os.FileInfo
+	mode     os.FileMode
+	uid, gid uint32
+}
+
+func (f folderInfo) Mode() os.FileMode { return f.mode | os.ModeDir }
+func (f folderInfo) Sys() any          { return &syscall.Stat_t{Uid: f.uid, Gid: f.gid} }
+
+// TestFolderThatOthersCanWriteTo has folders of this user, and of another one, as
+// containers and an attacker make them.
+func TestFolderThatOthersCanWriteTo(t *testing.T) {
+	self := uint32(os.Geteuid())
+	other := self + 1
+	for _, tc := range []struct {
+		name   string
+		folder folderInfo
+		want   string // level of the line; "": none
+	}{
+		{"private", folderInfo{mode: 0o700, uid: self, gid: 7}, ""},
+		{"readable", folderInfo{mode: 0o755, uid: self, gid: 7}, ""},
+		{"group", folderInfo{mode: 0o770, uid: self, gid: 7}, "WARN"},
+		{"group 0", folderInfo{mode: 0o770, uid: self, gid: 0}, ""},
+		{"everybody", folderInfo{mode: 0o777, uid: self, gid: 0}, "WARN"},
+		{"of another: group (fsGroup)", folderInfo{mode: 0o770 | os.ModeSetgid, uid: other, gid: 7}, ""},
+		{"of another: everybody (emptyDir)", folderInfo{mode: 0o777, uid: other, gid: 0}, "INFO"},
+		{"of another: everybody but the group", folderInfo{mode: 0o707, uid: other, gid: 7}, "INFO"},
+		{"of another: sticky", folderInfo{mode: 0o777 | os.ModeSticky, uid: other, gid: 0}, ""},
+	} {
+		var log bytes.Buffer
+		logOpenFolder(slog.New(slog.NewTextHandler(&log, nil)), "data", tc.folder)
+		if got := log.String(); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) || (tc.want == "INFO") != strings.Contains(got, "emptyDir") {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestOpenLogsAnOpenFolder: the folder is looked at before the file is opened.
+func TestOpenLogsAnOpenFolder(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Chmod(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s, err := Open(Options{Path: folder, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, s)
+	if !strings.Contains(log.String(), "other users can write to the store's folder: run chmod 700") {
+		t.Error(log.String())
 	}
 }
 

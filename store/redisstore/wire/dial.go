@@ -118,9 +118,33 @@ func (o Options) loginToSentinel(conn net.Conn) error {
 	}
 	reply, err := o.ask(conn, command)
 	if err == nil && strings.HasPrefix(reply, "-") {
-		err = fmt.Errorf("sentinel: %w", sentinelError{replyError(reply[1:])})
+		err = fmt.Errorf("sentinel: %w", sentinelError{refusalOf(reply[1:])})
 	}
 	return err
+}
+
+// plainReplies begin the replies to a login whose text is always the same.
+var plainReplies = []string{
+	"WRONGPASS ", "NOAUTH ", "NOPERM ", "DENIED ", "LOADING ", "MASTERDOWN ", "MISCONF ", "BUSY ",
+	"ERR AUTH <password> called without any password ", "ERR Client sent AUTH, but no password is set", "ERR invalid password",
+	"ERR max number of clients ", "ERR wrong number of arguments for 'auth' command",
+}
+
+// refusalOf returns what a server replied to a login, without what it may repeat of
+// that: one that does not know the command repeats the arguments, so the password.
+func refusalOf(reply string) replyError {
+	for _, begin := range plainReplies {
+		if strings.HasPrefix(reply, begin) {
+			return replyError(reply)
+		}
+	}
+	const withheld = "(the rest of the reply is withheld, because it may repeat the password)"
+	for _, code := range []string{"ERR unknown command", "ERR"} {
+		if strings.HasPrefix(reply, code+" ") {
+			return replyError(code + " " + withheld)
+		}
+	}
+	return replyError("an unknown error " + withheld)
 }
 
 // greet fails if the server closes the connection or wants no more of them. What a

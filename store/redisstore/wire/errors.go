@@ -36,6 +36,7 @@ func StoreError(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	err = withoutArguments(err)
 	if sentinelRefuses(err) {
 		return store.WithCause(fmt.Errorf("redis: %s: %w: a sentinel refuses this account: check store.redis.sentinel.username, store.redis.sentinel.password_file and the user's ACL in the sentinels: %w",
 			op, store.ErrUnavailable, err), store.CauseSentinelLogin)
@@ -55,6 +56,34 @@ func StoreError(ctx context.Context, op string, err error) error {
 	}
 	return fmt.Errorf("redis: %s: %w", op, err)
 }
+
+// withoutArguments cuts off where Redis repeats the arguments of a command that it
+// does not know: those of a login are the password, others hold records.
+func withoutArguments(err error) error {
+	const repeated = ", with args beginning with:"
+	text, _, found := strings.Cut(err.Error(), repeated)
+	if !found {
+		return err
+	}
+	reply, ok := errors.AsType[redis.Error](err)
+	if !ok {
+		return errors.New(text)
+	}
+	cause, _, _ := strings.Cut(reply.Error(), repeated)
+	if isReply(err) {
+		return replyError(cause)
+	}
+	return shortened{text, replyError(cause)}
+}
+
+// shortened is an error around a reply, with a shorter text.
+type shortened struct {
+	text  string
+	reply replyError
+}
+
+func (s shortened) Error() string { return s.text }
+func (s shortened) Unwrap() error { return s.reply }
 
 // isReply reports whether err is the reply of Redis to the command itself. A
 // wrapped reply belongs to another command that was sent on the way: to a

@@ -69,7 +69,7 @@ func (r ReplicationReply) Err() error { return cmp.Or(r.server.Err(), r.replicat
 // Read returns what the master said. It fails for a server that is not a master.
 func (r ReplicationReply) Read() (Replication, error) {
 	if err := r.Err(); err != nil {
-		return Replication{}, err
+		return Replication{}, withoutArguments(err)
 	}
 	info := ParseInfo(r.replication.Val())
 	run := ParseInfo(r.server.Val())["run_id"]
