@@ -115,6 +115,7 @@ func TestSamplerKeepsApart(t *testing.T) {
 		"limit":        func(e *Event) { e.Limit = "sent" },
 		"partner_id":   func(e *Event) { e.PartnerID = "acme" },
 		"org_id":       func(e *Event) { e.OrgID = "north" },
+		"actor":        func(e *Event) { e.Actor = "client:terraform" },
 		"secret_right": func(e *Event) { e.SecretRight = true },
 	} {
 		var b strings.Builder

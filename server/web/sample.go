@@ -46,12 +46,12 @@ type sampled struct {
 }
 
 // party is who was refused. customer is empty for several.
-type party struct{ client, partner, org, customer string }
+type party struct{ client, partner, org, actor, customer string }
 
 // clone returns the party without the body of the request, which its texts may be
 // part of.
 func (p party) clone() party {
-	return party{strings.Clone(p.client), strings.Clone(p.partner), strings.Clone(p.org), strings.Clone(p.customer)}
+	return party{strings.Clone(p.client), strings.Clone(p.partner), strings.Clone(p.org), strings.Clone(p.actor), strings.Clone(p.customer)}
 }
 
 // uncounted is what was refused and not logged.
@@ -73,7 +73,7 @@ func NewSampler(log *slog.Logger) *Sampler {
 // admit reports whether the line is to be logged, and counts it otherwise.
 func (s *Sampler) admit(l *line, now time.Time) bool {
 	key := sampled{
-		network: fields.Network(l.address), party: party{l.ClientID, l.PartnerID, l.OrgID, l.CustomerID},
+		network: fields.Network(l.address), party: party{l.ClientID, l.PartnerID, l.OrgID, l.Actor, l.CustomerID},
 		code: l.Error, limit: l.Limit, secretRight: l.SecretRight,
 	}
 	if l.Cause != nil {
@@ -129,7 +129,7 @@ func countAttrs(key sampled, at *uncounted) []slog.Attr {
 		attrs = append(attrs, slog.String("address", at.address.String()))
 	}
 	for _, f := range []field{
-		{"client_id", key.party.client}, {"partner_id", key.party.partner}, {"org_id", key.party.org},
+		{"client_id", key.party.client}, {"partner_id", key.party.partner}, {"org_id", key.party.org}, {"actor", key.party.actor},
 		{"customer_id", key.party.customer}, {"limit", key.limit}, {"error", key.code}, {"cause", key.reason},
 	} {
 		if f.value != "" {
