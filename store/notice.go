@@ -44,6 +44,7 @@ type Notice struct {
 	Summary string    `json:"summary"`
 	Details string    `json:"details,omitempty"` // a JSON object
 	Queued  time.Time `json:"queued"`
+	Tried   time.Time `json:"tried,omitzero"` // the first try that failed
 }
 
 // NoticeMark is the id of a notice that was queued, and until when it is kept.

@@ -34,7 +34,7 @@ type Route struct {
 	Method string
 	Path   string // below Prefix
 	Handle web.Handler
-	Reads  bool     // changes nothing, whatever its method
+	Reads  bool     // changes nothing, whatever its method; see RequireWrite
 	Query  []string // its query parameters; all others are refused
 }
 
@@ -55,6 +55,7 @@ func Mount(e *gin.Engine, authorize Authorizer, isUnconfirmed func() bool, route
 					return err
 				}
 				web.EventOf(c).Actor = actor
+				c.Set(authorizerKey, authorize)
 				if err := checkQuery(c, r.Query); err != nil {
 					return err
 				}
@@ -65,6 +66,21 @@ func Mount(e *gin.Engine, authorize Authorizer, isUnconfirmed func() bool, route
 			}))
 		}
 	}
+}
+
+// authorizerKey is where a request has the Authorizer of its listener.
+const authorizerKey = "grantd.authorizer"
+
+// RequireWrite returns an error unless the caller may make changes. It is for a route
+// that Reads, if only the body says that the response shows what operators who may only
+// read must not learn.
+func RequireWrite(c *gin.Context) error {
+	authorize, ok := c.MustGet(authorizerKey).(Authorizer)
+	if !ok {
+		return errScope // no route of Mount
+	}
+	_, err := authorize(c, false)
+	return err
 }
 
 // ActorOf returns the actor of the request, for the audit.

@@ -18,7 +18,8 @@ func (a *app) customerListCommand() *cobra.Command {
 	c.Long = `Lists all customers, or those that the flags select.
 
 --phone and --locked read every customer's record: the numbers are encrypted, so
-there is no index of them. With --locked the exit code is 3 if any is listed.`
+there is no index of them. Over TCP, --phone needs a token with admin:write. With
+--locked the exit code is 3 if any is listed.`
 	c.Example = `  grantd customer list --org h5D8B5gyHtk=
   grantd customer list --phone +15555550136   # of the customer, or of an authorized user
   grantd customer list --locked               # wrong codes, limits or a mute refuse codes now`

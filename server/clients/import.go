@@ -32,6 +32,7 @@ var (
 	errNoHash   = bad("secret_hash", "secret_hash is missing: a client that is imported keeps its secret. To make a client with a new secret use grantd client create")
 	errTwoLists = bad("secret_hashes", "secret_hash and secret_hashes are both given: use one of them")
 	errHashes   = bad("secret_hashes", "secret_hashes is a list of 1 to 5 different hashes")
+	errCosts    = bad("secret_hashes", "secret_hashes together take too long to check: they must cost no more than two of the slowest hashes that are accepted, such as bcrypt of cost 12. Leave out those that nobody uses any more")
 )
 
 // Import makes each of the clients, or with Check only reports what it would do. It
@@ -102,6 +103,7 @@ func (s *Service) buildImported(line ImportLine) (store.Client, error) {
 	case len(hashes) == 0 || len(hashes) > MaxLiveSecrets:
 		return c, errHashes
 	}
+	cost := 0
 	for _, hash := range hashes {
 		secret, err := importedSecret(field, hash)
 		if err != nil {
@@ -109,6 +111,9 @@ func (s *Service) buildImported(line ImportLine) (store.Client, error) {
 		}
 		if slices.ContainsFunc(c.Secrets, func(s store.Secret) bool { return s.Hash == secret.Hash }) {
 			return c, errHashes
+		}
+		if cost += credential.ImportedCost(secret.Hash); cost > credential.MaxImportedCost {
+			return c, errCosts
 		}
 		secret.CreatedAt = c.CreatedAt
 		c.Secrets = append(c.Secrets, secret)

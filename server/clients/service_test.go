@@ -2,6 +2,7 @@ package clients
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/imports"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/store/storetest"
@@ -152,6 +154,47 @@ func TestCreateWithAHash(t *testing.T) {
 			refused(t, bad, err, apierr.InvalidRequest, "secret_hash")
 		}
 	})
+}
+
+// A wrong secret is checked against each imported hash, so all of them together must not
+// take too long.
+func TestImportBoundsTheCost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for name, row := range map[string]struct {
+			hashes []string
+			fails  bool
+		}{
+			"two_of_the_slowest":   {bcrypts("12", "12"), false},
+			"three_of_the_slowest": {bcrypts("12", "12", "12"), true},
+			"five_of_the_slowest":  {bcrypts("12", "12", "12", "12", "12"), true},
+			"four_of_half":         {bcrypts("11", "11", "11", "11"), false},
+			"five_of_half":         {bcrypts("11", "11", "11", "11", "11"), true},
+			"five_of_the_fastest":  {bcrypts("10", "10", "10", "10", "10"), false},
+			"kinds_mixed":          {append(bcrypts("12"), pbkdf2Slowest, argonSlowest), true},
+			"sha256_is_free":       {append(bcrypts("12", "12"), strings.Repeat("ab", 32)), false},
+		} {
+			r, err := w.Import(t.Context(), by, Import{Check: true, Clients: []ImportLine{{NewSpec: NewSpec{ClientID: name}, SecretHashes: row.hashes}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Results[0]; (got.Result == imports.Refused) != row.fails || row.fails && got.Field != "secret_hashes" {
+				t.Errorf("%s: %+v", name, got)
+			}
+		}
+	})
+}
+
+const (
+	pbkdf2Slowest = "$pbkdf2-sha256$1000000$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZ+++"
+	argonSlowest  = "$argon2id$v=19$m=65536,t=4,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZ+++"
+)
+
+// bcrypts returns different hashes of the costs.
+func bcrypts(costs ...string) (hashes []string) {
+	for i, cost := range costs {
+		hashes = append(hashes, fmt.Sprintf("$2b$%s$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhW%d", cost, i))
+	}
+	return hashes
 }
 
 // Taking something away voids the client's tokens, adding does not.

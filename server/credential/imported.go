@@ -66,6 +66,7 @@ type imported struct {
 	cheap  error // why it is below the floors; nil: it is not
 	weak   bool  // cheap, or so that a stolen store helps to guess the secret
 	bcrypt bool
+	cost   int // of a check, in percent of the slowest hash of its kind that is accepted
 }
 
 // ParseImported reads a hash as grantd and other systems write it, and returns the
@@ -97,6 +98,20 @@ func IsWeak(hash string) bool {
 	}
 	h, err := parseImported(hash)
 	return err != nil || h.weak
+}
+
+// MaxImportedCost bounds the sum of ImportedCost of one client: a wrong secret is checked
+// against each of its hashes. It is that of two of the slowest hashes.
+const MaxImportedCost = 200
+
+// ImportedCost returns what a check of the imported hash costs, in percent of what one
+// hash may cost; 0 for SHA-256.
+func ImportedCost(hash string) int {
+	h, err := parseImported(hash)
+	if err != nil {
+		return 0 // it is never checked
+	}
+	return h.cost
 }
 
 // IsBcrypt reports whether the hash is bcrypt's, which matches no secret of more

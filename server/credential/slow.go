@@ -27,7 +27,7 @@ func parseBcrypt(stored string) (imported, error) {
 	if cost > maxBcryptCost {
 		return imported{}, errBcryptCost
 	}
-	h := imported{kept: stored, bcrypt: true, verify: func(p string) bool {
+	h := imported{kept: stored, bcrypt: true, cost: 100 >> (maxBcryptCost - cost), verify: func(p string) bool {
 		return len(p) <= maxBcryptSecret && bcrypt.CompareHashAndPassword([]byte(stored), []byte(p)) == nil
 	}}
 	if cost < minBcryptCost {
@@ -68,7 +68,7 @@ func parsePBKDF2(parts []string) (imported, error) {
 		return err == nil && subtle.ConstantTimeCompare(got, want) == 1
 	}
 	kept := fmt.Sprintf("$%s$i=%d$%s", parts[1], n, encode(salt, want))
-	return imported{kept: kept, verify: verify, weak: n < weakPBKDF2}, nil
+	return imported{kept: kept, verify: verify, weak: n < weakPBKDF2, cost: n * 100 / maxPBKDF2Iterations}, nil
 }
 
 // parseArgon reads $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
@@ -98,6 +98,7 @@ func parseArgon(parts []string) (imported, error) {
 		got := argon2.IDKey([]byte(p), salt, time, memory, uint8(threads), uint32(len(want)))
 		return subtle.ConstantTimeCompare(got, want) == 1
 	}}
+	h.cost = int(memory*time) * 100 / (maxArgonMemoryKiB * maxArgonTime)
 	if memory < minArgonMemoryKiB || time < minArgonTime {
 		h.cheap, h.weak = errArgonCost, true
 	}

@@ -99,6 +99,11 @@ func (h adminHandler) search(c *gin.Context) error {
 	if err := web.ReadJSON(c, &in, true); err != nil {
 		return err
 	}
+	if in.Phone != "" { // who can try numbers finds out those that responses mask
+		if err := admin.RequireWrite(c); err != nil {
+			return err
+		}
+	}
 	found, err := h.s.Search(c.Request.Context(), in)
 	if err != nil {
 		return err

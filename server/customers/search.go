@@ -4,7 +4,9 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/phone"
 	"github.com/grantd/grantd/server/phonekeys"
@@ -38,17 +40,30 @@ const (
 	searchAtOnce = 32   // customers whose counts are read at the same time
 	defaultFound = 100
 	maxFound     = 1000
+
+	searchWait = time.Second // for one that finds another running
 )
 
-var errFoundLimit = invalidMember("limit", "limit is a number from 1 to 1000")
+var (
+	errFoundLimit = invalidMember("limit", "limit is a number from 1 to 1000")
+	errSearching  = apierr.New(apierr.TooManyRequests, "another search for locked customers is running: try again when it has ended").After(searchWait)
+)
 
 // Search finds customers by a number on file, or those whose codes are refused now. It
 // reads the records one after the other, in the order of their ids: numbers are
 // encrypted differently in each record, so there is no index of them.
-// Errors: apierr.InvalidRequest; store.ErrUnavailable.
+// To know who is locked takes two more reads for each customer, so one such search runs
+// at a time.
+// Errors: apierr.InvalidRequest, TooManyRequests; store.ErrUnavailable.
 func (s *Service) Search(ctx context.Context, q Search) (Found, error) {
 	if err := q.check(); err != nil {
 		return Found{}, err
+	}
+	if q.Locked {
+		if !s.searching.TryLock() {
+			return Found{}, errSearching
+		}
+		defer s.searching.Unlock()
 	}
 	out := Found{Customers: []Shown{}}
 	after := q.Cursor
@@ -111,6 +126,9 @@ func (s *Service) searchPage(ctx context.Context, q Search, page []store.Custome
 		case slices.ContainsFunc(numbers, func(n string) bool { return !phonekeys.Readable(n) }):
 			out.Unreadable++
 		}
+	}
+	if room := q.Limit - len(out.Customers); !q.Locked && len(candidates) > room {
+		candidates = candidates[:room] // the counts of the others are not needed
 	}
 	all, err := s.showAll(ctx, candidates)
 	if q.Locked {

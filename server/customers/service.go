@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/grantd/grantd/server/audit"
@@ -41,7 +42,8 @@ type Options struct {
 // replica caches customers, so a change that voids nothing has no feed entry.
 type Service struct {
 	*registry.Registry[store.Customer]
-	o Options
+	o         Options
+	searching sync.Mutex // held by a search for locked customers
 }
 
 // New returns a Service.
@@ -51,7 +53,7 @@ func New(o Options) *Service {
 		Store: o.Phones, Stored: o.Phones.Stored, Uncached: true,
 		View: func(c store.Customer) any { return view(c) }, Tidy: dropMute,
 	}
-	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o}
+	return &Service{Registry: registry.New(kind, o.Feed, o.Audit, o.Now), o: o}
 }
 
 // shown returns the customer with the numbers of codes, what refuses further ones, and

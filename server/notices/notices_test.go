@@ -201,6 +201,100 @@ func TestRefusedForDays(t *testing.T) {
 	})
 }
 
+// TestRefusedHoldsBackNoOther: a notice that the receiver refuses is tried again while
+// those after it arrive, more rarely each time, and arrives once it is accepted.
+func TestRefusedHoldsBackNoOther(t *testing.T) {
+	t.Parallel()
+	inWorlds(t, func(t *testing.T, w *world) {
+		s := w.replica(t)
+		w.receiver.refuse("customer:bad", 422)
+		w.audit(t, locked("bad"), locked("1"), locked("2"))
+		ticks(t, s)
+		if got := w.receiver.subjects(); !slices.Equal(got, []string{"customer:1", "customer:2"}) {
+			t.Errorf("%v", got)
+		}
+		for range 50 {
+			w.clock.Advance(tickEvery)
+			ticks(t, s)
+		}
+		if n := w.log.results[resultFailed]; n < 3 || n > 9 || w.log.pending != 1 {
+			t.Errorf("%d tries within 100 s, %d pending", n, w.log.pending)
+		}
+		w.receiver.refuse("", 0)
+		w.clock.Advance(lastRetry)
+		ticks(t, s)
+		if got := w.receiver.subjects(); !slices.Equal(got, []string{"customer:bad"}) || w.log.pending != 0 || len(s.refused) != 1 {
+			t.Errorf("%v, %d pending", got, w.log.pending)
+		}
+		if ticks(t, s); len(s.refused) != 0 {
+			t.Error("a notice that has left is remembered")
+		}
+	})
+}
+
+// TestReceiverFailsOnOne: a receiver that seems to be down, and is not, gets the others
+// after an hour.
+func TestReceiverFailsOnOne(t *testing.T) {
+	t.Parallel()
+	inWorlds(t, func(t *testing.T, w *world) {
+		s := w.replica(t)
+		w.receiver.refuse("customer:bad", 500)
+		w.audit(t, locked("bad"), locked("1"))
+		ticks(t, s)
+		if got := w.receiver.subjects(); len(got) != 0 {
+			t.Errorf("out of order: %v", got)
+		}
+		w.clock.Advance(holdBack + time.Minute)
+		ticks(t, w.replica(t)) // the first try is remembered in the store
+		if w.shared {
+			w.clock.Advance(leaseFor)
+			ticks(t, w.replica(t))
+		}
+		if got := w.receiver.subjects(); !slices.Equal(got, []string{"customer:1"}) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// TestThreeDaysOfEach: a notice that waited behind others for days has its three days
+// from its own first try on.
+func TestThreeDaysOfEach(t *testing.T) {
+	t.Parallel()
+	inWorlds(t, func(t *testing.T, w *world) {
+		s := w.replica(t)
+		w.receiver.status.Store(503)
+		w.audit(t, locked("1"), locked("2"))
+		ticks(t, s)
+		w.clock.Advance(giveUpAfter + time.Minute)
+		ticks(t, s)
+		if w.log.results[resultDropped] != 1 || w.log.pending != 1 {
+			t.Errorf("%v, %d pending", w.log.results, w.log.pending)
+		}
+		w.receiver.status.Store(0)
+		w.clock.Advance(lastRetry)
+		ticks(t, s)
+		if got := w.receiver.subjects(); !slices.Equal(got, []string{"customer:2"}) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// TestAllRefused: a receiver that refuses everything gets few tries at once.
+func TestAllRefused(t *testing.T) {
+	t.Parallel()
+	inWorlds(t, func(t *testing.T, w *world) {
+		s := w.replica(t)
+		w.receiver.status.Store(404)
+		for i := range 3 * refusedAtOnce {
+			w.audit(t, locked(fmt.Sprint(i)))
+		}
+		ticks(t, s)
+		if n := w.log.results[resultFailed]; n != refusedAtOnce {
+			t.Errorf("%d tries", n)
+		}
+	})
+}
+
 // TestQueueIsBounded: more than the queue takes stays in the audit until there is room.
 func TestQueueIsBounded(t *testing.T) {
 	t.Parallel()

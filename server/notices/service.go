@@ -42,20 +42,22 @@ type Service struct {
 	name string // of this process in the lease
 
 	looked  time.Time // when the certificates were looked at; zero: never
-	tries   int       // that failed since the last success
+	tries   int       // that failed since the last success, because the receiver was down
 	retryAt time.Time
+	refused map[string]backoff // of pending notices, by id
 
-	queueing, sending, reading *trouble.Log
-	cancel                     context.CancelFunc
-	done                       chan struct{}
+	queueing, sending, refusing, reading *trouble.Log
+	cancel                               context.CancelFunc
+	done                                 chan struct{}
 }
 
 // New returns a Service; Start begins to send.
 func New(o Options) *Service {
 	return &Service{
-		o: o, name: rand.Text(), done: make(chan struct{}),
+		o: o, name: rand.Text(), done: make(chan struct{}), refused: map[string]backoff{},
 		queueing: trouble.New(o.Log, "notices: the queue cannot be read or written", "notices: the queue can be read and written again"),
 		sending:  trouble.New(o.Log, "notices: not sent, will be tried again", "notices: sent again"),
+		refusing: trouble.New(o.Log, "notices: not sent, because the receiver refuses it; others go on, and it will be tried again", "notices: none is refused any more"),
 		reading:  trouble.New(o.Log, "notices: some old events of the audit were left out", ""),
 	}
 }

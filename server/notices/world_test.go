@@ -119,6 +119,8 @@ type receiver struct {
 	mu    sync.Mutex
 	got   []Payload
 	tries int
+	bad   string // the subject of notices that it refuses with badAs
+	badAs int
 }
 
 func newReceiver(t *testing.T, clock *storetest.Clock) *receiver {
@@ -151,6 +153,10 @@ func newReceiver(t *testing.T, clock *storetest.Clock) *receiver {
 			w.WriteHeader(int(status))
 			return
 		}
+		if p.Subject == r.bad {
+			w.WriteHeader(r.badAs)
+			return
+		}
 		r.got = append(r.got, p)
 	}))
 	t.Cleanup(r.Close)
@@ -163,6 +169,21 @@ func (r *receiver) take() []Payload {
 	defer r.mu.Unlock()
 	got := r.got
 	r.got = nil
+	return got
+}
+
+// refuse makes the receiver refuse notices with the subject.
+func (r *receiver) refuse(subject string, status int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bad, r.badAs = subject, status
+}
+
+// subjects returns the subjects of what came since the last call.
+func (r *receiver) subjects() (got []string) {
+	for _, n := range r.take() {
+		got = append(got, n.Subject)
+	}
 	return got
 }
 

@@ -105,3 +105,53 @@ func TestSampler(t *testing.T) {
 		t.Error("after a minute the next one is not logged")
 	}
 }
+
+// TestSamplerKeepsApart: a flood hides no other customer, partner or limit, and no
+// client whose secret is right. One network still has few keys.
+func TestSamplerKeepsApart(t *testing.T) {
+	flood := Event{ClientID: "app", CustomerID: "c-1", Limit: "codes", Error: "too_many_requests", Cause: errors.New("code_limit")}
+	for name, change := range map[string]func(*Event){
+		"customer_id":  func(e *Event) { e.CustomerID = "c-2" },
+		"limit":        func(e *Event) { e.Limit = "sent" },
+		"partner_id":   func(e *Event) { e.PartnerID = "acme" },
+		"org_id":       func(e *Event) { e.OrgID = "north" },
+		"actor":        func(e *Event) { e.Actor = "client:terraform" },
+		"secret_right": func(e *Event) { e.SecretRight = true },
+	} {
+		var b strings.Builder
+		s := NewSampler(slog.New(slog.NewJSONHandler(&b, nil)))
+		admit := func(e Event) bool {
+			return s.admit(&line{Event: &e, address: netip.MustParseAddr("203.0.113.7")}, time.Now())
+		}
+		other := flood
+		change(&other)
+		if !admit(flood) || admit(flood) || !admit(other) || admit(other) {
+			t.Errorf("%s: what differs in it is counted as one", name)
+		}
+		s.Flush()
+		if n := strings.Count(b.String(), `"`+name+`"`); strings.Count(b.String(), `"more":1,`) != 2 || n == 0 {
+			t.Errorf("%s: the counts do not say it: %s", name, b.String())
+		}
+	}
+}
+
+// TestSamplerOfManyCustomers: beyond the bound, the customers of one client are counted
+// together as the client's, and the flood does not use up what others need.
+func TestSamplerOfManyCustomers(t *testing.T) {
+	var b strings.Builder
+	s := NewSampler(slog.New(slog.NewJSONHandler(&b, nil)))
+	for i := range 100 {
+		e := Event{ClientID: "app", CustomerID: strings.Repeat("c", i+1), Limit: "codes"}
+		s.admit(&line{Event: &e, address: netip.MustParseAddr("203.0.113.7")}, time.Now())
+	}
+	if len(s.seen) != sampledCustomers+1 {
+		t.Errorf("%d are counted separately", len(s.seen))
+	}
+	if e := (Event{ClientID: "other"}); !s.admit(&line{Event: &e, address: netip.MustParseAddr("203.0.113.7")}, time.Now()) {
+		t.Error("another client of the network is not logged")
+	}
+	s.Flush()
+	if log := b.String(); !strings.Contains(log, `"client_id":"app","limit":"codes"`) {
+		t.Errorf("%s", log)
+	}
+}

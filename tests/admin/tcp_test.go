@@ -108,6 +108,8 @@ func TestAdminOverTCP(t *testing.T) {
 			{"GET", "/customers", nil, true, 200},
 			{"GET", "/customers/nobody", nil, true, 404},
 			{"PUT", "/customers/10001", person("acme"), false, 201},
+			{"POST", "/customers/search", object{"org_id": "acme"}, true, 200},
+			{"POST", "/customers/search", object{"phone": "+15555550136"}, false, 200}, // tells whose number it is, which is masked elsewhere
 			{"POST", "/clients/import", object{"check": true, "clients": []object{importedLine("moved")}}, false, 200},
 			{"POST", "/customers/import", one, false, 200},
 			{"POST", "/customers/import", object{"check": true, "customers": one["customers"]}, false, 200}, // tells what is stored, so it needs admin:write

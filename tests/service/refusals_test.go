@@ -113,9 +113,11 @@ func refusals(t *testing.T, s *harness.Server) []refusalOf {
 	}
 	named := func(r refusalOf, id string) refusalOf { r.secretID = id; return r }
 	unknown := refusalOf{cause: refusal.UnknownClient, id: "nobody", known: false, header: basicHeader("nobody:" + other.ClientSecret), form: grant, secretID: other.SecretID}
-	withheld := refusalOf{cause: refusal.UnknownClient, known: false, header: basicHeader("s3cr3tPassw0rdForBilling:billing"), form: grant}
+	swapped := func(secret string) refusalOf {
+		return refusalOf{cause: refusal.UnknownClient, known: false, header: basicHeader(secret + ":billing"), form: grant}
+	}
 	return []refusalOf{
-		unknown, withheld,
+		unknown, swapped("s3cr3tPassw0rdForBilling"), swapped("Xk29fjQ81lmZ04pa"), swapped("555-555-0136"),
 		basic(refusal.WrongSecret, "billing", "wrong"),
 		named(basic(refusal.SecretNotOfClient, "billing", other.ClientSecret), other.SecretID),
 		named(basic(refusal.SecretDamaged, "billing", billing.ClientSecret[:len(billing.ClientSecret)-3]+"AAA"), billing.SecretID),
