@@ -68,4 +68,9 @@ func TestFileWithoutIndexOfGroups(t *testing.T) {
 	index(1)
 	want = slices.DeleteFunc(want, func(id string) bool { return id == "a2" })
 	lists("with an entry without a record")
+	// Customers of other orgs are not read.
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketCustomers).Put([]byte("b3"), []byte("?")) }); err != nil {
+		t.Fatal(err)
+	}
+	lists("beside a customer that cannot be read")
 }
