@@ -86,6 +86,7 @@ type Server struct {
 	draining  atomic.Bool
 	skew      atomic.Int64 // of the clock, in nanoseconds, if it is too much; else 0
 	failed    chan error
+	replaced  chan struct{} // see restoreAgain
 	teardowns []teardown
 	issuer    string
 	life      context.Context // ends when Stop begins
@@ -96,7 +97,7 @@ type Server struct {
 // New opens the store and makes every part. Nothing listens yet. Errors say what
 // to do, for example if the store is locked or of another environment.
 func New(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{cfg: o.Config, log: o.Log, lines: o.Lines, level: o.Level, now: o.Now, terminal: o.Terminal, store: o.Store, failed: make(chan error, 4)}
+	s := &Server{cfg: o.Config, log: o.Log, lines: o.Lines, level: o.Level, now: o.Now, terminal: o.Terminal, store: o.Store, failed: make(chan error, 4), replaced: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -140,7 +141,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 	repairer := rollback.NewRepairer(rollback.Options{Store: s.store, Now: s.now, Report: s.rolledBack})
 	s.feed = feed.New(feed.Options{
 		Store: s.store, Shared: s.store.Shared(), MaxStaleness: s.cfg.Cache.MaxStaleness,
-		Now: s.now, Log: s.log, Restore: s.restore, Repair: repairer.Repair, Holds: s.store.Holds(),
+		Now: s.now, Log: s.log, Restore: s.restoreAgain, Repair: repairer.Repair, Holds: s.store.Holds(),
 	})
 	s.store = rollback.Guard(s.store, s.feed, s.log)
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed, IsUnconfirmed: s.store.Unconfirmed}
@@ -207,6 +208,7 @@ func (s *Server) start(ctx context.Context) error {
 		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })
 	}
 	s.watches.start(s)
+	s.startIndexing()
 	if err := s.listen(); err != nil {
 		return err
 	}

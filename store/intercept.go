@@ -60,7 +60,7 @@ var operations = slices.Concat(
 		"PutChallenge", "TryChallenge", "DropChallenge",
 		"TakeGuess", "ReturnGuess", "GetGuesses", "ResetGuesses",
 		"AddUses", "ListUses", "ListUsesOf", "AddNetworks", "ListNetworks", "AddHits", "ResetHits", "AppendAudit", "ListAudit",
-		"Stamp", "EnsureTokenKey", "ReadStamp", "Restamp", "Ping", OpClose,
+		"Stamp", "EnsureTokenKey", "ReadStamp", "Restamp", "IndexGroups", "Ping", OpClose,
 		"Dump", "Load", "Clear", "Serving", "Inspect",
 	},
 	ClientKind.operations().all(), OrgKind.operations().all(), CustomerKind.operations().all(),

@@ -11,6 +11,10 @@ func (i *Intercepted[S]) Grants() Grants               { return &i.grants }
 func (i *Intercepted[S]) Holds() Holds                 { return &i.holds }
 func (i *Intercepted[S]) NoticeQueues() NoticeQueues   { return &i.noticeQueues }
 
+func (i *Intercepted[S]) IndexGroups(ctx context.Context) (int, error) {
+	return interceptGet(ctx, i.hook, "IndexGroups", func() (int, error) { return i.Store.IndexGroups(ctx) })
+}
+
 // recordOperations are the names of the operations on the records of one kind.
 type recordOperations struct{ create, get, update, restore, remove, list string }
 

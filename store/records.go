@@ -64,6 +64,7 @@ func (k Kind[R]) Head(r *R) *Head {
 // Encoded is a record in the form to be stored.
 type Encoded struct {
 	ID       string
+	Group    string // that the record belongs to; "": none
 	Replaces uint64 // the version that it replaces; 0: the record is new
 	Version  uint64
 	Form     []byte
@@ -81,7 +82,7 @@ func (k Kind[R]) EncodeNew(r R) (Encoded, error) {
 	id, version := k.identify(&r)
 	*version = max(*version, 1)
 	form, err := k.Marshal(r)
-	return Encoded{ID: id, Version: *version, Form: form}, err
+	return Encoded{ID: id, Group: k.Group(&r), Version: *version, Form: form}, err
 }
 
 // EncodeNext returns the stored form of a record that replaces the one with the
@@ -91,7 +92,7 @@ func (k Kind[R]) EncodeNext(r R) (Encoded, error) {
 	was := *version
 	*version++
 	form, err := k.Marshal(r)
-	return Encoded{ID: id, Replaces: was, Version: *version, Form: form}, err
+	return Encoded{ID: id, Group: k.Group(&r), Replaces: was, Version: *version, Form: form}, err
 }
 
 // EncodeRestored returns the stored form of a record that replaces the one with
@@ -99,7 +100,7 @@ func (k Kind[R]) EncodeNext(r R) (Encoded, error) {
 func (k Kind[R]) EncodeRestored(r R, replaces uint64) (Encoded, error) {
 	id, version := k.identify(&r)
 	form, err := k.Marshal(r)
-	return Encoded{ID: id, Replaces: replaces, Version: *version, Form: form}, err
+	return Encoded{ID: id, Group: k.Group(&r), Replaces: replaces, Version: *version, Form: form}, err
 }
 
 // VersionOf returns the record's version.

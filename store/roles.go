@@ -27,13 +27,18 @@ type Records[R any] interface {
 	// Version is version. Errors: ErrNotFound, ErrConflict.
 	Delete(ctx context.Context, id string, version uint64) error
 	// List returns the records of the page, in byte order of their ids. Fewer
-	// than its limit means the end.
+	// than its limit means the end. A page of a group is read from an index of
+	// groups. While IndexGroups has not completed that, all records after
+	// Page.After are read instead. A record that is created or deleted meanwhile
+	// may be in the page or not; an entry of the index without its record is
+	// skipped.
 	List(ctx context.Context, p Page) ([]R, error)
 }
 
 // Page is a part of a list.
 type Page struct {
 	Owner string // only records that the record with this id owns; "": all
+	Group string // only records of this group (Kind.Group), with an Owner of ""; "": all
 	After string // only records with a greater id than this whole id
 	Limit int    // the greatest number of records
 }
@@ -216,6 +221,12 @@ type Store interface {
 	Audit
 	Identity
 	Copies
+	// IndexGroups adds to the index of groups the records that it lacks, page by
+	// page, and then marks it as complete. A process that serves calls it at each
+	// start: older versions of grantd write records and no index. What one of them
+	// creates on a shared store after the last pass is not in a page of its group
+	// until the next pass, so the last process that is upgraded finds it.
+	IndexGroups(ctx context.Context) (added int, err error)
 	// Ping returns nil if the store can be reached and written to.
 	Ping(ctx context.Context) error
 	// Shared reports whether other processes may write to the store too.

@@ -93,13 +93,13 @@ func (s *Service) findOrg(ctx context.Context, id string) (incarnation uint64, e
 
 // CountOfOrg returns how many clients the org has, at most limit.
 func (s *Service) CountOfOrg(ctx context.Context, org string, limit int) (int, error) {
-	return s.Registry.CountMembers(ctx, belongsTo(org), limit)
+	return s.Registry.CountMembers(ctx, "", belongsTo(org), limit)
 }
 
 // RemoveOfOrg removes clients of the org, whose tokens are void; see
 // registry.RemoveMembers.
 func (s *Service) RemoveOfOrg(ctx context.Context, by audit.Actor, org, after string) (removed int, next string, err error) {
-	return s.Registry.RemoveMembers(ctx, by, after, belongsTo(org))
+	return s.Registry.RemoveMembers(ctx, by, "", after, belongsTo(org))
 }
 
 func belongsTo(org string) func(*store.Client) bool {

@@ -68,7 +68,7 @@ func (s *Service) Search(ctx context.Context, q Search) (Found, error) {
 	out := Found{Customers: []Shown{}}
 	after := q.Cursor
 	for range searchMost / searchPage {
-		page, err := s.o.Phones.List(ctx, store.Page{After: after, Limit: searchPage})
+		page, err := s.o.Phones.List(ctx, store.Page{Group: q.OrgID, After: after, Limit: searchPage})
 		if err != nil {
 			return Found{}, err
 		}

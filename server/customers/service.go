@@ -80,9 +80,9 @@ func (s *Service) shown(ctx context.Context, c store.Customer) (Shown, error) {
 }
 
 // List returns up to limit customers with ids after the given one, by id. An org
-// other than "" selects its customers.
+// other than "" selects its customers, and only these are read.
 func (s *Service) List(ctx context.Context, org, after string, limit int) ([]View, error) {
-	return registry.List(ctx, s.Registry, store.Page{After: after, Limit: limit}, func(c store.Customer) (View, bool, error) {
+	return registry.List(ctx, s.Registry, store.Page{Group: org, After: after, Limit: limit}, func(c store.Customer) (View, bool, error) {
 		return view(c), org == "" || c.OrgID == org, nil
 	})
 }
@@ -104,13 +104,13 @@ func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version ui
 
 // CountOfOrg returns how many customers the org has, at most limit.
 func (s *Service) CountOfOrg(ctx context.Context, org string, limit int) (int, error) {
-	return s.Registry.CountMembers(ctx, belongsTo(org), limit)
+	return s.Registry.CountMembers(ctx, org, belongsTo(org), limit)
 }
 
 // RemoveOfOrg removes customers of the org, whose tokens are void; see
 // registry.RemoveMembers.
 func (s *Service) RemoveOfOrg(ctx context.Context, by audit.Actor, org, after string) (removed int, next string, err error) {
-	return s.Registry.RemoveMembers(ctx, by, after, belongsTo(org))
+	return s.Registry.RemoveMembers(ctx, by, org, after, belongsTo(org))
 }
 
 func belongsTo(org string) func(*store.Customer) bool {

@@ -19,9 +19,10 @@ const (
 	removeAtOnce = 16
 )
 
-// CountMembers returns how many records belong, at most limit.
-func (g *Registry[R]) CountMembers(ctx context.Context, belongs func(*R) bool, limit int) (n int, err error) {
-	_, err = g.eachPage(ctx, "", func(page []R) (bool, error) {
+// CountMembers returns how many records belong, at most limit. It reads only those of
+// the group (store.Page.Group) unless that is "".
+func (g *Registry[R]) CountMembers(ctx context.Context, group string, belongs func(*R) bool, limit int) (n int, err error) {
+	_, err = g.eachPage(ctx, group, "", func(page []R) (bool, error) {
 		for i := range page {
 			if belongs(&page[i]) {
 				n++
@@ -33,12 +34,12 @@ func (g *Registry[R]) CountMembers(ctx context.Context, belongs func(*R) bool, l
 }
 
 // RemoveMembers removes the records that belong, in the order of their ids,
-// after the given id. The tokens of these records must have ended already, by a
+// after the given id; see CountMembers. The tokens of these records must have ended already, by a
 // void of what the records belong to. It stops after some seconds: next is then
 // the id to go on after, and "" if it is done. Each removal is audited.
-func (g *Registry[R]) RemoveMembers(ctx context.Context, by audit.Actor, after string, belongs func(*R) bool) (removed int, next string, err error) {
+func (g *Registry[R]) RemoveMembers(ctx context.Context, by audit.Actor, group, after string, belongs func(*R) bool) (removed int, next string, err error) {
 	began := time.Now()
-	next, err = g.eachPage(ctx, after, func(page []R) (bool, error) {
+	next, err = g.eachPage(ctx, group, after, func(page []R) (bool, error) {
 		var members []R
 		for i := range page {
 			if belongs(&page[i]) {
@@ -52,11 +53,11 @@ func (g *Registry[R]) RemoveMembers(ctx context.Context, by audit.Actor, after s
 	return removed, next, err
 }
 
-// eachPage calls do with the pages of records after the given id until it
-// returns false. next is the id to go on after; "": there are no more records.
-func (g *Registry[R]) eachPage(ctx context.Context, after string, do func(page []R) (more bool, err error)) (next string, err error) {
+// eachPage calls do with the pages of records of the group after the given id until
+// it returns false. next is the id to go on after; "": there are no more records.
+func (g *Registry[R]) eachPage(ctx context.Context, group, after string, do func(page []R) (more bool, err error)) (next string, err error) {
 	for {
-		page, err := g.kind.Store.List(ctx, store.Page{After: after, Limit: listPage})
+		page, err := g.kind.Store.List(ctx, store.Page{Group: group, After: after, Limit: listPage})
 		if err != nil {
 			return after, err
 		}

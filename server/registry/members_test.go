@@ -25,10 +25,10 @@ func TestRemoveMembers(t *testing.T) {
 				w.add(t, fmt.Sprintf("b%05d", i))
 			}
 		}
-		if n, err := w.clients.CountMembers(t.Context(), ofAcme, 10); n != 10 || err != nil {
+		if n, err := w.clients.CountMembers(t.Context(), "", ofAcme, 10); n != 10 || err != nil {
 			t.Errorf("counted %d, %v; want the limit", n, err)
 		}
-		if n, err := w.clients.CountMembers(t.Context(), ofAcme, 10_000); n != members || err != nil {
+		if n, err := w.clients.CountMembers(t.Context(), "", ofAcme, 10_000); n != members || err != nil {
 			t.Errorf("counted %d, %v; want %d", n, err, members)
 		}
 		position := w.feed.Position()
@@ -37,7 +37,7 @@ func TestRemoveMembers(t *testing.T) {
 		for next := ""; calls == 0 || next != ""; calls++ {
 			var n int
 			var err error
-			if n, next, err = w.clients.RemoveMembers(t.Context(), by, next, ofAcme); err != nil {
+			if n, next, err = w.clients.RemoveMembers(t.Context(), by, "", next, ofAcme); err != nil {
 				t.Fatal(err)
 			}
 			removed += n
@@ -45,7 +45,7 @@ func TestRemoveMembers(t *testing.T) {
 		if removed != members || calls != 3 {
 			t.Errorf("%d removed in %d calls, want %d in 3", removed, calls, members)
 		}
-		if n, err := w.clients.CountMembers(t.Context(), ofAcme, 1); n != 0 || err != nil {
+		if n, err := w.clients.CountMembers(t.Context(), "", ofAcme, 1); n != 0 || err != nil {
 			t.Errorf("%d are left, %v", n, err)
 		}
 		if left, err := w.Store.Clients().List(t.Context(), store.Page{Limit: 100}); err != nil || len(left) != 11 {
@@ -71,13 +71,13 @@ func TestRemoveMembersAgainstOthers(t *testing.T) {
 				w.Heal("DeleteClient")
 				w.rename(t, "a1", "second")
 			})
-			if n, _, err := w.clients.RemoveMembers(t.Context(), by, "", row.belongs); n != row.want || err != nil {
+			if n, _, err := w.clients.RemoveMembers(t.Context(), by, "", "", row.belongs); n != row.want || err != nil {
 				t.Errorf("%d removed, %v", n, err)
 			}
 		}
 		w.add(t, "a2")
 		w.Fail("DeleteClient", store.ErrUnavailable)
-		if n, _, err := w.clients.RemoveMembers(t.Context(), by, "", ofAcme); n != 0 || !errors.Is(err, store.ErrUnavailable) {
+		if n, _, err := w.clients.RemoveMembers(t.Context(), by, "", "", ofAcme); n != 0 || !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%d removed, %v", n, err)
 		}
 	})
@@ -89,7 +89,7 @@ func TestRemoveMembersConflict(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.add(t, "a1")
 		w.Hook("DeleteClient", func() { w.rename(t, "a1", "again") })
-		n, _, err := w.clients.RemoveMembers(t.Context(), by, "", ofAcme)
+		n, _, err := w.clients.RemoveMembers(t.Context(), by, "", "", ofAcme)
 		refused(t, "changed each time", err, apierr.Conflict)
 		if calls := w.Calls("DeleteClient"); n != 0 || calls != casTries {
 			t.Errorf("%d removed in %d tries", n, calls)
@@ -97,7 +97,7 @@ func TestRemoveMembersConflict(t *testing.T) {
 		w.stored(t, "a1")
 		same(t, "audited", w.audited(t))
 		w.Heal("DeleteClient")
-		if n, _, err := w.clients.RemoveMembers(t.Context(), by, "", ofAcme); n != 1 || err != nil {
+		if n, _, err := w.clients.RemoveMembers(t.Context(), by, "", "", ofAcme); n != 1 || err != nil {
 			t.Errorf("without changes: %d removed, %v", n, err)
 		}
 	})

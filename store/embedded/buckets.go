@@ -28,6 +28,8 @@ var (
 	bucketChallenges = []byte("challenges") // digest → record
 	bucketGuesses    = []byte("guesses")    // customer id → record
 
+	bucketCustomerGroups = []byte("customers_by_org") // org id, 0, customer id; and 0 alone if it has all customers
+
 	bucketNoticeQueues  = []byte("notice_queues")  // NoticeQueueID → record
 	bucketPartnerTokens = []byte("partner_tokens") // partner token id → record
 	bucketAuditTraffic  = []byte("audit_traffic")  // as audit, with sequence numbers of both
@@ -35,6 +37,7 @@ var (
 	allBuckets = [][]byte{
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
 		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketHolds, bucketAuditTraffic, bucketNetworks, bucketNoticeQueues,
+		bucketCustomerGroups,
 	}
 )
 

@@ -111,14 +111,14 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 		closing:        make(chan struct{}),
 		stopped:        make(chan struct{}),
 	}
-	s.clients = records[store.Client]{store.ClientKind, s, bucketClients, s.decoded.Decode, store.PrincipalClient}
-	s.orgs = records[store.Org]{store.OrgKind, s, bucketOrgs, nil, nil}
-	s.customers = records[store.Customer]{store.CustomerKind, s, bucketCustomers, nil, nil}
-	s.partners = records[store.Partner]{store.PartnerKind, s, bucketPartners, nil, store.PrincipalPartner}
-	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, bucketPartnerTokens, nil, nil}
-	s.grants = records[store.Grant]{store.GrantKind, s, bucketGrants, nil, nil}
-	s.holds = records[store.Hold]{store.HoldKind, s, bucketHolds, nil, nil}
-	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, bucketNoticeQueues, nil, nil}
+	s.clients = records[store.Client]{store.ClientKind, s, bucketClients, s.decoded.Decode, store.PrincipalClient, nil}
+	s.orgs = records[store.Org]{store.OrgKind, s, bucketOrgs, nil, nil, nil}
+	s.customers = records[store.Customer]{store.CustomerKind, s, bucketCustomers, nil, nil, bucketCustomerGroups}
+	s.partners = records[store.Partner]{store.PartnerKind, s, bucketPartners, nil, store.PrincipalPartner, nil}
+	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, bucketPartnerTokens, nil, nil, nil}
+	s.grants = records[store.Grant]{store.GrantKind, s, bucketGrants, nil, nil, nil}
+	s.holds = records[store.Hold]{store.HoldKind, s, bucketHolds, nil, nil, nil}
+	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, bucketNoticeQueues, nil, nil, nil}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
 	}

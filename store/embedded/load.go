@@ -21,7 +21,7 @@ func (s *Store) Load(ctx context.Context, items ...store.Item) error {
 	}
 	return s.write(ctx, "load", func(b *batch) error {
 		for _, i := range items {
-			if err := b.load(i); err != nil {
+			if err := s.load(b, i); err != nil {
 				return err
 			}
 		}
@@ -29,7 +29,7 @@ func (s *Store) Load(ctx context.Context, items ...store.Item) error {
 	})
 }
 
-func (b *batch) load(i store.Item) error {
+func (s *Store) load(b *batch, i store.Item) error {
 	switch i.Section {
 	case store.SectionTokenKeys:
 		return b.loadTokenKey(i)
@@ -55,6 +55,8 @@ func (b *batch) load(i store.Item) error {
 			return nil
 		}
 		return b.tx.Bucket(bucketNetworks).Put([]byte(i.Key), []byte(strings.Join(list, " ")))
+	case store.SectionCustomers:
+		return s.customers.load(b.tx, i)
 	}
 	if err := checkID(i.Key); err != nil {
 		return err

@@ -19,6 +19,9 @@ type records[R any] struct {
 	// uses returns the owner's principal key of the credentials that a record
 	// holds; nil: it holds no credentials.
 	uses func(id string) string
+	// groups is the bucket of the index of groups; nil: records of this kind have
+	// none.
+	groups []byte
 }
 
 // Clients keeps clients. Get does not decode an unchanged record again.
@@ -52,14 +55,13 @@ func (k *records[R]) Create(ctx context.Context, r R) error {
 		return err
 	}
 	return k.s.write(ctx, "create "+k.Name, func(b *batch) error {
-		bucket := b.tx.Bucket(k.bucket)
-		if err := checkID(first.ID); err != nil {
+		if err := checkKeys(first); err != nil {
 			return err
 		}
-		if bucket.Get([]byte(first.ID)) != nil {
+		if b.tx.Bucket(k.bucket).Get([]byte(first.ID)) != nil {
 			return refuse(store.ErrExists)
 		}
-		return bucket.Put([]byte(first.ID), first.Form)
+		return k.put(b.tx, first)
 	})
 }
 
@@ -104,7 +106,7 @@ func (k *records[R]) Update(ctx context.Context, r R) error {
 		if err := k.checkVersion(b.tx, next.ID, next.Replaces); err != nil {
 			return err
 		}
-		return b.tx.Bucket(k.bucket).Put([]byte(next.ID), next.Form)
+		return k.put(b.tx, next)
 	})
 }
 
@@ -116,18 +118,17 @@ func (k *records[R]) Restore(ctx context.Context, r R, replaces uint64) error {
 		return err
 	}
 	return k.s.write(ctx, "restore "+k.Name, func(b *batch) error {
-		if err := checkID(next.ID); err != nil {
+		if err := checkKeys(next); err != nil {
 			return err
 		}
-		bucket := b.tx.Bucket(k.bucket)
 		if next.Replaces != 0 {
 			if err := k.checkVersion(b.tx, next.ID, next.Replaces); err != nil {
 				return err
 			}
-		} else if bucket.Get([]byte(next.ID)) != nil {
+		} else if b.tx.Bucket(k.bucket).Get([]byte(next.ID)) != nil {
 			return refuse(store.ErrExists)
 		}
-		return bucket.Put([]byte(next.ID), next.Form)
+		return k.put(b.tx, next)
 	})
 }
 
@@ -146,6 +147,9 @@ func (k *records[R]) Delete(ctx context.Context, id string, version uint64) erro
 			if err := deleteNetworks(b.tx, k.uses(id)); err != nil {
 				return err
 			}
+		}
+		if err := k.leaveGroup(b.tx, id, ""); err != nil {
+			return err
 		}
 		return b.tx.Bucket(k.bucket).Delete([]byte(id))
 	})
@@ -167,26 +171,34 @@ func (k *records[R]) checkVersion(tx *bbolt.Tx, id string, version uint64) error
 }
 
 // List returns the records of the page. Errors: store.ErrUnknownRecord.
-func (k *records[R]) List(ctx context.Context, p store.Page) ([]R, error) {
-	var list []R
-	after, below := p.Bounds()
-	err := k.s.view(ctx, "list "+k.Name+"s", func(tx *bbolt.Tx) error {
-		c := tx.Bucket(k.bucket).Cursor()
-		id, form := c.Seek([]byte(after))
-		if string(id) == after {
-			id, form = c.Next()
+func (k *records[R]) List(ctx context.Context, p store.Page) (list []R, err error) {
+	err = k.s.view(ctx, "list "+k.Name+"s", func(tx *bbolt.Tx) (err error) {
+		if p.Group != "" {
+			list, err = k.listGroup(tx, p)
+		} else {
+			list, err = k.list(tx, p)
 		}
-		for ; id != nil && len(list) < p.Limit && (below == "" || string(id) < below); id, form = c.Next() {
-			r, err := k.Unmarshal(form)
-			if err != nil {
-				return refuse(err)
-			}
-			list = append(list, r)
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	return list, nil
+}
+
+func (k *records[R]) list(tx *bbolt.Tx, p store.Page) (list []R, err error) {
+	after, below := p.Bounds()
+	c := tx.Bucket(k.bucket).Cursor()
+	id, form := c.Seek([]byte(after))
+	if string(id) == after {
+		id, form = c.Next()
+	}
+	for ; id != nil && len(list) < p.Limit && (below == "" || string(id) < below); id, form = c.Next() {
+		r, err := k.Unmarshal(form)
+		if err != nil {
+			return nil, refuse(err)
+		}
+		list = append(list, r)
 	}
 	return list, nil
 }

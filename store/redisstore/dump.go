@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ type kind interface {
 	ids(ctx context.Context, after, below string, limit int) ([]string, error)
 	recordKey(id string) string
 	indexKey() string
+	GroupIn(form []byte) (string, error)
+	entries(id, group string) iter.Seq2[string, string]
 }
 
 func (k *records[R]) recordKey(id string) string { return k.key(id) }

@@ -20,6 +20,9 @@ import (
 //	u:<customer id>
 //	              hash: v (version), d (record)
 //	customers     sorted set: ids of all customers, score 0
+//	customers_by_org
+//	              sorted set: org id, 0, customer id, score 0; and 0 alone if it
+//	              has all customers
 //	p:<partner id>
 //	              hash: v (version), d (record), and for each token that was
 //	              used <tid>:n (count) and <tid>:last (Unix ms, address)
@@ -62,6 +65,7 @@ func (k keys) org(id string) string             { return k.prefix + "o:" + id }
 func (k keys) orgIndex() string                 { return k.prefix + "orgs" }
 func (k keys) customer(id string) string        { return k.prefix + "u:" + id }
 func (k keys) customerIndex() string            { return k.prefix + "customers" }
+func (k keys) customerGroups() string           { return k.prefix + "customers_by_org" }
 func (k keys) partner(id string) string         { return k.prefix + "p:" + id }
 func (k keys) partnerIndex() string             { return k.prefix + "partners" }
 func (k keys) partnerToken(id string) string    { return k.prefix + "q:" + id }
@@ -92,7 +96,7 @@ func (k keys) challengePrefix() string          { return k.prefix + "v:" }
 const kinds = "tcoupqgvwln"
 
 var singles = []string{
-	"clients", "orgs", "customers", "partners", "partner_tokens", "grants", "feed", "lineage", "audit", "audit_traffic",
+	"clients", "orgs", "customers", "customers_by_org", "partners", "partner_tokens", "grants", "feed", "lineage", "audit", "audit_traffic",
 	"stamp", "keys", "ping", "serving", "notice_queues",
 }
 

@@ -98,7 +98,13 @@ func (s *Store) load(ctx context.Context, pipe redis.Pipeliner, i store.Item) er
 			return err
 		}
 		k := s.kindOf(i.Section)
-		pipe.ZAdd(ctx, k.indexKey(), redis.Z{Member: i.Key})
+		group, err := k.GroupIn(i.Form)
+		if err != nil {
+			return err
+		}
+		for index, member := range k.entries(i.Key, group) {
+			pipe.ZAdd(ctx, index, redis.Z{Member: member})
+		}
 		pipe.HSet(ctx, k.recordKey(i.Key), fieldVersion, strconv.FormatUint(version, 10), fieldRecord, i.Form)
 	}
 	return nil

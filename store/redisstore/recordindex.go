@@ -10,15 +10,25 @@ import (
 	"github.com/grantd/grantd/store/redisstore/wire"
 )
 
-// addToIndex puts the id into the index.
-func (k *records[R]) addToIndex(ctx context.Context, id string) error {
-	return wire.StoreError(ctx, "index "+k.Name, k.s.redis.ZAdd(ctx, k.index, redis.Z{Member: id}).Err())
+// addToIndex puts the id into the indexes.
+func (k *records[R]) addToIndex(ctx context.Context, id, group string) error {
+	pipe := k.s.redis.Pipeline()
+	for index, member := range k.entries(id, group) {
+		pipe.ZAdd(ctx, index, redis.Z{Member: member})
+	}
+	_, err := pipe.Exec(ctx)
+	return wire.StoreError(ctx, "index "+k.Name, err)
 }
 
-// removeFromIndex removes the id from the index, and puts it back if a record
-// with this id was created in between.
-func (k *records[R]) removeFromIndex(ctx context.Context, id string) error {
-	if err := k.s.redis.ZRem(ctx, k.index, id).Err(); err != nil {
+// removeFromIndex removes the id from the indexes, and puts it back if a record
+// with this id was created in between. If that has another group, the entry for
+// this one stays without a record.
+func (k *records[R]) removeFromIndex(ctx context.Context, id, group string) error {
+	pipe := k.s.redis.Pipeline()
+	for index, member := range k.entries(id, group) {
+		pipe.ZRem(ctx, index, member)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
 		return wire.StoreError(ctx, "unindex "+k.Name, err)
 	}
 	there, err := k.s.redis.Exists(ctx, k.key(id)).Result()
@@ -28,13 +38,16 @@ func (k *records[R]) removeFromIndex(ctx context.Context, id string) error {
 	if there == 0 {
 		return nil
 	}
-	return k.addToIndex(ctx, id)
+	return k.addToIndex(ctx, id, group)
 }
 
 // List reads ids from the index, then their records in one pipeline, until it
 // has enough of them. A record that cannot be read fails the list: leaving it
 // out could hide an active record.
 func (k *records[R]) List(ctx context.Context, p store.Page) ([]R, error) {
+	if p.Group != "" {
+		return k.listGroup(ctx, p)
+	}
 	var list []R
 	after, below := p.Bounds()
 	for len(list) < p.Limit {

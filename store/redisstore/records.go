@@ -52,8 +52,8 @@ if v ~= ARGV[1] then return -1 end
 redis.call('DEL', KEYS[1])
 return 1`)
 
-// records keeps the records of one kind: a hash for each record, and a sorted
-// set of all their ids.
+// records keeps the records of one kind: a hash for each record, a sorted set of
+// all their ids, and another one by group if they have groups.
 type records[R any] struct {
 	store.Kind[R]
 	s     *Store
@@ -61,6 +61,7 @@ type records[R any] struct {
 	index string
 	// decode replaces Unmarshal in Get; nil: Unmarshal is used.
 	decode func(id, form string) (R, error)
+	groups string // the index of groups; "": records of this kind have none
 }
 
 // Clients keeps clients. Get does not decode an unchanged record again.
@@ -74,7 +75,7 @@ func (s *Store) Grants() store.Grants               { return &s.grants }
 func (s *Store) Holds() store.Holds                 { return &s.holds }
 func (s *Store) NoticeQueues() store.NoticeQueues   { return &s.noticeQueues }
 
-// Create puts the id into the index, then writes the record.
+// Create puts the id into the indexes, then writes the record.
 func (k *records[R]) Create(ctx context.Context, r R) error {
 	op := "create " + k.Name
 	first, err := k.EncodeNew(r)
@@ -84,7 +85,7 @@ func (k *records[R]) Create(ctx context.Context, r R) error {
 	if err := k.s.room(op); err != nil {
 		return err
 	}
-	if err := k.addToIndex(ctx, first.ID); err != nil {
+	if err := k.addToIndex(ctx, first.ID, first.Group); err != nil {
 		return err
 	}
 	if err := k.change(ctx, op, createRecord, first.ID, first.Version, first.Form); err != nil {
@@ -92,7 +93,7 @@ func (k *records[R]) Create(ctx context.Context, r R) error {
 	}
 	// A deletion of the same id may have removed the entry in between, so it is
 	// added again. Delete does the same check from its side.
-	return k.addToIndex(ctx, first.ID)
+	return k.addToIndex(ctx, first.ID, first.Group)
 }
 
 // Get is one HGET.
@@ -148,25 +149,27 @@ func (k *records[R]) Restore(ctx context.Context, r R, replaces uint64) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	if replaces == 0 { // also on a Redis that is full
-		if err := k.s.redis.Run(ctx, indexRecord, k.index, next.ID).Err(); err != nil {
-			return wire.StoreError(ctx, op, err)
-		}
-	}
-	if err := k.change(ctx, op, restoreRecord, next.ID, next.Replaces, next.Version, next.Form); err != nil || replaces != 0 {
+	if err := k.indexRestored(ctx, op, next); err != nil {
 		return err
 	}
-	return wire.StoreError(ctx, op, k.s.redis.Run(ctx, indexRecord, k.index, next.ID).Err()) // as in Create
+	if err := k.change(ctx, op, restoreRecord, next.ID, next.Replaces, next.Version, next.Form); err != nil {
+		return err
+	}
+	return k.indexRestored(ctx, op, next) // as in Create
 }
 
 // Delete removes the record, with the uses in its hash, in one script, and then
-// its index entry. It also removes an index entry that an earlier try left.
+// its index entries. It also removes an index entry that an earlier try left.
 func (k *records[R]) Delete(ctx context.Context, id string, version uint64) error {
-	err := k.change(ctx, "delete "+k.Name, deleteRecord, id, version)
+	group, err := k.groupOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	err = k.change(ctx, "delete "+k.Name, deleteRecord, id, version)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return errors.Join(err, k.removeFromIndex(ctx, id))
+	return errors.Join(err, k.removeFromIndex(ctx, id, group))
 }
 
 // change runs one of the scripts on a record's key. Versions are decimal text in

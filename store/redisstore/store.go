@@ -89,14 +89,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		unconfirmed:    unconfirmed{told: o.OnUnconfirmed},
 		serves:         o.Serves,
 	}
-	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode}
-	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil}
-	s.customers = records[store.Customer]{store.CustomerKind, s, s.keys.customer, s.keys.customerIndex(), nil}
-	s.partners = records[store.Partner]{store.PartnerKind, s, s.keys.partner, s.keys.partnerIndex(), nil}
-	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, s.keys.partnerToken, s.keys.partnerTokenIndex(), nil}
-	s.grants = records[store.Grant]{store.GrantKind, s, s.keys.grant, s.keys.grantIndex(), nil}
-	s.holds = records[store.Hold]{store.HoldKind, s, s.keys.hold, s.keys.holdIndex(), nil}
-	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, s.keys.noticeQueue, s.keys.noticeQueueIndex(), nil}
+	s.clients = records[store.Client]{store.ClientKind, s, s.keys.client, s.keys.clientIndex(), s.decoded.Decode, ""}
+	s.orgs = records[store.Org]{store.OrgKind, s, s.keys.org, s.keys.orgIndex(), nil, ""}
+	s.customers = records[store.Customer]{store.CustomerKind, s, s.keys.customer, s.keys.customerIndex(), nil, s.keys.customerGroups()}
+	s.partners = records[store.Partner]{store.PartnerKind, s, s.keys.partner, s.keys.partnerIndex(), nil, ""}
+	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, s.keys.partnerToken, s.keys.partnerTokenIndex(), nil, ""}
+	s.grants = records[store.Grant]{store.GrantKind, s, s.keys.grant, s.keys.grantIndex(), nil, ""}
+	s.holds = records[store.Hold]{store.HoldKind, s, s.keys.hold, s.keys.holdIndex(), nil, ""}
+	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, s.keys.noticeQueue, s.keys.noticeQueueIndex(), nil, ""}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more
 		return nil, err

@@ -128,6 +128,7 @@ func otherCalls(now time.Time) []call {
 			_, err := s.EnsureTokenKey(ctx, store.TokenKey{ID: 1, Key: make([]byte, 32), CreatedAt: now})
 			return err
 		}},
+		{"IndexGroups", func(ctx context.Context, s store.Store) error { _, err := s.IndexGroups(ctx); return err }},
 		{"Ping", func(ctx context.Context, s store.Store) error { return s.Ping(ctx) }},
 	}
 }

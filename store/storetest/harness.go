@@ -97,6 +97,7 @@ func Run(t *testing.T, h Harness) {
 		{"Holds", holdRecords.checks()},
 		{"NoticeQueues", noticeRecords.checks()},
 		{"Records", recordChecks()},
+		{"Groups", groupChecks()},
 		{"Tokens", tokenChecks()},
 		{"Feed", feedChecks()},
 		{"FeedWait", feedWaitChecks()},
