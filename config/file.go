@@ -93,6 +93,9 @@ func (f *file) value(name, n *yaml.Node, path, section string) any {
 	}
 	f.origin[path] = f.at(name)
 	v, err := known.kind.read(n)
+	if errors.Is(err, errText) && strings.HasSuffix(path, ".listen") && wholeNumber.MatchString(n.Value) {
+		err = errPortAlone
+	}
 	if err != nil {
 		f.fault(name, path, "%s", err)
 		return nil

@@ -97,7 +97,15 @@ func (v *validator) redisAddresses(r Redis) {
 		}
 		host, port, ok := splitAddress(address)
 		if !ok || !validHost(host) || !validPort(port) || strings.Trim(port, "0") == "" {
-			v.add(path, "entry %d must be host:port, such as 127.0.0.1:6379, not %s", i+1, quote(address))
+			v.add(path, "entry %d must be host:port, such as 127.0.0.1:6379%s, not %s", i+1, socketHint(r.Mode), quote(address))
 		}
 	}
+}
+
+// socketHint returns how an address of a unix socket is written, if the mode allows one.
+func socketHint(mode string) string {
+	if mode != "standalone" {
+		return ""
+	}
+	return ", or " + socketPrefix + " and a path, such as unix:/run/redis/redis.sock"
 }

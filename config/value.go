@@ -32,12 +32,13 @@ const (
 )
 
 var (
-	errText   = errors.New("must be text; put the value in quotes")
-	errNumber = errors.New("must be a whole number, such as 20, without quotes")
-	errSwitch = errors.New("must be true or false, without quotes")
-	errAcks   = errors.New("must be auto or a number from 0 to 9")
-	errList   = errors.New("must be a list, such as [a, b]")
-	errUTF8   = errors.New("must be UTF-8 text")
+	errText      = errors.New("must be text; put the value in quotes")
+	errPortAlone = errors.New("must be host:port, such as 127.0.0.1:8080, not a port alone")
+	errNumber    = errors.New("must be a whole number, such as 20, without quotes")
+	errSwitch    = errors.New("must be true or false, without quotes")
+	errAcks      = errors.New("must be auto or a number from 0 to 9")
+	errList      = errors.New("must be a list, such as [a, b]")
+	errUTF8      = errors.New("must be UTF-8 text")
 
 	wholeNumber = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 	acks        = regexp.MustCompile(`^(auto|[0-9])$`)

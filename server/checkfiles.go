@@ -9,6 +9,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/tlsfiles"
 )
 
@@ -29,6 +30,7 @@ func CheckFiles(cfg config.Config, now time.Time) (faults, warnings config.Fault
 		}
 		f.mode("scopes.file", file, false)
 	}
+	f.faults = append(f.faults, CheckPhoneKeys(cfg.Customers.PhoneKeyFile)...)
 	f.webhookKey("customers.webhook.secret_file", cfg.Customers.Webhook.SecretFile)
 	f.secret("customers.twilio.auth_token_file", cfg.Customers.Twilio.AuthTokenFile)
 	f.webhookKey("notices.webhook.secret_file", cfg.Notices.Webhook.SecretFile)
@@ -89,6 +91,19 @@ func (f *fileCheck) secretBy(read func(path string) (config.Secret, error), key,
 		f.fault(key, err)
 		f.mode(key, file, true)
 	}
+}
+
+// CheckPhoneKeys returns the faults of the file with the keys of phone numbers; none
+// if file is "".
+func CheckPhoneKeys(file string) (faults config.Faults) {
+	_, err := phonekeys.Load(file)
+	if err == nil {
+		return nil
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		faults = append(faults, config.Fault{Path: "customers.phone_key_file", Problem: line})
+	}
+	return faults
 }
 
 // mode checks the permissions of the file. A missing file is another check's.

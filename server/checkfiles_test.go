@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"os"
@@ -52,6 +53,7 @@ func goodFiles(t *testing.T, now time.Time) config.Config {
 	cfg.Store.Redis.PasswordFile = put("password", "of-the-test\n", 0o640)
 	cfg.Store.Redis.TLS.Enabled, cfg.Store.Redis.TLS.CAFile = true, put("redis-ca.crt", cert, 0o644)
 	cfg.Customers.Webhook.SecretFile = put("webhook.key", strings.Repeat("of-the-test", 3), 0o600)
+	cfg.Customers.PhoneKeyFile = put("phone.keys", "k1:"+base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n", 0o600)
 	cfg.Customers.Twilio.AuthTokenFile = put("twilio", "of-the-test", 0o600)
 	cfg.Scopes.File = put("scopes.yaml", "- name: users:read\n  description: read users\n", 0o644)
 	return cfg
@@ -103,6 +105,8 @@ func TestCheckFiles(t *testing.T) {
 		"webhook key of 31 bytes":  {spoil: func(c *config.Config) { spoil(c.Customers.Webhook.SecretFile, strings.Repeat("k", 31)+"\n") }, fault: "openssl rand -hex 32"},
 		"webhook key of 32 bytes":  {spoil: func(c *config.Config) { spoil(c.Customers.Webhook.SecretFile, strings.Repeat("k", 32)) }},
 		"no token of Twilio":       {spoil: func(c *config.Config) { remove(c.Customers.Twilio.AuthTokenFile) }, fault: "customers.twilio.auth_token_file: "},
+		"no phone keys":            {spoil: func(c *config.Config) { c.Customers.PhoneKeyFile = "/absent.keys" }, fault: "customers.phone_key_file: "},
+		"phone keys for all":       {spoil: func(c *config.Config) { open(c.Customers.PhoneKeyFile, 0o644) }, fault: "customers.phone_key_file: "},
 		"bad catalogue":            {spoil: func(c *config.Config) { spoil(c.Scopes.File, "- name: two words\n") }, fault: "scopes.file: "},
 		"no catalogue":             {spoil: func(c *config.Config) { remove(c.Scopes.File) }, fault: "scopes.file: "},
 	} {

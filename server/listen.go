@@ -218,10 +218,19 @@ func (s *Server) serve(l *listener) {
 	}()
 }
 
+// inUseError is an address that another program listens on. It is a syscall.EADDRINUSE.
+type inUseError struct{ key, address string }
+
+func (e *inUseError) Error() string {
+	return fmt.Sprintf("%s: %s is in use by another program: stop it, or choose another address", e.key, e.address)
+}
+
+func (*inUseError) Unwrap() error { return syscall.EADDRINUSE }
+
 func listenError(key, address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s: %s is in use by another program: stop it, or choose another address", key, address)
+		return &inUseError{key, address}
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%s: no permission to listen on %s: choose a port above 1023", key, address)
 	}

@@ -15,9 +15,8 @@ import (
 
 // loginOf returns the account whose password is in the file. key is the key of the
 // file in the configuration. The file is read for each new connection, so that a
-// password can be changed while grantd runs; a file that cannot be read then leaves
-// the password as it was.
-func loginOf(key, username, file string) (redisstore.Login, error) {
+// password can be changed while grantd runs.
+func loginOf(key, username, file string, log *slog.Logger) (redisstore.Login, error) {
 	if file == "" {
 		return redisstore.Login{Username: username}, nil
 	}
@@ -25,17 +24,34 @@ func loginOf(key, username, file string) (redisstore.Login, error) {
 	if err != nil {
 		return redisstore.Login{}, fmt.Errorf("%s: %w", key, err)
 	}
-	var mu sync.Mutex
-	last := first
-	return redisstore.Login{Username: username, Password: func() (string, error) {
-		now, err := config.ReadSecretFile(file)
-		mu.Lock()
-		defer mu.Unlock()
-		if err == nil {
-			last = now
-		}
-		return last.Reveal(), nil
-	}}, nil
+	p := &passwordFile{key: key, file: file, log: log, last: first}
+	return redisstore.Login{Username: username, Password: p.password}, nil
+}
+
+// passwordFile is a file with a password for Redis.
+type passwordFile struct {
+	key, file string
+	log       *slog.Logger
+
+	mu     sync.Mutex
+	last   config.Secret // the last one that could be read
+	failed bool          // it could not be read again
+}
+
+// password returns the password. One that was read before stays in use if the file
+// cannot be read.
+func (p *passwordFile) password() (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, err := config.ReadSecretFile(p.file)
+	switch {
+	case err == nil:
+		p.last = now
+	case !p.failed:
+		p.log.Warn("store: the password for Redis cannot be read again; the one before stays in use: check "+p.key, "error", err)
+	}
+	p.failed = err != nil
+	return p.last.Reveal(), nil
 }
 
 // redisTLS returns how to speak TLS to Redis; nil: not at all.

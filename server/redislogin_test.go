@@ -9,12 +9,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,9 +131,14 @@ func tryStore(t *testing.T, cfg config.Config) error {
 
 func openTestStore(t *testing.T, cfg config.Config) (store.Store, error) {
 	t.Helper()
+	return openLogged(t, cfg, io.Discard)
+}
+
+func openLogged(t *testing.T, cfg config.Config, log io.Writer) (store.Store, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), poll.Patience)
 	defer cancel()
-	s, err := openStore(ctx, cfg, storeOptions{now: time.Now, log: slog.New(slog.DiscardHandler)})
+	s, err := openStore(ctx, cfg, storeOptions{now: time.Now, log: slog.New(slog.NewTextHandler(log, nil))})
 	if err == nil {
 		t.Cleanup(func() { _ = s.Close() })
 	}
@@ -151,6 +158,14 @@ func wants(t *testing.T, err error, cause store.Cause, words ...string) {
 	}
 }
 
+// startNames fails unless the error of a start names the key to check.
+func startNames(t *testing.T, cfg config.Config, key string) {
+	t.Helper()
+	if _, err := openTestStore(t, cfg); err == nil || !strings.Contains(err.Error(), key) {
+		t.Errorf("%s is not in the error: %v", key, err)
+	}
+}
+
 func TestRedisClientCertificate(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"TLSv1.2", "TLSv1.3"} {
@@ -164,9 +179,13 @@ func TestRedisClientCertificate(t *testing.T) {
 			cfg := redisConfig(address)
 			files := &cfg.Store.Redis.TLS
 			files.Enabled, files.CAFile = true, a.path("ca.pem")
+			startNames(t, cfg, "store.redis.tls.server_name")
 			wants(t, tryStore(t, cfg), store.CauseCertificate, "store.redis.tls.server_name")
-			files.ServerName = "redis.internal"
+			files.Enabled = false
+			startNames(t, cfg, "store.redis.tls.enabled")
+			files.Enabled, files.ServerName = true, "redis.internal"
 			wants(t, tryStore(t, cfg), store.CauseClientCertificate, "store.redis.tls.cert_file")
+			startNames(t, cfg, "store.redis.tls.cert_file")
 			files.CertFile, files.KeyFile = other.path("grantd.pem"), other.path("grantd.key")
 			wants(t, tryStore(t, cfg), store.CauseClientCertificate, "store.redis.tls.cert_file")
 			files.CertFile, files.KeyFile = a.path("grantd.pem"), a.path("grantd.key")
@@ -207,6 +226,24 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
+// lockedText is a log that can be read while it is written.
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // TestRedisPasswordIsReadAgain changes the password while the store is in use, and
 // breaks the connections that were logged in with the old one.
 func TestRedisPasswordIsReadAgain(t *testing.T) {
@@ -217,7 +254,8 @@ func TestRedisPasswordIsReadAgain(t *testing.T) {
 	writeFile(t, file, "first\n")
 	cfg := redisConfig(server.Addr)
 	cfg.Store.Redis.Username, cfg.Store.Redis.PasswordFile = "grantd", file
-	s, err := openTestStore(t, cfg)
+	var log lockedText
+	s, err := openLogged(t, cfg, &log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +270,12 @@ func TestRedisPasswordIsReadAgain(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, s.Ping(t.Context()), store.CauseLogin, "store.redis.password_file")
+	for range 2 {
+		wants(t, s.Ping(t.Context()), store.CauseLogin, "store.redis.password_file")
+	}
+	if said := log.String(); strings.Count(said, "cannot be read again") != 1 || !strings.Contains(said, "store.redis.password_file") {
+		t.Errorf("the log does not say once that the file vanished: %s", said)
+	}
 	writeFile(t, file, "second\n")
 	poll.Await(t, poll.Patience, "the new password is used", func() string { return errorText(s.Ping(t.Context())) })
 }

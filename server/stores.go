@@ -67,10 +67,10 @@ func openRedis(ctx context.Context, cfg config.Config, with storeOptions) (store
 		OnSkew: with.onSkew, OnReplicas: with.onReplicas, OnUnconfirmed: with.onUnconfirmed,
 	}
 	var err error
-	if o.Login, err = loginOf("store.redis.password_file", r.Username, r.PasswordFile); err != nil {
+	if o.Login, err = loginOf("store.redis.password_file", r.Username, r.PasswordFile, with.log); err != nil {
 		return nil, err
 	}
-	if o.Sentinel, err = loginOf("store.redis.sentinel.password_file", r.Sentinel.Username, r.Sentinel.PasswordFile); err != nil {
+	if o.Sentinel, err = loginOf("store.redis.sentinel.password_file", r.Sentinel.Username, r.Sentinel.PasswordFile, with.log); err != nil {
 		return nil, err
 	}
 	if o.TLS, err = redisTLS(r, with.log); err != nil {
@@ -78,7 +78,18 @@ func openRedis(ctx context.Context, cfg config.Config, with storeOptions) (store
 	}
 	opened, err := redisstore.Open(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("store.redis: %w", err)
+		return nil, fmt.Errorf("store.redis: %w", withReason(err))
 	}
 	return opened, nil
+}
+
+// withReason returns err with the sentence of its cause, which names the keys to
+// check. It adds nothing if no cause is known.
+func withReason(err error) error {
+	switch cause := store.CauseOf(err); cause {
+	case "", store.CauseUnavailable, store.CauseLogin, store.CauseRights, store.CauseSentinelLogin, store.CauseUnsuitable:
+		return err // the sentence only refers to the log, or the error names the keys already
+	default:
+		return fmt.Errorf("%w: %s", err, cause.Reason())
+	}
 }

@@ -36,7 +36,7 @@ const (
 // they hold no address, name or password.
 var causeTexts = map[Cause]string{
 	CauseUnavailable:       "the store cannot be reached or written to: the log says why",
-	CauseUnreachable:       "the store cannot be reached: check that Redis runs, the network, and store.redis.addresses",
+	CauseUnreachable:       "the store cannot be reached: check that Redis runs, the network, store.redis.addresses, and that store.redis.tls.enabled is what Redis expects",
 	CauseTimeout:           "the store did not respond in time: check the load of Redis or of the disk, and the network",
 	CauseFull:              "the store is full, so nothing new is made: raise maxmemory of Redis, or remove keys of other programs",
 	CauseDiskFull:          "the disk of the store is full: make room on it",

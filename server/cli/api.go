@@ -172,6 +172,13 @@ func (c *api) request(ctx context.Context, what call) (*http.Request, error) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if strings.ContainsFunc(c.token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, &failure{
+			Code: codeWrongValue, ExitCode: exitUsage,
+			Message: "$" + tokenVariable + " contains a line break, a space or another character that no token has",
+			Hint:    "set it to the token alone",
+		}
+	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

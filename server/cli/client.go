@@ -94,7 +94,7 @@ func pairsOf(v clients.View) []pair {
 }
 
 // clientDeletion says what the deletion of a client ends.
-func clientDeletion(q question) string {
+func clientDeletion(q *question) string {
 	id := q.args[0]
 	return "client " + text(id) + ", its " + q.count(call{path: path(pathClients, id, pathSecrets)}, pathSecrets, "secret") +
 		" and every token issued to it end. A client that is created later with this ID has other secrets. " +

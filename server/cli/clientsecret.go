@@ -56,7 +56,7 @@ that the rotation shortened and that still work get their former ends back.`,
 		}
 		return show(a, response, a.rotatedPairs)
 	}
-	return a.final(c, func(q question) string {
+	return a.final(c, func(q *question) string {
 		if undo {
 			return "the newest secret of client " + text(q.args[0]) + " stops working at once, with every token issued with it"
 		}
@@ -172,7 +172,8 @@ remain valid until they expire, unless --void-tokens ends them too.`,
 		}
 		return a.printDone("ended", args[1], "secret %s of client %s has ended; %s", args[1], args[0], tokens)
 	}
-	return a.final(c, func(q question) string {
+	return a.final(c, func(q *question) string {
+		q.checkSecret(q.args[0], q.args[1])
 		ends := "secret " + text(q.args[1]) + " of client " + text(q.args[0]) + " stops working at once"
 		if void {
 			ends += ", with every token issued with it"

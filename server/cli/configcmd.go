@@ -1,14 +1,12 @@
 package cli
 
 import (
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server"
-	"github.com/grantd/grantd/server/phonekeys"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -47,17 +45,14 @@ grantd runs as.`,
 			if err != nil {
 				return err
 			}
-			if err := checkPhoneKeys(cfg); err != nil {
-				return err
-			}
-			file, risks := a.configPath(), cfg.Warnings()
+			faults, more := server.CheckPhoneKeys(cfg.Customers.PhoneKeyFile), config.Faults(nil)
 			if files {
-				faults, more := server.CheckFiles(cfg, time.Now())
-				if len(faults) > 0 {
-					return faults
-				}
-				risks = append(risks, more...)
+				faults, more = server.CheckFiles(cfg, time.Now())
 			}
+			if len(faults) > 0 {
+				return faults
+			}
+			file, risks := a.configPath(), append(cfg.Warnings(), more...)
 			if a.output == outputJSON {
 				return a.printJSON(checked{OK: true, File: file, Warnings: warningsOf(risks)})
 			}
@@ -73,19 +68,6 @@ grantd runs as.`,
 	}
 	c.Flags().BoolVar(&files, "files", false, "also read the files that the configuration names")
 	return c
-}
-
-// checkPhoneKeys returns the faults of the file with the keys of phone numbers.
-func checkPhoneKeys(cfg config.Config) error {
-	_, err := phonekeys.Load(cfg.Customers.PhoneKeyFile)
-	if err == nil {
-		return nil
-	}
-	var faults config.Faults
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		faults = append(faults, config.Fault{Path: "customers.phone_key_file", Problem: line})
-	}
-	return faults
 }
 
 // checked is the JSON of a configuration without errors.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"text/template"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,15 @@ configuration file and GRANTD_* variables are ignored.`,
 		defer flush()
 		o.Log = slog.New(devLog{out: a.err})
 		o.Terminal = a.out
-		return a.run(c.Context(), o, a.devReady)
+		err = a.run(c.Context(), o, a.devReady)
+		if errors.Is(err, syscall.EADDRINUSE) { // the server's message names a key of the configuration
+			return &failure{
+				Code: codeFailed, Flag: "--listen", ExitCode: exitFailed,
+				Message: fmt.Sprintf("--listen: %s is in use by another program", listen),
+				Hint:    "stop it, or choose another with --listen 127.0.0.1:0",
+			}
+		}
+		return err
 	}
 	return c
 }

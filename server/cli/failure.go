@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/cli/importer"
 )
 
 // Codes of the failures that are not the server's. The server's failures have the
@@ -26,6 +27,8 @@ const (
 	codeUnconfirmed = "confirmation_required" // --yes is missing
 	codeInterrupted = "interrupted"
 	codeFailed      = "failed"
+	codeWrongLines  = "wrong_lines" // of a file to import
+	codeNotFound    = "not_found"   // as the server says it
 )
 
 // failure is how a command ended: the one form that all errors get before they
@@ -37,13 +40,14 @@ type failure struct {
 	Argument string    `json:"argument,omitempty"` // as in the usage, such as ID
 	Field    string    `json:"field,omitempty"`    // member of the admin API
 	Hint     string    `json:"hint,omitempty"`     // what to do next
-	Problems []problem `json:"problems,omitempty"` // of a configuration, if there are several too
+	Problems []problem `json:"problems,omitempty"` // of a configuration or of a file to import, if there are several too
 	ExitCode int       `json:"exit_code"`
 }
 
-// problem is one fault of a configuration.
+// problem is one fault: of a key of a configuration, or of a line of a file to import.
 type problem struct {
-	Key     string `json:"key"`
+	Key     string `json:"key,omitempty"`
+	Line    int    `json:"line,omitempty"`
 	Message string `json:"message"`
 }
 
@@ -86,6 +90,7 @@ func (a *app) failureOf(ctx context.Context, c *cobra.Command, err error) *failu
 	var response *responseError
 	var unreachable *unreachableError
 	var faults config.Faults
+	var lines *importer.LinesError
 	switch {
 	case errors.As(err, &known):
 		return known
@@ -93,6 +98,8 @@ func (a *app) failureOf(ctx context.Context, c *cobra.Command, err error) *failu
 		return &failure{Code: codeInterrupted, Message: "interrupted", ExitCode: exitFailed}
 	case errors.As(err, &faults):
 		return configFailure(faults, err)
+	case errors.As(err, &lines):
+		return linesFailure(lines, err)
 	case errors.As(err, &response):
 		return a.responseFailure(ctx, c, response, err)
 	case errors.As(err, &unreachable):
@@ -107,7 +114,15 @@ func (a *app) failureOf(ctx context.Context, c *cobra.Command, err error) *failu
 func configFailure(faults config.Faults, err error) *failure {
 	f := &failure{Code: codeConfig, Message: err.Error(), ExitCode: exitFailed}
 	for _, fault := range faults {
-		f.Problems = append(f.Problems, problem{fault.Path, visible(fault.Problem)})
+		f.Problems = append(f.Problems, problem{Key: fault.Path, Message: visible(fault.Problem)})
+	}
+	return f
+}
+
+func linesFailure(lines *importer.LinesError, err error) *failure {
+	f := &failure{Code: codeWrongLines, Message: err.Error(), ExitCode: exitFailed}
+	for _, l := range lines.Lines {
+		f.Problems = append(f.Problems, problem{Line: l.Line, Message: visible(l.Message)})
 	}
 	return f
 }
@@ -119,20 +134,28 @@ func missingFile(c *cobra.Command, err error) *failure {
 	if !errors.As(err, &at) || !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	f := &failure{Code: codeWrongValue, ExitCode: exitUsage}
+	flagName, argument := "", ""
 	c.Flags().Visit(func(flag *pflag.Flag) {
 		if flag.Value.String() == at.Path {
-			f.Flag = "--" + flag.Name
+			flagName = "--" + flag.Name
 		}
 	})
-	if i := slices.Index(c.Flags().Args(), at.Path); f.Flag == "" && i >= 0 && i < len(operandsOf(c)) {
-		f.Argument = operandsOf(c)[i]
+	if i := slices.Index(c.Flags().Args(), at.Path); flagName == "" && i >= 0 && i < len(operandsOf(c)) {
+		argument = operandsOf(c)[i]
 	}
-	if f.Flag == "" && f.Argument == "" {
+	if flagName == "" && argument == "" {
 		return nil
 	}
-	f.Message = fmt.Sprintf("%s: the file %s does not exist", f.Flag+f.Argument, at.Path)
-	return f
+	return noFile(flagName, argument, at.Path)
+}
+
+// noFile returns the failure for a file that does not exist. Either the flag or the
+// argument names it.
+func noFile(flag, argument, file string) *failure {
+	return &failure{
+		Code: codeWrongValue, Flag: flag, Argument: argument, ExitCode: exitUsage,
+		Message: fmt.Sprintf("%s: the file %s does not exist", flag+argument, file),
+	}
 }
 
 var (

@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -14,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/clients"
 )
 
 // countTime limits how long the question for --yes waits for its counts.
@@ -21,14 +25,15 @@ const countTime = 2 * time.Second
 
 // consequence says what a command is about to do: sentences without a capital and
 // a period. "" means that this command line does nothing that needs --yes.
-type consequence func(q question) string
+type consequence func(q *question) string
 
 // question is a command line that was given without --yes.
 type question struct {
 	ctx    context.Context
 	c      *cobra.Command
 	args   []string
-	server *api // nil: it cannot be reached
+	server *api           // nil: it cannot be reached
+	absent *responseError // what the command is about, but does not exist; nil: nothing is known to be missing
 }
 
 // final makes c a command that cannot be undone. On a terminal it wants --yes:
@@ -54,9 +59,13 @@ func (a *app) askFor(c *cobra.Command, args []string, does consequence, run func
 	if err != nil {
 		return err
 	}
-	says := does(question{ctx, c, args, server})
+	q := &question{ctx: ctx, c: c, args: args, server: server}
+	says := does(q)
 	if says == "" {
 		return run(c, args)
+	}
+	if q.checkRecord(); q.absent != nil {
+		return q.absent
 	}
 	return &failure{
 		Code: codeUnconfirmed, Flag: "--yes", ExitCode: exitUsage,
@@ -108,7 +117,7 @@ func isTerminal(stream any) bool {
 // says returns a consequence that needs no counts. Its verbs are the command's
 // arguments, in order.
 func says(format string) consequence {
-	return func(q question) string {
+	return func(q *question) string {
 		shown := make([]any, strings.Count(format, "%s"))
 		for i := range shown {
 			shown[i] = text(q.args[i])
@@ -117,9 +126,40 @@ func says(format string) consequence {
 	}
 }
 
+// pathsOfRecords has the path in the admin API of what a command of the noun is about.
+var pathsOfRecords = map[string]string{"client": pathClients, "org": pathOrgs, "customer": pathCustomers, "partner": pathPartners}
+
+// checkRecord asks the server for the record that the first argument names. If that
+// fails, the record counts as there: the command itself then reports the failure.
+func (q *question) checkRecord() {
+	kind := pathsOfRecords[nounOf(q.c)]
+	if kind == "" || len(q.args) == 0 {
+		return
+	}
+	var said *responseError
+	_, err := q.server.do(q.ctx, call{method: http.MethodGet, path: path(kind, q.args[0])})
+	if errors.As(err, &said) && said.status == http.StatusNotFound {
+		q.absent = said
+	}
+}
+
+// checkSecret is checkRecord for a secret of the client. One that has ended is there
+// too: its tokens can still be ended.
+func (q *question) checkSecret(client, id string) {
+	all := call{path: path(pathSecrets), query: url.Values{"client_id": {client}, "state": {"all"}}}
+	response, err := q.server.collectPages(q.ctx, all, pathSecrets, everything)
+	if err != nil {
+		return
+	}
+	list, err := decode[listedSecrets](response)
+	if err == nil && !slices.ContainsFunc(list.Secrets, func(s clients.ListedSecret) bool { return s.ID == id }) {
+		q.absent = &responseError{status: http.StatusNotFound, code: codeNotFound, text: "this client has no secret with this id"}
+	}
+}
+
 // count returns how many items a list of the server has, such as "3 clients" or "500
 // clients or more"; the noun's plural if that is not known quickly.
-func (q question) count(from call, list, noun string) string {
+func (q *question) count(from call, list, noun string) string {
 	n, more := 0, false
 	err := q.server.eachPage(q.ctx, from, list, admin.MaxPage, func(page []json.RawMessage) (int, error) {
 		n, more = len(page), len(page) == admin.MaxPage

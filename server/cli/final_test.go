@@ -10,12 +10,19 @@ import (
 
 // finalReplies are those of a server with records to end.
 var finalReplies = map[string]reply{
-	"GET /clients?limit=500":                 {200, `{"clients":[{"client_id":"billing"},{"client_id":"shop"}]}`},
-	"GET /clients/billing/secrets?limit=500": {200, `{"secrets":[{"id":"Ab3dEf7h"}]}`},
-	"GET /customers?limit=500&org_id=o":      {200, `{"customers":[` + strings.Repeat(`{},`, 499) + `{}],"next_cursor":"eA"}`},
-	"GET /orgs/o/partners?limit=500":         {200, `{"partners":[]}`},
-	"GET /partners/hurdlr/tokens?limit=500":  {200, `{"tokens":[{},{}]}`},
-	"GET /partners/hurdlr/orgs?limit=500":    {503, `{"error":"temporarily_unavailable"}`},
+	"GET /clients/billing":                               {200, "{}"},
+	"GET /orgs/o":                                        {200, "{}"},
+	"GET /customers/10001":                               {200, "{}"},
+	"GET /partners/hurdlr":                               {503, `{"error":"temporarily_unavailable"}`}, // counts as there
+	"GET /clients?limit=500&org_id=o":                    {200, `{"clients":[{"client_id":"billing"}]}`},
+	"GET /secrets?client_id=billing&limit=500&state=all": {200, `{"secrets":[{"id":"Ab3dEf7h","client_id":"billing"}]}`},
+	"GET /clients/nosuch":                                {404, `{"error":"not_found","error_description":"there is no client with this id"}`},
+	"GET /clients?limit=500":                             {200, `{"clients":[{"client_id":"billing"},{"client_id":"shop"}]}`},
+	"GET /clients/billing/secrets?limit=500":             {200, `{"secrets":[{"id":"Ab3dEf7h"}]}`},
+	"GET /customers?limit=500&org_id=o":                  {200, `{"customers":[` + strings.Repeat(`{},`, 499) + `{}],"next_cursor":"eA"}`},
+	"GET /orgs/o/partners?limit=500":                     {200, `{"partners":[]}`},
+	"GET /partners/hurdlr/tokens?limit=500":              {200, `{"tokens":[{},{}]}`},
+	"GET /partners/hurdlr/orgs?limit=500":                {503, `{"error":"temporarily_unavailable"}`},
 }
 
 // TestFinal: on a terminal, what cannot be undone says what it does and does nothing.
@@ -48,6 +55,30 @@ func TestFinal(t *testing.T) {
 		}
 	}
 	golden(t, "final.txt", b.String())
+}
+
+// TestFinalOfNothing: what does not exist is reported, instead of what its end would
+// mean.
+func TestFinalOfNothing(t *testing.T) {
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	f := newFakeAdmin(t, finalReplies)
+	for line, want := range map[string]string{
+		"client|delete|nosuch":                   "there is no client with this id",
+		"client|void-tokens|nosuch":              "there is no client with this id",
+		"client|revoke-secret|nosuch|Ab3dEf7h":   "there is no client with this id",
+		"client|revoke-secret|billing|XXXXXXXX":  "this client has no secret with this id",
+		"client|rotate-secret|nosuch|--grace|0s": "there is no client with this id",
+	} {
+		var out, errs bytes.Buffer
+		code := Run(t.Context(), append(strings.Split(line, "|"), "--socket", f.socket), Streams{In: terminal, Out: &out, Err: &errs})
+		if code != exitFailed || errs.String() != "grantd: "+want+"\n" {
+			t.Errorf("%s: code %d, %s", line, code, &errs)
+		}
+	}
 }
 
 // TestFinalRuns: --yes, a script, and a command line that ends nothing need no

@@ -31,8 +31,19 @@ func TestImportDryRun(t *testing.T) {
 	f.run(t, "", "f", "--dry-run", "--output", "json").is(t, result{out: "{\n  \"created\": 101,\n  \"updated\": 0,\n  \"unchanged\": 0,\n  \"refused\": 0,\n  \"dry_run\": true\n}\n"})
 	rewrite(t, "f", customerLines(1)+"{}\n")
 	f.run(t, "", "f", "--dry-run").is(t, result{code: exitFailed, err: "grantd: f:2: is missing (customer_id)\ngrantd: 1 line is wrong; nothing was written\n"})
+	f.run(t, "", "f", "--dry-run", "--output", "json").is(t, result{code: exitFailed,
+		err: `{"error":"wrong_lines","message":"1 line is wrong; nothing was written","problems":[{"line":2,"message":"is missing (customer_id)"}],"exit_code":1}` + "\n"})
 	if len(f.stored) > 0 {
 		t.Errorf("stored %v", f.stored)
+	}
+}
+
+// TestNoteOnce: a note in JSON is not called a note twice.
+func TestNoteOnce(t *testing.T) {
+	var errs strings.Builder
+	(&app{err: &errs, output: outputJSON}).say("note: %s:1: a", "f")
+	if errs.String() != `{"note":"f:1: a"}`+"\n" {
+		t.Error(errs.String())
 	}
 }
 

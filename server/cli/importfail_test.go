@@ -201,10 +201,8 @@ func TestImportOfChangingFile(t *testing.T) {
 		t.Errorf("%d are stored", len(f.stored))
 	}
 	rewrite(t, "f", customerLines(150))
-	const refusedJSON = `{"note":"f:5: must be a telephone number (phone)"}
-{"note":"f:140: must be one JSON object on one line: unexpected end of JSON input"}
-{"error":"failed","message":"2 lines are wrong, although the check accepted them, and the others were written: the file or the server changed in between","exit_code":1}
-`
+	const refusedJSON = `{"error":"wrong_lines","message":"2 lines are wrong, although the check accepted them, and the others were written: the file or the server changed in between",` +
+		`"problems":[{"line":5,"message":"must be a telephone number (phone)"},{"line":140,"message":"must be one JSON object on one line: unexpected end of JSON input"}],"exit_code":1}` + "\n"
 	got := f.run(t, "", "f", "--output", "json")
 	got.is(t, result{code: exitFailed, out: "{\n  \"created\": 0,\n  \"updated\": 0,\n  \"unchanged\": 147,\n  \"refused\": 2\n}\n", err: refusedJSON})
 

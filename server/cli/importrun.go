@@ -32,7 +32,7 @@ func runImport[T any](c *cobra.Command, a *app, name string, run importer.Import
 }
 
 func doImport[T any](ctx context.Context, a *app, run importer.Importer[T]) error {
-	run.Notify = a.say
+	run.Notify, run.FaultsInError = a.say, a.output == outputJSON
 	tally, err := run.Run(ctx)
 	if tally == nil {
 		return err

@@ -34,7 +34,7 @@ process list and in the shell's history.
 
 With --scan, finds every credential in a text of up to 1 MiB, such as a log, also in
 Basic headers, and shows what each is. It ends none of them, and the exit code is 3
-if there are any. With --yes too, it ends all of them.`,
+if there are any, unless all have ended already. With --yes too, it ends all of them.`,
 		Example: `  grantd leak < found.txt
   grantd leak --client billing < found.txt    # perhaps an imported secret of billing
   grantd leak --scan build.log                # look

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"strings"
@@ -61,11 +62,29 @@ func (a *app) scanLeaks(c *cobra.Command, args []string, end bool) error {
 	if err == nil {
 		err = show(a, response, a.scannedGrid)
 	}
-	if err == nil && !end && len(all.Found) > 0 {
-		a.say("nothing was ended: repeat with --yes to end those that this server recognizes")
+	if err != nil || end || len(all.Found) == 0 {
+		return err
+	}
+	return a.sayScanned(all.Found)
+}
+
+// sayScanned says what a scan found that ended nothing. It returns errFound unless all
+// of it has ended already.
+func (a *app) sayScanned(all []tokenadmin.FoundLeak) error {
+	foreign := false
+	for _, f := range all {
+		if f.Leak != nil && !f.Leak.AlreadyEnded {
+			a.say("nothing was ended: repeat with --yes to end those that this server recognizes")
+			return errFound
+		}
+		foreign = foreign || f.Leak == nil
+	}
+	if foreign {
+		a.say("none of these works here: those that are not of this server may work at the server that made them")
 		return errFound
 	}
-	return err
+	a.say("all of these have ended already")
+	return nil
 }
 
 // scanPart returns what one part of the text has, in as many requests as needed.
@@ -117,6 +136,9 @@ func (a *app) readText(c *cobra.Command, args []string) (string, error) {
 	in := a.in
 	if len(args) > 0 && args[0] != "-" {
 		file, err := os.Open(args[0])
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", noFile("", "FILE", args[0])
+		}
 		if err != nil {
 			return "", err
 		}

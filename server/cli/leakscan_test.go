@@ -13,6 +13,9 @@ const scannedJSON = `{"found":[{"masked":"gs_sandbox_AAAAAAAA_abcd…","recogniz
 	`{"masked":"gt_sandbox_abcd…","recognized":true,"kind":"token","client_id":"a","jti":"j1","ended":true,"already_ended":true,"ended_at":"2026-01-02T03:04:05Z"},` +
 	`{"masked":"gs_live_BBBBBBBB_abcd…","recognized":false}]}`
 
+// endedJSON is the begin of a list with a token that has ended.
+const endedJSON = `{"found":[{"masked":"gt_sandbox_abcd…","recognized":true,"kind":"token","client_id":"a","jti":"j1","ended":false,"already_ended":true,"ended_at":"2026-01-02T03:04:05Z"}`
+
 // Without --yes, nothing is ended and the exit code says that something was found.
 func TestLeakScan(t *testing.T) {
 	for _, row := range []struct {
@@ -24,6 +27,8 @@ func TestLeakScan(t *testing.T) {
 	}{
 		{[]string{"leak", "--scan"}, scannedJSON, exitFound, `POST /leaks {"check":true,"text":"a text\n"}`, "nothing was ended: repeat with --yes"},
 		{[]string{"leak", "--scan", "--yes"}, scannedJSON, exitDone, `POST /leaks {"text":"a text\n"}`, ""},
+		{[]string{"leak", "--scan"}, endedJSON + `]}`, exitDone, `POST /leaks {"check":true,"text":"a text\n"}`, "grantd: all of these have ended already\n"},
+		{[]string{"leak", "--scan"}, endedJSON + `,{"masked":"gs_live_BBBBBBBB_abcd…","recognized":false}]}`, exitFound, `POST /leaks {"check":true,"text":"a text\n"}`, "none of these works here"},
 		{[]string{"leak", "--scan"}, `{"found":[]}`, exitDone, `POST /leaks {"check":true,"text":"a text\n"}`, ""},
 	} {
 		f := newFakeAdmin(t, map[string]reply{"POST /leaks": {200, row.reply}})
@@ -31,7 +36,7 @@ func TestLeakScan(t *testing.T) {
 		if got.code != row.want || !slices.Equal(f.asked, []string{row.asked}) || !strings.Contains(got.err, row.says) {
 			t.Errorf("%v: %+v, asked %q", row.args, got, f.asked)
 		}
-		if row.want == exitFound {
+		if row.want == exitFound && row.reply == scannedJSON {
 			golden(t, "leak-scan.txt", got.out)
 		}
 	}

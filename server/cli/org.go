@@ -105,29 +105,34 @@ the command is interrupted, run it again.`,
 		}
 		return a.printDone("deleted", args[0], "org %s is deleted", text(args[0]))
 	}
-	return a.final(c, func(q question) string { return orgDeletion(q, members) })
+	return a.final(c, func(q *question) string { return orgDeletion(q, members) })
 }
 
 // customersOf returns how many customers the org has.
-func customersOf(q question) string {
+func customersOf(q *question) string {
 	return q.count(call{path: path(pathCustomers), query: url.Values{"org_id": {q.args[0]}}}, pathCustomers, "customer")
+}
+
+// clientsOf returns how many clients the org has.
+func clientsOf(q *question) string {
+	return q.count(call{path: path(pathClients), query: url.Values{"org_id": {q.args[0]}}}, pathClients, "client")
 }
 
 // orgDeletion says what the deletion of an org ends. Members are its clients and
 // customers.
-func orgDeletion(q question, members bool) string {
+func orgDeletion(q *question, members bool) string {
 	org := "org " + text(q.args[0])
 	grants := q.count(call{path: path(pathOrgs, q.args[0], pathPartners)}, pathPartners, "grant")
 	if members {
-		return org + ", all its clients, its " + customersOf(q) + ", its " + grants + " to partners and all their tokens end, and nothing brings them back. " +
+		return org + ", its " + clientsOf(q) + ", its " + customersOf(q) + ", its " + grants + " to partners and all their tokens end, and nothing brings them back. " +
 			"'grantd org deactivate' keeps them"
 	}
-	return org + " and its " + grants + " to partners end; it is refused if the org has clients or customers (it has " + customersOf(q) + ")"
+	return org + " and its " + grants + " to partners end; it is refused if the org has clients or customers (it has " + clientsOf(q) + " and " + customersOf(q) + ")"
 }
 
 // orgVoiding says what ends with the tokens of an org.
-func orgVoiding(q question) string {
-	return "every token of the clients of org " + text(q.args[0]) + ", of its " + customersOf(q) +
+func orgVoiding(q *question) string {
+	return "for org " + text(q.args[0]) + ", every token of its " + clientsOf(q) + ", of its " + customersOf(q) +
 		" and of partners on its behalf ends; all of them have to request new ones"
 }
 

@@ -81,19 +81,19 @@ that the partner made on behalf of orgs. Repeating the command changes nothing.`
 }
 
 // partnerTokensOf returns how many long-lived tokens the partner has.
-func partnerTokensOf(q question) string {
+func partnerTokensOf(q *question) string {
 	return q.count(call{path: path(pathPartners, q.args[0], pathPartnerTokens)}, pathPartnerTokens, "long-lived token")
 }
 
 // partnerDeletion says what the deletion of a partner ends.
-func partnerDeletion(q question) string {
+func partnerDeletion(q *question) string {
 	return "partner " + text(q.args[0]) + ", its " + partnerTokensOf(q) + ", its " +
 		q.count(call{path: path(pathPartners, q.args[0], pathGrants)}, pathGrants, "grant") +
 		" and every token made with them end; 'grantd partner deactivate' keeps the partner and its grants"
 }
 
 // partnerVoiding says what ends with the tokens of a partner.
-func partnerVoiding(q question) string {
+func partnerVoiding(q *question) string {
 	return "the " + partnerTokensOf(q) + " of partner " + text(q.args[0]) +
 		" and every token made with them end; the partner needs a new one from 'grantd partner token create'"
 }

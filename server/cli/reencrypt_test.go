@@ -26,6 +26,11 @@ func TestFaultsOfPhoneKeys(t *testing.T) {
 		!strings.Contains(lines[1], keys+nameFault) {
 		t.Errorf("check: %+v", got)
 	}
+	other := write(t, "customers: {phone_key_file: "+keys+"}\nstore: {backend: redis, redis: {password_file: /absent}}\n")
+	got = grantd(t, "", "config", "check", "--files", "--config", other)
+	if !strings.Contains(got.err, base64Fault) || !strings.Contains(got.err, nameFault) || !strings.Contains(got.err, "store.redis.password_file: ") {
+		t.Errorf("check --files does not report all at once: %+v", got)
+	}
 	got = grantd(t, "", "serve", "--config", file)
 	if got.code != exitFailed || !strings.Contains(got.err, "customers.phone_key_file: "+keys+base64Fault) || !strings.Contains(got.err, nameFault) || strings.Contains(got.err, "hush") {
 		t.Errorf("serve: %+v", got)

@@ -245,6 +245,7 @@ func TestServerFlagRefuses(t *testing.T) {
 		"no URL":                {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "auth.example.com"}, "--server must be a URL"},
 		"another scheme":        {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "ftp://auth.example.com"}, "--server must be a URL"},
 		"password in the URL":   {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "https://a:b@auth.example.com"}, "--server must be a URL"},
+		"token with a break":    {"GRANTD_ADMIN_TOKEN=x\n", []string{"--server", "https://auth.example.com"}, "grantd: $GRANTD_ADMIN_TOKEN contains a line break, a space or another character that no token has: set it to the token alone\n"},
 		"socket too":            {"GRANTD_ADMIN_TOKEN=x", []string{"--server", "https://auth.example.com", "--socket", "/x"}, "--server and --socket exclude each other"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
@@ -278,6 +279,7 @@ func TestServerOverTLS(t *testing.T) {
 		"another authority":        {"https://" + s.admin, []string{"--ca-file", other}, "certificate", exitFailed},
 		"a key instead":            {"https://" + s.admin, []string{"--ca-file", key}, "contains no PEM certificate", exitUsage},
 		"no such file":             {"https://" + s.admin, []string{"--ca-file", filepath.Join(dir, "none")}, "--ca-file: the file ", exitUsage},
+		"with the prefix":          {"https://" + s.admin + "/admin/v1", []string{"--ca-file", cert}, "write --server without /admin/v1", exitFailed},
 		"plain HTTP":               {"http://" + s.admin, nil, "expects TLS: write https://", exitFailed},
 	} {
 		if got := list(tc.url, tc.more...); got.code != tc.code || !strings.Contains(got.err, tc.says) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/credential"
 )
 
@@ -100,6 +101,8 @@ func (a *app) responseFailure(ctx context.Context, c *cobra.Command, r *response
 		f.ExitCode = exitUsage
 	case r.status == http.StatusUnauthorized:
 		f.Hint = "get a new token with the scope admin:read or admin:write and put it into $" + tokenVariable
+	case r.status == http.StatusNotFound && r.text == noRoute && strings.Contains(a.server, admin.Prefix):
+		f.Hint = "write --server without " + admin.Prefix + ": the command adds it"
 	case r.status == http.StatusNotFound && (r.text == r.code || r.text == noRoute):
 		f.Hint = "is this an older grantd, or another listener than admin.listen?"
 	}

@@ -103,7 +103,7 @@ func (a *app) exit(ctx context.Context, c *cobra.Command, err error) int {
 // an object too.
 func (a *app) say(format string, args ...any) {
 	if a.output == outputJSON {
-		a.note(map[string]string{"note": fmt.Sprintf(format, args...)})
+		a.note(map[string]string{"note": strings.TrimPrefix(fmt.Sprintf(format, args...), "note: ")})
 		return
 	}
 	fmt.Fprintln(a.err, "grantd: "+visible(fmt.Sprintf(format, args...)))

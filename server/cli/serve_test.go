@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -84,6 +85,17 @@ func TestServeRefuses(t *testing.T) {
 	if got.code != exitFailed || got.out != "" || !strings.Contains(got.err, "grantd: config: issuer: ") {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestDevAddressInUse: the message names the flag that dev has.
+func TestDevAddressInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	grantd(t, "", "dev", "--listen", l.Addr().String()).is(t, result{code: exitFailed,
+		err: "grantd: --listen: " + l.Addr().String() + " is in use by another program: stop it, or choose another with --listen 127.0.0.1:0\n"})
 }
 
 // TestDevLines runs the commands that dev prints, one after another.

@@ -70,7 +70,7 @@ The exit code is 3 if something is held back.`,
 		}
 		return a.showDoctor(c.Context(), server, state)
 	}
-	return a.connectFlags(a.final(c, func(question) string {
+	return a.connectFlags(a.final(c, func(*question) string {
 		if len(release) == 0 {
 			return "" // it only looks
 		}

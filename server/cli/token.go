@@ -168,7 +168,7 @@ restored a backup.`,
 			}
 			return show(a, response, func(struct{}) { a.println("every token issued before now is void") })
 		},
-	}, func(q question) string {
+	}, func(q *question) string {
 		return "every token of " + q.count(call{path: path(pathClients)}, pathClients, "client") +
 			", of all customers and of all partners ends, long-lived ones too; clients request new ones, customers sign in again, " +
 			"and partners need new long-lived tokens"

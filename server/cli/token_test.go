@@ -70,7 +70,7 @@ func TestTokenOutput(t *testing.T) {
 func TestAuditOutput(t *testing.T) {
 	f := newFakeAdmin(t, map[string]reply{"GET /audit?limit=50": {200, `{"events":[` +
 		`{"id":"2","time":"2026-01-02T03:04:05.678Z","action":"client.create","actor":"uid:0","target":"client:a","outcome":"done","after":{"client_id":"a"}},` +
-		`{"id":"1","time":"2026-01-02T03:04:04Z","action":"auth.failed","actor":"client:b","address":"10.0.0.1","outcome":"invalid_client","count":7,"since":"2026-01-02T03:00:00Z","addresses":3}]}`}})
+		`{"id":"1","time":"2026-01-02T03:04:04Z","action":"auth.failed","actor":"client:b","address":"10.0.0.1","outcome":"invalid_client","after":{"cause":"wrong_secret"},"count":7,"since":"2026-01-02T03:00:00Z","addresses":3}]}`}})
 	golden(t, "audit.txt", f.run(t, "", "audit").out)
 	golden(t, "audit.json", f.run(t, "", "audit", "--output", "json").out)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,9 @@ func readJSON(c *gin.Context, v any, optional bool, also func(body []byte)) erro
 	return decodeBody(c, maxJSONLen, func(body []byte) error {
 		if optional && len(bytes.TrimSpace(body)) == 0 {
 			return nil
+		}
+		if jsontext.Value(body).Kind() != '{' { // null would leave v as it is
+			return errJSON
 		}
 		if wrong := decode(body, v); wrong != nil {
 			return errJSON.At(wrong.member()).Because(wrong)
@@ -128,7 +132,7 @@ func decodeWith(body []byte, v any, option json.Options) *decodeError {
 	if semantic := (*json.SemanticError)(nil); errors.As(err, &semantic) {
 		wrong.what, wrong.at = "another type", slices.Collect(semantic.JSONPointer.Tokens())
 		if errors.Is(err, json.ErrUnknownName) {
-			wrong.what, wrong.unknown = "an unknown name", true
+			wrong.what, wrong.unknown = "an unknown name", len(wrong.at) > 0
 		}
 	}
 	return wrong
@@ -144,10 +148,17 @@ type decodeError struct {
 
 func (e *decodeError) Error() string { return e.what }
 
-// member returns the innermost name whose value has the wrong type; "" if
-// something else is wrong.
+// memberForm is the form of names that a response may repeat. It has no digits, so
+// that a credential in the place of a name is not repeated.
+var memberForm = regexp.MustCompile(`^[a-z][a-z_]{0,23}$`)
+
+// member returns the innermost name that is unknown or whose value has the wrong
+// type; "" if something else is wrong, or if the unknown name may be a credential.
 func (e *decodeError) member() string {
 	if e.unknown {
+		if name := e.at[len(e.at)-1]; memberForm.MatchString(name) {
+			return name
+		}
 		return ""
 	}
 	for _, name := range slices.Backward(e.at) {

@@ -4,6 +4,7 @@
 package admin_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -220,7 +221,9 @@ func TestClientRejections(t *testing.T) {
 		{"id too long", "POST", "/clients", object{"client_id": long}, 400, "invalid_request", "client_id"},
 		{"org id with a space", "POST", "/clients", object{"org_id": "a b"}, 400, "invalid_request", "org_id"},
 		{"unknown org", "POST", "/clients", object{"org_id": "nobody"}, 400, "invalid_request", "org_id"},
-		{"unknown member", "POST", "/clients", object{"scopes": "users:read"}, 400, "invalid_request", ""},
+		{"unknown member", "POST", "/clients", object{"scopes": "users:read"}, 400, "invalid_request", "scopes"},
+		{"null for an object", "POST", "/clients", json.RawMessage("null"), 400, "invalid_request", ""},
+		{"null for a patch", "PATCH", "/clients/billing", json.RawMessage("null"), 400, "invalid_request", ""},
 		{"wrong type", "POST", "/clients", object{"token_ttl": "1h"}, 400, "invalid_request", "token_ttl"},
 		{"unknown scope", "POST", "/clients", object{"scope": "no:such"}, 400, "invalid_request", "scope"},
 		{"scope not by the grammar", "POST", "/clients", object{"scope": "users:read  users:write"}, 400, "invalid_request", "scope"},
@@ -241,7 +244,7 @@ func TestClientRejections(t *testing.T) {
 		{"argon2 of 1 GiB", "POST", "/clients", object{"secret_hash": "$argon2id$v=19$m=1048576,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"}, 400, "invalid_request", "secret_hash"},
 		{"no such client", "GET", "/clients/nobody", nil, 404, "not_found", ""},
 		{"update nobody", "PATCH", "/clients/nobody", object{"name": "x"}, 404, "not_found", ""},
-		{"update the id", "PATCH", "/clients/billing", object{"client_id": "other"}, 400, "invalid_request", ""},
+		{"update the id", "PATCH", "/clients/billing", object{"client_id": "other"}, 400, "invalid_request", "client_id"},
 		{"update the org", "PATCH", "/clients/billing", object{"org_id": "10001"}, 400, "invalid_request", ""},
 		{"deactivate nobody", "POST", "/clients/nobody/deactivate", nil, 404, "not_found", ""},
 		{"rotate for nobody", "POST", "/clients/nobody/secrets", nil, 404, "not_found", ""},

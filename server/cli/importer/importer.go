@@ -11,7 +11,6 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -40,6 +39,8 @@ type Importer[T any] struct {
 	Notify   Notify    // prints wrong lines, notes, and what was done before an error
 	Terminal io.Writer // progress is drawn here; nil: it is printed by Notify
 	DryRun   bool      // only check
+	// FaultsInError leaves wrong lines to the caller, who finds them in the LinesError.
+	FaultsInError bool
 }
 
 // Run checks the whole source and then writes it, unless it is a dry run. The Tally
@@ -49,14 +50,15 @@ func (i *Importer[T]) Run(ctx context.Context) (*Tally, error) {
 	progress := newProgress(i.Notify, i.Terminal)
 	check := i.newPass(progress, pass[T]{check: true})
 	err := check.run(ctx)
-	wrong := check.faults.report(i.Notify)
+	wrong := check.faults.failure("; nothing was written")
+	i.reportFaults(&check.faults, err)
 	check.notes.report(i.Notify)
 	switch {
 	case err != nil:
 		i.Notify("nothing was written")
 		return nil, err
-	case wrong != "":
-		return nil, errors.New(wrong + "; nothing was written")
+	case wrong != nil:
+		return nil, wrong
 	case check.accepted() == 0:
 		return nil, fmt.Errorf("%s contains no %ss", i.Source.Name, i.Kind.Noun)
 	case i.DryRun:
@@ -74,16 +76,21 @@ func (i *Importer[T]) newPass(progress *progress, p pass[T]) *pass[T] {
 
 func (i *Importer[T]) write(ctx context.Context, write *pass[T]) (*Tally, error) {
 	err := write.run(ctx)
-	wrong := write.faults.report(i.Notify)
+	i.reportFaults(&write.faults, err)
 	if err != nil {
 		i.Notify("stopped after writing %d of %s (%s); run the same command again to continue: %ss already written will be unchanged",
 			write.accepted(), plural(write.total, i.Kind.Noun), write.Tally, i.Kind.Noun)
 		return nil, err
 	}
-	if wrong != "" {
-		err = errors.New(wrong + ", although the check accepted them, and the others were written: the file or the server changed in between")
+	return &write.Tally, write.faults.failure(", although the check accepted them, and the others were written: the file or the server changed in between")
+}
+
+// reportFaults prints the wrong lines, unless the error of the import lists them for a
+// program. failed is what ended the pass early; nil if nothing did.
+func (i *Importer[T]) reportFaults(f *faults, failed error) {
+	if failed != nil || !i.FaultsInError {
+		f.report(i.Notify)
 	}
-	return &write.Tally, err
 }
 
 func plural(n int, noun string) string {
