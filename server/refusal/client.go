@@ -106,7 +106,7 @@ var clientReasons = map[Cause]Reason{
 	},
 	SecretExpired: {
 		"the secret was right until it expired at ended_at",
-		"give the client its newest secret; until then grantd client extend-secret ID SID --for 24h lets the old one work again",
+		"give the client its newest secret. This one cannot work again: if nobody has the newest, grantd client rotate-secret ID makes one",
 	},
 	SecretDamaged: {
 		"the secret has the id of one of this client's secrets and is not that secret: it was changed in copying, or made up",
