@@ -22,6 +22,8 @@ type Explanation struct {
 	Address     string      `json:"address,omitempty"`
 	TokenID     string      `json:"jti,omitempty"`
 	Scope       string      `json:"scope,omitempty"`
+	CustomerID  string      `json:"customer_id,omitempty"`
+	Limit       string      `json:"limit,omitempty"` // that refused the request
 	Error       string      `json:"error,omitempty"`
 	Description string      `json:"error_description,omitempty"`
 	Cause       string      `json:"cause,omitempty"`
@@ -44,7 +46,7 @@ const (
 func Explain(l Line) Explanation {
 	x := Explanation{
 		Time: l.Text("time"), Method: l.Text("method"), Route: l.Text("route"), ClientID: l.Text("client_id"),
-		SecretID: l.Text("secret_id"), Address: l.Text("address"), TokenID: l.Text("jti"), Scope: l.Text("scope"),
+		SecretID: l.Text("secret_id"), Address: l.Text("address"), TokenID: l.Text("jti"), Scope: l.Text("scope"), CustomerID: l.Text("customer_id"), Limit: l.Text("limit"),
 		Error: l.Text("error"), Description: l.Text("error_description"), Cause: l.Text("cause"), EndedAt: l.Text("ended_at"), VoidOf: l.Text("void_of"), Note: l.Text("note"),
 	}
 	_ = json.Unmarshal(l["status"], &x.Status) // members of another type stay empty
@@ -73,6 +75,9 @@ func explain(x Explanation, status int, inactive bool) (meaning, next string) {
 	if reason := storeReason(x.Cause); reason != "" {
 		return reason, "see Causes in OPERATING.md"
 	}
+	if x.Limit != "" {
+		return explainLimit(x)
+	}
 	if x.Description != "" {
 		return "the request is malformed: " + x.Description, "have the caller correct the request"
 	}
@@ -90,6 +95,15 @@ func explain(x Explanation, status int, inactive bool) (meaning, next string) {
 		return "the token is not active", "grantd token explain --jti JTI"
 	}
 	return "the request was served", ""
+}
+
+// explainLimit returns what a limit means that refused a request.
+func explainLimit(x Explanation) (meaning, next string) {
+	meaning, next = "the limit "+x.Limit+" refused the request", "see "+x.Limit+" in Limits in OPERATING.md"
+	if x.CustomerID != "" {
+		next = "grantd customer show ID, with customer_id, says whether the customer is locked or muted, and until when; " + next
+	}
+	return meaning, next
 }
 
 // storeReason returns the reason of a store's cause, if the text names one.

@@ -85,6 +85,8 @@ func TestExplain(t *testing.T) {
 		"store":           {line: `{"status":503,"error":"temporarily_unavailable","cause":"store_full"}`, result: Failed, means: "the store is full"},
 		"store, any text": {line: `{"status":503,"error":"temporarily_unavailable","cause":"dial tcp"}`, result: Failed, means: "could not serve"},
 		"bug":             {line: `{"status":500,"error":"server_error","stack":"x"}`, result: Failed, means: "failed here"},
+		"limit":           {line: `{"status":429,"error":"too_many_requests","limit":"codes_per_customer","customer_id":"10001"}`, result: Refused, means: "the limit codes_per_customer refused"},
+		"lock":            {line: `{"status":403,"error":"access_denied","limit":"wrong_codes_in_row","customer_id":"10001"}`, result: Refused, means: "the limit wrong_codes_in_row refused"},
 		"hung up":         {line: `{"status":499,"error":"caller_hung_up"}`, result: Refused, means: "hung up"},
 		"of other types":  {line: `{"status":"x","client_known":"y","cause":1,"secret_right":[]}`, result: Granted, means: "served", done: true},
 	} {
@@ -97,6 +99,18 @@ func TestExplain(t *testing.T) {
 		if x := Explain(Line{"cause": json.RawMessage(`"` + string(c) + `"`)}); x.Next == "" {
 			t.Errorf("%s: nothing to do", c)
 		}
+	}
+}
+
+// TestExplainNamesWhom: what the line says of whom the request is about is shown, and
+// the advice names a command that has more.
+func TestExplainNamesWhom(t *testing.T) {
+	x := Explain(parse([]byte(`{"status":429,"error":"too_many_requests","limit":"codes_per_customer","customer_id":"10001"}`)))
+	if x.Limit != "codes_per_customer" || x.CustomerID != "10001" || !strings.Contains(x.Next, "grantd customer show") {
+		t.Errorf("a customer: %+v", x)
+	}
+	if x = Explain(parse([]byte(`{"status":429,"error":"too_many_requests","limit":"issue_per_client"}`))); strings.Contains(x.Next, "customer") {
+		t.Errorf("a limit of no customer: %+v", x)
 	}
 }
 
