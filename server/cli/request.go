@@ -143,7 +143,7 @@ func (a *app) printRequest(x reqlog.Explanation) {
 	}
 	for _, p := range []pair{
 		{"client", client}, {"secret_id", x.SecretID}, {"address", x.Address}, {"jti", x.TokenID}, {"scope", x.Scope},
-		{"customer_id", x.CustomerID}, {"limit", x.Limit}, {"cause", x.Cause}, {"ended_at", x.EndedAt}, {"void_of", x.VoidOf}, {"note", x.Note}, {"what happened", x.Meaning}, {"what to do", x.Next},
+		{"partner_id", x.PartnerID}, {"partner_token_id", x.PartnerTID}, {"org_id", x.OrgID}, {"customer_id", x.CustomerID}, {"limit", x.Limit}, {"cause", x.Cause}, {"ended_at", x.EndedAt}, {"void_of", x.VoidOf}, {"note", x.Note}, {"what happened", x.Meaning}, {"what to do", x.Next},
 	} {
 		if p.value != "" {
 			rows = append(rows, p)

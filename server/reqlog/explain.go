@@ -22,6 +22,9 @@ type Explanation struct {
 	Address     string      `json:"address,omitempty"`
 	TokenID     string      `json:"jti,omitempty"`
 	Scope       string      `json:"scope,omitempty"`
+	PartnerID   string      `json:"partner_id,omitempty"`
+	PartnerTID  string      `json:"partner_token_id,omitempty"`
+	OrgID       string      `json:"org_id,omitempty"` // that a partner asked for
 	CustomerID  string      `json:"customer_id,omitempty"`
 	Limit       string      `json:"limit,omitempty"` // that refused the request
 	Error       string      `json:"error,omitempty"`
@@ -47,6 +50,7 @@ func Explain(l Line) Explanation {
 	x := Explanation{
 		Time: l.Text("time"), Method: l.Text("method"), Route: l.Text("route"), ClientID: l.Text("client_id"),
 		SecretID: l.Text("secret_id"), Address: l.Text("address"), TokenID: l.Text("jti"), Scope: l.Text("scope"), CustomerID: l.Text("customer_id"), Limit: l.Text("limit"),
+		PartnerID: l.Text("partner_id"), PartnerTID: l.Text("partner_token_id"), OrgID: l.Text("org_id"),
 		Error: l.Text("error"), Description: l.Text("error_description"), Cause: l.Text("cause"), EndedAt: l.Text("ended_at"), VoidOf: l.Text("void_of"), Note: l.Text("note"),
 	}
 	_ = json.Unmarshal(l["status"], &x.Status) // members of another type stay empty
@@ -69,7 +73,11 @@ func Explain(l Line) Explanation {
 // explain returns what a request means, and what to do: what is known of the cause,
 // or else of the error.
 func explain(x Explanation, status int, inactive bool) (meaning, next string) {
-	if r, ok := refusal.Cause(x.Cause).Reason(); ok {
+	r, ok := refusal.Cause(x.Cause).Reason()
+	if x.PartnerTID != "" && x.TokenID == "" && x.Cause != "" && endsPartnerToken(x, ok) {
+		return explainPartnerToken(x, r)
+	}
+	if ok {
 		return r.Meaning, r.Next
 	}
 	if reason := storeReason(x.Cause); reason != "" {
@@ -104,6 +112,26 @@ func explainLimit(x Explanation) (meaning, next string) {
 		next = "grantd customer show ID, with customer_id, says whether the customer is locked or muted, and until when; " + next
 	}
 	return meaning, next
+}
+
+// endsPartnerToken reports whether the cause of a line with a partner token is why the
+// token was refused. known says that it is a cause of package refusal: those of scopes
+// and quotas are not about the token.
+func endsPartnerToken(x Explanation, known bool) bool {
+	switch refusal.Cause(x.Cause) {
+	case refusal.Expired, refusal.Revoked, refusal.Void:
+		return true
+	}
+	return !known && storeReason(x.Cause) == ""
+}
+
+// explainPartnerToken explains why a partner token was refused. r is the reason of the
+// cause, if it has one. There is no jti: the id of the token is its partner_token_id.
+func explainPartnerToken(x Explanation, r refusal.Reason) (meaning, next string) {
+	if meaning = r.Meaning; meaning == "" {
+		meaning = "the partner token is refused: " + x.Cause
+	}
+	return meaning, "grantd partner token list ID, with partner_id, shows the token; then see A partner is refused in OPERATING.md"
 }
 
 // storeReason returns the reason of a store's cause, if the text names one.

@@ -114,6 +114,25 @@ func TestExplainNamesWhom(t *testing.T) {
 	}
 }
 
+// TestExplainPartner: the id of a partner token is in no jti, so no advice names one.
+func TestExplainPartner(t *testing.T) {
+	for _, cause := range []string{"revoked", "expired", "void", "partner deactivated", "address not allowed"} {
+		x := Explain(parse([]byte(`{"status":401,"error":"invalid_token","cause":"` + cause + `","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h","org_id":"acme"}`)))
+		if x.PartnerID != "hurdlr" || x.PartnerTID != "Ab3dEf7h" || x.OrgID != "acme" || strings.Contains(x.Next, "--jti") || !strings.Contains(x.Next, "grantd partner token list ID") {
+			t.Errorf("%s: %+v", cause, x)
+		}
+	}
+	for _, line := range []string{
+		`{"status":503,"error":"temporarily_unavailable","cause":"store_full","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+		`{"status":400,"error":"invalid_scope","cause":"scope_unknown","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+		`{"status":403,"error":"access_denied","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+	} {
+		if x := Explain(parse([]byte(line))); strings.Contains(x.Next, "partner token list") {
+			t.Errorf("%s: %+v", line, x)
+		}
+	}
+}
+
 // FuzzFind: no log makes the reader fail or keep too much, and what it finds is of the
 // request.
 func FuzzFind(f *testing.F) {
