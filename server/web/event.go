@@ -33,7 +33,7 @@ type Event struct {
 	PartnerID      string    // of the partner token that was presented
 	PartnerTokenID string
 	OrgID          string // the org that a partner wants to act for
-	CustomerID     string // whose codes or tokens a limit refuses
+	CustomerID     string // of a refused request: whose codes or tokens they are
 	Limit          string // the limit that refuses the request
 	TraceID        string // of the trace that the request belongs to
 	Error          string
