@@ -43,8 +43,8 @@ var scopeReasons = map[Cause]Reason{
 		"have the client name its scopes, or set defaults: grantd client update ID --default-scope",
 	},
 	IssueQuota: {
-		"the client has had more tokens than limits.issue_per_client allows",
-		"have the client keep each token until it expires; or raise the limit",
+		"the client has had more tokens than its limit allows: limits.issue_per_client, or issue_limit of the client, as limit says",
+		"have the client keep each token until it expires; or raise the limit: limits.issue_per_client in the configuration, or grantd client update ID --issue-limit (grantd client show ID has it)",
 	},
 	RevocationQuota: {
 		"the client has revoked more tokens than limits.revocations_per_client allows",
