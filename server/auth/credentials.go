@@ -129,6 +129,10 @@ func (p Presented) basic() (Credentials, error) {
 	return c, c.check()
 }
 
+// EndsInLineBreak reports whether the secret ends with a line break, which no secret of
+// grantd's does: it is the end of a file, or of what echo prints.
+func (c Credentials) EndsInLineBreak() bool { return strings.HasSuffix(c.Secret, "\n") }
+
 func (c Credentials) check() error {
 	switch {
 	case c.ClientID == "" && c.Secret == "":

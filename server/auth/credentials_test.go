@@ -2,10 +2,14 @@ package auth
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/refusal"
+	"github.com/grantd/grantd/store"
 )
 
 // TestEmptyHeader: an empty Authorization header is named, also if the secret or an
@@ -25,5 +29,26 @@ func TestEmptyHeader(t *testing.T) {
 				t.Errorf("%s, %q: %+v, %v", name, header, c, err)
 			}
 		}
+	}
+}
+
+// TestLineBreakIsACause: a secret that ends with a line break has its own cause, also if
+// the rest of it is right.
+func TestLineBreakIsACause(t *testing.T) {
+	plain, id, hash := credential.NewSecret("sandbox")
+	client := &store.Client{ID: "billing", Secrets: []store.Secret{{ID: id, Hash: hash}}}
+	a := New(Options{Environment: "sandbox", Now: time.Now})
+	for secret, want := range map[string]refusal.Cause{
+		plain + "\n":   refusal.SecretLineBreak,
+		plain + "\r\n": refusal.SecretLineBreak,
+		"imported\n":   refusal.SecretLineBreak,
+		"wrong":        refusal.WrongSecret,
+	} {
+		if why := a.explain(client, Credentials{ClientID: "billing", Secret: secret, Method: MethodBasic}, netip.Addr{}); why.Cause != want {
+			t.Errorf("%q: %s, want %s", secret[max(0, len(secret)-3):], why.Cause, want)
+		}
+	}
+	if why := a.explain(nil, Credentials{ClientID: "nobody", Secret: "x\n", Method: MethodBasic}, netip.Addr{}); why.Cause != refusal.UnknownClient {
+		t.Errorf("an unknown client: %s", why.Cause)
 	}
 }

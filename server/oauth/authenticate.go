@@ -59,7 +59,7 @@ func noteRefusal(ev *web.Event, cred auth.Credentials, err error) error {
 	noteClaim(ev, cred.ClientID, claim)
 	ev.SecretID, ev.SecretRight, ev.EndedAt = why.SecretID, why.SecretRight, why.EndedAt
 	var is *apierr.Error
-	if strings.HasSuffix(cred.Secret, "\n") && errors.As(err, &is) && is.Code == apierr.InvalidClient {
+	if cred.EndsInLineBreak() && errors.As(err, &is) && is.Code == apierr.InvalidClient {
 		return errLineBreak.Because(why)
 	}
 	return err
