@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"encoding/json"
 	"net/url"
 	"time"
 
@@ -20,8 +22,9 @@ func (a *app) auditCommand() *cobra.Command {
 		Long: `Shows changes by operators, and what clients, customers and partners did. Issued
 tokens, rejected secrets and revocations by clients are gathered for up to five
 minutes: COUNT is how many, and ADDRESS is the last address and about how many
-others there were. JSON output also shows when the first was ("since"), and each
-record before and after a change.
+others there were. DETAIL is the cause of a refusal, or the limit that was exceeded.
+JSON output also shows when the first was ("since"), and each record before and
+after a change.
 
 Filters select events that match all of them. A time is RFC 3339, or how long
 ago it was.`,
@@ -121,7 +124,7 @@ func (a *app) auditGrid(l auditList) {
 	for _, e := range l.Events {
 		rows = append(rows, auditRow(e))
 	}
-	a.grid([]string{"TIME", "ACTION", "TARGET", "OUTCOME", "ACTOR", "ADDRESS", "COUNT"}, rows)
+	a.grid([]string{"TIME", "ACTION", "TARGET", "OUTCOME", "ACTOR", "ADDRESS", "COUNT", "DETAIL"}, rows)
 }
 
 func auditRow(e store.AuditEvent) []string {
@@ -132,5 +135,13 @@ func auditRow(e store.AuditEvent) []string {
 	if e.Addresses > 1 {
 		address += " +" + number(e.Addresses-1)
 	}
-	return []string{stamp(&e.Time), text(e.Action), text(e.Target), text(e.Outcome), text(e.Actor), address, count}
+	return []string{stamp(&e.Time), text(e.Action), text(e.Target), text(e.Outcome), text(e.Actor), address, count, auditDetail(e)}
+}
+
+// auditDetail returns what distinguishes events that are alike otherwise: why an
+// authentication was refused, or which limit was exceeded.
+func auditDetail(e store.AuditEvent) string {
+	var after struct{ Cause, Limit string }
+	_ = json.Unmarshal(e.After, &after) // members of another type stay empty
+	return text(cmp.Or(after.Cause, after.Limit))
 }
