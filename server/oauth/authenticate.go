@@ -87,6 +87,7 @@ var scopeCauses = []struct {
 	err   error
 	cause refusal.Cause
 }{
+	{scopes.ErrComma, refusal.ScopeComma}, // before ErrUnknown, which it is too
 	{scopes.ErrTooLong, refusal.ScopeTooLong}, {scopes.ErrSyntax, refusal.ScopeSyntax}, {scopes.ErrUnknown, refusal.ScopeUnknown},
 	{scopes.ErrRefused, refusal.ScopeNotAllowed}, {scopes.ErrNone, refusal.NoDefaultScope},
 }
@@ -107,7 +108,8 @@ func (e *Endpoints) noteScope(ev *web.Event, requested string, allowed []string,
 	switch {
 	case syntax != nil:
 	case errors.Is(err, scopes.ErrUnknown):
-		if name := e.o.Catalogue().Unknown(set); isPlainScope(name) {
+		name := e.o.Catalogue().Unknown(set)
+		if isPlainScope(name) || e.o.Catalogue().Unknown(strings.Split(name, ",")) == "" {
 			ev.Scope = strings.Clone(name)
 		}
 	case errors.Is(err, scopes.ErrRefused):

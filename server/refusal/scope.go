@@ -3,6 +3,7 @@ package refusal
 // Causes of a refused scope and of a quota.
 const (
 	ScopeUnknown    Cause = "scope_unknown"
+	ScopeComma      Cause = "scope_with_comma"
 	ScopeNotAllowed Cause = "scope_not_allowed"
 	ScopeSyntax     Cause = "scope_malformed"
 	ScopeTooLong    Cause = "scope_too_long"
@@ -25,6 +26,10 @@ var scopeReasons = map[Cause]Reason{
 	ScopeUnknown: {
 		"this server has no scope with that name",
 		"compare it with grantd scope list; a scope of yours belongs into the file that scopes.file names",
+	},
+	ScopeComma: {
+		"scope has names with a comma between them, which are one name that this server does not have",
+		"have the client send scope=a b: names are separated by a space",
 	},
 	ScopeNotAllowed: {
 		"the client may not have that scope",
