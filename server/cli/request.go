@@ -136,6 +136,8 @@ func (a *app) printRequest(x reqlog.Explanation) {
 		client = strings.TrimSpace(client + " (claimed; there is no such client)")
 	case x.ClientKnown != nil:
 		client += " (claimed; it was not authenticated)"
+	case x.Claimed && client != "":
+		client += " (claimed; it was refused before it was looked up)"
 	}
 	rows := []pair{
 		{"request", strings.TrimSpace(x.Time + "  " + x.Method + " " + x.Route)},

@@ -109,7 +109,7 @@ func (e *Endpoints) noteScope(ev *web.Event, requested string, allowed []string,
 	case syntax != nil:
 	case errors.Is(err, scopes.ErrUnknown):
 		name := e.o.Catalogue().Unknown(set)
-		if isPlainScope(name) || e.o.Catalogue().Unknown(strings.Split(name, ",")) == "" {
+		if web.PlainScope(name) || e.o.Catalogue().Unknown(strings.Split(name, ",")) == "" {
 			ev.Scope = strings.Clone(name)
 		}
 	case errors.Is(err, scopes.ErrRefused):
@@ -117,11 +117,4 @@ func (e *Endpoints) noteScope(ev *web.Event, requested string, allowed []string,
 			ev.Scope = strings.Clone(set[i]) // of the catalogue
 		}
 	}
-}
-
-// isPlainScope reports whether the log may show a name that is not in the catalogue:
-// it has only characters that scopes usually have, and is not like a credential.
-func isPlainScope(name string) bool {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	return name != "" && strings.Trim(name, letters+":._/-") == "" && !credential.LooksSecret(name)
 }

@@ -15,9 +15,10 @@ type Explanation struct {
 	Method      string      `json:"method"`
 	Route       string      `json:"route"`
 	Status      json.Number `json:"status"`
-	Result      string      `json:"result"` // granted, refused, failed
+	Result      string      `json:"result"` // granted, inactive, refused, failed
 	ClientID    string      `json:"client_id,omitempty"`
-	ClientKnown *bool       `json:"client_known,omitempty"` // absent: it authenticated, or was not looked up
+	Claimed     bool        `json:"client_claimed,omitempty"` // the client did not authenticate
+	ClientKnown *bool       `json:"client_known,omitempty"`   // absent: it authenticated, or was not looked up
 	SecretID    string      `json:"secret_id,omitempty"`
 	Address     string      `json:"address,omitempty"`
 	TokenID     string      `json:"jti,omitempty"`
@@ -40,9 +41,10 @@ type Explanation struct {
 
 // Results of a request.
 const (
-	Granted = "granted"
-	Refused = "refused"
-	Failed  = "failed" // here, not because of the caller
+	Granted  = "granted"
+	Inactive = "inactive" // an introspection that was served: the token is not active
+	Refused  = "refused"
+	Failed   = "failed" // here, not because of the caller
 )
 
 // Explain returns what happened to a request, of which l is the access event.
@@ -55,14 +57,17 @@ func Explain(l Line) Explanation {
 	}
 	_ = json.Unmarshal(l["status"], &x.Status) // members of another type stay empty
 	_ = json.Unmarshal(l["client_known"], &x.ClientKnown)
+	_, x.Claimed = l["client_known"] // null: it was refused before it was looked up
 	_ = json.Unmarshal(l["secret_right"], &x.SecretRight)
 	status, _ := strconv.Atoi(x.Status.String())
 	active := string(l["active"])
 	switch {
 	case status >= 500:
 		x.Result = Failed
-	case status >= 400 || active == "false":
+	case status >= 400:
 		x.Result = Refused
+	case active == "false":
+		x.Result = Inactive
 	default:
 		x.Result = Granted
 	}
@@ -146,8 +151,8 @@ var errorReasons = map[string]refusal.Reason{
 	"unsupported_grant_type":  {Meaning: "grant_type is not one of grantd's", Next: "have the client send grant_type=client_credentials"},
 	"unauthorized_client":     {Meaning: "the token belongs to another client, which alone may revoke it", Next: "an operator can: grantd token revoke"},
 	"invalid_target":          {Meaning: "resource or audience is not one that the caller may have", Next: "compare it with resources in grantd client show ID; for a partner, see the orgs that agreed: grantd partner orgs ID"},
-	"insufficient_scope":      {Meaning: "the bearer token lacks a scope", Next: "the response's WWW-Authenticate header names it; have the client request it"},
-	"access_denied":           {Meaning: "the caller may not do this", Next: "for introspection, give the client the scope introspect: grantd client update ID --scope; for a partner, see A partner is refused in OPERATING.md"},
+	"insufficient_scope":      {Meaning: "the bearer token lacks a scope", Next: "scope of the line is what it needs; have the client request it, and if it may not: grantd client update ID --scope, with the whole list"},
+	"access_denied":           {Meaning: "the caller may not do this", Next: "for introspection, make the client a resource server: grantd client update ID --introspect; for a partner, see A partner is refused in OPERATING.md"},
 	"no_token":                {Meaning: "the request had no bearer token", Next: "have the caller send Authorization: Bearer; if it does, a proxy removes the header"},
 	"invalid_token":           {Meaning: "the bearer token is not active, or not accepted here", Next: "grantd token explain, with the token"},
 	"too_many_requests":       {Meaning: "the caller is over a limit", Next: "see Limits in OPERATING.md; grantd_limit_hits_total names the limit"},

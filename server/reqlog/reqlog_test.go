@@ -77,8 +77,8 @@ func TestExplain(t *testing.T) {
 	}{
 		"served":          {line: `{"status":200}`, result: Granted, means: "was served", done: true},
 		"cause":           {line: `{"status":401,"error":"invalid_client","cause":"secret_ended","client_known":true}`, result: Refused, means: "ended on purpose"},
-		"inactive":        {line: `{"status":200,"active":false,"cause":"void"}`, result: Refused, means: "was voided"},
-		"inactive, bare":  {line: `{"status":200,"active":false}`, result: Refused, means: "not active"},
+		"inactive":        {line: `{"status":200,"active":false,"cause":"void"}`, result: Inactive, means: "was voided"},
+		"inactive, bare":  {line: `{"status":200,"active":false}`, result: Inactive, means: "not active"},
 		"error":           {line: `{"status":403,"error":"insufficient_scope"}`, result: Refused, means: "lacks a scope"},
 		"malformed":       {line: `{"status":400,"error":"invalid_request","error_description":"a parameter is repeated"}`, result: Refused, means: "a parameter is repeated"},
 		"unknown error":   {line: `{"status":418,"error":"teapot"}`, result: Refused, means: "teapot"},
@@ -111,6 +111,20 @@ func TestExplainNamesWhom(t *testing.T) {
 	}
 	if x = Explain(parse([]byte(`{"status":429,"error":"too_many_requests","limit":"issue_per_client"}`))); strings.Contains(x.Next, "customer") {
 		t.Errorf("a limit of no customer: %+v", x)
+	}
+}
+
+// TestExplainClaimed: a client that did not authenticate is only claimed, whether or not
+// it was looked up.
+func TestExplainClaimed(t *testing.T) {
+	for line, want := range map[string]bool{
+		`{"status":401,"client_id":"billing","client_known":null,"cause":"no_secret"}`: true,
+		`{"status":401,"client_id":"billing","client_known":true}`:                     true,
+		`{"status":200,"client_id":"billing"}`:                                         false,
+	} {
+		if x := Explain(parse([]byte(line))); x.Claimed != want {
+			t.Errorf("%s: %+v", line, x)
+		}
 	}
 }
 
