@@ -79,7 +79,7 @@ func Explain(l Line) Explanation {
 // or else of the error.
 func explain(x Explanation, status int, inactive bool) (meaning, next string) {
 	r, ok := refusal.Cause(x.Cause).Reason()
-	if x.PartnerTID != "" && x.TokenID == "" && x.Cause != "" && endsPartnerToken(x, ok) {
+	if refusesPartnerToken(x, ok) {
 		return explainPartnerToken(x, r)
 	}
 	if ok {
@@ -119,15 +119,19 @@ func explainLimit(x Explanation) (meaning, next string) {
 	return meaning, next
 }
 
-// endsPartnerToken reports whether the cause of a line with a partner token is why the
-// token was refused. known says that it is a cause of package refusal: those of scopes
-// and quotas are not about the token.
-func endsPartnerToken(x Explanation, known bool) bool {
+// refusesPartnerToken reports whether the cause of the line is why a partner token was
+// refused: by the endpoints of partners with invalid_token, and by the exchange with
+// invalid_request. known says that it is a cause of package refusal: of these, only
+// those of ends are about the token.
+func refusesPartnerToken(x Explanation, known bool) bool {
+	if x.PartnerTID == "" || x.Cause == "" || x.Error != "invalid_token" && x.Error != "invalid_request" {
+		return false
+	}
 	switch refusal.Cause(x.Cause) {
 	case refusal.Expired, refusal.Revoked, refusal.Void:
 		return true
 	}
-	return !known && storeReason(x.Cause) == ""
+	return !known
 }
 
 // explainPartnerToken explains why a partner token was refused. r is the reason of the

@@ -138,6 +138,8 @@ func TestExplainPartner(t *testing.T) {
 	}
 	for _, line := range []string{
 		`{"status":503,"error":"temporarily_unavailable","cause":"store_full","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+		`{"status":503,"error":"temporarily_unavailable","cause":"dial tcp","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+		`{"status":499,"error":"caller_hung_up","cause":"context canceled","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
 		`{"status":400,"error":"invalid_scope","cause":"scope_unknown","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
 		`{"status":403,"error":"access_denied","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
 	} {
