@@ -77,13 +77,19 @@ func (c *Catalogue) Unknown(names []string) string {
 }
 
 // Parse is like the function Parse, and requires all names to be in the catalog.
-// Errors: those of Parse, ErrUnknown.
+// Errors: those of Parse, ErrUnknown, and ErrComma, which is ErrUnknown too.
 func (c *Catalogue) Parse(s string) ([]string, error) {
 	set, err := Parse(s)
-	if err == nil && c.Unknown(set) != "" {
+	if err != nil {
+		return nil, err
+	}
+	switch unknown := c.Unknown(set); {
+	case strings.Contains(unknown, ","):
+		return nil, ErrComma
+	case unknown != "":
 		return nil, ErrUnknown
 	}
-	return set, err
+	return set, nil
 }
 
 // CapTTL returns the shortest of ttl and the TTLs of the named scopes.

@@ -28,6 +28,8 @@ func TestResolve(t *testing.T) {
 		{name: "none: nothing but privileged", allowed: []string{"introspect"}, err: ErrNone},
 		{name: "none: nothing allowed", err: ErrNone},
 		{name: "unknown", requested: "invoices:read", allowed: all, err: ErrUnknown},
+		{name: "separated by a comma", requested: "users:read,users:write", allowed: all, err: ErrComma},
+		{name: "a comma is unknown too", requested: "users:read,users:write", allowed: all, err: ErrUnknown},
 		{name: "gone from the catalogue", requested: "gone:read", allowed: all, err: ErrUnknown},
 		{name: "not allowed", requested: "users:read subscriptions:read", allowed: all, err: ErrRefused},
 		{name: "syntax", requested: "users:read ", allowed: all, err: ErrSyntax},

@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -18,6 +19,8 @@ var (
 	ErrTooLong = errors.New("scope is too long: at most 2048 characters and 64 names")
 	ErrSyntax  = errors.New("scope must be names separated by single spaces, of printable ASCII without quote and backslash (RFC 6749, section 3.3)")
 	ErrUnknown = errors.New("scope holds a name that this server does not have")
+	// ErrComma is ErrUnknown for a name with a comma: several names that a comma separates.
+	ErrComma   = fmt.Errorf("%w: names are separated by a space, not by a comma", ErrUnknown)
 	ErrRefused = errors.New("scope holds a name that this client may not have")
 	ErrNone    = errors.New("this client has no default scopes: name at least one in scope")
 )

@@ -47,7 +47,7 @@ var (
 	errIDsDiffer   = apierr.New(apierr.InvalidRequest, "client_id in the body is not the one in the Authorization header")
 	errAssertType  = apierr.New(apierr.InvalidRequest, "client_assertion and client_assertion_type must come together")
 	errUnsupported = apierr.New(apierr.InvalidClient, "client authentication failed: this method is not supported here").Because(refusal.MethodUnsupported)
-	errEmptyHeader = apierr.New(apierr.InvalidClient, "client authentication failed: the Authorization header is empty").Because(refusal.EmptyHeader)
+	errEmptyHeader = apierr.New(apierr.InvalidClient, "client authentication failed: the Authorization header is empty: leave it out if the secret is in the body").Because(refusal.EmptyHeader)
 	// errFailed is the same for a client or secret that is missing, unknown,
 	// deactivated or wrong. Its causes are only for the log.
 	errFailed       = apierr.New(apierr.InvalidClient, "client authentication failed")
@@ -78,6 +78,9 @@ func (p Presented) Credentials() (Credentials, error) {
 	switch {
 	case len(p.Authorization) > 1:
 		return Credentials{}, errTwoHeaders
+	case len(p.Authorization) == 1 && strings.Trim(p.Authorization[0], " ") == "":
+		// An empty header is not a method, so it does not count as a second one.
+		return Credentials{ClientID: p.ClientID}, errEmptyHeader
 	case (p.Assertion == "") != (p.AssertionType == ""):
 		return Credentials{}, errAssertType
 	case p.Assertion != "" && (p.ClientSecret != "" || len(p.Authorization) > 0):
@@ -102,9 +105,6 @@ func (p Presented) basic() (Credentials, error) {
 		return Credentials{}, errTwoMethods
 	}
 	scheme, encoded, _ := strings.Cut(p.Authorization[0], " ")
-	if scheme == "" && encoded == "" {
-		return Credentials{}, errEmptyHeader
-	}
 	if !strings.EqualFold(scheme, "Basic") {
 		return Credentials{}, errUnsupported
 	}
@@ -128,6 +128,10 @@ func (p Presented) basic() (Credentials, error) {
 	}
 	return c, c.check()
 }
+
+// EndsInLineBreak reports whether the secret ends with a line break, which no secret of
+// grantd's does: it is the end of a file, or of what echo prints.
+func (c Credentials) EndsInLineBreak() bool { return strings.HasSuffix(c.Secret, "\n") }
 
 func (c Credentials) check() error {
 	switch {

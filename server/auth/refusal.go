@@ -66,6 +66,8 @@ func (a *Authenticator) causeOf(client *store.Client, c Credentials, from netip.
 		return refusal.SecretEnded
 	case right:
 		return refusal.SecretExpired
+	case c.EndsInLineBreak():
+		return refusal.SecretLineBreak
 	case named != nil:
 		return refusal.SecretDamaged
 	case ours:

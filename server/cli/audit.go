@@ -22,11 +22,12 @@ func (a *app) auditCommand() *cobra.Command {
 tokens, rejected secrets and revocations by clients are gathered for up to five
 minutes: COUNT is how many, and ADDRESS is the last address and about how many
 others there were. DETAIL is the cause of a refusal, or the limit that was exceeded.
-JSON output also shows when the first was ("since"), and each
-record before and after a change.
+JSON output also shows when the first was ("since"), and each record before and
+after a change.
 
 Filters select events that match all of them. A time is RFC 3339, or how long
-ago it was.`,
+ago it was. What is gathered is of several requests, so --request-id does not find
+it: 'grantd request explain' finds such a request in the log.`,
 		Example: `  grantd audit --target client:billing --since 7d
   grantd audit --actor uid:0 --since 2026-01-31T08:00:00Z --until 2026-01-31T09:00:00Z
   grantd audit --follow --action client.authentication_refused`,
@@ -69,7 +70,7 @@ func (f *auditFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.actor, "actor", "", "only events by this `ACTOR`, such as uid:0 or client:billing")
 	c.Flags().StringVar(&f.action, "action", "", "only events of this `ACTION`, such as client.update")
 	c.Flags().StringVar(&f.target, "target", "", "only events about this `TARGET`, such as client:billing or token:JTI")
-	c.Flags().StringVar(&f.requestID, "request-id", "", "only events of the request with this `ID`, the X-Request-Id of its response")
+	c.Flags().StringVar(&f.requestID, "request-id", "", "only events of the request with this `ID`, the X-Request-Id of its response; no gathered ones")
 	c.Flags().StringVar(&f.since, "since", "", "only events since this `TIME`, such as 24h (ago) or 2026-01-31T08:00:00Z")
 	c.Flags().StringVar(&f.until, "until", "", "only events before this `TIME`")
 }

@@ -136,6 +136,8 @@ func (a *app) printRequest(x reqlog.Explanation) {
 		client = strings.TrimSpace(client + " (claimed; there is no such client)")
 	case x.ClientKnown != nil:
 		client += " (claimed; it was not authenticated)"
+	case x.Claimed && client != "":
+		client += " (claimed; it was refused before it was looked up)"
 	}
 	rows := []pair{
 		{"request", strings.TrimSpace(x.Time + "  " + x.Method + " " + x.Route)},
@@ -143,7 +145,7 @@ func (a *app) printRequest(x reqlog.Explanation) {
 	}
 	for _, p := range []pair{
 		{"client", client}, {"secret_id", x.SecretID}, {"address", x.Address}, {"jti", x.TokenID}, {"scope", x.Scope},
-		{"cause", x.Cause}, {"ended_at", x.EndedAt}, {"void_of", x.VoidOf}, {"note", x.Note}, {"what happened", x.Meaning}, {"what to do", x.Next},
+		{"partner_id", x.PartnerID}, {"partner_token_id", x.PartnerTID}, {"org_id", x.OrgID}, {"customer_id", x.CustomerID}, {"limit", x.Limit}, {"cause", x.Cause}, {"ended_at", x.EndedAt}, {"void_of", x.VoidOf}, {"note", x.Note}, {"what happened", x.Meaning}, {"what to do", x.Next},
 	} {
 		if p.value != "" {
 			rows = append(rows, p)

@@ -188,7 +188,7 @@ func (a *app) printDoctor(r doctorReport) {
 	var rows [][]string
 	for _, k := range r.HeldBack {
 		for _, record := range k.Records {
-			why := "hold"
+			why := "a change of it may be lost"
 			if record.Lost {
 				why = "a change of it was lost"
 			}

@@ -25,9 +25,9 @@ func TestStoreDoctor(t *testing.T) {
 	f := newFakeAdmin(t, doctorAnswers())
 	f.run(t, "", "store", "doctor").is(t, result{code: exitFound, out: `The store came back older at 2026-01-02T03:04:05Z: it restarted, failed over or was restored while no grantd was watching.
 The newest change that it still had is of 2026-01-01T00:00:00Z. What was changed between the two may be lost.
-HELD BACK    WHY                      UPDATED
-client:a\tb  hold                     2025-12-31T00:00:00Z
-client:c     a change of it was lost  2025-12-31T00:00:00Z
+HELD BACK    WHY                         UPDATED
+client:a\tb  a change of it may be lost  2025-12-31T00:00:00Z
+client:c     a change of it was lost     2025-12-31T00:00:00Z
 End again what must not work, then: grantd store doctor --release all
 `})
 	r := f.run(t, "", "--output", "json", "store", "doctor")

@@ -28,6 +28,7 @@ var (
 	errForShort  = apierr.New(apierr.InvalidRequest, "this secret already works for longer than that").At("for")
 	errNoEnd     = apierr.New(apierr.Conflict, "this secret does not expire: there is nothing to extend")
 	errEnded     = apierr.New(apierr.Conflict, "this secret has ended, and no ended secret works again: rotate, and give the client the new one")
+	errForgotten = apierr.New(apierr.NotFound, "this client has no secret with this id. If it has ended, no ended secret works again: rotate, and give the client the new one")
 	errUndoEnded = apierr.New(apierr.Conflict, "the newest secret has ended already: give an older one more time with extend-secret, or rotate again")
 	errUndoNone  = apierr.New(apierr.Conflict, "no older secret is left that works: the client would have none; rotate again")
 )
@@ -189,7 +190,7 @@ func (s *Service) ExtendSecret(ctx context.Context, by audit.Actor, id, secretID
 			c.Secrets = slices.Clone(c.Secrets)
 			i := slices.IndexFunc(c.Secrets, func(x store.Secret) bool { return x.ID == secretID })
 			if i < 0 {
-				return errNoSecret
+				return errForgotten
 			}
 			if c.DeactivatedAt != nil {
 				return errNotActive

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,6 +168,13 @@ func TestExtendSecret(t *testing.T) {
 		refused(t, "a secret that has expired", err, apierr.Conflict, "")
 		_, err = w.ExtendSecret(t.Context(), by, "billing", "none", time.Hour)
 		refused(t, "no such secret", err, apierr.NotFound, "")
+		time.Sleep(store.FeedRetention + time.Minute)
+		w.rotate(t, time.Minute) // forgets the first secret
+		_, err = extend(time.Hour)
+		refused(t, "a secret that ended long ago", err, apierr.NotFound, "")
+		if err == nil || !strings.Contains(err.Error(), "no ended secret works again: rotate") {
+			t.Errorf("a secret that ended long ago: %v does not say what to do", err)
+		}
 	})
 }
 

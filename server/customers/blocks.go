@@ -75,11 +75,11 @@ func longestBlock(blocks ...block) (longest block) {
 	return longest
 }
 
-// refusal is the error of a request that a limit refuses. It tells the log which
-// customer and limit that was.
+// refusal is the error of a request for a customer that is refused by a limit, or
+// because the customer is not found. It tells the log which customer and limit that was.
 type refusal struct {
 	err               *apierr.Error
-	customerID, limit string
+	customerID, limit string // limit: "" if none is
 }
 
 func (r *refusal) Error() string { return r.err.Error() }

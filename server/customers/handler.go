@@ -103,7 +103,7 @@ func (h Handler) Token(c *gin.Context) error {
 	return nil
 }
 
-// note records in the event which customer and limit refused the request, if one did.
+// note records in the event which customer and limit the request was refused for.
 // It returns err.
 func note(c *gin.Context, err error) error {
 	var r *refusal

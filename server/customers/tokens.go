@@ -10,9 +10,12 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/ratelimit"
+	causes "github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
@@ -106,27 +109,62 @@ var errNoCustomer = apierr.New(apierr.NotFound, "there is no customer with this 
 
 // findCustomer returns the customer that the bearer may act for, with their org.
 // The error is the same whether the customer is unknown, deactivated, of another
-// org, or of a former org with the same id. Errors: apierr.NotFound, store.ErrUnavailable.
+// org, or of a former org with the same id; the log has the cause.
+// Errors: notFound, store.ErrUnavailable.
 func (t *Tokens) findCustomer(ctx context.Context, b Bearer, id string) (store.Customer, store.Org, error) {
-	if b.Token.OrgID == "" || b.Token.Use == store.UseCustomer && b.Token.CustomerID != id {
-		return store.Customer{}, store.Org{}, errNoCustomer
+	switch {
+	case b.Token.OrgID == "":
+		return store.Customer{}, store.Org{}, notFound(shownID(id), causes.TokenWithoutOrg)
+	case b.Token.Use == store.UseCustomer && b.Token.CustomerID != id:
+		return store.Customer{}, store.Org{}, notFound(shownID(id), causes.CustomerNotOfToken)
 	}
 	c, err := t.o.Customers.Get(ctx, id)
 	if isAbsent(err) {
-		return c, store.Org{}, errNoCustomer
+		return c, store.Org{}, notFound(shownID(id), causes.CustomerUnknown)
 	}
 	if err != nil {
 		return c, store.Org{}, err
 	}
 	org, err := t.o.Orgs.Get(ctx, b.Token.OrgID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return c, store.Org{}, err
-	case org.Record == nil, !org.Record.Usable(), c.OrgID != org.Record.ID,
-		!org.Record.Owns(c.OrgIncarnation, c.CreatedAt), !c.Usable():
-		return c, store.Org{}, errNoCustomer
+	}
+	if cause := barrier(c, org.Record, b.Token.OrgID); cause != "" {
+		return c, store.Org{}, notFound(c.ID, cause)
 	}
 	return c, *org.Record, nil
+}
+
+// barrier returns why a client of the org with the id orgID may not act for the
+// customer, or "". org is nil if there is none.
+func barrier(c store.Customer, org *store.Org, orgID string) causes.Cause {
+	switch {
+	case c.OrgID != orgID:
+		return causes.CustomerOfOtherOrg
+	case org == nil, !org.Usable():
+		return causes.CustomerOrgUnusable
+	case !org.Owns(c.OrgIncarnation, c.CreatedAt):
+		return causes.CustomerOfFormerOrg
+	case c.Held():
+		return causes.CustomerHeld
+	case !c.Usable():
+		return causes.CustomerDeactivated
+	}
+	return ""
+}
+
+// notFound returns errNoCustomer with the cause and the id for the log.
+func notFound(id string, cause causes.Cause) error {
+	return &refusal{err: errNoCustomer.Because(cause), customerID: id}
+}
+
+// shownID returns the id for the log, or "" unless it can be one of a customer and is
+// no credential: a caller can send anything.
+func shownID(id string) string {
+	if !field.ValidID(id) || credential.LooksSecret(id) {
+		return ""
+	}
+	return strings.Clone(id)
 }
 
 // Actions in the audit log.

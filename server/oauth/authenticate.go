@@ -59,7 +59,7 @@ func noteRefusal(ev *web.Event, cred auth.Credentials, err error) error {
 	noteClaim(ev, cred.ClientID, claim)
 	ev.SecretID, ev.SecretRight, ev.EndedAt = why.SecretID, why.SecretRight, why.EndedAt
 	var is *apierr.Error
-	if strings.HasSuffix(cred.Secret, "\n") && errors.As(err, &is) && is.Code == apierr.InvalidClient {
+	if cred.EndsInLineBreak() && errors.As(err, &is) && is.Code == apierr.InvalidClient {
 		return errLineBreak.Because(why)
 	}
 	return err
@@ -87,6 +87,7 @@ var scopeCauses = []struct {
 	err   error
 	cause refusal.Cause
 }{
+	{scopes.ErrComma, refusal.ScopeComma}, // before ErrUnknown, which it is too
 	{scopes.ErrTooLong, refusal.ScopeTooLong}, {scopes.ErrSyntax, refusal.ScopeSyntax}, {scopes.ErrUnknown, refusal.ScopeUnknown},
 	{scopes.ErrRefused, refusal.ScopeNotAllowed}, {scopes.ErrNone, refusal.NoDefaultScope},
 }
@@ -107,7 +108,8 @@ func (e *Endpoints) noteScope(ev *web.Event, requested string, allowed []string,
 	switch {
 	case syntax != nil:
 	case errors.Is(err, scopes.ErrUnknown):
-		if name := e.o.Catalogue().Unknown(set); isPlainScope(name) {
+		name := e.o.Catalogue().Unknown(set)
+		if web.PlainScope(name) || e.o.Catalogue().Unknown(strings.Split(name, ",")) == "" {
 			ev.Scope = strings.Clone(name)
 		}
 	case errors.Is(err, scopes.ErrRefused):
@@ -115,11 +117,4 @@ func (e *Endpoints) noteScope(ev *web.Event, requested string, allowed []string,
 			ev.Scope = strings.Clone(set[i]) // of the catalogue
 		}
 	}
-}
-
-// isPlainScope reports whether the log may show a name that is not in the catalogue:
-// it has only characters that scopes usually have, and is not like a credential.
-func isPlainScope(name string) bool {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	return name != "" && strings.Trim(name, letters+":._/-") == "" && !credential.LooksSecret(name)
 }

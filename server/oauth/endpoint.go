@@ -26,6 +26,8 @@ type Issues interface {
 type Quota interface {
 	// TakeWithin counts a token. own replaces the configured limit unless it is zero.
 	TakeWithin(clientID string, own ratelimit.Limit) (wait time.Duration)
+	// NameWithin returns the name of the limit that applies.
+	NameWithin(own ratelimit.Limit) string
 	RecordIssue(clientID string, life time.Duration)
 }
 

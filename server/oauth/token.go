@@ -82,7 +82,9 @@ func (e *Endpoints) Token(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if wait := e.o.Quota.TakeWithin(id.Client.ID, ownLimit(id.Client)); wait > 0 {
+	own := ownLimit(id.Client)
+	if wait := e.o.Quota.TakeWithin(id.Client.ID, own); wait > 0 {
+		web.EventOf(c).Limit = e.o.Quota.NameWithin(own)
 		return errQuota.After(wait)
 	}
 	issued, err := e.o.Tokens.Issue(c.Request.Context(), tokens.Grant{

@@ -39,6 +39,7 @@ const (
 	PerAddress          = "auth_failures_per_address"
 	PerClient           = "auth_failures_per_client"
 	IssuePerClient      = "issue_per_client"
+	OwnIssueLimit       = "issue_limit" // of a client's record, instead of IssuePerClient
 
 	RevocationsPerClient     = "revocations_per_client"
 	CustomerTokensPerClient  = "customer_tokens_per_client"

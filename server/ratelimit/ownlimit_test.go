@@ -2,6 +2,8 @@ package ratelimit_test
 
 import (
 	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,5 +61,29 @@ func TestOwnLimit(t *testing.T) {
 	}
 	if n := taken(off, "shipping", ratelimit.Limit{}); n != 20 {
 		t.Errorf("off: %d tokens", n)
+	}
+}
+
+// TestOverNamesTheLimit: the warning, and those who look at limits, learn whether it is
+// the client's own limit or the server's; the metric has one name for both.
+func TestOverNamesTheLimit(t *testing.T) {
+	for want, own := range map[string]ratelimit.Limit{
+		ratelimit.OwnIssueLimit:  {Count: 1, Per: time.Hour},
+		ratelimit.IssuePerClient: {},
+	} {
+		w := newWorld(t)
+		var log bytes.Buffer
+		over := ""
+		q := ratelimit.NewQuota(ratelimit.QuotaOptions{
+			Name: ratelimit.IssuePerClient, Of: ratelimit.OfClients, Store: w.store, Key: []byte("key"), Now: w.clock.Now, Enforce: true,
+			Limit: ratelimit.Limit{Count: 1, Per: time.Minute}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Hit: func(limit string) { w.hits[limit]++ }, Over: func(owner, limit string) { over += owner + " " + limit },
+		})
+		for range 3 {
+			q.TakeWithin("billing", own)
+		}
+		if over != "client:billing "+want || !strings.Contains(log.String(), "limit="+want+" ") || w.hits[ratelimit.IssuePerClient] != 2 || q.NameWithin(own) != want {
+			t.Errorf("%s: over %q, hits %v, log %s", want, over, w.hits, log.String())
+		}
 	}
 }

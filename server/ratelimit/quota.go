@@ -140,17 +140,32 @@ func (q *Quota) TakeWithin(id string, own Limit) time.Duration {
 	warn := !now.Before(c.warned)
 	c.warned = c.until
 	if warn {
-		q.o.Log.Warn(string(q.o.Of)+" is over its "+q.counted()+" quota", "limit", q.o.Name, string(q.o.Of)+"_id", id,
-			"count", limit.Count, "per", limit.Per.String(), "enforced", q.enforces(c))
-		if q.o.Over != nil {
-			q.o.Over(q.o.Of.principal(id), q.o.Name)
-		}
+		q.warn(id, c)
 	}
 	if !q.enforces(c) {
 		c.pending++
 		return 0
 	}
 	return c.until.Sub(now)
+}
+
+// warn says that the client is over its limit.
+func (q *Quota) warn(id string, c *issues) {
+	limit, name := q.limitOf(c), q.NameWithin(c.own)
+	q.o.Log.Warn(string(q.o.Of)+" is over its "+q.counted()+" quota", "limit", name, string(q.o.Of)+"_id", id,
+		"count", limit.Count, "per", limit.Per.String(), "enforced", q.enforces(c))
+	if q.o.Over != nil {
+		q.o.Over(q.o.Of.principal(id), name)
+	}
+}
+
+// NameWithin returns the name of the limit that applies to a client with the limit own:
+// OwnIssueLimit, or that of the Quota if own is zero. The metric has only the latter.
+func (q *Quota) NameWithin(own Limit) string {
+	if own.Count > 0 {
+		return OwnIssueLimit
+	}
+	return q.o.Name
 }
 
 // enforces reports whether the limit refuses, rather than only warns: a client's own

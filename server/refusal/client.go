@@ -29,6 +29,7 @@ const (
 	NoLiveSecret      Cause = "no_live_secret"
 	SecretOver72Bytes Cause = "secret_over_72_bytes"
 	WrongSecret       Cause = "wrong_secret"
+	SecretLineBreak   Cause = "secret_line_break"
 	OrgDeactivated    Cause = "org_deactivated"
 	OrgHeld           Cause = "org_held_back"
 	OrgMissing        Cause = "org_missing"
@@ -106,7 +107,7 @@ var clientReasons = map[Cause]Reason{
 	},
 	SecretExpired: {
 		"the secret was right until it expired at ended_at",
-		"give the client its newest secret; until then grantd client extend-secret ID SID --for 24h lets the old one work again",
+		"give the client its newest secret. This one cannot work again: if nobody has the newest, grantd client rotate-secret ID makes one",
 	},
 	SecretDamaged: {
 		"the secret has the id of one of this client's secrets and is not that secret: it was changed in copying, or made up",
@@ -123,6 +124,10 @@ var clientReasons = map[Cause]Reason{
 	SecretOver72Bytes: {
 		"the secret is longer than 72 bytes, and the client's imported hash is bcrypt, which ignores what is longer",
 		"rotate to a secret that grantd makes: grantd client rotate-secret ID --grace 24h",
+	},
+	SecretLineBreak: {
+		"the secret ends with a line break, so it is not the client's; without it, it may be right",
+		"have the client send the secret without it: write the file with printf instead of echo, or cut the line break off after reading it",
 	},
 	WrongSecret: {
 		"the secret is wrong: it is none of grantd's form, and none that was imported for this client",

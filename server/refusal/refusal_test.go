@@ -59,3 +59,13 @@ func TestReasons(t *testing.T) {
 		t.Error("a cause of the store has a reason here")
 	}
 }
+
+// TestAdviceForEndedSecrets: no secret that has ended works again, so nobody is told to
+// give it more time.
+func TestAdviceForEndedSecrets(t *testing.T) {
+	for _, c := range []refusal.Cause{refusal.SecretEnded, refusal.SecretExpired, refusal.NoLiveSecret} {
+		if r, _ := c.Reason(); strings.Contains(r.Next, "extend-secret") || !strings.Contains(r.Next, "rotate-secret") {
+			t.Errorf("%s: %s", c, r.Next)
+		}
+	}
+}

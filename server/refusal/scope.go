@@ -3,6 +3,7 @@ package refusal
 // Causes of a refused scope and of a quota.
 const (
 	ScopeUnknown    Cause = "scope_unknown"
+	ScopeComma      Cause = "scope_with_comma"
 	ScopeNotAllowed Cause = "scope_not_allowed"
 	ScopeSyntax     Cause = "scope_malformed"
 	ScopeTooLong    Cause = "scope_too_long"
@@ -26,6 +27,10 @@ var scopeReasons = map[Cause]Reason{
 		"this server has no scope with that name",
 		"compare it with grantd scope list; a scope of yours belongs into the file that scopes.file names",
 	},
+	ScopeComma: {
+		"scope has names with a comma between them, which are one name that this server does not have",
+		"have the client send scope=a b: names are separated by a space",
+	},
 	ScopeNotAllowed: {
 		"the client may not have that scope",
 		"grantd client show ID lists what it may have; grantd client update ID --scope replaces the whole list",
@@ -43,8 +48,8 @@ var scopeReasons = map[Cause]Reason{
 		"have the client name its scopes, or set defaults: grantd client update ID --default-scope",
 	},
 	IssueQuota: {
-		"the client has had more tokens than limits.issue_per_client allows",
-		"have the client keep each token until it expires; or raise the limit",
+		"the client has had more tokens than its limit allows: limits.issue_per_client, or issue_limit of the client, as limit says",
+		"have the client keep each token until it expires; or raise the limit: limits.issue_per_client in the configuration, or grantd client update ID --issue-limit (grantd client show ID has it)",
 	},
 	RevocationQuota: {
 		"the client has revoked more tokens than limits.revocations_per_client allows",

@@ -12,6 +12,8 @@ const (
 	Foreign       Cause = "foreign_environment"
 	Damaged       Cause = "damaged"
 	Malformed     Cause = "malformed"
+	OtherKind     Cause = "other_credential"
+	WithScheme    Cause = "token_with_scheme"
 	HiddenUse     Cause = "hidden_token_use"
 	HiddenAud     Cause = "hidden_audience"
 	HiddenPaths   Cause = "hidden_endpoints"
@@ -55,6 +57,14 @@ var tokenReasons = map[Cause]Reason{
 	Malformed: {
 		"this server never made the token: it was made up, mistyped, or is of another deployment",
 		"check which server the holder gets its tokens from",
+	},
+	OtherKind: {
+		"what was sent as the token is a credential of grantd, but not a token: a client secret, a client id or a verification token",
+		"have the caller send the access_token that it got; if a secret was sent to a wrong place, report it with grantd leak",
+	},
+	WithScheme: {
+		"the token was sent with the word Bearer before it",
+		"have the resource server send only what follows Bearer in the Authorization header",
 	},
 	HiddenUse: {
 		"the token is valid, but the resource server does not take tokens of its use",

@@ -15,13 +15,19 @@ type Explanation struct {
 	Method      string      `json:"method"`
 	Route       string      `json:"route"`
 	Status      json.Number `json:"status"`
-	Result      string      `json:"result"` // granted, refused, failed
+	Result      string      `json:"result"` // granted, inactive, refused, failed
 	ClientID    string      `json:"client_id,omitempty"`
-	ClientKnown *bool       `json:"client_known,omitempty"` // absent: it authenticated, or was not looked up
+	Claimed     bool        `json:"client_claimed,omitempty"` // the client did not authenticate
+	ClientKnown *bool       `json:"client_known,omitempty"`   // absent: it authenticated, or was not looked up
 	SecretID    string      `json:"secret_id,omitempty"`
 	Address     string      `json:"address,omitempty"`
 	TokenID     string      `json:"jti,omitempty"`
 	Scope       string      `json:"scope,omitempty"`
+	PartnerID   string      `json:"partner_id,omitempty"`
+	PartnerTID  string      `json:"partner_token_id,omitempty"`
+	OrgID       string      `json:"org_id,omitempty"` // that a partner asked for
+	CustomerID  string      `json:"customer_id,omitempty"`
+	Limit       string      `json:"limit,omitempty"` // that refused the request
 	Error       string      `json:"error,omitempty"`
 	Description string      `json:"error_description,omitempty"`
 	Cause       string      `json:"cause,omitempty"`
@@ -35,28 +41,33 @@ type Explanation struct {
 
 // Results of a request.
 const (
-	Granted = "granted"
-	Refused = "refused"
-	Failed  = "failed" // here, not because of the caller
+	Granted  = "granted"
+	Inactive = "inactive" // an introspection that was served: the token is not active
+	Refused  = "refused"
+	Failed   = "failed" // here, not because of the caller
 )
 
 // Explain returns what happened to a request, of which l is the access event.
 func Explain(l Line) Explanation {
 	x := Explanation{
 		Time: l.Text("time"), Method: l.Text("method"), Route: l.Text("route"), ClientID: l.Text("client_id"),
-		SecretID: l.Text("secret_id"), Address: l.Text("address"), TokenID: l.Text("jti"), Scope: l.Text("scope"),
+		SecretID: l.Text("secret_id"), Address: l.Text("address"), TokenID: l.Text("jti"), Scope: l.Text("scope"), CustomerID: l.Text("customer_id"), Limit: l.Text("limit"),
+		PartnerID: l.Text("partner_id"), PartnerTID: l.Text("partner_token_id"), OrgID: l.Text("org_id"),
 		Error: l.Text("error"), Description: l.Text("error_description"), Cause: l.Text("cause"), EndedAt: l.Text("ended_at"), VoidOf: l.Text("void_of"), Note: l.Text("note"),
 	}
 	_ = json.Unmarshal(l["status"], &x.Status) // members of another type stay empty
 	_ = json.Unmarshal(l["client_known"], &x.ClientKnown)
+	_, x.Claimed = l["client_known"] // null: it was refused before it was looked up
 	_ = json.Unmarshal(l["secret_right"], &x.SecretRight)
 	status, _ := strconv.Atoi(x.Status.String())
 	active := string(l["active"])
 	switch {
 	case status >= 500:
 		x.Result = Failed
-	case status >= 400 || active == "false":
+	case status >= 400:
 		x.Result = Refused
+	case active == "false":
+		x.Result = Inactive
 	default:
 		x.Result = Granted
 	}
@@ -67,11 +78,18 @@ func Explain(l Line) Explanation {
 // explain returns what a request means, and what to do: what is known of the cause,
 // or else of the error.
 func explain(x Explanation, status int, inactive bool) (meaning, next string) {
-	if r, ok := refusal.Cause(x.Cause).Reason(); ok {
+	r, ok := refusal.Cause(x.Cause).Reason()
+	if refusesPartnerToken(x, ok) {
+		return explainPartnerToken(x, r)
+	}
+	if ok {
 		return r.Meaning, r.Next
 	}
 	if reason := storeReason(x.Cause); reason != "" {
 		return reason, "see Causes in OPERATING.md"
+	}
+	if x.Limit != "" {
+		return explainLimit(x)
 	}
 	if x.Description != "" {
 		return "the request is malformed: " + x.Description, "have the caller correct the request"
@@ -92,6 +110,39 @@ func explain(x Explanation, status int, inactive bool) (meaning, next string) {
 	return "the request was served", ""
 }
 
+// explainLimit returns what a limit means that refused a request.
+func explainLimit(x Explanation) (meaning, next string) {
+	meaning, next = "the limit "+x.Limit+" refused the request", "see "+x.Limit+" in Limits in OPERATING.md"
+	if x.CustomerID != "" {
+		next = "grantd customer show ID, with customer_id, says whether the customer is locked or muted, and until when; " + next
+	}
+	return meaning, next
+}
+
+// refusesPartnerToken reports whether the cause of the line is why a partner token was
+// refused: by the endpoints of partners with invalid_token, and by the exchange with
+// invalid_request. known says that it is a cause of package refusal: of these, only
+// those of ends are about the token.
+func refusesPartnerToken(x Explanation, known bool) bool {
+	if x.PartnerTID == "" || x.Cause == "" || x.Error != "invalid_token" && x.Error != "invalid_request" {
+		return false
+	}
+	switch refusal.Cause(x.Cause) {
+	case refusal.Expired, refusal.Revoked, refusal.Void:
+		return true
+	}
+	return !known
+}
+
+// explainPartnerToken explains why a partner token was refused. r is the reason of the
+// cause, if it has one. There is no jti: the id of the token is its partner_token_id.
+func explainPartnerToken(x Explanation, r refusal.Reason) (meaning, next string) {
+	if meaning = r.Meaning; meaning == "" {
+		meaning = "the partner token is refused: " + x.Cause
+	}
+	return meaning, "grantd partner token list ID, with partner_id, shows the token; then see A partner is refused in OPERATING.md"
+}
+
 // storeReason returns the reason of a store's cause, if the text names one.
 func storeReason(cause string) string {
 	word, _, _ := strings.Cut(cause, ":")
@@ -104,8 +155,8 @@ var errorReasons = map[string]refusal.Reason{
 	"unsupported_grant_type":  {Meaning: "grant_type is not one of grantd's", Next: "have the client send grant_type=client_credentials"},
 	"unauthorized_client":     {Meaning: "the token belongs to another client, which alone may revoke it", Next: "an operator can: grantd token revoke"},
 	"invalid_target":          {Meaning: "resource or audience is not one that the caller may have", Next: "compare it with resources in grantd client show ID; for a partner, see the orgs that agreed: grantd partner orgs ID"},
-	"insufficient_scope":      {Meaning: "the bearer token lacks a scope", Next: "the response's WWW-Authenticate header names it; have the client request it"},
-	"access_denied":           {Meaning: "the caller may not do this", Next: "for introspection, give the client the scope introspect: grantd client update ID --scope; for a partner, see A partner is refused in OPERATING.md"},
+	"insufficient_scope":      {Meaning: "the bearer token lacks a scope", Next: "scope of the line is what it needs; have the client request it, and if it may not: grantd client update ID --scope, with the whole list"},
+	"access_denied":           {Meaning: "the caller may not do this", Next: "for introspection, make the client a resource server: grantd client update ID --introspect; for a partner, see A partner is refused in OPERATING.md"},
 	"no_token":                {Meaning: "the request had no bearer token", Next: "have the caller send Authorization: Bearer; if it does, a proxy removes the header"},
 	"invalid_token":           {Meaning: "the bearer token is not active, or not accepted here", Next: "grantd token explain, with the token"},
 	"too_many_requests":       {Meaning: "the caller is over a limit", Next: "see Limits in OPERATING.md; grantd_limit_hits_total names the limit"},

@@ -77,14 +77,16 @@ func TestExplain(t *testing.T) {
 	}{
 		"served":          {line: `{"status":200}`, result: Granted, means: "was served", done: true},
 		"cause":           {line: `{"status":401,"error":"invalid_client","cause":"secret_ended","client_known":true}`, result: Refused, means: "ended on purpose"},
-		"inactive":        {line: `{"status":200,"active":false,"cause":"void"}`, result: Refused, means: "was voided"},
-		"inactive, bare":  {line: `{"status":200,"active":false}`, result: Refused, means: "not active"},
+		"inactive":        {line: `{"status":200,"active":false,"cause":"void"}`, result: Inactive, means: "was voided"},
+		"inactive, bare":  {line: `{"status":200,"active":false}`, result: Inactive, means: "not active"},
 		"error":           {line: `{"status":403,"error":"insufficient_scope"}`, result: Refused, means: "lacks a scope"},
 		"malformed":       {line: `{"status":400,"error":"invalid_request","error_description":"a parameter is repeated"}`, result: Refused, means: "a parameter is repeated"},
 		"unknown error":   {line: `{"status":418,"error":"teapot"}`, result: Refused, means: "teapot"},
 		"store":           {line: `{"status":503,"error":"temporarily_unavailable","cause":"store_full"}`, result: Failed, means: "the store is full"},
 		"store, any text": {line: `{"status":503,"error":"temporarily_unavailable","cause":"dial tcp"}`, result: Failed, means: "could not serve"},
 		"bug":             {line: `{"status":500,"error":"server_error","stack":"x"}`, result: Failed, means: "failed here"},
+		"limit":           {line: `{"status":429,"error":"too_many_requests","limit":"codes_per_customer","customer_id":"10001"}`, result: Refused, means: "the limit codes_per_customer refused"},
+		"lock":            {line: `{"status":403,"error":"access_denied","limit":"wrong_codes_in_row","customer_id":"10001"}`, result: Refused, means: "the limit wrong_codes_in_row refused"},
 		"hung up":         {line: `{"status":499,"error":"caller_hung_up"}`, result: Refused, means: "hung up"},
 		"of other types":  {line: `{"status":"x","client_known":"y","cause":1,"secret_right":[]}`, result: Granted, means: "served", done: true},
 	} {
@@ -96,6 +98,53 @@ func TestExplain(t *testing.T) {
 	for _, c := range refusal.All() {
 		if x := Explain(Line{"cause": json.RawMessage(`"` + string(c) + `"`)}); x.Next == "" {
 			t.Errorf("%s: nothing to do", c)
+		}
+	}
+}
+
+// TestExplainNamesWhom: what the line says of whom the request is about is shown, and
+// the advice names a command that has more.
+func TestExplainNamesWhom(t *testing.T) {
+	x := Explain(parse([]byte(`{"status":429,"error":"too_many_requests","limit":"codes_per_customer","customer_id":"10001"}`)))
+	if x.Limit != "codes_per_customer" || x.CustomerID != "10001" || !strings.Contains(x.Next, "grantd customer show") {
+		t.Errorf("a customer: %+v", x)
+	}
+	if x = Explain(parse([]byte(`{"status":429,"error":"too_many_requests","limit":"issue_per_client"}`))); strings.Contains(x.Next, "customer") {
+		t.Errorf("a limit of no customer: %+v", x)
+	}
+}
+
+// TestExplainClaimed: a client that did not authenticate is only claimed, whether or not
+// it was looked up.
+func TestExplainClaimed(t *testing.T) {
+	for line, want := range map[string]bool{
+		`{"status":401,"client_id":"billing","client_known":null,"cause":"no_secret"}`: true,
+		`{"status":401,"client_id":"billing","client_known":true}`:                     true,
+		`{"status":200,"client_id":"billing"}`:                                         false,
+	} {
+		if x := Explain(parse([]byte(line))); x.Claimed != want {
+			t.Errorf("%s: %+v", line, x)
+		}
+	}
+}
+
+// TestExplainPartner: the id of a partner token is in no jti, so no advice names one.
+func TestExplainPartner(t *testing.T) {
+	for _, cause := range []string{"revoked", "expired", "void", "partner deactivated", "address not allowed"} {
+		x := Explain(parse([]byte(`{"status":401,"error":"invalid_token","cause":"` + cause + `","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h","org_id":"acme"}`)))
+		if x.PartnerID != "hurdlr" || x.PartnerTID != "Ab3dEf7h" || x.OrgID != "acme" || strings.Contains(x.Next, "--jti") || !strings.Contains(x.Next, "grantd partner token list ID") {
+			t.Errorf("%s: %+v", cause, x)
+		}
+	}
+	for _, line := range []string{
+		`{"status":503,"error":"temporarily_unavailable","cause":"store_full","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+		`{"status":503,"error":"temporarily_unavailable","cause":"dial tcp","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+		`{"status":499,"error":"caller_hung_up","cause":"context canceled","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+		`{"status":400,"error":"invalid_scope","cause":"scope_unknown","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+		`{"status":403,"error":"access_denied","partner_id":"hurdlr","partner_token_id":"Ab3dEf7h"}`,
+	} {
+		if x := Explain(parse([]byte(line))); strings.Contains(x.Next, "partner token list") {
+			t.Errorf("%s: %+v", line, x)
 		}
 	}
 }

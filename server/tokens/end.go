@@ -57,7 +57,10 @@ func (s *Service) causeOfForm(presented string) refusal.Cause {
 		return refusal.Foreign
 	}
 	if credential.IsOtherKind(presented) {
-		return refusal.Malformed
+		return refusal.OtherKind
+	}
+	if scheme, _, ok := strings.Cut(presented, " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return refusal.WithScheme
 	}
 	partner, length := credential.PartnerTokenForm(s.o.Environment)
 	for _, f := range [...]form{{partner, length}, {s.o.Keys.prefix, len(s.o.Keys.prefix) + bodyLength}} {

@@ -24,7 +24,7 @@ type Event struct {
 	SecretRight    bool      // a refused client presented a secret that is, or was, right
 	EndedAt        time.Time // when the secret or token ended that was presented
 	VoidOf         string    // the principal whose void ended the token
-	Scope          string    // the scope that was refused
+	Scope          string    // the scope that was refused, or that a bearer token lacks
 	OldSecret      bool      // the secret has a newer replacement
 	TokenID        string    // jti of a token that was issued, introspected or revoked
 	Verdict        Verdict   // introspection
@@ -33,7 +33,7 @@ type Event struct {
 	PartnerID      string    // of the partner token that was presented
 	PartnerTokenID string
 	OrgID          string // the org that a partner wants to act for
-	CustomerID     string // whose codes or tokens a limit refuses
+	CustomerID     string // of a refused request: whose codes or tokens they are
 	Limit          string // the limit that refuses the request
 	TraceID        string // of the trace that the request belongs to
 	Error          string

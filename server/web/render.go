@@ -106,6 +106,9 @@ func render(c *gin.Context, err error) {
 	if f.Code == apierr.InvalidRequest && f.Cause == nil && ev.Actor == "" {
 		ev.Description = f.Description
 	}
+	if f.Code == apierr.InsufficientScope && ev.Scope == "" {
+		ev.Scope = plainScopes(f.Scope)
+	}
 	if c.Writer.Written() {
 		return
 	}

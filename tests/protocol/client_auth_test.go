@@ -39,6 +39,7 @@ func TestClientAuthentication(t *testing.T) {
 		refused("assertion_beside_post", ask(grant+credentials(w.app)+assertion), twoMethods),
 		failed("no_authentication", ask(grant)),
 		failed("no_authentication/empty_header", ask(grant, "Authorization: ")),
+		failed("no_authentication/empty_header_and_post", ask(grant+credentials(w.app), "Authorization: ")),
 		failed("wrong_secret_in_body", ask(grant+"&client_id=app&client_secret="+wrong)),
 		failed("wrong_secret/basic", ask(grant, basicOf("app", wrong))),
 		failed("wrong_secret/last_character_wrong", ask(grant, basicOf("app", flipped(secret)))),

@@ -46,6 +46,7 @@ func TestScope(t *testing.T) {
 		refusedScope("scope_separator/leading_space", "+users:read", syntax),
 		refusedScope("scope_separator/trailing_space", "users:read+", syntax),
 		refusedScope("scope_separator/only_a_space", "+", syntax),
+		refusedScope("scope_separator/comma", "users:read,users:write", "not by a comma"),
 		refusedScope("scope_separator/tab", "users:read%09users:write", syntax),
 		refusedScope("scope_characters/quote", "%22users:read%22", syntax),
 		refusedScope("scope_characters/backslash", "users%5Cread", syntax),

@@ -40,7 +40,10 @@ func TestEachInactiveTokenHasACause(t *testing.T) {
 			{live[:len(live)-4], "", refusal.Damaged, false, false},
 			{live + "==", "", refusal.Damaged, false, false},
 			{"made-up-0123456789", "", refusal.Malformed, false, false},
-			{c.ClientSecret, "", refusal.Malformed, false, false},
+			{c.ClientSecret, "", refusal.OtherKind, false, false},
+			{"Bearer " + live, "", refusal.WithScheme, false, false},
+			{"bearer made-up", "", refusal.WithScheme, false, false},
+			{"Bearerlive", "", refusal.Malformed, false, false},
 			{strings.Repeat("x", 4000), "", refusal.Malformed, false, false},
 			{strings.Replace(live, "sandbox", "live", 1), "", refusal.Foreign, false, false},
 		} {
