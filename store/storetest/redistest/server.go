@@ -153,7 +153,13 @@ func (s *Server) awaitReady() error {
 	for {
 		err := ping(s.Addr)
 		if err == nil {
-			return nil
+			var ours bool
+			if ours, err = listens(s.cmd.Process.Pid, s.Addr); ours {
+				return nil
+			}
+			if err == nil {
+				err = errors.New("another process has the port")
+			}
 		}
 		select {
 		case <-s.done:
