@@ -47,8 +47,13 @@ func watched(t *testing.T, edit func(*config.Config)) (target string, traffic fu
 	}
 }
 
-// prometheus starts a Prometheus with the alerts, which scrapes the targets each
-// second. It returns the URL.
+// scraping is how long Prometheus may take to have two samples of each series, with
+// images being built at the same time.
+const scraping = 2 * time.Minute
+
+// prometheus starts a Prometheus with the alerts, which scrapes the targets every few
+// seconds: a scrape may not last longer than that, and the machine may be busy. It
+// returns the URL.
 func prometheus(t *testing.T, targets ...string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,7 +68,7 @@ func prometheus(t *testing.T, targets ...string) string {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yaml")
-	text := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%q]\n"+
+	text := fmt.Sprintf("global: {scrape_interval: 4s, scrape_timeout: 4s, evaluation_interval: 1s}\nrule_files: [%q]\n"+
 		"scrape_configs: [{job_name: grantd, static_configs: [{targets: [%q, %q]}]}]\n", rules, targets[0], targets[1])
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -120,7 +125,7 @@ func TestDashboardAndAlertsOnPrometheus(t *testing.T) {
 	base := prometheus(t, embedded, redis)
 	fill := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*")
 	left := queries(t)
-	poll.Await(t, poll.Patience, "each query has a result", func() string {
+	poll.Await(t, scraping, "each query has a result", func() string {
 		onEmbedded()
 		onRedis()
 		var why []string
@@ -145,7 +150,7 @@ func TestDashboardAndAlertsOnPrometheus(t *testing.T) {
 	}
 	// The failed reload and the limit are new, so these fire; nothing critical does.
 	for _, name := range []string{"GrantdReloadFailed", "GrantdLimitHit"} {
-		poll.Await(t, poll.Patience, name+" fires", func() string {
+		poll.Await(t, scraping, name+" fires", func() string {
 			n, err := ask(base, `ALERTS{alertstate="firing",alertname="`+name+`"}`)
 			if err != nil || n == 0 {
 				return fmt.Sprint(n, err)

@@ -433,7 +433,7 @@ func example(t *testing.T) string {
 		request += "\n" + string(body) + "\n```"
 	}))
 	defer server.Close()
-	post, err := signedpost.New(signedpost.Options{URL: server.URL, Key: []byte("example key"), AllowPrivate: true, Now: func() time.Time { return now }})
+	post, err := signedpost.New(signedpost.Options{URL: server.URL, Key: []byte("example key of at least 32 bytes"), AllowPrivate: true, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ var clientReasons = map[Cause]Reason{
 		"have the client send the secret without it: write the file with printf instead of echo, or cut the line break off after reading it",
 	},
 	WrongSecret: {
-		"the secret is wrong: it is none of grantd's form, and none that was imported for this client",
+		"the secret is wrong: it does not have grantd's form, and it is not one that was imported for this client",
 		"copy the secret again, without spaces, quotes and line breaks; if nobody has it, grantd client rotate-secret ID",
 	},
 	OrgDeactivated: {

@@ -25,7 +25,7 @@ const (
 var scopeReasons = map[Cause]Reason{
 	ScopeUnknown: {
 		"this server has no scope with that name",
-		"compare it with grantd scope list; a scope of yours belongs into the file that scopes.file names",
+		"compare it with grantd scope list; a scope of yours belongs in the file that scopes.file names",
 	},
 	ScopeComma: {
 		"scope has names with a comma between them, which are one name that this server does not have",

@@ -51,7 +51,7 @@ var tokenReasons = map[Cause]Reason{
 		"correct the URL in the caller or in the resource server",
 	},
 	Damaged: {
-		"the token has not the length or the characters of one of this server: it was cut off or changed on its way",
+		"the token does not have the length or the characters of one of this server: it was cut off or changed on its way",
 		"grantd token explain TOKEN says what is missing; look for a column, header or variable that is too short",
 	},
 	Malformed: {
@@ -83,7 +83,7 @@ var tokenReasons = map[Cause]Reason{
 		"grantd client update RS --enforces resources, once its code does",
 	},
 	HiddenAddress: {
-		"the token is valid only from some addresses, and the caller's is none of them or was not sent",
+		"the token is valid only from some addresses, and the caller's is not one of them or was not sent",
 		"have the resource server send source_ip; or grantd client update RS --enforces source_ip, once its code does",
 	},
 }

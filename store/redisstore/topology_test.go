@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -353,7 +354,8 @@ func deletedAndCreated(t *testing.T, o redisstore.Options) {
 	}
 }
 
-// before calls a function before each command with the name.
+// before calls a function before each command with the name, and before each pipeline
+// that has one.
 type before struct {
 	name string
 	call func()
@@ -361,8 +363,13 @@ type before struct {
 
 func (before) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (before) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+func (b before) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool { return cmd.Name() == b.name }) {
+			b.call()
+		}
+		return next(ctx, cmds)
+	}
 }
 
 func (b before) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
