@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,18 +63,19 @@ func newWorldWithout(t *testing.T, edit ...func(*config.Config)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	var w *world
-	now := func() time.Time { // the server's clock, once there is one
-		if w == nil || w.Server == nil {
-			return time.Now()
+	var clock atomic.Pointer[harness.Clock] // the server's, once there is one
+	now := func() time.Time {
+		if c := clock.Load(); c != nil {
+			return c.Now()
 		}
-		return w.Clock.Now()
+		return time.Now()
 	}
 	inner, err := embedded.Open(embedded.Options{Path: dir, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	faulty := storetest.NewFaulty(inner)
+	var w *world
 	t.Cleanup(func() {
 		if w != nil {
 			w.holdsNoSecret(t, "store file", readFile(t, filepath.Join(dir, "grantd.db")))
@@ -81,6 +83,7 @@ func newWorldWithout(t *testing.T, edit ...func(*config.Config)) *world {
 	})
 	w = startWorld(t, func(o ...harness.Options) *harness.Server { return harness.Start(t, o...) },
 		harness.Options{Use: faulty, Edit: edits(edit)})
+	clock.Store(w.Clock)
 	w.store = faulty
 	return w
 }
