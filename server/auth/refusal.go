@@ -120,8 +120,7 @@ func (a *Authenticator) limited(wait time.Duration, why *Refusal) error {
 // see Presented.Credentials.
 func (a *Authenticator) Read(p Presented) (Credentials, error) {
 	c, err := p.Credentials()
-	var is *apierr.Error
-	if errors.As(err, &is) && is.Code == apierr.InvalidClient {
+	if is, ok := errors.AsType[*apierr.Error](err); ok && is.Code == apierr.InvalidClient {
 		a.o.Observe(ResultRefused, is.Cause.Error())
 	}
 	return c, err
