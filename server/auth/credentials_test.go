@@ -25,7 +25,7 @@ func TestEmptyHeader(t *testing.T) {
 			p.Authorization = []string{header}
 			c, err := p.Credentials()
 			var is *apierr.Error
-			if !errors.As(err, &is) || is.Code != apierr.InvalidClient || is.Cause != refusal.EmptyHeader || c.ClientID != p.ClientID || c.Secret != "" {
+			if !errors.As(err, &is) || is.Code != apierr.InvalidClient || !errors.Is(is.Cause, refusal.EmptyHeader) || c.ClientID != p.ClientID || c.Secret != "" {
 				t.Errorf("%s, %q: %+v, %v", name, header, c, err)
 			}
 		}

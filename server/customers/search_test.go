@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -56,7 +55,7 @@ func searched(t *testing.T, customers int, counts *slowCounts) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	phones := phonekeys.NewCustomers(phonekeys.Options{Store: db.Customers(), Keys: keys, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	phones := phonekeys.NewCustomers(phonekeys.Options{Store: db.Customers(), Keys: keys, Log: slog.New(slog.DiscardHandler)})
 	return New(Options{Phones: phones, Guesses: db, Codes: counts, Now: clock.Now})
 }
 

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -30,7 +31,7 @@ func TestParseRate(t *testing.T) {
 		"", "600", "600/", "/1m", "0/1m", "-1/1m", "+1/1m", "1e3/1m", "6_0/1m", "600/1m/1m", "600/500ms", "600/25h", "600/2d", "1000001/24h", "10001/1s",
 		"99999999999999999999/1m", "600 / 1m", "600/1500ms", "600/-1m", "600/m", "none",
 	} {
-		if count, per, err := ParseRate(text); err != ErrRate {
+		if count, per, err := ParseRate(text); !errors.Is(err, ErrRate) {
 			t.Errorf("%q is taken as %d, %s", text, count, per)
 		}
 	}

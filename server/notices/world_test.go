@@ -80,7 +80,7 @@ func (w *world) replica(t *testing.T) *Service {
 	}
 	return New(Options{
 		Environment: "sandbox", Issuer: func() string { return "https://auth.example.com" }, Store: w.store, Shared: w.shared, Post: post,
-		Certificates: func() []Certificate { return w.certs }, Observe: &w.log, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Certificates: func() []Certificate { return w.certs }, Observe: &w.log, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

@@ -32,7 +32,7 @@ func TestScopeWithComma(t *testing.T) {
 		_, err := catalog.Resolve(requested, []string{"users:read", "users:write"}, nil)
 		e.noteScope(&ev, requested, nil, err)
 		var is *apierr.Error
-		if !errors.As(asInvalidScope(err), &is) || is.Code != apierr.InvalidScope || is.Cause != want.cause || ev.Scope != want.shown {
+		if !errors.As(asInvalidScope(err), &is) || is.Code != apierr.InvalidScope || !errors.Is(is.Cause, want.cause) || ev.Scope != want.shown {
 			t.Errorf("%s: %v, shown %q", requested, is, ev.Scope)
 		}
 	}
