@@ -50,6 +50,15 @@ func TestOwnLimit(t *testing.T) {
 	if n := taken(a, "billing", hourly); n != 0 {
 		t.Errorf("within the hour: %d tokens", n)
 	}
+	onItsWay := w.quota(3, true, &log)
+	onItsWay.TakeWithin("slow", one)
+	w.store.Hook("AddHits", func() {
+		if onItsWay.TakeWithin("slow", one) == 0 {
+			t.Error("a token is not counted while its count is being shared")
+		}
+	})
+	onItsWay.ShareCounts(t.Context())
+	w.store.Heal("AddHits")
 	if logs := w.quota(3, false, &log); taken(logs, "free", ratelimit.Limit{}) != 20 || taken(logs, "throttled", five) != 5 {
 		t.Error("with mode: log, only the limit of the client's own refuses")
 	}

@@ -243,9 +243,8 @@ func (q *Quota) ShareCounts(ctx context.Context) {
 		c := q.clients[id]
 		switch {
 		case c == nil:
-		case err != nil && c.until.Equal(windows[i]):
-			c.shared += hits[i].N // what this replica knows still counts
-		case err != nil: // that window has ended meanwhile
+		case c.own.Per != windows[i]: // the client has another window meanwhile
+		case err != nil: // what this replica knows still counts
 		default:
 			c.shared, c.until = counts[i].N, now.Add(counts[i].Left)
 		}
@@ -253,16 +252,17 @@ func (q *Quota) ShareCounts(ctx context.Context) {
 }
 
 // collectPending takes what was not shared yet, of the windows that have not
-// ended, and returns the end of each window too. What belongs to a window that
+// ended, and returns the length of each that is a client's own. What belongs to a window that
 // has ended must not count in the next one.
-func (q *Quota) collectPending() (ids []string, windows []time.Time, hits []store.Hit) {
+func (q *Quota) collectPending() (ids []string, windows []time.Duration, hits []store.Hit) {
 	now := q.o.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for id, c := range q.clients {
 		if c.pending > 0 && now.Before(c.until) {
-			ids, windows = append(ids, id), append(windows, c.until)
+			ids, windows = append(ids, id), append(windows, c.own.Per)
 			hits = append(hits, store.Hit{Key: q.key(id, c.own.Per), N: c.pending, Window: q.limitOf(c).Per})
+			c.shared += c.pending // it counts here while it is on its way
 		}
 		c.pending = 0
 	}
