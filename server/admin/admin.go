@@ -4,6 +4,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"strconv"
@@ -146,4 +147,20 @@ func IfMatch(c *gin.Context) (uint64, error) {
 		return 0, errMatch
 	}
 	return v, nil
+}
+
+// Call returns the handler of a route whose body and whose response are those of do.
+func Call[In, Out any](do func(context.Context, audit.Actor, In) (Out, error)) func(*gin.Context) error {
+	return func(c *gin.Context) error {
+		var in In
+		if err := web.ReadJSON(c, &in, false); err != nil {
+			return err
+		}
+		out, err := do(c.Request.Context(), ActorOf(c), in)
+		if err != nil {
+			return err
+		}
+		web.JSON(c, http.StatusOK, out)
+		return nil
+	}
 }

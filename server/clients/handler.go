@@ -21,7 +21,7 @@ func Routes(s *Service) []admin.Route {
 		admin.ScanRoute("/secrets", "secrets", h.allSecrets, "client_id", "expires_within", "unused_for", "older_than", "state"),
 		admin.Route{Method: http.MethodPut, Path: "/clients/:id", Handle: h.put},
 		admin.Route{Method: http.MethodPost, Path: "/clients", Handle: h.create},
-		admin.Route{Method: http.MethodPost, Path: "/clients/import", Handle: h.importAll},
+		admin.Route{Method: http.MethodPost, Path: "/clients/import", Handle: admin.Call(s.Import)},
 		admin.Route{Method: http.MethodPatch, Path: "/clients/:id", Handle: h.update},
 		admin.WholeListRoute("/clients/:id/secrets", "secrets", h.secrets, func(v SecretView) string { return v.ID }),
 		admin.Route{Method: http.MethodPost, Path: "/clients/:id/secrets", Handle: h.rotate},
@@ -43,19 +43,6 @@ func (h handler) create(c *gin.Context) error {
 		return err
 	}
 	admin.SendRecord(c, http.StatusCreated, created.Version, created)
-	return nil
-}
-
-func (h handler) importAll(c *gin.Context) error {
-	var in Import
-	if err := web.ReadJSON(c, &in, false); err != nil {
-		return err
-	}
-	out, err := h.s.Import(c.Request.Context(), admin.ActorOf(c), in)
-	if err != nil {
-		return err
-	}
-	web.JSON(c, http.StatusOK, out)
 	return nil
 }
 

@@ -26,7 +26,7 @@ func AdminRoutes(s *Service) []admin.Route {
 	return append(admin.RecordRoutes("/customers", s.Registry, s.shown),
 		admin.ListRoute("/customers", "customers", list, func(v View) string { return v.CustomerID }, "org_id"),
 		admin.PutRoute("/customers/:id", admin.ByID, put, func(v View) uint64 { return v.Version }),
-		admin.Route{Method: http.MethodPost, Path: "/customers/import", Handle: h.importAll},
+		admin.Route{Method: http.MethodPost, Path: "/customers/import", Handle: admin.Call(s.Import)},
 		admin.Route{Method: http.MethodPost, Path: "/customers/reencrypt", Handle: h.reencrypt},
 		admin.Route{Method: http.MethodPost, Path: "/customers/:id/reset-codes", Handle: h.resetCodes},
 		admin.Route{Method: http.MethodPost, Path: "/customers/:id/mute", Handle: h.mute},
@@ -36,19 +36,6 @@ func AdminRoutes(s *Service) []admin.Route {
 }
 
 type adminHandler struct{ s *Service }
-
-func (h adminHandler) importAll(c *gin.Context) error {
-	var in Import
-	if err := web.ReadJSON(c, &in, false); err != nil {
-		return err
-	}
-	out, err := h.s.Import(c.Request.Context(), admin.ActorOf(c), in)
-	if err != nil {
-		return err
-	}
-	web.JSON(c, http.StatusOK, out)
-	return nil
-}
 
 func (h adminHandler) reencrypt(c *gin.Context) error {
 	var in Reencryption

@@ -57,7 +57,7 @@ func guessBlock(g store.Guesses) block {
 	return block{}
 }
 
-// muteBlock returns the block of a customer who is muted.
+// muteBlock returns the block of a muted customer.
 func muteBlock(c store.Customer, now time.Time) block {
 	if c.MutedUntil != nil && now.Before(*c.MutedUntil) {
 		return block{blockedByMute, *c.MutedUntil}

@@ -52,7 +52,7 @@ var (
 // Search finds customers by a number on file, or those whose codes are refused now. It
 // reads the records one after the other, in the order of their ids: numbers are
 // encrypted differently in each record, so there is no index of them.
-// To know who is locked takes two more reads for each customer, so one such search runs
+// Knowing which customers are locked takes two more reads for each customer, so one such search runs
 // at a time.
 // Errors: apierr.InvalidRequest, TooManyRequests; store.ErrUnavailable.
 func (s *Service) Search(ctx context.Context, q Search) (Found, error) {

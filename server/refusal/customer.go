@@ -1,6 +1,6 @@
 package refusal
 
-// Causes of a request for a customer who is not found. Callers see the same 404.
+// Causes of a request for a customer that is not found. Callers see the same 404.
 const (
 	CustomerUnknown     Cause = "customer_unknown"
 	CustomerDeactivated Cause = "customer_deactivated"
