@@ -6,7 +6,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # What tests run, as program or program:package where the names differ.
-PROGRAMS := redis-server redis-sentinel haproxy curl jq npm openssl buildah systemd-analyze:systemd wrk promtool:prometheus \
+PROGRAMS := redis-server redis-sentinel haproxy curl jq npm openssl buildah systemd-analyze:systemd wrk promtool:prometheus chromium \
             rails:ruby-doorkeeper rails:ruby-activerecord rails:ruby-sqlite3 rails:ruby-bcrypt
 # The two configurations that are compiled. The plain one is the released
 # program, in the image too; everything that is not -race uses it.
@@ -16,6 +16,8 @@ PLAIN    := -trimpath -tags $(TAGS)
 PROGRAM  := TEST_GRANTD=$(CURDIR)/bin/grantd
 ATTACK    = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),attack -vet=off -count=1 -v -timeout 10m ./tests/attack -args
 CHAOS     = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),chaos -vet=off -count=1 -v -timeout 15m ./tests/chaos -args
+# Tests that need large libraries of others are modules of their own.
+MODULES  := tests/kubernetes tests/peers
 LONG     := ./tests/topology ./tests/redis ./store/redisstore
 SHELL    := /bin/bash -o pipefail
 
@@ -36,7 +38,7 @@ test: tools build ## install what the tests need, then run all of them with -rac
 	@go mod download
 	@go build -race $(PLAIN) ./...
 	@$(PROGRAM) go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) ./... 2>&1 | awk -f tests/verdict.awk
-	@cd tests/kubernetes && $(GO) test -trimpath -vet=off -count=1 -v . 2>&1 | awk -f ../verdict.awk # its own module: it needs the types of the Kubernetes API
+	@for m in $(MODULES); do (cd $$m && $(PROGRAM) $(GO) test $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v ./... 2>&1 | awk -f ../verdict.awk) || exit 1; done
 	@$(GO) test $(PLAIN) -vet=off -count=1 -run TestAllocations ./server # the race detector allocates too
 	@$(ATTACK) -each 2s | awk -f tests/verdict.awk # alone: it would attack what runs beside it too
 	@$(CHAOS) -rounds 1 | awk -f tests/verdict.awk # alone: it needs the processors

@@ -1,0 +1,2 @@
+// Package browser is a placeholder.
+package browser

@@ -1,0 +1,2 @@
+// Package mcp is a placeholder.
+package mcp

@@ -1,0 +1,2 @@
+// Package secretscan is a placeholder.
+package secretscan

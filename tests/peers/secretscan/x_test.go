@@ -1,0 +1,3 @@
+package secretscan
+
+import _ "github.com/zricethezav/gitleaks/v8/detect"
