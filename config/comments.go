@@ -20,6 +20,7 @@ func comments() map[string]string {
 		"admin.tls.client_ca_file": "only callers with a certificate of this authority may connect",
 		"metrics.listen":           "where Prometheus scrapes /metrics, always without TLS; empty turns it off",
 		"console.listen":           "not supported yet; leave empty",
+		"metadata.mcp":             "true for MCP servers: clients of the official MCP SDKs refuse metadata without an authorization endpoint, which then exists and refuses every request",
 
 		"store.backend":                      "embedded (one process, no other service) or redis (any number of processes)",
 		"store.embedded.path":                "folder of the embedded store",

@@ -21,6 +21,10 @@ type Config struct {
 		Listen string `key:"listen"` // must be empty in this version
 	} `key:"console"`
 
+	Metadata struct {
+		MCP bool `key:"mcp"` // with the members that MCP clients insist on
+	} `key:"metadata"`
+
 	Store struct {
 		Backend  string `key:"backend"` // embedded or redis
 		Embedded struct {

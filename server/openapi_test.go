@@ -68,7 +68,9 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 			documented = append(documented, strings.ToUpper(method)+" "+path)
 		}
 	}
-	for _, r := range (&Server{issuer: "https://auth.example.com"}).publicRoutes() {
+	s := &Server{issuer: "https://auth.example.com"}
+	s.cfg.Metadata.MCP = true
+	for _, r := range s.publicRoutes() {
 		mounted = append(mounted, r.method+" "+strings.ReplaceAll(r.path, ":id", "{id}"))
 	}
 	slices.Sort(documented)
@@ -103,7 +105,8 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		{"Token", "oauth", "tokenResponse", at(t, doc, doc, append(token, "examples", "exchange", "value")...), true},
 		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "active", "value")...), false},
 		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "onBehalf", "value")...), false},
-		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "example")...), true},
+		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "examples", "usual", "value")...), false},
+		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "examples", "mcp", "value")...), true},
 		{"Status", "health", "status", nil, false},
 		{"Readiness", "health", "readiness", nil, false},
 		{"Capability", "health", "capability", nil, false},

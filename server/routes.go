@@ -44,6 +44,11 @@ func (s *Server) publicRoutes() []route {
 		{http.MethodGet, health.PathReady, h.Ready},
 		{http.MethodGet, health.PathOpenAPI, h.OpenAPI},
 	}
+	if s.cfg.Metadata.MCP {
+		routes = append(routes,
+			route{http.MethodGet, oauth.PathAuthorize, s.oauth.Authorize},
+			route{http.MethodPost, oauth.PathAuthorize, s.oauth.Authorize}) // RFC 6749 §3.1
+	}
 	for _, path := range oauth.MetadataPaths(s.issuer) {
 		routes = append(routes, route{http.MethodGet, path, s.oauth.Metadata})
 	}

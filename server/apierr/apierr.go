@@ -13,14 +13,15 @@ type Code string
 
 // Codes, with the section that defines them.
 const (
-	InvalidRequest       Code = "invalid_request"        // RFC 6749 §5.2
-	InvalidClient        Code = "invalid_client"         // RFC 6749 §5.2
-	InvalidScope         Code = "invalid_scope"          // RFC 6749 §5.2
-	UnauthorizedClient   Code = "unauthorized_client"    // RFC 6749 §5.2
-	UnsupportedGrantType Code = "unsupported_grant_type" // RFC 6749 §5.2
-	InvalidTarget        Code = "invalid_target"         // RFC 8707 §2
-	InvalidToken         Code = "invalid_token"          // RFC 6750 §3.1
-	InsufficientScope    Code = "insufficient_scope"     // RFC 6750 §3.1
+	InvalidRequest       Code = "invalid_request"           // RFC 6749 §5.2
+	InvalidClient        Code = "invalid_client"            // RFC 6749 §5.2
+	InvalidScope         Code = "invalid_scope"             // RFC 6749 §5.2
+	UnauthorizedClient   Code = "unauthorized_client"       // RFC 6749 §5.2
+	UnsupportedGrantType Code = "unsupported_grant_type"    // RFC 6749 §5.2
+	InvalidTarget        Code = "invalid_target"            // RFC 8707 §2
+	UnsupportedResponse  Code = "unsupported_response_type" // RFC 6749 §4.1.2.1
+	InvalidToken         Code = "invalid_token"             // RFC 6750 §3.1
+	InsufficientScope    Code = "insufficient_scope"        // RFC 6750 §3.1
 	Unavailable          Code = "temporarily_unavailable"
 	ServerError          Code = "server_error"
 	TooManyRequests      Code = "too_many_requests" // RFC 6585 §4

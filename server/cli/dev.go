@@ -89,6 +89,7 @@ func devConfig(c *cobra.Command, dir, listen string) (config.Config, error) {
 		"admin.socket":        filepath.Join(dir, "admin.sock"),
 		"store.embedded.path": dir,
 		"metrics.listen":      "",
+		"metadata.mcp":        "true",
 		"shutdown.drain":      "0s",
 		"log.level":           "warn",
 		"log.format":          "text",

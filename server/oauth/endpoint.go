@@ -63,6 +63,7 @@ type Options struct {
 	Observe     Observer
 	Audit       Audit
 	OnBehalf    OnBehalf
+	MCP         bool // the metadata has the members that MCP clients insist on
 }
 
 // Endpoints holds the handlers.

@@ -12,8 +12,8 @@ import (
 	"github.com/grantd/grantd/server/web"
 )
 
-// metadata is the document of RFC 8414 §2. It has no response_types_supported:
-// this server has no authorization endpoint, and §3.2 forbids empty lists.
+// metadata is the document of RFC 8414 §2. Without Options.MCP it has no
+// response_types_supported: there is no response type, and §3.2 forbids empty lists.
 type metadata struct {
 	Issuer                string   `json:"issuer"`
 	TokenEndpoint         string   `json:"token_endpoint"`
@@ -24,6 +24,13 @@ type metadata struct {
 	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
 	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported"`
+
+	// Only with Options.MCP. The official MCP SDKs insist on these members even for
+	// the client credentials grant: the TypeScript SDK refuses a document without
+	// the first two, and the Go SDK one without the third.
+	AuthorizationEndpoint string   `json:"authorization_endpoint,omitempty"`
+	ResponseTypes         []string `json:"response_types_supported,omitzero"` // empty, not nil: there is none
+	ChallengeMethods      []string `json:"code_challenge_methods_supported,omitempty"`
 }
 
 // document is the encoded metadata of a catalogue.
@@ -54,7 +61,7 @@ func (e *Endpoints) Metadata(c *gin.Context) error {
 func (e *Endpoints) metadata(catalogue *scopes.Catalogue) metadata {
 	issuer := e.o.Issuer()
 	base := strings.TrimSuffix(issuer, "/")
-	return metadata{
+	m := metadata{
 		Issuer:                issuer,
 		TokenEndpoint:         base + PathToken,
 		TokenMethods:          auth.Methods,
@@ -65,6 +72,12 @@ func (e *Endpoints) metadata(catalogue *scopes.Catalogue) metadata {
 		RevocationEndpoint:    base + PathRevoke,
 		RevocationMethods:     auth.Methods,
 	}
+	if e.o.MCP {
+		m.AuthorizationEndpoint = base + PathAuthorize
+		m.ResponseTypes = []string{}
+		m.ChallengeMethods = []string{"S256"}
+	}
+	return m
 }
 
 // MetadataPaths returns the paths of the document: the well-known path and, if

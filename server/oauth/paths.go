@@ -4,6 +4,7 @@ package oauth
 const (
 	PathToken      = "/oauth/token"
 	PathTokenAlias = "/token"
+	PathAuthorize  = "/oauth/authorize" // only with Options.MCP
 	PathIntrospect = "/oauth/introspect"
 	PathRevoke     = "/oauth/revoke"
 	PathMetadata   = "/.well-known/oauth-authorization-server"

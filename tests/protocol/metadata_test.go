@@ -26,13 +26,7 @@ func TestMetadata(t *testing.T) {
 		if r.Status != 200 || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%d %v", r.Status, r.Header)
 		}
-		var pretty strings.Builder
-		e := json.NewEncoder(&pretty)
-		e.SetIndent("", "  ")
-		if err := e.Encode(json.RawMessage(r.Body)); err != nil {
-			t.Fatal(err)
-		}
-		checkGolden(t, "testdata/metadata.golden", pretty.String())
+		checkGolden(t, "testdata/metadata.golden", indented(t, r.Body))
 	})
 	t.Run("metadata_issuer/issuer_as_configured", func(t *testing.T) {
 		if doc["issuer"] != issuer {
@@ -82,6 +76,17 @@ func TestMetadata(t *testing.T) {
 		// Resource servers publish the metadata of protected resources (RFC 9728 §3).
 		{name: "no_resource_metadata", call: get("/.well-known/oauth-protected-resource"), status: 404, code: "not_found"},
 	})
+}
+
+func indented(t *testing.T, document string) string {
+	t.Helper()
+	var pretty strings.Builder
+	e := json.NewEncoder(&pretty)
+	e.SetIndent("", "  ")
+	if err := e.Encode(json.RawMessage(document)); err != nil {
+		t.Fatal(err)
+	}
+	return pretty.String()
 }
 
 // What the document lists works, and what it does not list does not.

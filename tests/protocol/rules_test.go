@@ -211,6 +211,9 @@ var rules = map[string]string{
 	"no_response_types":    "response_types_supported is omitted: there is no response type (RFC 8414 §3.2)",
 	"no_empty_lists":       "empty lists are omitted (RFC 8414 §3.2)",
 	"metadata_methods":     "HEAD works, POST and PUT are 405",
+	"metadata_mcp":         "with metadata.mcp also an authorization endpoint, an empty list of response types, and S256, nothing else",
+	"no_code_flow":         "the authorization endpoint is unsupported_response_type whatever is asked, and never redirects (RFC 6749 §4.1.2.1)",
+	"no_authorize_route":   "without metadata.mcp there is no authorization endpoint",
 	"no_resource_metadata": "metadata of protected resources is not served here (RFC 9728)",
 
 	// Resource indicators and token exchange.
