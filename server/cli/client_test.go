@@ -43,6 +43,9 @@ func TestClientRequests(t *testing.T) {
 		{"create|--introspect|--scope|introspect x", []string{`POST /clients {"scope":"introspect x"}`}},
 		{"create|--introspect|--scope|x|--resource|https://a|--token-use|client,customer|--enforces|source_ip|--enforces|endpoints",
 			[]string{`POST /clients {"enforces":["source_ip","endpoints"],"resource":"https://a","scope":"x introspect","token_uses":["client","customer"]}`}},
+		{"create|--scope|x|--mcp|https://mcp.example.com/mcp", []string{`POST /clients {"resources":["https://mcp.example.com/mcp"],"scope":"x"}`}},
+		{"create|--mcp|https://a/mcp, http://127.0.0.1:8000/mcp", []string{`POST /clients {"resources":["https://a/mcp","http://127.0.0.1:8000/mcp"]}`}},
+		{"create|--introspect|--mcp|https://a/mcp", []string{`POST /clients {"resource":"https://a/mcp","scope":"introspect"}`}},
 		{"create|--ttl|0s", []string{`POST /clients {"token_ttl":0}`}},
 
 		{"create|--issue-limit|600/1m", []string{`POST /clients {"issue_limit":"600/1m"}`}},
@@ -59,6 +62,9 @@ func TestClientRequests(t *testing.T) {
 		{"update|a|--resource|https://a", []string{`PATCH /clients/a {"resources":["https://a"]}`}},
 		{"update|a|--introspect|--resource|https://a",
 			[]string{`GET /clients/a`, `PATCH /clients/a "3" {"resource":"https://a","scope":"users:read introspect"}`}},
+		{"update|a|--mcp|https://a/mcp", []string{`PATCH /clients/a {"resources":["https://a/mcp"]}`}},
+		{"update|a|--introspect|--mcp|https://a/mcp",
+			[]string{`GET /clients/a`, `PATCH /clients/a "3" {"resource":"https://a/mcp","scope":"users:read introspect"}`}},
 		{"update|a|--introspect|--scope|x", []string{`PATCH /clients/a {"scope":"x introspect"}`}},
 
 		{"show|a", []string{`GET /clients/a`}},

@@ -26,6 +26,10 @@ commas.`,
   # a resource server, which asks whether tokens are valid
   grantd client create --id users-api --introspect
 
+  # an MCP server, and an agent whose tokens are only for it
+  grantd client create --id notes-mcp --introspect --mcp https://mcp.example.com/mcp
+  grantd client create --id agent --scope users:read --mcp https://mcp.example.com/mcp
+
   # a service that keeps the secret it had elsewhere
   grantd client create --id legacy --scope users:read --secret-hash '$2b$12$…'`,
 		Args: operands(),
@@ -114,8 +118,8 @@ Every list, such as --token-use or --enforces, replaces the whole old list:
 repeat the values to keep. If a token use is left out, the resource server sees
 tokens of that use as inactive at once.
 
---introspect adds the scope introspect to the client's scopes; --resource is
-then the URI of the resource server itself.`,
+--introspect adds the scope introspect to the client's scopes; --resource or
+--mcp is then the URI of the resource server itself.`,
 		Example: `  grantd client update billing --ttl 30m --source-ip 10.0.0.0/8
   grantd client update billing --source-ip ""
   grantd client update users-api --introspect --resource https://users.example.com

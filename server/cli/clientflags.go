@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type clientFlags struct {
 	authMethods  []string
 	sourceIPs    []string
 	resources    []string
+	mcp          []string
 	introspect   bool
 	tokenUses    []string
 	enforces     []string
@@ -38,6 +40,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.StringSliceVar(&f.authMethods, "auth-method", nil, "`METHOD` it must authenticate with: client_secret_basic or client_secret_post (default: either)")
 	flags.StringSliceVar(&f.sourceIPs, "source-ip", nil, "address or `CIDR` it may authenticate from (default: any)")
 	flags.StringSliceVar(&f.resources, "resource", nil, "`URI` of a resource server that its tokens are for (default: all); with --introspect, the URI of this resource server")
+	flags.StringSliceVar(&f.mcp, "mcp", nil, "`URL` of an MCP server that its tokens are for; with --introspect, the URL of this MCP server; instead of --resource")
 	flags.BoolVar(&f.introspect, "introspect", false, "make it a resource server by adding the scope introspect")
 	flags.StringSliceVar(&f.tokenUses, "token-use", nil, "`KIND` of token it accepts: client, customer, on_behalf or partner (default: client); resource servers only")
 	flags.StringSliceVar(&f.enforces, "enforces", nil, "`RESTRICTION` it enforces: source_ip, endpoints or resources (default: none); resource servers only")
@@ -72,6 +75,9 @@ func (f *clientFlags) body(c *cobra.Command) (clientBody, error) {
 		}
 		body["issue_limit"] = f.issueLimit
 	}
+	if err := f.readMCP(c); err != nil {
+		return nil, err
+	}
 	for flag, l := range map[string]struct {
 		member string
 		values []string
@@ -79,6 +85,7 @@ func (f *clientFlags) body(c *cobra.Command) (clientBody, error) {
 		"auth-method": {"auth_methods", f.authMethods},
 		"source-ip":   {"source_ips", f.sourceIPs},
 		"resource":    {"resources", f.resources},
+		"mcp":         {"resources", f.resources}, // see readMCP
 		"token-use":   {"token_uses", f.tokenUses},
 		"enforces":    {"enforces", f.enforces},
 	} {
@@ -89,13 +96,40 @@ func (f *clientFlags) body(c *cobra.Command) (clientBody, error) {
 	return body, f.ownResource(c, body)
 }
 
+// readMCP makes --mcp the value of --resource: to grantd an MCP server is a
+// resource server, and its URL is the resource that clients ask a token for.
+func (f *clientFlags) readMCP(c *cobra.Command) error {
+	if !c.Flags().Changed("mcp") {
+		return nil
+	}
+	if c.Flags().Changed("resource") {
+		return misuse(c, "--mcp and --resource set the same: give one of them")
+	}
+	f.resources = trimmed(f.mcp)
+	if len(f.resources) == 0 || slices.ContainsFunc(f.resources, notMCP) {
+		return misuse(c, "--mcp must be the URL at which clients call the MCP server, such as https://mcp.example.com/mcp, without query and fragment")
+	}
+	return nil
+}
+
+// notMCP reports whether s cannot be the canonical URI of an MCP server: the URL of
+// its endpoint. The SDKs compare it with the URL that they call.
+func notMCP(s string) bool {
+	u, err := url.Parse(s)
+	return err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.ContainsAny(s, "?#")
+}
+
 // ownResource makes --resource the URI of the resource server itself.
 func (f *clientFlags) ownResource(c *cobra.Command, body clientBody) error {
-	if !f.introspect || !c.Flags().Changed("resource") {
+	flag := "resource"
+	if c.Flags().Changed("mcp") {
+		flag = "mcp"
+	}
+	if !f.introspect || !c.Flags().Changed(flag) {
 		return nil
 	}
 	if len(f.resources) > 1 {
-		return misuse(c, "with --introspect, --resource is the URI of the resource server itself: give it only once")
+		return misuse(c, "with --introspect, --%s is the URI of the resource server itself: give it only once", flag)
 	}
 	delete(body, "resources")
 	body["resource"] = strings.Join(trimmed(f.resources), "")

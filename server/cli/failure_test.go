@@ -61,7 +61,7 @@ var failing = []string{
 	"customer|show|ü", "partner|grant|p|a/b|--scope|cards", "client|revoke-secret|a|x/y", "partner|token|revoke|p|x/y", "client|create|--id|a=",
 	"client|create|--org|a/b", "customer|list|--org|a/b", "leak|--client|a/b|xyz",
 	// refused by the command
-	"client|create|--ttl|3600", "client|create|--ttl|1500ms", "client|rotate-secret|a|--grace|soon", "client|extend-secret|a|s|--for|24",
+	"client|create|--ttl|3600", "client|create|--ttl|1500ms", "client|create|--mcp|mcp.example.com", "client|rotate-secret|a|--grace|soon", "client|extend-secret|a|s|--for|24",
 	"partner|token|create|p|--name|n|--expires|90", "partner|grant|p|o|--scope|cards|--until|tomorrow", "partner|grant|p|o|--scope|cards|--endpoint|POST /cards",
 	"customer|put|c|--org|o|--type|individual|--phone|5555550136", "audit|--since|yesterday", "audit|--limit|0", "token|explain|--jti=", "token|revoke|a|--jti|b",
 	"store|doctor|--release|frob", "client|list|--server|auth.example.com", "client|list|--server|http://auth.example.com", "client|list|--server|https://auth.example.com",

@@ -69,6 +69,7 @@ func (c *api) notGrantd(status int, body []byte) error {
 // member nor its singular is the flag's name.
 var flagOf = map[string]string{
 	"token_ttl": "ttl", "client_id": "id", "expires_in": "expires", "lifetime": "expires",
+	"resources": "mcp", "resource": "mcp", // if --resource is not given
 }
 
 // sourceOf returns the flag or the argument of the command that sets the field; ""

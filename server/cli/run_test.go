@@ -48,6 +48,8 @@ func TestHelp(t *testing.T) {
 
 const wantPerson = `--authorized-user must be a name and a telephone number with its country code, such as "Jane Doe +15555550199"; see 'grantd customer put --help'`
 
+const wantMCP = `--mcp must be the URL at which clients call the MCP server, such as https://mcp.example.com/mcp, without query and fragment; see 'grantd client create --help'`
+
 const (
 	wantUntil    = `--until must be a time in RFC 3339 format, such as 2027-01-01T00:00:00Z; see 'grantd partner grant --help'`
 	wantEndpoint = `--endpoint: an endpoint is GET or HEAD, one space and a path pattern as of Go's net/http, such as "GET /cards" or "GET /customers/{id}/cards"; see 'grantd partner grant --help'`
@@ -82,6 +84,18 @@ func TestMisuse(t *testing.T) {
 		{"token use of no resource server", "client|create|--token-use|client", `--token-use applies only to resource servers: add --introspect; see 'grantd client create --help'`},
 		{"enforces of no resource server", "client|create|--enforces|source_ip", `--enforces applies only to resource servers: add --introspect; see 'grantd client create --help'`},
 		{"two URIs of one resource server", "client|create|--introspect|--resource|https://a,https://b", `with --introspect, --resource is the URI of the resource server itself: give it only once; see 'grantd client create --help'`},
+		{"two MCP servers in one", "client|create|--introspect|--mcp|https://a,https://b", `with --introspect, --mcp is the URI of the resource server itself: give it only once; see 'grantd client create --help'`},
+		{"MCP server and resource", "client|create|--mcp|https://a|--resource|https://a", `--mcp and --resource set the same: give one of them; see 'grantd client create --help'`},
+		{"MCP server by a relative URL", "client|create|--mcp|/mcp", wantMCP},
+		{"MCP server without scheme", "client|create|--mcp|mcp.example.com/mcp", wantMCP},
+		{"MCP server that is no URL", "client|create|--mcp|urn:example:mcp", wantMCP},
+		{"MCP server with a fragment", "client|create|--mcp|https://a/mcp#x", wantMCP},
+		{"MCP server with an empty fragment", "client|create|--mcp|https://a/mcp#", wantMCP},
+		{"MCP server with a query", "client|create|--mcp|https://a/mcp?x=1", wantMCP},
+		{"MCP server with a password", "client|create|--mcp|https://u:p@a/mcp", wantMCP},
+		{"one of two MCP servers", "client|create|--mcp|https://a/mcp,ftp://a", wantMCP},
+		{"no MCP server", "client|create|--mcp=", wantMCP},
+		{"no MCP server in an update", "client|update|a|--mcp=", strings.ReplaceAll(wantMCP, "create", "update")},
 		{"org in an update", "client|update|a|--org|b", `unknown flag: --org; see 'grantd client update --help'`},
 		{"empty update", "client|update|a", `nothing to change: give at least one flag such as --scope; see 'grantd client update --help'`},
 		{"undo with grace", "client|rotate-secret|a|--undo|--grace|1h", "--undo and --grace exclude each other: give only one; see 'grantd client rotate-secret --help'"},
