@@ -171,6 +171,6 @@ func (s *Server) engine(l *listener, proxies []netip.Prefix, pages *web.CrossOri
 // revocations counts the revocations of oauth for the audit.
 type revocations struct{ usage *lastuse.Recorder }
 
-func (r revocations) Revoked(clientID, jti string, from netip.Addr, outcome error) {
-	r.usage.RecordRevocation(clientID, audit.OutcomeOf(outcome), jti, from)
+func (r revocations) Revoked(by, jti string, from netip.Addr, outcome error) {
+	r.usage.RecordRevocation(by, audit.OutcomeOf(outcome), jti, from)
 }

@@ -60,6 +60,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Observe:   s.metrics,
 		Audit:     revocations{s.usage},
 		OnBehalf:  s.onBehalf.OnBehalf,
+		Records:   []oauth.Records{s.partners},
 	})
 }
 
