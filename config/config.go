@@ -72,6 +72,7 @@ type Config struct {
 // Public configures the listener that clients and resource servers call.
 type Public struct {
 	Listen         string   `key:"listen"`
+	CORSOrigins    []string `key:"cors_origins"`    // of web pages; see CrossOrigin in server/web
 	TrustedProxies []string `key:"trusted_proxies"` // as configured; use Public.TrustedPrefixes
 	BehindTLSProxy bool     `key:"behind_tls_proxy"`
 	TLS            TLS      `key:"tls"`

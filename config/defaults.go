@@ -10,6 +10,7 @@ func Defaults() Config {
 	var c Config
 	c.Environment = "sandbox"
 	c.Public.Listen = "127.0.0.1:8080"
+	c.Public.CORSOrigins = []string{}
 	c.Public.TrustedProxies = []string{}
 	c.Admin.Socket = "./grantd-data/admin.sock"
 	c.Metrics.Listen = "127.0.0.1:9464"

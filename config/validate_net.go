@@ -20,6 +20,7 @@ var hostname = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]*[A-Za-z][A-
 
 func (v *validator) listeners(c Config) {
 	v.public(c.Public)
+	v.origins(c.Public.CORSOrigins, c.Live())
 	if c.Live() && c.Public.BehindTLSProxy && len(c.Public.TrustedProxies) == 0 {
 		v.add("public.trusted_proxies", "must not be empty in live with public.behind_tls_proxy: list the addresses of the proxy, "+
 			"so that grantd can tell callers apart and refuse requests that came without TLS")

@@ -33,6 +33,7 @@ func (c Config) Warnings() Faults {
 	var w warner
 	w.limits(c)
 	w.proxies(c.Public)
+	w.origins(c)
 	w.listeners(c)
 	w.customers(c)
 	w.traces(c)

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -55,6 +56,11 @@ func (s *Server) publicRoutes() []route {
 	return routes
 }
 
+// crossOrigin are the paths that web pages of the origins in public.cors_origins may
+// call. The token endpoint must not be among them: a page cannot keep a client secret
+// (RFC 9700 §2.6).
+var crossOrigin = []string{customers.PathVerification, customers.PathToken, oauth.PathRevoke}
+
 func (s *Server) healthHandler() *health.Handler {
 	return health.New(health.Options{
 		Store: s.store, Feed: s.feed, Issuer: func() string { return s.issuer }, Draining: s.draining.Load,
@@ -76,7 +82,8 @@ func (s *Server) handler(l *listener) (http.Handler, error) {
 }
 
 func (s *Server) publicHandler(l *listener) (http.Handler, error) {
-	e, err := s.engine(l, s.cfg.Public.TrustedPrefixes())
+	pages := s.pages()
+	e, err := s.engine(l, s.cfg.Public.TrustedPrefixes(), pages)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +96,34 @@ func (s *Server) publicHandler(l *listener) (http.Handler, error) {
 			e.Handle(http.MethodHead, r.path, web.Handle(r.handle))
 		}
 	}
+	if pages != nil {
+		for _, path := range crossOrigin {
+			e.OPTIONS(path, web.Handle(pages.Preflight))
+		}
+	}
 	return e, nil
 }
 
+// pages returns what lets web pages call the paths in crossOrigin; nil: no origin is
+// configured, and these paths are as all others.
+func (s *Server) pages() *web.CrossOrigin {
+	if len(s.cfg.Public.CORSOrigins) == 0 {
+		return nil
+	}
+	pages := web.NewCrossOrigin(s.cfg.Public.CORSOrigins)
+	for _, r := range s.publicRoutes() {
+		if slices.Contains(crossOrigin, r.path) {
+			pages.Allow(r.method, r.path)
+			if r.method == http.MethodGet {
+				pages.Allow(http.MethodHead, r.path)
+			}
+		}
+	}
+	return pages
+}
+
 func (s *Server) adminHandler(l *listener, authorize admin.Authorizer) (http.Handler, error) {
-	e, err := s.engine(l, nil)
+	e, err := s.engine(l, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +159,7 @@ var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix
 // ungated are the paths outside of the bound of requests in progress.
 var ungated = []string{health.PathLive, health.PathReady, health.PathOpenAPI}
 
-func (s *Server) engine(l *listener, proxies []netip.Prefix) (*gin.Engine, error) {
+func (s *Server) engine(l *listener, proxies []netip.Prefix, pages *web.CrossOrigin) (*gin.Engine, error) {
 	var trace web.Trace
 	if s.tracer != nil {
 		trace = s.tracer.Requests(l.name)
@@ -138,7 +168,7 @@ func (s *Server) engine(l *listener, proxies []netip.Prefix) (*gin.Engine, error
 		Trace: trace,
 		Log:   s.log, Lines: s.lines, TrustedProxies: proxies,
 		Observe: s.metrics.Requests(l.name), Documents: documentPrefixes[l.name],
-		Gate: l.gate, Ungated: ungated, Sampler: s.sampler,
+		Gate: l.gate, Ungated: ungated, Sampler: s.sampler, CrossOrigin: pages,
 		Bodies: web.NewBodies(l.name == listenerPublic, func() { l.gate.Refuse(conns.RefusedBodies) }),
 	})
 }
@@ -146,6 +176,6 @@ func (s *Server) engine(l *listener, proxies []netip.Prefix) (*gin.Engine, error
 // revocations counts the revocations of oauth for the audit.
 type revocations struct{ usage *lastuse.Recorder }
 
-func (r revocations) Revoked(clientID, jti string, from netip.Addr, outcome error) {
-	r.usage.RecordRevocation(clientID, audit.OutcomeOf(outcome), jti, from)
+func (r revocations) Revoked(by, jti string, from netip.Addr, outcome error) {
+	r.usage.RecordRevocation(by, audit.OutcomeOf(outcome), jti, from)
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,10 +125,10 @@ func (r *Recorder) RecordPartnerIssue(partnerID, tokenID, orgID string, from net
 	r.note(&r.issued, credential{store.PrincipalPartner(partnerID), orgID + "/" + tokenID}, from, "") // neither id has a '/'
 }
 
-// RecordRevocation counts a token that the client revoked, or tried to, with the
-// outcome.
-func (r *Recorder) RecordRevocation(clientID, outcome, jti string, from netip.Addr) {
-	r.note(&r.revoked, credential{clientID, outcome}, from, jti)
+// RecordRevocation counts a token that by, a client's id or another principal key,
+// revoked or tried to revoke, with the outcome.
+func (r *Recorder) RecordRevocation(by, outcome, jti string, from netip.Addr) {
+	r.note(&r.revoked, credential{by, outcome}, from, jti)
 }
 
 // RecordOverLimit counts that the owner, a principal key, is over the limit with the
@@ -251,7 +252,7 @@ func (r *Recorder) putBack(used map[credential]use) {
 
 // principal returns the key of the owner and its kind.
 func (k credential) principal() (string, store.OwnerKind) {
-	if kind, _ := store.OwnerOf(k.owner); kind != "" {
+	if kind, _ := store.OwnerOf(k.owner); kind != "" || strings.Contains(k.owner, ":") { // no client id has a colon
 		return k.owner, kind
 	}
 	return store.PrincipalClient(k.owner), store.OwnerClient

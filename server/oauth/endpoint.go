@@ -32,9 +32,11 @@ type Quota interface {
 }
 
 // RevocationQuota bounds how many tokens a client may revoke: each one is kept by
-// every replica until the token would have expired. It must not block.
+// every replica until the token would have expired. A customer or partner that ends
+// its own tokens has a separate count, under its principal key, so that no one else
+// can use it up. It must not block.
 type RevocationQuota interface {
-	TakeToken(clientID string) (wait time.Duration)
+	TakeToken(owner string) (wait time.Duration)
 }
 
 // Observer counts events for the metrics.
@@ -43,10 +45,10 @@ type Observer interface {
 	CountIntrospected(active bool, cache string)
 }
 
-// Audit records that a client revoked a token, or tried to, and the outcome. It
-// must not block.
+// Audit records that a token was revoked, or that this was tried, and the outcome. by
+// is a client's id or another principal key. It must not block.
 type Audit interface {
-	Revoked(clientID, jti string, from netip.Addr, outcome error)
+	Revoked(by, jti string, from netip.Addr, outcome error)
 }
 
 // Options are what the endpoints need.
@@ -64,6 +66,7 @@ type Options struct {
 	Audit       Audit
 	OnBehalf    OnBehalf
 	MCP         bool // the metadata has the members that MCP clients insist on
+	Records     []Records
 }
 
 // Endpoints holds the handlers.

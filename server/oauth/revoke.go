@@ -21,9 +21,9 @@ var (
 	errRevokeQuota  = apierr.New(apierr.TooManyRequests, "this client has revoked more tokens than its quota: the token has not ended; wait as long as Retry-After says").Because(refusal.RevocationQuota)
 )
 
-// takeRevocation counts a revocation. Errors: apierr.TooManyRequests.
-func (e *Endpoints) takeRevocation(clientID string) error {
-	if wait := e.o.Revokes.TakeToken(clientID); wait > 0 {
+// takeRevocation counts a revocation of the owner. Errors: apierr.TooManyRequests.
+func (e *Endpoints) takeRevocation(owner string) error {
+	if wait := e.o.Revokes.TakeToken(owner); wait > 0 {
 		return errRevokeQuota.After(wait)
 	}
 	return nil
@@ -39,7 +39,11 @@ func (e *Endpoints) Revoke(c *gin.Context) error {
 	if token == "" {
 		return errNoToken
 	}
-	id, err := e.authenticate(c, readClientAuth(c, p))
+	presented := readClientAuth(c, p)
+	if bearer, ok := presented.Bearer(); ok {
+		return e.revokeSelf(c, presented, bearer, token)
+	}
+	id, err := e.authenticate(c, presented)
 	if err != nil {
 		return err
 	}

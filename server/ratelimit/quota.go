@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,14 +46,18 @@ const (
 )
 
 func (of QuotaOf) principal(id string) string {
-	if of == OfPartners {
+	switch {
+	case strings.Contains(id, ":"):
+		return id
+	case of == OfPartners:
 		return store.PrincipalPartner(id)
 	}
 	return store.PrincipalClient(id)
 }
 
 // Quota limits how many tokens a client or partner may get, or revoke, in a
-// window, across all replicas. It also reports clients that request a new token each time.
+// window, across all replicas. An id with a colon is the principal key of somebody
+// else, such as a customer, who has a separate count. A Quota also reports clients that request a new token each time.
 type Quota struct {
 	o       QuotaOptions
 	mu      sync.Mutex
@@ -147,10 +152,11 @@ func (q *Quota) TakeWithin(id string, own Limit) time.Duration {
 // warn says that the client is over its limit.
 func (q *Quota) warn(id string, c *issues) {
 	limit, name := q.limitOf(c), q.NameWithin(c.own)
-	q.o.Log.Warn(string(q.o.Of)+" is over its "+q.counted()+" quota", "limit", name, string(q.o.Of)+"_id", id,
+	of, id, _ := strings.Cut(q.o.Of.principal(id), ":")
+	q.o.Log.Warn(of+" is over its "+q.counted()+" quota", "limit", name, of+"_id", id,
 		"count", limit.Count, "per", limit.Per.String(), "enforced", q.enforces(c))
 	if q.o.Over != nil {
-		q.o.Over(q.o.Of.principal(id), name)
+		q.o.Over(of+":"+id, name)
 	}
 }
 

@@ -20,6 +20,10 @@ const (
 	ProtoCase    Cause = "forwarded_proto_not_lower_case"
 	ProtoUnknown Cause = "forwarded_proto_unknown"
 	NotFromProxy Cause = "not_from_a_proxy"
+
+	OriginNotListed Cause = "origin_not_listed"
+	PreflightMethod Cause = "preflight_method"
+	PreflightHeader Cause = "preflight_header"
 )
 
 var scopeReasons = map[Cause]Reason{
@@ -52,7 +56,7 @@ var scopeReasons = map[Cause]Reason{
 		"have the client keep each token until it expires; or raise the limit: limits.issue_per_client in the configuration, or grantd client update ID --issue-limit (grantd client show ID has it)",
 	},
 	RevocationQuota: {
-		"the client has revoked more tokens than limits.revocations_per_client allows",
+		"the client has revoked more tokens than limits.revocations_per_client allows, or the holder of the token has ended more of its own",
 		"find out why it revokes in a loop; or raise the limit",
 	},
 	ProtoMissing: {
@@ -74,6 +78,18 @@ var scopeReasons = map[Cause]Reason{
 	ProtoUnknown: {
 		"X-Forwarded-Proto is neither http nor https",
 		"have the proxy set X-Forwarded-Proto: https",
+	},
+	OriginNotListed: {
+		"a web page of an origin that is not in public.cors_origins asked whether it may call; origin names it, if it has the form of one",
+		"if the page is yours, add its origin to public.cors_origins, exactly as origin shows it, and restart",
+	},
+	PreflightMethod: {
+		"a web page asked whether it may call with a method that the path does not support",
+		"have the page call as APP_GUIDE.md shows",
+	},
+	PreflightHeader: {
+		"a web page asked whether it may send a header that grantd does not read",
+		"have the page send only Authorization, Content-Type, X-Request-Id, traceparent and tracestate; a library may add others",
 	},
 	NotFromProxy: {
 		"the request came without TLS from an address that is not in public.trusted_proxies",

@@ -19,6 +19,7 @@ const (
 	HiddenPaths   Cause = "hidden_endpoints"
 	HiddenObjects Cause = "hidden_resources"
 	HiddenAddress Cause = "hidden_source_ip"
+	OtherToken    Cause = "other_token"
 )
 
 var tokenReasons = map[Cause]Reason{
@@ -33,6 +34,10 @@ var tokenReasons = map[Cause]Reason{
 	Void: {
 		"every token of void_of that was issued before ended_at was voided",
 		"grantd audit --target with void_of says who did that and why; have the holder request a new token",
+	},
+	OtherToken: {
+		"a bearer token was sent to end another token",
+		"the holder of a token sends it twice, as bearer token and as token; a client that ends its tokens sends its secret",
 	},
 	HeldBack: {
 		"the token's owner is held back since the store came back older",

@@ -28,6 +28,40 @@ func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string, tak
 	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
 		return nil, ErrNotYours // even if it has ended: this call did not end it
 	}
+	return s.revokeFor(ctx, presented, func(t *store.Token) (string, error) {
+		if t.ClientID != clientID {
+			return "", ErrNotYours
+		}
+		return store.PrincipalClient(clientID), nil
+	}, func(string) error { return take(clientID) })
+}
+
+// RevokeSelf ends the token for its holder, who has no other credential than the
+// token. Whatever restricts the token, such as its addresses and its audience, does
+// not matter: to end it is always safe. The rest is as for RevokeOwn; take is called
+// with the holder. Errors: store.ErrUnavailable, those of take.
+func (s *Service) RevokeSelf(ctx context.Context, presented string, take func(holder string) error) (*store.Token, error) {
+	if _, ok := s.o.Keys.Read(presented); !ok {
+		return nil, nil
+	}
+	return s.revokeFor(ctx, presented, func(t *store.Token) (string, error) { return Holder(t), nil }, take)
+}
+
+// Holder returns the principal that has the token in hand: of a token on behalf of an
+// org this is the partner that acts for the org.
+func Holder(t *store.Token) string {
+	switch t.Use {
+	case store.UseCustomer:
+		return store.PrincipalCustomer(t.CustomerID)
+	case store.UseOnBehalf, store.UsePartner:
+		return store.PrincipalPartner(t.PartnerID)
+	}
+	return store.PrincipalClient(t.ClientID)
+}
+
+// revokeFor ends the token, which this server made, for the principal that
+// allow returns, unless allow or take returns an error.
+func (s *Service) revokeFor(ctx context.Context, presented string, allow func(*store.Token) (by string, err error), take func(by string) error) (*store.Token, error) {
 	d := DigestOf(presented)
 	t, err := s.o.Store.GetToken(ctx, d)
 	switch {
@@ -38,21 +72,21 @@ func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string, tak
 		return nil, fmt.Errorf("%w: %w", err, store.ErrUnavailable)
 	case err != nil:
 		return nil, err
-	case t.ClientID != clientID:
-		return nil, ErrNotYours
-	case t.Revoked != nil:
-		return nil, nil
+	}
+	by, err := allow(&t)
+	if err != nil || t.Revoked != nil {
+		return nil, err
 	}
 	if e, void := s.o.Feed.Voided(d, &t); void {
 		if e.Key != store.PrincipalToken(d) {
 			return nil, nil
 		}
-		return &t, s.bury(ctx, d, t, store.PrincipalClient(clientID)) // an earlier call was interrupted
+		return &t, s.bury(ctx, d, t, by) // an earlier call was interrupted
 	}
-	if err := take(clientID); err != nil {
+	if err := take(by); err != nil {
 		return nil, err
 	}
-	return &t, s.revoke(ctx, d, t, store.PrincipalClient(clientID))
+	return &t, s.revoke(ctx, d, t, by)
 }
 
 // Revoke ends the token with the digest, no matter whose it is. Errors:

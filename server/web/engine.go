@@ -48,6 +48,8 @@ type Options struct {
 	Ungated []string
 	// Bodies bounds the long bodies in memory.
 	Bodies *Bodies
+	// CrossOrigin has the routes that web pages of other origins may call; nil: none.
+	CrossOrigin *CrossOrigin
 	// Sampler has few of the responses 429 logged; nil: all are.
 	Sampler *Sampler
 }
@@ -139,6 +141,9 @@ func begin(o Options) gin.HandlerFunc {
 		h["Pragma"] = noCache
 		h["X-Content-Type-Options"] = noSniff
 		h["X-Request-Id"] = x.idHeader[:]
+		if o.CrossOrigin != nil {
+			o.CrossOrigin.mark(c, h)
+		}
 		if c.Request.ProtoMajor == 1 && len(c.Request.TransferEncoding) > 0 {
 			// net/http does not tell whether there was a Content-Length too, after
 			// which the connection must not be used again (RFC 9112 §6.1).

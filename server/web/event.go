@@ -34,6 +34,7 @@ type Event struct {
 	PartnerTokenID string
 	OrgID          string // the org that a partner wants to act for
 	CustomerID     string // of a refused request: whose codes or tokens they are
+	Origin         string // of the web page that must not call
 	Limit          string // the limit that refuses the request
 	TraceID        string // of the trace that the request belongs to
 	Error          string
@@ -84,11 +85,11 @@ type line struct {
 // field is a text that is logged unless it is empty.
 type field struct{ key, value string }
 
-func (l *line) fields() [16]field {
+func (l *line) fields() [17]field {
 	return [...]field{
 		{"client_id", l.ClientID}, {"secret_id", l.SecretID}, {"jti", l.TokenID},
 		{"partner_id", l.PartnerID}, {"partner_token_id", l.PartnerTokenID}, {"org_id", l.OrgID},
-		{"customer_id", l.CustomerID}, {"limit", l.Limit},
+		{"customer_id", l.CustomerID}, {"origin", l.Origin}, {"limit", l.Limit},
 		{"actor", l.Actor}, {"scope", l.Scope}, {"void_of", l.VoidOf}, {"note", l.Note}, {"error", l.Error},
 		{"error_description", l.Description}, {"stack", l.Stack}, {"trace_id", l.TraceID},
 	}
