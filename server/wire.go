@@ -55,11 +55,13 @@ func (s *Server) wire(sender senders.Sender) {
 		Tokens:    s.tokens,
 		Catalogue: s.catalogue,
 		Issues:    s.usage,
+		Uses:      s.usage,
 		Quota:     s.quota,
 		Revokes:   s.revoke,
 		Observe:   s.metrics,
 		Audit:     revocations{s.usage},
 		OnBehalf:  s.onBehalf.OnBehalf,
+		Now:       s.now,
 	})
 }
 

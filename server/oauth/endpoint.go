@@ -58,11 +58,13 @@ type Options struct {
 	Tokens      *tokens.Service
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
+	Uses        Uses
 	Quota       Quota
 	Revokes     RevocationQuota
 	Observe     Observer
 	Audit       Audit
 	OnBehalf    OnBehalf
+	Now         func() time.Time
 }
 
 // Endpoints holds the handlers.

@@ -6,6 +6,8 @@ const (
 	PathTokenAlias = "/token"
 	PathIntrospect = "/oauth/introspect"
 	PathRevoke     = "/oauth/revoke"
+	PathTokenInfo  = "/oauth/token/info"
+	PathIdentity   = "/identity" // a JSON:API document, errors too
 	PathMetadata   = "/.well-known/oauth-authorization-server"
 )
 
