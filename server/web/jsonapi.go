@@ -43,6 +43,11 @@ func Documents[A any](c *gin.Context, status int, typ string, attributes []A, ne
 	if next != "" {
 		doc.Links = map[string]string{"next": next}
 	}
+	SendDocument(c, status, doc)
+}
+
+// SendDocument responds with doc as a JSON:API document.
+func SendDocument(c *gin.Context, status int, doc any) {
 	encoded, err := json.Marshal(doc)
 	if err != nil {
 		render(c, err)
