@@ -65,7 +65,7 @@ bench: tools ## measure grantd against a floor, some 20 minutes; ARGS="-h" tells
 	$(GO) run $(PLAIN) ./tests/bench $(ARGS)
 
 steps: ## benchmark each step of a request into NEW (steps.out); with OLD=file, compare with that run
-	$(GO) test $(PLAIN) -run '^$$' -bench 'Parse|Render|Authenticate|Make|Read|Token$$|Issue|IntrospectHot' -benchmem -count 6 \
+	$(GO) test $(PLAIN) -run '^$$' -bench 'Parse|Render|Authenticate|Make|Read|Token$$|Issue|IntrospectHot|TokenInfoHot' -benchmem -count 6 \
 		./server ./server/auth ./server/oauth ./server/tokens ./server/web ./store | tee $(or $(NEW),steps.out)
 	$(if $(OLD),go run $(BENCHSTAT) $(OLD) $(or $(NEW),steps.out))
 

@@ -108,9 +108,31 @@ func (h *hotPath) request(t testing.TB, path string, form url.Values) func() []b
 	}
 }
 
-// requests returns the requests that are measured: one that issues a token, and one
-// that introspects the same token every time.
-func (h *hotPath) requests(t testing.TB) (issue, introspect func() []byte) {
+// ask returns a function that makes the GET request with the bearer token once and
+// returns the body of the response.
+func (h *hotPath) ask(t testing.TB, path, token string) func() []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.RemoteAddr = "192.0.2.7:40000"
+	req.Header.Set("Authorization", "Bearer "+token)
+	w := &discard{header: http.Header{}, status: 0}
+	return func() []byte {
+		clear(w.header)
+		w.status, w.body = 0, w.body[:0]
+		h.handler.ServeHTTP(w, req)
+		if w.status != 0 && w.status != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, w.status, w.body)
+		}
+		return w.body
+	}
+}
+
+// requests returns the requests that are measured: one that issues a token, one that
+// introspects the same token every time, and one with which its holder asks about it.
+func (h *hotPath) requests(t testing.TB) (issue, introspect, info func() []byte) {
 	t.Helper()
 	c := h.client(t, "billing", "users:read users:write customers")
 	rs := h.client(t, "users-api", "introspect")
@@ -125,7 +147,11 @@ func (h *hotPath) requests(t testing.TB) (issue, introspect func() []byte) {
 	if !bytes.Contains(introspect(), []byte(`"active":true`)) {
 		t.Fatal("the token is not active")
 	}
-	return issue, introspect
+	info = h.ask(t, oauth.PathTokenInfo, token.Value)
+	if !bytes.Contains(info(), []byte(`"application":{"uid":"billing"}`)) {
+		t.Fatal("the token is not described")
+	}
+	return issue, introspect, info
 }
 
 func onRedis(t testing.TB) func(*config.Config) {
@@ -143,7 +169,7 @@ var stores = map[string]func(testing.TB) func(*config.Config){"redis": onRedis, 
 func BenchmarkIssue(b *testing.B) {
 	for name, on := range stores {
 		b.Run(name, func(b *testing.B) {
-			issue, _ := newHotPath(b, on(b)).requests(b)
+			issue, _, _ := newHotPath(b, on(b)).requests(b)
 			b.ReportAllocs()
 			for b.Loop() {
 				issue()
@@ -153,10 +179,19 @@ func BenchmarkIssue(b *testing.B) {
 }
 
 func BenchmarkIntrospectHot(b *testing.B) {
-	_, introspect := newHotPath(b, onRedis(b)).requests(b)
+	_, introspect, _ := newHotPath(b, onRedis(b)).requests(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		introspect()
+	}
+}
+
+// BenchmarkTokenInfoHot must cost at most 1.1 times BenchmarkIntrospectHot.
+func BenchmarkTokenInfoHot(b *testing.B) {
+	_, _, info := newHotPath(b, onRedis(b)).requests(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		info()
 	}
 }
 
@@ -167,12 +202,12 @@ func TestAllocations(t *testing.T) {
 		t.Log("counted without the race detector only; make test runs it so too")
 		return
 	}
-	issue, introspect := newHotPath(t, onRedis(t)).requests(t)
+	issue, introspect, info := newHotPath(t, onRedis(t)).requests(t)
 	for _, c := range []struct {
 		what string
 		call func() []byte
 		most float64
-	}{{"issue", issue, issueAllocations}, {"hot introspection", introspect, introspectAllocations}} {
+	}{{"issue", issue, issueAllocations}, {"hot introspection", introspect, introspectAllocations}, {"hot token info", info, introspectAllocations}} {
 		if n := testing.AllocsPerRun(2000, func() { c.call() }); n > c.most {
 			t.Errorf("%s allocates %v times, want at most %v", c.what, n, c.most)
 		} else {

@@ -37,6 +37,8 @@ func (s *Server) publicRoutes() []route {
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},
 		{http.MethodPost, oauth.PathIntrospect, s.oauth.Introspect},
 		{http.MethodPost, oauth.PathRevoke, s.oauth.Revoke},
+		{http.MethodGet, oauth.PathTokenInfo, s.oauth.TokenInfo},
+		{http.MethodGet, oauth.PathIdentity, s.oauth.Identity},
 		{http.MethodPost, customers.PathVerification, s.customerTokens.Verification},
 		{http.MethodPost, customers.PathToken, s.customerTokens.Token},
 		{http.MethodGet, partners.PathOrgs, s.onBehalf.Orgs},
@@ -154,7 +156,7 @@ func (s *Server) adminRoutes() [][]admin.Route {
 
 // documentPrefixes are the prefixes of paths whose errors are JSON:API documents, by
 // listener.
-var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix}}
+var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix, oauth.PathIdentity}}
 
 // ungated are the paths outside of the bound of requests in progress.
 var ungated = []string{health.PathLive, health.PathReady, health.PathOpenAPI}

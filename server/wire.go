@@ -55,6 +55,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Tokens:    s.tokens,
 		Catalogue: s.catalogue,
 		Issues:    s.usage,
+		Uses:      s.usage,
 		Quota:     s.quota,
 		Revokes:   s.revoke,
 		Observe:   s.metrics,
@@ -62,6 +63,7 @@ func (s *Server) wire(sender senders.Sender) {
 		OnBehalf:  s.onBehalf.OnBehalf,
 		MCP:       s.cfg.Metadata.MCP,
 		Records:   []oauth.Records{s.partners},
+		Now:       s.now,
 	})
 }
 

@@ -18,7 +18,9 @@ type Client struct {
 	TokenTTL       time.Duration `json:"token_ttl,omitempty"`      // nanoseconds; 0: the server's token.ttl
 	AuthMethods    []string      `json:"auth_methods,omitempty"`   // pinned to these; none: all
 	SourceIPs      []string      `json:"source_ips,omitempty"`     // CIDRs it may authenticate from; none: anywhere
-	Resources      []string      `json:"resources,omitempty"`      // RFC 8707 audiences it may ask for
+	// BindSourceIP: its tokens may be used only from SourceIPs, of which there are some.
+	BindSourceIP bool     `json:"bind_source_ip,omitempty"`
+	Resources    []string `json:"resources,omitempty"` // RFC 8707 audiences it may ask for
 	// IssueLimit replaces limits.issue_per_client; the zero value: it does not.
 	IssueLimit IssueLimit `json:"issue_limit,omitzero"`
 

@@ -34,8 +34,7 @@ func ByBearer(find tokenFinder) Authorizer {
 		if !ok || presented == "" {
 			return "", errNoBearer
 		}
-		// No address: a token that is restricted to some is not accepted here.
-		found, err := find.FindBearer(c.Request.Context(), presented, netip.Addr{}, store.UseClient)
+		found, err := find.FindBearer(c.Request.Context(), presented, web.Address(c), store.UseClient)
 		if err != nil {
 			return "", err
 		}

@@ -81,6 +81,7 @@ func pairsOf(v clients.View) []pair {
 		{"token_ttl", seconds(v.TokenTTL)},
 		{"auth_methods", list(v.AuthMethods)},
 		{"source_ips", list(v.SourceIPs)},
+		{"bind_source_ip", yesNo(v.BindSourceIP)},
 		{"resources", list(v.Resources)},
 		{"resource", text(v.Resource)},
 		{"token_uses", list(v.TokenUses)},

@@ -22,6 +22,7 @@ type clientFlags struct {
 	ttl          string
 	authMethods  []string
 	sourceIPs    []string
+	bindSourceIP bool
 	resources    []string
 	mcp          []string
 	introspect   bool
@@ -39,6 +40,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.ttl, "ttl", "", "`LIFETIME` of its tokens, 1m to 24h; 0s for the server's token.ttl")
 	flags.StringSliceVar(&f.authMethods, "auth-method", nil, "`METHOD` it must authenticate with: client_secret_basic or client_secret_post (default: either)")
 	flags.StringSliceVar(&f.sourceIPs, "source-ip", nil, "address or `CIDR` it may authenticate from (default: any)")
+	flags.BoolVar(&f.bindSourceIP, "bind-source-ip", false, "let its tokens be used only from the addresses of --source-ip too; =false to stop")
 	flags.StringSliceVar(&f.resources, "resource", nil, "`URI` of a resource server that its tokens are for (default: all); with --introspect, the URI of this resource server")
 	flags.StringSliceVar(&f.mcp, "mcp", nil, "`URL` of an MCP server that its tokens are for; with --introspect, the URL of this MCP server; instead of --resource")
 	flags.BoolVar(&f.introspect, "introspect", false, "make it a resource server by adding the scope introspect")
@@ -68,6 +70,9 @@ func (f *clientFlags) body(c *cobra.Command) (clientBody, error) {
 			return nil, misuse(c, "--ttl: %s", err)
 		}
 		body["token_ttl"] = ttl
+	}
+	if given("bind-source-ip") {
+		body["bind_source_ip"] = f.bindSourceIP
 	}
 	if given("issue-limit") {
 		if _, _, err := field.ParseRate(f.issueLimit); err != nil && f.issueLimit != "none" {

@@ -148,6 +148,7 @@ func differs(found, c store.Client) error {
 		{"issue_limit", found.IssueLimit == c.IssueLimit},
 		{"auth_methods", slices.Equal(a.AuthMethods, b.AuthMethods)},
 		{"source_ips", slices.Equal(a.SourceIPs, b.SourceIPs)},
+		{"bind_source_ip", a.BindSourceIP == b.BindSourceIP},
 		{"resources", slices.Equal(a.Resources, b.Resources)},
 		{"token_uses", slices.Equal(a.TokenUses, b.TokenUses)},
 		{"enforces", slices.Equal(a.Enforces, b.Enforces)},

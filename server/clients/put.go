@@ -7,6 +7,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
@@ -19,8 +20,8 @@ var (
 
 // Put makes the client, with one secret that cannot be read again, or makes an
 // existing one what the spec says. What the spec leaves out gets its default. The
-// secrets of an existing client stay as they are. Taking away a scope or a resource
-// voids the client's tokens. version is as in registry.Step.
+// secrets of an existing client stay as they are. Taking away a scope, a
+// resource or an address that tokens are bound to voids the client's tokens. version is as in registry.Step.
 // Errors: apierr.InvalidRequest, Conflict, PreconditionFailed.
 func (s *Service) Put(ctx context.Context, by audit.Actor, id string, version uint64, spec NewSpec) (created Created, isNew bool, err error) {
 	switch {
@@ -66,10 +67,22 @@ func replace(c, next *store.Client) error {
 	return nil
 }
 
+// boundTighter reports whether the tokens of the client, if they were issued now, could
+// not be used from every address from which those could be that it has.
+func boundTighter(before, after *store.Client) bool {
+	switch {
+	case !after.BindSourceIP:
+		return false
+	case !before.BindSourceIP:
+		return true
+	}
+	return !field.RangesCover(after.SourceIPs, before.SourceIPs)
+}
+
 // endNarrowed makes sure that the tokens of the client end if it may get less than
 // before.
 func endNarrowed(before, after *store.Client) {
-	if !scopes.Subset(before.Scopes, after.Scopes) || narrower(before.Resources, after.Resources) {
+	if !scopes.Subset(before.Scopes, after.Scopes) || narrower(before.Resources, after.Resources) || boundTighter(before, after) {
 		after.Unannounced = true
 	}
 }

@@ -141,8 +141,9 @@ func (s *Service) record(spec NewSpec) (store.Client, error) {
 	return c, err
 }
 
-// Update changes the fields that the spec gives. Taking away a scope or a
-// resource voids the client's tokens. version is as in registry.Step.
+// Update changes the fields that the spec gives. Taking away a scope, a resource or
+// an address that tokens are bound to voids the client's tokens. version is as in
+// registry.Step.
 // Errors: apierr.NotFound, InvalidRequest, PreconditionFailed.
 func (s *Service) Update(ctx context.Context, by audit.Actor, id string, version uint64, spec Spec) (View, error) {
 	c, err := s.Registry.Change(ctx, registry.Step[store.Client]{

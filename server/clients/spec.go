@@ -31,6 +31,7 @@ type Spec struct {
 	TokenTTL     *int64            `json:"token_ttl"` // seconds; 0: the server's default
 	AuthMethods  *[]string         `json:"auth_methods"`
 	SourceIPs    *[]string         `json:"source_ips"`
+	BindSourceIP *bool             `json:"bind_source_ip"`
 	Resources    *[]string         `json:"resources"`
 	TokenUses    *[]store.TokenUse `json:"token_uses"`
 	Enforces     *[]string         `json:"enforces"`
@@ -85,7 +86,35 @@ func (s Spec) apply(c *store.Client, catalogue *scopes.Catalogue) error {
 	if err := s.applyScopes(c, catalogue); err != nil {
 		return err
 	}
-	return s.applyLists(c)
+	if err := s.applyLists(c); err != nil {
+		return err
+	}
+	return s.applyBinding(c)
+}
+
+// maxBoundTo is how many addresses tokens can be bound to: every token has them all.
+const maxBoundTo = 32
+
+// applyBinding sets whether tokens of the client are bound to its addresses. If they
+// are, the record has the addresses in the form that tokens carry.
+func (s Spec) applyBinding(c *store.Client) error {
+	if s.BindSourceIP != nil {
+		c.BindSourceIP = *s.BindSourceIP
+	}
+	switch {
+	case !c.BindSourceIP:
+		return nil
+	case len(c.SourceIPs) == 0 && s.BindSourceIP == nil:
+		return bad("source_ips", "the tokens of this client are bound to source_ips: leave one of them, or set bind_source_ip to false")
+	case len(c.SourceIPs) == 0:
+		return bad("bind_source_ip", "bind_source_ip needs source_ips: the addresses that the tokens of the client are bound to")
+	}
+	clean, ok := field.CleanRanges(c.SourceIPs)
+	if !ok || len(clean) > maxBoundTo {
+		return bad("source_ips", "with bind_source_ip, source_ips must be at most 32 addresses or CIDRs, without a zone such as %eth0")
+	}
+	c.SourceIPs = clean
+	return nil
 }
 
 func (s Spec) applyScopes(c *store.Client, catalogue *scopes.Catalogue) (err error) {

@@ -22,6 +22,7 @@ type View struct {
 	TokenTTL      *int64           `json:"token_ttl"`
 	AuthMethods   []string         `json:"auth_methods"`
 	SourceIPs     []string         `json:"source_ips"`
+	BindSourceIP  bool             `json:"bind_source_ip"`
 	Resources     []string         `json:"resources"`
 	TokenUses     []store.TokenUse `json:"token_uses"`
 	Enforces      []string         `json:"enforces"`
@@ -41,7 +42,7 @@ func view(c store.Client) View {
 	v := View{
 		ClientID: c.ID, Name: c.Name, OrgID: c.OrgID,
 		Scope: scopes.Join(c.Scopes), DefaultScope: scopes.Join(c.DefaultScopes),
-		AuthMethods: list(c.AuthMethods), SourceIPs: list(c.SourceIPs), Resources: list(c.Resources),
+		AuthMethods: list(c.AuthMethods), SourceIPs: list(c.SourceIPs), BindSourceIP: c.BindSourceIP, Resources: list(c.Resources),
 		TokenUses: list(c.TokenUses), Enforces: list(c.Enforces), Resource: c.Resource,
 		Active: c.Usable(), HeldBack: c.Held(), DeactivatedAt: c.DeactivatedAt,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,

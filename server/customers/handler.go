@@ -122,8 +122,7 @@ func (h Handler) authenticate(c *gin.Context) (Bearer, error) {
 	if !ok || presented == "" {
 		return Bearer{}, errNoBearer
 	}
-	// No address: a token that is restricted to some is not accepted here.
-	found, err := h.Find.FindBearer(c.Request.Context(), presented, netip.Addr{}, store.UseClient, store.UseCustomer)
+	found, err := h.Find.FindBearer(c.Request.Context(), presented, web.Address(c), store.UseClient, store.UseCustomer)
 	if err != nil {
 		return Bearer{}, err
 	}

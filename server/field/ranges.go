@@ -57,6 +57,18 @@ func RangesContain(list []string, addr netip.Addr) bool {
 	})
 }
 
+// RangesCover reports whether every address that one of inner covers is covered by one
+// of outer. It returns false for a range that is covered only by several together.
+func RangesCover(outer, inner []string) bool {
+	return !slices.ContainsFunc(inner, func(s string) bool {
+		in, err := ParseRange(s)
+		return err != nil || !slices.ContainsFunc(outer, func(s string) bool {
+			out, err := ParseRange(s)
+			return err == nil && out.Bits() <= in.Bits() && out.Contains(in.Addr())
+		})
+	})
+}
+
 // Network returns what counts as one network: an IPv4 address, or the /64 of an IPv6
 // address, because a provider gives a whole /64 to one customer. For the zero Addr,
 // it is the zero Prefix.

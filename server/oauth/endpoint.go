@@ -60,6 +60,7 @@ type Options struct {
 	Tokens      *tokens.Service
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
+	Uses        Uses
 	Quota       Quota
 	Revokes     RevocationQuota
 	Observe     Observer
@@ -67,6 +68,7 @@ type Options struct {
 	OnBehalf    OnBehalf
 	MCP         bool // the metadata has the members that MCP clients insist on
 	Records     []Records
+	Now         func() time.Time
 }
 
 // Endpoints holds the handlers.

@@ -7,6 +7,8 @@ const (
 	PathAuthorize  = "/oauth/authorize" // only with Options.MCP
 	PathIntrospect = "/oauth/introspect"
 	PathRevoke     = "/oauth/revoke"
+	PathTokenInfo  = "/oauth/token/info"
+	PathIdentity   = "/identity" // a JSON:API document, errors too
 	PathMetadata   = "/.well-known/oauth-authorization-server"
 )
 

@@ -28,15 +28,18 @@ const (
 // Types of the JSON:API documents.
 const (
 	typeOrg      = "org"
+	typeGrant    = "grant"
 	typeCreate   = "createOnBehalfToken"
 	typeOnBehalf = "onBehalfToken"
 )
 
-// Parameters of the list of orgs (JSON:API's pagination), and its longest page.
+// Parameters of the list of orgs (JSON:API, Pagination and Inclusion of Related
+// Resources), and its longest page.
 const (
-	paramSize  = "page[size]"
-	paramAfter = "page[after]"
-	maxOrgs    = 1000
+	paramSize    = "page[size]"
+	paramAfter   = "page[after]"
+	paramInclude = "include"
+	maxOrgs      = 1000
 )
 
 // Issues records tokens that were issued; it must not block.
@@ -59,7 +62,8 @@ type tokenAttributes struct {
 
 var (
 	errNoBearer = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a partner token")
-	errPage     = apierr.New(apierr.InvalidRequest, "the parameters of this path are page[size], 1 to 1000, and page[after], as links.next has them: there are no others")
+	errPage     = apierr.New(apierr.InvalidRequest, "the parameters of this path are page[size], 1 to 1000, page[after], as links.next has them, and include: there are no others")
+	errInclude  = apierr.New(apierr.InvalidRequest, "include may be grants: there is nothing else to include here").At("?" + paramInclude)
 )
 
 // Orgs serves GET /partners/orgs.
@@ -67,7 +71,7 @@ func (h Handler) Orgs(c *gin.Context) error {
 	if err := web.RefuseURLCredentials(c); err != nil {
 		return err
 	}
-	after, size, err := parsePage(c.Request.URL)
+	q, err := parseQuery(c.Request.URL)
 	if err != nil {
 		return err
 	}
@@ -75,42 +79,76 @@ func (h Handler) Orgs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	orgs, more, err := h.OnBehalf.ListOrgs(c.Request.Context(), b, after, size)
+	orgs, more, err := h.OnBehalf.ListOrgs(c.Request.Context(), b, q.after, q.size)
 	if err != nil {
 		return err
 	}
+	if n := countFitting(orgs); q.grants && n < len(orgs) {
+		orgs, more = orgs[:n], true
+	}
 	next := ""
 	if more {
-		next = PathOrgs + "?" + url.Values{paramSize: {strconv.Itoa(size)}, paramAfter: {orgs[len(orgs)-1].ID}}.Encode()
+		next = q.next(orgs[len(orgs)-1].ID)
 	}
-	web.Documents(c, http.StatusOK, typeOrg, orgs, next)
+	if !q.grants {
+		web.Documents(c, http.StatusOK, typeOrg, orgs, next)
+		return nil
+	}
+	partner, err := h.OnBehalf.Partner(c.Request.Context(), b)
+	if err != nil {
+		return err
+	}
+	if partner == nil {
+		return errBearer
+	}
+	sendWithGrants(c, partner, h.OnBehalf.o.Catalogue(), orgs, next)
 	return nil
 }
 
-// parsePage reads from the URL which page of the list of orgs is requested.
-func parsePage(u *url.URL) (after string, size int, err error) {
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return "", 0, errPage
+// query is what the URL requests of the list of orgs.
+type query struct {
+	after  string
+	size   int
+	grants bool // include what each org grants
+}
+
+// next returns the link to the page after the org.
+func (q query) next(after string) string {
+	values := url.Values{paramSize: {strconv.Itoa(q.size)}, paramAfter: {after}}
+	if q.grants {
+		values.Set(paramInclude, includeGrants)
 	}
-	size = maxOrgs
-	for name, values := range query {
+	return PathOrgs + "?" + values.Encode()
+}
+
+// parseQuery reads the URL of a request for the list of orgs.
+func parseQuery(u *url.URL) (q query, err error) {
+	given, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return q, errPage
+	}
+	q.size = maxOrgs
+	for name, values := range given {
 		switch {
-		case name != paramSize && name != paramAfter:
-			return "", 0, errPage // its name is not repeated: it may be a credential
+		case name != paramSize && name != paramAfter && name != paramInclude:
+			return q, errPage // its name is not repeated: it may be a credential
 		case len(values) != 1:
-			return "", 0, errPage.At("?" + name)
+			return q, errPage.At("?" + name)
+		case name == paramInclude:
+			if q.grants = values[0] == includeGrants; !q.grants && values[0] != "" {
+				return q, errInclude
+			}
 		case name == paramSize:
-			if size, err = strconv.Atoi(values[0]); err != nil || size < 1 || size > maxOrgs {
-				return "", 0, errPage.At("?" + name)
+			if q.size, err = strconv.Atoi(values[0]); err != nil || q.size < 1 || q.size > maxOrgs {
+				return q, errPage.At("?" + name)
 			}
 		case !field.ValidID(values[0]):
-			return "", 0, errPage.At("?" + name)
+			return q, errPage.At("?" + name)
 		default:
-			after = values[0]
+			q.after = values[0]
 		}
 	}
-	return after, size, nil
+	return q, nil
 }
 
 // Token serves POST /partners/token.

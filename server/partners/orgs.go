@@ -10,6 +10,14 @@ import (
 type Org struct {
 	ID   string `json:"orgId"`
 	Name string `json:"orgName"`
+
+	Terms Terms `json:"-"` // what it grants; see withGrants
+}
+
+// Partner returns the partner of the bearer; nil if it was deleted a moment ago.
+func (t *OnBehalf) Partner(ctx context.Context, b Bearer) (*store.Partner, error) {
+	found, err := t.o.Partners.Get(ctx, b.Token.PartnerID)
+	return found.Record, err
 }
 
 // ListOrgs returns up to limit orgs that agree now, by id, after the org with
@@ -39,7 +47,8 @@ func (t *OnBehalf) ListOrgs(ctx context.Context, b Bearer, after string, limit i
 				return nil, false, err
 			}
 			if state == Active {
-				orgs = append(orgs, Org{org.ID, org.Name})
+				g := &grants[i]
+				orgs = append(orgs, Org{org.ID, org.Name, Terms{usableScopes(g, partner.Record, t.o.Catalogue()), g.Endpoints, g.Until}})
 			}
 		}
 		if len(grants) < limit {

@@ -55,5 +55,10 @@ func stateOf(g *store.Grant, p *store.Partner, o *store.Org, c *scopes.Catalogue
 // usableScopes returns the scopes that the org granted, the partner may still
 // have, and the catalogue still calls read-only.
 func usableScopes(g *store.Grant, p *store.Partner, c *scopes.Catalogue) []string {
-	return slices.DeleteFunc(slices.Clone(g.Scopes), func(n string) bool { return !slices.Contains(p.Scopes, n) || !c.ForPartners(n) })
+	return slices.DeleteFunc(forPartners(g.Scopes, c), func(n string) bool { return !slices.Contains(p.Scopes, n) })
+}
+
+// forPartners returns the scopes that the catalogue still lets partners have.
+func forPartners(names []string, c *scopes.Catalogue) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !c.ForPartners(n) })
 }

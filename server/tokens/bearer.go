@@ -26,15 +26,33 @@ func (s *Service) FindBearer(ctx context.Context, presented string, from netip.A
 	if f.Token.Use == store.UseCustomer {
 		grantd.Enforces = enforcesResources
 	}
-	reason := HiddenReason(f.Token, &grantd, from)
+	f.hide(HiddenReason(f.Token, &grantd, from))
+	return f, nil
+}
+
+// FindSelf returns the bearer token of a call that only describes or ends that
+// same token, if it is active, is meant for grantd, and may be used from the
+// caller's address. Its use does not matter, and neither do restrictions to
+// endpoints or resources: such a call reaches none. Errors: those of FindBearer.
+func (s *Service) FindSelf(ctx context.Context, presented string, from netip.Addr) (Found, error) {
+	f, err := s.Find(ctx, presented)
+	if err != nil || f.Token == nil {
+		return f, err
+	}
+	use := [1]store.TokenUse{f.Token.Use}
+	f.hide(HiddenReason(f.Token, &store.Client{Resource: s.IssuerOf(f.Token), TokenUses: use[:], Enforces: enforcesReach}, from))
+	return f, nil
+}
+
+// hide takes the token away if there is a reason.
+func (f *Found) hide(reason Hidden) {
 	if reason == "" {
-		return f, nil
+		return
 	}
 	if reason == HiddenAddress && f.Token.Use == store.UsePartner {
 		f.Refused = &RefusedToken{PartnerID: f.Token.PartnerID, TokenID: f.Token.PartnerTID, Why: RefusedAddress}
 	}
 	f.Token, f.End = nil, End{Cause: reason.Cause(), Made: true}
-	return f, nil
 }
 
 // IssuerOf returns the issuer of the token: that of the server, or the one before it
@@ -46,4 +64,9 @@ func (s *Service) IssuerOf(t *store.Token) string {
 	return s.o.Issuer()
 }
 
-var enforcesResources = []string{EnforceResources}
+// What grantd enforces of a customer's token, and of a token that only describes or
+// ends itself.
+var (
+	enforcesResources = []string{EnforceResources}
+	enforcesReach     = []string{EnforceEndpoints, EnforceResources}
+)

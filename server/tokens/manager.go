@@ -144,11 +144,21 @@ func (t tokenStore) Create(ctx context.Context, info oauth2.TokenInfo) error {
 		OrgID:     g.Client.OrgID,
 		Scopes:    info.GetScope(),
 		Audience:  g.Audience,
+		SourceIPs: boundTo(g.Client),
 		IssuedAt:  iat,
 		ExpiresAt: iat.Add(info.GetAccessExpiresIn()),
 		Position:  g.Mark.Position,
 	})
 	return err
+}
+
+// boundTo returns the addresses that the tokens of the client are bound to; nil: they
+// are not.
+func boundTo(c *store.Client) []string {
+	if c.BindSourceIP {
+		return c.SourceIPs
+	}
+	return nil
 }
 
 func (s *Service) storeToken(ctx context.Context, presented string, t store.Token) (IssuedToken, error) {

@@ -29,11 +29,8 @@ var (
 // they could be restrictions that nobody would enforce. An attribute that is null
 // counts as absent.
 func ReadDocument(c *gin.Context, typ string, into any) error {
-	if err := RefuseURLCredentials(c); err != nil {
+	if err := RefuseQuery(c); err != nil {
 		return err
-	}
-	if c.Request.URL.RawQuery != "" {
-		return errQuery
 	}
 	if !isJSONAPI(c.GetHeader("Content-Type")) {
 		return errNotJSONAPI
@@ -57,6 +54,18 @@ func decodeDocument(body []byte, typ string, into any) error {
 			return errUnknownName.At(wrong.at[0])
 		}
 		return errOtherType.At(wrong.at[0])
+	}
+	return nil
+}
+
+// RefuseQuery returns an error if the URL has a query: where grantd has no parameters,
+// an unknown one is refused (JSON:API, Query Parameters).
+func RefuseQuery(c *gin.Context) error {
+	if err := RefuseURLCredentials(c); err != nil {
+		return err
+	}
+	if c.Request.URL.RawQuery != "" {
+		return errQuery
 	}
 	return nil
 }

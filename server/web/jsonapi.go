@@ -43,6 +43,11 @@ func Documents[A any](c *gin.Context, status int, typ string, attributes []A, ne
 	if next != "" {
 		doc.Links = map[string]string{"next": next}
 	}
+	SendDocument(c, status, doc)
+}
+
+// SendDocument responds with doc as a JSON:API document.
+func SendDocument(c *gin.Context, status int, doc any) {
 	encoded, err := json.Marshal(doc)
 	if err != nil {
 		render(c, err)
@@ -53,8 +58,13 @@ func Documents[A any](c *gin.Context, status int, typ string, attributes []A, ne
 	sendAs(c, typeJSONAPI, status, body)
 }
 
-// Document responds with a JSON:API document of one resource.
+// Document responds with a JSON:API document of one resource, which has no id.
 func Document(c *gin.Context, status int, typ string, attributes any) {
+	IdentifiedDocument(c, status, typ, "", attributes)
+}
+
+// IdentifiedDocument is Document for a resource with an id.
+func IdentifiedDocument(c *gin.Context, status int, typ, id string, attributes any) {
 	encoded, err := json.Marshal(attributes)
 	if err != nil {
 		render(c, err)
@@ -62,6 +72,9 @@ func Document(c *gin.Context, status int, typ string, attributes any) {
 	}
 	body := NewBody()
 	body.B = AppendString(append(body.B, `{"data":{"type":`...), typ)
+	if id != "" {
+		body.B = AppendString(append(body.B, `,"id":`...), id)
+	}
 	body.B = append(body.B, `,"attributes":`...)
 	body.B = append(body.B, encoded...)
 	body.B = append(body.B, `}}`...)

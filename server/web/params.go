@@ -95,7 +95,7 @@ var (
 // §4.3.2 for the query parameter of RFC 6750 §2.3).
 var inURL = map[string]bool{
 	"client_id": true, "client_secret": true, "client_assertion": true, "token": true,
-	"access_token": true, "subject_token": true, "actor_token": true, "refresh_token": true,
+	"access_token": true, "bearer_token": true, "subject_token": true, "actor_token": true, "refresh_token": true,
 }
 
 // ReadParams reads the parameters of the body. It checks, in this order, the URL,

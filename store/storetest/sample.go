@@ -73,6 +73,7 @@ func fullClient(now time.Time, id string) store.Client {
 	c.TokenTTL = 90 * time.Minute
 	c.AuthMethods = []string{"client_secret_basic"}
 	c.SourceIPs, c.Resources = []string{"10.0.0.0/8"}, []string{"https://a.example"}
+	c.BindSourceIP = true
 	c.TokenUses = []store.TokenUse{store.UseClient, store.UsePartner}
 	c.Enforces = []string{"source_ip"}
 	c.IssueLimit = store.IssueLimit{Count: 600, Per: time.Minute}

@@ -53,7 +53,7 @@ func parseClient(line []byte) (c clients.ImportLine, notes []string, err error) 
 	}
 	err = readObject(line, map[string]any{
 		"client_id": &c.ClientID, "org_id": &c.OrgID, "name": &c.Name, "scope": &c.Scope, "default_scope": &c.DefaultScope,
-		"token_ttl": &c.TokenTTL, "issue_limit": &c.IssueLimit, "auth_methods": &c.AuthMethods, "source_ips": &c.SourceIPs, "resources": &c.Resources,
+		"token_ttl": &c.TokenTTL, "issue_limit": &c.IssueLimit, "auth_methods": &c.AuthMethods, "source_ips": &c.SourceIPs, "bind_source_ip": &c.BindSourceIP, "resources": &c.Resources,
 		"token_uses": &c.TokenUses, "enforces": &c.Enforces, "resource": &c.Resource,
 		"secret_hash": &c.SecretHash, "secret_hashes": &c.SecretHashes,
 	}, "client_id")
