@@ -47,7 +47,8 @@ func comments() map[string]string {
 		"cache.enabled":       "keep introspected tokens in memory",
 		"cache.max_entries":   "how many tokens are kept in memory, 0 to 10000000",
 		"cache.max_staleness": "the longest time until a revocation is in force on every replica, 500ms to 10s",
-		"scopes.file":         "YAML catalogue of scopes; empty means the built-in one; read again on SIGHUP",
+		"scopes.file":         "YAML catalogue of scopes; empty means the preset, or else the built-in one; read again on SIGHUP",
+		"scopes.preset":       "catalogue of a published API: unit (unit.co) or unidy; empty means none; not together with scopes.file; read again on SIGHUP",
 
 		"shutdown.drain": "after SIGTERM, /readyz is 503 for so long while requests are served, so that load balancers go elsewhere first; 0 to 5m",
 

@@ -42,7 +42,8 @@ type Config struct {
 		MaxStaleness time.Duration `key:"max_staleness"`
 	} `key:"cache"`
 	Scopes struct {
-		File string `key:"file"` // empty: the built-in catalogue
+		File   string `key:"file"`   // empty: the preset, or the built-in catalogue
+		Preset string `key:"preset"` // unit or unidy; empty: none
 	} `key:"scopes"`
 
 	Shutdown struct {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -37,6 +38,7 @@ func (c Config) Validate() Faults {
 	v.listeners(c)
 	v.store(c)
 	v.tokens(c)
+	v.scopes(c)
 	v.within("shutdown.drain", c.Shutdown.Drain, 0, maxDrain)
 	v.limits(c.Limits)
 	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
@@ -83,6 +85,18 @@ func (v *validator) tokens(c Config) {
 		v.add("cache.max_entries", "must be from 0 to %d", maxCacheEntries)
 	}
 	v.within("cache.max_staleness", c.Cache.MaxStaleness, minStaleness, maxStaleness)
+}
+
+func (v *validator) scopes(c Config) {
+	const path = "scopes.preset"
+	names := scopes.Presets()
+	switch preset := c.Scopes.Preset; {
+	case preset == "":
+	case !slices.Contains(names, preset):
+		v.add(path, "must be empty, %s, not %s", orList(names), quote(preset))
+	case c.Scopes.File != "":
+		v.add(path, "must be empty, because scopes.file is set: a catalog comes from one of them")
+	}
 }
 
 func (v *validator) limits(l Limits) {

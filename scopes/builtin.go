@@ -14,18 +14,7 @@ var own = []Scope{
 
 // Default returns the built-in catalog.
 func Default() *Catalogue {
-	list := []Scope{
-		named("subscriptions:read", "Read subscriptions"),
-		named("subscriptions:write", "Create and change subscriptions"),
-		named("subscriptions_batch:write", "Create and change subscriptions in batches"),
-		named("custom_attributes:read", "Read custom attributes"),
-		named("custom_attributes:write", "Create and change custom attributes"),
-		named("users:read", "Read users"),
-		named("users:read_by_email", "Find users by their email address"),
-		named("users:change_email", "Change the email address of users"),
-		named("users:write", "Create and change users"),
-		named("newsletter_subscriptions:write", "Create and change newsletter subscriptions"),
-	}
+	list := unidy()
 	for _, thing := range []string{"customers", "accounts", "cards", "cards-sensitive", "transactions", "payments", "statements", "webhooks"} {
 		what := strings.ReplaceAll(thing, "-", " ")
 		list = append(list, named(thing, "Read "+what), named(thing+"-write", "Create and change "+what))

@@ -23,7 +23,7 @@ const (
 // names it. Everything else in cfg needs a restart.
 func (s *Server) Reload(ctx context.Context, cfg config.Config) error {
 	return errors.Join(
-		s.reportReload(ctx, reloadCatalogue, s.reloadCatalogue(cfg.Scopes.File)),
+		s.reportReload(ctx, reloadCatalogue, s.reloadCatalogue(cfg)),
 		s.reportReload(ctx, reloadTLS, s.reloadTLS()),
 		s.reportReload(ctx, reloadPhoneKeys, s.phoneKeys.Reload()),
 		s.reportReload(ctx, reloadLog, s.reloadLog(cfg.Log.Level)),
@@ -41,8 +41,8 @@ func (s *Server) reportReload(ctx context.Context, what string, err error) error
 	return nil
 }
 
-func (s *Server) reloadCatalogue(file string) error {
-	c, err := scopes.Load(file)
+func (s *Server) reloadCatalogue(cfg config.Config) error {
+	c, err := scopes.LoadFrom(cfg.Scopes.File, cfg.Scopes.Preset)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 }
 
 func (s *Server) build(ctx context.Context) (err error) {
-	if err := s.reloadCatalogue(s.cfg.Scopes.File); err != nil {
+	if err := s.reloadCatalogue(s.cfg); err != nil {
 		return err
 	}
 	if err := s.openPhoneKeys(); err != nil {

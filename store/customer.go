@@ -25,7 +25,7 @@ type Customer struct {
 	// PhonesChangedAt is when a phone number of the customer or of one of their
 	// authorized users last changed: codes that were sent before are void.
 	PhonesChangedAt time.Time `json:"phones_changed_at"`
-	Language        string    `json:"language,omitempty"` // en or es, for messages that do not ask for one; "": en
+	Language        string    `json:"language,omitempty"` // for messages that do not ask for one; "": en
 	// MutedUntil is until when no codes are sent; nil, or in the past: they are.
 	MutedUntil *time.Time `json:"muted_until,omitempty"`
 	Head

@@ -34,7 +34,7 @@ When a telephone number changes, codes that were sent before become invalid.`,
 	flags.StringVar((*string)(&spec.Type), "type", "", "`TYPE`: individual or business (required)")
 	flags.StringVar(&spec.Phone, "phone", "", "telephone `NUMBER` with its country code, such as +15555550136 (required)")
 	flags.StringArrayVar(&users, "authorized-user", nil, "`PERSON` who may act for a business, as a name and a number; may be repeated")
-	flags.StringVar(&spec.Language, "language", "", "`LANGUAGE` of messages, unless a request sets another: en or es (default: en)")
+	flags.StringVar(&spec.Language, "language", "", "`LANGUAGE` of messages, unless a request sets another, such as en, es or pt-BR (default: en)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := required(c, "org", "type", "phone"); err != nil {
 			return err

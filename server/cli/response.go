@@ -127,7 +127,7 @@ func (a *app) responseFailure(ctx context.Context, c *cobra.Command, r *response
 // explainScope says which scope of the flag the server does not know, and where
 // the scopes are that it does.
 func (a *app) explainScope(ctx context.Context, c *cobra.Command, f *failure) {
-	f.Hint = "'grantd scope list' shows those that it knows; the configuration's scopes.file sets which these are"
+	f.Hint = "'grantd scope list' shows those that it knows; the configuration's scopes.file or scopes.preset sets which these are"
 	flag := c.Flags().Lookup(strings.TrimPrefix(f.Flag, "--"))
 	if f.Flag == "" || flag == nil || a.connected == nil {
 		return
@@ -143,7 +143,7 @@ func (a *app) explainScope(ctx context.Context, c *cobra.Command, f *failure) {
 		f.Message = fmt.Sprintf("%s: the server does not know the scope %q", f.Flag, name)
 		if near := config.Nearest(name, known); near != "" {
 			f.Message += ", did you mean " + near + "?"
-			f.Hint = "see 'grantd scope list', and scopes.file in the configuration"
+			f.Hint = "see 'grantd scope list', and scopes.file and scopes.preset in the configuration"
 		}
 		return
 	}

@@ -14,7 +14,8 @@ func (a *app) scopeCommand() *cobra.Command {
 		Use:   "scope",
 		Short: "Show the scopes that clients may have",
 		Long: `A scope names a permission, such as users:read. The catalog of a server lists all
-scopes: it is built in, or read from the file that the key scopes.file names.`,
+scopes: it is built in, one of the presets of the key scopes.preset (unit, unidy), or
+read from the file that the key scopes.file names.`,
 	}
 	c.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the scopes of the catalog", Args: operands(),

@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/cli/importer"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
 )
 
@@ -63,7 +64,7 @@ var flagKinds = map[string]kind{
 	"token-use":   {words: []string{"client", "customer", "on_behalf", "partner"}},
 	"enforces":    {words: tokens.Enforcements},
 	"type":        {words: []string{"individual", "business"}},
-	"language":    {words: []string{"en", "es"}},
+	"language":    {words: senders.Languages()},
 	"endpoint":    {words: []string{"GET /", "HEAD /"}},
 	"from":        {words: importer.ClientFormats},
 	"log":         fileKind,

@@ -3,16 +3,21 @@ package customers
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/phone"
+	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/store"
 )
 
-// Languages of messages; the first is the default.
-var Languages = []string{"en", "es"}
+// languages are the languages of messages; languageRule says so to callers.
+var (
+	languages    = senders.Languages()
+	languageRule = "language is one of " + strings.Join(languages, ", ") + ", with the same capital letters"
+)
 
 // Bounds of a customer's record.
 const (
@@ -32,7 +37,7 @@ var (
 	errOtherOrg = invalidMember("org_id", "a customer's org cannot be changed: delete the customer and make another one")
 	errFormer   = invalidMember("org_id", "this customer belongs to a former org with the same id: delete the customer and make another one")
 	errType     = invalidMember("type", "type is individual or business")
-	errLanguage = invalidMember("language", "language is en or es")
+	errLanguage = invalidMember("language", languageRule)
 	errUsers    = invalidMember("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone")
 )
 
@@ -47,7 +52,7 @@ func parseSpec(id string, spec Spec) (store.Customer, error) {
 		return c, errOrgID
 	case spec.Type != store.Individual && spec.Type != store.Business:
 		return c, errType
-	case spec.Language != "" && !slices.Contains(Languages, spec.Language):
+	case spec.Language != "" && !slices.Contains(languages, spec.Language):
 		return c, errLanguage
 	case len(spec.AuthorizedUsers) > 0 && spec.Type != store.Business, len(spec.AuthorizedUsers) > maxAuthorizedUsers:
 		return c, errUsers

@@ -50,7 +50,6 @@ type Phone struct {
 
 var (
 	errChannel     = invalidMember("channel", "channel is sms or call")
-	errCodeLang    = invalidMember("language", "language is en or es")
 	errPhone       = invalidMember("phone", `phone is an object such as {"countryCode":"1","number":"5555550136"}`)
 	errPhoneOnFile = invalidMember("phone", "the phone is not on file: it must be one of the authorized users of a business customer")
 	errAppHash     = invalidMember("appHash", "appHash is 11 characters of A-Z a-z 0-9 + / for an sms; leave it out for a call")
@@ -90,7 +89,7 @@ func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Ve
 		return "", &refusal{errTooMany.After(over.Wait), c.ID, over.Limit}
 	}
 	token, err := t.sendChallenge(ctx, b, c, m)
-	t.auditVerification(ctx, b, c, actionCode, map[string]any{"channel": m.Channel, "phone": phone.Mask(m.Phone)}, err)
+	t.auditVerification(ctx, b, c, actionCode, map[string]any{"channel": m.Channel, "phone": phone.Mask(m.Phone), "language": m.Language}, err)
 	return token, err
 }
 
@@ -152,8 +151,8 @@ func (t *Tokens) buildMessage(c store.Customer, org store.Org, v Verification) (
 		return m, errChannel
 	}
 	if v.Language != nil {
-		if m.Language = *v.Language; !slices.Contains(Languages, m.Language) {
-			return m, errCodeLang
+		if m.Language = *v.Language; !slices.Contains(languages, m.Language) {
+			return m, errLanguage
 		}
 	}
 	if v.AppHash != nil {

@@ -28,7 +28,7 @@ type Message struct {
 	Phone    string // E.164
 	Code     string // six digits
 	Name     string // in sandbox the product's, in live the org's
-	Language string // en or es; anything else counts as en
+	Language string // one of Languages; "" counts as en
 	AppHash  string // of an Android app, 11 characters, or ""; sms only
 
 	OrgID, CustomerID string

@@ -13,7 +13,11 @@ func TestGoldenTexts(t *testing.T) {
 		golden(t, language+".sms-hash.txt", Text(m))
 		m.AppHash = ""
 		golden(t, language+".sms.txt", Text(m))
-		m.Channel, m.Name = Call, "Smith & <Sons>"
+	}
+	// fr: an English text, and French digits. en-GB: a British voice. tr: no voice.
+	for _, language := range []string{"en", "es", "fr", "en-GB", "tr"} {
+		m := message()
+		m.Language, m.Channel, m.Name = language, Call, "Smith & <Sons>"
 		golden(t, language+".call.xml", Speech(m))
 	}
 }
@@ -27,6 +31,8 @@ func TestText(t *testing.T) {
 		{"English", func(m *Message) { m.AppHash = "" }, "Your Acme verification code is: 048213"},
 		{"hash on a last line", func(*Message) {}, "Your Acme verification code is: 048213\nFA+9qCX9VSu"},
 		{"no hash on a call", func(m *Message) { m.Channel = Call }, "Your Acme verification code is: 048213"},
+		{"a language without texts is English", func(m *Message) { m.AppHash, m.Language = "", "fr" }, "Your Acme verification code is: 048213"},
+		{"a region without texts is English", func(m *Message) { m.AppHash, m.Language = "", "en-GB" }, "Your Acme verification code is: 048213"},
 		{"no language is English", func(m *Message) { m.AppHash, m.Language = "", "" }, "Your Acme verification code is: 048213"},
 		{"a name is data", func(m *Message) { m.AppHash, m.Name = "", "100%d {{.}}" }, "Your 100%d {{.}} verification code is: 048213"},
 		{"a name stays on its line", func(m *Message) { m.AppHash, m.Name = "", "Ac\r\nme\u2028\t\x00 Inc\u202e" }, "Your Ac me Inc verification code is: 048213"},
@@ -84,5 +90,28 @@ func TestSpeechIsTwiML(t *testing.T) {
 	}
 	if lead := read.Verbs[0].Text; lead != "Your "+m.Name+" verification code is:" {
 		t.Errorf("it begins with %q", lead)
+	}
+}
+
+// Each language is there once, and a voice is of its language.
+func TestLanguages(t *testing.T) {
+	seen := map[string]bool{}
+	for _, l := range spokenLanguages {
+		if seen[l.code] {
+			t.Errorf("%s is repeated", l.code)
+		}
+		seen[l.code] = true
+		base, _, _ := strings.Cut(l.code, "-")
+		if l.voice != "" && !strings.HasPrefix(l.voice, base+"-") {
+			t.Errorf("%s is said by %s", l.code, l.voice)
+		}
+	}
+	for code := range texts {
+		if !seen[code] || voiceOf(code) == "" {
+			t.Errorf("there are texts in %s, which nobody can ask for", code)
+		}
+	}
+	if codes := Languages(); len(codes) != 41 || codes[0] != english {
+		t.Errorf("%d languages, the first is %s", len(codes), codes[0])
 	}
 }

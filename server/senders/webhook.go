@@ -1,6 +1,7 @@
 package senders
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,6 +51,7 @@ type payload struct {
 	Code       string    `json:"code"`
 	Text       string    `json:"text"`
 	Language   string    `json:"language"`
+	TextIn     string    `json:"text_language"`
 	AppHash    string    `json:"app_hash"`
 	OrgID      string    `json:"org_id"`
 	CustomerID string    `json:"customer_id"`
@@ -60,7 +62,7 @@ type payload struct {
 // succeed.
 func (w *Webhook) Send(ctx context.Context, m Message) error {
 	body, err := json.Marshal(payload{
-		ID: m.ID, Channel: m.Channel, Phone: m.Phone, Code: m.Code, Text: Text(m), Language: languageOf(m.Language), AppHash: m.AppHash,
+		ID: m.ID, Channel: m.Channel, Phone: m.Phone, Code: m.Code, Text: Text(m), Language: cmp.Or(m.Language, english), TextIn: textLanguage(m.Language), AppHash: m.AppHash,
 		OrgID: m.OrgID, CustomerID: m.CustomerID, ExpiresAt: m.ExpiresAt.UTC(),
 	})
 	if err != nil {

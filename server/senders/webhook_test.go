@@ -64,7 +64,7 @@ func TestWebhookPosts(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		posts++
 		want := map[string]any{
-			"id": "v_5xN2", "channel": "sms", "phone": "+15555550136", "code": "048213", "language": "en", "app_hash": "FA+9qCX9VSu",
+			"id": "v_5xN2", "channel": "sms", "phone": "+15555550136", "code": "048213", "language": "en", "text_language": "en", "app_hash": "FA+9qCX9VSu",
 			"text":   "Your Acme verification code is: 048213\nFA+9qCX9VSu",
 			"org_id": "h5D8B5gyHtk=", "customer_id": "10001", "expires_at": "2100-01-02T02:04:05Z",
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grantd/grantd/server/imports"
+	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
 	"github.com/grantd/grantd/store/storetest"
@@ -50,7 +51,7 @@ func TestImport(t *testing.T) {
 			line("10005", "acme", object{"phone": "0136"}),
 			line("a b", "acme"),
 			line("10006", "acme", object{"type": "person"}),
-			line("10007", "acme", object{"language": "fr"}),
+			line("10007", "acme", object{"language": "FR"}),
 			line("10008", "acme", object{"authorized_users": []any{object{"name": "Jane", "phone": phoneThree}}}),
 		}
 		refused := func(field, why string) object {
@@ -63,7 +64,7 @@ func TestImport(t *testing.T) {
 			refused("phone", "phone must be a telephone number with its country code, such as +15555550136"),
 			refused("customer_id", "a customer's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -"),
 			refused("type", "type is individual or business"),
-			refused("language", "language is en or es"),
+			refused("language", "language is one of "+strings.Join(senders.Languages(), ", ")+", with the same capital letters"),
 			refused("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone"),
 		}
 		before := s.AdminDo(t, "GET", "/customers", nil).Body

@@ -131,6 +131,7 @@ type text struct {
 	Code       string `json:"code"`
 	Text       string `json:"text"`
 	Language   string `json:"language"`
+	TextIn     string `json:"text_language"`
 	AppHash    string `json:"app_hash"`
 	OrgID      string `json:"org_id"`
 	CustomerID string `json:"customer_id"`

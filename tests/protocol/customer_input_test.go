@@ -121,8 +121,10 @@ func TestVerificationInput(t *testing.T) {
 	rows := []row{
 		at("channel_missing", `{}`, "channel"), at("channel_null", `{"channel":null}`, "channel"), at("channel_empty", `{"channel":""}`, "channel"),
 		at("channel_unknown", `{"channel":"email"}`, "channel"), at("channel_in_capitals", `{"channel":"SMS"}`, "channel"), at("channel_number", `{"channel":1}`, "channel"), at("channel_list", `{"channel":["sms"]}`, "channel"),
-		at("language_unknown", `{"channel":"sms","language":"de"}`, "language"), at("language_empty", `{"channel":"sms","language":""}`, "language"),
-		at("language_region", `{"channel":"sms","language":"en-US"}`, "language"), at("language_number", `{"channel":"sms","language":1}`, "language"),
+		at("language_unknown", `{"channel":"sms","language":"xx"}`, "language"), at("language_empty", `{"channel":"sms","language":""}`, "language"),
+		at("language_region", `{"channel":"sms","language":"en-US"}`, "language"), at("language_in_capitals", `{"channel":"sms","language":"FR"}`, "language"),
+		at("language_region_in_small_letters", `{"channel":"sms","language":"pt-br"}`, "language"), at("language_name", `{"channel":"sms","language":"French"}`, "language"), at("language_underscore", `{"channel":"sms","language":"pt_BR"}`, "language"),
+		at("language_list", `{"channel":"sms","language":["fr"]}`, "language"), at("language_number", `{"channel":"sms","language":1}`, "language"),
 		at("appHash_short", `{"channel":"sms","appHash":"FA+9qCX9VS"}`, "appHash"), at("appHash_long", `{"channel":"sms","appHash":"FA+9qCX9VSuu"}`, "appHash"), at("appHash_empty", `{"channel":"sms","appHash":""}`, "appHash"),
 		at("appHash_alphabet", `{"channel":"sms","appHash":"FA+9qCX9VS-"}`, "appHash"), at("appHash_line", `{"channel":"sms","appHash":"FA+9qCX9VS\n"}`, "appHash"), at("appHash_blank", `{"channel":"sms","appHash":"FA 9qCX9VSu"}`, "appHash"),
 		at("appHash_of_more_bytes", `{"channel":"sms","appHash":"ääääää"}`, "appHash"), at("appHash_call", `{"channel":"call","appHash":"FA+9qCX9VSu"}`, "appHash"), at("appHash_number", `{"channel":"sms","appHash":12345678901}`, "appHash"),

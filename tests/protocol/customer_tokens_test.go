@@ -304,6 +304,8 @@ func TestCodesSent(t *testing.T) {
 		{"code_phone/on_file", peter, `{"channel":"sms"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "en", Text: "Your grantd verification code is: %s"}},
 		{"code_phone/call", peter, `{"channel":"call"}`, text{Channel: "call", Phone: "+1" + petersPhone, Language: "en"}},
 		{"code_phone/spanish", peter, `{"channel":"sms","language":"es"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "es"}},
+		{"code_phone/french", peter, `{"channel":"sms","language":"fr"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "fr", TextIn: "en", Text: "Your grantd verification code is: %s"}},
+		{"code_phone/cantonese_call", peter, `{"channel":"call","language":"zh-HK"}`, text{Channel: "call", Phone: "+1" + petersPhone, Language: "zh-HK", TextIn: "en"}},
 		{"code_phone/app", peter, `{"channel":"sms","appHash":"FA+9qCX9VSu"}`, text{Channel: "sms", Phone: "+1" + petersPhone, Language: "en", AppHash: "FA+9qCX9VSu", Text: "Your grantd verification code is: %s\nFA+9qCX9VSu"}},
 		{"code_phone/first_user", daily, `{"channel":"sms","phone":{"countryCode":"1","number":"5555550111"}}`, text{Channel: "sms", Phone: "+15555550111", Language: "en"}},
 		{"code_phone/second_user", daily, `{"channel":"sms","phone":{"countryCode":"+1","number":"(555) 555-0112"}}`, text{Channel: "sms", Phone: "+15555550112", Language: "en"}},
@@ -321,6 +323,9 @@ func TestCodesSent(t *testing.T) {
 			c.want.Code, c.want.CustomerID, c.want.OrgID = got.Code, c.customer, acme
 			if c.want.Text == "" {
 				c.want.Text = got.Text
+			}
+			if c.want.TextIn == "" {
+				c.want.TextIn = c.want.Language
 			}
 			c.want.Text = strings.ReplaceAll(c.want.Text, "%s", got.Code)
 			if diff := cmp.Diff(c.want, got); diff != "" {

@@ -92,6 +92,28 @@ func TestScopeOfACatalogue(t *testing.T) {
 	})
 }
 
+// A preset is a whole catalog: its scopes, and none of the built-in ones.
+func TestScopeOfAPreset(t *testing.T) {
+	t.Parallel()
+	w := newWorldWithout(t, func(c *config.Config) { c.Scopes.Preset = "unit" })
+	backend := w.client(t, "preset", "applications wire-drawdowns-write")
+	w.run(t, []row{
+		granted("scope_boundary_characters/names_of_the_preset", ask(grant+"&scope=applications+wire-drawdowns-write", basic(backend))).withScope("applications wire-drawdowns-write"),
+		{name: "scope_unknown/built_in_names_are_not_in_a_preset", call: ask(grant+"&scope=users:read", basic(backend)), status: 400, code: badScope, says: "does not have"},
+	})
+	t.Run("scope_list/preset", func(t *testing.T) {
+		body := w.AdminDo(t, "GET", "/scopes", nil).Body
+		for _, want := range []string{`"payments-write-counterparty"`, `"introspect"`, `"admin:write"`} {
+			if !strings.Contains(body, want) {
+				t.Errorf("GET /scopes does not list %s", want)
+			}
+		}
+		if strings.Contains(body, "users:read") {
+			t.Error("GET /scopes lists a built-in scope")
+		}
+	})
+}
+
 // Taking a scope from a client ends its tokens; giving it one does not.
 func TestNarrowing(t *testing.T) {
 	t.Parallel()

@@ -1,3 +1,0 @@
-package secretscan
-
-import _ "github.com/zricethezav/gitleaks/v8/detect"
