@@ -29,6 +29,7 @@ import (
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/traces"
 	"github.com/grantd/grantd/server/version"
+	"github.com/grantd/grantd/server/voidkeys"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
@@ -54,6 +55,7 @@ type Server struct {
 	now      func() time.Time
 	store    store.Store
 	keys     *tokens.Keyring
+	voidKeys voidkeys.Encoder
 	feed     *feed.Feed
 	usage    *lastuse.Recorder
 	watches  watches
@@ -170,7 +172,11 @@ func (s *Server) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	return s.keys.Use(keys)
+	if err := s.keys.Use(keys); err != nil {
+		return err
+	}
+	s.voidKeys.Use(s.keys.VoidKey())
+	return nil
 }
 
 // Clients returns the service of clients, for `grantd dev`.

@@ -53,6 +53,7 @@ func (s *Server) wire(sender senders.Sender) {
 		}),
 		Clients:   records,
 		Tokens:    s.tokens,
+		VoidKeys:  &s.voidKeys,
 		Catalogue: s.catalogue,
 		Issues:    s.usage,
 		Uses:      s.usage,

@@ -33,7 +33,7 @@ func fill(v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int64:
 		v.SetInt(7)
-	case reflect.Uint64:
+	case reflect.Uint64, reflect.Uint8:
 		v.SetUint(7)
 	default:
 		panic("a record has a " + v.Kind().String())

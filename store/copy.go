@@ -39,6 +39,7 @@ type Section string
 // The sections. Nothing in one belongs to a record of a later one.
 const (
 	SectionTokenKeys     Section = "token_keys"
+	SectionSigningKeys   Section = "signing_keys"
 	SectionOrgs          Section = "orgs"
 	SectionClients       Section = "clients"
 	SectionCustomers     Section = "customers"
@@ -57,7 +58,7 @@ const (
 )
 
 var sections = []Section{
-	SectionTokenKeys, SectionOrgs, SectionClients, SectionCustomers, SectionPartners, SectionPartnerTokens, SectionGrants,
+	SectionTokenKeys, SectionSigningKeys, SectionOrgs, SectionClients, SectionCustomers, SectionPartners, SectionPartnerTokens, SectionGrants,
 	SectionUses, SectionNetworks, SectionGuesses, SectionChallenges, SectionTokens, SectionAudit,
 }
 

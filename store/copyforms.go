@@ -208,6 +208,8 @@ func (i Item) RecordVersion() (uint64, error) {
 		return recordVersion(PartnerTokenKind, i)
 	case SectionGrants:
 		return recordVersion(GrantKind, i)
+	case SectionSigningKeys:
+		return recordVersion(SigningKeysKind, i)
 	}
 	return 0, fmt.Errorf("%w: section %q", ErrUnknownRecord, i.Section)
 }

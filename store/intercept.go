@@ -32,6 +32,7 @@ type Intercepted[S any] struct {
 	grants        interceptedRecords[Grant, S]
 	holds         interceptedRecords[Hold, S]
 	noticeQueues  interceptedRecords[NoticeQueue, S]
+	signingKeys   interceptedRecords[SigningKeys, S]
 }
 
 // Intercept returns s with the hook around its operations.
@@ -47,6 +48,7 @@ func Intercept[S any](s Store, hook Hook[S]) *Intercepted[S] {
 		grants:        interceptRecords(s.Grants(), hook, GrantKind),
 		holds:         interceptRecords(s.Holds(), hook, HoldKind),
 		noticeQueues:  interceptRecords(s.NoticeQueues(), hook, NoticeQueueKind),
+		signingKeys:   interceptRecords(s.SigningKeys(), hook, SigningKeysKind),
 	}
 }
 
@@ -65,6 +67,7 @@ var operations = slices.Concat(
 	},
 	ClientKind.operations().all(), OrgKind.operations().all(), CustomerKind.operations().all(),
 	PartnerKind.operations().all(), PartnerTokenKind.operations().all(), GrantKind.operations().all(), HoldKind.operations().all(), NoticeQueueKind.operations().all(),
+	SigningKeysKind.operations().all(),
 )
 
 // Operations returns the names of everything that a store does: the methods

@@ -32,6 +32,7 @@ func (noStore) Partners() Partners           { return nil }
 func (noStore) PartnerTokens() PartnerTokens { return nil }
 func (noStore) Grants() Grants               { return nil }
 func (noStore) Holds() Holds                 { return nil }
+func (noStore) SigningKeys() SigningKeysOf   { return nil }
 func (noStore) NoticeQueues() NoticeQueues   { return nil }
 
 // TestInterceptedHooksEveryMethod calls every method of Store and of its kinds

@@ -21,6 +21,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	t.Run("grant", func(t *testing.T) { recordRoundTrip(t, GrantKind) })
 	t.Run("hold", func(t *testing.T) { recordRoundTrip(t, HoldKind) })
 	t.Run("notices", func(t *testing.T) { recordRoundTrip(t, NoticeQueueKind) })
+	t.Run("signing keys", func(t *testing.T) { recordRoundTrip(t, SigningKeysKind) })
 }
 
 func recordRoundTrip[R any](t *testing.T, k Kind[R]) {
@@ -91,6 +92,7 @@ func TestRecordOfAnotherVersion(t *testing.T) {
 	t.Run("grant", func(t *testing.T) { recordOfAnotherVersion(t, GrantKind, Grant{OrgID: "a"}) })
 	t.Run("hold", func(t *testing.T) { recordOfAnotherVersion(t, HoldKind, Hold{ID: "a"}) })
 	t.Run("notices", func(t *testing.T) { recordOfAnotherVersion(t, NoticeQueueKind, NoticeQueue{ID: "a"}) })
+	t.Run("signing keys", func(t *testing.T) { recordOfAnotherVersion(t, SigningKeysKind, SigningKeys{ID: "a"}) })
 }
 
 func recordOfAnotherVersion[R any](t *testing.T, k Kind[R], r R) {

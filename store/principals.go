@@ -23,6 +23,7 @@ const (
 	kindToken        = "token:"
 	kindHold         = "hold:"
 	kindNotices      = "notices:"
+	kindSigningKeys  = "signing_keys:"
 )
 
 func PrincipalClient(id string) string          { return kindClient + id }
@@ -34,6 +35,7 @@ func PrincipalPartnerToken(id string) string    { return kindPartnerToken + id }
 func PrincipalGrant(id string) string           { return kindGrant + id } // see GrantID
 func PrincipalHold(id string) string            { return kindHold + id }
 func PrincipalNotices(id string) string         { return kindNotices + id }
+func PrincipalSigningKeys(id string) string     { return kindSigningKeys + id }
 func PrincipalToken(d Digest) string {
 	return kindToken + base64.RawURLEncoding.EncodeToString(d[:])
 }

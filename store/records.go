@@ -48,6 +48,10 @@ var (
 		"hold", "Hold", PrincipalHold, func(h *Hold) (string, *uint64) { return h.ID, &h.Version },
 		func(h *Hold) *Head { return &h.Head },
 	}
+	SigningKeysKind = Kind[SigningKeys]{
+		"signing_key", "SigningKey", PrincipalSigningKeys, func(k *SigningKeys) (string, *uint64) { return k.ID, &k.Version },
+		func(k *SigningKeys) *Head { return &k.Head },
+	}
 	NoticeQueueKind = Kind[NoticeQueue]{
 		"notice queue", "NoticeQueue", PrincipalNotices, func(q *NoticeQueue) (string, *uint64) { return q.ID, &q.Version }, nil,
 	}

@@ -53,6 +53,7 @@ type (
 	Grants        = Records[Grant]
 	Holds         = Records[Hold]        // at most one record
 	NoticeQueues  = Records[NoticeQueue] // at most one record
+	SigningKeysOf = Records[SigningKeys] // at most one record
 )
 
 // Tokens keeps access-token records under the digest of the token.
@@ -212,6 +213,7 @@ type Store interface {
 	Grants() Grants
 	Holds() Holds
 	NoticeQueues() NoticeQueues
+	SigningKeys() SigningKeysOf
 	Tokens
 	Feed
 	Challenges

@@ -31,6 +31,7 @@ func (*memory) PartnerTokens() store.PartnerTokens { return nil }
 func (*memory) Grants() store.Grants               { return nil }
 func (*memory) Holds() store.Holds                 { return nil }
 func (*memory) NoticeQueues() store.NoticeQueues   { return nil }
+func (*memory) SigningKeys() store.SigningKeysOf   { return nil }
 
 func newMemory() *memory {
 	return &memory{lineage: store.Lineage{Current: "run 1"}, grown: make(chan struct{})}

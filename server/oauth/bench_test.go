@@ -19,15 +19,23 @@ func BenchmarkRenderIssued(b *testing.B) {
 }
 
 func BenchmarkRenderActive(b *testing.B) {
-	b.ReportAllocs()
 	at := time.Unix(1687436422, 0)
 	f := tokens.Found{
 		Token: &store.Token{Use: store.UseClient, ClientID: "billing", SecretID: "a1B2c3D4", Scopes: "users:read customers", IssuedAt: at, ExpiresAt: at.Add(2 * time.Hour)},
 		Mark:  feed.Mark{Position: store.Position{Time: 1753488000123, Seq: 4}},
 	}
-	jti := tokens.ID(f.Digest)
-	buffer := make([]byte, 0, 1024)
-	for b.Loop() {
-		buffer = appendActive(buffer[:0], f, jti, "https://auth.example.com")
+	jti, keys := tokens.ID(f.Digest), voidKeys()
+	for name, follow := range map[string]bool{"plain": false, "follow": true} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			buffer := make([]byte, 0, 1024)
+			for b.Loop() {
+				buffer = appendActive(buffer[:0], f, jti, "https://auth.example.com")
+				if follow {
+					buffer = appendFollow(buffer, keys, f)
+				}
+			}
+			b.ReportMetric(float64(len(buffer)+1), "bytes")
+		})
 	}
 }

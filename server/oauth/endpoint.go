@@ -12,6 +12,7 @@ import (
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/voidkeys"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
@@ -58,6 +59,7 @@ type Options struct {
 	Auth        *auth.Authenticator
 	Clients     *registry.Cache[store.Client]
 	Tokens      *tokens.Service
+	VoidKeys    *voidkeys.Encoder
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
 	Uses        Uses

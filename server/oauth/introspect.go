@@ -19,6 +19,7 @@ var introspectSpec = web.Spec{Params: withClientAuth(
 	web.Param{Name: paramToken, Kind: web.Opaque},
 	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one lookup finds every kind (RFC 7662 §2.1)
 	web.Param{Name: paramSourceIP, Kind: web.Single},
+	web.Param{Name: paramFollow, Kind: web.Single},
 )}
 
 var (
@@ -27,6 +28,7 @@ var (
 	errBearer       = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
 	errSelf         = apierr.New(apierr.InvalidToken, "a token cannot introspect itself")
 	errBearerAndID  = apierr.New(apierr.InvalidRequest, "more than one client authentication method: a bearer token and client credentials")
+	errFollow       = apierr.New(apierr.InvalidRequest, "follow has one value: true. Without the parameter, the response has no void keys")
 	errSourceIP     = apierr.New(apierr.InvalidRequest, "source_ip is not an IP address")
 	errBearerNoSpec = &apierr.Error{Code: apierr.InsufficientScope, Scope: scopes.Introspect, Description: "the bearer token lacks the scope introspect"}
 )
@@ -37,9 +39,12 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	token := p.Get(paramToken)
-	if token == "" {
+	token, follow := p.Get(paramToken), p.Get(paramFollow)
+	switch {
+	case token == "":
 		return errNoToken
+	case follow != "" && follow != followTrue:
+		return errFollow
 	}
 	rs, err := e.resourceServer(c, p, token)
 	if err != nil {
@@ -49,12 +54,25 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ev := web.EventOf(c)
 	found, err := e.o.Tokens.Find(c.Request.Context(), token)
 	if err != nil {
 		return err
 	}
-	active := false
+	active := e.judge(c, found, rs, source)
+	if !active && found.Token == nil && credential.OtherEnvironment(token, e.o.Environment) {
+		web.EventOf(c).Note = "token of the other environment presented"
+	}
+	body := web.NewBody()
+	body.B = e.appendIntrospection(body.B, found, active, follow == followTrue)
+	web.Send(c, 200, body)
+	return nil
+}
+
+// judge reports whether the token is active to the resource server, and notes that,
+// and why not, in the access event.
+func (e *Endpoints) judge(c *gin.Context, found tokens.Found, rs *store.Client, source netip.Addr) (active bool) {
+	ev := web.EventOf(c)
+	ev.Verdict = web.Inactive
 	if found.Token != nil {
 		reason := tokens.HiddenReason(found.Token, rs, source)
 		active = reason == ""
@@ -65,20 +83,11 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	} else {
 		noteEnd(ev, found)
 	}
-	e.o.Observe.CountIntrospected(active, string(found.Source))
-	body := web.NewBody()
 	if active {
 		ev.Verdict = web.Active
-		body.B = appendActive(body.B, found, ev.TokenID, e.o.Tokens.IssuerOf(found.Token))
-	} else {
-		ev.Verdict = web.Inactive
-		if found.Token == nil && credential.OtherEnvironment(token, e.o.Environment) {
-			ev.Note = "token of the other environment presented"
-		}
-		body.B = append(body.B, inactive...)
 	}
-	web.Send(c, 200, body)
-	return nil
+	e.o.Observe.CountIntrospected(active, string(found.Source))
+	return active
 }
 
 // noteEnd notes why the token that was found is not active.

@@ -21,6 +21,9 @@ const (
 // GrantTypes lists what this server supports.
 var GrantTypes = []string{GrantClientCredentials, GrantTokenExchange}
 
+// followTrue is the only value of the parameter follow.
+const followTrue = "true"
+
 // Names of request parameters.
 const (
 	paramGrantType     = "grant_type"
@@ -30,6 +33,7 @@ const (
 	paramToken         = "token"
 	paramTokenHint     = "token_type_hint"
 	paramSourceIP      = "source_ip"
+	paramFollow        = "follow"
 	paramClientID      = "client_id"
 	paramClientSecret  = "client_secret"
 	paramAssertion     = "client_assertion"

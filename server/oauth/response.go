@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/voidkeys"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
@@ -12,9 +13,22 @@ import (
 // (RFC 7662 §2.2).
 const inactive = `{"active":false}`
 
-// appendActive appends the introspection of an active token: the members of
-// RFC 7662 §2.2 and grantd's own, which openapi.yaml describes. Members without
-// a value are left out. encoding/json would take several times as long as the
+// appendIntrospection appends the response: with follow, also what a cache that
+// follows revocations needs.
+func (e *Endpoints) appendIntrospection(b []byte, f tokens.Found, active, follow bool) []byte {
+	if !active {
+		return append(b, inactive...)
+	}
+	b = appendActive(b, f, f.ID(), e.o.Tokens.IssuerOf(f.Token))
+	if follow {
+		b = appendFollow(b, e.o.VoidKeys, f)
+	}
+	return append(b, '}')
+}
+
+// appendActive appends the introspection of an active token, without the brace at its
+// end: the members of RFC 7662 §2.2 and grantd's own, which openapi.yaml describes.
+// Members without a value are left out. encoding/json would take several times as long as the
 // rest of the request for a cached token.
 func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 	t := f.Token
@@ -49,11 +63,25 @@ func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 		b = append(b, `,"auth_time":`...)
 		b = strconv.AppendInt(b, t.AuthTime.Unix(), 10)
 	}
-	b = appendList(b, `,"amr":`, t.AMR)
-	b = appendVoidKeys(b, t, jti)
-	b = append(b, `,"feed_position":"`...)
-	b = f.Mark.Position.Append(b)
-	return append(b, `"}`...)
+	return appendList(b, `,"amr":`, t.AMR)
+}
+
+// appendFollow appends what a cache that follows revocations needs: the void keys of
+// the principals that can end the token, and the position of the feed at which the
+// token was active. It follows appendActive.
+func appendFollow(b []byte, e *voidkeys.Encoder, f tokens.Found) []byte {
+	b = append(b, `,"void_keys":["`...)
+	var room store.PrincipalBuffer
+	for _, p := range f.Token.Principals(&room) {
+		b = append(e.AppendKey(b, p), `","`...)
+	}
+	if f.Token.Use == store.UsePartner { // revoking one changes its record; there is no void of the token
+		b = e.AppendKeyOf(b, store.PrincipalAllPartnerTokens)
+	} else {
+		b = e.AppendTokenKey(b, f.Digest)
+	}
+	b = e.AppendPosition(append(b, `"],"feed_position":"`...), f.Mark.Position)
+	return append(b, '"')
 }
 
 // appendMember appends a text, unless it is empty. name includes its comma and
@@ -96,23 +124,4 @@ func appendResources(b []byte, resources []store.Resource) []byte {
 		b = append(web.AppendStrings(b, r.IDs), '}')
 	}
 	return append(b, ']')
-}
-
-// appendVoidKeys appends the keys of the feed that can end the token. They are
-// made of ids, which need no escaping.
-func appendVoidKeys(b []byte, t *store.Token, jti string) []byte {
-	b = append(b, `,"void_keys":[`...)
-	var principals store.PrincipalBuffer
-	for _, p := range t.Principals(&principals) {
-		b = append(b, '"')
-		b = p.Append(b)
-		b = append(b, `",`...)
-	}
-	if t.Use == store.UsePartner { // revoking one changes its record; there is no void of the token
-		b[len(b)-1] = ']'
-		return b
-	}
-	b = append(b, `"token:`...)
-	b = append(b, jti...)
-	return append(b, `"]`...)
 }

@@ -3,6 +3,7 @@ package oauth
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/voidkeys"
 	"github.com/grantd/grantd/store"
 )
 
@@ -55,6 +57,12 @@ type tokenResponse struct {
 	CreatedAt   int64  `json:"created_at"`
 }
 
+func voidKeys() *voidkeys.Encoder {
+	e := &voidkeys.Encoder{}
+	e.Use([]byte("a key of the tests"))
+	return e
+}
+
 func introspectionOf(f tokens.Found, issuer string) introspection {
 	t := f.Token
 	a := introspection{
@@ -63,17 +71,19 @@ func introspectionOf(f tokens.Found, issuer string) introspection {
 		Subject: tokens.Subject(t), Issuer: issuer, ID: tokens.ID(f.Digest), Use: t.Use,
 		OrgID: t.OrgID, CustomerID: t.CustomerID, PartnerID: t.PartnerID,
 		SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: t.Resources,
-		AMR: t.AMR, FeedPosition: f.Mark.Position.String(),
+		AMR: t.AMR, FeedPosition: string(voidKeys().AppendPosition(nil, f.Mark.Position)),
 	}
 	if !t.AuthTime.IsZero() {
 		a.AuthTime = t.AuthTime.Unix()
 	}
 	for _, p := range t.Principals(new(store.PrincipalBuffer)) {
-		a.VoidKeys = append(a.VoidKeys, string(p.Append(nil)))
+		a.VoidKeys = append(a.VoidKeys, string(voidKeys().AppendKeyOf(nil, string(p.Append(nil)))))
 	}
-	if t.Use != store.UsePartner { // revoking one changes its record
-		a.VoidKeys = append(a.VoidKeys, store.PrincipalToken(f.Digest))
+	own := store.PrincipalToken(f.Digest)
+	if t.Use == store.UsePartner { // revoking one changes its record
+		own = store.PrincipalAllPartnerTokens
 	}
+	a.VoidKeys = append(a.VoidKeys, string(voidKeys().AppendKeyOf(nil, own)))
 	if t.Use == store.UseClient || t.Use == store.UseCustomer {
 		a.ClientID = t.ClientID
 	}
@@ -148,7 +158,11 @@ func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 			f.Digest[i] = byte(r.Uint32())
 		}
 		issuer := pick(r, someTexts)
-		expectSame(t, "introspection", appendActive(nil, f, tokens.ID(f.Digest), issuer), introspectionOf(f, issuer))
+		following, plain := introspectionOf(f, issuer), introspectionOf(f, issuer)
+		plain.VoidKeys, plain.FeedPosition = nil, ""
+		b := appendActive(nil, f, tokens.ID(f.Digest), issuer)
+		expectSame(t, "introspection", append(slices.Clip(b), '}'), plain)
+		expectSame(t, "introspection with follow", append(appendFollow(b, voidKeys(), f), '}'), following)
 	}
 }
 

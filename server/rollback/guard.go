@@ -25,6 +25,7 @@ func Guard(s store.Store, f Feed, log *slog.Logger) store.Store {
 		customers: records[store.Customer]{s.Customers(), store.CustomerKind, f, log},
 		partners:  records[store.Partner]{s.Partners(), store.PartnerKind, f, log},
 		grants:    records[store.Grant]{s.Grants(), store.GrantKind, f, log},
+		signing:   records[store.SigningKeys]{s.SigningKeys(), store.SigningKeysKind, f, log},
 	}
 }
 
@@ -35,6 +36,7 @@ type guarded struct {
 	customers records[store.Customer]
 	partners  records[store.Partner]
 	grants    records[store.Grant]
+	signing   records[store.SigningKeys]
 }
 
 func (g *guarded) Clients() store.Clients     { return &g.clients }
@@ -42,6 +44,8 @@ func (g *guarded) Orgs() store.Orgs           { return &g.orgs }
 func (g *guarded) Customers() store.Customers { return &g.customers }
 func (g *guarded) Partners() store.Partners   { return &g.partners }
 func (g *guarded) Grants() store.Grants       { return &g.grants }
+
+func (g *guarded) SigningKeys() store.SigningKeysOf { return &g.signing }
 
 // records are the guarded records of one kind.
 type records[R any] struct {

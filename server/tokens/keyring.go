@@ -49,6 +49,7 @@ type Keyring struct {
 	prefix string
 	keys   atomic.Pointer[map[uint8]*checkKey]
 	newest atomic.Pointer[checkKey]
+	oldest atomic.Pointer[checkKey]
 }
 
 type checkKey struct {
@@ -89,7 +90,7 @@ func (k *Keyring) Use(keys []store.TokenKey) error {
 		return errors.New("the store has no key of the keyed check")
 	}
 	all := make(map[uint8]*checkKey, len(keys))
-	latest := keys[0]
+	first, latest := keys[0], keys[0]
 	for _, key := range keys {
 		m := hmac.New(sha256.New, key.Key)
 		m.Write([]byte("grantd token mask"))
@@ -103,17 +104,29 @@ func (k *Keyring) Use(keys []store.TokenKey) error {
 		if key.CreatedAt.After(latest.CreatedAt) {
 			latest = key
 		}
+		if key.CreatedAt.Before(first.CreatedAt) {
+			first = key
+		}
 	}
 	k.keys.Store(&all)
 	k.newest.Store(all[latest.ID])
+	k.oldest.Store(all[first.ID])
 	return nil
 }
 
 // LimitKey returns a key that all replicas share, to hide the identities in the
 // counters of limits.
-func (k *Keyring) LimitKey() []byte {
-	m := hmac.New(sha256.New, k.newest.Load().stored.Key)
-	m.Write([]byte("grantd limits"))
+func (k *Keyring) LimitKey() []byte { return k.newest.Load().derive("grantd limits") }
+
+// VoidKey returns the key of voidkeys.Encoder, which all replicas share. It changes
+// only when the oldest key leaves the store, so that a new key of the keyed check
+// does not empty the caches that follow revocations.
+func (k *Keyring) VoidKey() []byte { return k.oldest.Load().derive("grantd void keys") }
+
+// derive returns a key for another purpose.
+func (c *checkKey) derive(label string) []byte {
+	m := hmac.New(sha256.New, c.stored.Key)
+	m.Write([]byte(label))
 	return m.Sum(nil)
 }
 

@@ -31,12 +31,14 @@ var (
 	bucketCustomerGroups = []byte("customers_by_org") // org id, 0, customer id; and 0 alone if it has all customers
 
 	bucketNoticeQueues  = []byte("notice_queues")  // NoticeQueueID → record
+	bucketSigningKeys   = []byte("signing_keys")   // SigningKeysID → record
 	bucketPartnerTokens = []byte("partner_tokens") // partner token id → record
 	bucketAuditTraffic  = []byte("audit_traffic")  // as audit, with sequence numbers of both
 
 	allBuckets = [][]byte{
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
 		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketHolds, bucketAuditTraffic, bucketNetworks, bucketNoticeQueues,
+		bucketSigningKeys,
 		bucketCustomerGroups,
 	}
 )

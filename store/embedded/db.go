@@ -54,6 +54,7 @@ type Store struct {
 	grants        records[store.Grant]
 	holds         records[store.Hold]
 	noticeQueues  records[store.NoticeQueue]
+	signingKeys   records[store.SigningKeys]
 
 	index   index // of the tokens on the disk
 	decoded store.ClientMemo
@@ -119,6 +120,7 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	s.grants = records[store.Grant]{store.GrantKind, s, bucketGrants, nil, nil, nil}
 	s.holds = records[store.Hold]{store.HoldKind, s, bucketHolds, nil, nil, nil}
 	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, bucketNoticeQueues, nil, nil, nil}
+	s.signingKeys = records[store.SigningKeys]{store.SigningKeysKind, s, bucketSigningKeys, nil, nil, nil}
 	if err := db.View(func(tx *bbolt.Tx) error { return s.index.load(tx, s.now()) }); err != nil {
 		return nil, errors.Join(unavailable("read tokens", err), db.Close())
 	}

@@ -20,6 +20,7 @@ var bucketOf = map[store.Section][]byte{
 	store.SectionPartners:      bucketPartners,
 	store.SectionPartnerTokens: bucketPartnerTokens,
 	store.SectionGrants:        bucketGrants,
+	store.SectionSigningKeys:   bucketSigningKeys,
 	store.SectionUses:          bucketUses,
 	store.SectionNetworks:      bucketNetworks,
 	store.SectionGuesses:       bucketGuesses,

@@ -41,6 +41,8 @@ func (s *Store) kindOf(section store.Section) kind {
 		return &s.partnerTokens
 	case store.SectionGrants:
 		return &s.grants
+	case store.SectionSigningKeys:
+		return &s.signingKeys
 	}
 	return nil
 }

@@ -38,6 +38,8 @@ import (
 //	holds         sorted set: ids of all holds, score 0
 //	n:<id>        hash: v (version), d (record): the queue of notices
 //	notice_queues sorted set: ids of all of them, score 0
+//	j:<id>        hash: v (version), d (record): keys that sign introspection
+//	signing_keys  sorted set: ids of all such records, score 0
 //	v:<digest>    hash: p (proof), n (remaining tries), e (end, Unix ms): a
 //	              challenge; expires with it
 //	w:<customer id>
@@ -76,6 +78,8 @@ func (k keys) hold(id string) string            { return k.prefix + "hold:" + id
 func (k keys) holdIndex() string                { return k.prefix + "holds" }
 func (k keys) noticeQueue(id string) string     { return k.prefix + "n:" + id }
 func (k keys) noticeQueueIndex() string         { return k.prefix + "notice_queues" }
+func (k keys) signingKey(id string) string      { return k.prefix + "j:" + id }
+func (k keys) signingKeyIndex() string          { return k.prefix + "signing_keys" }
 func (k keys) challenge(d store.Digest) string  { return k.prefix + "v:" + string(d[:]) }
 func (k keys) guesses(customerID string) string { return k.prefix + "w:" + customerID }
 func (k keys) feed() string                     { return k.prefix + "feed" }
@@ -93,11 +97,11 @@ func (k keys) challengePrefix() string          { return k.prefix + "v:" }
 
 // kinds are the parts before the ':' of the keys that have one. singles are the
 // others.
-const kinds = "tcoupqgvwln"
+const kinds = "tcoupqgvwlnj"
 
 var singles = []string{
 	"clients", "orgs", "customers", "customers_by_org", "partners", "partner_tokens", "grants", "feed", "lineage", "audit", "audit_traffic",
-	"stamp", "keys", "ping", "serving", "notice_queues",
+	"stamp", "keys", "ping", "serving", "notice_queues", "signing_keys",
 }
 
 // isOurs reports whether the key with our prefix is one of those above: another

@@ -74,6 +74,7 @@ func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
 func (s *Store) Grants() store.Grants               { return &s.grants }
 func (s *Store) Holds() store.Holds                 { return &s.holds }
 func (s *Store) NoticeQueues() store.NoticeQueues   { return &s.noticeQueues }
+func (s *Store) SigningKeys() store.SigningKeysOf   { return &s.signingKeys }
 
 // Create puts the id into the indexes, then writes the record.
 func (k *records[R]) Create(ctx context.Context, r R) error {

@@ -52,6 +52,7 @@ type Store struct {
 	grants        records[store.Grant]
 	holds         records[store.Hold]
 	noticeQueues  records[store.NoticeQueue]
+	signingKeys   records[store.SigningKeys]
 
 	decoded store.ClientMemo
 
@@ -97,6 +98,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.grants = records[store.Grant]{store.GrantKind, s, s.keys.grant, s.keys.grantIndex(), nil, ""}
 	s.holds = records[store.Hold]{store.HoldKind, s, s.keys.hold, s.keys.holdIndex(), nil, ""}
 	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, s.keys.noticeQueue, s.keys.noticeQueueIndex(), nil, ""}
+	s.signingKeys = records[store.SigningKeys]{store.SigningKeysKind, s, s.keys.signingKey, s.keys.signingKeyIndex(), nil, ""}
 	if err := s.check(ctx, o.Mode); err != nil {
 		_ = s.Close() // the check's error says more
 		return nil, err

@@ -87,6 +87,7 @@ func fill(t *testing.T, o Opened) {
 	ok(t, s.Stamp(ctx, ours))
 	_, err := s.EnsureTokenKey(ctx, tokenKey(o, 1))
 	ok(t, err)
+	ok(t, s.SigningKeys().Create(ctx, fullSigningKeys(now, store.SigningKeysID)))
 	ok(t, s.Clients().Create(ctx, fullClient(now, "a")))
 	ok(t, s.Clients().Create(ctx, plainClient(now, "b")))
 	ok(t, s.Orgs().Create(ctx, fullOrg(now, "h5D8B5gyHtk=")))

@@ -96,6 +96,7 @@ func Run(t *testing.T, h Harness) {
 		{"Grants", grantRecords.checks()},
 		{"Holds", holdRecords.checks()},
 		{"NoticeQueues", noticeRecords.checks()},
+		{"SigningKeys", signingRecords.checks()},
 		{"Records", recordChecks()},
 		{"Groups", groupChecks()},
 		{"Tokens", tokenChecks()},

@@ -107,6 +107,19 @@ var noticeRecords = records[store.NoticeQueue]{
 	func(q *store.NoticeQueue) parts { return parts{q.ID, &q.Version, &q.Holder} },
 }
 
+// There is at most one record of signing keys in a store, but the role does not know
+// that.
+var signingRecords = records[store.SigningKeys]{
+	store.SigningKeysKind, store.Store.SigningKeys, "",
+	plainSigningKeys, fullSigningKeys,
+	func(k *store.SigningKeys) {
+		for i := range 2000 {
+			k.Keys = append(k.Keys, store.SigningKey{ID: fmt.Sprint(i), Private: []byte(strings.Repeat("x", 32))})
+		}
+	},
+	func(k *store.SigningKeys) parts { return parts{k.ID, &k.Version, &k.Keys[0].ID} },
+}
+
 func (k records[R]) create(s store.Store, ctx context.Context, r R) error {
 	return k.role(s).Create(ctx, r)
 }

@@ -218,3 +218,16 @@ func fullNotices(now time.Time, id string) store.NoticeQueue {
 	q.Recent = []store.NoticeMark{{ID: "n_1", Until: at}}
 	return q
 }
+
+// plainSigningKeys returns a record with one key that signs.
+func plainSigningKeys(now time.Time, id string) store.SigningKeys {
+	return store.SigningKeys{ID: id, Keys: []store.SigningKey{{ID: "a", Private: []byte{1, 2}, CreatedAt: seconds(now), SignsSince: seconds(now)}}, Head: plainHead(now)}
+}
+
+// fullSigningKeys returns a record with every field set.
+func fullSigningKeys(now time.Time, id string) store.SigningKeys {
+	k, at := plainSigningKeys(now, id), seconds(now)
+	k.Keys[0].RetiredAt, k.Head = at, fullHead(now)
+	k.Keys = append(k.Keys, store.SigningKey{ID: "b", Private: []byte{3}, CreatedAt: at, SignsSince: at}, store.SigningKey{ID: "c", Private: []byte{4}, CreatedAt: at})
+	return k
+}
