@@ -61,7 +61,7 @@ func (s *Server) publicRoutes() []route {
 // crossOrigin are the paths that web pages of the origins in public.cors_origins may
 // call. The token endpoint must not be among them: a page cannot keep a client secret
 // (RFC 9700 §2.6).
-var crossOrigin = []string{customers.PathVerification, customers.PathToken, oauth.PathRevoke}
+var crossOrigin = []string{customers.PathVerification, customers.PathToken, oauth.PathRevoke, oauth.PathTokenInfo}
 
 func (s *Server) healthHandler() *health.Handler {
 	return health.New(health.Options{
