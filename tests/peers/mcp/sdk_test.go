@@ -2,11 +2,15 @@ package mcp
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/tests/harness"
 )
@@ -46,6 +50,32 @@ func TestSDKs(t *testing.T) {
 			p.fails(t, "client authentication failed")
 		}
 	})
+}
+
+// TestSDKsBelowAPath: the issuer has a path, below which a proxy has grantd.
+func TestSDKsBelowAPath(t *testing.T) {
+	t.Parallel()
+	var grantd atomic.Pointer[httputil.ReverseProxy]
+	mux := http.NewServeMux()
+	pass := func(w http.ResponseWriter, r *http.Request) { grantd.Load().ServeHTTP(w, r) }
+	mux.HandleFunc("/.well-known/", pass)
+	mux.Handle("/tenant/", http.StripPrefix("/tenant", http.HandlerFunc(pass)))
+	proxy := httptest.NewServer(mux)
+	t.Cleanup(proxy.Close)
+	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) { c.Metadata.MCP, c.Issuer = true, proxy.URL+"/tenant" }})
+	target, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grantd.Store(httputil.NewSingleHostReverseProxy(target))
+	s.URL = proxy.URL + "/tenant" // what the programs get as ISSUER
+	w := newWorld(t, s)
+	for sdk, command := range sdks {
+		p := w.start(t, w.agent, command(t))
+		if got := p.call(t); got != "you are client:agent\n" {
+			t.Errorf("%s: %q, %s", sdk, got, p.errors())
+		}
+	}
 }
 
 // issued returns how many tokens the log says that a client got.
