@@ -94,6 +94,7 @@ func TestSDKsRefuse(t *testing.T) {
 	on, off := newWorld(t, harness.Start(t, edit(true))), newWorld(t, harness.Start(t, edit(false)))
 	elsewhere := on.client(t, "elsewhere", scope, "https://mcp.example.com/mcp")
 	poor := on.client(t, "poor", "users:write", on.mcp)
+	trusting := &world{Server: &harness.Server{URL: "https://auth.example.com"}, mcp: on.mcp} // another issuer
 	for _, c := range []struct {
 		rule, sdk, says string
 		p               *process
@@ -102,6 +103,8 @@ func TestSDKsRefuse(t *testing.T) {
 		{"metadata.mcp is off", "typescript", "authorization_endpoint", off.start(t, off.agent, sdks["typescript"](t))},
 		{"client of another MCP server", "go", "invalid_target", on.start(t, elsewhere, sdks["go"](t))},
 		{"client of another MCP server", "typescript", "resource must be one of this client's resources", on.start(t, elsewhere, sdks["typescript"](t))},
+		{"secret of another issuer", "go", "does not match", trusting.start(t, on.agent, sdks["go"](t))},
+		{"secret of another issuer", "typescript", "Authorization server mismatch", trusting.start(t, on.agent, sdks["typescript"](t))},
 		{"client without the scope", "go", "invalid_scope", on.start(t, poor, sdks["go"](t))},
 		{"client without the scope", "typescript", "scope holds a name that this client may not have", on.start(t, poor, sdks["typescript"](t))},
 	} {
