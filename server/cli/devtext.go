@@ -35,9 +35,12 @@ curl -sS -w '\n' -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d "token=$T
 # 5. The same question as in 3. The response is now {"active":false}.
 curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
 
-# 6. You are also the operator:
+# 6. You are also the operator ...
 '{{.Program}}' client list --socket '{{.AdminSocket}}'
 printf %s "$TOKEN" | '{{.Program}}' token explain --socket '{{.AdminSocket}}'
+
+# ... of an MCP server, for example. SDKs of MCP find this grantd by its metadata.
+'{{.Program}}' client create --socket '{{.AdminSocket}}' --introspect --mcp http://127.0.0.1:8000/mcp
 
 # 7. The backend of an org makes a token that reaches only one customer. Reading
 # needs no code ...

@@ -78,8 +78,10 @@ func TestAuthorize(t *testing.T) {
 		{name: "no_code_flow/head", call: call{method: "HEAD", target: authorizePath + code}, status: 400, header: map[string]string{"Location": ""}},
 		{name: "no_code_flow/put", call: call{method: "PUT", target: authorizePath}, status: 405, code: badRequest, header: map[string]string{"Allow": "POST, GET, HEAD"}},
 	})
-	if !strings.Contains(w.Logs.String(), `"note":"credential exposed in the URL"`) {
-		t.Error("the log has no note of the exposed secret")
+	for _, part := range []string{w.app.ClientSecret, "app.example", "code_challenge", "client_secret="} {
+		if strings.Contains(w.Logs.String(), part) {
+			t.Errorf("the log has %q, which was in the URL", part)
+		}
 	}
 	off := newWorldWithout(t)
 	off.run(t, []row{

@@ -33,16 +33,23 @@ var styles = map[string]oauth2.AuthStyle{
 func each(t *testing.T, test func(t *testing.T, s *harness.Server, c, rs clients.Created)) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start()
-		c := s.NewClient(t, oddID, "users:read users:write", func(n *clients.NewSpec) {
-			resources := []string{resource}
-			n.Resources = &resources
-		})
-		rs := s.NewClient(t, "rs", "introspect", func(n *clients.NewSpec) {
-			own := resource
-			n.Resource = &own
-		})
+		c, rs := newPair(t, s)
 		test(t, s, c, rs)
 	})
+}
+
+// newPair makes a client and the resource server that its tokens are for.
+func newPair(t *testing.T, s *harness.Server) (c, rs clients.Created) {
+	t.Helper()
+	c = s.NewClient(t, oddID, "users:read users:write", func(n *clients.NewSpec) {
+		resources := []string{resource}
+		n.Resources = &resources
+	})
+	rs = s.NewClient(t, "rs", "introspect", func(n *clients.NewSpec) {
+		own := resource
+		n.Resource = &own
+	})
+	return c, rs
 }
 
 func clientConfig(s *harness.Server, c clients.Created, style oauth2.AuthStyle, scopes ...string) *clientcredentials.Config {

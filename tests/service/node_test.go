@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/tests/harness"
 )
@@ -19,7 +20,8 @@ const (
 )
 
 // TestNodeClients runs tests/service/node: openid-client, oauth4webapi and
-// simple-oauth2, at the versions of its package-lock.json.
+// simple-oauth2, at the versions of its package-lock.json. They work with the
+// metadata for MCP clients too.
 func TestNodeClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it installs from the npm registry")
@@ -30,16 +32,25 @@ func TestNodeClients(t *testing.T) {
 		}
 	}
 	runNode(t, installTimeout, nil, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
-	each(t, func(t *testing.T, s *harness.Server, c, rs clients.Created) {
-		out := runNode(t, nodeTimeout, []string{
-			"ISSUER=" + s.URL, "RESOURCE=" + resource,
-			"CLIENT_ID=" + c.ClientID, "CLIENT_SECRET=" + c.ClientSecret,
-			"RS_ID=" + rs.ClientID, "RS_SECRET=" + rs.ClientSecret,
-		}, "node", "--test", "--test-reporter=tap")
-		if !strings.Contains(out, "\n# skipped 0\n") || strings.Contains(out, "\n# tests 0\n") {
-			t.Errorf("not every test ran:\n%s", out)
-		}
+	each(t, runNodeClients)
+	t.Run("metadata.mcp", func(t *testing.T) {
+		t.Parallel()
+		s := harness.Start(t, edits(func(c *config.Config) { c.Metadata.MCP = true }))
+		c, rs := newPair(t, s)
+		runNodeClients(t, s, c, rs)
 	})
+}
+
+func runNodeClients(t *testing.T, s *harness.Server, c, rs clients.Created) {
+	t.Helper()
+	out := runNode(t, nodeTimeout, []string{
+		"ISSUER=" + s.URL, "RESOURCE=" + resource,
+		"CLIENT_ID=" + c.ClientID, "CLIENT_SECRET=" + c.ClientSecret,
+		"RS_ID=" + rs.ClientID, "RS_SECRET=" + rs.ClientSecret,
+	}, "node", "--test", "--test-reporter=tap")
+	if !strings.Contains(out, "\n# skipped 0\n") || strings.Contains(out, "\n# tests 0\n") {
+		t.Errorf("not every test ran:\n%s", out)
+	}
 }
 
 func runNode(t *testing.T, timeout time.Duration, env []string, name string, args ...string) string {

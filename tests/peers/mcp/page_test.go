@@ -69,7 +69,6 @@ func TestPage(t *testing.T) {
 		"GRANTD_PUBLIC_LISTEN="+public, "GRANTD_METRICS_LISTEN=127.0.0.1:0", "GRANTD_SHUTDOWN_DRAIN=0s",
 		"GRANTD_ADMIN_SOCKET="+dir+"/admin.sock", "GRANTD_STORE_EMBEDDED_PATH="+dir+"/data")
 	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go run and its program too
-	shell.Cancel = nil
 	var stderr strings.Builder
 	shell.Stderr = &stderr
 	timer := time.AfterFunc(4*time.Minute, func() { _ = syscall.Kill(-shell.Process.Pid, syscall.SIGKILL) })
@@ -107,7 +106,7 @@ func script(t *testing.T, dir string, blocks [][2]string) string {
 		text := strings.NewReplacer(":8080", ":$PUBLIC_PORT", ":8000", ":$MCP_PORT").Replace(block[1])
 		if starts.MatchString(text) {
 			log := filepath.Join(dir, fmt.Sprintf("%d.log", i))
-			text = fmt.Sprintf("%s >%[2]s 2>&1 &\nuntil grep -q '\\bready ' %[2]s; do kill -0 $! || { cat %[2]s; exit 1; }; sleep 0.1; done\n",
+			text = fmt.Sprintf("%s >%[2]s 2>&1 &\nuntil grep -qs '\\bready ' %[2]s; do kill -0 $! || { cat %[2]s; exit 1; }; sleep 0.1; done\n",
 				strings.TrimSpace(text), log)
 		}
 		b.WriteString(text + "printf '\\n%s\\n' '" + mark + "'\n")

@@ -2,11 +2,15 @@ package mcp
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/tests/harness"
 )
@@ -48,6 +52,32 @@ func TestSDKs(t *testing.T) {
 	})
 }
 
+// TestSDKsBelowAPath: the issuer has a path, below which a proxy has grantd.
+func TestSDKsBelowAPath(t *testing.T) {
+	t.Parallel()
+	var grantd atomic.Pointer[httputil.ReverseProxy]
+	mux := http.NewServeMux()
+	pass := func(w http.ResponseWriter, r *http.Request) { grantd.Load().ServeHTTP(w, r) }
+	mux.HandleFunc("/.well-known/", pass)
+	mux.Handle("/tenant/", http.StripPrefix("/tenant", http.HandlerFunc(pass)))
+	proxy := httptest.NewServer(mux)
+	t.Cleanup(proxy.Close)
+	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) { c.Metadata.MCP, c.Issuer = true, proxy.URL+"/tenant" }})
+	target, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grantd.Store(httputil.NewSingleHostReverseProxy(target))
+	s.URL = proxy.URL + "/tenant" // what the programs get as ISSUER
+	w := newWorld(t, s)
+	for sdk, command := range sdks {
+		p := w.start(t, w.agent, command(t))
+		if got := p.call(t); got != "you are client:agent\n" {
+			t.Errorf("%s: %q, %s", sdk, got, p.errors())
+		}
+	}
+}
+
 // issued returns how many tokens the log says that a client got.
 func (w *world) issued(id string) (n int) {
 	for line := range strings.Lines(w.Logs.String()) {
@@ -64,6 +94,7 @@ func TestSDKsRefuse(t *testing.T) {
 	on, off := newWorld(t, harness.Start(t, edit(true))), newWorld(t, harness.Start(t, edit(false)))
 	elsewhere := on.client(t, "elsewhere", scope, "https://mcp.example.com/mcp")
 	poor := on.client(t, "poor", "users:write", on.mcp)
+	trusting := &world{Server: &harness.Server{URL: "https://auth.example.com"}, mcp: on.mcp} // another issuer
 	for _, c := range []struct {
 		rule, sdk, says string
 		p               *process
@@ -72,6 +103,8 @@ func TestSDKsRefuse(t *testing.T) {
 		{"metadata.mcp is off", "typescript", "authorization_endpoint", off.start(t, off.agent, sdks["typescript"](t))},
 		{"client of another MCP server", "go", "invalid_target", on.start(t, elsewhere, sdks["go"](t))},
 		{"client of another MCP server", "typescript", "resource must be one of this client's resources", on.start(t, elsewhere, sdks["typescript"](t))},
+		{"secret of another issuer", "go", "does not match", trusting.start(t, on.agent, sdks["go"](t))},
+		{"secret of another issuer", "typescript", "Authorization server mismatch", trusting.start(t, on.agent, sdks["typescript"](t))},
 		{"client without the scope", "go", "invalid_scope", on.start(t, poor, sdks["go"](t))},
 		{"client without the scope", "typescript", "scope holds a name that this client may not have", on.start(t, poor, sdks["typescript"](t))},
 	} {

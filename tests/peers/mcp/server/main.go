@@ -63,8 +63,9 @@ type introspector struct{ url, id, secret string }
 
 var errUnknown = errors.New("cannot ask whether the token is active: try again")
 
-// verify is an auth.TokenVerifier. Errors: auth.ErrInvalidToken, and errUnknown if
-// grantd cannot say, which the SDK answers with 500. Callers read these errors.
+// verify is an auth.TokenVerifier. Errors, which callers can read:
+// auth.ErrInvalidToken, and errUnknown if grantd does not respond (the SDK then
+// responds with 500).
 func (i introspector) verify(ctx context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
