@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,11 +26,14 @@ func (w *world) checkEvery(t *testing.T, c call, r harness.Response) {
 	t.Helper()
 	for name, want := range map[string]string{
 		"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff",
-		"Set-Cookie": "", "Location": "", "Access-Control-Allow-Origin": "",
+		"Set-Cookie": "", "Location": "", "Access-Control-Allow-Credentials": "",
 	} {
 		if got := strings.Join(r.Header.Values(name), ", "); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
+	}
+	if allowed := r.Header.Values("Access-Control-Allow-Origin"); len(allowed) > 0 && !slices.Contains(c.headers, "Origin: "+strings.Join(allowed, ", ")) {
+		t.Errorf("Access-Control-Allow-Origin %q, and the request had %q", allowed, c.headers)
 	}
 	if !requestID.MatchString(r.Header.Get("X-Request-Id")) {
 		t.Errorf("X-Request-Id: %q", r.Header.Get("X-Request-Id"))

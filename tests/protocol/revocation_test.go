@@ -80,7 +80,7 @@ func TestRevocation(t *testing.T) {
 		failed("revoke_authentication/none", revoke(token)),
 		failed("revoke_authentication/wrong", revoke(token, basicOf("app", wrong))),
 		failed("revoke_authentication/unknown", revoke(token, basicOf("nobody", wrong))),
-		failed("revoke_authentication/bearer_is_no_client_authentication", revoke(token, bearer(token))),
+		otherToken("revoke_authentication/bearer_is_no_client_authentication", revoke(token, bearer(others))),
 		refused("revoke_token_missing", form("/oauth/revoke", "", auth), missing),
 		refused("revoke_token_missing/empty", form("/oauth/revoke", "token=", auth), missing),
 		refused("revoke_token_missing/twice", form("/oauth/revoke", "token="+token+"&token="+token, auth), "is repeated"),

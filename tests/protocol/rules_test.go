@@ -202,7 +202,20 @@ var rules = map[string]string{
 	"revoke_unknown_parameter": "an unknown parameter is ignored (RFC 7009 §2.1)",
 	"revoke_parallel":          "100 revocations of one token at the same time all succeed",
 	"void_client":              "voiding a client's tokens ends all of them, and tokens issued later work",
+	"revoke_self":              "a token that is bearer token and token at once ends itself, whatever restricts it, and what was made from it",
+	"revoke_self_other":        "a bearer token ends no other token: 401, and both stay active (RFC 6750 §3.1)",
+	"revoke_self_ended":        "a token that has ended, or was made up, gets the same 200 as both (RFC 7009 §2.2)",
+	"revoke_self_credentials":  "a bearer token and client credentials at once are invalid_request, and nothing ends (RFC 6749 §2.3)",
+	"revoke_self_counts":       "tokens that end themselves count for their holder, and nobody else can use up a customer's count",
 	"revoke_one_use":           "revoking a customer token leaves other client tokens alone, and the other way around",
+
+	// Web pages of other origins.
+	"pages_preflight":  "a preflight from a listed origin is 204 with this origin, the methods of the path and the headers that are read (Fetch §3.2)",
+	"pages_refused":    "a preflight from another origin, for another method or for another header is 403 without CORS headers",
+	"pages_read":       "pages of listed origins can read every response of these paths, errors too; others none (Fetch §3.2)",
+	"pages_vary":       "every response of these paths varies with Origin, also without one (RFC 9110 §12.5.5)",
+	"pages_only_there": "no other path has CORS headers, above all not the token endpoint (RFC 9700 §2.6)",
+	"pages_off":        "without public.cors_origins no path has CORS headers, and OPTIONS is 405",
 
 	// Metadata.
 	"metadata_document":    "200, application/json, at the well-known path (RFC 8414 §3.1, §3.2)",
