@@ -90,6 +90,10 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 	metadata := append([]string{"paths", "/.well-known/oauth-authorization-server", "get"}, ok200...)
 	const verification, customerToken, jsonAPI = "/customers/{id}/token/verification", "/customers/{id}/token", "application/vnd.api+json"
 	const partnerToken = "/partners/token"
+	info := append([]string{"paths", "/oauth/token/info", "get"}, ok200...)
+	identity := func(name string) node {
+		return at(t, doc, doc, "paths", "/identity", "get", "responses", "200", "content", jsonAPI, "examples", name, "value", "data", "attributes")
+	}
 	requestOf := func(path, name string) node {
 		return at(t, doc, doc, "paths", path, "post", "requestBody", "content", jsonAPI, "examples", name, "value", "data", "attributes")
 	}
@@ -107,6 +111,11 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "onBehalf", "value")...), false},
 		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "examples", "usual", "value")...), false},
 		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "examples", "mcp", "value")...), true},
+		{"TokenInfo", "oauth", "info", at(t, doc, doc, append(info, "examples", "client", "value")...), false},
+		{"TokenInfo", "oauth", "info", at(t, doc, doc, append(info, "examples", "customer", "value")...), false},
+		{"TokenInfo", "oauth", "info", at(t, doc, doc, append(info, "examples", "onBehalf", "value")...), false},
+		{"Identity", "oauth", "identity", identity("customer"), false},
+		{"Identity", "oauth", "identity", identity("onBehalf"), false},
 		{"Status", "health", "status", nil, false},
 		{"Readiness", "health", "readiness", nil, false},
 		{"Capability", "health", "capability", nil, false},
@@ -118,6 +127,8 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		{"CustomerTokenRequest", "customers", "TokenRequest", requestOf(customerToken, "withCode"), false},
 		{"CustomerBearerToken", "customers", "tokenAttributes", responseOf(customerToken), true},
 		{"Org", "partners", "Org", nil, false},
+		{"Grant", "partners", "grantAttributes", nil, false},
+		{"PartnerMeta", "partners", "partnerMeta", at(t, doc, doc, "paths", "/partners/orgs", "get", "responses", "200", "content", jsonAPI, "examples", "withGrants", "value", "meta"), true},
 		{"OnBehalfTokenRequest", "partners", "Request", requestOf(partnerToken, "everything"), true},
 		{"OnBehalfTokenRequest", "partners", "Request", requestOf(partnerToken, "usual"), false},
 		{"OnBehalfToken", "partners", "tokenAttributes", responseOf(partnerToken), true},
@@ -209,7 +220,7 @@ func TestOpenAPIErrors(t *testing.T) {
 }
 
 // TestOpenAPITypes shows that the types of documents are those of
-// customers/handler.go and partners/handler.go.
+// customers/handler.go, partners/handler.go and oauth/identity.go.
 func TestOpenAPITypes(t *testing.T) {
 	documented := map[string]bool{}
 	each(openAPI(t), func(n node) {
@@ -219,11 +230,13 @@ func TestOpenAPITypes(t *testing.T) {
 		}
 	})
 	named := map[string]bool{}
-	for _, folder := range []string{"customers", "partners"} {
+	for _, folder := range []string{"customers", "partners", "oauth"} {
 		inspect(t, folder, func(n ast.Node) {
 			if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "type") {
 				for name := range literals(v) {
-					named[name] = true
+					if !strings.HasPrefix(name, "urn:") { // a type of RFC 8693
+						named[name] = true
+					}
 				}
 			}
 		})
@@ -239,7 +252,7 @@ func TestOpenAPIErrorDocuments(t *testing.T) {
 	doc := openAPI(t)
 	known, said := map[string]bool{}, map[string]bool{}
 	inspect(t, "apierr", func(n ast.Node) { maps.Copy(known, literals(n)) })
-	for _, folder := range []string{"customers", "partners", "web", "../scopes"} {
+	for _, folder := range []string{"customers", "partners", "oauth", "web", "../scopes"} {
 		inspect(t, folder, func(n ast.Node) { maps.Copy(said, literals(n)) })
 	}
 	codes := list(at(t, doc, doc, "components", "schemas", "ErrorObject", "properties", "code")["enum"])
@@ -262,7 +275,7 @@ func TestOpenAPIErrorDocuments(t *testing.T) {
 			t.Errorf("the source does not have this error: %v", n)
 		}
 	})
-	for _, route := range []string{"post /customers/{id}/token/verification", "post /customers/{id}/token", "get /partners/orgs", "post /partners/token"} {
+	for _, route := range []string{"post /customers/{id}/token/verification", "post /customers/{id}/token", "get /identity", "get /partners/orgs", "post /partners/token"} {
 		method, path, _ := strings.Cut(route, " ")
 		for status := range at(t, doc, doc, "paths", path, method, "responses") {
 			each(at(t, doc, doc, "paths", path, method, "responses", status), func(n node) {
@@ -304,6 +317,9 @@ func members(t *testing.T, folder, name string) (all, always []string) {
 		for _, f := range spec.Type.(*ast.StructType).Fields.List {
 			tag, _ := strconv.Unquote(f.Tag.Value)
 			name, options, _ := strings.Cut(reflect.StructTag(tag).Get("json"), ",")
+			if name == "-" {
+				continue
+			}
 			all = append(all, name)
 			if options == "" {
 				always = append(always, name)

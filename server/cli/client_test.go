@@ -8,7 +8,7 @@ import (
 )
 
 const viewJSON = `{"client_id":"a","name":"A\tb","scope":"users:read","default_scope":"","token_ttl":5400,"auth_methods":["client_secret_basic"],` +
-	`"source_ips":["10.0.0.0/8","::1"],"resources":[],"token_uses":[],"enforces":[],"issue_limit":"600/1m","active":true,"deactivated_at":null,` +
+	`"source_ips":["10.0.0.0/8","::1"],"bind_source_ip":true,"resources":[],"token_uses":[],"enforces":[],"issue_limit":"600/1m","active":true,"deactivated_at":null,` +
 	`"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T04:04:05+01:00","version":3}`
 
 // TestClientRequests: the requests of each command line to the admin API.
@@ -48,6 +48,8 @@ func TestClientRequests(t *testing.T) {
 		{"create|--introspect|--mcp|https://a/mcp", []string{`POST /clients {"resource":"https://a/mcp","scope":"introspect"}`}},
 		{"create|--ttl|0s", []string{`POST /clients {"token_ttl":0}`}},
 
+		{"create|--source-ip|::1|--bind-source-ip", []string{`POST /clients {"bind_source_ip":true,"source_ips":["::1"]}`}},
+		{"update|a|--bind-source-ip=false", []string{`PATCH /clients/a {"bind_source_ip":false}`}},
 		{"create|--issue-limit|600/1m", []string{`POST /clients {"issue_limit":"600/1m"}`}},
 		{"update|a|--issue-limit|none", []string{`PATCH /clients/a {"issue_limit":"none"}`}},
 		{"list|--org|o|--state|active|--q|pay", []string{`GET /clients?limit=500&org_id=o&q=pay&state=active`}},

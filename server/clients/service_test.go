@@ -197,6 +197,9 @@ func bcrypts(costs ...string) (hashes []string) {
 	return hashes
 }
 
+// bound is a spec whose tokens are bound to the addresses.
+func bound(ranges ...string) Spec { return Spec{SourceIPs: &ranges, BindSourceIP: to(true)} }
+
 // Taking something away voids the client's tokens, adding does not.
 func TestUpdateVoidsWhenItNarrows(t *testing.T) {
 	for _, row := range []struct {
@@ -212,6 +215,15 @@ func TestUpdateVoidsWhenItNarrows(t *testing.T) {
 		{"all resources to one", Spec{}, Spec{Resources: &[]string{"https://a.example"}}, true},
 		{"one resource to all", Spec{Resources: &[]string{"https://a.example"}}, Spec{Resources: &[]string{}}, true},
 		{"one resource more", Spec{Resources: &[]string{"https://a.example"}}, Spec{Resources: &[]string{"https://a.example", "https://b.example"}}, false},
+		{"bound to the addresses that it has", Spec{SourceIPs: &[]string{"10.0.0.0/8"}}, Spec{BindSourceIP: to(true)}, true},
+		{"bound no more", bound("10.0.0.0/8"), Spec{BindSourceIP: to(false)}, false},
+		{"bound no more, and fewer addresses", bound("10.0.0.0/8", "::1"), Spec{BindSourceIP: to(false), SourceIPs: &[]string{"::1"}}, false},
+		{"fewer addresses, not bound", Spec{SourceIPs: &[]string{"10.0.0.0/8", "::1"}}, Spec{SourceIPs: &[]string{"::1"}}, false},
+		{"bound to one range less", bound("10.0.0.0/8", "::1"), Spec{SourceIPs: &[]string{"::1"}}, true},
+		{"bound to a narrower range", bound("10.0.0.0/8"), Spec{SourceIPs: &[]string{"10.0.0.0/9"}}, true},
+		{"bound to a wider range", bound("10.0.0.0/8"), Spec{SourceIPs: &[]string{"10.0.0.0/7"}}, false},
+		{"bound to one range more", bound("10.0.0.0/8"), Spec{SourceIPs: &[]string{"::1", "10.0.0.0/8"}}, false},
+		{"bound to the same in another spelling", bound("10.0.0.0/8"), Spec{SourceIPs: &[]string{"::ffff:10.1.0.0/104"}}, false},
 		{"one resource less", Spec{Resources: &[]string{"https://a.example", "https://b.example"}}, Spec{Resources: &[]string{"https://a.example"}}, true},
 	} {
 		t.Run(row.rule, func(t *testing.T) {

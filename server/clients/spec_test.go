@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,10 @@ import (
 func TestSpecRejections(t *testing.T) {
 	long := strings.Repeat("x", 600)
 	many := slices.Repeat([]string{"10.0.0.0/8"}, maxListItems+1)
+	var boundTo []string
+	for i := range maxBoundTo + 1 {
+		boundTo = append(boundTo, fmt.Sprint("10.0.0.", i))
+	}
 	uris := slices.Repeat([]string{"https://a.example"}, maxResources+1)
 	inWorld(t, func(t *testing.T, w *world) {
 		for _, row := range []struct {
@@ -33,6 +38,10 @@ func TestSpecRejections(t *testing.T) {
 			{"an unknown method", "auth_methods", NewSpec{Spec: Spec{AuthMethods: &[]string{"none"}}}},
 			{"a range that is none", "source_ips", NewSpec{Spec: Spec{SourceIPs: &[]string{"10.0.0.0/33"}}}},
 			{"too many ranges", "source_ips", NewSpec{Spec: Spec{SourceIPs: &many}}},
+			{"bound to nothing", "bind_source_ip", NewSpec{Spec: Spec{BindSourceIP: to(true)}}},
+			{"bound to an empty list", "bind_source_ip", NewSpec{Spec: Spec{BindSourceIP: to(true), SourceIPs: &[]string{}}}},
+			{"bound to a zone", "source_ips", NewSpec{Spec: Spec{BindSourceIP: to(true), SourceIPs: &[]string{"fe80::1%eth0"}}}},
+			{"bound to too many ranges", "source_ips", NewSpec{Spec: Spec{BindSourceIP: to(true), SourceIPs: &boundTo}}},
 			{"a relative resource", "resources", NewSpec{Spec: Spec{Resources: &[]string{"/a"}}}},
 			{"a resource with a fragment", "resources", NewSpec{Spec: Spec{Resources: &[]string{"https://a.example#"}}}},
 			{"a resource that is too long", "resources", NewSpec{Spec: Spec{Resources: &[]string{"https://" + long}}}},
@@ -83,6 +92,29 @@ func TestNarrowingTheDefaults(t *testing.T) {
 		v, err = w.Update(t.Context(), by, "billing", 0, Spec{Scope: to("a:write"), DefaultScope: to("")})
 		refused(t, "none is wanted", err, "", "")
 		if v.Scope != "a:write" || v.DefaultScope != "" {
+			t.Errorf("%+v", v)
+		}
+	})
+}
+
+// The tokens of a client are bound to its addresses, in the form that tokens carry, and
+// the last address stays as long as they are.
+func TestBinding(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		_, err := w.Create(t.Context(), by, NewSpec{ClientID: "billing", Spec: Spec{Scope: to("a:read"), SourceIPs: &[]string{"10.1.2.3/8", "::ffff:192.0.2.1", "192.0.2.1/32", "2001:DB8::/32"}}})
+		refused(t, "create", err, "", "")
+		v, err := w.Update(t.Context(), by, "billing", 0, Spec{BindSourceIP: to(true)})
+		refused(t, "bind", err, "", "")
+		if !v.BindSourceIP || !slices.Equal(v.SourceIPs, []string{"10.0.0.0/8", "192.0.2.1", "2001:db8::/32"}) {
+			t.Errorf("%+v", v)
+		}
+		_, err = w.Update(t.Context(), by, "billing", 0, Spec{SourceIPs: &[]string{}})
+		refused(t, "no address is left", err, apierr.InvalidRequest, "source_ips")
+		_, _, err = w.Put(t.Context(), by, "billing", 0, NewSpec{Spec: Spec{Scope: to("a:read"), BindSourceIP: to(true)}})
+		refused(t, "PUT without addresses", err, apierr.InvalidRequest, "bind_source_ip")
+		v, err = w.Update(t.Context(), by, "billing", 0, Spec{SourceIPs: &[]string{}, BindSourceIP: to(false)})
+		refused(t, "both at once", err, "", "")
+		if v.BindSourceIP || len(v.SourceIPs) != 0 {
 			t.Errorf("%+v", v)
 		}
 	})

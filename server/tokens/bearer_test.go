@@ -74,3 +74,47 @@ func TestFindBearerOfPartner(t *testing.T) {
 		t.Errorf("where a client's is needed: %+v, %v", f, err)
 	}
 }
+
+// TestFindSelf has a row for each rule of a call in which a token describes or ends
+// itself.
+func TestFindSelf(t *testing.T) {
+	d := newTestService(t)
+	inside, outside := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("198.51.100.7")
+	ranges := []string{"192.0.2.0/24"}
+	for name, c := range map[string]struct {
+		token store.Token
+		from  netip.Addr
+		want  bool
+	}{
+		"a client's":           {store.Token{Use: store.UseClient, ClientID: "a"}, inside, true},
+		"a customer's":         {store.Token{Use: store.UseCustomer, CustomerID: "10001"}, inside, true},
+		"on behalf":            {store.Token{Use: store.UseOnBehalf, OrgID: "o"}, inside, true},
+		"for grantd":           {store.Token{Use: store.UseClient, Audience: []string{"https://api.example.com", "https://grantd.example.com"}}, inside, true},
+		"for another audience": {store.Token{Use: store.UseClient, Audience: []string{"https://api.example.com"}}, inside, false},
+		"kept to endpoints":    {store.Token{Use: store.UseOnBehalf, Endpoints: []string{"GET /cards"}}, inside, true},
+		"kept to resources":    {store.Token{Use: store.UseClient, Resources: []store.Resource{{Type: "card", IDs: []string{"1"}}}}, inside, true},
+		"from its address":     {store.Token{Use: store.UseOnBehalf, SourceIPs: ranges, Endpoints: []string{"GET /cards"}}, inside, true},
+		"from another address": {store.Token{Use: store.UseClient, SourceIPs: ranges}, outside, false},
+		"from no address":      {store.Token{Use: store.UseClient, SourceIPs: ranges}, netip.Addr{}, false},
+	} {
+		c.token.IssuedAt, c.token.ExpiresAt, c.token.Position = now, now.Add(time.Hour), d.o.Feed.Position()
+		issued, err := d.storeToken(t.Context(), d.o.Keys.Make(c.token.ExpiresAt), c.token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := d.FindSelf(t.Context(), issued.Token, c.from)
+		if err != nil || (f.Token != nil) != c.want || !c.want && (f.End.Cause == "" || f.ID() == "") {
+			t.Errorf("%s: %+v, %v, want %v", name, f, err, c.want)
+		}
+	}
+	if f, err := d.FindSelf(t.Context(), "gt_sandbox_made-up", inside); err != nil || f.Token != nil {
+		t.Errorf("garbage: %v, %v", f.Token, err)
+	}
+	plain, id := d.newPartner(t, "hurdlr", func(p *store.PartnerToken) { p.SourceIPs = ranges })
+	if f, err := d.FindSelf(t.Context(), plain, inside); err != nil || f.Token == nil {
+		t.Errorf("a partner's: %+v, %v", f, err)
+	}
+	if f, err := d.FindSelf(t.Context(), plain, outside); err != nil || f.Token != nil || f.Refused == nil || f.Refused.TokenID != id {
+		t.Errorf("a partner's from another address: %+v, %v", f, err)
+	}
+}

@@ -193,10 +193,11 @@ func TestNullResets(t *testing.T) {
 		"source_ips": []string{"10.0.0.0/8"}, "resources": []string{"https://a.example"}, "token_uses": []string{"customer"}, "enforces": []string{"source_ip"},
 		"resource": "https://rs.example", "issue_limit": "600/1m",
 	})
+	do(t, s, "PATCH", "/clients/a", object{"bind_source_ip": true}, 200)
 	create(t, s, object{"client_id": "fresh", "scope": "users:read users:write"})
 	fresh := do(t, s, "GET", "/clients/fresh", nil, 200)
 	for _, member := range []string{
-		"name", "default_scope", "token_ttl", "auth_methods", "source_ips", "resources", "token_uses", "enforces", "resource", "issue_limit",
+		"name", "default_scope", "token_ttl", "auth_methods", "bind_source_ip", "source_ips", "resources", "token_uses", "enforces", "resource", "issue_limit",
 	} {
 		before := do(t, s, "GET", "/clients/a", nil, 200)
 		after := do(t, s, "PATCH", "/clients/a", object{member: nil}, 200)

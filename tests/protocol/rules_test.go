@@ -186,6 +186,15 @@ var rules = map[string]string{
 	"inactive_looks_alike":            "all inactive tokens get the same response (RFC 7662 §2.2, §4)",
 	"no_batch":                        "there is no endpoint for several tokens",
 
+	// What the holder of a token may ask.
+	"token_info":             "the holder of a token of any use learns what it is; the members that Doorkeeper has are Doorkeeper's (RFC 6750 §2.1)",
+	"token_info_refused":     "without a token the challenge has no error; a token that is not active, is for others or comes from elsewhere gets one response (RFC 6750 §3, §3.1)",
+	"token_info_one_token":   "a second token is refused; one in the URL is invalid_request and not logged; one in the body counts as none (RFC 6750 §2, §2.2, RFC 9700 §4.3.2)",
+	"token_info_unavailable": "if the store fails or the feed is not fresh: 503, never 401",
+	"identity":               "GET /identity says the same as a JSON:API document",
+	"bound_tokens":           "the tokens of a client that is bound to its addresses work only from them, and end when there are fewer",
+	"included_grants":        "a partner learns its scopes, and what each org grants it",
+
 	// Revocation.
 	"revoke_own":               "a client revokes its own token: 200, then inactive (RFC 7009 §2.1, §2.2)",
 	"revoke_unknown":           "an unknown token is 200 (RFC 7009 §2.2)",

@@ -86,8 +86,8 @@ func TestJSONLClients(t *testing.T) {
 	runLines(t, "jsonl", []lineRow{
 		{name: "few members", line: `{"client_id":"a","secret_hash":"` + bcryptHash + `"}`,
 			sent: `{"client_id":"a","secret_hash":"` + bcryptHash + `"}`, notes: []string{noteBcrypt}},
-		{name: "all members", line: `{"client_id":"a","org_id":"o","name":"A","scope":"x y","default_scope":"x","token_ttl":600,"issue_limit":"600/1m","auth_methods":["client_secret_post"],"source_ips":["::1"],"resources":["https://a"],"token_uses":["client"],"enforces":["endpoints"],"resource":"https://b","secret_hashes":["` + pbkdf2Hash + `","` + hexOf("x") + `"]}`,
-			sent:  `{"auth_methods":["client_secret_post"],"client_id":"a","default_scope":"x","enforces":["endpoints"],"issue_limit":"600/1m","name":"A","org_id":"o","resource":"https://b","resources":["https://a"],"scope":"x y","secret_hashes":["` + pbkdf2Hash + `","` + hexOf("x") + `"],"source_ips":["::1"],"token_ttl":600,"token_uses":["client"]}`,
+		{name: "all members", line: `{"client_id":"a","org_id":"o","name":"A","scope":"x y","default_scope":"x","token_ttl":600,"issue_limit":"600/1m","auth_methods":["client_secret_post"],"source_ips":["::1"],"bind_source_ip":true,"resources":["https://a"],"token_uses":["client"],"enforces":["endpoints"],"resource":"https://b","secret_hashes":["` + pbkdf2Hash + `","` + hexOf("x") + `"]}`,
+			sent:  `{"auth_methods":["client_secret_post"],"bind_source_ip":true,"client_id":"a","default_scope":"x","enforces":["endpoints"],"issue_limit":"600/1m","name":"A","org_id":"o","resource":"https://b","resources":["https://a"],"scope":"x y","secret_hashes":["` + pbkdf2Hash + `","` + hexOf("x") + `"],"source_ips":["::1"],"token_ttl":600,"token_uses":["client"]}`,
 			notes: []string{noteSHA256}},
 		{name: "no id", line: `{"secret_hash":"` + bcryptHash + `"}`, err: "is missing (client_id)"},
 		{name: "no hash", line: `{"client_id":"a"}`, err: "is missing (secret_hash): a client that is imported keeps its secret"},
