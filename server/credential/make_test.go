@@ -37,7 +37,7 @@ func TestNewClientIDForm(t *testing.T) {
 
 func TestNewVerificationTokenForm(t *testing.T) {
 	form := regexp.MustCompile(`^gv_live_[A-Za-z0-9_-]{43}$`)
-	a, b := NewVerificationToken("live"), NewVerificationToken("live")
+	a, b := NewVerificationToken("live", 0), NewVerificationToken("live", 0)
 	if !form.MatchString(a) || a == b {
 		t.Error("a verification token of another form, or the same twice")
 	}
