@@ -41,4 +41,12 @@ func TestNewVerificationTokenForm(t *testing.T) {
 	if !form.MatchString(a) || a == b {
 		t.Error("a verification token of another form, or the same twice")
 	}
+	for n := range 256 {
+		if got := Recipient(NewVerificationToken("sandbox", byte(n))); got != byte(n) {
+			t.Errorf("recipient %d is read as %d", n, got)
+		}
+	}
+	for _, other := range []string{"", "gv_live_", strings.Repeat("ä", 43), a[:len(a)-1]} {
+		_ = Recipient(other) // any number, but no panic
+	}
 }

@@ -1,6 +1,7 @@
 package customers
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/grantd/grantd/server/apierr"
@@ -25,8 +26,11 @@ var (
 	errUserOfToken  = apierr.New(apierr.InvalidRequest, "the bearer token belongs to another authorized user").At(pointerUser + "/data/id")
 	errUserGone     = apierr.New(apierr.InvalidRequest, "the authorized user of the bearer token is not one of the customer's anymore: make another token")
 	errUserPhone    = invalidMember("phone", "this is not the phone of the authorized user: leave phone out")
-	errUserCode     = apierr.New(apierr.InvalidVerification, "the code was not sent to the phone of this authorized user: ask for one with their phone").At("verificationToken")
 )
+
+// errUserCode is for the log: the caller gets errVerification, as for every other
+// verification that does not fit.
+var errUserCode = errors.New("the code was not sent to the phone of the authorized user whom the token is for")
 
 // userWith returns the index of the user with the id; -1: there is none.
 func userWith(users []store.AuthorizedUser, id string) int {
@@ -88,7 +92,7 @@ func checkRecipient(c store.Customer, userID, verification string) error {
 	}
 	want := c.AuthorizedUsers[i].Phone
 	if got, _ := recipientOf(c, verification); got != want || !phonekeys.Readable(want) {
-		return errUserCode
+		return errVerification.Because(errUserCode)
 	}
 	return nil
 }
