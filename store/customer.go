@@ -33,6 +33,7 @@ type Customer struct {
 
 // AuthorizedUser is a person who may act for a business.
 type AuthorizedUser struct {
+	ID    string `json:"id,omitempty"` // unique within the customer; "": tokens cannot name this person
 	Name  string `json:"name"`
 	Phone string `json:"phone"` // E.164
 }

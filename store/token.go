@@ -39,9 +39,12 @@ type Token struct {
 
 	OrgID      string
 	CustomerID string
-	PartnerID  string
-	PartnerTID string // id of the partner token it was made from
-	Audience   []string
+	// AuthorizedUser is the id of the person who acts for a business customer, if
+	// that is known.
+	AuthorizedUser string
+	PartnerID      string
+	PartnerTID     string // id of the partner token it was made from
+	Audience       []string
 
 	// Restrictions. A resource server that does not enforce one of these must
 	// not see the token as active. A restriction that this program does not

@@ -30,6 +30,7 @@ const (
 	tagUpgradable = 0x06
 	tagAuthTime   = 0x07
 	tagAMR        = 0x08
+	tagUser       = 0x09
 
 	critical     = 0x80
 	tagAudience  = critical | 0x01
@@ -62,7 +63,7 @@ func AppendToken(b []byte, t *Token) []byte {
 		tag   byte
 		value string
 	}{{tagOrg, t.OrgID}, {tagCustomer, t.CustomerID}, {tagPartner, t.PartnerID}, {tagPartnerTID, t.PartnerTID},
-		{tagUpgradable, t.Upgradable}} {
+		{tagUpgradable, t.Upgradable}, {tagUser, t.AuthorizedUser}} {
 		if f.value != "" {
 			b = appendString(append(b, f.tag), f.value)
 		}
@@ -146,6 +147,8 @@ func (t *Token) setField(tag byte, v string) bool {
 		t.OrgID = v
 	case tagCustomer:
 		t.CustomerID = v
+	case tagUser:
+		t.AuthorizedUser = v
 	case tagPartner:
 		t.PartnerID = v
 	case tagPartnerTID:

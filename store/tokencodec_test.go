@@ -35,6 +35,7 @@ func fullToken() Token {
 	t.SourceIPs = []string{"192.0.2.0/24", "2001:db8::/32"}
 	t.Endpoints = []string{"GET /cards"}
 	t.Resources = []Resource{{Type: "card", IDs: []string{"12", "13"}}, {Type: "", IDs: []string{""}}, {Type: "account"}}
+	t.AuthorizedUser = "20"
 	t.Upgradable, t.AuthTime, t.AMR = "cards-write payments-write", issued.Add(-time.Second), []string{"otp", "sms"}
 	t.Parents = []string{PrincipalToken(Digest{1})[len(kindToken):], PrincipalToken(Digest{2})[len(kindToken):]}
 	t.Revoked = &Revocation{At: issued.Add(time.Minute), By: "uid:0"}
@@ -168,7 +169,7 @@ func TestTokenCutShort(t *testing.T) {
 			readable++
 		}
 	}
-	const single = 8 // org, customer, partner, its token, upgradable, time of proof, two of the revocation
+	const single = 9 // org, customer, authorized user, partner, its token, upgradable, time of proof, two of the revocation
 	if readable != single+len(full.Parents)+len(full.Audience)+len(full.SourceIPs)+len(full.Endpoints)+len(full.Resources)+len(full.AMR) {
 		t.Errorf("%d cuts are undetected, want one for each field", readable)
 	}

@@ -95,11 +95,14 @@ func customerPairs(v customers.View) []pair {
 	}
 }
 
-// people returns a cell with names and masked numbers.
+// people returns a cell with names, masked numbers and ids.
 func people(users []customers.AuthorizedUser) string {
 	cells := make([]string, len(users))
 	for i, u := range users {
 		cells[i] = text(u.Name) + " " + text(u.Phone)
+		if u.ID != "" {
+			cells[i] += " " + personID + text(u.ID)
+		}
 	}
 	return list(cells)
 }

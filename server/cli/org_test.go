@@ -72,6 +72,8 @@ func TestOrgAndCustomerRequests(t *testing.T) {
 		{"customer|put|10001|--org|o|--type|business|--phone|+1 (555) 555-0136|--authorized-user| Jane  Doe +15555550199|--authorized-user|A+, B +C +1 555 555 0198|--language|es",
 			[]string{`PUT /customers/10001 {"org_id":"o","type":"business","phone":"+1 (555) 555-0136","authorized_users":[{"name":"Jane Doe","phone":"+15555550199"},` +
 				`{"name":"A+, B +C","phone":"+1 555 555 0198"}],"language":"es"}`}},
+		{"customer|put|10001|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane Doe +1 555 555 0199 id=20",
+			[]string{`PUT /customers/10001 {"org_id":"o","type":"business","phone":"+15555550136","authorized_users":[{"id":"20","name":"Jane Doe","phone":"+1 555 555 0199"}],"language":""}`}},
 		{"customer|show|10001", []string{`GET /customers/10001`}},
 		{"customer|list", []string{`GET /customers?limit=500`, `GET /customers?cursor=Yg&limit=500`}},
 		{"customer|list|--org|h5D8B5gyHtk=",

@@ -46,7 +46,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-const wantPerson = `--authorized-user must be a name and a telephone number with its country code, such as "Jane Doe +15555550199"; see 'grantd customer put --help'`
+const wantPerson = `--authorized-user must be a name and a telephone number with its country code, such as "Jane Doe +15555550199" or "Jane Doe +15555550199 id=20"; see 'grantd customer put --help'`
 
 const wantMCP = `--mcp must be the URL at which clients call the MCP server, such as https://mcp.example.com/mcp, without query and fragment; see 'grantd client create --help'`
 
@@ -115,6 +115,9 @@ func TestMisuse(t *testing.T) {
 		{"authorised user without name", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|+15555550199", wantPerson},
 		{"authorised user with no number after +", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane + Doe", wantPerson},
 		{"authorised user with number before name", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane +15555550199 Doe", wantPerson},
+		{"authorised user with a bad id", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane Doe +15555550199 id=a/b", wantPerson},
+		{"authorised user with an empty id", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|Jane Doe +15555550199 id=", wantPerson},
+		{"authorised user with only an id", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user|id=20", wantPerson},
 		{"empty authorised user", "customer|put|c|--org|o|--type|business|--phone|+15555550136|--authorized-user=", wantPerson},
 		{"customers of an empty org", "customer|list|--org=", `--org is empty; see 'grantd customer list --help'`},
 		{"mute for no time", "customer|mute|10001|--for|soon", `--for: "soon" is not a duration; write a number with a unit, such as 90d, 24h, 1h30m, 30s or 100ms; see 'grantd customer mute --help'`},

@@ -95,6 +95,7 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 		{"token_use", text(x.Use)},
 		{"sub", text(x.Subject)},
 		{"org_id", text(x.OrgID)},
+		{"authorized_user_id", text(x.UserID)},
 		{"partner_id", text(x.PartnerID)},
 		{"partner_token_id", text(x.PartnerTID)},
 		{"client_id", text(x.ClientID)},

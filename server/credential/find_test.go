@@ -19,7 +19,7 @@ func TestFind(t *testing.T) {
 	secret, _, _ := NewSecret("live")
 	partner, _ := NewPartnerTokenPrefix("sandbox")
 	partner += newBody()
-	token, custom, proof := AccessTokenPrefix("sandbox")+newBody(), prefix+newBody(), NewVerificationToken("live")
+	token, custom, proof := AccessTokenPrefix("sandbox")+newBody(), prefix+newBody(), NewVerificationToken("live", 0)
 	header := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("billing:"+secret))
 	for name, row := range map[string]struct {
 		text string

@@ -51,7 +51,7 @@ func TestHasForm(t *testing.T) {
 		prefix, _ := NewPartnerTokenPrefix(environment)
 		for name, value := range map[string]string{
 			"secret": secret, "partner token": prefix + newBody(),
-			"access token": AccessTokenPrefix(environment) + newBody(), "verification token": NewVerificationToken(environment),
+			"access token": AccessTokenPrefix(environment) + newBody(), "verification token": NewVerificationToken(environment, 1),
 		} {
 			if !HasForm(value) || !HasForm(value+"x") {
 				t.Errorf("%s of %s is not recognized", name, environment)

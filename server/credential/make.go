@@ -2,6 +2,7 @@ package credential
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 )
 
@@ -22,9 +23,34 @@ func NewPartnerTokenPrefix(environment string) (prefix, id string) {
 	return partnerToken + environment + "_" + id + "_", id
 }
 
-// NewVerificationToken returns a new verification token of the environment.
-func NewVerificationToken(environment string) string {
-	return verification + environment + "_" + newBody()
+// NewVerificationToken returns a new verification token of the environment, with a
+// number in it that Recipient returns. Nobody can change the number and keep a token
+// that grantd knows: grantd looks for the whole token.
+func NewVerificationToken(environment string, recipient byte) string {
+	var b [32]byte
+	mustRandom(b[:])
+	b[31] = recipient ^ recipientMask(b)
+	return verification + environment + "_" + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// Recipient returns the number in a verification token, and any number for other
+// values.
+func Recipient(token string) byte {
+	var b [32]byte
+	if len(token) < bodyLength {
+		return 0
+	}
+	if _, err := base64.RawURLEncoding.Decode(b[:], []byte(token[len(token)-bodyLength:])); err != nil {
+		return 0
+	}
+	return b[31] ^ recipientMask(b)
+}
+
+// recipientMask returns what hides the number, so that a token shows nothing about the
+// recipient at a glance.
+func recipientMask(b [32]byte) byte {
+	sum := sha256.Sum256(b[:31])
+	return sum[0]
 }
 
 // NewClientID returns a new client id: gc_ and 128 random bits in base64url.

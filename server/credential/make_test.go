@@ -37,8 +37,16 @@ func TestNewClientIDForm(t *testing.T) {
 
 func TestNewVerificationTokenForm(t *testing.T) {
 	form := regexp.MustCompile(`^gv_live_[A-Za-z0-9_-]{43}$`)
-	a, b := NewVerificationToken("live"), NewVerificationToken("live")
+	a, b := NewVerificationToken("live", 0), NewVerificationToken("live", 0)
 	if !form.MatchString(a) || a == b {
 		t.Error("a verification token of another form, or the same twice")
+	}
+	for n := range 256 {
+		if got := Recipient(NewVerificationToken("sandbox", byte(n))); got != byte(n) {
+			t.Errorf("recipient %d is read as %d", n, got)
+		}
+	}
+	for _, other := range []string{"", "gv_live_", strings.Repeat("ä", 43), a[:len(a)-1]} {
+		_ = Recipient(other) // any number, but no panic
 	}
 }

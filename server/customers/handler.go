@@ -68,9 +68,11 @@ var (
 // Verification serves POST /customers/{id}/token/verification.
 func (h Handler) Verification(c *gin.Context) error {
 	var v Verification
-	if err := web.ReadDocument(c, typeVerification, &v); err != nil {
+	user := web.Related{Name: relationshipUser, Types: relatedTypes}
+	if err := web.ReadDocument(c, typeVerification, &v, &user); err != nil {
 		return err
 	}
+	v.User = user.ID
 	b, err := h.authenticate(c)
 	if err != nil {
 		return err
@@ -86,9 +88,11 @@ func (h Handler) Verification(c *gin.Context) error {
 // Token serves POST /customers/{id}/token.
 func (h Handler) Token(c *gin.Context) error {
 	var r TokenRequest
-	if err := web.ReadDocument(c, typeToken, &r); err != nil {
+	user := web.Related{Name: relationshipUser, Types: relatedTypes}
+	if err := web.ReadDocument(c, typeToken, &r, &user); err != nil {
 		return err
 	}
+	r.User = user.ID
 	b, err := h.authenticate(c)
 	if err != nil {
 		return err

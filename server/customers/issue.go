@@ -35,6 +35,8 @@ type TokenRequest struct {
 	ExpiresIn         *int64           `json:"expiresIn"` // seconds
 	UpgradableScope   *string          `json:"upgradableScope"`
 	Resources         []store.Resource `json:"resources"`
+	// User is the id of the authorized user whom the token is for; nil: none is named.
+	User *string `json:"-"`
 }
 
 var (
@@ -82,13 +84,20 @@ func (t *Tokens) Issue(ctx context.Context, b Bearer, customerID string, r Token
 	}
 	issued, err := t.o.Mint.Mint(ctx, token, ttl)
 	if verified {
-		t.auditVerification(ctx, b, c, actionToken, map[string]any{"scope": token.Scopes, "token_id": tokens.ID(issued.Digest)}, err)
+		t.auditVerification(ctx, b, c, actionToken, verifiedToken{token.Scopes, tokens.ID(issued.Digest), token.AuthorizedUser}, err)
 	}
 	if err != nil {
 		return tokens.IssuedToken{}, err
 	}
 	t.o.Observe.CountIssued(string(store.UseCustomer))
 	return issued, nil
+}
+
+// verifiedToken is what the audit says about a token that was made with a code.
+type verifiedToken struct {
+	Scope  string `json:"scope"`
+	ID     string `json:"token_id"`
+	UserID string `json:"authorized_user_id,omitempty"`
 }
 
 // buildToken returns the token that the caller asks for, without its
@@ -98,6 +107,13 @@ func (t *Tokens) buildToken(b Bearer, c store.Customer, r TokenRequest) (token s
 		Use: store.UseCustomer, ClientID: b.Token.ClientID, SecretID: b.Token.SecretID, OrgID: c.OrgID, CustomerID: c.ID,
 		Audience: b.Token.Audience, // a token never reaches more resource servers than the token that it is made from
 		Parents:  append([]string{tokens.ID(b.Digest)}, b.Token.Parents...), Position: b.Mark.Position,
+	}
+	user, err := b.findUser(c, r.User)
+	if err != nil {
+		return token, 0, err
+	}
+	if user >= 0 {
+		token.AuthorizedUser = c.AuthorizedUsers[user].ID
 	}
 	if r.Scope == nil {
 		return token, 0, errNoScope
@@ -162,6 +178,9 @@ func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, to
 	if r.VerificationToken == nil || r.VerificationCode == nil {
 		return false, errHalf
 	}
+	if err := checkRecipient(c, token.AuthorizedUser, *r.VerificationToken); err != nil {
+		return false, err
+	}
 	err = t.consumeCode(ctx, b, c, *r.VerificationToken, *r.VerificationCode)
 	if err == nil || isInvalid(err) {
 		t.o.Observe.CodeTried(err == nil)
@@ -174,6 +193,9 @@ func (t *Tokens) requireCode(ctx context.Context, b Bearer, c store.Customer, to
 	}
 	token.AuthTime = t.o.Now().UTC().Truncate(time.Second)
 	token.AMR = []string{"otp"} // RFC 8176 §2
+	if token.AuthorizedUser == "" {
+		token.AuthorizedUser = verifiedUser(c, *r.VerificationToken)
+	}
 	return true, nil
 }
 

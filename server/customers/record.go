@@ -38,6 +38,7 @@ var (
 	errFormer   = invalidMember("org_id", "this customer belongs to a former org with the same id: delete the customer and make another one")
 	errType     = invalidMember("type", "type is individual or business")
 	errLanguage = invalidMember("language", languageRule)
+	errUserID   = invalidMember("authorized_users", "the id of an authorized user is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -, and each has another one")
 	errUsers    = invalidMember("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone")
 )
 
@@ -69,7 +70,10 @@ func parseSpec(id string, spec Spec) (store.Customer, error) {
 		if !field.OneLine(u.Name, maxUserName) {
 			return c, errUsers
 		}
-		c.AuthorizedUsers = append(c.AuthorizedUsers, store.AuthorizedUser{Name: u.Name, Phone: number})
+		if u.ID != "" && (!field.ValidID(u.ID) || userWith(c.AuthorizedUsers, u.ID) >= 0) {
+			return c, errUserID
+		}
+		c.AuthorizedUsers = append(c.AuthorizedUsers, store.AuthorizedUser{ID: u.ID, Name: u.Name, Phone: number})
 	}
 	return c, nil
 }

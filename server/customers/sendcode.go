@@ -40,6 +40,8 @@ type Verification struct {
 	Phone    *Phone  `json:"phone"`
 	AppHash  *string `json:"appHash"`
 	Language *string `json:"language"`
+	// User is the id of the authorized user whom the code is for; nil: none is named.
+	User *string `json:"-"`
 }
 
 // Phone is a phone number in the form that apps send.
@@ -73,7 +75,7 @@ func (t *Tokens) SendCode(ctx context.Context, b Bearer, customerID string, v Ve
 	if err := t.requireSender(); err != nil {
 		return "", err
 	}
-	m, err := t.buildMessage(c, org, v)
+	m, err := t.buildMessage(b, c, org, v)
 	if err != nil {
 		return "", err
 	}
@@ -105,10 +107,16 @@ func (t *Tokens) requireSender() *apierr.Error {
 	return nil
 }
 
+// outgoing is a message with its recipient; see recipientOf.
+type outgoing struct {
+	senders.Message
+	recipient byte
+}
+
 // sendChallenge stores a challenge, then sends its code. If the code could not be
 // sent, it drops the challenge again.
-func (t *Tokens) sendChallenge(ctx context.Context, b Bearer, c store.Customer, m senders.Message) (string, error) {
-	token := credential.NewVerificationToken(t.o.Environment)
+func (t *Tokens) sendChallenge(ctx context.Context, b Bearer, c store.Customer, m outgoing) (string, error) {
+	token := credential.NewVerificationToken(t.o.Environment, m.recipient)
 	digest := sha256.Sum256([]byte(token))
 	m.ExpiresAt = t.o.Now().UTC().Add(codeLife)
 	m.ID = hex.EncodeToString(digest[:16])
@@ -126,7 +134,7 @@ func (t *Tokens) sendChallenge(ctx context.Context, b Bearer, c store.Customer, 
 		return token, nil // nothing is sent
 	}
 	began := t.o.Now()
-	err = t.o.Sender.Send(ctx, m)
+	err = t.o.Sender.Send(ctx, m.Message)
 	t.o.Observe.CodeSent(string(m.Channel), err == nil, t.o.Now().Sub(began))
 	if err == nil {
 		return token, nil
@@ -139,11 +147,11 @@ func (t *Tokens) sendChallenge(ctx context.Context, b Bearer, c store.Customer, 
 
 // buildMessage returns the message to send, without its id, code and expiry.
 // Errors: apierr.InvalidRequest, NotSent.
-func (t *Tokens) buildMessage(c store.Customer, org store.Org, v Verification) (senders.Message, error) {
-	m := senders.Message{
+func (t *Tokens) buildMessage(b Bearer, c store.Customer, org store.Org, v Verification) (outgoing, error) {
+	m := outgoing{Message: senders.Message{
 		Channel: senders.Channel(v.Channel), Phone: c.Phone, Name: org.Name, Language: view(c).Language,
 		OrgID: c.OrgID, CustomerID: c.ID,
-	}
+	}}
 	if !t.o.Live {
 		m.Name = t.o.ProductName
 	}
@@ -160,15 +168,8 @@ func (t *Tokens) buildMessage(c store.Customer, org store.Org, v Verification) (
 			return m, errAppHash
 		}
 	}
-	if v.Phone != nil {
-		number, err := phone.Join(v.Phone.CountryCode, v.Phone.Number)
-		if err != nil {
-			return m, errPhone
-		}
-		if err := t.checkOnFile(c, number); err != nil {
-			return m, err
-		}
-		m.Phone = number
+	if err := t.address(&m, b, c, v); err != nil {
+		return m, err
 	}
 	if !phonekeys.Readable(m.Phone) {
 		return m, errNotSent.Because(t.o.Customers.Problem(c))
@@ -176,24 +177,54 @@ func (t *Tokens) buildMessage(c store.Customer, org store.Org, v Verification) (
 	return m, nil
 }
 
-// checkOnFile returns an error unless the number is one of the authorized users of
-// a business. While one of their numbers cannot be decrypted, it does not say that
-// a number is not on file. Errors: apierr.InvalidRequest, NotSent.
-func (t *Tokens) checkOnFile(c store.Customer, number string) error {
+// address sets the number that the code goes to, if that is not the customer's own:
+// that of the authorized user whom the request names or to whom the bearer token
+// belongs, or the number in the request. Errors: apierr.InvalidRequest, NotSent.
+func (t *Tokens) address(m *outgoing, b Bearer, c store.Customer, v Verification) error {
+	user, err := b.findUser(c, v.User)
+	if err != nil {
+		return err
+	}
+	if user >= 0 {
+		m.Phone, m.recipient = c.AuthorizedUsers[user].Phone, byte(user+1)
+	}
+	if v.Phone == nil {
+		return nil
+	}
+	number, err := phone.Join(v.Phone.CountryCode, v.Phone.Number)
+	switch {
+	case err != nil:
+		return errPhone
+	case user >= 0 && number != m.Phone:
+		return errUserPhone
+	case user >= 0:
+		return nil
+	}
+	if user, err = t.findOnFile(c, number); err != nil {
+		return err
+	}
+	m.Phone, m.recipient = number, byte(user+1)
+	return nil
+}
+
+// findOnFile returns the index of the authorized user of a business who has the
+// number. While one of their numbers cannot be decrypted, it does not say that a
+// number is not on file. Errors: apierr.InvalidRequest, NotSent.
+func (t *Tokens) findOnFile(c store.Customer, number string) (int, error) {
 	if c.Type != store.Business {
-		return errPhoneOnFile
+		return -1, errPhoneOnFile
 	}
 	hidden := false
-	for _, u := range c.AuthorizedUsers {
+	for i, u := range c.AuthorizedUsers {
 		if u.Phone == number {
-			return nil
+			return i, nil
 		}
 		hidden = hidden || !phonekeys.Readable(u.Phone)
 	}
 	if hidden {
-		return errNotSent.Because(t.o.Customers.Problem(c))
+		return -1, errNotSent.Because(t.o.Customers.Problem(c))
 	}
-	return errPhoneOnFile
+	return -1, errPhoneOnFile
 }
 
 // validAppHash reports whether h is the base64 of a hash, as Android's SMS
@@ -218,7 +249,11 @@ func newCode() string {
 // help to guess the code.
 func computeProof(token, clientID string, c store.Customer, code string) store.Digest {
 	m := hmac.New(sha256.New, []byte(token))
-	for _, part := range []string{code, c.ID, c.OrgID, clientID, strconv.FormatUint(c.Version, 10)} {
+	parts := []string{code, c.ID, c.OrgID, clientID, strconv.FormatUint(c.Version, 10)}
+	if hasUserIDs(c) { // a replica of an older version made tokens without a recipient
+		parts = append(parts, strconv.Itoa(int(credential.Recipient(token))))
+	}
+	for _, part := range parts {
 		fmt.Fprintf(m, "%d:%s", len(part), part)
 	}
 	return store.Digest(m.Sum(nil))

@@ -129,15 +129,19 @@ func (s *Service) findOrg(ctx context.Context, id string) (store.Org, error) {
 func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next store.Customer, org *store.Org) (v View, result string, err error) {
 	next.Head, next.OrgIncarnation = s.Registry.NewHead(), org.Incarnation
 	next.PhonesChangedAt = next.CreatedAt
-	phones := false // changed
+	phones, void := false, false // changed, its tokens end
 	c, created, err := s.Registry.Put(ctx, next, registry.Step[store.Customer]{
 		By: by, Action: "update", ID: next.ID, Version: version, Unsettled: true,
 		Recorded: func() bool { return phones },
 		Edit: func(c *store.Customer) error {
 			result = imports.Updated
-			before := phonesOf(*c)
+			before, users := phonesOf(*c), c.AuthorizedUsers
 			err := replace(c, next, org, s.Registry.Now())
 			phones = !slices.Equal(before, phonesOf(*c))
+			if lostUser(users, c.AuthorizedUsers) {
+				c.Unannounced = true // their tokens end, and with them all of the customer's
+			}
+			void = c.Unannounced
 			if errors.Is(err, errSame) {
 				result = imports.Unchanged
 				return registry.ErrUnchanged
@@ -150,8 +154,10 @@ func (s *Service) put(ctx context.Context, by audit.Actor, version uint64, next 
 		return View{}, imports.Refused, err
 	case created:
 		result = imports.Created
+	case void:
+		err = s.o.Feed.Settle(ctx)
 	}
-	return view(c), result, nil
+	return view(c), result, err
 }
 
 // ResetCodes forgets the customer's wrong codes, which also unlocks the customer. With

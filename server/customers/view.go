@@ -30,6 +30,7 @@ type View struct {
 
 // AuthorizedUser is a person who may act for a business.
 type AuthorizedUser struct {
+	ID    string `json:"id,omitempty"` // by which tokens name this person
 	Name  string `json:"name"`
 	Phone string `json:"phone"`
 }
@@ -59,7 +60,7 @@ func view(c store.Customer) View {
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
 	}
 	for _, u := range c.AuthorizedUsers {
-		v.AuthorizedUsers = append(v.AuthorizedUsers, AuthorizedUser{Name: u.Name, Phone: mask(u.Phone)})
+		v.AuthorizedUsers = append(v.AuthorizedUsers, AuthorizedUser{ID: u.ID, Name: u.Name, Phone: mask(u.Phone)})
 	}
 	return v
 }

@@ -50,6 +50,7 @@ func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 	b = appendMember(b, `,"token_use":`, string(t.Use))
 	b = appendMember(b, `,"org_id":`, t.OrgID)
 	b = appendMember(b, `,"customer_id":`, t.CustomerID)
+	b = appendMember(b, `,"authorized_user_id":`, t.AuthorizedUser)
 	b = appendMember(b, `,"partner_id":`, t.PartnerID)
 	if t.Use == store.UseOnBehalf { // the actor for sub: RFC 8693 §4.1
 		b = append(b, `,"act":{"sub":`...)

@@ -31,6 +31,7 @@ type introspection struct {
 	Use          store.TokenUse   `json:"token_use,omitempty"`
 	OrgID        string           `json:"org_id,omitempty"`
 	CustomerID   string           `json:"customer_id,omitempty"`
+	UserID       string           `json:"authorized_user_id,omitempty"`
 	PartnerID    string           `json:"partner_id,omitempty"`
 	Actor        *actor           `json:"act,omitempty"` // that acts for sub
 	SourceIPs    []string         `json:"source_ips,omitempty"`
@@ -69,7 +70,7 @@ func introspectionOf(f tokens.Found, issuer string) introspection {
 		Active: true, Scope: t.Scopes, TokenType: "Bearer",
 		ExpiresAt: t.ExpiresAt.Unix(), IssuedAt: t.IssuedAt.Unix(),
 		Subject: tokens.Subject(t), Issuer: issuer, ID: tokens.ID(f.Digest), Use: t.Use,
-		OrgID: t.OrgID, CustomerID: t.CustomerID, PartnerID: t.PartnerID,
+		OrgID: t.OrgID, CustomerID: t.CustomerID, UserID: t.AuthorizedUser, PartnerID: t.PartnerID,
 		SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: t.Resources,
 		AMR: t.AMR, FeedPosition: string(voidKeys().AppendPosition(nil, f.Mark.Position)),
 	}
@@ -149,7 +150,7 @@ func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 		f := tokens.Found{
 			Token: &store.Token{
 				Use: pick(r, someUses), ClientID: pick(r, someIDs), SecretID: pick(r, someIDs), Scopes: pick(r, someTexts), IssuedAt: at, ExpiresAt: at.Add(time.Hour),
-				OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: resources(r),
+				OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), AuthorizedUser: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: resources(r),
 				Upgradable: pick(r, someTexts), AuthTime: pick(r, []time.Time{{}, at}), AMR: list(r), Parents: pick(r, [][]string{nil, {tokens.ID(store.Digest{1})}}),
 			},
 			Mark: feed.Mark{Position: store.Position{Time: r.Uint64(), Seq: r.Uint64()}},

@@ -43,6 +43,7 @@ type Explanation struct {
 	ClientID   string           `json:"client_id,omitempty"`
 	SecretID   string           `json:"secret_id,omitempty"`
 	OrgID      string           `json:"org_id,omitempty"`
+	UserID     string           `json:"authorized_user_id,omitempty"` // of the customer
 	PartnerID  string           `json:"partner_id,omitempty"`
 	PartnerTID string           `json:"partner_token_id,omitempty"` // with which the token was made
 	Scope      string           `json:"scope,omitempty"`
@@ -147,7 +148,7 @@ func (x *Explanation) revokedBy(entry store.Entry) {
 func explanationOf(d store.Digest, t *store.Token) Explanation {
 	x := Explanation{
 		ID: ID(d), Use: t.Use, Subject: Subject(t), ClientID: t.ClientID, SecretID: t.SecretID,
-		OrgID: t.OrgID, PartnerID: t.PartnerID, PartnerTID: t.PartnerTID,
+		OrgID: t.OrgID, UserID: t.AuthorizedUser, PartnerID: t.PartnerID, PartnerTID: t.PartnerTID,
 		Scope: t.Scopes, Upgradable: t.Upgradable, Audience: t.Audience, Resources: t.Resources, SourceIPs: t.SourceIPs, Endpoints: t.Endpoints,
 		IssuedAt: &t.IssuedAt, ExpiresAt: &t.ExpiresAt, AMR: t.AMR, Parents: t.Parents,
 	}

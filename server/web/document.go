@@ -27,21 +27,25 @@ var (
 // struct that into points to. It ignores members that JSON:API allows and that say
 // nothing here, such as links. It refuses attributes that the struct does not have:
 // they could be restrictions that nobody would enforce. An attribute that is null
-// counts as absent.
-func ReadDocument(c *gin.Context, typ string, into any) error {
+// counts as absent. It also reads the relationships that related names, and ignores
+// others.
+func ReadDocument(c *gin.Context, typ string, into any, related ...*Related) error {
 	if err := RefuseQuery(c); err != nil {
 		return err
 	}
 	if !isJSONAPI(c.GetHeader("Content-Type")) {
 		return errNotJSONAPI
 	}
-	return decodeBody(c, MaxBody, func(body []byte) error { return decodeDocument(body, typ, into) })
+	return decodeBody(c, MaxBody, func(body []byte) error { return decodeDocument(body, typ, into, related) })
 }
 
 // decodeDocument is ReadDocument for the body.
-func decodeDocument(body []byte, typ string, into any) error {
-	attributes, err := attributesOf(body, typ)
+func decodeDocument(body []byte, typ string, into any, related []*Related) error {
+	attributes, relationships, err := membersOf(body, typ)
 	if err != nil {
+		return err
+	}
+	if err := readRelated(relationships, related); err != nil {
 		return err
 	}
 	if wrong := decode(attributes, into); wrong != nil {
@@ -61,7 +65,7 @@ func decodeDocument(body []byte, typ string, into any) error {
 // RefuseQuery returns an error if the URL has a query: where grantd has no parameters,
 // an unknown one is refused (JSON:API, Query Parameters).
 func RefuseQuery(c *gin.Context) error {
-	if err := RefuseURLCredentials(c); err != nil {
+	if err := RefuseQuery(c); err != nil {
 		return err
 	}
 	if c.Request.URL.RawQuery != "" {
@@ -77,11 +81,12 @@ func isJSONAPI(contentType string) bool {
 	return err == nil && name == mediaJSONAPI && params["ext"] == ""
 }
 
-// attributesOf returns the object with the attributes.
-func attributesOf(body []byte, typ string) (jsontext.Value, error) {
+// membersOf returns the object with the attributes, and what the document has as its
+// relationships.
+func membersOf(body []byte, typ string) (attributes, relationships jsontext.Value, err error) {
 	body, wrong := withoutAtMembers(body)
 	if wrong != nil {
-		return nil, errDocument.Because(wrong)
+		return nil, nil, errDocument.Because(wrong)
 	}
 	var doc struct {
 		Data jsontext.Value `json:"data"`
@@ -92,36 +97,36 @@ func attributesOf(body []byte, typ string) (jsontext.Value, error) {
 		Included jsontext.Value `json:"included"`
 	}
 	if wrong := decode(body, &doc); wrong != nil {
-		return nil, memberError(wrong, "", errDocument)
+		return nil, nil, memberError(wrong, "", errDocument)
 	}
 	if doc.Data == nil {
-		return nil, errDocument
+		return nil, nil, errDocument
 	}
 	var data struct {
-		Type       any            `json:"type"`
-		ID         any            `json:"id"`
-		Attributes jsontext.Value `json:"attributes"`
-		// Ignored (JSON:API, Resource Objects).
-		LID           jsontext.Value `json:"lid"`
-		Meta          jsontext.Value `json:"meta"`
-		Links         jsontext.Value `json:"links"`
+		Type          any            `json:"type"`
+		ID            any            `json:"id"`
+		Attributes    jsontext.Value `json:"attributes"`
 		Relationships jsontext.Value `json:"relationships"`
+		// Ignored (JSON:API, Resource Objects).
+		LID   jsontext.Value `json:"lid"`
+		Meta  jsontext.Value `json:"meta"`
+		Links jsontext.Value `json:"links"`
 	}
 	if doc.Data.Kind() != '{' {
-		return nil, errData
+		return nil, nil, errData
 	}
 	if wrong := decode(doc.Data, &data); wrong != nil {
-		return nil, memberError(wrong, pointerData, errData)
+		return nil, nil, memberError(wrong, pointerData, errData)
 	}
 	switch {
 	case data.ID != nil:
-		return nil, errClientID // JSON:API, Client-Generated IDs
+		return nil, nil, errClientID // JSON:API, Client-Generated IDs
 	case data.Type != typ:
-		return nil, apierr.New(apierr.InvalidRequest, `type must be "`+typ+`"`).At(pointerType)
+		return nil, nil, apierr.New(apierr.InvalidRequest, `type must be "`+typ+`"`).At(pointerType)
 	case data.Attributes.Kind() != '{':
-		return nil, errAttributes
+		return nil, nil, errAttributes
 	}
-	return data.Attributes, nil
+	return data.Attributes, data.Relationships, nil
 }
 
 // memberError returns the error for an object of the format, at the pointer, that

@@ -38,6 +38,7 @@ func fullToken(now time.Time, ttl time.Duration) store.Token {
 	t.SourceIPs = []string{"192.0.2.0/24", "2001:db8::/32"}
 	t.Endpoints = []string{"GET /cards", "HEAD /cards/*"}
 	t.Resources = []store.Resource{{Type: "card", IDs: []string{"12", "13"}}, {Type: "account", IDs: []string{"h5D8B5gyHtk="}}}
+	t.AuthorizedUser = "20"
 	t.Upgradable, t.AuthTime, t.AMR = "cards-write payments-write", seconds(now), []string{"otp", "sms"}
 	t.Parents = []string{strings.TrimPrefix(store.PrincipalToken(digest("parent")), "token:")}
 	t.Revoked = &store.Revocation{At: seconds(now), By: "uid:0"}
@@ -156,7 +157,7 @@ func plainCustomer(now time.Time, id string) store.Customer {
 func fullCustomer(now time.Time, id string) store.Customer {
 	c := plainCustomer(now, id)
 	c.Type, c.Language, c.Head, c.OrgIncarnation = store.Business, "es", fullHead(now), 1<<32
-	c.AuthorizedUsers = []store.AuthorizedUser{{Name: "Zoë <é>", Phone: "+15555550137"}, {Phone: "+15555550138"}}
+	c.AuthorizedUsers = []store.AuthorizedUser{{ID: "20", Name: "Zoë <é>", Phone: "+15555550137"}, {Phone: "+15555550138"}}
 	muted := now.Add(24 * time.Hour).UTC().Truncate(time.Second)
 	c.MutedUntil = &muted
 	return c

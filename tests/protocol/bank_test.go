@@ -300,7 +300,7 @@ func unsound(name string, c call, pointer string) row {
 // response.
 func unverified(name string, c call) row {
 	return row{name: name, call: c, status: http.StatusBadRequest, code: "invalid_verification", pointer: "/data/attributes/verificationCode",
-		body: `{"errors":[{"status":"400","code":"invalid_verification","title":"Bad Request","detail":"the verification is not valid: the code is wrong, used or expired, or the verification was made for another customer or client","source":{"pointer":"/data/attributes/verificationCode"}}]}`}
+		body: `{"errors":[{"status":"400","code":"invalid_verification","title":"Bad Request","detail":"the verification is not valid: the code is wrong, used or expired, or the verification was made for another customer, authorized user or client","source":{"pointer":"/data/attributes/verificationCode"}}]}`}
 }
 
 // unknown makes the row of a customer that is not the org's: all of them get

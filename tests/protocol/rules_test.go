@@ -260,6 +260,7 @@ var rules = map[string]string{
 	"code_limits":        "codes are limited per phone number, customer, client and org, and are not sent if they cannot be counted",
 	"code_phone":         "a code goes only to a number on file",
 	"sandbox_code":       "the fixed code works in sandbox and is refused in live",
+	"customer_user":      "a token is for an authorized user only if they are one of the business's, and a code counts only if their phone got it",
 	"code_masked":        "audit and admin API mask phone numbers",
 	"code_hashed":        "the store holds no code and no verification token as it was sent",
 	"code_parallel":      "fifty right submissions at the same time make one token",

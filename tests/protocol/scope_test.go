@@ -101,7 +101,7 @@ func TestScopeOfAPreset(t *testing.T) {
 		granted("scope_boundary_characters/names_of_the_preset", ask(grant+"&scope=applications+wire-drawdowns-write", basic(backend))).withScope("applications wire-drawdowns-write"),
 		{name: "scope_unknown/built_in_names_are_not_in_a_preset", call: ask(grant+"&scope=users:read", basic(backend)), status: 400, code: badScope, says: "does not have"},
 	})
-	t.Run("scope_list/preset", func(t *testing.T) {
+	t.Run("scope_unknown/list_of_a_preset", func(t *testing.T) {
 		body := w.AdminDo(t, "GET", "/scopes", nil).Body
 		for _, want := range []string{`"payments-write-counterparty"`, `"introspect"`, `"admin:write"`} {
 			if !strings.Contains(body, want) {

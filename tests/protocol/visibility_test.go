@@ -147,8 +147,9 @@ func TestFieldsOfOtherUses(t *testing.T) {
 	}{
 		{"customer", func(r *store.Token) {
 			r.Use, r.OrgID, r.CustomerID, r.Resources = store.UseCustomer, "o1", "10001", cardsOf("12", "13")
+			r.AuthorizedUser = "20"
 			r.AuthTime, r.AMR, r.Upgradable = time.Unix(1687436422, 0), []string{"otp", "sms"}, "cards-write"
-		}, map[string]any{"token_use": "customer", "sub": "customer:10001", "customer_id": "10001", "org_id": "o1", "client_id": "app",
+		}, map[string]any{"token_use": "customer", "sub": "customer:10001", "customer_id": "10001", "authorized_user_id": "20", "org_id": "o1", "client_id": "app",
 			"resources": []any{map[string]any{"type": "card", "ids": []any{"12", "13"}}},
 			"auth_time": 1687436422.0, "amr": []any{"otp", "sms"}},
 			[]string{"upgradable_scope", "partner_id", "source_ips", "endpoints", "aud", "act"}},
@@ -157,7 +158,7 @@ func TestFieldsOfOtherUses(t *testing.T) {
 			r.SourceIPs, r.Endpoints, r.Audience = []string{"192.0.2.0/24"}, []string{"GET /cards"}, []string{cards}
 		}, map[string]any{"token_use": "on_behalf", "sub": "org:o1", "org_id": "o1", "partner_id": "acme", "aud": cards,
 			"source_ips": []any{"192.0.2.0/24"}, "endpoints": []any{"GET /cards"}, "act": map[string]any{"sub": "partner:acme"}},
-			[]string{"client_id", "customer_id", "resources", "auth_time", "amr"}},
+			[]string{"client_id", "customer_id", "authorized_user_id", "resources", "auth_time", "amr"}},
 		{"partner", func(r *store.Token) {
 			r.Use, r.PartnerID, r.PartnerTID, r.ClientID, r.SecretID = store.UsePartner, "acme", "Zz9", "", ""
 		}, map[string]any{"token_use": "partner", "sub": "partner:acme", "partner_id": "acme"},

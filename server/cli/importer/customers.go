@@ -41,7 +41,7 @@ func parseCustomer(line []byte) (customers.ImportLine, error) {
 	c.AuthorizedUsers = make([]customers.AuthorizedUser, len(users))
 	for i, u := range users {
 		to := &c.AuthorizedUsers[i]
-		err := readObject(u, map[string]any{"name": &to.Name, "phone": &to.Phone}, "name", "phone")
+		err := readObject(u, map[string]any{"id": &to.ID, "name": &to.Name, "phone": &to.Phone}, "name", "phone")
 		if errors.Is(err, errNoObject) {
 			err = errors.New("must be an object with name and phone (authorized_users)")
 		}

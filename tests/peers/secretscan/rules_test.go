@@ -138,7 +138,7 @@ func TestFindsNoLookAlikes(t *testing.T) {
 			"inside a name":            "settin" + value,
 			"another kind":             "gx" + value[2:],
 			"a client id":              credential.NewClientID(),
-			"a verification token":     credential.NewVerificationToken("live"),
+			"a verification token":     credential.NewVerificationToken("live", 0),
 			"an ellipsis":              prefix + "…",
 			"a placeholder":            prefix + strings.Repeat("x", len(rest)-1) + "A",
 			"a counted placeholder":    prefix + (strings.Repeat("0123456789", 6))[:len(rest)-1] + "0",
