@@ -17,6 +17,7 @@ import (
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
+	"github.com/grantd/grantd/server/signing"
 	"github.com/grantd/grantd/server/tokenadmin"
 	"github.com/grantd/grantd/server/web"
 )
@@ -36,6 +37,7 @@ func (s *Server) publicRoutes() []route {
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},
 		{http.MethodPost, oauth.PathIntrospect, s.oauth.Introspect},
 		{http.MethodPost, oauth.PathRevoke, s.oauth.Revoke},
+		{http.MethodGet, oauth.PathKeys, s.oauth.Keys},
 		{http.MethodPost, customers.PathVerification, s.customerTokens.Verification},
 		{http.MethodPost, customers.PathToken, s.customerTokens.Token},
 		{http.MethodGet, partners.PathOrgs, s.onBehalf.Orgs},
@@ -113,6 +115,7 @@ func (s *Server) adminRoutes() [][]admin.Route {
 		s.doctor().Routes(),
 		s.backup.Routes(),
 		notices.AdminRoutes(s.notices),
+		signing.AdminRoutes(s.signing),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue, Now: s.now}.Routes(),
 	}
 }

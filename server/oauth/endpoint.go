@@ -42,6 +42,7 @@ type RevocationQuota interface {
 type Observer interface {
 	CountIssued(use string)
 	CountIntrospected(active bool, cache string)
+	CountSigned()
 }
 
 // Audit records that a client revoked a token, or tried to, and the outcome. It
@@ -58,6 +59,7 @@ type Options struct {
 	Clients     *registry.Cache[store.Client]
 	Tokens      *tokens.Service
 	VoidKeys    *voidkeys.Encoder
+	Signer      Signer
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
 	Quota       Quota
@@ -65,6 +67,7 @@ type Options struct {
 	Observe     Observer
 	Audit       Audit
 	OnBehalf    OnBehalf
+	Now         func() time.Time
 }
 
 // Endpoints holds the handlers.

@@ -6,6 +6,7 @@ const (
 	PathTokenAlias = "/token"
 	PathIntrospect = "/oauth/introspect"
 	PathRevoke     = "/oauth/revoke"
+	PathKeys       = "/oauth/jwks"
 	PathMetadata   = "/.well-known/oauth-authorization-server"
 )
 

@@ -50,7 +50,7 @@ func Documents[A any](c *gin.Context, status int, typ string, attributes []A, ne
 	}
 	body := NewBody()
 	body.B = append(body.B, encoded...)
-	sendAs(c, typeJSONAPI, status, body)
+	SendAs(c, typeJSONAPI, status, body)
 }
 
 // Document responds with a JSON:API document of one resource.
@@ -65,7 +65,7 @@ func Document(c *gin.Context, status int, typ string, attributes any) {
 	body.B = append(body.B, `,"attributes":`...)
 	body.B = append(body.B, encoded...)
 	body.B = append(body.B, `}}`...)
-	sendAs(c, typeJSONAPI, status, body)
+	SendAs(c, typeJSONAPI, status, body)
 }
 
 // errorObject is an error of JSON:API. Its code is that of OAuth if OAuth has
@@ -109,5 +109,5 @@ func sendErrorDocument(c *gin.Context, w wire, f *apierr.Error) {
 		encoded = []byte(`{"errors":[]}`)
 	}
 	body.B = append(body.B, encoded...)
-	sendAs(c, typeJSONAPI, w.status, body)
+	SendAs(c, typeJSONAPI, w.status, body)
 }
