@@ -24,8 +24,17 @@ type key struct {
 	head []byte
 }
 
-// newKey makes a key, which does not sign yet.
+// newKey makes a key, which does not sign yet. Its id does not begin with '-', so that
+// command lines do not take it for a flag.
 func newKey(now time.Time) (store.SigningKey, error) {
+	for {
+		if k, err := makeKey(now); err != nil || k.ID[0] != '-' {
+			return k, err
+		}
+	}
+}
+
+func makeKey(now time.Time) (store.SigningKey, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return store.SigningKey{}, fmt.Errorf("make a signing key: %w", err)
