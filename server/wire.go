@@ -45,7 +45,7 @@ func (s *Server) wire(sender senders.Sender) {
 		PerClient:           ratelimit.Limit(s.cfg.Limits.AuthFailuresPerClient),
 	})
 	s.networks = ratelimit.NewNetworks(ratelimit.NetworksOptions{Store: s.store, Key: s.keys.LimitKey(), Log: s.log})
-	s.signing = signing.New(signing.Options{Store: s.store.SigningKeys(), Feed: s.feed, Audit: s.audit, Now: s.now, Log: s.log})
+	s.signing = signing.New(signing.Options{Store: s.store.SigningKeys(), Feed: s.feed, Audit: s.audit, Now: s.now, Log: s.log, Since: s.metrics.SigningKeySince})
 	s.oauth = oauth.New(oauth.Options{
 		Environment: s.cfg.Environment,
 		Issuer:      func() string { return s.issuer },

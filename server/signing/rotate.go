@@ -49,6 +49,9 @@ func (s *Service) advance(ctx context.Context) error {
 		if err != nil || found.Record == nil || found.Record.Held() {
 			return err
 		}
+		if i := find(found.Record, (*store.SigningKey).Signs); i >= 0 {
+			s.o.Since(found.Record.Keys[i].SignsSince)
+		}
 		is := due(found.Record, s.o.Now())
 		if is == stepNone {
 			return nil

@@ -30,6 +30,8 @@ type Options struct {
 	Audit *audit.Log
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Since is told since when the key that signs has signed, from time to time.
+	Since func(time.Time)
 }
 
 // Service holds the rules of signing keys. Every change is audited, and returns when

@@ -70,7 +70,7 @@ func (w *world) replica() replica {
 	ok(w.t, f.Start(w.t.Context()))
 	w.t.Cleanup(f.Stop)
 	s := rollback.Guard(w.store, f, log)
-	return replica{New(Options{Store: s.SigningKeys(), Feed: f, Audit: &audit.Log{Store: s, Now: w.now, Log: log}, Now: w.now, Log: log}), f}
+	return replica{New(Options{Store: s.SigningKeys(), Feed: f, Audit: &audit.Log{Store: s, Now: w.now, Log: log}, Now: w.now, Log: log, Since: func(time.Time) {}}), f}
 }
 
 // signs returns the id of the key that the replica signs with, and fails unless
