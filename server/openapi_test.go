@@ -103,6 +103,8 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		{"Token", "oauth", "tokenResponse", at(t, doc, doc, append(token, "examples", "exchange", "value")...), true},
 		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "active", "value")...), false},
 		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "onBehalf", "value")...), false},
+		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "follow", "value")...), false},
+		{"Key", "signing", "jwk", nil, false},
 		{"Metadata", "oauth", "metadata", at(t, doc, doc, append(metadata, "example")...), true},
 		{"Status", "health", "status", nil, false},
 		{"Readiness", "health", "readiness", nil, false},
