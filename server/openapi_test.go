@@ -116,6 +116,8 @@ func TestOpenAPIHasEveryMember(t *testing.T) {
 		{"TokenInfo", "oauth", "info", at(t, doc, doc, append(info, "examples", "onBehalf", "value")...), false},
 		{"Identity", "oauth", "identity", identity("customer"), false},
 		{"Identity", "oauth", "identity", identity("onBehalf"), false},
+		{"Introspection", "oauth", "introspection", at(t, doc, doc, append(introspect, "examples", "follow", "value")...), false},
+		{"Key", "signing", "jwk", nil, false},
 		{"Status", "health", "status", nil, false},
 		{"Readiness", "health", "readiness", nil, false},
 		{"Capability", "health", "capability", nil, false},

@@ -18,6 +18,7 @@ import (
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
+	"github.com/grantd/grantd/server/signing"
 	"github.com/grantd/grantd/server/tokenadmin"
 	"github.com/grantd/grantd/server/web"
 )
@@ -39,6 +40,7 @@ func (s *Server) publicRoutes() []route {
 		{http.MethodPost, oauth.PathRevoke, s.oauth.Revoke},
 		{http.MethodGet, oauth.PathTokenInfo, s.oauth.TokenInfo},
 		{http.MethodGet, oauth.PathIdentity, s.oauth.Identity},
+		{http.MethodGet, oauth.PathKeys, s.oauth.Keys},
 		{http.MethodPost, customers.PathVerification, s.customerTokens.Verification},
 		{http.MethodPost, customers.PathToken, s.customerTokens.Token},
 		{http.MethodGet, partners.PathOrgs, s.onBehalf.Orgs},
@@ -150,6 +152,7 @@ func (s *Server) adminRoutes() [][]admin.Route {
 		s.doctor().Routes(),
 		s.backup.Routes(),
 		notices.AdminRoutes(s.notices),
+		signing.AdminRoutes(s.signing),
 		admin.Lists{Audit: s.store, Catalogue: s.catalogue, Now: s.now}.Routes(),
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/rollback"
+	"github.com/grantd/grantd/server/signing"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/traces"
 	"github.com/grantd/grantd/server/version"
@@ -68,6 +69,7 @@ type Server struct {
 	orgs     *orgs.Service
 	backup   *backup.Handler
 	oauth    *oauth.Endpoints
+	signing  *signing.Service
 	scopes   atomic.Pointer[scopes.Catalogue]
 
 	notices        *notices.Service // nil: no webhook is configured
@@ -214,6 +216,8 @@ func (s *Server) start(ctx context.Context) error {
 		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })
 	}
 	s.watches.start(s)
+	s.signing.Start()
+	s.onStop("signing keys", func(context.Context) error { s.signing.Stop(); return nil })
 	s.startIndexing()
 	if err := s.listen(); err != nil {
 		return err

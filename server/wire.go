@@ -9,6 +9,7 @@ import (
 	"github.com/grantd/grantd/server/ratelimit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/senders"
+	"github.com/grantd/grantd/server/signing"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -44,6 +45,7 @@ func (s *Server) wire(sender senders.Sender) {
 		PerClient:           ratelimit.Limit(s.cfg.Limits.AuthFailuresPerClient),
 	})
 	s.networks = ratelimit.NewNetworks(ratelimit.NetworksOptions{Store: s.store, Key: s.keys.LimitKey(), Log: s.log})
+	s.signing = signing.New(signing.Options{Store: s.store.SigningKeys(), Feed: s.feed, Audit: s.audit, Now: s.now, Log: s.log, Since: s.metrics.SigningKeySince})
 	s.oauth = oauth.New(oauth.Options{
 		Environment: s.cfg.Environment,
 		Issuer:      func() string { return s.issuer },
@@ -54,6 +56,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Clients:   records,
 		Tokens:    s.tokens,
 		VoidKeys:  &s.voidKeys,
+		Signer:    s.signing,
 		Catalogue: s.catalogue,
 		Issues:    s.usage,
 		Uses:      s.usage,

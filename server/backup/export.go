@@ -32,9 +32,9 @@ func (o Options) progress(section store.Section, done int) {
 }
 
 // inFile are the sections that a file has: tokens and challenges end with a
-// restore anyway.
+// restore anyway, and a file that is lost must not let its finder sign.
 func inFile(section store.Section) bool {
-	return section != store.SectionTokens && section != store.SectionChallenges
+	return section != store.SectionTokens && section != store.SectionChallenges && section != store.SectionSigningKeys
 }
 
 // Export writes a backup of the store, which may be in use. The feed is read first:
@@ -77,6 +77,9 @@ func Export(ctx context.Context, s store.Store, w io.Writer, o Options) (Summary
 
 func (f *writer) entries(list []store.Entry) error {
 	for _, e := range list {
+		if e.Key == store.PrincipalSigningKeys(store.SigningKeysID) {
+			continue // it holds the keys
+		}
 		if err := f.entry(e); err != nil {
 			return err
 		}

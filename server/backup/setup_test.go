@@ -92,6 +92,9 @@ func token(t *testing.T, s store.Store, client string) store.Token {
 	}
 }
 
+// privateKey is what no file may have.
+const privateKey = "the private half"
+
 // newest returns the position of the newest entry.
 func newest(t *testing.T, s store.Store) (p store.Position) {
 	t.Helper()
@@ -127,6 +130,12 @@ func fill(t *testing.T, s store.Store) {
 	ok(t, err)
 	ok(t, s.WitnessFeed(ctx, lineage.Current))
 	void(t, s, store.PrincipalAll)
+	keys := store.SigningKeys{ID: store.SigningKeysID, Keys: []store.SigningKey{{ID: "k", Private: []byte(privateKey), CreatedAt: now(), SignsSince: now()}}, Head: head()}
+	ok(t, s.SigningKeys().Create(ctx, keys))
+	form, err := store.SigningKeysKind.Marshal(keys)
+	ok(t, err)
+	_, err = s.AppendFeed(ctx, store.Entry{Kind: store.EntryChange, Key: store.PrincipalSigningKeys(keys.ID), By: "system", At: now(), Version: 1, Form: string(form)})
+	ok(t, err)
 	ok(t, s.Orgs().Create(ctx, store.Org{ID: "bank", Name: "Bank <é>", Incarnation: 3, Head: head()}))
 	unannounced := head()
 	unannounced.Unannounced, unannounced.UnannouncedSince = true, newest(t, s)

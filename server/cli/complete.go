@@ -97,6 +97,10 @@ func idsBelow(records, below, member string) func(lookup) []string {
 	}
 }
 
+func signingKeyIDs(l lookup) []string {
+	return l.server.names(l.ctx, call{path: path(pathSigningKeys)}, "signing_keys", "kid")
+}
+
 func scopeNames(l lookup) []string {
 	return l.server.names(l.ctx, call{path: path("scopes")}, "scopes", "name")
 }

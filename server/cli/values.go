@@ -41,6 +41,7 @@ var (
 	partner    = kind{form: otherIDForm, valid: field.ValidID, list: ids(pathPartners, "partner_id")}
 	secretKind = kind{form: otherIDForm, valid: field.ValidID, list: idsBelow(pathClients, pathSecrets, "id")}
 	tokenIDs   = kind{form: otherIDForm, valid: field.ValidID, list: idsBelow(pathPartners, pathPartnerTokens, "token_id")}
+	signingKID = kind{form: "must be an id of 'grantd signing-key list'", valid: field.ValidID, list: signingKeyIDs}
 	scopeKind  = kind{list: scopeNames}
 )
 
@@ -48,7 +49,7 @@ var (
 // the noun comes first where the argument differs between nouns.
 var argumentKinds = map[string]kind{
 	"client ID": clientKind, "org ID": orgKind, "customer ID": customer, "partner ID": partner,
-	"ORG": orgKind, "SID": secretKind, "TOKEN_ID": tokenIDs,
+	"ORG": orgKind, "SID": secretKind, "TOKEN_ID": tokenIDs, "KID": signingKID,
 	"FILE": fileKind, "REQUEST_ID": anyValue, "DIR": fileKind, "URL": anyValue, "TOKEN": anyValue, "CREDENTIAL": anyValue, "COMMAND": anyValue,
 }
 

@@ -27,6 +27,8 @@ type Metrics struct {
 	latency          *prometheus.HistogramVec
 	issued           *prometheus.CounterVec
 	introspections   *prometheus.CounterVec
+	signed           prometheus.Counter
+	signingKey       prometheus.Gauge
 	authentication   *prometheus.CounterVec
 	store            *prometheus.HistogramVec
 	batches          prometheus.Histogram
@@ -83,6 +85,12 @@ func New(feed func() Feed) *Metrics {
 		issued: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_tokens_issued_total", Help: "Tokens issued by token use.",
 		}, []string{"token_use"}),
+		signed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "grantd_introspections_signed_total", Help: "Introspections whose response was signed (RFC 9701).",
+		}),
+		signingKey: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "grantd_signing_key_since_seconds", Help: "Since when the key that signs introspection has signed, in Unix time; 0 before the first key is made.",
+		}),
 		introspections: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_introspections_total", Help: "Introspections by result (active, inactive) and cache (hit, miss, none: neither cache nor store was needed).",
 		}, []string{"result", "cache"}),
@@ -166,7 +174,7 @@ func New(feed func() Feed) *Metrics {
 	})
 	m.byOutcome = newLookup(func(l authLabels) prometheus.Counter { return m.authentication.WithLabelValues(l.result, l.cause) })
 	m.notices = newNotices(m.registry)
-	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.authentication, m.store, m.batches, m.trips,
+	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.signed, m.signingKey, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
 		m.phonesUnreadable, m.skew, m.certificates, m.handshakes, m.spans,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -212,6 +220,12 @@ func (m *Metrics) Requests(listener string) func(route string, code int, took ti
 
 // CountIssued counts an issued token.
 func (m *Metrics) CountIssued(use string) { m.byUse.get(use).Inc() }
+
+// SigningKeySince sets since when the key that signs introspection has signed.
+func (m *Metrics) SigningKeySince(t time.Time) { m.signingKey.Set(float64(t.Unix())) }
+
+// CountSigned counts an introspection whose response was signed.
+func (m *Metrics) CountSigned() { m.signed.Inc() }
 
 // CountIntrospected counts an introspection. cache is hit, miss, or none if
 // neither the cache nor the store was needed.

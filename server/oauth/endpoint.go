@@ -44,6 +44,7 @@ type RevocationQuota interface {
 type Observer interface {
 	CountIssued(use string)
 	CountIntrospected(active bool, cache string)
+	CountSigned()
 }
 
 // Audit records that a token was revoked, or that this was tried, and the outcome. by
@@ -60,6 +61,7 @@ type Options struct {
 	Clients     *registry.Cache[store.Client]
 	Tokens      *tokens.Service
 	VoidKeys    *voidkeys.Encoder
+	Signer      Signer
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
 	Uses        Uses

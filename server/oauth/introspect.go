@@ -35,6 +35,7 @@ var (
 
 // Introspect serves POST /oauth/introspect.
 func (e *Endpoints) Introspect(c *gin.Context) error {
+	c.Writer.Header()["Vary"] = varyAccept
 	p, err := web.ReadParams(c, &introspectSpec)
 	if err != nil {
 		return err
@@ -61,6 +62,9 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	active := e.judge(c, found, rs, source)
 	if !active && found.Token == nil && credential.OtherEnvironment(token, e.o.Environment) {
 		web.EventOf(c).Note = "token of the other environment presented"
+	}
+	if wantsSigned(c.Request.Header["Accept"]) {
+		return e.sendSigned(c, rs, found, active)
 	}
 	body := web.NewBody()
 	body.B = e.appendIntrospection(body.B, found, active, follow == followTrue)

@@ -24,6 +24,8 @@ type metadata struct {
 	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
 	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported"`
+	Keys                  string   `json:"jwks_uri"`
+	SigningAlgorithms     []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
 
 	// Only with Options.MCP. The official MCP SDKs insist on these members even for
 	// the client credentials grant: the TypeScript SDK refuses a document without
@@ -71,6 +73,8 @@ func (e *Endpoints) metadata(catalogue *scopes.Catalogue) metadata {
 		IntrospectionMethods:  append([]string{"Bearer"}, auth.Methods...),
 		RevocationEndpoint:    base + PathRevoke,
 		RevocationMethods:     auth.Methods,
+		Keys:                  base + PathKeys,
+		SigningAlgorithms:     []string{"ES256"},
 	}
 	if e.o.MCP {
 		m.AuthorizationEndpoint = base + PathAuthorize

@@ -9,6 +9,7 @@ const (
 	PathRevoke     = "/oauth/revoke"
 	PathTokenInfo  = "/oauth/token/info"
 	PathIdentity   = "/identity" // a JSON:API document, errors too
+	PathKeys       = "/oauth/jwks"
 	PathMetadata   = "/.well-known/oauth-authorization-server"
 )
 

@@ -24,17 +24,23 @@ func NewBody() *Body {
 
 // Send responds with the body as application/json. The body must not be used
 // afterward.
-func Send(c *gin.Context, status int, body *Body) { sendAs(c, typeJSON, status, body) }
+func Send(c *gin.Context, status int, body *Body) { SendAs(c, typeJSON, status, body) }
 
-func sendAs(c *gin.Context, mediaType []string, status int, body *Body) {
+// SendAs is Send with another media type: the value of the header, which is shared.
+func SendAs(c *gin.Context, mediaType []string, status int, body *Body) {
 	c.Writer.Header()["Content-Type"] = mediaType
 	c.Writer.WriteHeader(status)
 	if _, err := c.Writer.Write(body.B); err != nil && EventOf(c).Cause == nil {
 		EventOf(c).Cause = err // the caller has gone
 	}
-	if cap(body.B) <= largestKept {
-		body.B = body.B[:0]
-		bodies.Put(body)
+	body.Drop()
+}
+
+// Drop takes back a Body that is not sent. It must not be used afterward.
+func (b *Body) Drop() {
+	if cap(b.B) <= largestKept {
+		b.B = b.B[:0]
+		bodies.Put(b)
 	}
 }
 

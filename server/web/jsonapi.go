@@ -55,7 +55,7 @@ func SendDocument(c *gin.Context, status int, doc any) {
 	}
 	body := NewBody()
 	body.B = append(body.B, encoded...)
-	sendAs(c, typeJSONAPI, status, body)
+	SendAs(c, typeJSONAPI, status, body)
 }
 
 // Document responds with a JSON:API document of one resource, which has no id.
@@ -78,7 +78,7 @@ func IdentifiedDocument(c *gin.Context, status int, typ, id string, attributes a
 	body.B = append(body.B, `,"attributes":`...)
 	body.B = append(body.B, encoded...)
 	body.B = append(body.B, `}}`...)
-	sendAs(c, typeJSONAPI, status, body)
+	SendAs(c, typeJSONAPI, status, body)
 }
 
 // errorObject is an error of JSON:API. Its code is that of OAuth if OAuth has
@@ -122,5 +122,5 @@ func sendErrorDocument(c *gin.Context, w wire, f *apierr.Error) {
 		encoded = []byte(`{"errors":[]}`)
 	}
 	body.B = append(body.B, encoded...)
-	sendAs(c, typeJSONAPI, w.status, body)
+	SendAs(c, typeJSONAPI, w.status, body)
 }

@@ -25,6 +25,7 @@ func calls(now time.Time) []call {
 		grantRecords.calls(now),
 		holdRecords.calls(now),
 		noticeRecords.calls(now),
+		signingRecords.calls(now),
 		tokenCalls(now),
 		verificationCalls(now),
 		otherCalls(now),

@@ -57,6 +57,9 @@ func (row row) check(t *testing.T, r harness.Response) {
 // errorIn returns the code and description of an error in either form.
 func (row row) errorIn(t *testing.T, r harness.Response) (code, says string) {
 	t.Helper()
+	if strings.HasSuffix(r.Header.Get("Content-Type"), "+jwt") {
+		return "", ""
+	}
 	if r.Status < 400 || r.Header.Get("Content-Type") != "application/vnd.api+json" {
 		code, _ = r.JSON(t)["error"].(string)
 		says, _ = r.JSON(t)["error_description"].(string)
