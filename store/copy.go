@@ -44,6 +44,7 @@ const (
 	SectionCustomers     Section = "customers"
 	SectionPartners      Section = "partners"
 	SectionPartnerTokens Section = "partner_tokens"
+	SectionAPIKeys       Section = "api_keys"
 	SectionGrants        Section = "grants"
 	SectionUses          Section = "uses"
 	SectionNetworks      Section = "networks"
@@ -57,7 +58,7 @@ const (
 )
 
 var sections = []Section{
-	SectionTokenKeys, SectionOrgs, SectionClients, SectionCustomers, SectionPartners, SectionPartnerTokens, SectionGrants,
+	SectionTokenKeys, SectionOrgs, SectionClients, SectionCustomers, SectionPartners, SectionPartnerTokens, SectionAPIKeys, SectionGrants,
 	SectionUses, SectionNetworks, SectionGuesses, SectionChallenges, SectionTokens, SectionAudit,
 }
 

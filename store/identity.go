@@ -8,7 +8,7 @@ import (
 )
 
 // Format is the version of everything this program writes to a store.
-const Format = 3
+const Format = 4
 
 // Stamp says which deployment the store belongs to.
 type Stamp struct {

@@ -20,7 +20,7 @@ var (
 	bucketPartners   = []byte("partners")   // partner id → record
 	bucketGrants     = []byte("grants")     // partner id, '/', org id → record
 	bucketHolds      = []byte("holds")      // HoldID → record
-	bucketUses       = []byte("uses")       // owner, 0, secret or partner token id → record
+	bucketUses       = []byte("uses")       // owner, 0, secret, partner token or API key id → record
 	bucketNetworks   = []byte("networks")   // client id → networks, separated by spaces
 	bucketTokens     = []byte("tokens")     // hour → bucket of sequence → digest, record
 	bucketFeed       = []byte("feed")       // log: sequence → milliseconds, record
@@ -30,6 +30,9 @@ var (
 
 	bucketCustomerGroups = []byte("customers_by_org") // org id, 0, customer id; and 0 alone if it has all customers
 
+	bucketAPIKeys      = []byte("api_keys")        // API key id → record
+	bucketAPIKeyGroups = []byte("api_keys_by_org") // as customers_by_org
+
 	bucketNoticeQueues  = []byte("notice_queues")  // NoticeQueueID → record
 	bucketPartnerTokens = []byte("partner_tokens") // partner token id → record
 	bucketAuditTraffic  = []byte("audit_traffic")  // as audit, with sequence numbers of both
@@ -37,7 +40,7 @@ var (
 	allBuckets = [][]byte{
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
 		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketHolds, bucketAuditTraffic, bucketNetworks, bucketNoticeQueues,
-		bucketCustomerGroups,
+		bucketCustomerGroups, bucketAPIKeys, bucketAPIKeyGroups,
 	}
 )
 
