@@ -69,6 +69,9 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	body := web.NewBody()
 	if active {
 		ev.Verdict = web.Active
+		if found.Token.Use == store.UseKey {
+			e.o.Issues.RecordKeyUse(found.Token.KeyID, source)
+		}
 		body.B = appendActive(body.B, found, ev.TokenID, e.o.Tokens.IssuerOf(found.Token))
 	} else {
 		ev.Verdict = web.Inactive

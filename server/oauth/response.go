@@ -108,7 +108,7 @@ func appendVoidKeys(b []byte, t *store.Token, jti string) []byte {
 		b = p.Append(b)
 		b = append(b, `",`...)
 	}
-	if t.Use == store.UsePartner { // revoking one changes its record; there is no void of the token
+	if t.Use == store.UsePartner || t.Use == store.UseKey { // revoking one changes its record; there is no void of the token
 		b[len(b)-1] = ']'
 		return b
 	}

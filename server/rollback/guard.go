@@ -24,6 +24,7 @@ func Guard(s store.Store, f Feed, log *slog.Logger) store.Store {
 		orgs:      records[store.Org]{s.Orgs(), store.OrgKind, f, log},
 		customers: records[store.Customer]{s.Customers(), store.CustomerKind, f, log},
 		partners:  records[store.Partner]{s.Partners(), store.PartnerKind, f, log},
+		apiKeys:   records[store.APIKey]{s.APIKeys(), store.APIKeyKind, f, log},
 		grants:    records[store.Grant]{s.Grants(), store.GrantKind, f, log},
 	}
 }
@@ -34,6 +35,7 @@ type guarded struct {
 	orgs      records[store.Org]
 	customers records[store.Customer]
 	partners  records[store.Partner]
+	apiKeys   records[store.APIKey]
 	grants    records[store.Grant]
 }
 
@@ -41,6 +43,7 @@ func (g *guarded) Clients() store.Clients     { return &g.clients }
 func (g *guarded) Orgs() store.Orgs           { return &g.orgs }
 func (g *guarded) Customers() store.Customers { return &g.customers }
 func (g *guarded) Partners() store.Partners   { return &g.partners }
+func (g *guarded) APIKeys() store.APIKeys     { return &g.apiKeys }
 func (g *guarded) Grants() store.Grants       { return &g.grants }
 
 // records are the guarded records of one kind.

@@ -71,7 +71,7 @@ func AppendSubject(b []byte, t *store.Token) []byte {
 	switch t.Use {
 	case store.UseCustomer:
 		return append(append(b, "customer:"...), t.CustomerID...)
-	case store.UseOnBehalf:
+	case store.UseOnBehalf, store.UseKey:
 		return append(append(b, "org:"...), t.OrgID...)
 	case store.UsePartner:
 		return append(append(b, "partner:"...), t.PartnerID...)
