@@ -24,6 +24,8 @@ type View struct {
 	CreatedBy string           `json:"created_by"`
 	CreatedAt time.Time        `json:"created_at"`
 	ExpiresAt time.Time        `json:"expires_at"`
+	RevokedAt *time.Time       `json:"revoked_at"`
+	RevokedBy *string          `json:"revoked_by"`
 }
 
 // ListedKey is a key as lists show it, with its state and its last use.
@@ -43,10 +45,15 @@ func view(k *store.APIKey) View {
 	if resources == nil {
 		resources = []store.Resource{}
 	}
-	return View{
+	v := View{
 		ID: k.ID, OrgID: k.OrgID, Owner: k.Owner, Name: k.Name, Scope: scopes.Join(k.Scopes), Audience: orEmpty(k.Audience), SourceIPs: orEmpty(k.SourceIPs),
 		Resources: resources, HeldBack: k.Held(), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
+		RevokedAt: k.RevokedAt,
 	}
+	if k.RevokedAt != nil {
+		v.RevokedBy = &k.RevokedBy
+	}
+	return v
 }
 
 func viewListed(x secretwatch.Found[store.APIKey]) ListedKey {
