@@ -82,7 +82,7 @@ func isDamaged(presented, prefix string, length int) bool {
 
 // hiddenCauses are the causes of tokens that are active and not shown.
 var hiddenCauses = map[Hidden]refusal.Cause{
-	HiddenUse: refusal.HiddenUse, HiddenAudience: refusal.HiddenAud, HiddenEndpoints: refusal.HiddenPaths,
+	HiddenUse: refusal.HiddenUse, HiddenOrg: refusal.HiddenOrg, HiddenAudience: refusal.HiddenAud, HiddenEndpoints: refusal.HiddenPaths,
 	HiddenResources: refusal.HiddenObjects, HiddenAddress: refusal.HiddenAddress,
 }
 
