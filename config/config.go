@@ -122,6 +122,7 @@ type Limits struct {
 	RevocationsPerClient            Quota `key:"revocations_per_client"`
 	CustomerTokensPerClient         Quota `key:"customer_tokens_per_client"`
 	OnBehalfTokensPerPartner        Quota `key:"on_behalf_tokens_per_partner"`
+	KeyChangesPerClient             Quota `key:"key_changes_per_client"`
 	CodesPerPhone                   Limit `key:"codes_per_phone"`
 	CodesPerCustomer                Limit `key:"codes_per_customer"`
 	CodesPerClient                  Limit `key:"codes_per_client"`

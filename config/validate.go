@@ -107,6 +107,7 @@ func (v *validator) limits(l Limits) {
 	v.quota("limits.revocations_per_client", l.RevocationsPerClient)
 	v.quota("limits.customer_tokens_per_client", l.CustomerTokensPerClient)
 	v.quota("limits.on_behalf_tokens_per_partner", l.OnBehalfTokensPerPartner)
+	v.quota("limits.key_changes_per_client", l.KeyChangesPerClient)
 	v.limit("limits.codes_per_phone", l.CodesPerPhone)
 	v.limit("limits.codes_per_customer", l.CodesPerCustomer)
 	v.limit("limits.codes_per_client", l.CodesPerClient)

@@ -106,7 +106,7 @@ func TestOperatingTellsOfEverything(t *testing.T) {
 func TestGuidesNameKeys(t *testing.T) {
 	keys, actions := flatten(t, config.Defaults()), logged(t)
 	span := regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)+)`")
-	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/oauth/MCP.md", "../server/metrics/METRICS.md", "../server/senders/WEBHOOK.md", "../server/customers/APP_GUIDE.md", "../server/partners/PARTNER_GUIDE.md", "../server/admin/ADMIN_API.md", "../SECURITY.md", "../CONTRIBUTING.md", "../CHANGELOG.md"} {
+	for _, name := range []string{"OPERATING.md", "../README.md", "../server/oauth/INTEGRATING.md", "../server/oauth/MCP.md", "../server/metrics/METRICS.md", "../server/senders/WEBHOOK.md", "../server/customers/APP_GUIDE.md", "../server/partners/PARTNER_GUIDE.md", "../server/apikeys/KEY_GUIDE.md", "../server/admin/ADMIN_API.md", "../SECURITY.md", "../CONTRIBUTING.md", "../CHANGELOG.md"} {
 		text := read(t, name)
 		for _, m := range span.FindAllStringSubmatch(text, -1) {
 			section, _, _ := strings.Cut(m[1], ".")

@@ -10,6 +10,8 @@ var own = []Scope{
 	{Name: Introspect, Description: "Ask whether a token is active (a resource server)"},
 	{Name: AdminRead, Description: "Read through the admin API"},
 	{Name: AdminWrite, Description: "Change through the admin API"},
+	{Name: APITokens, Description: "List the API keys of the client's org"},
+	{Name: APITokensWrite, Description: "Make and revoke API keys of the client's org", Sensitive: true},
 }
 
 // Default returns the built-in catalog.

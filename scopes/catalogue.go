@@ -17,6 +17,10 @@ const (
 	Introspect = "introspect"
 	AdminRead  = "admin:read"
 	AdminWrite = "admin:write"
+	// APITokens and APITokensWrite are the rights of a client to list, and to make and
+	// revoke, the API keys of its org.
+	APITokens      = "api-tokens"
+	APITokensWrite = "api-tokens-write"
 )
 
 // maxFile limits the size of a catalog file, in bytes.
@@ -105,7 +109,7 @@ func (c *Catalogue) CapTTL(names []string, ttl time.Duration) time.Duration {
 // Privileged reports whether the scope gives rights in grantd itself. Such a
 // scope is granted only if the request names it.
 func Privileged(name string) bool {
-	return name == Introspect || strings.HasPrefix(name, "admin:")
+	return name == Introspect || name == APITokens || name == APITokensWrite || strings.HasPrefix(name, "admin:")
 }
 
 // Load reads a catalog file: a YAML list of objects with name, description,

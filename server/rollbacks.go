@@ -28,7 +28,7 @@ func (s *Server) rolledBack(ctx context.Context, r rollback.Rollback) {
 	if r.Hold == nil {
 		return
 	}
-	s.log.ErrorContext(ctx, "store: nobody knows what has ended since its newest entry: every client, org, customer, partner and grant is held back "+
+	s.log.ErrorContext(ctx, "store: nobody knows what has ended since its newest entry: every client, org, customer, partner, key and grant is held back "+
 		"until an operator has looked (grantd store doctor)", "cause", r.Hold.Cause, "newest_entry", r.Hold.LastKnown)
 	go s.countHeld(r.Hold.Number)
 }
@@ -77,6 +77,7 @@ func (s *Server) doctor() *doctor.Service {
 		Kinds: []doctor.Kind{
 			{Name: store.ClientKind.Name, Records: s.client.Registry}, {Name: store.OrgKind.Name, Records: s.orgs.Registry},
 			{Name: store.CustomerKind.Name, Records: s.customers.Registry}, {Name: store.PartnerKind.Name, Records: s.partners.Registry},
+			{Name: store.APIKeyKind.Name, Records: s.keyRecords.Registry},
 			{Name: store.GrantKind.Name, Records: s.partners.Grants()},
 		},
 	})

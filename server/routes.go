@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/apikeys"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/conns"
@@ -45,6 +46,9 @@ func (s *Server) publicRoutes() []route {
 		{http.MethodPost, customers.PathToken, s.customerTokens.Token},
 		{http.MethodGet, partners.PathOrgs, s.onBehalf.Orgs},
 		{http.MethodPost, partners.PathToken, s.onBehalf.Token},
+		{http.MethodPost, apikeys.PathKeys, s.apiTokens.Create},
+		{http.MethodGet, apikeys.PathKeys, s.apiTokens.List},
+		{http.MethodDelete, apikeys.PathKey, s.apiTokens.Revoke},
 		{http.MethodGet, health.PathLive, h.Live},
 		{http.MethodGet, health.PathReady, h.Ready},
 		{http.MethodGet, health.PathOpenAPI, h.OpenAPI},
@@ -148,7 +152,8 @@ func (s *Server) adminRoutes() [][]admin.Route {
 		orgs.Routes(s.orgs),
 		customers.AdminRoutes(s.customers),
 		partners.AdminRoutes(s.partners),
-		tokenadmin.Handler{Tokens: s.tokens, Secrets: s.client, Partners: s.partners, Feed: s.feed, Audit: s.audit, Uses: s.store, Events: s.store, TokenPrefix: s.cfg.TokenPrefix()}.Routes(),
+		tokenadmin.Handler{Tokens: s.tokens, Secrets: s.client, Partners: s.partners, Keys: s.keyRecords, Feed: s.feed, Audit: s.audit, Uses: s.store, Events: s.store, TokenPrefix: s.cfg.TokenPrefix()}.Routes(),
+		apikeys.AdminRoutes(s.keyRecords),
 		s.doctor().Routes(),
 		s.backup.Routes(),
 		notices.AdminRoutes(s.notices),
@@ -159,7 +164,7 @@ func (s *Server) adminRoutes() [][]admin.Route {
 
 // documentPrefixes are the prefixes of paths whose errors are JSON:API documents, by
 // listener.
-var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix, oauth.PathIdentity}}
+var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix, partners.PathPrefix, apikeys.PathPrefix, oauth.PathIdentity}}
 
 // ungated are the paths outside of the bound of requests in progress.
 var ungated = []string{health.PathLive, health.PathReady, health.PathOpenAPI}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apikeys"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/backup"
 	"github.com/grantd/grantd/server/clients"
@@ -80,6 +81,9 @@ type Server struct {
 	partners       *partners.Service
 	onBehalf       partners.Handler
 	onBehalfQuota  *ratelimit.Quota
+	keyRecords     *apikeys.Service
+	apiTokens      apikeys.Handler
+	keyQuota       *ratelimit.Quota
 	terminal       io.Writer
 
 	metrics   *metrics.Metrics
@@ -211,7 +215,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("usage", func(context.Context) error { s.usage.Stop(); return nil })
 	s.networks.Start()
 	s.onStop("networks", func(context.Context) error { s.networks.Stop(); return nil })
-	for _, q := range []*ratelimit.Quota{s.quota, s.revoke, s.customerQuota, s.onBehalfQuota} {
+	for _, q := range []*ratelimit.Quota{s.quota, s.revoke, s.customerQuota, s.onBehalfQuota, s.keyQuota} {
 		q.Start()
 		s.onStop("quota", func(context.Context) error { q.Stop(); return nil })
 	}

@@ -20,20 +20,22 @@ func (s *Server) wire(sender senders.Sender) {
 	if s.cfg.Cache.Enabled {
 		cache = s.cfg.Cache.MaxEntries
 	}
+	records, orgRecords := registry.NewCache(store.ClientKind, s.store.Clients(), s.feed), registry.NewCache(store.OrgKind, s.store.Orgs(), s.feed)
 	partnerRecords := registry.NewCache(store.PartnerKind, s.store.Partners(), s.feed)
 	s.tokens = tokens.New(tokens.Options{
 		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Former: s.former, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,
 		Partners: partnerRecords, PartnerTokens: registry.NewCache(store.PartnerTokenKind, s.store.PartnerTokens(), s.feed),
+		APIKeys: registry.NewCache(store.APIKeyKind, s.store.APIKeys(), s.feed), Orgs: orgRecords,
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
 	s.client = clients.New(clients.Options{
 		Environment: s.cfg.Environment, Store: s.store.Clients(), Uses: s.store, Feed: s.feed,
 		Audit: s.audit, Orgs: s.store.Orgs(), Catalogue: s.catalogue, Now: s.now,
 	})
-	records, orgRecords := registry.NewCache(store.ClientKind, s.store.Clients(), s.feed), registry.NewCache(store.OrgKind, s.store.Orgs(), s.feed)
+	s.wireKeys()
 	s.wireCustomers(sender, orgRecords)
 	s.orgs = orgs.New(orgs.Options{
-		Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now, Clients: s.client, Customers: s.customers,
+		Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now, Clients: s.client, Customers: s.customers, Keys: s.keyRecords,
 	})
 	s.wirePartners(partnerRecords, orgRecords)
 	s.quota = s.newQuota(ratelimit.IssuePerClient, ratelimit.OfClients, s.cfg.Limits.IssuePerClient, s.metrics.Chatty)

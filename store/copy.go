@@ -45,6 +45,7 @@ const (
 	SectionCustomers     Section = "customers"
 	SectionPartners      Section = "partners"
 	SectionPartnerTokens Section = "partner_tokens"
+	SectionAPIKeys       Section = "api_keys"
 	SectionGrants        Section = "grants"
 	SectionUses          Section = "uses"
 	SectionNetworks      Section = "networks"
@@ -58,7 +59,7 @@ const (
 )
 
 var sections = []Section{
-	SectionTokenKeys, SectionSigningKeys, SectionOrgs, SectionClients, SectionCustomers, SectionPartners, SectionPartnerTokens, SectionGrants,
+	SectionTokenKeys, SectionSigningKeys, SectionOrgs, SectionClients, SectionCustomers, SectionPartners, SectionPartnerTokens, SectionAPIKeys, SectionGrants,
 	SectionUses, SectionNetworks, SectionGuesses, SectionChallenges, SectionTokens, SectionAudit,
 }
 

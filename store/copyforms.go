@@ -206,6 +206,8 @@ func (i Item) RecordVersion() (uint64, error) {
 		return recordVersion(PartnerKind, i)
 	case SectionPartnerTokens:
 		return recordVersion(PartnerTokenKind, i)
+	case SectionAPIKeys:
+		return recordVersion(APIKeyKind, i)
 	case SectionGrants:
 		return recordVersion(GrantKind, i)
 	case SectionSigningKeys:

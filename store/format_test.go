@@ -23,7 +23,7 @@ func TestFormatMovesWithTheRecords(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "format %d\n", Format)
 	for _, v := range []any{
-		Client{}, Org{}, Customer{}, Partner{}, PartnerTokenOwner{}, Grant{}, NoticeQueue{}, SigningKeys{}, Token{}, entryRecord{}, auditRecord{}, stampForm{},
+		Client{}, Org{}, Customer{}, Partner{}, PartnerTokenOwner{}, APIKey{}, Grant{}, NoticeQueue{}, SigningKeys{}, Token{}, entryRecord{}, auditRecord{}, stampForm{},
 		useForm{}, networksForm{}, challengeForm{}, guessesForm{}, tokenKeyForm{},
 	} {
 		describe(&b, reflect.TypeOf(v).Name(), reflect.TypeOf(v))

@@ -7,6 +7,9 @@ type grouped interface{ group() string }
 // group returns the customer's org.
 func (c *Customer) group() string { return c.OrgID }
 
+// group returns the key's org.
+func (k *APIKey) group() string { return k.OrgID }
+
 // Grouped reports whether records of this kind belong to groups.
 func (Kind[R]) Grouped() bool {
 	_, ok := any((*R)(nil)).(grouped)

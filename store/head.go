@@ -3,7 +3,7 @@ package store
 import "time"
 
 // Head holds the fields that are in every record that operators manage: client,
-// org, customer, partner, grant.
+// org, customer, partner, API key, grant.
 type Head struct {
 	// Unannounced: the record was changed in a way that ends tokens (narrowed,
 	// deactivated), but the feed may lack the entry that voids them.

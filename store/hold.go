@@ -40,7 +40,7 @@ const (
 
 // HeldKinds are the names of the kinds that a hold covers.
 func HeldKinds() []string {
-	return []string{ClientKind.Name, OrgKind.Name, CustomerKind.Name, PartnerKind.Name, GrantKind.Name}
+	return []string{ClientKind.Name, OrgKind.Name, CustomerKind.Name, PartnerKind.Name, APIKeyKind.Name, GrantKind.Name}
 }
 
 // Left returns the names of the kinds that are still held back. h may be nil.

@@ -29,6 +29,7 @@ type Intercepted[S any] struct {
 	customers     interceptedRecords[Customer, S]
 	partners      interceptedRecords[Partner, S]
 	partnerTokens interceptedRecords[PartnerTokenOwner, S]
+	apiKeys       interceptedRecords[APIKey, S]
 	grants        interceptedRecords[Grant, S]
 	holds         interceptedRecords[Hold, S]
 	noticeQueues  interceptedRecords[NoticeQueue, S]
@@ -45,6 +46,7 @@ func Intercept[S any](s Store, hook Hook[S]) *Intercepted[S] {
 		customers:     interceptRecords(s.Customers(), hook, CustomerKind),
 		partners:      interceptRecords(s.Partners(), hook, PartnerKind),
 		partnerTokens: interceptRecords(s.PartnerTokens(), hook, PartnerTokenKind),
+		apiKeys:       interceptRecords(s.APIKeys(), hook, APIKeyKind),
 		grants:        interceptRecords(s.Grants(), hook, GrantKind),
 		holds:         interceptRecords(s.Holds(), hook, HoldKind),
 		noticeQueues:  interceptRecords(s.NoticeQueues(), hook, NoticeQueueKind),
@@ -66,7 +68,7 @@ var operations = slices.Concat(
 		"Dump", "Load", "Clear", "Serving", "Inspect",
 	},
 	ClientKind.operations().all(), OrgKind.operations().all(), CustomerKind.operations().all(),
-	PartnerKind.operations().all(), PartnerTokenKind.operations().all(), GrantKind.operations().all(), HoldKind.operations().all(), NoticeQueueKind.operations().all(),
+	PartnerKind.operations().all(), PartnerTokenKind.operations().all(), APIKeyKind.operations().all(), GrantKind.operations().all(), HoldKind.operations().all(), NoticeQueueKind.operations().all(),
 	SigningKeysKind.operations().all(),
 )
 

@@ -30,6 +30,7 @@ func (noStore) Orgs() Orgs                   { return nil }
 func (noStore) Customers() Customers         { return nil }
 func (noStore) Partners() Partners           { return nil }
 func (noStore) PartnerTokens() PartnerTokens { return nil }
+func (noStore) APIKeys() APIKeys             { return nil }
 func (noStore) Grants() Grants               { return nil }
 func (noStore) Holds() Holds                 { return nil }
 func (noStore) SigningKeys() SigningKeysOf   { return nil }

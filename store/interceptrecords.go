@@ -7,6 +7,7 @@ func (i *Intercepted[S]) Orgs() Orgs                   { return &i.orgs }
 func (i *Intercepted[S]) Customers() Customers         { return &i.customers }
 func (i *Intercepted[S]) Partners() Partners           { return &i.partners }
 func (i *Intercepted[S]) PartnerTokens() PartnerTokens { return &i.partnerTokens }
+func (i *Intercepted[S]) APIKeys() APIKeys             { return &i.apiKeys }
 func (i *Intercepted[S]) Grants() Grants               { return &i.grants }
 func (i *Intercepted[S]) Holds() Holds                 { return &i.holds }
 func (i *Intercepted[S]) NoticeQueues() NoticeQueues   { return &i.noticeQueues }

@@ -18,6 +18,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	t.Run("customer", func(t *testing.T) { recordRoundTrip(t, CustomerKind) })
 	t.Run("partner", func(t *testing.T) { recordRoundTrip(t, PartnerKind) })
 	t.Run("partner token", func(t *testing.T) { recordRoundTrip(t, PartnerTokenKind) })
+	t.Run("key", func(t *testing.T) { recordRoundTrip(t, APIKeyKind) })
 	t.Run("grant", func(t *testing.T) { recordRoundTrip(t, GrantKind) })
 	t.Run("hold", func(t *testing.T) { recordRoundTrip(t, HoldKind) })
 	t.Run("notices", func(t *testing.T) { recordRoundTrip(t, NoticeQueueKind) })

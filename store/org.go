@@ -9,7 +9,18 @@ type Org struct {
 	// Incarnation distinguishes the org from earlier ones with the same id; 0:
 	// a grantd that did not count incarnations wrote it.
 	Incarnation uint64 `json:"incarnation,omitempty"`
+	// KeyEpoch counts how often all API keys of the org were ended, the last time
+	// at KeysEndedAt by the actor KeysEndedBy. A key of an earlier epoch has ended.
+	KeyEpoch    uint64     `json:"key_epoch,omitempty"`
+	KeysEndedAt *time.Time `json:"keys_ended_at,omitempty"`
+	KeysEndedBy string     `json:"keys_ended_by,omitempty"`
 	Head
+}
+
+// EndKeys ends all API keys of the org for good.
+func (o *Org) EndKeys(by string, now time.Time) {
+	o.KeyEpoch++
+	o.KeysEndedAt, o.KeysEndedBy = &now, by
 }
 
 // madeWith is how much later than a client an older grantd may have made the

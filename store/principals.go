@@ -12,6 +12,8 @@ const (
 	// PrincipalAllPartnerTokens is all tokens that partners hold. They are
 	// records: the void of everything after a lost feed does not end them.
 	PrincipalAllPartnerTokens = "partner_tokens"
+	// PrincipalAllKeys is all API keys, which are records too.
+	PrincipalAllKeys = "keys"
 
 	kindClient       = "client:"
 	kindSecret       = "secret:"
@@ -21,6 +23,7 @@ const (
 	kindPartnerToken = "partner_token:"
 	kindGrant        = "grant:"
 	kindToken        = "token:"
+	kindKey          = "key:"
 	kindHold         = "hold:"
 	kindNotices      = "notices:"
 	kindSigningKeys  = "signing_keys:"
@@ -36,6 +39,7 @@ func PrincipalGrant(id string) string           { return kindGrant + id } // see
 func PrincipalHold(id string) string            { return kindHold + id }
 func PrincipalNotices(id string) string         { return kindNotices + id }
 func PrincipalSigningKeys(id string) string     { return kindSigningKeys + id }
+func PrincipalKey(id string) string             { return kindKey + id }
 func PrincipalToken(d Digest) string {
 	return kindToken + base64.RawURLEncoding.EncodeToString(d[:])
 }
@@ -47,12 +51,13 @@ type OwnerKind string
 const (
 	OwnerClient  OwnerKind = kindClient
 	OwnerPartner OwnerKind = kindPartner
+	OwnerKey     OwnerKind = kindKey // an API key owns its own uses
 )
 
 // OwnerOf splits the principal key of an owner of credentials. kind is "" for
 // any other key.
 func OwnerOf(key string) (kind OwnerKind, id string) {
-	for _, k := range [...]OwnerKind{OwnerClient, OwnerPartner} {
+	for _, k := range [...]OwnerKind{OwnerClient, OwnerPartner, OwnerKey} {
 		if id, ok := strings.CutPrefix(key, string(k)); ok {
 			return k, id
 		}
@@ -120,7 +125,7 @@ func (p Principal) Append(b []byte) []byte {
 // PrincipalBuffer and KeyBuffer have room for the principals of a token, and
 // for the key of any of them.
 type (
-	PrincipalBuffer [10]Principal
+	PrincipalBuffer [11]Principal
 	KeyBuffer       [288]byte
 )
 
@@ -130,7 +135,7 @@ func (t *Token) Principals(room *PrincipalBuffer) []Principal {
 	list := append(room[:0], Principal{kind: PrincipalAll})
 	for _, p := range [...]Principal{
 		{kindClient, t.ClientID, ""}, {kindOrg, t.OrgID, ""}, {kindCustomer, t.CustomerID, ""},
-		{kindPartner, t.PartnerID, ""}, {kindPartnerToken, t.PartnerTID, ""},
+		{kindPartner, t.PartnerID, ""}, {kindPartnerToken, t.PartnerTID, ""}, {kindKey, t.KeyID, ""},
 	} {
 		if p.id != "" {
 			list = append(list, p)

@@ -40,6 +40,10 @@ var (
 	PartnerTokenKind = Kind[PartnerTokenOwner]{
 		"partner token", "PartnerToken", PrincipalPartnerToken, func(o *PartnerTokenOwner) (string, *uint64) { return o.ID, &o.Version }, nil,
 	}
+	APIKeyKind = Kind[APIKey]{
+		"key", "APIKey", PrincipalKey, func(k *APIKey) (string, *uint64) { return k.ID, &k.Version },
+		func(k *APIKey) *Head { return &k.Head },
+	}
 	GrantKind = Kind[Grant]{
 		"grant", "Grant", PrincipalGrant, func(g *Grant) (string, *uint64) { return g.ID(), &g.Version },
 		func(g *Grant) *Head { return &g.Head },

@@ -50,6 +50,7 @@ type (
 	Customers     = Records[Customer]
 	Partners      = Records[Partner] // with their tokens inside
 	PartnerTokens = Records[PartnerTokenOwner]
+	APIKeys       = Records[APIKey]
 	Grants        = Records[Grant]
 	Holds         = Records[Hold]        // at most one record
 	NoticeQueues  = Records[NoticeQueue] // at most one record
@@ -135,10 +136,10 @@ type GuessCounts interface {
 }
 
 // Uses keeps when, from where and how often each credential was used: the
-// secrets of clients and the tokens of partners.
+// secrets of clients, the tokens of partners and API keys.
 type Uses interface {
 	// AddUses adds the counts and keeps the latest time and address. Uses of
-	// clients and partners that are gone may be dropped.
+	// owners that are gone may be dropped.
 	AddUses(ctx context.Context, uses []Use) error
 	// ListUses returns the uses of one owner's credentials by their ids. A
 	// credential that was never used is absent.
@@ -210,6 +211,7 @@ type Store interface {
 	Customers() Customers
 	Partners() Partners
 	PartnerTokens() PartnerTokens
+	APIKeys() APIKeys
 	Grants() Grants
 	Holds() Holds
 	NoticeQueues() NoticeQueues

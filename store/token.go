@@ -16,12 +16,13 @@ const TokenKept = 90 * time.Second
 // TokenUse is the kind of a token.
 type TokenUse string
 
-// The four kinds.
+// The five kinds.
 const (
 	UseClient   TokenUse = "client"
 	UseCustomer TokenUse = "customer"
 	UseOnBehalf TokenUse = "on_behalf"
 	UsePartner  TokenUse = "partner"
+	UseKey      TokenUse = "key"
 )
 
 // Token is the record of an access token. Its ids are plain, without the
@@ -44,6 +45,7 @@ type Token struct {
 	AuthorizedUser string
 	PartnerID      string
 	PartnerTID     string // id of the partner token it was made from
+	KeyID          string // id of the API key that it is
 	Audience       []string
 
 	// Restrictions. A resource server that does not enforce one of these must

@@ -41,12 +41,13 @@ const (
 	// 0x04 was a resource of another form. An older reader must not mistake one
 	// form for the other.
 	tagResource = critical | 0x07
+	tagKey      = critical | 0x08 // a reader that skipped it would miss a void
 
 	maxTokenRecord = 64 << 10
 )
 
-var useCodes = map[TokenUse]byte{UseClient: 1, UseCustomer: 2, UseOnBehalf: 3, UsePartner: 4}
-var useNames = [...]TokenUse{1: UseClient, 2: UseCustomer, 3: UseOnBehalf, 4: UsePartner}
+var useCodes = map[TokenUse]byte{UseClient: 1, UseCustomer: 2, UseOnBehalf: 3, UsePartner: 4, UseKey: 5}
+var useNames = [...]TokenUse{1: UseClient, 2: UseCustomer, 3: UseOnBehalf, 4: UsePartner, 5: UseKey}
 
 // AppendToken appends the binary form of t to b. Times are truncated to seconds.
 func AppendToken(b []byte, t *Token) []byte {
@@ -63,7 +64,7 @@ func AppendToken(b []byte, t *Token) []byte {
 		tag   byte
 		value string
 	}{{tagOrg, t.OrgID}, {tagCustomer, t.CustomerID}, {tagPartner, t.PartnerID}, {tagPartnerTID, t.PartnerTID},
-		{tagUpgradable, t.Upgradable}, {tagUser, t.AuthorizedUser}} {
+		{tagUpgradable, t.Upgradable}, {tagUser, t.AuthorizedUser}, {tagKey, t.KeyID}} {
 		if f.value != "" {
 			b = appendString(append(b, f.tag), f.value)
 		}
@@ -153,6 +154,8 @@ func (t *Token) setField(tag byte, v string) bool {
 		t.PartnerID = v
 	case tagPartnerTID:
 		t.PartnerTID = v
+	case tagKey:
+		t.KeyID = v
 	case tagAudience:
 		t.Audience = append(t.Audience, v)
 	case tagSourceIP:

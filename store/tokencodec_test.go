@@ -111,7 +111,7 @@ func TestUnknownFields(t *testing.T) {
 	if d := cmp.Diff(token, got); err != nil || d != "" {
 		t.Errorf("fields that are not critical: error %v (-want +got):\n%s", err, d)
 	}
-	for _, tag := range []byte{0x84, 0x88, 0xfe, 0xff} {
+	for _, tag := range []byte{0x84, 0x89, 0xfe, 0xff} {
 		_, err := DecodeToken(appendString(append(bytes.Clone(record), tag), "x"))
 		if !errors.Is(err, ErrUnknownRecord) {
 			t.Errorf("critical field %#x: error %v", tag, err)
@@ -135,7 +135,7 @@ func TestUnreadableTokens(t *testing.T) {
 		"version zero":       changed(0, 0),
 		"a newer version":    changed(0, tokenVersion+1),
 		"no use":             changed(1, 0),
-		"an unknown use":     changed(1, 5),
+		"an unknown use":     changed(1, 6),
 		"more than allowed":  AppendToken(nil, &large),
 		"an endless number":  append([]byte{tokenVersion, 1}, bytes.Repeat([]byte{0xff}, 20)...),
 		"times beyond reach": append([]byte{tokenVersion, 1}, 0xff, 0xff, 0xff, 0xff, 0x7f),

@@ -18,8 +18,8 @@ type moving struct {
 	to func(store.Position) store.Position
 }
 
-// record returns the item of a record with its new positions. A partner token that
-// only the feed says is void is revoked in the record. A record whose void may be
+// record returns the item of a record with its new positions. A partner token or an
+// API key that only the feed says is void is revoked in the record. A record whose void may be
 // missing in the feed keeps that mark, without a position: the next change appends
 // the void.
 func (m moving) record(i store.Item) (store.Item, error) {
@@ -32,6 +32,8 @@ func (m moving) record(i store.Item) (store.Item, error) {
 		return changeForm(store.CustomerKind, i, func(r *store.Customer) bool { return m.head(&r.Head) })
 	case store.SectionGrants:
 		return changeForm(store.GrantKind, i, func(r *store.Grant) bool { return m.head(&r.Head) })
+	case store.SectionAPIKeys:
+		return changeForm(store.APIKeyKind, i, m.key)
 	case store.SectionPartners:
 		return changeForm(store.PartnerKind, i, m.partner)
 	}
@@ -68,6 +70,20 @@ func (m moving) partner(p *store.Partner) bool {
 		if m.to != nil {
 			t.Position, changed = m.to(t.Position), true
 		}
+	}
+	return changed
+}
+
+func (m moving) key(k *store.APIKey) bool {
+	changed := m.head(&k.Head)
+	if m.voids != nil && k.RevokedAt == nil {
+		if e, void := m.voids.VoidedKey(store.PrincipalAllKeys, k.Position); void {
+			at := e.At.UTC().Truncate(time.Second)
+			k.RevokedAt, k.RevokedBy, changed = &at, e.By, true
+		}
+	}
+	if m.to != nil {
+		k.Position, changed = m.to(k.Position), true
 	}
 	return changed
 }

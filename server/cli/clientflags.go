@@ -44,7 +44,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.StringSliceVar(&f.resources, "resource", nil, "`URI` of a resource server that its tokens are for (default: all); with --introspect, the URI of this resource server")
 	flags.StringSliceVar(&f.mcp, "mcp", nil, "`URL` of an MCP server that its tokens are for; with --introspect, the URL of this MCP server; instead of --resource")
 	flags.BoolVar(&f.introspect, "introspect", false, "make it a resource server by adding the scope introspect")
-	flags.StringSliceVar(&f.tokenUses, "token-use", nil, "`KIND` of token it accepts: client, customer, on_behalf or partner (default: client); resource servers only")
+	flags.StringSliceVar(&f.tokenUses, "token-use", nil, "`KIND` of token it accepts: client, customer, on_behalf, partner or key (default: client); resource servers only")
 	flags.StringSliceVar(&f.enforces, "enforces", nil, "`RESTRICTION` it enforces: source_ip, endpoints or resources (default: none); resource servers only")
 	flags.StringVar(&f.issueLimit, "issue-limit", "", "`RATE` of tokens it may get at most, such as 600/1m; none for the server's limits.issue_per_client")
 }

@@ -19,10 +19,10 @@ func (a *app) leakCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "leak [CREDENTIAL | -] | leak --scan [FILE | -]",
 		Short: "End a token or secret that has leaked",
-		Long: `Recognizes a leaked access token, client secret or partner token, ends it and
-every token issued with it, and records this in the audit log. The client or
-partner stays active: give it a new credential with 'grantd client rotate-secret'
-or 'grantd partner token create', or deactivate it.
+		Long: `Recognizes a leaked access token, client secret, partner token or API key, ends it
+and every token and API key made with it, and records this in the audit log. The
+client or partner stays active: give it a new credential with
+'grantd client rotate-secret' or 'grantd partner token create', or deactivate it.
 
 A secret that was imported cannot be recognized by itself: grantd only has its
 hash. With --client, the credential is also compared with the imported secrets
@@ -84,6 +84,8 @@ func (a *app) leakPairs(r tokenadmin.Leak) {
 		{"secret_id", text(r.SecretID)},
 		{"partner_id", text(r.PartnerID)},
 		{"partner_token_id", text(r.PartnerTokenID)},
+		{"org_id", text(r.OrgID)},
+		{"key_id", text(r.KeyID)},
 		{"jti", text(r.TokenID)},
 		{"ended", yesNo(r.Ended)},
 	}, leakHistory(r)...))

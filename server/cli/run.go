@@ -162,7 +162,7 @@ New here? Run 'grantd dev' and paste the commands that it prints.`,
 		}
 	}
 	add(running, a.devCommand(), a.serveCommand(), a.healthcheckCommand(), a.configCommand())
-	add(managing, a.clientCommand(), a.orgCommand(), a.customerCommand(), a.partnerCommand(), a.tokenCommand(), a.storeCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand(), a.requestCommand(), a.noticesCommand(), a.signingKeyCommand())
+	add(managing, a.clientCommand(), a.orgCommand(), a.customerCommand(), a.partnerCommand(), a.keyCommand(), a.tokenCommand(), a.storeCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand(), a.requestCommand(), a.noticesCommand(), a.signingKeyCommand())
 	root.AddCommand(a.versionCommand(), a.manCommand())
 	root.Flags().Bool("version", false, "print the version")
 	root.SetVersionTemplate("{{.Version}}\n")

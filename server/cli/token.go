@@ -98,6 +98,8 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 		{"authorized_user_id", text(x.UserID)},
 		{"partner_id", text(x.PartnerID)},
 		{"partner_token_id", text(x.PartnerTID)},
+		{"key_owner", text(x.KeyOwner)},
+		{"key_name", text(x.KeyName)},
 		{"client_id", text(x.ClientID)},
 		{"client_state", text(x.ClientLife)},
 		{"secret_id", text(x.SecretID)},
@@ -172,7 +174,7 @@ restored a backup.`,
 	}, func(q *question) string {
 		return "every token of " + q.count(call{path: path(pathClients)}, pathClients, "client") +
 			", of all customers and of all partners ends, long-lived ones too; clients request new ones, customers sign in again, " +
-			"and partners need new long-lived tokens"
+			"partners need new long-lived tokens, and orgs new API keys"
 	})
 }
 

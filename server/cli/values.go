@@ -42,13 +42,14 @@ var (
 	secretKind = kind{form: otherIDForm, valid: field.ValidID, list: idsBelow(pathClients, pathSecrets, "id")}
 	tokenIDs   = kind{form: otherIDForm, valid: field.ValidID, list: idsBelow(pathPartners, pathPartnerTokens, "token_id")}
 	signingKID = kind{form: "must be an id of 'grantd signing-key list'", valid: field.ValidID, list: signingKeyIDs}
+	keyKind    = kind{form: otherIDForm, valid: field.ValidID, list: ids(pathKeys, "key_id")}
 	scopeKind  = kind{list: scopeNames}
 )
 
 // argumentKinds has the kind of each argument, by its name in the usage. The name of
 // the noun comes first where the argument differs between nouns.
 var argumentKinds = map[string]kind{
-	"client ID": clientKind, "org ID": orgKind, "customer ID": customer, "partner ID": partner,
+	"client ID": clientKind, "org ID": orgKind, "customer ID": customer, "partner ID": partner, "key ID": keyKind,
 	"ORG": orgKind, "SID": secretKind, "TOKEN_ID": tokenIDs, "KID": signingKID,
 	"FILE": fileKind, "REQUEST_ID": anyValue, "DIR": fileKind, "URL": anyValue, "TOKEN": anyValue, "CREDENTIAL": anyValue, "COMMAND": anyValue,
 }
@@ -62,7 +63,7 @@ var flagKinds = map[string]kind{
 	"client create --id": newClient, "client": clientKind, "org": orgKind,
 	"scope": scopeKind, "default-scope": scopeKind,
 	"auth-method": {words: auth.Methods},
-	"token-use":   {words: []string{"client", "customer", "on_behalf", "partner"}},
+	"token-use":   {words: []string{"client", "customer", "on_behalf", "partner", "key"}},
 	"enforces":    {words: tokens.Enforcements},
 	"type":        {words: []string{"individual", "business"}},
 	"language":    {words: senders.Languages()},
@@ -71,14 +72,15 @@ var flagKinds = map[string]kind{
 	"log":         fileKind,
 
 	"client list --state":    {words: []string{"active", "deactivated"}},
+	"key list --state":       {words: []string{"active", "deactivated", "expired", "ended", "all"}},
 	"client secrets --state": {words: []string{"active", "deactivated", "expired", "ended", "all"}},
 
-	"release": {words: []string{releaseAll, "client", "org", "customer", "partner"}},
+	"release": {words: []string{releaseAll, "client", "org", "customer", "partner", "key"}},
 
 	"server": anyValue, "listen": anyValue, "name": anyValue, "ttl": anyValue, "grace": anyValue, "for": anyValue, "expires": anyValue,
 	"until": anyValue, "since": anyValue, "limit": anyValue, "actor": anyValue, "action": anyValue, "target": anyValue, "jti": anyValue,
 	"expiring": anyValue, "unused": anyValue, "old": anyValue, "q": anyValue, "issue-limit": anyValue, "request-id": anyValue, "url": anyValue,
-	"phone": anyValue, "authorized-user": anyValue, "source-ip": anyValue, "resource": anyValue, "mcp": anyValue, "secret-hash": anyValue,
+	"owner": anyValue, "phone": anyValue, "authorized-user": anyValue, "source-ip": anyValue, "resource": anyValue, "mcp": anyValue, "secret-hash": anyValue,
 }
 
 // operandIn matches an argument in a usage: a word in capitals.

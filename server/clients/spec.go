@@ -52,7 +52,7 @@ type NewSpec struct {
 	SecretHash string `json:"secret_hash"`
 }
 
-var uses = []store.TokenUse{store.UseClient, store.UseCustomer, store.UseOnBehalf, store.UsePartner}
+var uses = []store.TokenUse{store.UseClient, store.UseCustomer, store.UseOnBehalf, store.UsePartner, store.UseKey}
 
 func bad(field, description string) error {
 	return apierr.New(apierr.InvalidRequest, description).At(field)
@@ -177,7 +177,7 @@ func (s Spec) applyLists(c *store.Client) error {
 	}
 	if s.TokenUses != nil {
 		if slices.ContainsFunc(*s.TokenUses, func(u store.TokenUse) bool { return !slices.Contains(uses, u) }) {
-			return bad("token_uses", "token_uses may hold client, customer, on_behalf and partner")
+			return bad("token_uses", "token_uses may hold client, customer, on_behalf, partner and key")
 		}
 		c.TokenUses = unique(*s.TokenUses)
 	}

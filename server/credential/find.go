@@ -101,7 +101,9 @@ func formAt(text, tokenPrefix string) int {
 }
 
 // hasID reports whether the id follows in credentials with the prefix.
-func hasID(prefix string) bool { return prefix == clientSecret || prefix == partnerToken }
+func hasID(prefix string) bool {
+	return prefix == clientSecret || prefix == string(PartnerToken) || prefix == string(APIKey)
+}
 
 // bodyRun returns how many characters of base64url the text begins with.
 func bodyRun(text string) int {

@@ -17,7 +17,7 @@ func values(list []Candidate) (found []string) {
 func TestFind(t *testing.T) {
 	const prefix = "acme_"
 	secret, _, _ := NewSecret("live")
-	partner, _ := NewPartnerTokenPrefix("sandbox")
+	partner, _ := PartnerToken.NewPrefix("sandbox")
 	partner += newBody()
 	token, custom, proof := AccessTokenPrefix("sandbox")+newBody(), prefix+newBody(), NewVerificationToken("live", 0)
 	header := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("billing:"+secret))

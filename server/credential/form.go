@@ -5,14 +5,23 @@ import "strings"
 // What credentials and tokens begin with. The environment follows, then "_".
 const (
 	clientSecret = "gs_" // then <id>_<43 base64url>
-	partnerToken = "gp_" // then <id>_<43 base64url>
 	accessToken  = "gt_" // then <43 base64url>, unless token.prefix is set
 	verification = "gv_" // then <43 base64url>
 )
 
+// LongLived is what the long-lived tokens of a kind begin with. The environment and
+// "_" follow, then <id>_<43 base64url>.
+type LongLived string
+
+// The kinds of long-lived tokens.
+const (
+	PartnerToken LongLived = "gp_"
+	APIKey       LongLived = "gk_"
+)
+
 // prefixes is the table of every form. A new kind must be added here, so that
 // OtherEnvironment and HasForm know it.
-var prefixes = [...]string{clientSecret, partnerToken, accessToken, verification}
+var prefixes = [...]string{clientSecret, string(PartnerToken), string(APIKey), accessToken, verification}
 
 // environments are the two that a prefix can name.
 var environments = [...]string{"sandbox", "live"}
@@ -41,19 +50,25 @@ func SecretID(plain, environment string) (id string, ok bool) {
 // PartnerTokenID returns the id inside a partner token of the environment. ok
 // is false for anything else.
 func PartnerTokenID(plain, environment string) (id string, ok bool) {
-	return idInside(plain, partnerToken, environment)
+	return PartnerToken.ID(plain, environment)
 }
 
-// IsID reports whether the value has the form of the id of a secret or a partner
-// token.
+// ID returns the id inside a token of the kind and the environment. ok is false for
+// anything else.
+func (k LongLived) ID(plain, environment string) (id string, ok bool) {
+	return idInside(plain, string(k), environment)
+}
+
+// IsID reports whether the value has the form of the id of a secret, a partner token
+// or an API key.
 func IsID(value string) bool {
 	return len(value) == idLength && strings.Trim(value, base62) == ""
 }
 
-// PartnerTokenForm returns what partner tokens of the environment begin with, and how
-// long they are.
-func PartnerTokenForm(environment string) (prefix string, length int) {
-	prefix = partnerToken + environment + "_"
+// Form returns what tokens of the kind and the environment begin with, and how long
+// they are.
+func (k LongLived) Form(environment string) (prefix string, length int) {
+	prefix = string(k) + environment + "_"
 	return prefix, len(prefix) + idLength + 1 + bodyLength
 }
 

@@ -48,7 +48,7 @@ func TestOtherEnvironment(t *testing.T) {
 func TestHasForm(t *testing.T) {
 	for _, environment := range environments {
 		secret, _, _ := NewSecret(environment)
-		prefix, _ := NewPartnerTokenPrefix(environment)
+		prefix, _ := PartnerToken.NewPrefix(environment)
 		for name, value := range map[string]string{
 			"secret": secret, "partner token": prefix + newBody(),
 			"access token": AccessTokenPrefix(environment) + newBody(), "verification token": NewVerificationToken(environment, 1),

@@ -16,11 +16,11 @@ func NewSecret(environment string) (plain, id, hash string) {
 	return plain, id, Hash(plain)
 }
 
-// NewPartnerTokenPrefix returns what a new partner token of the environment
-// begins with, and the id inside it. server/tokens makes the rest.
-func NewPartnerTokenPrefix(environment string) (prefix, id string) {
+// NewPrefix returns what a new token of the kind and the environment begins with, and
+// the id inside it. server/tokens makes the rest.
+func (k LongLived) NewPrefix(environment string) (prefix, id string) {
 	id = NewID()
-	return partnerToken + environment + "_" + id + "_", id
+	return string(k) + environment + "_" + id + "_", id
 }
 
 // NewVerificationToken returns a new verification token of the environment, with a
@@ -60,8 +60,8 @@ func NewClientID() string {
 	return clientIDPrefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// NewID returns the id of a new secret or partner token: eight letters and
-// digits.
+// NewID returns the id of a new secret, partner token or API key: eight letters
+// and digits.
 func NewID() string {
 	id := make([]byte, 0, idLength)
 	for len(id) < idLength {

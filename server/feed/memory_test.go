@@ -28,6 +28,7 @@ func (*memory) Orgs() store.Orgs                   { return nil }
 func (*memory) Customers() store.Customers         { return nil }
 func (*memory) Partners() store.Partners           { return nil }
 func (*memory) PartnerTokens() store.PartnerTokens { return nil }
+func (*memory) APIKeys() store.APIKeys             { return nil }
 func (*memory) Grants() store.Grants               { return nil }
 func (*memory) Holds() store.Holds                 { return nil }
 func (*memory) NoticeQueues() store.NoticeQueues   { return nil }

@@ -104,6 +104,11 @@ func (r *Recorder) RecordPartnerUse(partnerID, tokenID string, from netip.Addr) 
 	r.noteUse(credential{store.PrincipalPartner(partnerID), tokenID}, from)
 }
 
+// RecordKeyUse counts a use of an API key, which a resource server has seen.
+func (r *Recorder) RecordKeyUse(keyID string, from netip.Addr) {
+	r.noteUse(credential{store.PrincipalKey(keyID), keyID}, from)
+}
+
 // RecordFailure counts a refused authentication of a client, with the cause. ""
 // is a client that does not exist: it takes as long, and is not reported.
 func (r *Recorder) RecordFailure(clientID, cause string, from netip.Addr) {

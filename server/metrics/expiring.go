@@ -15,11 +15,13 @@ var windows = []struct {
 	within time.Duration
 }{{"1d", day}, {"7d", 7 * day}, {"30d", 30 * day}}
 
-// CountExpiring sets the functions that count the secrets of clients and the tokens
-// of partners that expire within the time from now. They are called for each scrape.
-func (m *Metrics) CountExpiring(secrets, partnerTokens func(within time.Duration) int) {
+// CountExpiring sets the functions that count the secrets of clients, the tokens of
+// partners and the API keys of orgs that expire within the time from now. They are
+// called for each scrape.
+func (m *Metrics) CountExpiring(secrets, partnerTokens, keys func(within time.Duration) int) {
 	m.secretsExpiring.count.Store(&secrets)
 	m.partnersExpiring.count.Store(&partnerTokens)
+	m.keysExpiring.count.Store(&keys)
 }
 
 // expiring is a collector of credentials that expire soon: of each window if it has

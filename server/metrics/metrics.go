@@ -42,6 +42,7 @@ type Metrics struct {
 	unconfirmed      prometheus.Gauge
 	secretsExpiring  *expiring
 	partnersExpiring *expiring
+	keysExpiring     *expiring
 	reloads          *prometheus.CounterVec
 	phonesUnreadable prometheus.Counter
 	codesSent        *prometheus.HistogramVec
@@ -130,6 +131,9 @@ func New(feed func() Feed) *Metrics {
 		secretsExpiring: &expiring{desc: prometheus.NewDesc(
 			"grantd_secrets_expiring", "Client secrets that expire within the time in the label.", []string{"within"}, nil,
 		)},
+		keysExpiring: &expiring{desc: prometheus.NewDesc(
+			"grantd_api_keys_expiring", "API keys of orgs that expire within the next 7 days.", nil, nil,
+		)},
 		partnersExpiring: &expiring{desc: prometheus.NewDesc(
 			"grantd_partner_tokens_expiring", "Partner tokens that expire within the next 7 days.", nil, nil,
 		)},
@@ -175,7 +179,7 @@ func New(feed func() Feed) *Metrics {
 	m.byOutcome = newLookup(func(l authLabels) prometheus.Counter { return m.authentication.WithLabelValues(l.result, l.cause) })
 	m.notices = newNotices(m.registry)
 	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.signed, m.signingKey, m.authentication, m.store, m.batches, m.trips,
-		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
+		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.keysExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
 		m.phonesUnreadable, m.skew, m.certificates, m.handshakes, m.spans,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grantd_feed_age_seconds", Help: "Time since the feed was last confirmed; tokens are refused with 503 above cache.max_staleness.",
@@ -184,7 +188,7 @@ func New(feed func() Feed) *Metrics {
 			Name: "grantd_feed_entries", Help: "Entries of the feed that this process keeps in memory.",
 		}, func() float64 { return float64(feed().Entries()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "grantd_store_kinds_held_back", Help: "Kinds of records (client, org, customer, partner, grant) that are held back since the store came back older.",
+			Name: "grantd_store_kinds_held_back", Help: "Kinds of records (client, org, customer, partner, key, grant) that are held back since the store came back older.",
 		}, func() float64 { return float64(len(feed().Hold().Left())) }),
 		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -43,7 +43,7 @@ func touched() *Metrics {
 	m.Chatty()
 	m.AuditFailed(1)
 	one := func(time.Duration) int { return 1 }
-	m.CountExpiring(one, one)
+	m.CountExpiring(one, one, one)
 	m.Reloaded("tls", errors.New("no"))
 	m.CodeSent("sms", true, time.Millisecond)
 	m.NoticeDone("sent")

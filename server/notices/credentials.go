@@ -25,10 +25,16 @@ var parts = []part{
 		return ending(ctx, s, secretwatch.PartnerTokens(s.o.Store.Partners()), kindPartnerTokenEnds, q, room)
 	},
 	func(ctx context.Context, s *Service, q store.NoticeQueue, room int) ([]store.Notice, string, error) {
+		return ending(ctx, s, secretwatch.APIKeys(s.o.Store.APIKeys(), s.o.Store.Orgs()), kindKeyEnds, q, room)
+	},
+	func(ctx context.Context, s *Service, q store.NoticeQueue, room int) ([]store.Notice, string, error) {
 		return unused(ctx, s, secretwatch.Secrets(s.o.Store.Clients()), kindSecretUnused, q, room)
 	},
 	func(ctx context.Context, s *Service, q store.NoticeQueue, room int) ([]store.Notice, string, error) {
 		return unused(ctx, s, secretwatch.PartnerTokens(s.o.Store.Partners()), kindPartnerTokenUnused, q, room)
+	},
+	func(ctx context.Context, s *Service, q store.NoticeQueue, room int) ([]store.Notice, string, error) {
+		return unused(ctx, s, secretwatch.APIKeys(s.o.Store.APIKeys(), s.o.Store.Orgs()), kindKeyUnused, q, room)
 	},
 }
 
@@ -104,8 +110,11 @@ func unused[R any](ctx context.Context, s *Service, k secretwatch.Kind[R], kind 
 
 // subjectOf returns the principal key of the credential.
 func subjectOf(c secretwatch.Credential) string {
-	if kind, id := store.OwnerOf(c.Owner); kind == store.OwnerClient {
+	switch kind, id := store.OwnerOf(c.Owner); kind {
+	case store.OwnerClient:
 		return store.PrincipalSecret(id, c.ID)
+	case store.OwnerKey:
+		return store.PrincipalKey(c.ID)
 	}
 	return store.PrincipalPartnerToken(c.ID)
 }
@@ -113,8 +122,12 @@ func subjectOf(c secretwatch.Credential) string {
 func describe(c secretwatch.Credential, u store.Use) details {
 	kind, id := store.OwnerOf(c.Owner)
 	d := details{"created_at": c.CreatedAt.UTC(), "expires_at": timeOrNull(c.ExpiresAt), "last_used_at": timeOrNull(u.LastAt)}
-	if kind == store.OwnerClient {
+	switch kind {
+	case store.OwnerClient:
 		d["client_id"], d["secret_id"], d["org_id"] = id, c.ID, c.OrgID
+		return d
+	case store.OwnerKey:
+		d["key_id"], d["org_id"] = c.ID, c.OrgID
 		return d
 	}
 	d[strings.TrimSuffix(string(kind), ":")+"_id"], d["partner_token_id"] = id, c.ID

@@ -16,6 +16,8 @@ const (
 	kindSecretUnused       = "secret_unused"
 	kindPartnerTokenEnds   = "partner_token_ends"
 	kindPartnerTokenUnused = "partner_token_unused"
+	kindKeyEnds            = "api_key_ends"
+	kindKeyUnused          = "api_key_unused"
 	kindCertificateEnds    = "certificate_ends"
 	kindCustomerLocked     = "customer_locked"
 	kindQuotaExceeded      = "quota_exceeded"

@@ -21,6 +21,8 @@ import (
 type Issues interface {
 	RecordIssue(clientID, secretID string, from netip.Addr)
 	RecordPartnerIssue(partnerID, tokenID, orgID string, from netip.Addr)
+	// RecordKeyUse records that a resource server was presented an API key.
+	RecordKeyUse(keyID string, from netip.Addr)
 }
 
 // Quota bounds how many tokens a client may have. It must not block.

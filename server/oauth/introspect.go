@@ -89,6 +89,9 @@ func (e *Endpoints) judge(c *gin.Context, found tokens.Found, rs *store.Client, 
 	}
 	if active {
 		ev.Verdict = web.Active
+		if found.Token.Use == store.UseKey {
+			e.o.Issues.RecordKeyUse(found.Token.KeyID, source)
+		}
 	}
 	e.o.Observe.CountIntrospected(active, string(found.Source))
 	return active

@@ -139,9 +139,11 @@ func (s *Service) shut(ctx context.Context, by audit.Actor, id string, version u
 			if at.kind != "" && o.Version == at.version && o.DeactivatedAt != nil {
 				return registry.ErrUnchanged
 			}
-			if now := s.Registry.Now(); o.DeactivatedAt == nil {
+			now := s.Registry.Now()
+			if o.DeactivatedAt == nil {
 				o.DeactivatedAt = &now
 			}
+			o.EndKeys(by.Name, now)
 			o.Unannounced = true
 			return nil
 		},

@@ -23,6 +23,13 @@ type Options struct {
 	Now   func() time.Time
 	// Clients and Customers are what orgs have.
 	Clients, Customers Members
+	// Keys are the API keys of orgs. nil: there are none.
+	Keys Keys
+}
+
+// Keys removes API keys, which end with their org.
+type Keys interface {
+	RemoveOfOrg(ctx context.Context, org string) error
 }
 
 // Service holds the rules of orgs. Every change is audited. A change that voids
@@ -39,6 +46,10 @@ func New(o Options) *Service {
 		Kind: store.OrgKind, Valid: field.ValidID,
 		Store: o.Store,
 		View:  func(o store.Org) any { return view(o) },
+		End:   func(o *store.Org, by string, now time.Time) { o.EndKeys(by, now) },
+	}
+	if o.Keys != nil {
+		kind.Remove = func(ctx context.Context, org store.Org) error { return o.Keys.RemoveOfOrg(ctx, org.ID) }
 	}
 	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o.Clients, o.Customers}
 }

@@ -44,6 +44,7 @@ const (
 	RevocationsPerClient     = "revocations_per_client"
 	CustomerTokensPerClient  = "customer_tokens_per_client"
 	OnBehalfTokensPerPartner = "on_behalf_tokens_per_partner"
+	KeyChangesPerClient      = "key_changes_per_client"
 )
 
 // buckets is how many counters one limit may have in the store: identities are

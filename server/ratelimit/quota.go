@@ -183,8 +183,11 @@ func (q *Quota) limitOf(c *issues) Limit {
 
 // counted returns what the quota counts, for the log.
 func (q *Quota) counted() string {
-	if q.o.Name == RevocationsPerClient {
+	switch q.o.Name {
+	case RevocationsPerClient:
 		return "revocation"
+	case KeyChangesPerClient:
+		return "key change"
 	}
 	return "issue"
 }

@@ -15,6 +15,7 @@ const (
 	OtherKind     Cause = "other_credential"
 	WithScheme    Cause = "token_with_scheme"
 	HiddenUse     Cause = "hidden_token_use"
+	HiddenOrg     Cause = "hidden_org"
 	HiddenAud     Cause = "hidden_audience"
 	HiddenPaths   Cause = "hidden_endpoints"
 	HiddenObjects Cause = "hidden_resources"
@@ -74,6 +75,10 @@ var tokenReasons = map[Cause]Reason{
 	HiddenUse: {
 		"the token is valid, but the resource server does not take tokens of its use",
 		"grantd client update RS --token-use, if the resource server can handle them",
+	},
+	HiddenOrg: {
+		"the token is valid, but of another org than the resource server",
+		"compare org_id of the token (grantd token explain --jti JTI) with that of grantd client show RS; a resource server for several orgs belongs to none",
 	},
 	HiddenAud: {
 		"the token is valid for another audience",

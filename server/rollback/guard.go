@@ -24,6 +24,7 @@ func Guard(s store.Store, f Feed, log *slog.Logger) store.Store {
 		orgs:      records[store.Org]{s.Orgs(), store.OrgKind, f, log},
 		customers: records[store.Customer]{s.Customers(), store.CustomerKind, f, log},
 		partners:  records[store.Partner]{s.Partners(), store.PartnerKind, f, log},
+		apiKeys:   records[store.APIKey]{s.APIKeys(), store.APIKeyKind, f, log},
 		grants:    records[store.Grant]{s.Grants(), store.GrantKind, f, log},
 		signing:   records[store.SigningKeys]{s.SigningKeys(), store.SigningKeysKind, f, log},
 	}
@@ -35,6 +36,7 @@ type guarded struct {
 	orgs      records[store.Org]
 	customers records[store.Customer]
 	partners  records[store.Partner]
+	apiKeys   records[store.APIKey]
 	grants    records[store.Grant]
 	signing   records[store.SigningKeys]
 }
@@ -43,6 +45,7 @@ func (g *guarded) Clients() store.Clients     { return &g.clients }
 func (g *guarded) Orgs() store.Orgs           { return &g.orgs }
 func (g *guarded) Customers() store.Customers { return &g.customers }
 func (g *guarded) Partners() store.Partners   { return &g.partners }
+func (g *guarded) APIKeys() store.APIKeys     { return &g.apiKeys }
 func (g *guarded) Grants() store.Grants       { return &g.grants }
 
 func (g *guarded) SigningKeys() store.SigningKeysOf { return &g.signing }

@@ -87,7 +87,7 @@ func NewRepairer(o Options) *Repairer {
 	return &Repairer{o: o, kinds: []repairKind{
 		repairer(store.ClientKind, o.Store.Clients()), repairer(store.OrgKind, o.Store.Orgs()),
 		repairer(store.CustomerKind, o.Store.Customers()), withTokenOwners(repairer(store.PartnerKind, o.Store.Partners()), o.Store.PartnerTokens()),
-		repairer(store.GrantKind, o.Store.Grants()), repairer(store.HoldKind, o.Store.Holds()),
+		repairer(store.APIKeyKind, o.Store.APIKeys()), repairer(store.GrantKind, o.Store.Grants()), repairer(store.HoldKind, o.Store.Holds()),
 		repairer(store.SigningKeysKind, o.Store.SigningKeys()),
 	}}
 }

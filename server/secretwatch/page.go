@@ -26,6 +26,7 @@ type Filter struct {
 	MadeBefore  time.Time // it was made before this time
 	UnusedSince time.Time // it was made before this time and not used since
 	Record      string    // id of the record that has it; "": any
+	Group       string    // of the record (store.Page.Group), such as an org; "": any
 }
 
 // Found is a credential that a filter selects, with the record that has it and its
@@ -103,7 +104,7 @@ func (k Kind[R]) Page(ctx context.Context, uses store.Uses, f Filter, after stri
 // list returns the records after the one with the given id.
 func (k Kind[R]) list(ctx context.Context, f Filter, after string, limit int) ([]R, error) {
 	if f.Record == "" {
-		return k.Records.List(ctx, store.Page{After: after, Limit: limit})
+		return k.Records.List(ctx, store.Page{Group: f.Group, After: after, Limit: limit})
 	}
 	if after >= f.Record {
 		return nil, nil

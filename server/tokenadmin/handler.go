@@ -2,7 +2,7 @@
 // credentials: it explains a token, ends one or all, and ends a token or secret
 // that was found where it should not be. The rules of tokens are in
 // server/tokens, those of secrets in server/clients, those of partner tokens in
-// server/partners. See ADMIN_API.md in server/admin.
+// server/partners, those of API keys in server/apikeys. See ADMIN_API.md in server/admin.
 package tokenadmin
 
 import (
@@ -21,18 +21,27 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Partners ends partner tokens. They are parts of records, not stored tokens.
-type Partners interface {
-	RevokePresented(ctx context.Context, by audit.Actor, presented string) (partnerID, tokenID string, ok bool, err error)
+// LongLived ends long-lived tokens of a kind: partner tokens or API keys. They are
+// records, not stored tokens.
+type LongLived interface {
+	// RevokePresented also returns the id of the partner or the org that has the token.
+	RevokePresented(ctx context.Context, by audit.Actor, presented string) (owner, tokenID string, ok bool, err error)
 	RevokeByID(ctx context.Context, by audit.Actor, tokenID string) (ok bool, err error)
 	VoidAll(ctx context.Context, by audit.Actor) error
+}
+
+// Keys ends API keys, also those that were made with something that leaked.
+type Keys interface {
+	LongLived
+	EndMadeWith(ctx context.Context, by audit.Actor, org string, with store.KeyOrigin) error
 }
 
 // Handler handles the requests.
 type Handler struct {
 	Tokens   *tokens.Service
 	Secrets  Secrets
-	Partners Partners
+	Partners LongLived
+	Keys     Keys
 	Feed     *feed.Feed
 	Audit    *audit.Log
 	Uses     store.Uses
@@ -117,7 +126,7 @@ func (h Handler) revoke(c *gin.Context) error {
 		return err
 	}
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
-	if id, ok, err := h.revokePartner(ctx, by, body.Token, body.ID); ok || err != nil {
+	if id, ok, err := h.revokeLongLived(ctx, by, body.Token, body.ID); ok || err != nil {
 		if err != nil {
 			return err
 		}
@@ -157,26 +166,32 @@ func revoked(c *gin.Context, jti string) {
 	}{jti})
 }
 
-// revokePartner ends a partner token. Its id serves as its jti. ok is false if
-// it is none.
-func (h Handler) revokePartner(ctx context.Context, by audit.Actor, presented, jti string) (id string, ok bool, err error) {
-	if jti != "" {
-		ok, err = h.Partners.RevokeByID(ctx, by, jti)
-		return jti, ok, err
+// revokeLongLived ends a partner token or an API key. Its id serves as its jti. ok is
+// false if it is none.
+func (h Handler) revokeLongLived(ctx context.Context, by audit.Actor, presented, jti string) (id string, ok bool, err error) {
+	for _, kind := range []LongLived{h.Partners, h.Keys} {
+		if id = jti; jti != "" {
+			ok, err = kind.RevokeByID(ctx, by, jti)
+		} else {
+			_, id, ok, err = kind.RevokePresented(ctx, by, presented)
+		}
+		if ok || err != nil {
+			return id, ok, err
+		}
 	}
-	_, id, ok, err = h.Partners.RevokePresented(ctx, by, presented)
-	return id, ok, err
+	return "", false, nil
 }
 
 // voidAll makes every token that was issued before inactive, in O(1). Then it
-// writes into the partners' records that the partner tokens have ended.
+// writes into the records that the partner tokens and the API keys have ended.
 func (h Handler) voidAll(c *gin.Context) error {
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
 	err := h.Feed.Append(ctx,
 		store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAll, By: by.Name},
-		store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAllPartnerTokens, By: by.Name})
+		store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAllPartnerTokens, By: by.Name},
+		store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAllKeys, By: by.Name})
 	if err == nil {
-		err = errors.Join(h.Partners.VoidAll(ctx, by), h.Feed.Settle(ctx))
+		err = errors.Join(h.Partners.VoidAll(ctx, by), h.Keys.VoidAll(ctx, by), h.Feed.Settle(ctx))
 	}
 	h.Audit.Write(ctx, audit.Change{Actor: by, Action: "token.void_all", Target: store.PrincipalAll, Outcome: audit.OutcomeOf(err)})
 	if err != nil {

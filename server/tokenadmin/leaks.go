@@ -34,7 +34,7 @@ type Secrets interface {
 
 // Leak is what a leaked credential was, and that it has ended.
 type Leak struct {
-	Kind     string `json:"kind"` // client_secret, partner_token or token
+	Kind     string `json:"kind"` // client_secret, partner_token, api_key or token
 	ClientID string `json:"client_id,omitempty"`
 	SecretID string `json:"secret_id,omitempty"`
 	// SecretIDs has all secrets, the one in SecretID first, if several imported
@@ -42,6 +42,8 @@ type Leak struct {
 	SecretIDs      []string `json:"secret_ids,omitempty"`
 	PartnerID      string   `json:"partner_id,omitempty"`
 	PartnerTokenID string   `json:"partner_token_id,omitempty"`
+	OrgID          string   `json:"org_id,omitempty"` // of an API key
+	KeyID          string   `json:"key_id,omitempty"`
 	TokenID        string   `json:"jti,omitempty"`
 	Ended          bool     `json:"ended"`
 	// AlreadyEnded: it had ended before, at EndedAt by the actor EndedBy, as far as
@@ -131,7 +133,7 @@ func (l *Leak) Names() string {
 	if l == nil {
 		return ""
 	}
-	return cmp.Or(l.SecretID, l.PartnerTokenID, l.TokenID)
+	return cmp.Or(l.SecretID, l.PartnerTokenID, l.KeyID, l.TokenID)
 }
 
 // target returns what the audit event is about.
@@ -141,15 +143,17 @@ func (l Leak) target() string {
 		return store.PrincipalSecret(l.ClientID, l.SecretID)
 	case l.PartnerTokenID != "":
 		return store.PrincipalPartnerToken(l.PartnerTokenID)
+	case l.KeyID != "":
+		return store.PrincipalKey(l.KeyID)
 	case l.TokenID != "":
 		return "token:" + l.TokenID
 	}
 	return ""
 }
 
-// endCredential finds out what the credential is and ends it. A client secret
-// and a partner token can be told by their form; everything else can only be a
-// token. known has the secrets that were looked up already; nil: none were.
+// endCredential finds out what the credential is and ends it. A client secret,
+// a partner token and an API key can be told by their form; everything else can only
+// be a token. known has the secrets that were looked up already; nil: none were.
 func (h Handler) endCredential(ctx context.Context, by audit.Actor, presented string, known map[string]secretwatch.Credential) (l Leak, err error) {
 	if known == nil {
 		if known, err = h.Secrets.FindSecrets(ctx, presented); err != nil {
@@ -158,7 +162,7 @@ func (h Handler) endCredential(ctx context.Context, by audit.Actor, presented st
 	}
 	if secret, ok := known[presented]; ok {
 		l = leakOfSecret(secret)
-		err = h.Secrets.EndSecret(ctx, by, l.ClientID, l.SecretID, true)
+		err = errors.Join(h.Secrets.EndSecret(ctx, by, l.ClientID, l.SecretID, true), h.endKeysOf(ctx, by, secret))
 		l.Ended = err == nil
 		return l, err
 	}
@@ -170,12 +174,19 @@ func (h Handler) endCredential(ctx context.Context, by audit.Actor, presented st
 	if ok || err != nil {
 		return Leak{Kind: kindPartnerToken, PartnerID: partner, PartnerTokenID: id, Ended: err == nil}.endedBefore(x), err
 	}
+	org, id, ok, err := h.Keys.RevokePresented(ctx, by, presented)
+	if ok || err != nil {
+		return Leak{Kind: kindKey, OrgID: org, KeyID: id, Ended: err == nil}.endedBefore(x), err
+	}
 	d := tokens.DigestOf(presented)
 	t, err := h.Tokens.RevokePresented(ctx, presented, by.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return Leak{}, errNotOurs
 	}
 	l = Leak{Kind: kindToken, ClientID: t.ClientID, PartnerID: t.PartnerID, TokenID: tokens.ID(d)}
+	if err == nil && t.OrgID != "" {
+		err = h.Keys.EndMadeWith(ctx, by, t.OrgID, store.KeyOrigin{TokenID: l.TokenID})
+	}
 	if err == nil {
 		err = h.Feed.Settle(ctx)
 	}
@@ -183,10 +194,20 @@ func (h Handler) endCredential(ctx context.Context, by audit.Actor, presented st
 	return l.endedBefore(x), err
 }
 
+// endKeysOf ends the API keys that the client of the secret made with it.
+func (h Handler) endKeysOf(ctx context.Context, by audit.Actor, secret secretwatch.Credential) error {
+	if secret.OrgID == "" {
+		return nil
+	}
+	_, client := store.OwnerOf(secret.Owner)
+	return h.Keys.EndMadeWith(ctx, by, secret.OrgID, store.KeyOrigin{ClientID: client, SecretID: secret.ID})
+}
+
 // The kinds of leaked credentials.
 const (
 	kindSecret       = "client_secret"
 	kindPartnerToken = "partner_token"
+	kindKey          = "api_key"
 	kindToken        = "token"
 )
 
@@ -231,7 +252,7 @@ func (h Handler) endImported(ctx context.Context, by audit.Actor, clientID, pres
 	l := leakOfSecret(found[0])
 	var ids []string
 	for _, secret := range found {
-		if err := h.Secrets.EndSecret(ctx, by, clientID, secret.ID, true); err != nil {
+		if err := errors.Join(h.Secrets.EndSecret(ctx, by, clientID, secret.ID, true), h.endKeysOf(ctx, by, secret)); err != nil {
 			return Leak{}, err
 		}
 		ids = append(ids, secret.ID)

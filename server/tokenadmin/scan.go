@@ -14,6 +14,7 @@ import (
 	"github.com/grantd/grantd/server/secretwatch"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
 )
 
 // MaxScan is the longest text of one request, in bytes.
@@ -112,7 +113,10 @@ func (h Handler) dealWith(ctx context.Context, by audit.Actor, value string, sec
 		return Leak{}, errNotOurs
 	}
 	l := Leak{Kind: kindToken, ClientID: x.ClientID, PartnerID: x.PartnerID, TokenID: x.ID}
-	if credential.IsID(x.ID) {
+	switch {
+	case x.Use == store.UseKey:
+		l.Kind, l.OrgID, l.KeyID, l.TokenID = kindKey, x.OrgID, x.ID, ""
+	case credential.IsID(x.ID):
 		l.Kind, l.PartnerTokenID, l.TokenID = kindPartnerToken, x.ID, ""
 	}
 	l = l.endedBefore(x)

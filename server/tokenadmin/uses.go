@@ -59,6 +59,8 @@ func (l *Leak) used() (owner, id string) {
 	switch l.Kind {
 	case kindSecret:
 		return store.PrincipalClient(l.ClientID), l.SecretID
+	case kindKey:
+		return store.PrincipalKey(l.KeyID), l.KeyID
 	case kindPartnerToken:
 		return store.PrincipalPartner(l.PartnerID), l.PartnerTokenID
 	}

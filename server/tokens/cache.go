@@ -34,7 +34,7 @@ func newCachedToken(t *store.Token, epoch uint64) *cachedToken {
 
 // ordinary reports whether the fields of cachedToken hold the whole token.
 func ordinary(t *store.Token) bool {
-	return t.Use == store.UseClient && t.OrgID == "" && t.CustomerID == "" && t.AuthorizedUser == "" && t.PartnerID == "" && t.PartnerTID == "" &&
+	return t.Use == store.UseClient && t.OrgID == "" && t.CustomerID == "" && t.AuthorizedUser == "" && t.PartnerID == "" && t.PartnerTID == "" && t.KeyID == "" &&
 		len(t.Audience)+len(t.SourceIPs)+len(t.Endpoints)+len(t.Resources)+len(t.AMR) == 0 &&
 		t.Upgradable == "" && len(t.Parents) == 0 && t.AuthTime.IsZero() && t.Revoked == nil
 }

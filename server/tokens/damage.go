@@ -17,8 +17,10 @@ type form struct {
 // there is one, comes last.
 func (s *Service) forms() []form {
 	var list []form
-	prefix, length := credential.PartnerTokenForm(s.o.Environment)
-	list = append(list, form{prefix, length})
+	for _, k := range keptKinds {
+		prefix, length := k.form.Form(s.o.Environment)
+		list = append(list, form{prefix, length})
+	}
 	for _, prefix := range []string{credential.AccessTokenPrefix(s.o.Environment), s.o.Keys.prefix} {
 		list = append(list, form{prefix, len(prefix) + bodyLength})
 	}

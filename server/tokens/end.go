@@ -62,43 +62,29 @@ func (s *Service) causeOfForm(presented string) refusal.Cause {
 	if scheme, _, ok := strings.Cut(presented, " "); ok && strings.EqualFold(scheme, "Bearer") {
 		return refusal.WithScheme
 	}
-	partner, length := credential.PartnerTokenForm(s.o.Environment)
-	for _, f := range [...]form{{partner, length}, {s.o.Keys.prefix, len(s.o.Keys.prefix) + bodyLength}} {
-		rest, ok := strings.CutPrefix(presented, f.prefix)
-		if f.prefix != "" && ok && (len(presented) != f.length || strings.ContainsFunc(rest, notInToken)) {
+	for _, k := range keptKinds {
+		if prefix, length := k.form.Form(s.o.Environment); isDamaged(presented, prefix, length) {
 			return refusal.Damaged
 		}
+	}
+	if isDamaged(presented, s.o.Keys.prefix, len(s.o.Keys.prefix)+bodyLength) {
+		return refusal.Damaged
 	}
 	return refusal.Malformed
 }
 
+// isDamaged reports whether what was presented begins as a token of the form, and is
+// none.
+func isDamaged(presented, prefix string, length int) bool {
+	rest, ok := strings.CutPrefix(presented, prefix)
+	return prefix != "" && ok && (len(presented) != length || strings.ContainsFunc(rest, notInToken))
+}
+
 // hiddenCauses are the causes of tokens that are active and not shown.
 var hiddenCauses = map[Hidden]refusal.Cause{
-	HiddenUse: refusal.HiddenUse, HiddenAudience: refusal.HiddenAud, HiddenEndpoints: refusal.HiddenPaths,
+	HiddenUse: refusal.HiddenUse, HiddenOrg: refusal.HiddenOrg, HiddenAudience: refusal.HiddenAud, HiddenEndpoints: refusal.HiddenPaths,
 	HiddenResources: refusal.HiddenObjects, HiddenAddress: refusal.HiddenAddress,
 }
 
 // Cause returns the cause in one word.
 func (h Hidden) Cause() refusal.Cause { return hiddenCauses[h] }
-
-// refusedCauses are the causes of partner tokens that must not be used.
-var refusedCauses = map[Refused]refusal.Cause{
-	RefusedRevoked: refusal.Revoked, RefusedVoid: refusal.Void, RefusedDeactivated: refusal.Void, RefusedHeld: refusal.HeldBack,
-	RefusedExpired: refusal.Expired, RefusedAddress: refusal.HiddenAddress,
-}
-
-// endOfPartner returns why the partner token must not be used.
-func endOfPartner(p *PartnerToken, why Refused) End {
-	end := End{Cause: refusedCauses[why], Made: true}
-	switch why {
-	case RefusedRevoked:
-		end.At = *p.Token.RevokedAt
-	case RefusedVoid:
-		end.VoidOf, end.At = p.Void.Key, p.Void.At
-	case RefusedDeactivated:
-		end.VoidOf, end.At = store.PrincipalPartner(p.Partner.ID), *p.Partner.DeactivatedAt
-	case RefusedExpired:
-		end.At = p.Token.ExpiresAt
-	}
-	return end
-}

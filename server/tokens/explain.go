@@ -18,7 +18,7 @@ const (
 	StateExpired          State = "expired"
 	StateRevoked          State = "revoked"
 	StateVoid             State = "void"
-	StateHeldBack         State = "held_back" // a partner token; see store.Hold
+	StateHeldBack         State = "held_back" // a partner token or an API key; see store.Hold
 	StateLost             State = "lost"      // made here, not expired, without a record
 	StateUnknown          State = "unknown"   // a jti without a record
 	StateForeign          State = "foreign_environment"
@@ -46,6 +46,8 @@ type Explanation struct {
 	UserID     string           `json:"authorized_user_id,omitempty"` // of the customer
 	PartnerID  string           `json:"partner_id,omitempty"`
 	PartnerTID string           `json:"partner_token_id,omitempty"` // with which the token was made
+	KeyOwner   string           `json:"key_owner,omitempty"`        // of an API key: whose it is within the org
+	KeyName    string           `json:"key_name,omitempty"`
 	Scope      string           `json:"scope,omitempty"`
 	Upgradable string           `json:"upgradable_scope,omitempty"`
 	Audience   []string         `json:"aud,omitempty"`
@@ -76,15 +78,15 @@ func (s *Service) Explain(ctx context.Context, presented string) (Explanation, e
 	if _, err := s.o.Feed.Fresh(ctx); err != nil {
 		return Explanation{}, err
 	}
-	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
-		return s.explainPartner(ctx, presented, end)
+	if k, id := s.keptKindOf(presented); k != nil {
+		return s.explainKept(ctx, k, presented, id, end)
 	}
 	d := DigestOf(presented)
 	return s.explainRecord(ctx, d, func() Explanation { return s.explainAbsent(d, end) })
 }
 
 // ExplainID is Explain for the token with the jti, which is that of a partner token
-// if it is the id of one. ok is false if it is not a jti.
+// or of an API key if it is the id of one. ok is false if it is not a jti.
 // Errors: store.ErrUnavailable, feed.ErrStale.
 func (s *Service) ExplainID(ctx context.Context, jti string) (x Explanation, ok bool, err error) {
 	d, isDigest := ParseID(jti)
@@ -95,7 +97,7 @@ func (s *Service) ExplainID(ctx context.Context, jti string) (x Explanation, ok 
 		return x, true, err
 	}
 	if !isDigest {
-		x, err = s.explainPartnerID(ctx, jti)
+		x, err = s.explainKeptID(ctx, jti)
 		return x, true, err
 	}
 	x, err = s.explainRecord(ctx, d, func() Explanation {

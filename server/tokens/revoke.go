@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/store"
 )
 
@@ -25,7 +24,7 @@ func (s *Service) RevokeOwn(ctx context.Context, presented, clientID string, tak
 	if _, ok := s.o.Keys.Read(presented); !ok {
 		return nil, nil
 	}
-	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
+	if k, _ := s.keptKindOf(presented); k != nil {
 		return nil, ErrNotYours // even if it has ended: this call did not end it
 	}
 	return s.revokeFor(ctx, presented, func(t *store.Token) (string, error) {
@@ -107,8 +106,8 @@ func (s *Service) Revoke(ctx context.Context, d store.Digest, by string) (store.
 // but tokens that were made from it may be alive: it ends those and returns an
 // empty record. Errors: store.ErrNotFound, store.ErrUnavailable.
 func (s *Service) RevokePresented(ctx context.Context, presented, by string) (store.Token, error) {
-	if _, partners := credential.PartnerTokenID(presented, s.o.Environment); partners {
-		return store.Token{}, store.ErrNotFound // server/partners ends it; once its record is gone, so are the tokens made with it
+	if k, _ := s.keptKindOf(presented); k != nil {
+		return store.Token{}, store.ErrNotFound // its feature ends it; once its record is gone, so are the tokens made with it
 	}
 	d := DigestOf(presented)
 	t, err := s.Revoke(ctx, d, by)

@@ -9,7 +9,6 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/registry"
@@ -23,9 +22,12 @@ type Options struct {
 	Former      []store.FormerIssuer
 	Store       store.Tokens
 	Clients     store.Clients // for explanations only
-	// Records hold the partner tokens, and which partner each one belongs to.
+	// Records hold the partner tokens, and which partner each one belongs to; and the
+	// API keys, which end with their orgs.
 	Partners      *registry.Cache[store.Partner]
 	PartnerTokens *registry.Cache[store.PartnerTokenOwner]
+	APIKeys       *registry.Cache[store.APIKey]
+	Orgs          *registry.Cache[store.Org]
 	Feed          *feed.Feed
 	Keys          *Keyring
 	Catalogue     func() *scopes.Catalogue
@@ -57,23 +59,30 @@ type Found struct {
 	Digest store.Digest
 	Mark   feed.Mark // at which it was active
 	Source Source
-	// Refused is the partner token, if it is known but must not be used.
+	// Refused is the partner token or the API key, if it is known but must not be used.
 	Refused *RefusedToken
 	End     End // why there is no token; zero if there is one
+
+	keptID string // of a token that is kept as a record
 }
 
-// RefusedToken is a partner token that must not be used, for the log.
+// RefusedToken is a partner token or an API key that must not be used, for the log.
 type RefusedToken struct {
-	PartnerID, TokenID string
-	Why                Refused
+	PartnerID string // "": it is an API key
+	TokenID   string
+	Why       Refused
 }
 
-// ID returns the jti of the token, or "" if it is not one that grantd made. That of a partner token is its id in the
-// partner's record.
+// ID returns the jti of the token, or "" if it is not one that grantd made. That of a
+// partner token or an API key is its id.
 func (f Found) ID() string {
 	switch {
+	case f.keptID != "":
+		return f.keptID
 	case f.Token != nil && f.Token.Use == store.UsePartner:
 		return f.Token.PartnerTID
+	case f.Token != nil && f.Token.Use == store.UseKey:
+		return f.Token.KeyID
 	case f.Refused != nil:
 		return f.Refused.TokenID
 	case f.Token == nil && !f.End.Made:
@@ -88,7 +97,7 @@ func (f Found) PartnerToken() (partnerID, tokenID string) {
 	switch {
 	case f.Token != nil:
 		return f.Token.PartnerID, f.Token.PartnerTID
-	case f.Refused != nil:
+	case f.Refused != nil && f.Refused.PartnerID != "":
 		return f.Refused.PartnerID, f.Refused.TokenID
 	}
 	return "", ""
@@ -127,8 +136,8 @@ func (s *Service) Find(ctx context.Context, presented string) (Found, error) {
 			found.End = End{Cause: refusal.Expired, Made: true}
 			return found, nil
 		}
-		if id, ok := credential.PartnerTokenID(presented, s.o.Environment); ok {
-			return s.findPartner(ctx, found, presented, id)
+		if k, id := s.keptKindOf(presented); k != nil {
+			return s.findKept(ctx, found, k, presented, id)
 		}
 	}
 	var err error

@@ -25,6 +25,7 @@ type Hidden string
 // The reasons.
 const (
 	HiddenUse       Hidden = "not shown: the resource server does not take this token use"
+	HiddenOrg       Hidden = "not shown: the token is of another org than the resource server"
 	HiddenAudience  Hidden = "not shown: the token is for another audience"
 	HiddenEndpoints Hidden = "not shown: the resource server does not enforce endpoints"
 	HiddenResources Hidden = "not shown: the resource server does not enforce resources"
@@ -33,7 +34,8 @@ const (
 
 // HiddenReason returns why a resource server must not accept the token, which
 // is active; "" if it may. It fails closed: a use, an audience or a restriction
-// that the resource server did not say it can handle hides the token from it.
+// that the resource server did not say it can handle hides the token from it. A
+// resource server of an org sees tokens of that org, and those of none.
 // sourceIP is the caller's address as the resource server saw it, or the zero
 // Addr if the resource server sent none.
 func HiddenReason(t *store.Token, rs *store.Client, sourceIP netip.Addr) Hidden {
@@ -41,6 +43,8 @@ func HiddenReason(t *store.Token, rs *store.Client, sourceIP netip.Addr) Hidden 
 	switch {
 	case !acceptsUse(rs, t.Use):
 		return HiddenUse
+	case rs.OrgID != "" && t.OrgID != "" && t.OrgID != rs.OrgID:
+		return HiddenOrg
 	case len(t.Audience) > 0 && !slices.Contains(t.Audience, rs.Resource):
 		return HiddenAudience
 	case len(t.Endpoints) > 0 && !enforces(EnforceEndpoints):
@@ -71,7 +75,7 @@ func AppendSubject(b []byte, t *store.Token) []byte {
 	switch t.Use {
 	case store.UseCustomer:
 		return append(append(b, "customer:"...), t.CustomerID...)
-	case store.UseOnBehalf:
+	case store.UseOnBehalf, store.UseKey:
 		return append(append(b, "org:"...), t.OrgID...)
 	case store.UsePartner:
 		return append(append(b, "partner:"...), t.PartnerID...)

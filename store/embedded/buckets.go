@@ -20,7 +20,7 @@ var (
 	bucketPartners   = []byte("partners")   // partner id → record
 	bucketGrants     = []byte("grants")     // partner id, '/', org id → record
 	bucketHolds      = []byte("holds")      // HoldID → record
-	bucketUses       = []byte("uses")       // owner, 0, secret or partner token id → record
+	bucketUses       = []byte("uses")       // owner, 0, secret, partner token or API key id → record
 	bucketNetworks   = []byte("networks")   // client id → networks, separated by spaces
 	bucketTokens     = []byte("tokens")     // hour → bucket of sequence → digest, record
 	bucketFeed       = []byte("feed")       // log: sequence → milliseconds, record
@@ -29,6 +29,9 @@ var (
 	bucketGuesses    = []byte("guesses")    // customer id → record
 
 	bucketCustomerGroups = []byte("customers_by_org") // org id, 0, customer id; and 0 alone if it has all customers
+
+	bucketAPIKeys      = []byte("api_keys")        // API key id → record
+	bucketAPIKeyGroups = []byte("api_keys_by_org") // as customers_by_org
 
 	bucketNoticeQueues  = []byte("notice_queues")  // NoticeQueueID → record
 	bucketSigningKeys   = []byte("signing_keys")   // SigningKeysID → record
@@ -39,7 +42,7 @@ var (
 		bucketMeta, bucketClients, bucketOrgs, bucketCustomers, bucketUses, bucketTokens, bucketFeed, bucketAudit,
 		bucketChallenges, bucketGuesses, bucketPartners, bucketPartnerTokens, bucketGrants, bucketHolds, bucketAuditTraffic, bucketNetworks, bucketNoticeQueues,
 		bucketSigningKeys,
-		bucketCustomerGroups,
+		bucketCustomerGroups, bucketAPIKeys, bucketAPIKeyGroups,
 	}
 )
 

@@ -51,6 +51,7 @@ type Store struct {
 	customers     records[store.Customer]
 	partners      records[store.Partner]
 	partnerTokens records[store.PartnerTokenOwner]
+	apiKeys       records[store.APIKey]
 	grants        records[store.Grant]
 	holds         records[store.Hold]
 	noticeQueues  records[store.NoticeQueue]
@@ -117,6 +118,7 @@ func openSweeping(o Options, sweep time.Duration) (*Store, error) {
 	s.customers = records[store.Customer]{store.CustomerKind, s, bucketCustomers, nil, nil, bucketCustomerGroups}
 	s.partners = records[store.Partner]{store.PartnerKind, s, bucketPartners, nil, store.PrincipalPartner, nil}
 	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, bucketPartnerTokens, nil, nil, nil}
+	s.apiKeys = records[store.APIKey]{store.APIKeyKind, s, bucketAPIKeys, nil, store.PrincipalKey, bucketAPIKeyGroups}
 	s.grants = records[store.Grant]{store.GrantKind, s, bucketGrants, nil, nil, nil}
 	s.holds = records[store.Hold]{store.HoldKind, s, bucketHolds, nil, nil, nil}
 	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, bucketNoticeQueues, nil, nil, nil}

@@ -19,6 +19,7 @@ var bucketOf = map[store.Section][]byte{
 	store.SectionCustomers:     bucketCustomers,
 	store.SectionPartners:      bucketPartners,
 	store.SectionPartnerTokens: bucketPartnerTokens,
+	store.SectionAPIKeys:       bucketAPIKeys,
 	store.SectionGrants:        bucketGrants,
 	store.SectionSigningKeys:   bucketSigningKeys,
 	store.SectionUses:          bucketUses,

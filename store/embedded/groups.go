@@ -93,9 +93,14 @@ func (k *records[R]) listGroup(tx *bbolt.Tx, p store.Page) (list []R, err error)
 // indexAtOnce is how many records one step of IndexGroups looks at.
 const indexAtOnce = 500
 
-// IndexGroups completes the index of groups of customers.
+// IndexGroups completes the indexes of groups.
 func (s *Store) IndexGroups(ctx context.Context) (added int, err error) {
-	return s.customers.indexGroups(ctx)
+	customers, err := s.customers.indexGroups(ctx)
+	if err != nil {
+		return customers, err
+	}
+	keys, err := s.apiKeys.indexGroups(ctx)
+	return customers + keys, err
 }
 
 func (k *records[R]) indexGroups(ctx context.Context) (added int, err error) {

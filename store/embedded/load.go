@@ -57,6 +57,8 @@ func (s *Store) load(b *batch, i store.Item) error {
 		return b.tx.Bucket(bucketNetworks).Put([]byte(i.Key), []byte(strings.Join(list, " ")))
 	case store.SectionCustomers:
 		return s.customers.load(b.tx, i)
+	case store.SectionAPIKeys:
+		return s.apiKeys.load(b.tx, i)
 	}
 	if err := checkID(i.Key); err != nil {
 		return err

@@ -39,6 +39,9 @@ func (s *Store) Partners() store.Partners { return &s.partners }
 // PartnerTokens keeps the owner of each partner token.
 func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
 
+// APIKeys keeps the API keys of orgs.
+func (s *Store) APIKeys() store.APIKeys { return &s.apiKeys }
+
 // Grants keeps what orgs allow partners.
 func (s *Store) Grants() store.Grants { return &s.grants }
 

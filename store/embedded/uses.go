@@ -67,6 +67,8 @@ func ownerExists(tx *bbolt.Tx, owner string) bool {
 		return tx.Bucket(bucketClients).Get([]byte(id)) != nil
 	case store.OwnerPartner:
 		return tx.Bucket(bucketPartners).Get([]byte(id)) != nil
+	case store.OwnerKey:
+		return tx.Bucket(bucketAPIKeys).Get([]byte(id)) != nil
 	}
 	return false
 }

@@ -39,6 +39,8 @@ func (s *Store) kindOf(section store.Section) kind {
 		return &s.partners
 	case store.SectionPartnerTokens:
 		return &s.partnerTokens
+	case store.SectionAPIKeys:
+		return &s.apiKeys
 	case store.SectionGrants:
 		return &s.grants
 	case store.SectionSigningKeys:
@@ -127,14 +129,27 @@ func (s *Store) dumpRecords(ctx context.Context, section store.Section, k kind, 
 	return items, next, nil
 }
 
-// dumpUses returns the uses of the credentials of some clients, then of some
-// partners. The cursor is the principal of the last owner.
+// useOwners are the kinds of owners of credentials, in the order in which dumpUses
+// returns their uses.
+var useOwners = [...]struct {
+	kind      store.OwnerKind
+	section   store.Section
+	principal func(id string) string
+}{
+	{store.OwnerClient, store.SectionClients, store.PrincipalClient},
+	{store.OwnerPartner, store.SectionPartners, store.PrincipalPartner},
+	{store.OwnerKey, store.SectionAPIKeys, store.PrincipalKey},
+}
+
+// dumpUses returns the uses of the credentials of some owners of one kind. The
+// cursor is the principal of the last owner.
 func (s *Store) dumpUses(ctx context.Context, cursor string, limit int) (items []store.Item, next string, err error) {
 	of, after := store.OwnerOf(cursor)
-	k, principal := kind(&s.clients), store.PrincipalClient
-	if of == store.OwnerPartner {
-		k, principal = &s.partners, store.PrincipalPartner
+	at := 0
+	for at+1 < len(useOwners) && of != "" && useOwners[at].kind != of {
+		at++
 	}
+	k, principal := s.kindOf(useOwners[at].section), useOwners[at].principal
 	ids, last, err := page(ctx, k, after, limit)
 	if err != nil {
 		return nil, "", err
@@ -159,8 +174,8 @@ func (s *Store) dumpUses(ctx context.Context, cursor string, limit int) (items [
 	switch {
 	case last != "":
 		next = principal(last)
-	case of != store.OwnerPartner:
-		next = store.PrincipalPartner("")
+	case at+1 < len(useOwners):
+		next = useOwners[at+1].principal("")
 	}
 	return items, next, nil
 }

@@ -105,9 +105,14 @@ func (k *records[R]) idsOfGroup(ctx context.Context, p store.Page) (ids []string
 	return ids, complete, wire.StoreError(ctx, k.listing(), err)
 }
 
-// IndexGroups completes the index of groups of customers.
+// IndexGroups completes the indexes of groups.
 func (s *Store) IndexGroups(ctx context.Context) (added int, err error) {
-	return s.customers.indexGroups(ctx)
+	customers, err := s.customers.indexGroups(ctx)
+	if err != nil {
+		return customers, err
+	}
+	keys, err := s.apiKeys.indexGroups(ctx)
+	return customers + keys, err
 }
 
 func (k *records[R]) indexGroups(ctx context.Context) (added int, err error) {

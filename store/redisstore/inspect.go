@@ -12,7 +12,7 @@ import (
 
 // recordSections are the sections whose items are records with an index.
 var recordSections = []store.Section{
-	store.SectionOrgs, store.SectionClients, store.SectionCustomers, store.SectionPartners, store.SectionPartnerTokens, store.SectionGrants,
+	store.SectionOrgs, store.SectionClients, store.SectionCustomers, store.SectionPartners, store.SectionPartnerTokens, store.SectionAPIKeys, store.SectionGrants,
 	store.SectionSigningKeys,
 }
 

@@ -31,6 +31,13 @@ import (
 //	              hash: v (version), d (record): the owner of the token
 //	partner_tokens
 //	              sorted set: ids of all partner tokens, score 0
+//	k:<API key id>
+//	              hash: v (version), d (record), and if it was used
+//	              <id>:n (count) and <id>:last (Unix ms, address)
+//	api_keys      sorted set: ids of all API keys, score 0
+//	api_keys_by_org
+//	              sorted set: org id, 0, API key id, score 0; and 0 alone if it
+//	              has all API keys
 //	g:<partner id>/<org id>
 //	              hash: v (version), d (record)
 //	grants        sorted set: ids of all grants, score 0
@@ -72,6 +79,9 @@ func (k keys) partner(id string) string         { return k.prefix + "p:" + id }
 func (k keys) partnerIndex() string             { return k.prefix + "partners" }
 func (k keys) partnerToken(id string) string    { return k.prefix + "q:" + id }
 func (k keys) partnerTokenIndex() string        { return k.prefix + "partner_tokens" }
+func (k keys) apiKey(id string) string          { return k.prefix + "k:" + id }
+func (k keys) apiKeyIndex() string              { return k.prefix + "api_keys" }
+func (k keys) apiKeyGroups() string             { return k.prefix + "api_keys_by_org" }
 func (k keys) grant(id string) string           { return k.prefix + "g:" + id }
 func (k keys) grantIndex() string               { return k.prefix + "grants" }
 func (k keys) hold(id string) string            { return k.prefix + "hold:" + id }
@@ -97,10 +107,10 @@ func (k keys) challengePrefix() string          { return k.prefix + "v:" }
 
 // kinds are the parts before the ':' of the keys that have one. singles are the
 // others.
-const kinds = "tcoupqgvwlnj"
+const kinds = "tcoupqkgvwlnj"
 
 var singles = []string{
-	"clients", "orgs", "customers", "customers_by_org", "partners", "partner_tokens", "grants", "feed", "lineage", "audit", "audit_traffic",
+	"clients", "orgs", "customers", "customers_by_org", "partners", "partner_tokens", "api_keys", "api_keys_by_org", "grants", "feed", "lineage", "audit", "audit_traffic",
 	"stamp", "keys", "ping", "serving", "notice_queues", "signing_keys",
 }
 

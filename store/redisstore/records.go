@@ -71,6 +71,7 @@ func (s *Store) Orgs() store.Orgs                   { return &s.orgs }
 func (s *Store) Customers() store.Customers         { return &s.customers }
 func (s *Store) Partners() store.Partners           { return &s.partners }
 func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
+func (s *Store) APIKeys() store.APIKeys             { return &s.apiKeys }
 func (s *Store) Grants() store.Grants               { return &s.grants }
 func (s *Store) Holds() store.Holds                 { return &s.holds }
 func (s *Store) NoticeQueues() store.NoticeQueues   { return &s.noticeQueues }

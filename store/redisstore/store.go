@@ -49,6 +49,7 @@ type Store struct {
 	customers     records[store.Customer]
 	partners      records[store.Partner]
 	partnerTokens records[store.PartnerTokenOwner]
+	apiKeys       records[store.APIKey]
 	grants        records[store.Grant]
 	holds         records[store.Hold]
 	noticeQueues  records[store.NoticeQueue]
@@ -95,6 +96,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.customers = records[store.Customer]{store.CustomerKind, s, s.keys.customer, s.keys.customerIndex(), nil, s.keys.customerGroups()}
 	s.partners = records[store.Partner]{store.PartnerKind, s, s.keys.partner, s.keys.partnerIndex(), nil, ""}
 	s.partnerTokens = records[store.PartnerTokenOwner]{store.PartnerTokenKind, s, s.keys.partnerToken, s.keys.partnerTokenIndex(), nil, ""}
+	s.apiKeys = records[store.APIKey]{store.APIKeyKind, s, s.keys.apiKey, s.keys.apiKeyIndex(), nil, s.keys.apiKeyGroups()}
 	s.grants = records[store.Grant]{store.GrantKind, s, s.keys.grant, s.keys.grantIndex(), nil, ""}
 	s.holds = records[store.Hold]{store.HoldKind, s, s.keys.hold, s.keys.holdIndex(), nil, ""}
 	s.noticeQueues = records[store.NoticeQueue]{store.NoticeQueueKind, s, s.keys.noticeQueue, s.keys.noticeQueueIndex(), nil, ""}

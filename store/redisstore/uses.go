@@ -118,6 +118,8 @@ func (k keys) owner(principal string) string {
 		return k.client(id)
 	case store.OwnerPartner:
 		return k.partner(id)
+	case store.OwnerKey:
+		return k.apiKey(id)
 	}
 	return k.prefix + "nobody"
 }

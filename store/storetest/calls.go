@@ -22,6 +22,7 @@ func calls(now time.Time) []call {
 		customerRecords.calls(now),
 		partnerRecords.calls(now),
 		partnerTokenRecords.calls(now),
+		apiKeyRecords.calls(now),
 		grantRecords.calls(now),
 		holdRecords.calls(now),
 		noticeRecords.calls(now),

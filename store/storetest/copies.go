@@ -94,10 +94,11 @@ func fill(t *testing.T, o Opened) {
 	ok(t, s.Customers().Create(ctx, fullCustomer(now, "10001")))
 	ok(t, s.Partners().Create(ctx, fullPartner(now, "acme")))
 	ok(t, s.PartnerTokens().Create(ctx, plainPartnerToken(now, "Ab3dEf7h")))
+	ok(t, s.APIKeys().Create(ctx, fullAPIKey(now, "Kk3dEf7h")))
 	ok(t, s.Grants().Create(ctx, fullGrant(now, "10001")))
 	ok(t, s.AddUses(ctx, []store.Use{
 		use("a", "Ab3dEf7h", 3, now, "192.0.2.1"), use("b", "Zz3dEf7h", 1, now, ""),
-		use("partner:acme", "Ab3dEf7h", 1<<40, now, "2001:db8::1"),
+		use("partner:acme", "Ab3dEf7h", 1<<40, now, "2001:db8::1"), use("key:Kk3dEf7h", "Kk3dEf7h", 2, now, "192.0.2.7"),
 	}))
 	ok(t, s.AddNetworks(ctx, "a", "n2", "n1"))
 	_, _, err = s.TakeGuess(ctx, "10001", wide)
@@ -173,6 +174,9 @@ func snapshot(t *testing.T, o Opened) map[string]any {
 		"customers":      must[[]store.Customer](t)(s.Customers().List(ctx, page)),
 		"partners":       must[[]store.Partner](t)(s.Partners().List(ctx, page)),
 		"partner tokens": must[[]store.PartnerTokenOwner](t)(s.PartnerTokens().List(ctx, page)),
+		"API keys":       must[[]store.APIKey](t)(s.APIKeys().List(ctx, page)),
+		"API keys of":    must[[]store.APIKey](t)(s.APIKeys().List(ctx, store.Page{Group: "h5D8B5gyHtk=", Limit: 10})),
+		"uses of a key":  must[map[string]store.Use](t)(s.ListUses(ctx, "key:Kk3dEf7h")),
 		"grants":         must[[]store.Grant](t)(s.Grants().List(ctx, page)),
 		"uses of a":      must[map[string]store.Use](t)(s.ListUses(ctx, "client:a")),
 		"uses of acme":   must[map[string]store.Use](t)(s.ListUses(ctx, "partner:acme")),

@@ -18,6 +18,7 @@ func groupChecks() []check {
 		{"Restore", groupRestored},
 		{"LoadAndClear", groupCopies},
 		{"IndexWhileOthersWrite", groupsAtOnce},
+		{"KeysOfOneOrg", groupOfKeys},
 		{"KindsWithoutGroups", noGroups},
 	}
 }
@@ -114,6 +115,26 @@ func groupChanges(t *testing.T, o Opened) {
 		ok(t, o.Store.Customers().Delete(within(t), "3", 2))
 		addCustomers(t, o, "a", "3")
 	})
+}
+
+// groupOfKeys: API keys have an index of groups too.
+func groupOfKeys(t *testing.T, o Opened) {
+	for id, org := range map[string]string{"1": "a", "2": "b", "3": "a", "4": "a-b"} {
+		k := plainAPIKey(o.Now(), id)
+		k.OrgID = org
+		ok(t, o.Store.APIKeys().Create(within(t), k))
+	}
+	bothWays(t, o, func(way string) {
+		for org, want := range map[string][]string{"a": {"1", "3"}, "b": {"2"}, "c": nil} {
+			var ids []string
+			for _, k := range must[[]store.APIKey](t)(o.Store.APIKeys().List(within(t), store.Page{Group: org, Limit: 9})) {
+				ids = append(ids, k.ID)
+			}
+			same(t, way+org, ids, want)
+		}
+	})
+	ok(t, o.Store.APIKeys().Delete(within(t), "1", 1))
+	same(t, "after a deletion", len(must[[]store.APIKey](t)(o.Store.APIKeys().List(within(t), store.Page{Group: "a", Limit: 9}))), 1)
 }
 
 func groupMoves(t *testing.T, o Opened) {

@@ -93,6 +93,7 @@ func Run(t *testing.T, h Harness) {
 		{"Customers", customerRecords.checks()},
 		{"Partners", partnerRecords.checks()},
 		{"PartnerTokens", partnerTokenRecords.checks()},
+		{"APIKeys", apiKeyRecords.checks()},
 		{"Grants", grantRecords.checks()},
 		{"Holds", holdRecords.checks()},
 		{"NoticeQueues", noticeRecords.checks()},

@@ -80,6 +80,17 @@ var partnerTokenRecords = records[store.PartnerTokenOwner]{
 	func(o *store.PartnerTokenOwner) parts { return parts{o.ID, &o.Version, &o.PartnerID} },
 }
 
+var apiKeyRecords = records[store.APIKey]{
+	store.APIKeyKind, store.Store.APIKeys, "",
+	plainAPIKey, fullAPIKey,
+	func(k *store.APIKey) {
+		for i := range 4000 {
+			k.Resources = append(k.Resources, store.Resource{Type: fmt.Sprint("type", i), IDs: []string{strings.Repeat("1", 40)}})
+		}
+	},
+	func(k *store.APIKey) parts { return parts{k.ID, &k.Version, &k.Name} },
+}
+
 var grantRecords = records[store.Grant]{
 	store.GrantKind, store.Store.Grants, "acme/",
 	plainGrant, fullGrant,

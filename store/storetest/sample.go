@@ -33,7 +33,7 @@ func plainToken(now time.Time, ttl time.Duration) store.Token {
 func fullToken(now time.Time, ttl time.Duration) store.Token {
 	t := plainToken(now, ttl)
 	t.Use = store.UseOnBehalf
-	t.OrgID, t.CustomerID, t.PartnerID, t.PartnerTID = "h5D8B5gyHtk=", "10001", "acme", "Zz9"
+	t.OrgID, t.CustomerID, t.PartnerID, t.PartnerTID, t.KeyID = "h5D8B5gyHtk=", "10001", "acme", "Zz9", "Kk9"
 	t.Audience = []string{"https://a.example", "https://b.example"}
 	t.SourceIPs = []string{"192.0.2.0/24", "2001:db8::/32"}
 	t.Endpoints = []string{"GET /cards", "HEAD /cards/*"}
@@ -142,6 +142,7 @@ func plainOrg(now time.Time, id string) store.Org {
 func fullOrg(now time.Time, id string) store.Org {
 	o := plainOrg(now, id)
 	o.Name, o.Incarnation, o.Head = "Banco <é>", 1<<32, fullHead(now)
+	o.EndKeys("uid:0", seconds(now))
 	return o
 }
 
@@ -188,6 +189,27 @@ func fullPartner(now time.Time, id string) store.Partner {
 // required.
 func plainPartnerToken(_ time.Time, id string) store.PartnerTokenOwner {
 	return store.PartnerTokenOwner{ID: id, PartnerID: "acme", Version: 1}
+}
+
+// plainAPIKey returns an API key with only the required fields.
+func plainAPIKey(now time.Time, id string) store.APIKey {
+	return store.APIKey{
+		ID: id, OrgID: "h5D8B5gyHtk=", Owner: "2", Hash: "sha256$abc", Scopes: []string{"cards"}, CreatedBy: "uid:0",
+		ExpiresAt: seconds(now).Add(time.Hour), Head: plainHead(now),
+	}
+}
+
+// fullAPIKey returns an API key with every field set.
+func fullAPIKey(now time.Time, id string) store.APIKey {
+	k := plainAPIKey(now, id)
+	end := seconds(now).Add(time.Minute)
+	k.OrgIncarnation, k.OrgKeyEpoch, k.Name, k.Scopes = 1<<32, 3, "Reporting <é>", []string{"customers", "cards"}
+	k.Audience, k.SourceIPs = []string{"https://a.example"}, []string{"192.0.2.0/24"}
+	k.Resources = []store.Resource{{Type: "card", IDs: []string{"12", "13"}}}
+	k.MadeWith = &store.KeyOrigin{ClientID: "billing", SecretID: "Ab3dEf7h", TokenID: "jti"}
+	k.Position, k.RevokedAt, k.RevokedBy = store.Position{Time: 1753488000123, Seq: 4}, &end, "client:billing"
+	k.Head = fullHead(now)
+	return k
 }
 
 // plainGrant returns a grant to acme with only the required fields.

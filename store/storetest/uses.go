@@ -144,6 +144,12 @@ func usePartner(t *testing.T, o Opened) {
 	same(t, "an org's", len(must[map[string]store.Use](t)(o.Store.ListUses(within(t), "org:a"))), 0)
 	ok(t, o.Store.Partners().Delete(within(t), "a", 1))
 	same(t, "after the partner is gone", len(usesOf(t, o.Store, "partner:a")), 0)
+	apiKeyRecords.put(t, o, "a")
+	ofKey := use("key:a", "a", 3, o.Now(), "192.0.2.3")
+	ok(t, o.Store.AddUses(within(t), []store.Use{ofKey}))
+	same(t, "the key's", usesOf(t, o.Store, "key:a"), map[string]store.Use{"a": ofKey})
+	ok(t, o.Store.APIKeys().Delete(within(t), "a", 1))
+	same(t, "after the key is gone", len(usesOf(t, o.Store, "key:a")), 0)
 	same(t, "the client's then", usesOf(t, o.Store, "a"), map[string]store.Use{"s": ofClient})
 }
 

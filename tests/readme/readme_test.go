@@ -26,6 +26,7 @@ var pages = []struct{ file, section string }{
 	{"deploy/MOVING.md", "## Try it"},
 	{"server/customers/APP_GUIDE.md", "## Try it"},
 	{"server/partners/PARTNER_GUIDE.md", "## Try it"},
+	{"server/apikeys/KEY_GUIDE.md", "## Try it"},
 }
 
 func TestPages(t *testing.T) {

@@ -1,0 +1,136 @@
+package apikeys
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/web"
+	"github.com/grantd/grantd/store"
+)
+
+// Spec is what an operator sends to make a key.
+type Spec struct {
+	Owner     string           `json:"owner"`
+	Name      string           `json:"name"`
+	Scope     string           `json:"scope"`
+	Lifetime  *string          `json:"lifetime"`   // such as 90d; null: 90 days
+	SourceIPs []string         `json:"source_ips"` // empty: from anywhere
+	Resources []store.Resource `json:"resources"`  // empty: not restricted
+}
+
+var errLifetime = invalidMember("lifetime", "lifetime (--expires) is 1m to 365d, such as 90d")
+
+// Create makes a key of the org for an operator.
+// Errors: apierr.InvalidRequest, InvalidScope, NotFound, Conflict.
+func (s *Service) Create(ctx context.Context, by audit.Actor, orgID string, in Spec) (Created, error) {
+	k := spec{
+		owner: in.Owner, name: in.Name, scope: in.Scope, sourceIPs: in.SourceIPs, resources: in.Resources,
+		nameField: "name", sourcesField: "source_ips", lifetimeField: "lifetime",
+	}
+	if in.Lifetime != nil {
+		var err error
+		if k.life, err = field.ParseDuration(*in.Lifetime); err != nil || k.life < minLifetime || k.life > maxLifetime {
+			return Created{}, errLifetime
+		}
+	}
+	plain, made, err := s.create(ctx, by, orgID, k)
+	if err != nil {
+		return Created{}, err
+	}
+	return Created{Key: plain, View: view(&made)}, nil
+}
+
+// AdminRoutes returns the admin endpoints of API keys (ADMIN_API.md).
+func AdminRoutes(s *Service) []admin.Route {
+	h := adminHandler{s}
+	all := func(c *gin.Context, after string, limit int) ([]ListedKey, string, error) {
+		return h.list(c, c.Query("org_id"), after, limit)
+	}
+	ofOrg := func(c *gin.Context, after string, limit int) ([]ListedKey, string, error) {
+		if _, err := s.o.Orgs.Get(c.Request.Context(), c.Param("id")); err != nil {
+			return nil, "", asNoOrg(err)
+		}
+		return h.list(c, c.Param("id"), after, limit)
+	}
+	filters := []string{"owner", "state", "expires_within", "unused_for"}
+	return []admin.Route{
+		admin.ScanRoute("/keys", "keys", all, append(filters, "org_id")...),
+		admin.ScanRoute("/orgs/:id/keys", "keys", ofOrg, filters...),
+		{Method: http.MethodPost, Path: "/orgs/:id/keys", Handle: h.create},
+		{Method: http.MethodGet, Path: "/keys/:id", Handle: h.show},
+		{Method: http.MethodDelete, Path: "/keys/:id", Handle: h.revoke},
+		{Method: http.MethodPost, Path: "/keys/:id/rotate", Handle: h.rotate},
+	}
+}
+
+type adminHandler struct{ s *Service }
+
+func (h adminHandler) list(c *gin.Context, org, after string, limit int) ([]ListedKey, string, error) {
+	f, err := h.s.readFilter(c, org)
+	if err != nil {
+		return nil, "", err
+	}
+	return h.s.List(c.Request.Context(), f, after, limit)
+}
+
+func (h adminHandler) create(c *gin.Context) error {
+	var in Spec
+	if err := web.ReadJSON(c, &in, false); err != nil {
+		return err
+	}
+	created, err := h.s.Create(c.Request.Context(), admin.ActorOf(c), c.Param("id"), in)
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusCreated, created)
+	return nil
+}
+
+func (h adminHandler) show(c *gin.Context) error {
+	k, err := h.s.Registry.Get(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	v, err := h.s.Show(c.Request.Context(), k)
+	if err != nil {
+		return err
+	}
+	admin.SendRecord(c, http.StatusOK, k.Version, v)
+	return nil
+}
+
+func (h adminHandler) revoke(c *gin.Context) error {
+	if err := h.s.Revoke(c.Request.Context(), admin.ActorOf(c), c.Param("id")); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h adminHandler) rotate(c *gin.Context) error {
+	var body struct {
+		Grace *string `json:"grace"`
+	}
+	if err := web.ReadJSON(c, &body, true); err != nil {
+		return err
+	}
+	grace := time.Duration(defaultGrace)
+	if body.Grace != nil {
+		var err error
+		if grace, err = field.ParseDuration(*body.Grace); err != nil {
+			return errGrace
+		}
+	}
+	rotated, err := h.s.Rotate(c.Request.Context(), admin.ActorOf(c), c.Param("id"), grace)
+	if err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusCreated, rotated)
+	return nil
+}

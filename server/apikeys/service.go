@@ -1,0 +1,91 @@
+package apikeys
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/credential"
+	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/registry"
+	"github.com/grantd/grantd/server/secretwatch"
+	"github.com/grantd/grantd/store"
+)
+
+// page is how many records one read returns when all records are read.
+const page = 500
+
+// Credentials makes and recognizes API keys; see server/tokens.
+type Credentials interface {
+	MakeKey(end time.Time) (plain, id, hash string)
+	KeyOf(ctx context.Context, presented string) (orgID, id string, ok bool, err error)
+}
+
+// Options are what a Service needs.
+type Options struct {
+	Store       store.APIKeys
+	Orgs        store.Orgs
+	Uses        store.Uses
+	Credentials Credentials
+	Catalogue   func() *scopes.Catalogue
+	Feed        *feed.Feed
+	Audit       *audit.Log
+	Now         func() time.Time
+}
+
+// Service holds the rules of API keys. It audits every change. A change that ends a
+// key returns when every replica has applied it.
+type Service struct {
+	*registry.Registry[store.APIKey]
+	o    Options
+	kind secretwatch.Kind[store.APIKey]
+	// making has locks, one of them for each org: two keys that are made at the same
+	// time must not both be the last that the bounds allow.
+	making [16]sync.Mutex
+	seed   maphash.Seed
+}
+
+// New returns a Service.
+func New(o Options) *Service {
+	s := &Service{o: o, seed: maphash.MakeSeed(), kind: secretwatch.APIKeys(o.Store, o.Orgs)}
+	s.Registry = registry.New(registry.Kind[store.APIKey]{
+		Kind: store.APIKeyKind, Valid: credential.IsID, Store: o.Store,
+		View: func(k store.APIKey) any { return view(&k) },
+		End:  func(k *store.APIKey, by string, now time.Time) { revoke(k, by, now) },
+	}, o.Feed, o.Audit, o.Now)
+	return s
+}
+
+// lock locks the making of keys for the org.
+func (s *Service) lock(org string) (unlock func()) {
+	m := &s.making[maphash.String(s.seed, org)%uint64(len(s.making))]
+	m.Lock()
+	return m.Unlock
+}
+
+// invalidMember returns the error for a member of the body that is wrong.
+func invalidMember(field, description string) *apierr.Error {
+	return apierr.New(apierr.InvalidRequest, description).At(field)
+}
+
+// asNoOrg returns errNoOrg for an org that does not exist.
+func asNoOrg(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return errNoOrg
+	}
+	return err
+}
+
+// ignoreNotFound returns err, or nil if it says that there is no such record.
+func ignoreNotFound(err error) error {
+	var e *apierr.Error
+	if errors.Is(err, store.ErrNotFound) || errors.As(err, &e) && e.Code == apierr.NotFound {
+		return nil
+	}
+	return err
+}

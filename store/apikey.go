@@ -1,0 +1,45 @@
+package store
+
+import "time"
+
+// APIKey is a long-lived credential of an org, as a labeled hash. It is a record of
+// its own, because an org may have many.
+type APIKey struct {
+	ID    string `json:"id"` // 8 base62 characters
+	OrgID string `json:"org_id"`
+	// The org that the key was made for; see Org.Owns and Org.KeyEpoch.
+	OrgIncarnation uint64     `json:"org_incarnation,omitempty"`
+	OrgKeyEpoch    uint64     `json:"org_key_epoch,omitempty"`
+	Owner          string     `json:"owner"` // whose it is within the org: an id that the org chooses
+	Name           string     `json:"name"`  // what it is for
+	Hash           string     `json:"hash"`
+	Scopes         []string   `json:"scopes"`
+	Audience       []string   `json:"audience,omitempty"`   // resource servers that it is for; none: all
+	SourceIPs      []string   `json:"source_ips,omitempty"` // CIDRs that it may be used from; none: anywhere
+	Resources      []Resource `json:"resources,omitempty"`  // that it is restricted to; none: it is not
+	CreatedBy      string     `json:"created_by"`           // actor, as in the audit
+	MadeWith       *KeyOrigin `json:"made_with,omitempty"`  // nil: an operator made it
+	ExpiresAt      time.Time  `json:"expires_at"`
+	Position       Position   `json:"position"` // in the feed, from before the key was made
+	RevokedAt      *time.Time `json:"revoked_at,omitempty"`
+	RevokedBy      string     `json:"revoked_by,omitempty"`
+	Head
+}
+
+// KeyOrigin is the credential that a client made an API key with: if that leaks, the
+// key ends too.
+type KeyOrigin struct {
+	ClientID string `json:"client_id"`
+	SecretID string `json:"secret_id"`
+	TokenID  string `json:"token_id"` // the jti
+}
+
+// Live reports whether the key has neither been revoked nor expired at the time
+// now. Its org may have ended it: see EndedWith.
+func (k *APIKey) Live(now time.Time) bool { return k.RevokedAt == nil && now.Before(k.ExpiresAt) }
+
+// EndedWith reports whether the org ended the key: all keys of the org ended since
+// the key was made, or the org is another one, or gone (nil).
+func (k *APIKey) EndedWith(o *Org) bool {
+	return o == nil || !o.Owns(k.OrgIncarnation, k.CreatedAt) || o.KeyEpoch != k.OrgKeyEpoch
+}
