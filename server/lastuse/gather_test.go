@@ -104,6 +104,21 @@ func TestRevocationsAreGathered(t *testing.T) {
 		"token.revoke client:billing token:jti-1 done 1")
 }
 
+// A token that ended itself was revoked by its holder, who may be no client.
+func TestRevocationsByHolders(t *testing.T) {
+	g := newGathering(t)
+	g.RecordRevocation(store.PrincipalCustomer("10001"), "done", "jti-1", from)
+	g.clock.Advance(time.Millisecond)
+	g.RecordRevocation(store.PrincipalPartner("hurdlr"), "done", "jti-2", from)
+	g.clock.Advance(time.Millisecond)
+	g.RecordRevocation(store.PrincipalClient("billing"), "done", "jti-3", from)
+	g.Flush(t.Context())
+	g.wrote(t,
+		"token.revoke client:billing token:jti-3 done 1",
+		"token.revoke partner:hurdlr token:jti-2 done 1",
+		"token.revoke customer:10001 token:jti-1 done 1")
+}
+
 func TestIssuesAreGathered(t *testing.T) {
 	g := newGathering(t)
 	for range 3 {

@@ -184,3 +184,34 @@ func TestQuotaWhoseWindowEndsWhileItIsShared(t *testing.T) {
 		t.Error("the second token of the new window is refused")
 	}
 }
+
+// TestQuotaOfOthers: a principal key has a count of its own, and the log and the audit
+// name it as what it is.
+func TestQuotaOfOthers(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	var over []string
+	q := ratelimit.NewQuota(ratelimit.QuotaOptions{
+		Name: ratelimit.RevocationsPerClient, Of: ratelimit.OfClients, Store: w.store, Key: []byte("key"), Now: w.clock.Now, Enforce: true,
+		Limit: ratelimit.Limit{Count: 1, Per: time.Minute}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Hit: func(string) {}, Over: func(owner, _ string) { over = append(over, owner) },
+	})
+	for _, id := range []string{"10001", store.PrincipalCustomer("10001"), store.PrincipalCustomer("10002"), store.PrincipalPartner("10001")} {
+		if q.TakeToken(id) != 0 {
+			t.Errorf("%s is refused because of another", id)
+		}
+	}
+	for _, id := range []string{"10001", store.PrincipalCustomer("10001"), store.PrincipalPartner("10001")} {
+		if q.TakeToken(id) == 0 {
+			t.Errorf("%s is not refused", id)
+		}
+	}
+	if got := strings.Join(over, " "); got != "client:10001 customer:10001 partner:10001" {
+		t.Errorf("over the limit: %s", got)
+	}
+	for _, want := range []string{"client is over its revocation quota", "client_id=10001", "customer is over its revocation quota", "customer_id=10001", "partner_id=10001"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %q: %s", want, log.String())
+		}
+	}
+}
