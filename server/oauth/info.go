@@ -67,9 +67,13 @@ func (e *Endpoints) findHolder(c *gin.Context) (tokens.Found, error) {
 		return tokens.Found{}, errHolder.Because(found.End.Cause)
 	}
 	ev.ClientID = found.Token.ClientID
-	if found.Token.Use == store.UsePartner {
+	switch found.Token.Use {
+	case store.UsePartner:
 		e.o.Uses.RecordPartnerUse(ev.PartnerID, ev.PartnerTokenID, from)
-	} else {
+	case store.UseKey:
+		ev.TokenID = found.ID()
+		e.o.Issues.RecordKeyUse(found.Token.KeyID, from)
+	default:
 		ev.TokenID = found.ID()
 	}
 	return found, nil

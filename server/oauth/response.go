@@ -76,9 +76,12 @@ func appendFollow(b []byte, e *voidkeys.Encoder, f tokens.Found) []byte {
 	for _, p := range f.Token.Principals(&room) {
 		b = append(e.AppendKey(b, p), `","`...)
 	}
-	if f.Token.Use == store.UsePartner { // revoking one changes its record; there is no void of the token
+	switch f.Token.Use { // revoking one that is a record changes the record; there is no void of the token
+	case store.UsePartner:
 		b = e.AppendKeyOf(b, store.PrincipalAllPartnerTokens)
-	} else {
+	case store.UseKey:
+		b = e.AppendKeyOf(b, store.PrincipalAllKeys)
+	default:
 		b = e.AppendTokenKey(b, f.Digest)
 	}
 	b = e.AppendPosition(append(b, `"],"feed_position":"`...), f.Mark.Position)

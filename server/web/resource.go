@@ -32,5 +32,5 @@ func sendData(c *gin.Context, status int, data any) {
 	}
 	body := NewBody()
 	body.B = append(body.B, encoded...)
-	sendAs(c, typeJSONAPI, status, body)
+	SendAs(c, typeJSONAPI, status, body)
 }

@@ -21,11 +21,26 @@ type shop struct {
 // as MOVING.md says.
 func runShop(t *testing.T, secrets string) shop {
 	t.Helper()
-	dir := t.TempDir()
+	run, dir := newShop(t, secrets)
+	s := shop{ids: map[string]string{}, plain: map[string]string{}}
+	for line := range strings.Lines(run("bin/rails runner fill.rb")) {
+		f := strings.Fields(line)
+		s.ids[f[0]], s.plain[f[0]] = f[1], f[2]
+	}
+	run(guideCommand(t, "bin/rails"))
+	s.lines = readLines(t, filepath.Join(dir, "doorkeeper.jsonl"))
+	return s
+}
+
+// newShop makes a new application that keeps secrets in the given way, and returns what
+// runs a command in its folder and returns its output.
+func newShop(t *testing.T, secrets string) (run func(command string) string, dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "shop"))); err != nil {
 		t.Fatal(err)
 	}
-	run := func(command string) string {
+	return func(command string) string {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), "bash", "-ec", command)
 		c.Dir, c.Env = dir, append(os.Environ(), "SECRETS="+secrets, "RAILS_ENV=development")
@@ -36,15 +51,7 @@ func runShop(t *testing.T, secrets string) shop {
 			t.Fatalf("%s: %v: %.1000s\nDoorkeeper is in Debian's ruby-doorkeeper: make tools installs it", command, err, errs.String())
 		}
 		return string(out)
-	}
-	s := shop{ids: map[string]string{}, plain: map[string]string{}}
-	for line := range strings.Lines(run("bin/rails runner fill.rb")) {
-		f := strings.Fields(line)
-		s.ids[f[0]], s.plain[f[0]] = f[1], f[2]
-	}
-	run(guideCommand(t, "bin/rails"))
-	s.lines = readLines(t, filepath.Join(dir, "doorkeeper.jsonl"))
-	return s
+	}, dir
 }
 
 // Applications of a Doorkeeper move with their secrets, however it keeps them.
