@@ -68,7 +68,7 @@ func (s *Server) wire(sender senders.Sender) {
 		Audit:     revocations{s.usage},
 		OnBehalf:  s.onBehalf.OnBehalf,
 		MCP:       s.cfg.Metadata.MCP,
-		Records:   []oauth.Records{s.partners, s.apiKeys},
+		Records:   []oauth.Records{s.partners, s.keyRecords},
 		Now:       s.now,
 	})
 }

@@ -22,12 +22,22 @@ import (
 
 const repository = "../../.."
 
-// scanner returns gitleaks with the rules of the file, as its command would make it.
-func scanner(t *testing.T) *detect.Detector {
+// rules returns the file with the rules.
+func rules(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(repository, "deploy", "secret-scanning.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// scanner returns gitleaks with these rules, as its command would make it.
+func scanner(t *testing.T, rules string) *detect.Detector {
 	t.Helper()
 	v := viper.New()
-	v.SetConfigFile(filepath.Join(repository, "deploy", "secret-scanning.toml"))
-	if err := v.ReadInConfig(); err != nil {
+	v.SetConfigType("toml")
+	if err := v.ReadConfig(strings.NewReader(rules)); err != nil {
 		t.Fatal(err)
 	}
 	var read config.ViperConfig
@@ -89,7 +99,7 @@ var around = map[string]string{
 }
 
 func TestFindsCredentials(t *testing.T) {
-	d := scanner(t)
+	d := scanner(t, rules(t))
 	for _, environment := range []string{"sandbox", "live"} {
 		for rule, value := range makeEach(t, environment) {
 			for name, text := range around {
@@ -111,7 +121,7 @@ func otherEnd(value string) string {
 
 // Each of many is found: none is random in a way that the rules do not expect.
 func TestFindsEveryCredential(t *testing.T) {
-	d := scanner(t)
+	d := scanner(t, rules(t))
 	for range 500 {
 		for _, environment := range []string{"sandbox", "live"} {
 			for rule, value := range makeEach(t, environment) {
@@ -122,7 +132,7 @@ func TestFindsEveryCredential(t *testing.T) {
 }
 
 func TestFindsNoLookAlikes(t *testing.T) {
-	d := scanner(t)
+	d := scanner(t, rules(t))
 	for rule, value := range makeEach(t, "live") {
 		cut := strings.LastIndex(value, "_live_") + len("_live_")
 		prefix, rest := value[:cut], value[cut:]
@@ -160,10 +170,33 @@ func TestFindsNoLookAlikes(t *testing.T) {
 	}
 }
 
+// OPERATING.md says how to add the rules that gitleaks has for other programs.
+func TestTogetherWithOtherRules(t *testing.T) {
+	const title = "title = \"grantd\"\n"
+	text := rules(t)
+	if strings.Count(text, title) != 1 {
+		t.Fatal("the file has no title")
+	}
+	d := scanner(t, strings.Replace(text, title, title+"[extend]\nuseDefault = true\n", 1))
+	found := map[string]bool{}
+	text = "https://hooks.slack.com/services/T0" + "1ABCDEFG/B0" + "1ABCDEFG/" + "aZ3bY4cX5dW6eV7fU8gT9hS0\n"
+	for _, value := range makeEach(t, "live") {
+		text += value + "\n"
+	}
+	for _, f := range d.DetectString(text) {
+		found[f.RuleID] = true
+	}
+	for _, rule := range []string{"grantd-client-secret", "grantd-access-token", "grantd-partner-token", "grantd-api-key", "slack-webhook-url"} {
+		if !found[rule] {
+			t.Errorf("%s finds nothing among %v", rule, found)
+		}
+	}
+}
+
 // The repository holds no credential: whatever has the form of one in its documents
 // and tests is an example that the rules allow.
 func TestRepository(t *testing.T) {
-	d := scanner(t)
+	d := scanner(t, rules(t))
 	out, err := exec.Command("git", "-C", repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
 		t.Fatalf("git ls-files: %v", err)
