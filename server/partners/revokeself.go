@@ -9,7 +9,7 @@ import (
 )
 
 // RevokeSelf ends the partner token for the partner, which presented it. ok is false if
-// there is no such partner token. If the token has ended, nothing is written: whoever
+// there is no such partner token. If the token has ended, nothing is written: anyone who
 // has an old token could fill the feed and the audit.
 func (s *Service) RevokeSelf(ctx context.Context, presented string, caller audit.Actor) (tokenID string, ok bool, err error) {
 	t, err := s.o.Credentials.PartnerTokenOf(ctx, presented)

@@ -53,7 +53,7 @@ func TestRevokeSelf(t *testing.T) {
 	}
 }
 
-// TestCanEnd: whoever holds a token that has ended cannot make grantd write.
+// TestCanEnd: the holder of a token that has ended cannot make grantd write.
 func TestCanEnd(t *testing.T) {
 	w := newWorld(t)
 	now := w.clock.Now()

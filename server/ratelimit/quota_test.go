@@ -185,7 +185,7 @@ func TestQuotaWhoseWindowEndsWhileItIsShared(t *testing.T) {
 	}
 }
 
-// TestQuotaOfOthers: a principal key has a count of its own, and the log and the audit
+// TestQuotaOfOthers: a principal key has a separate count, and the log and the audit
 // name it as what it is.
 func TestQuotaOfOthers(t *testing.T) {
 	w := newWorld(t)

@@ -56,7 +56,7 @@ var scopeReasons = map[Cause]Reason{
 		"have the client keep each token until it expires; or raise the limit: limits.issue_per_client in the configuration, or grantd client update ID --issue-limit (grantd client show ID has it)",
 	},
 	RevocationQuota: {
-		"the client has revoked more tokens than limits.revocations_per_client allows, or the holder of the token has ended more of its own",
+		"the client has revoked more tokens than limits.revocations_per_client allows, or the holder of the token has ended too many by themselves",
 		"find out why it revokes in a loop; or raise the limit",
 	},
 	ProtoMissing: {

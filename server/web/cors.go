@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -137,8 +138,18 @@ func plainOrigin(lines []string) string {
 	scheme, host, ok := strings.Cut(lines[0], "://")
 	switch {
 	case lines[0] == "null":
-	case !ok || scheme != "https" && scheme != "http" || strings.Trim(host, characters) != "" || credential.LooksSecret(host):
+	case !ok || scheme != "https" && scheme != "http" || strings.Trim(host, characters) != "" || !plainHost(host):
 		return ""
 	}
 	return strings.Clone(lines[0])
+}
+
+// plainHost reports whether a host, maybe with a port, is an address, or a name that is
+// not like a secret.
+func plainHost(host string) bool {
+	if at := strings.LastIndexByte(host, ':'); at >= 0 && len(host)-at <= len(":65535") {
+		host = host[:at]
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || !credential.LooksSecret(host)
 }

@@ -9,7 +9,7 @@ import (
 // TestPlainOrigin: the log shows what has the form of an origin, and nothing else that
 // a caller may send.
 func TestPlainOrigin(t *testing.T) {
-	for _, good := range []string{"https://shop.example.com", "http://localhost:3000", "http://[::1]:3000", "https://xn--bcher-kva.example", "null"} {
+	for _, good := range []string{"https://shop.example.com", "http://localhost:3000", "http://[::1]:3000", "http://127.0.0.1:38291", "http://192.168.100.200:38291", "https://xn--bcher-kva.example", "null"} {
 		if got := plainOrigin([]string{good}); got != good {
 			t.Errorf("%s: %q", good, got)
 		}

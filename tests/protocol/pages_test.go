@@ -131,7 +131,10 @@ func TestPagesReadErrors(t *testing.T) {
 		call   func() call
 		status int
 	}{
-		{"revoked", func() call { fresh++; return self(b.world.token(t, b.client(t, fmt.Sprint("fresh", fresh), appScope), "")) }, 200},
+		{"revoked", func() call {
+			fresh++
+			return self(b.world.token(t, b.client(t, fmt.Sprint("fresh", fresh), appScope), ""))
+		}, 200},
 		{"not_authenticated", func() call { return revoke("x") }, 401},
 		{"bad_bearer", func() call { return askToken(peter, `{"scope":"cards"}`, bearer("x")) }, 401},
 		{"scope", func() call { return askToken(peter, `{"scope":"cards-write"}`, bearer(b.token)) }, 403},

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 

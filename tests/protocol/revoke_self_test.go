@@ -55,7 +55,7 @@ func TestRevokeSelf(t *testing.T) {
 	w.run(t, []row{
 		done("revoke_self", self(token)),
 		done("revoke_self/scheme_in_lower_case", revoke(gone, "Authorization: bearer "+gone)),
-		done("revoke_self/hint_and_client_id_are_ignored", form("/oauth/revoke", "token_type_hint=x&client_id=whoever&token="+live, bearer(live))),
+		done("revoke_self/hint_and_client_id_are_ignored", form("/oauth/revoke", "token_type_hint=x&client_id=somebody&token="+live, bearer(live))),
 	})
 	t.Run("revoke_self/inactive", func(t *testing.T) {
 		if w.introspect(t, w.rs, token) || w.introspect(t, w.rs, gone) || w.introspect(t, w.rs, live) || !w.introspect(t, w.rs, other) {
@@ -205,7 +205,7 @@ func TestRevokeSelfWithoutStore(t *testing.T) {
 	}
 }
 
-// Who ends their own tokens has a count of their own.
+// Each holder of tokens that end themselves has a separate count.
 func TestRevokeSelfCounts(t *testing.T) {
 	t.Parallel()
 	b := newBank(t, func(c *config.Config) { c.Limits.RevocationsPerClient.Count = 2 })
