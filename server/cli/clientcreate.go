@@ -112,7 +112,8 @@ func (a *app) clientUpdateCommand() *cobra.Command {
 		Use:   "update ID",
 		Short: "Change a client",
 		Long: `Changes only what the flags set. An empty value clears a list or the name.
-Removing a scope or a resource ends the client's tokens.
+Removing a scope or a resource ends the client's tokens, and so does binding them
+to addresses or removing an address that they are bound to.
 
 Every list, such as --token-use or --enforces, replaces the whole old list:
 repeat the values to keep. If a token use is left out, the resource server sees

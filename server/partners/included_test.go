@@ -48,7 +48,7 @@ func TestCountFitting(t *testing.T) {
 		{"none", nil, 0},
 		{"a full page of short ones", make([]Org, maxOrgs), maxOrgs},
 		{"long ones", slices.Repeat([]Org{long}, 10), 3},
-		{"one that is too long alone", []Org{{Terms: Terms{Endpoints: slices.Repeat(long.Terms.Endpoints, 9)}}, long}, 1},
+		{"a first grant that is too long alone", []Org{{Terms: Terms{Endpoints: slices.Repeat(long.Terms.Endpoints, 9)}}, long}, 1},
 	} {
 		if got := countFitting(row.orgs); got != row.want {
 			t.Errorf("%s: %d, want %d", row.rule, got, row.want)
