@@ -11,9 +11,9 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// TestUnitSDK runs Unit's own Node SDK: a client of an org makes, lists and revokes an
+// TestUnitOrgTokens runs tests/service/node/unit/org-tokens.js with Unit's own library: a client of an org makes, lists and revokes an
 // org API token, and makes a customer token.
-func TestUnitSDK(t *testing.T) {
+func TestUnitOrgTokens(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it installs from the npm registry")
 	}
@@ -33,7 +33,7 @@ func TestUnitSDK(t *testing.T) {
 			"ISSUER=" + s.URL, "RESOURCE=" + resource, "CLIENT_ID=" + c.ClientID, "CLIENT_SECRET=" + c.ClientSecret,
 			"RS_ID=" + rs.ClientID, "RS_SECRET=" + rs.ClientSecret,
 			"UNIT_TOKEN=" + s.Token(t, c, scope), "UNIT_CUSTOMER=" + customer, "UNIT_CODE=" + code,
-		}, "node", "--test", "--test-reporter=tap", "unit.test.js")
+		}, "node", "--test", "--test-reporter=tap", "unit/org-tokens.js")
 		if !strings.Contains(out, "\n# pass 3\n") {
 			t.Errorf("not every test ran:\n%s", out)
 		}
