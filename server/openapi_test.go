@@ -71,7 +71,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	s := &Server{issuer: "https://auth.example.com"}
 	s.cfg.Metadata.MCP = true
 	for _, r := range s.publicRoutes() {
-		mounted = append(mounted, r.method+" "+strings.ReplaceAll(r.path, ":id", "{id}"))
+		mounted = append(mounted, r.method+" "+strings.NewReplacer(":id", "{id}", ":tid", "{tokenId}").Replace(r.path))
 	}
 	slices.Sort(documented)
 	slices.Sort(mounted)
