@@ -301,6 +301,9 @@ func members(t *testing.T, folder, name string) (all, always []string) {
 		for _, f := range spec.Type.(*ast.StructType).Fields.List {
 			tag, _ := strconv.Unquote(f.Tag.Value)
 			name, options, _ := strings.Cut(reflect.StructTag(tag).Get("json"), ",")
+			if name == "-" {
+				continue
+			}
 			all = append(all, name)
 			if options == "" {
 				always = append(always, name)
