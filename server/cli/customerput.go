@@ -67,14 +67,12 @@ const personID = "id="
 // last word that starts with +, so it may contain spaces.
 func parsePerson(s string) (customers.AuthorizedUser, bool) {
 	words := strings.Fields(s)
-	id, named := "", false
-	if last := len(words) - 1; last >= 0 {
-		if id, named = strings.CutPrefix(words[last], personID); named {
-			words = words[:last]
+	id := ""
+	if last := len(words) - 1; last >= 0 && strings.HasPrefix(words[last], personID) {
+		id, words = strings.TrimPrefix(words[last], personID), words[:last]
+		if !field.ValidID(id) {
+			return customers.AuthorizedUser{}, false
 		}
-	}
-	if named && !field.ValidID(id) {
-		return customers.AuthorizedUser{}, false
 	}
 	for i := len(words) - 1; i > 0; i-- {
 		if strings.HasPrefix(words[i], "+") {

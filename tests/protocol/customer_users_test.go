@@ -5,7 +5,7 @@ import (
 )
 
 // firm is a business with the authorized users 20, 21 and one without an id. 20 and 21
-// have a phone of their own; twins share one.
+// have different phones. Those of twins have the same one.
 const firm, twins = "10005", "10006"
 
 func (b *bank) firms(t *testing.T) {

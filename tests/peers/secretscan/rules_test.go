@@ -82,7 +82,7 @@ func withCheck(t *testing.T, prefix string) string {
 // around are texts in which credentials leak. %s is the credential.
 var around = map[string]string{
 	"alone":                  "%s",
-	"a line of its own":      "first\n%s\nlast",
+	"a separate line":        "first\n%s\nlast",
 	"an environment file":    "CLIENT_SECRET=%s\n",
 	"YAML":                   "  client_secret: %s # of the cart",
 	"JSON":                   `{"token":"%s","expires_in":3600}`,
