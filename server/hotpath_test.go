@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -86,6 +87,12 @@ func (body) Close() error { return nil }
 // the response.
 func (h *hotPath) request(t testing.TB, path string, form url.Values) func() []byte {
 	t.Helper()
+	return h.accepting(t, "", path, form)
+}
+
+// accepting is request with a field Accept, unless that is "".
+func (h *hotPath) accepting(t testing.TB, accept, path string, form url.Values) func() []byte {
+	t.Helper()
 	b := body{bytes.NewReader([]byte(form.Encode()))}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, path, b)
 	if err != nil {
@@ -94,6 +101,9 @@ func (h *hotPath) request(t testing.TB, path string, form url.Values) func() []b
 	req.RemoteAddr = "192.0.2.7:40000"
 	req.ContentLength = int64(b.Len())
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
 	w := &discard{header: http.Header{}, status: 0}
 	return func() []byte {
 		clear(w.header)
@@ -112,6 +122,13 @@ func (h *hotPath) request(t testing.TB, path string, form url.Values) func() []b
 // that introspects the same token every time.
 func (h *hotPath) requests(t testing.TB) (issue, introspect func() []byte) {
 	t.Helper()
+	issue, ask := h.asking(t)
+	return issue, ask("", nil)
+}
+
+// asking is requests with introspections that have a field Accept and more parameters.
+func (h *hotPath) asking(t testing.TB) (issue func() []byte, ask func(accept string, more url.Values) func() []byte) {
+	t.Helper()
 	c := h.client(t, "billing", "users:read users:write customers")
 	rs := h.client(t, "users-api", "introspect")
 	issue = h.request(t, oauth.PathToken, url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret}, "scope": {"users:read"}})
@@ -121,11 +138,15 @@ func (h *hotPath) requests(t testing.TB) (issue, introspect func() []byte) {
 	if err := json.Unmarshal(issue(), &token); err != nil {
 		t.Fatal(err)
 	}
-	introspect = h.request(t, oauth.PathIntrospect, url.Values{"client_id": {rs.ClientID}, "client_secret": {rs.ClientSecret}, "token": {token.Value}})
-	if !bytes.Contains(introspect(), []byte(`"active":true`)) {
-		t.Fatal("the token is not active")
+	return issue, func(accept string, more url.Values) func() []byte {
+		form := url.Values{"client_id": {rs.ClientID}, "client_secret": {rs.ClientSecret}, "token": {token.Value}}
+		maps.Copy(form, more)
+		introspect := h.accepting(t, accept, oauth.PathIntrospect, form)
+		if accept == "" && !bytes.Contains(introspect(), []byte(`"active":true`)) {
+			t.Fatal("the token is not active")
+		}
+		return introspect
 	}
-	return issue, introspect
 }
 
 func onRedis(t testing.TB) func(*config.Config) {
@@ -157,6 +178,26 @@ func BenchmarkIntrospectHot(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		introspect()
+	}
+}
+
+// BenchmarkIntrospectAs compares what a resource server may ask for.
+func BenchmarkIntrospectAs(b *testing.B) {
+	const jwt = "application/token-introspection+jwt"
+	_, ask := newHotPath(b, onFile(b)).asking(b)
+	for _, c := range []struct {
+		name, accept string
+		more         url.Values
+	}{{"json", "", nil}, {"json_preferred", jwt + ";q=0.5, application/json", nil}, {"follow", "", url.Values{"follow": {"true"}}}, {"signed", jwt, nil}} {
+		introspect := ask(c.accept, c.more)
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				n = len(introspect())
+			}
+			b.ReportMetric(float64(n), "bytes")
+		})
 	}
 }
 

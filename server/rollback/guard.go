@@ -45,7 +45,7 @@ func (g *guarded) Customers() store.Customers { return &g.customers }
 func (g *guarded) Partners() store.Partners   { return &g.partners }
 func (g *guarded) Grants() store.Grants       { return &g.grants }
 
-func (g *guarded) SigningKeys() store.SigningKeysOf { return &g.signing }
+func (g *guarded) SigningKeys() store.SigningKeyRecords { return &g.signing }
 
 // records are the guarded records of one kind.
 type records[R any] struct {
