@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -86,6 +87,12 @@ func (body) Close() error { return nil }
 // the response.
 func (h *hotPath) request(t testing.TB, path string, form url.Values) func() []byte {
 	t.Helper()
+	return h.accepting(t, "", path, form)
+}
+
+// accepting is request with a field Accept, unless that is "".
+func (h *hotPath) accepting(t testing.TB, accept, path string, form url.Values) func() []byte {
+	t.Helper()
 	b := body{bytes.NewReader([]byte(form.Encode()))}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, path, b)
 	if err != nil {
@@ -94,6 +101,9 @@ func (h *hotPath) request(t testing.TB, path string, form url.Values) func() []b
 	req.RemoteAddr = "192.0.2.7:40000"
 	req.ContentLength = int64(b.Len())
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
 	w := &discard{header: http.Header{}, status: 0}
 	return func() []byte {
 		clear(w.header)
@@ -134,6 +144,13 @@ func (h *hotPath) ask(t testing.TB, path, token string) func() []byte {
 // introspects the same token every time, and one with which its holder asks about it.
 func (h *hotPath) requests(t testing.TB) (issue, introspect, info func() []byte) {
 	t.Helper()
+	issue, ask, info := h.asking(t)
+	return issue, ask("", nil), info
+}
+
+// asking is requests with introspections that have a field Accept and more parameters.
+func (h *hotPath) asking(t testing.TB) (issue func() []byte, ask func(accept string, more url.Values) func() []byte, info func() []byte) {
+	t.Helper()
 	c := h.client(t, "billing", "users:read users:write customers")
 	rs := h.client(t, "users-api", "introspect")
 	issue = h.request(t, oauth.PathToken, url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret}, "scope": {"users:read"}})
@@ -143,15 +160,19 @@ func (h *hotPath) requests(t testing.TB) (issue, introspect, info func() []byte)
 	if err := json.Unmarshal(issue(), &token); err != nil {
 		t.Fatal(err)
 	}
-	introspect = h.request(t, oauth.PathIntrospect, url.Values{"client_id": {rs.ClientID}, "client_secret": {rs.ClientSecret}, "token": {token.Value}})
-	if !bytes.Contains(introspect(), []byte(`"active":true`)) {
-		t.Fatal("the token is not active")
-	}
 	info = h.ask(t, oauth.PathTokenInfo, token.Value)
 	if !bytes.Contains(info(), []byte(`"application":{"uid":"billing"}`)) {
 		t.Fatal("the token is not described")
 	}
-	return issue, introspect, info
+	return issue, func(accept string, more url.Values) func() []byte {
+		form := url.Values{"client_id": {rs.ClientID}, "client_secret": {rs.ClientSecret}, "token": {token.Value}}
+		maps.Copy(form, more)
+		introspect := h.accepting(t, accept, oauth.PathIntrospect, form)
+		if accept == "" && !bytes.Contains(introspect(), []byte(`"active":true`)) {
+			t.Fatal("the token is not active")
+		}
+		return introspect
+	}, info
 }
 
 func onRedis(t testing.TB) func(*config.Config) {
@@ -192,6 +213,26 @@ func BenchmarkTokenInfoHot(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		info()
+	}
+}
+
+// BenchmarkIntrospectAs compares what a resource server may ask for.
+func BenchmarkIntrospectAs(b *testing.B) {
+	const jwt = "application/token-introspection+jwt"
+	_, ask, _ := newHotPath(b, onFile(b)).asking(b)
+	for _, c := range []struct {
+		name, accept string
+		more         url.Values
+	}{{"json", "", nil}, {"json_preferred", jwt + ";q=0.5, application/json", nil}, {"follow", "", url.Values{"follow": {"true"}}}, {"signed", jwt, nil}} {
+		introspect := ask(c.accept, c.more)
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				n = len(introspect())
+			}
+			b.ReportMetric(float64(n), "bytes")
+		})
 	}
 }
 

@@ -25,16 +25,16 @@ func (*noter) After(string, struct{}, error) error { panic("after an operation t
 // noStore has no operation: a call that gets past the hook panics.
 type noStore struct{ Store }
 
-func (noStore) Clients() Clients             { return nil }
-func (noStore) Orgs() Orgs                   { return nil }
-func (noStore) Customers() Customers         { return nil }
-func (noStore) Partners() Partners           { return nil }
-func (noStore) PartnerTokens() PartnerTokens { return nil }
-func (noStore) APIKeys() APIKeys             { return nil }
-func (noStore) Grants() Grants               { return nil }
-func (noStore) Holds() Holds                 { return nil }
-func (noStore) SigningKeys() SigningKeysOf   { return nil }
-func (noStore) NoticeQueues() NoticeQueues   { return nil }
+func (noStore) Clients() Clients               { return nil }
+func (noStore) Orgs() Orgs                     { return nil }
+func (noStore) Customers() Customers           { return nil }
+func (noStore) Partners() Partners             { return nil }
+func (noStore) PartnerTokens() PartnerTokens   { return nil }
+func (noStore) APIKeys() APIKeys               { return nil }
+func (noStore) Grants() Grants                 { return nil }
+func (noStore) Holds() Holds                   { return nil }
+func (noStore) SigningKeys() SigningKeyRecords { return nil }
+func (noStore) NoticeQueues() NoticeQueues     { return nil }
 
 // TestInterceptedHooksEveryMethod calls every method of Store and of its kinds
 // of records. Each must reach the hook, under a name that Operations lists.

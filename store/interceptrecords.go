@@ -2,16 +2,16 @@ package store
 
 import "context"
 
-func (i *Intercepted[S]) Clients() Clients             { return &i.clients }
-func (i *Intercepted[S]) Orgs() Orgs                   { return &i.orgs }
-func (i *Intercepted[S]) Customers() Customers         { return &i.customers }
-func (i *Intercepted[S]) Partners() Partners           { return &i.partners }
-func (i *Intercepted[S]) PartnerTokens() PartnerTokens { return &i.partnerTokens }
-func (i *Intercepted[S]) APIKeys() APIKeys             { return &i.apiKeys }
-func (i *Intercepted[S]) Grants() Grants               { return &i.grants }
-func (i *Intercepted[S]) Holds() Holds                 { return &i.holds }
-func (i *Intercepted[S]) NoticeQueues() NoticeQueues   { return &i.noticeQueues }
-func (i *Intercepted[S]) SigningKeys() SigningKeysOf   { return &i.signingKeys }
+func (i *Intercepted[S]) Clients() Clients               { return &i.clients }
+func (i *Intercepted[S]) Orgs() Orgs                     { return &i.orgs }
+func (i *Intercepted[S]) Customers() Customers           { return &i.customers }
+func (i *Intercepted[S]) Partners() Partners             { return &i.partners }
+func (i *Intercepted[S]) PartnerTokens() PartnerTokens   { return &i.partnerTokens }
+func (i *Intercepted[S]) APIKeys() APIKeys               { return &i.apiKeys }
+func (i *Intercepted[S]) Grants() Grants                 { return &i.grants }
+func (i *Intercepted[S]) Holds() Holds                   { return &i.holds }
+func (i *Intercepted[S]) NoticeQueues() NoticeQueues     { return &i.noticeQueues }
+func (i *Intercepted[S]) SigningKeys() SigningKeyRecords { return &i.signingKeys }
 
 func (i *Intercepted[S]) IndexGroups(ctx context.Context) (int, error) {
 	return interceptGet(ctx, i.hook, "IndexGroups", func() (int, error) { return i.Store.IndexGroups(ctx) })

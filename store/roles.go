@@ -45,16 +45,16 @@ type Page struct {
 
 // The roles of the kinds of records.
 type (
-	Clients       = Records[Client] // with their secrets inside
-	Orgs          = Records[Org]
-	Customers     = Records[Customer]
-	Partners      = Records[Partner] // with their tokens inside
-	PartnerTokens = Records[PartnerTokenOwner]
-	APIKeys       = Records[APIKey]
-	Grants        = Records[Grant]
-	Holds         = Records[Hold]        // at most one record
-	NoticeQueues  = Records[NoticeQueue] // at most one record
-	SigningKeysOf = Records[SigningKeys] // at most one record
+	Clients           = Records[Client] // with their secrets inside
+	Orgs              = Records[Org]
+	Customers         = Records[Customer]
+	Partners          = Records[Partner] // with their tokens inside
+	PartnerTokens     = Records[PartnerTokenOwner]
+	APIKeys           = Records[APIKey]
+	Grants            = Records[Grant]
+	Holds             = Records[Hold]        // at most one record
+	NoticeQueues      = Records[NoticeQueue] // at most one record
+	SigningKeyRecords = Records[SigningKeys] // at most one record
 )
 
 // Tokens keeps access-token records under the digest of the token.
@@ -215,7 +215,7 @@ type Store interface {
 	Grants() Grants
 	Holds() Holds
 	NoticeQueues() NoticeQueues
-	SigningKeys() SigningKeysOf
+	SigningKeys() SigningKeyRecords
 	Tokens
 	Feed
 	Challenges

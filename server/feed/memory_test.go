@@ -23,16 +23,16 @@ type memory struct {
 	delay   func() // called between a read and its return
 }
 
-func (*memory) Clients() store.Clients             { return nil }
-func (*memory) Orgs() store.Orgs                   { return nil }
-func (*memory) Customers() store.Customers         { return nil }
-func (*memory) Partners() store.Partners           { return nil }
-func (*memory) PartnerTokens() store.PartnerTokens { return nil }
-func (*memory) APIKeys() store.APIKeys             { return nil }
-func (*memory) Grants() store.Grants               { return nil }
-func (*memory) Holds() store.Holds                 { return nil }
-func (*memory) NoticeQueues() store.NoticeQueues   { return nil }
-func (*memory) SigningKeys() store.SigningKeysOf   { return nil }
+func (*memory) Clients() store.Clients               { return nil }
+func (*memory) Orgs() store.Orgs                     { return nil }
+func (*memory) Customers() store.Customers           { return nil }
+func (*memory) Partners() store.Partners             { return nil }
+func (*memory) PartnerTokens() store.PartnerTokens   { return nil }
+func (*memory) APIKeys() store.APIKeys               { return nil }
+func (*memory) Grants() store.Grants                 { return nil }
+func (*memory) Holds() store.Holds                   { return nil }
+func (*memory) NoticeQueues() store.NoticeQueues     { return nil }
+func (*memory) SigningKeys() store.SigningKeyRecords { return nil }
 
 func newMemory() *memory {
 	return &memory{lineage: store.Lineage{Current: "run 1"}, grown: make(chan struct{})}

@@ -48,7 +48,7 @@ func (g *guarded) Partners() store.Partners   { return &g.partners }
 func (g *guarded) APIKeys() store.APIKeys     { return &g.apiKeys }
 func (g *guarded) Grants() store.Grants       { return &g.grants }
 
-func (g *guarded) SigningKeys() store.SigningKeysOf { return &g.signing }
+func (g *guarded) SigningKeys() store.SigningKeyRecords { return &g.signing }
 
 // records are the guarded records of one kind.
 type records[R any] struct {

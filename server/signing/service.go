@@ -25,7 +25,7 @@ const retryAfter = time.Second
 
 // Options are what a Service needs.
 type Options struct {
-	Store store.SigningKeysOf
+	Store store.SigningKeyRecords
 	Feed  *feed.Feed
 	Audit *audit.Log
 	Now   func() time.Time

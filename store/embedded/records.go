@@ -49,7 +49,7 @@ func (s *Store) Grants() store.Grants { return &s.grants }
 func (s *Store) NoticeQueues() store.NoticeQueues { return &s.noticeQueues }
 
 // SigningKeys keeps the keys that sign introspection.
-func (s *Store) SigningKeys() store.SigningKeysOf { return &s.signingKeys }
+func (s *Store) SigningKeys() store.SigningKeyRecords { return &s.signingKeys }
 
 // Holds keeps the hold.
 func (s *Store) Holds() store.Holds { return &s.holds }

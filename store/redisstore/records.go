@@ -67,15 +67,15 @@ type records[R any] struct {
 // Clients keeps clients. Get does not decode an unchanged record again.
 func (s *Store) Clients() store.Clients { return &s.clients }
 
-func (s *Store) Orgs() store.Orgs                   { return &s.orgs }
-func (s *Store) Customers() store.Customers         { return &s.customers }
-func (s *Store) Partners() store.Partners           { return &s.partners }
-func (s *Store) PartnerTokens() store.PartnerTokens { return &s.partnerTokens }
-func (s *Store) APIKeys() store.APIKeys             { return &s.apiKeys }
-func (s *Store) Grants() store.Grants               { return &s.grants }
-func (s *Store) Holds() store.Holds                 { return &s.holds }
-func (s *Store) NoticeQueues() store.NoticeQueues   { return &s.noticeQueues }
-func (s *Store) SigningKeys() store.SigningKeysOf   { return &s.signingKeys }
+func (s *Store) Orgs() store.Orgs                     { return &s.orgs }
+func (s *Store) Customers() store.Customers           { return &s.customers }
+func (s *Store) Partners() store.Partners             { return &s.partners }
+func (s *Store) PartnerTokens() store.PartnerTokens   { return &s.partnerTokens }
+func (s *Store) APIKeys() store.APIKeys               { return &s.apiKeys }
+func (s *Store) Grants() store.Grants                 { return &s.grants }
+func (s *Store) Holds() store.Holds                   { return &s.holds }
+func (s *Store) NoticeQueues() store.NoticeQueues     { return &s.noticeQueues }
+func (s *Store) SigningKeys() store.SigningKeyRecords { return &s.signingKeys }
 
 // Create puts the id into the indexes, then writes the record.
 func (k *records[R]) Create(ctx context.Context, r R) error {
