@@ -266,3 +266,42 @@ func TestRevokeOwnOfPartners(t *testing.T) {
 		}
 	}
 }
+
+// TestRevokeSelf: a token of any use ends itself, for its holder; one that has ended, or
+// that nobody made, is not written again.
+func TestRevokeSelf(t *testing.T) {
+	d := newTestService(t)
+	for want, record := range map[string]store.Token{
+		"client:billing": {Use: store.UseClient, ClientID: "billing", SecretID: "abcd1234"},
+		"customer:10001": {Use: store.UseCustomer, ClientID: "billing", CustomerID: "10001", OrgID: "acme"},
+		"partner:hurdlr": {Use: store.UseOnBehalf, PartnerID: "hurdlr", PartnerTID: "efgh5678", OrgID: "acme", SourceIPs: []string{"192.0.2.1"}, Audience: []string{"https://a.example"}},
+	} {
+		record.IssuedAt, record.ExpiresAt, record.Position = now, now.Add(time.Hour), d.o.Feed.Position()
+		issued, err := d.storeToken(t.Context(), d.o.Keys.Make(now.Add(time.Hour)), record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refuse := errors.New("over the quota")
+		if rec, err := d.RevokeSelf(t.Context(), issued.Token, func(string) error { return refuse }); rec != nil || !errors.Is(err, refuse) || d.find(t, issued.Token).Token == nil {
+			t.Errorf("%s over the quota: %v %v", want, rec, err)
+		}
+		var holders []string
+		take := func(holder string) error { holders = append(holders, holder); return nil }
+		for i := range 2 {
+			if rec, err := d.RevokeSelf(t.Context(), issued.Token, take); err != nil || (rec != nil) != (i == 0) {
+				t.Errorf("%s, call %d: %v %v", want, i+1, rec, err)
+			}
+		}
+		if len(holders) != 1 || holders[0] != want || d.find(t, issued.Token).Token != nil {
+			t.Errorf("%s: counted for %q", want, holders)
+		}
+		if x, err := d.Explain(t.Context(), issued.Token); err != nil || x.EndedBy != want {
+			t.Errorf("%s: ended by %q, %v", want, x.EndedBy, err)
+		}
+	}
+	for _, none := range []string{"", "x", d.o.Keys.Make(now.Add(time.Hour))} {
+		if rec, err := d.RevokeSelf(t.Context(), none, func(string) error { t.Error("counted"); return nil }); rec != nil || err != nil {
+			t.Errorf("%q: %v %v", none, rec, err)
+		}
+	}
+}
