@@ -55,7 +55,6 @@ func (s *Server) wire(sender senders.Sender) {
 		Tokens:    s.tokens,
 		Catalogue: s.catalogue,
 		Issues:    s.usage,
-		Uses:      s.usage,
 		Quota:     s.quota,
 		Revokes:   s.revoke,
 		Observe:   s.metrics,

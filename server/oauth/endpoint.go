@@ -16,8 +16,10 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Issues records tokens that were issued. It must not block.
+// Issues records tokens that were issued, and uses of partner tokens. It must not
+// block.
 type Issues interface {
+	RecordPartnerUse(partnerID, tokenID string, from netip.Addr)
 	RecordIssue(clientID, secretID string, from netip.Addr)
 	RecordPartnerIssue(partnerID, tokenID, orgID string, from netip.Addr)
 }
@@ -58,7 +60,6 @@ type Options struct {
 	Tokens      *tokens.Service
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
-	Uses        Uses
 	Quota       Quota
 	Revokes     RevocationQuota
 	Observe     Observer
