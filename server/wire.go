@@ -61,7 +61,6 @@ func (s *Server) wire(sender senders.Sender) {
 		Signer:    s.signing,
 		Catalogue: s.catalogue,
 		Issues:    s.usage,
-		Uses:      s.usage,
 		Quota:     s.quota,
 		Revokes:   s.revoke,
 		Observe:   s.metrics,

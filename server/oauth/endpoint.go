@@ -17,8 +17,10 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// Issues records tokens that were issued. It must not block.
+// Issues records tokens that were issued, and uses of partner tokens. It must not
+// block.
 type Issues interface {
+	RecordPartnerUse(partnerID, tokenID string, from netip.Addr)
 	RecordIssue(clientID, secretID string, from netip.Addr)
 	RecordPartnerIssue(partnerID, tokenID, orgID string, from netip.Addr)
 	// RecordKeyUse records that a resource server was presented an API key.
@@ -66,7 +68,6 @@ type Options struct {
 	Signer      Signer
 	Catalogue   func() *scopes.Catalogue
 	Issues      Issues
-	Uses        Uses
 	Quota       Quota
 	Revokes     RevocationQuota
 	Observe     Observer

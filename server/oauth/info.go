@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"mime"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -15,11 +14,6 @@ import (
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
 )
-
-// Uses records uses of partner tokens. It must not block.
-type Uses interface {
-	RecordPartnerUse(partnerID, tokenID string, from netip.Addr)
-}
 
 var (
 	errNoHolder  = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a token of this server")
@@ -69,7 +63,7 @@ func (e *Endpoints) findHolder(c *gin.Context) (tokens.Found, error) {
 	ev.ClientID = found.Token.ClientID
 	switch found.Token.Use {
 	case store.UsePartner:
-		e.o.Uses.RecordPartnerUse(ev.PartnerID, ev.PartnerTokenID, from)
+		e.o.Issues.RecordPartnerUse(ev.PartnerID, ev.PartnerTokenID, from)
 	case store.UseKey:
 		ev.TokenID = found.ID()
 		e.o.Issues.RecordKeyUse(found.Token.KeyID, from)

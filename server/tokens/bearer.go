@@ -11,7 +11,7 @@ import (
 // is active, is meant for grantd, has one of the uses, and may be used from the
 // caller's address; otherwise a Found without a token. With the zero Addr, a
 // token that is restricted to addresses is not returned at all. Every endpoint
-// of grantd that accepts a bearer token calls it.
+// of grantd that accepts a bearer token calls it, unless it calls FindSelf.
 //
 // A token with a restriction that only a resource server can enforce is not
 // returned. The exception is the restriction of a customer's token to
