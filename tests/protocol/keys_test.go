@@ -97,7 +97,7 @@ func TestKeys(t *testing.T) {
 		{name: "scope_admin", call: k.ask(`{"description":"d","scope":"admin:write"}`, k.token), status: 400, code: "invalid_scope", pointer: "/data/attributes/scope"},
 		{name: "scope_introspect", call: k.ask(`{"description":"d","scope":"introspect"}`, k.token), status: 400, code: "invalid_scope", pointer: "/data/attributes/scope"},
 		{name: "scope_keys", call: k.ask(`{"description":"d","scope":"api-tokens-write"}`, k.token), status: 400, code: "invalid_scope", pointer: "/data/attributes/scope"},
-		denied("no_bearer", document(pathKeys, "apiToken", good), 401, "no_token"),
+		denied("no_bearer", document(pathKeys, "apiToken", good), 401, "invalid_token"),
 		denied("key_as_bearer", k.ask(good, plain), 401, "invalid_token"), denied("key_lists", get(pathKeys, plain), 401, "invalid_token"),
 		denied("key_revokes", end(pathKeys+"/"+id, plain), 401, "invalid_token"),
 		denied("client_without_org", k.ask(good, orgless), 403, "access_denied"), denied("client_without_org_lists", get(pathKeys, orgless), 403, "access_denied"),
