@@ -40,6 +40,7 @@ func TestDefault(t *testing.T) {
 		{"introspect", ""},
 		{"admin:read", ""},
 		{"admin:write", ""},
+		{"api-tokens", ""}, {"api-tokens-write", "s"},
 	}
 	var got []struct{ name, marks string }
 	for _, s := range Default().List() {

@@ -51,6 +51,8 @@ func TestGoodFile(t *testing.T) {
 		{Name: "admin:read", Description: "Ours, renamed"},
 		{Name: Introspect, Description: "Ask whether a token is active (a resource server)"},
 		{Name: AdminWrite, Description: "Change through the admin API"},
+		{Name: APITokens, Description: "List the API keys of the client's org"},
+		{Name: APITokensWrite, Description: "Make and revoke API keys of the client's org", Sensitive: true},
 	}
 	if diff := cmp.Diff(want, c.List()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

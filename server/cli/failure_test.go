@@ -58,7 +58,7 @@ var failing = []string{
 	// commands and arguments
 	"clinet", "client", "client|show", "client|show|", "client|show|a|b", "help|frob",
 	"client|show|a/b", "client|delete|..", "client|show|gs_live_AAAAAAAA_0123456789012345678901234567890123456789012", "org|put|a b|--name|N",
-	"customer|show|ü", "partner|grant|p|a/b|--scope|cards", "client|revoke-secret|a|x/y", "partner|token|revoke|p|x/y", "client|create|--id|a=",
+	"customer|show|ü", "partner|grant|p|a/b|--scope|cards", "client|revoke-secret|a|x/y", "partner|token|revoke|p|x/y", "key|revoke|x/y", "key|create|--org|o|--owner|p|--name|n|--scope|cards|--resource|card", "client|create|--id|a=",
 	"client|create|--org|a/b", "customer|list|--org|a/b", "leak|--client|a/b|xyz", "signing-key|remove|a/b",
 	// refused by the command
 	"client|create|--ttl|3600", "client|create|--ttl|1500ms", "client|create|--mcp|mcp.example.com", "client|rotate-secret|a|--grace|soon", "client|extend-secret|a|s|--for|24",

@@ -38,6 +38,7 @@ func TestFinal(t *testing.T) {
 		"client|rotate-secret|billing|--undo", "client|rotate-secret|billing|--grace|0s",
 		"org|delete|o", "org|delete|o|--with-clients-and-customers", "org|void-tokens|o", "customer|delete|10001", "customer|void-tokens|10001",
 		"partner|delete|hurdlr", "partner|deactivate|hurdlr", "partner|void-tokens|hurdlr", "partner|revoke|hurdlr|o", "partner|token|revoke|hurdlr|tok1",
+		"key|revoke|Ab3dEf7h", "key|rotate|Ab3dEf7h|--grace|0s",
 		"token|void-all", "store|doctor|--release|client:billing", "signing-key|remove|OYK784VK",
 	} {
 		f := newFakeAdmin(t, finalReplies)

@@ -43,7 +43,7 @@ var (
 	errQuota        = apierr.New(apierr.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
 	errNoScope      = invalidMember("scope", "scope is missing: name the scopes of the token, separated by spaces")
 	errEmptyScope   = apierr.New(apierr.InvalidScope, "name at least one scope")
-	errPrivileged   = apierr.New(apierr.InvalidScope, "introspect and admin:* are rights of clients: no customer token has them")
+	errPrivileged   = apierr.New(apierr.InvalidScope, "introspect, admin:*, api-tokens and api-tokens-write are rights of clients: no customer token has them")
 	errUpgradeMint  = apierr.New(apierr.InvalidScope, "customer-token-write cannot be added by an upgrade: a token has it from the start or never").At("upgradableScope")
 	errHalf         = invalidMember("verificationToken", "verificationToken and verificationCode go together: send both")
 	errExpiresIn    = invalidMember("expiresIn", "expiresIn is a number of seconds from 1 to 86400")

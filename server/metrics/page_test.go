@@ -130,7 +130,7 @@ func TestPageNamesValues(t *testing.T) {
 	text := page(t)
 	kinds := []string{
 		store.ClientKind.Title, store.OrgKind.Title, store.CustomerKind.Title,
-		store.PartnerKind.Title, store.PartnerTokenKind.Title, store.GrantKind.Title, store.HoldKind.Title, store.NoticeQueueKind.Title, store.SigningKeysKind.Title,
+		store.PartnerKind.Title, store.PartnerTokenKind.Title, store.APIKeyKind.Title, store.GrantKind.Title, store.HoldKind.Title, store.NoticeQueueKind.Title, store.SigningKeysKind.Title,
 	}
 	ofKind := regexp.MustCompile("^(Create|Get|Update|Restore|Delete|List)(" + strings.Join(kinds, "|") + ")s?$")
 	operations := slices.DeleteFunc(store.Operations(), func(o string) bool { return o == store.OpClose || ofKind.MatchString(o) })

@@ -11,8 +11,9 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// TestUnitOrgTokens runs tests/service/node/unit/org-tokens.js with Unit's own library: a client of an org makes, lists and revokes an
-// org API token, and makes a customer token.
+// TestUnitOrgTokens runs tests/service/node/unit/org-tokens.js: with Unit's own library,
+// a client of an org makes, lists and revokes an org API token, and makes a customer
+// token.
 func TestUnitOrgTokens(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it installs from the npm registry")
