@@ -59,23 +59,23 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	active := e.judge(c, found, rs, source)
-	if !active && found.Token == nil && credential.OtherEnvironment(token, e.o.Environment) {
+	jti := e.judge(c, found, rs, source)
+	if found.Token == nil && credential.OtherEnvironment(token, e.o.Environment) {
 		web.EventOf(c).Note = "token of the other environment presented"
 	}
 	if wantsSigned(c.Request.Header["Accept"]) {
-		return e.sendSigned(c, rs, found, active)
+		return e.sendSigned(c, rs, found, jti)
 	}
 	body := web.NewBody()
-	body.B = e.appendIntrospection(body.B, found, active, follow == followTrue)
+	body.B = e.appendIntrospection(body.B, found, jti, follow == followTrue)
 	web.Send(c, 200, body)
 	return nil
 }
 
-// judge reports whether the token is active to the resource server, and notes that,
-// and why not, in the access event.
-func (e *Endpoints) judge(c *gin.Context, found tokens.Found, rs *store.Client, source netip.Addr) (active bool) {
-	ev := web.EventOf(c)
+// judge returns the jti of a token that is active to the resource server, and "" for
+// any other. It notes the verdict, and why, in the access event.
+func (e *Endpoints) judge(c *gin.Context, found tokens.Found, rs *store.Client, source netip.Addr) (jti string) {
+	ev, active := web.EventOf(c), false
 	ev.Verdict = web.Inactive
 	if found.Token != nil {
 		reason := tokens.HiddenReason(found.Token, rs, source)
@@ -94,7 +94,10 @@ func (e *Endpoints) judge(c *gin.Context, found tokens.Found, rs *store.Client, 
 		}
 	}
 	e.o.Observe.CountIntrospected(active, string(found.Source))
-	return active
+	if !active {
+		return ""
+	}
+	return ev.TokenID
 }
 
 // noteEnd notes why the token that was found is not active.

@@ -14,12 +14,12 @@ import (
 const inactive = `{"active":false}`
 
 // appendIntrospection appends the response: with follow, also what a cache that
-// follows revocations needs.
-func (e *Endpoints) appendIntrospection(b []byte, f tokens.Found, active, follow bool) []byte {
-	if !active {
+// follows revocations needs. jti is that of an active token; "": it is not active.
+func (e *Endpoints) appendIntrospection(b []byte, f tokens.Found, jti string, follow bool) []byte {
+	if jti == "" {
 		return append(b, inactive...)
 	}
-	b = appendActive(b, f, f.ID(), e.o.Tokens.IssuerOf(f.Token))
+	b = appendActive(b, f, jti, e.o.Tokens.IssuerOf(f.Token))
 	if follow {
 		b = appendFollow(b, e.o.VoidKeys, f)
 	}

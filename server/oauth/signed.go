@@ -28,9 +28,9 @@ var (
 
 // sendSigned responds with the introspection as a JWT for the resource server. It has
 // no void keys: a cache that follows revocations asks for JSON.
-func (e *Endpoints) sendSigned(c *gin.Context, rs *store.Client, f tokens.Found, active bool) error {
+func (e *Endpoints) sendSigned(c *gin.Context, rs *store.Client, f tokens.Found, jti string) error {
 	claims, body := web.NewBody(), web.NewBody()
-	claims.B = e.appendClaims(claims.B, rs, f, active)
+	claims.B = e.appendClaims(claims.B, rs, f, jti)
 	signed, err := e.o.Signer.AppendSigned(c.Request.Context(), body.B, claims.B)
 	claims.Drop()
 	if err != nil {
@@ -45,12 +45,12 @@ func (e *Endpoints) sendSigned(c *gin.Context, rs *store.Client, f tokens.Found,
 
 // appendClaims appends the claims of RFC 9701 §5. There is no sub and no exp beside
 // them, so that nobody takes the JWT for an access token (§8.1).
-func (e *Endpoints) appendClaims(b []byte, rs *store.Client, f tokens.Found, active bool) []byte {
+func (e *Endpoints) appendClaims(b []byte, rs *store.Client, f tokens.Found, jti string) []byte {
 	b = web.AppendString(append(b, `{"iss":`...), e.o.Issuer())
 	b = web.AppendString(append(b, `,"aud":`...), rs.ID)
 	b = strconv.AppendInt(append(b, `,"iat":`...), e.o.Now().Unix(), 10)
 	b = append(b, `,"token_introspection":`...)
-	return append(e.appendIntrospection(b, f, active, false), '}')
+	return append(e.appendIntrospection(b, f, jti, false), '}')
 }
 
 // Keys serves GET /oauth/jwks: the keys that verify signed introspection.

@@ -19,7 +19,8 @@ const (
 	// keepFor is how long a key stays published after it signed. Signatures are
 	// checked at once, so this is for those who look at old ones.
 	keepFor = 30 * day
-	// maxKeys bounds the record. Of more, those that retired first go early.
+	// maxKeys bounds the record. If a key more is published, the key that retired first
+	// is dropped early.
 	maxKeys = 10
 )
 

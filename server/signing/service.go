@@ -19,8 +19,8 @@ import (
 // system is the actor of what grantd does by itself.
 var system = audit.Actor{Name: "system"}
 
-// retryAfter is how long a failure to make the first key stands for all callers:
-// anybody may ask for the published keys.
+// retryAfter is how long all callers get the error of a failure to make the first
+// key: anybody may ask for the published keys.
 const retryAfter = time.Second
 
 // Options are what a Service needs.
@@ -135,9 +135,9 @@ func parse(record *store.SigningKeys) (*keys, error) {
 	return k, err
 }
 
-// ensure makes the record if there is none, and replaces all keys of one that is held
-// back: the store came back older, and nobody knows whether one of them was removed
-// because somebody else knows it.
+// ensure makes the record if there is none. If the record is held back, ensure replaces
+// all its keys: the store came back older, and nobody knows whether an operator had
+// removed one of them because somebody else knows it.
 func (s *Service) ensure(ctx context.Context) (*store.SigningKeys, error) {
 	s.making.Lock()
 	defer s.making.Unlock()
