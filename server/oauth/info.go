@@ -127,6 +127,7 @@ func appendInfo(b []byte, t *store.Token, now time.Time) []byte {
 	b = append(b, '"')
 	b = appendMember(b, `,"org_id":`, t.OrgID)
 	b = appendMember(b, `,"customer_id":`, t.CustomerID)
+	b = appendMember(b, `,"authorized_user_id":`, t.AuthorizedUser)
 	b = appendMember(b, `,"partner_id":`, t.PartnerID)
 	b = appendList(b, `,"source_ips":`, t.SourceIPs)
 	b = appendList(b, `,"endpoints":`, t.Endpoints)
