@@ -24,6 +24,7 @@ type identity struct {
 	ClientID   string           `json:"clientId,omitempty"`
 	OrgID      string           `json:"orgId,omitempty"`
 	CustomerID string           `json:"customerId,omitempty"`
+	UserID     string           `json:"authorizedUserId,omitempty"`
 	PartnerID  string           `json:"partnerId,omitempty"`
 	SourceIP   string           `json:"sourceIp,omitempty"` // separated by commas
 	Endpoints  []string         `json:"endpoints,omitempty"`
@@ -43,7 +44,7 @@ func (e *Endpoints) Identity(c *gin.Context) error {
 	}
 	t := found.Token
 	web.IdentifiedDocument(c, http.StatusOK, typeIdentity, tokens.Subject(t), identity{
-		TokenUse: t.Use, Scope: t.Scopes, ClientID: t.ClientID, OrgID: t.OrgID, CustomerID: t.CustomerID, PartnerID: t.PartnerID,
+		TokenUse: t.Use, Scope: t.Scopes, ClientID: t.ClientID, OrgID: t.OrgID, CustomerID: t.CustomerID, UserID: t.AuthorizedUser, PartnerID: t.PartnerID,
 		SourceIP: strings.Join(t.SourceIPs, ","), Endpoints: t.Endpoints, Resources: t.Resources,
 		CreatedAt: t.IssuedAt.UTC(), Expiration: t.ExpiresAt.UTC(),
 	})

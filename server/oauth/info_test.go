@@ -25,6 +25,7 @@ type info struct {
 	Subject    string           `json:"sub"`
 	OrgID      string           `json:"org_id,omitempty"`
 	CustomerID string           `json:"customer_id,omitempty"`
+	UserID     string           `json:"authorized_user_id,omitempty"`
 	PartnerID  string           `json:"partner_id,omitempty"`
 	SourceIPs  []string         `json:"source_ips,omitempty"`
 	Endpoints  []string         `json:"endpoints,omitempty"`
@@ -37,12 +38,12 @@ func TestInfoIsWhatEncodingJSONMakes(t *testing.T) {
 		at := time.Unix(r.Int64N(1<<33)+1, 0)
 		token := store.Token{
 			Use: pick(r, someUses), ClientID: pick(r, someIDs), SecretID: "a1B2c3D4", Scopes: pick(r, someTexts), IssuedAt: at, ExpiresAt: at.Add(time.Hour),
-			OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: resources(r),
+			OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), AuthorizedUser: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: resources(r),
 			Upgradable: pick(r, someTexts), AMR: list(r), Parents: []string{tokens.ID(store.Digest{1})},
 		}
 		want := info{
 			Scope: strings.FieldsFunc(token.Scopes, func(r rune) bool { return r == ' ' }), ExpiresIn: 3599, CreatedAt: at.Unix(), ExpiresAt: at.Unix() + 3600, Use: token.Use, Subject: tokens.Subject(&token),
-			OrgID: token.OrgID, CustomerID: token.CustomerID, PartnerID: token.PartnerID, SourceIPs: token.SourceIPs, Endpoints: token.Endpoints, Resources: token.Resources,
+			OrgID: token.OrgID, CustomerID: token.CustomerID, UserID: token.AuthorizedUser, PartnerID: token.PartnerID, SourceIPs: token.SourceIPs, Endpoints: token.Endpoints, Resources: token.Resources,
 		}
 		if token.ClientID != "" {
 			want.Application.UID = &token.ClientID

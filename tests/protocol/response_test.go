@@ -141,7 +141,11 @@ func checkError(t *testing.T, c call, r harness.Response) {
 // wantsDocument reports whether an error must be a JSON:API document: all
 // errors below /customers/ and /partners/ are.
 func (c call) wantsDocument() bool {
+<<<<<<< HEAD
 	return strings.HasPrefix(c.target, "/customers/") || strings.HasPrefix(c.target, "/partners/") || strings.HasPrefix(c.target, identityPath)
+=======
+	return strings.HasPrefix(c.target, "/customers/") || strings.HasPrefix(c.target, "/partners/") || strings.HasPrefix(c.target, "/users/")
+>>>>>>> wt-d-keys
 }
 
 // wellFormedChallenge reports whether c has the form of a challenge and no
