@@ -139,13 +139,9 @@ func checkError(t *testing.T, c call, r harness.Response) {
 }
 
 // wantsDocument reports whether an error must be a JSON:API document: all
-// errors below /customers/ and /partners/ are.
+// errors below /customers/, /partners/ and /users/ are, and those of /identity.
 func (c call) wantsDocument() bool {
-<<<<<<< HEAD
-	return strings.HasPrefix(c.target, "/customers/") || strings.HasPrefix(c.target, "/partners/") || strings.HasPrefix(c.target, identityPath)
-=======
-	return strings.HasPrefix(c.target, "/customers/") || strings.HasPrefix(c.target, "/partners/") || strings.HasPrefix(c.target, "/users/")
->>>>>>> wt-d-keys
+	return strings.HasPrefix(c.target, "/customers/") || strings.HasPrefix(c.target, "/partners/") || strings.HasPrefix(c.target, "/users/") || strings.HasPrefix(c.target, identityPath)
 }
 
 // wellFormedChallenge reports whether c has the form of a challenge and no
