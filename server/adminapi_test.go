@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/grantd/grantd/server/apikeys"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/customers"
 	"github.com/grantd/grantd/server/orgs"
@@ -28,7 +29,7 @@ func TestAdminGuide(t *testing.T) {
 	_, tables, _ := strings.Cut(guide, "## Endpoints")
 	documented := regexp.MustCompile("(?:GET|POST|PUT|PATCH|DELETE) /[^`]+").FindAllString(tables, -1)
 	var mounted []string
-	s := &Server{client: &clients.Service{}, orgs: &orgs.Service{}, customers: &customers.Service{}, partners: &partners.Service{}}
+	s := &Server{client: &clients.Service{}, orgs: &orgs.Service{}, customers: &customers.Service{}, partners: &partners.Service{}, keyRecords: &apikeys.Service{}}
 	for _, feature := range s.adminRoutes() {
 		for _, r := range feature {
 			mounted = append(mounted, r.Method+" "+regexp.MustCompile(":([a-z]+)").ReplaceAllString(r.Path, "{$1}"))
@@ -41,7 +42,7 @@ func TestAdminGuide(t *testing.T) {
 	}
 	for _, body := range []any{
 		clients.NewSpec{}, clients.Spec{}, orgs.Spec{}, customers.Spec{}, customers.AuthorizedUser{}, customers.Import{},
-		partners.Spec{}, partners.GrantSpec{}, partners.TokenSpec{},
+		partners.Spec{}, partners.GrantSpec{}, partners.TokenSpec{}, apikeys.Spec{},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(body)) {
 			if name := field.Tag.Get("json"); !field.Anonymous && !strings.Contains(tables, "`"+name+"`") {

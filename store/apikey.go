@@ -2,8 +2,8 @@ package store
 
 import "time"
 
-// APIKey is a long-lived credential of an org, as a labeled hash. It is a record of
-// its own, because an org may have many.
+// APIKey is a long-lived credential of an org, as a labeled hash. It is a separate
+// record, because an org may have many.
 type APIKey struct {
 	ID    string `json:"id"` // 8 base62 characters
 	OrgID string `json:"org_id"`

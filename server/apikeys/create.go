@@ -232,7 +232,7 @@ func (s *Service) makeRoom(ctx context.Context, org *store.Org, owner string, no
 	slices.SortFunc(ended, func(a, b store.APIKey) int { return endOf(&b, org).Compare(endOf(&a, org)) }) // the last one first
 	for i := range ended {
 		if k := &ended[i]; i >= maxEnded || now.Sub(endOf(k, org)) > keepEnded {
-			_ = s.o.Store.Delete(ctx, k.ID, k.Version) // one that is left does no harm, and is removed the next time
+			_ = s.o.Store.Delete(ctx, k.ID, k.Version) // a leftover does no harm, and is removed the next time
 		}
 	}
 	return nil

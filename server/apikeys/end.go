@@ -139,7 +139,7 @@ func (s *Service) shorten(ctx context.Context, by audit.Actor, id string, grace 
 			case end.Before(k.ExpiresAt):
 				k.ExpiresAt = end
 			}
-			k.Unannounced = true // whoever remembers the former end must ask again
+			k.Unannounced = true // a cache that has the former end must read it again
 			return nil
 		},
 		After: func() any { return map[string]any{"key_id": successor, "grace": grace.String()} },

@@ -76,7 +76,7 @@ func appendFollow(b []byte, e *voidkeys.Encoder, f tokens.Found) []byte {
 	for _, p := range f.Token.Principals(&room) {
 		b = append(e.AppendKey(b, p), `","`...)
 	}
-	switch f.Token.Use { // revoking one that is a record changes the record; there is no void of the token
+	switch f.Token.Use { // revoking a record changes the record; there is no void of the token
 	case store.UsePartner:
 		b = e.AppendKeyOf(b, store.PrincipalAllPartnerTokens)
 	case store.UseKey:

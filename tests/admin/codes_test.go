@@ -92,7 +92,7 @@ func TestResetCodes(t *testing.T) {
 		if e[0]["action"] != "customer.verified_token" || e[0]["actor"] != "client:backend" || e[1]["action"] != "customer.send_code" {
 			t.Errorf("the last events are %v and %v", e[0], e[1])
 		}
-		if d := cmp.Diff(object{"channel": "sms", "phone": "+*******0142"}, e[1]["after"]); d != "" {
+		if d := cmp.Diff(object{"channel": "sms", "language": "en", "phone": "+*******0142"}, e[1]["after"]); d != "" {
 			t.Error(d)
 		}
 		reset := actions(t, s, "customer:10001")

@@ -48,10 +48,11 @@ func newHolders(t *testing.T, s *harness.Server, id string) map[string]holder {
 	}
 	backend := s.Token(t, app, "")
 	who := newPartner(t, s, id+"-partner", id+"-granted")
+	other := newPartner(t, s, id+"-other", id+"-other-granted") // holders must not end one another
 	return map[string]holder{
 		"client":    {backend, customer(backend)},
 		"customer":  {customer(s.Token(t, app, "")), ""},
-		"on_behalf": {who.mint(t, s, id+"-granted"), ""},
+		"on_behalf": {other.mint(t, s, id+"-other-granted"), ""},
 		"partner":   {who.token, who.mint(t, s, id+"-granted")},
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// TestUnitOrgTokens runs tests/service/node/unit/org-tokens.js: with Unit's own library,
+// TestUnitOrgTokens runs org-tokens.js in tests/service/node/unit: with Unit's own library,
 // a client of an org makes, lists and revokes an org API token, and makes a customer
 // token.
 func TestUnitOrgTokens(t *testing.T) {
