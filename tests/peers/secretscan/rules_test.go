@@ -58,13 +58,13 @@ func scanner(t *testing.T, rules string) *detect.Detector {
 func makeEach(t *testing.T, environment string) map[string]string {
 	t.Helper()
 	secret, _, _ := credential.NewSecret(environment)
-	partner, _ := credential.NewPartnerTokenPrefix(environment)
+	partner, _ := credential.PartnerToken.NewPrefix(environment)
+	key, _ := credential.APIKey.NewPrefix(environment)
 	return map[string]string{
 		"grantd-client-secret": secret,
 		"grantd-access-token":  withCheck(t, credential.AccessTokenPrefix(environment)),
 		"grantd-partner-token": withCheck(t, partner),
-		// An API key has the form of a partner token.
-		"grantd-api-key": withCheck(t, strings.Replace(partner, "gp_", "gk_", 1)),
+		"grantd-api-key":       withCheck(t, key),
 	}
 }
 
