@@ -61,7 +61,9 @@ func TestVisibility(t *testing.T) {
 			onBehalf(r)
 			r.SourceIPs, r.Endpoints, r.Resources = []string{"192.0.2.0/24"}, []string{"GET /cards"}, cardsOf("12")
 		}, []string{"all"}},
-		{"partner", func(r *store.Token) { r.Use, r.PartnerID, r.PartnerTID, r.ClientID, r.SecretID = store.UsePartner, "acme", "Zz9", "", "" },
+		{"partner", func(r *store.Token) {
+			r.Use, r.PartnerID, r.PartnerTID, r.ClientID, r.SecretID = store.UsePartner, "acme", "Zz9", "", ""
+		},
 			[]string{"every", "endpoints", "resources", "addresses", "all"}},
 		{"client_with_endpoints", func(r *store.Token) { r.Endpoints = []string{"GET /cards"} }, []string{"endpoints", "all"}},
 		{"client_with_resources", func(r *store.Token) { r.Resources = cardsOf("12") }, []string{"resources", "all"}},
