@@ -342,7 +342,6 @@ func TestList(t *testing.T) {
 	if v, err := w.Show(t.Context(), k); err != nil || v.State != secretwatch.Active {
 		t.Errorf("%+v %v", v, err)
 	}
-	w.clock.Advance(3 * time.Second) // orgs are remembered for a moment
 	wants(t, "remove", w.RemoveOfOrg(t.Context(), "acme"), "", "")
 	if got := ids(all); len(got) != 0 {
 		t.Errorf("after the keys of the org were removed: %v", got)

@@ -105,7 +105,7 @@ const stateAll secretwatch.State = "all"
 
 // allSecrets serves GET /secrets.
 func (h handler) allSecrets(c *gin.Context, after string, limit int) (views []ListedSecret, next string, err error) {
-	f := secretwatch.Filter{Record: c.Query("client_id")}
+	f := secretwatch.Filter{Record: c.Query("client_id"), OrHeldBack: true}
 	now := h.s.o.Now()
 	for name, set := range map[string]func(time.Duration){
 		"expires_within": func(d time.Duration) { f.EndsBefore = now.Add(d) },
