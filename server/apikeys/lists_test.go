@@ -2,10 +2,12 @@ package apikeys
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/secretwatch"
 	"github.com/grantd/grantd/store"
 )
@@ -74,12 +76,17 @@ func TestListReadsAnOrgOnce(t *testing.T) {
 // a token has. What ended before is not held back.
 func TestListHeldBack(t *testing.T) {
 	w := newWorld(t)
-	w.key(t, named("works"))
+	works := w.key(t, named("works"))
 	revoked := w.key(t, named("revoked"))
 	wants(t, "revoke", w.Revoke(t.Context(), operator, revoked.ID), "", "")
 	w.key(t, func(s *Spec) { s.Name, s.Lifetime = "expired", ptr("1m") })
 	w.clock.Advance(2 * day)
 	w.changeOrg(t, "acme", func(o *store.Org) { o.HeldBack = true })
+	_, err := w.Rotate(t.Context(), operator, works.ID, 0)
+	wants(t, "rotate", err, apierr.Conflict, "")
+	if err == nil || !strings.Contains(err.Error(), "the org is held back") {
+		t.Errorf("rotation of a key that is held back: %v", err)
+	}
 	held := map[string]secretwatch.State{"works": secretwatch.HeldBack}
 	w.wantStates(t, "without a filter", Filter{Filter: secretwatch.Filter{OrHeldBack: true}}, held)
 	w.wantStates(t, "that work", Filter{}, map[string]secretwatch.State{})

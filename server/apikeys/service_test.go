@@ -119,7 +119,13 @@ func TestSpecRejections(t *testing.T) {
 	}
 	w.changeOrg(t, "acme", func(o *store.Org) { o.DeactivatedAt = ptr(w.clock.Now()) })
 	_, err := w.Create(t.Context(), operator, "acme", Spec{Owner: "2", Name: "report", Scope: "cards"})
-	wants(t, "a deactivated org", err, apierr.NotFound, "")
+	wants(t, "a deactivated org", err, apierr.Conflict, "")
+	w.changeOrg(t, "acme", func(o *store.Org) { o.DeactivatedAt, o.HeldBack = nil, true })
+	_, err = w.Create(t.Context(), operator, "acme", Spec{Owner: "2", Name: "report", Scope: "cards"})
+	wants(t, "an org that is held back", err, apierr.Conflict, "")
+	if err == nil || !strings.Contains(err.Error(), "grantd store doctor") {
+		t.Errorf("the error for an org that is held back does not say what to do: %v", err)
+	}
 	if n := w.store.Calls("CreateAPIKey"); n != 0 {
 		t.Errorf("%d keys were written", n)
 	}

@@ -24,22 +24,21 @@ type View struct {
 	CreatedBy string           `json:"created_by"`
 	CreatedAt time.Time        `json:"created_at"`
 	ExpiresAt time.Time        `json:"expires_at"`
-	RevokedAt *time.Time       `json:"revoked_at"`
-	RevokedBy *string          `json:"revoked_by"`
+	EndedAt   *time.Time       `json:"ended_at"` // of one that was ended on purpose
+	EndedBy   *string          `json:"ended_by"` // the actor
 }
 
 // ListedKey is a key as lists show it, with its state and its last use.
 type ListedKey struct {
 	View
-	State   secretwatch.State `json:"state"`
-	EndedAt *time.Time        `json:"ended_at"` // of one that was ended on purpose
-	EndedBy *string           `json:"ended_by"` // the actor
+	State secretwatch.State `json:"state"`
 	usage
 }
 
 // usage is a name for lastuse.View beside View.
 type usage = lastuse.View
 
+// view returns the key without its state: its org may have ended it.
 func view(k *store.APIKey) View {
 	resources := k.Resources
 	if resources == nil {
@@ -48,10 +47,10 @@ func view(k *store.APIKey) View {
 	v := View{
 		ID: k.ID, OrgID: k.OrgID, Owner: k.Owner, Name: k.Name, Scope: scopes.Join(k.Scopes), Audience: orEmpty(k.Audience), SourceIPs: orEmpty(k.SourceIPs),
 		Resources: resources, HeldBack: k.Held(), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
-		RevokedAt: k.RevokedAt,
+		EndedAt: k.RevokedAt,
 	}
 	if k.RevokedAt != nil {
-		v.RevokedBy = &k.RevokedBy
+		v.EndedBy = &k.RevokedBy
 	}
 	return v
 }
@@ -71,6 +70,11 @@ func viewListed(x secretwatch.Found[store.APIKey]) ListedKey {
 type Created struct {
 	Key string `json:"key"`
 	View
+	State secretwatch.State `json:"state"`
+}
+
+func viewCreated(plain string, k *store.APIKey) Created {
+	return Created{Key: plain, View: view(k), State: secretwatch.Active}
 }
 
 // Rotated is a new key in place of an older one, which works until
