@@ -9,7 +9,7 @@ import (
 // them.
 func (s *Server) wireKeys() {
 	s.keyRecords = apikeys.New(apikeys.Options{
-		Store: s.store.APIKeys(), Orgs: s.store.Orgs(), Uses: s.store, Credentials: s.tokens,
+		Store: s.store.APIKeys(), Orgs: s.store.Orgs(), OrgRecords: s.orgRecords, Uses: s.store, Credentials: s.tokens,
 		Catalogue: s.catalogue, Feed: s.feed, Audit: s.audit, Now: s.now,
 	})
 	s.keyQuota = s.newQuota(ratelimit.KeyChangesPerClient, ratelimit.OfClients, s.cfg.Limits.KeyChangesPerClient, nil)

@@ -27,7 +27,7 @@ func (s *Server) openNotices() error {
 		return err
 	}
 	s.notices = notices.New(notices.Options{
-		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Store: s.store, Shared: s.store.Shared(),
+		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Store: s.store, Orgs: s.orgRecords, Shared: s.store.Shared(),
 		Post: post, Certificates: s.certificates, Observe: s.metrics, Now: s.now, Log: s.log,
 	})
 	return nil

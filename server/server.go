@@ -26,6 +26,7 @@ import (
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/phonekeys"
 	"github.com/grantd/grantd/server/ratelimit"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/rollback"
 	"github.com/grantd/grantd/server/signing"
 	"github.com/grantd/grantd/server/tokens"
@@ -82,6 +83,7 @@ type Server struct {
 	onBehalf       partners.Handler
 	onBehalfQuota  *ratelimit.Quota
 	keyRecords     *apikeys.Service
+	orgRecords     *registry.Cache[store.Org]
 	apiTokens      apikeys.Handler
 	keyQuota       *ratelimit.Quota
 	terminal       io.Writer
@@ -154,6 +156,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 	s.store = rollback.Guard(s.store, s.feed, s.log)
 	s.audit = &audit.Log{Store: s.store, Now: s.now, Log: s.log, Failed: s.metrics.AuditFailed, IsUnconfirmed: s.store.Unconfirmed}
 	s.backup = &backup.Handler{Store: s.store, Audit: s.audit, Now: s.now, Log: s.log, MadeBy: version.Read().Version}
+	s.orgRecords = registry.NewCache(store.OrgKind, s.store.Orgs(), s.feed)
 	s.watches = s.newWatches()
 	s.usage = lastuse.New(s.store, s.audit, s.now, s.log)
 	sender, err := s.openSender()

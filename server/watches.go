@@ -19,7 +19,7 @@ func (s *Server) newWatches() watches {
 	w := watches{
 		secrets:       secretwatch.NewWatch(secretwatch.Secrets(s.store.Clients()), s.feed, s.now, s.log),
 		partnerTokens: secretwatch.NewWatch(secretwatch.PartnerTokens(s.store.Partners()), s.feed, s.now, s.log),
-		keys:          secretwatch.NewWatch(secretwatch.APIKeys(s.store.APIKeys(), s.store.Orgs()), s.feed, s.now, s.log),
+		keys:          secretwatch.NewWatch(secretwatch.APIKeys(s.store.APIKeys(), s.orgRecords), s.feed, s.now, s.log),
 	}
 	s.metrics.CountExpiring(w.secrets.CountEnding, w.partnerTokens.CountEnding, w.keys.CountEnding)
 	return w

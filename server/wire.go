@@ -20,7 +20,7 @@ func (s *Server) wire(sender senders.Sender) {
 	if s.cfg.Cache.Enabled {
 		cache = s.cfg.Cache.MaxEntries
 	}
-	records, orgRecords := registry.NewCache(store.ClientKind, s.store.Clients(), s.feed), registry.NewCache(store.OrgKind, s.store.Orgs(), s.feed)
+	records, orgRecords := registry.NewCache(store.ClientKind, s.store.Clients(), s.feed), s.orgRecords
 	partnerRecords := registry.NewCache(store.PartnerKind, s.store.Partners(), s.feed)
 	s.tokens = tokens.New(tokens.Options{
 		Environment: s.cfg.Environment, Issuer: func() string { return s.issuer }, Former: s.former, Store: s.store, Clients: s.store.Clients(), Feed: s.feed, Keys: s.keys,

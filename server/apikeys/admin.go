@@ -24,7 +24,7 @@ type Spec struct {
 	Resources []store.Resource `json:"resources"`  // empty: not restricted
 }
 
-var errLifetime = invalidMember("lifetime", "lifetime (--expires) is 1m to 365d, such as 90d")
+var errLifetime = invalidMember("lifetime", "lifetime is 1m to 365d, such as 90d")
 
 // Create makes a key of the org for an operator.
 // Errors: apierr.InvalidRequest, InvalidScope, NotFound, Conflict.
@@ -43,7 +43,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, orgID string, in S
 	if err != nil {
 		return Created{}, err
 	}
-	return Created{Key: plain, View: view(&made)}, nil
+	return viewCreated(plain, &made), nil
 }
 
 // AdminRoutes returns the admin endpoints of API keys (ADMIN_API.md).
@@ -53,9 +53,6 @@ func AdminRoutes(s *Service) []admin.Route {
 		return h.list(c, c.Query("org_id"), after, limit)
 	}
 	ofOrg := func(c *gin.Context, after string, limit int) ([]ListedKey, string, error) {
-		if _, err := s.o.Orgs.Get(c.Request.Context(), c.Param("id")); err != nil {
-			return nil, "", asNoOrg(err)
-		}
 		return h.list(c, c.Param("id"), after, limit)
 	}
 	filters := []string{"owner", "state", "expires_within", "unused_for"}
@@ -75,6 +72,11 @@ func (h adminHandler) list(c *gin.Context, org, after string, limit int) ([]List
 	f, err := h.s.readFilter(c, org)
 	if err != nil {
 		return nil, "", err
+	}
+	if org != "" {
+		if _, err := h.s.o.Orgs.Get(c.Request.Context(), org); err != nil {
+			return nil, "", asNoOrg(err)
+		}
 	}
 	return h.s.List(c.Request.Context(), f, after, limit)
 }

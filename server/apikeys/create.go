@@ -2,7 +2,6 @@ package apikeys
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +41,10 @@ var (
 	errOwner     = invalidMember("owner", "an owner is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -, and not a credential")
 	errNoScope   = apierr.New(apierr.InvalidScope, "name the scopes of the key, separated by spaces").At("scope")
 	errOwnRight  = apierr.New(apierr.InvalidScope, "introspect, admin:*, api-tokens and api-tokens-write are rights of clients: no API key has them").At("scope")
-	errNoOrg     = apierr.New(apierr.NotFound, "there is no org with this id, or it is deactivated")
+	errNoOrg     = apierr.New(apierr.NotFound, "there is no org with this id")
+	errOrgOff    = apierr.New(apierr.Conflict, "the org is deactivated, so it has no API keys: reactivate it first (grantd org reactivate)")
+	errOrgHeld   = apierr.New(apierr.Conflict, "the org is held back since the store came back older: look at it and release it (grantd store doctor)")
+	errHeld      = apierr.New(apierr.Conflict, "the API key is held back since the store came back older: look at it and release it (grantd store doctor)")
 	errOfOwner   = apierr.New(apierr.Conflict, "this owner has twenty keys that work already: revoke one first")
 	errOfOrg     = apierr.New(apierr.Conflict, "this org has 500 keys that work already: revoke one first")
 	errScopeLife = apierr.New(apierr.InvalidScope, "one of these scopes has a longest lifetime (ttl in the catalog) that is shorter than this key's life").At("scope")
@@ -183,16 +185,21 @@ func (s *Service) create(ctx context.Context, by audit.Actor, orgID string, in s
 	return plain, k, nil
 }
 
-// usableOrg returns the org. Errors: errNoOrg.
+// usableOrg returns the org. Errors: errNoOrg, errOrgOff, errOrgHeld.
 func (s *Service) usableOrg(ctx context.Context, id string) (store.Org, error) {
 	if !field.ValidID(id) {
 		return store.Org{}, errNoOrg
 	}
 	org, err := s.o.Orgs.Get(ctx, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !org.Usable() {
-		return org, errNoOrg
+	switch {
+	case err != nil:
+		return org, asNoOrg(err)
+	case org.DeactivatedAt != nil:
+		return org, errOrgOff
+	case org.Held():
+		return org, errOrgHeld
 	}
-	return org, err
+	return org, nil
 }
 
 // newKey returns the record of the key that was checked, and the key.

@@ -91,8 +91,11 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 	if err != nil {
 		return Rotated{}, err
 	}
-	if now := s.Registry.Now(); !old.Live(now) || old.EndedWith(&org) || old.Held() {
+	switch now := s.Registry.Now(); {
+	case !old.Live(now) || old.EndedWith(&org):
 		return Rotated{}, errNotOne
+	case old.Held():
+		return Rotated{}, errHeld
 	}
 	plain, k, err := s.createLike(ctx, by, &org, &old)
 	if err != nil {
@@ -107,7 +110,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 	if old.RevokedAt != nil {
 		end = *old.RevokedAt
 	}
-	return Rotated{Created: Created{Key: plain, View: view(&k)}, PreviousID: id, PreviousExpiresAt: end, EarlierID: earlier}, nil
+	return Rotated{Created: viewCreated(plain, &k), PreviousID: id, PreviousExpiresAt: end, EarlierID: earlier}, nil
 }
 
 // createLike makes a key like the old one. It may be one more than the bounds allow,

@@ -25,11 +25,14 @@ func (s *Service) List(ctx context.Context, f Filter, after string, limit int) (
 	kind := s.kind
 	if f.Owner != "" {
 		all := kind.Credentials
-		kind.Credentials = func(k *store.APIKey, now time.Time) []secretwatch.Credential {
-			if k.Owner != f.Owner {
-				return nil
+		kind.Credentials = func(ctx context.Context, keys []store.APIKey, now time.Time) ([][]secretwatch.Credential, error) {
+			lists, err := all(ctx, keys, now)
+			for i := range lists {
+				if keys[i].Owner != f.Owner {
+					lists[i] = nil
+				}
 			}
-			return all(k, now)
+			return lists, err
 		}
 	}
 	now := s.o.Now()
@@ -69,7 +72,7 @@ var errOrgID = invalidMember("org_id", "org_id must be 1 to 128 characters of A-
 
 // readFilter reads the filter from the query.
 func (s *Service) readFilter(c *gin.Context, org string) (f Filter, err error) {
-	f.Group, f.Owner = org, c.Query("owner")
+	f.Group, f.Owner, f.OrHeldBack = org, c.Query("owner"), true
 	if f.Group != "" && !field.ValidID(f.Group) {
 		return f, errOrgID
 	}
@@ -89,7 +92,7 @@ func (s *Service) readFilter(c *gin.Context, org string) (f Filter, err error) {
 			set(d)
 		}
 	}
-	f.State, err = admin.QueryOneOf(c, "state", append(slices.Clone(secretwatch.States), stateAll)...)
+	f.State, err = admin.QueryOneOf(c, "state", append(slices.Clone(secretwatch.KeyStates), stateAll)...)
 	f.AnyState = f.State == stateAll
 	return f, err
 }

@@ -30,6 +30,7 @@ type Credentials interface {
 type Options struct {
 	Store       store.APIKeys
 	Orgs        store.Orgs
+	OrgRecords  *registry.Cache[store.Org] // the same orgs
 	Uses        store.Uses
 	Credentials Credentials
 	Catalogue   func() *scopes.Catalogue
@@ -52,7 +53,7 @@ type Service struct {
 
 // New returns a Service.
 func New(o Options) *Service {
-	s := &Service{o: o, seed: maphash.MakeSeed(), kind: secretwatch.APIKeys(o.Store, o.Orgs)}
+	s := &Service{o: o, seed: maphash.MakeSeed(), kind: secretwatch.APIKeys(o.Store, o.OrgRecords)}
 	s.Registry = registry.New(registry.Kind[store.APIKey]{
 		Kind: store.APIKeyKind, Valid: credential.IsID, Store: o.Store,
 		View: func(k store.APIKey) any { return view(&k) },

@@ -119,7 +119,13 @@ func TestSpecRejections(t *testing.T) {
 	}
 	w.changeOrg(t, "acme", func(o *store.Org) { o.DeactivatedAt = ptr(w.clock.Now()) })
 	_, err := w.Create(t.Context(), operator, "acme", Spec{Owner: "2", Name: "report", Scope: "cards"})
-	wants(t, "a deactivated org", err, apierr.NotFound, "")
+	wants(t, "a deactivated org", err, apierr.Conflict, "")
+	w.changeOrg(t, "acme", func(o *store.Org) { o.DeactivatedAt, o.HeldBack = nil, true })
+	_, err = w.Create(t.Context(), operator, "acme", Spec{Owner: "2", Name: "report", Scope: "cards"})
+	wants(t, "an org that is held back", err, apierr.Conflict, "")
+	if err == nil || !strings.Contains(err.Error(), "grantd store doctor") {
+		t.Errorf("the error for an org that is held back does not say what to do: %v", err)
+	}
 	if n := w.store.Calls("CreateAPIKey"); n != 0 {
 		t.Errorf("%d keys were written", n)
 	}
@@ -342,7 +348,6 @@ func TestList(t *testing.T) {
 	if v, err := w.Show(t.Context(), k); err != nil || v.State != secretwatch.Active {
 		t.Errorf("%+v %v", v, err)
 	}
-	w.clock.Advance(3 * time.Second) // orgs are remembered for a moment
 	wants(t, "remove", w.RemoveOfOrg(t.Context(), "acme"), "", "")
 	if got := ids(all); len(got) != 0 {
 		t.Errorf("after the keys of the org were removed: %v", got)

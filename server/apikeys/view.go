@@ -24,11 +24,11 @@ type View struct {
 	CreatedBy string           `json:"created_by"`
 	CreatedAt time.Time        `json:"created_at"`
 	ExpiresAt time.Time        `json:"expires_at"`
-	RevokedAt *time.Time       `json:"revoked_at"`
-	RevokedBy *string          `json:"revoked_by"`
-	// RevokedFor is the client, the secret or the token that the key was made with, if it
+	EndedAt   *time.Time       `json:"ended_at"` // of one that was ended on purpose
+	EndedBy   *string          `json:"ended_by"` // the actor
+	// EndedWith is the client, the secret or the token that the key was made with, if it
 	// was revoked because that ended.
-	RevokedFor *string `json:"revoked_for"`
+	EndedWith *string `json:"ended_with"`
 	// ReplacedBy is the key that a rotation made in place of this one.
 	ReplacedBy *string `json:"replaced_by"`
 }
@@ -36,15 +36,14 @@ type View struct {
 // ListedKey is a key as lists show it, with its state and its last use.
 type ListedKey struct {
 	View
-	State   secretwatch.State `json:"state"`
-	EndedAt *time.Time        `json:"ended_at"` // of one that was ended on purpose
-	EndedBy *string           `json:"ended_by"` // the actor
+	State secretwatch.State `json:"state"`
 	usage
 }
 
 // usage is a name for lastuse.View beside View.
 type usage = lastuse.View
 
+// view returns the key without its state: its org may have ended it.
 func view(k *store.APIKey) View {
 	resources := k.Resources
 	if resources == nil {
@@ -53,10 +52,10 @@ func view(k *store.APIKey) View {
 	v := View{
 		ID: k.ID, OrgID: k.OrgID, Owner: k.Owner, Name: k.Name, Scope: scopes.Join(k.Scopes), Audience: orEmpty(k.Audience), SourceIPs: orEmpty(k.SourceIPs),
 		Resources: resources, HeldBack: k.Held(), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
-		RevokedAt: k.RevokedAt, RevokedFor: orNull(k.RevokedFor), ReplacedBy: orNull(k.ReplacedBy),
+		EndedAt: k.RevokedAt, EndedWith: orNull(k.RevokedFor), ReplacedBy: orNull(k.ReplacedBy),
 	}
 	if k.RevokedAt != nil {
-		v.RevokedBy = &k.RevokedBy
+		v.EndedBy = &k.RevokedBy
 	}
 	return v
 }
@@ -76,6 +75,11 @@ func viewListed(x secretwatch.Found[store.APIKey]) ListedKey {
 type Created struct {
 	Key string `json:"key"`
 	View
+	State secretwatch.State `json:"state"`
+}
+
+func viewCreated(plain string, k *store.APIKey) Created {
+	return Created{Key: plain, View: view(k), State: secretwatch.Active}
 }
 
 // Rotated is a new key in place of an older one, which works until

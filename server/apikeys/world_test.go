@@ -53,16 +53,17 @@ func newWorld(t *testing.T) *world {
 	if err := ring.Use([]store.TokenKey{ring.Offer(w.clock.Now())}); err != nil {
 		t.Fatal(err)
 	}
+	orgs := registry.NewCache(store.OrgKind, w.store.Orgs(), w.feed)
 	w.tokens = tokens.New(tokens.Options{
 		Environment: "sandbox", Issuer: func() string { return "https://grantd.example.com" }, Store: w.store, Clients: w.store.Clients(), Feed: w.feed, Keys: ring,
 		Partners:      registry.NewCache(store.PartnerKind, w.store.Partners(), w.feed),
 		PartnerTokens: registry.NewCache(store.PartnerTokenKind, w.store.PartnerTokens(), w.feed),
 		APIKeys:       registry.NewCache(store.APIKeyKind, w.store.APIKeys(), w.feed),
-		Orgs:          registry.NewCache(store.OrgKind, w.store.Orgs(), w.feed),
+		Orgs:          orgs,
 		Catalogue:     func() *scopes.Catalogue { return w.catalogue }, CacheSize: 100, Now: w.clock.Now,
 	})
 	w.Service = New(Options{
-		Store: w.store.APIKeys(), Orgs: w.store.Orgs(), Uses: w.store, Credentials: w.tokens,
+		Store: w.store.APIKeys(), Orgs: w.store.Orgs(), OrgRecords: orgs, Uses: w.store, Credentials: w.tokens,
 		Catalogue: func() *scopes.Catalogue { return w.catalogue }, Feed: w.feed,
 		Audit: &audit.Log{Store: w.store, Now: w.clock.Now, Log: log}, Now: w.clock.Now,
 	})

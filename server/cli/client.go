@@ -51,7 +51,7 @@ func (a *app) clientListCommand() *cobra.Command {
 		return query, nil
 	})
 	c.Flags().String("org", "", "only the clients of the org with this `ID`")
-	c.Flags().String("state", "", "only clients in this `STATE`: active or deactivated")
+	c.Flags().String("state", "", "only clients in this `STATE`: active, held_back or deactivated")
 	c.Flags().String("q", "", "only clients with this `TEXT` in the ID or the name")
 	return c
 }
@@ -61,7 +61,7 @@ func clientResource() resource[clients.View, clients.View] {
 		noun: "client", path: pathClients, example: "billing",
 		heads: []string{"CLIENT_ID", "STATE", "TOKEN_TTL", "CREATED_AT", "ORG_ID", "NAME", "SCOPE"},
 		row: func(v clients.View) []string {
-			return []string{text(v.ClientID), state(v.Active, v.HeldBack), seconds(v.TokenTTL), stamp(&v.CreatedAt), text(v.OrgID), text(v.Name), text(v.Scope)}
+			return []string{text(v.ClientID), state(v.Active, v.HeldBack, v.DeactivatedAt), seconds(v.TokenTTL), stamp(&v.CreatedAt), text(v.OrgID), text(v.Name), text(v.Scope)}
 		},
 		pairs: clientPairs,
 	}
@@ -75,7 +75,7 @@ func clientPairs(v clients.View) []pair {
 func pairsOf(v clients.View) []pair {
 	return []pair{
 		{"name", text(v.Name)},
-		{"state", state(v.Active, v.HeldBack)},
+		{"state", state(v.Active, v.HeldBack, v.DeactivatedAt)},
 		{"org_id", text(v.OrgID)},
 		{"scope", text(v.Scope)},
 		{"default_scope", text(v.DefaultScope)},

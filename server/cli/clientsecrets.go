@@ -19,8 +19,8 @@ func (a *app) secretsCommand() *cobra.Command {
 		Use:   "secrets [ID]",
 		Short: "List the secrets of one client or of all, and when each was last used",
 		Long: `Lists the secrets that work of the client, or without ID those of all active
-clients, with when and from where each was last used. Filters select secrets that
-match all of them.
+clients, and those that are held back, with when and from where each was last used.
+Filters select secrets that match all of them.
 
 With a filter, the exit code is 3 if any secret is listed, and 0 if none is.`,
 		Example: `  grantd client secrets billing
@@ -51,7 +51,7 @@ func (f *secretFilters) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.expiring, "expiring", "", "only secrets that end by themselves within this `TIME`, such as 30d")
 	c.Flags().StringVar(&f.unused, "unused", "", "only secrets that are older than this `TIME` and were not used for as long, such as 90d")
 	c.Flags().StringVar(&f.old, "old", "", "only secrets that are older than this `TIME`, such as 365d")
-	c.Flags().StringVar(&f.state, "state", "", "only secrets in this `STATE`: active (default), deactivated (its client is), expired, ended, or all")
+	c.Flags().StringVar(&f.state, "state", "", "only secrets in this `STATE`: active, held_back, deactivated (its client is), expired, ended, or all (default: active and held_back)")
 }
 
 // query returns the query of the flags that were given.

@@ -53,7 +53,7 @@ func customerResource() resource[customers.View, customers.Shown] {
 		heads: []string{"CUSTOMER_ID", "ORG_ID", "STATE", "TYPE", "PHONE", "LANGUAGE", "CREATED_AT", "AUTHORIZED_USERS"},
 		row: func(v customers.View) []string {
 			return []string{
-				text(v.CustomerID), text(v.OrgID), state(v.Active, v.HeldBack), text(v.Type), text(v.Phone), text(v.Language), stamp(&v.CreatedAt), people(v.AuthorizedUsers),
+				text(v.CustomerID), text(v.OrgID), state(v.Active, v.HeldBack, v.DeactivatedAt), text(v.Type), text(v.Phone), text(v.Language), stamp(&v.CreatedAt), people(v.AuthorizedUsers),
 			}
 		},
 		pairs: shownPairs,
@@ -82,7 +82,7 @@ func customerPairs(v customers.View) []pair {
 	return []pair{
 		{"customer_id", text(v.CustomerID)},
 		{"org_id", text(v.OrgID)},
-		{"state", state(v.Active, v.HeldBack)},
+		{"state", state(v.Active, v.HeldBack, v.DeactivatedAt)},
 		{"type", text(v.Type)},
 		{"phone", text(v.Phone)},
 		{"authorized_users", people(v.AuthorizedUsers)},

@@ -104,7 +104,7 @@ func keyPairs(v apikeys.View) []pair {
 		{"scope", text(v.Scope)},
 		{"aud", list(v.Audience)},
 		{"source_ips", list(v.SourceIPs)},
-		{"resources", list(resourceNames(v.Resources))},
+		{"resources", text(strings.Join(resourceNames(v.Resources), " "))},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"created_by", text(v.CreatedBy)},
 		{"expires_at", stamp(&v.ExpiresAt)},
@@ -122,11 +122,11 @@ func (a *app) keyShowCommand() *cobra.Command {
 			}
 			return show(a, response, func(v apikeys.ListedKey) {
 				a.pairs(append(keyPairs(v.View), []pair{
-					{"state", keyState(v)},
+					{"state", text(v.State)},
 					{"replaced_by", optionalText(v.ReplacedBy)},
 					{"ended_at", stamp(v.EndedAt)},
 					{"ended_by", optionalText(v.EndedBy)},
-					{"ended_with", optionalText(v.RevokedFor)},
+					{"ended_with", optionalText(v.EndedWith)},
 					{"last_used_at", stamp(v.LastUsedAt)},
 					{"last_used_ip", optionalText(v.LastUsedIP)},
 					{"use_count", number(v.UseCount)},
@@ -134,14 +134,6 @@ func (a *app) keyShowCommand() *cobra.Command {
 			})
 		},
 	}
-}
-
-// keyState returns the state of the key.
-func keyState(v apikeys.ListedKey) string {
-	if v.HeldBack {
-		return "held back"
-	}
-	return text(v.State)
 }
 
 func (a *app) keyRevokeCommand() *cobra.Command {

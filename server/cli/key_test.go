@@ -9,11 +9,11 @@ import (
 
 const keyMembers = `"key_id":"Ab3dEf7h","org_id":"acme","owner":"reporting","name":"night\u001b[2Jly","scope":"cards customers","aud":[],` +
 	`"source_ips":["203.0.113.0/24"],"resources":[{"type":"card","ids":["12","13"]}],"created_by":"client:backend",` +
-	`"created_at":"2026-01-02T03:04:05Z","expires_at":"2026-04-02T03:04:05Z","revoked_at":null,"revoked_by":null`
+	`"created_at":"2026-01-02T03:04:05Z","expires_at":"2026-04-02T03:04:05Z","ended_at":null,"ended_by":null`
 
-const createdKeyJSON = `{"key":"gk_sandbox_Ab3dEf7h_x",` + keyMembers + `}`
+const createdKeyJSON = `{"key":"gk_sandbox_Ab3dEf7h_x",` + keyMembers + `,"state":"active"}`
 
-const listedKeyJSON = `{` + keyMembers + `,"state":"active","ended_at":null,"ended_by":null,"last_used_at":"2026-01-02T05:00:00Z","last_used_ip":"203.0.113.9","use_count":12}`
+const listedKeyJSON = `{` + keyMembers + `,"state":"active","last_used_at":"2026-01-02T05:00:00Z","last_used_ip":"203.0.113.9","use_count":12}`
 
 func keyAnswers() map[string]reply {
 	list := reply{200, `{"keys":[` + listedKeyJSON + `]}`}
@@ -97,5 +97,28 @@ func TestKeyOutput(t *testing.T) {
 			}
 			got.is(t, result{out: tt.out, err: tt.err})
 		})
+	}
+}
+
+// Each state has the name that the server gives it, and a filter with that name. What
+// the server says of a member is said of the flag.
+func TestKeyStates(t *testing.T) {
+	held := strings.Replace(listedKeyJSON, `"state":"active"`, `"state":"held_back"`, 1)
+	f := newFakeAdmin(t, map[string]reply{
+		"GET /keys?limit=500&state=held_back":      {200, `{"keys":[` + held + `]}`},
+		"GET /keys?limit=500&org_id=nope":          {404, `{"error":"not_found","error_description":"there is no org with this id"}`},
+		"GET /keys?expires_within=9999d&limit=500": {400, `{"error":"invalid_request","error_description":"must be a duration such as 24h or 30d, at most 3650d","field":"expires_within"}`},
+		"POST /orgs/acme/keys":                     {400, `{"error":"invalid_request","error_description":"lifetime is 1m to 365d, such as 90d","field":"lifetime"}`},
+	})
+	got := f.run(t, "", "key", "list", "--state", "held_back")
+	if got.code != exitFound || !strings.Contains(got.out, "  held_back  ") {
+		t.Errorf("%+v", got)
+	}
+	for line, want := range map[string]result{
+		"key list --org nope":       {err: "grantd: there is no org with this id\n", code: exitFailed},
+		"key list --expiring 9999d": {err: "grantd: --expiring: must be a duration such as 24h or 30d, at most 3650d\n", code: exitUsage},
+		"key create --org acme --owner o --name n --scope cards --expires 999d": {err: "grantd: --expires is 1m to 365d, such as 90d\n", code: exitUsage},
+	} {
+		f.run(t, "", strings.Fields(line)...).is(t, want)
 	}
 }

@@ -17,8 +17,8 @@ func (a *app) keyListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List API keys and when each was last used",
-		Long: `Lists the API keys that work, with when and from where each was last used. Flags
-select keys that match all of them.
+		Long: `Lists the API keys that work, and those that are held back, with when and from where
+each was last used. Flags select keys that match all of them.
 
 With --expiring, --unused or --state, the exit code is 3 if any key is listed, and
 0 if none is.`,
@@ -34,7 +34,7 @@ With --expiring, --unused or --state, the exit code is 3 if any key is listed, a
 	flags.StringVar(&f.owner, "owner", "", "only keys of this `OWNER`")
 	flags.StringVar(&f.expiring, "expiring", "", "only keys that end by themselves within this `TIME`, such as 30d, and were not replaced")
 	flags.StringVar(&f.unused, "unused", "", "only keys that are older than this `TIME` and were not used for as long, such as 90d")
-	flags.StringVar(&f.state, "state", "", "only keys in this `STATE`: active (default), deactivated (the org is), expired, ended, or all")
+	flags.StringVar(&f.state, "state", "", "only keys in this `STATE`: active, held_back (see grantd store doctor), expired, ended, or all (default: active and held_back)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query, filtered, err := f.query(c)
 		if err != nil {
@@ -103,7 +103,7 @@ func (a *app) keyGrid(l keyList) {
 	for i := range l.Keys {
 		v := &l.Keys[i]
 		rows = append(rows, []string{
-			text(v.ID), text(v.OrgID), text(v.Owner), keyState(*v), stamp(&v.CreatedAt), stamp(&v.ExpiresAt),
+			text(v.ID), text(v.OrgID), text(v.Owner), text(v.State), stamp(&v.CreatedAt), stamp(&v.ExpiresAt),
 			stamp(v.LastUsedAt), optionalText(v.LastUsedIP), number(v.UseCount), text(v.CreatedBy), text(v.Scope), text(v.Name),
 		})
 	}

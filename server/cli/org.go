@@ -41,7 +41,7 @@ func orgResource() resource[orgs.View, orgs.View] {
 		noun: "org", path: pathOrgs, example: "h5D8B5gyHtk=",
 		heads: []string{"ORG_ID", "STATE", "CREATED_AT", "NAME"},
 		row: func(v orgs.View) []string {
-			return []string{text(v.OrgID), state(v.Active, v.HeldBack), stamp(&v.CreatedAt), text(v.Name)}
+			return []string{text(v.OrgID), state(v.Active, v.HeldBack, v.DeactivatedAt), stamp(&v.CreatedAt), text(v.Name)}
 		},
 		pairs: orgPairs,
 	}
@@ -51,7 +51,7 @@ func orgPairs(v orgs.View) []pair {
 	return []pair{
 		{"org_id", text(v.OrgID)},
 		{"name", text(v.Name)},
-		{"state", state(v.Active, v.HeldBack)},
+		{"state", state(v.Active, v.HeldBack, v.DeactivatedAt)},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 		{"deactivated_at", stamp(v.DeactivatedAt)},

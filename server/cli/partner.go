@@ -36,7 +36,7 @@ func partnerResource() resource[partners.View, partners.View] {
 		noun: "partner", path: pathPartners, example: "hurdlr",
 		heads: []string{"PARTNER_ID", "STATE", "CREATED_AT", "NAME", "SCOPE"},
 		row: func(v partners.View) []string {
-			return []string{text(v.PartnerID), state(v.Active, v.HeldBack), stamp(&v.CreatedAt), text(v.Name), text(v.Scope)}
+			return []string{text(v.PartnerID), state(v.Active, v.HeldBack, v.DeactivatedAt), stamp(&v.CreatedAt), text(v.Name), text(v.Scope)}
 		},
 		pairs: partnerPairs,
 	}
@@ -47,7 +47,7 @@ func partnerPairs(v partners.View) []pair {
 		{"partner_id", text(v.PartnerID)},
 		{"name", text(v.Name)},
 		{"scope", text(v.Scope)},
-		{"state", state(v.Active, v.HeldBack)},
+		{"state", state(v.Active, v.HeldBack, v.DeactivatedAt)},
 		{"created_at", stamp(&v.CreatedAt)},
 		{"updated_at", stamp(&v.UpdatedAt)},
 		{"deactivated_at", stamp(v.DeactivatedAt)},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -120,12 +121,12 @@ func (a *app) printDone(verb, id, format string, args ...any) error {
 }
 
 // state returns a cell that says whether a record is active.
-func state(active, heldBack bool) string {
+func state(active, heldBack bool, deactivatedAt *time.Time) string {
 	switch {
-	case heldBack:
-		return "held back"
 	case active:
 		return "active"
+	case heldBack && deactivatedAt == nil:
+		return "held_back"
 	}
 	return "deactivated"
 }

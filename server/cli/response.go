@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -69,6 +70,7 @@ func (c *api) notGrantd(status int, body []byte) error {
 // member nor its singular is the flag's name.
 var flagOf = map[string]string{
 	"token_ttl": "ttl", "client_id": "id", "expires_in": "expires", "lifetime": "expires",
+	"expires_within": "expiring", "unused_for": "unused", "older_than": "old",
 	"resources": "mcp", "resource": "mcp", // if --resource is not given
 }
 
@@ -88,6 +90,26 @@ func sourceOf(c *cobra.Command, field string) (flag, argument string) {
 		return "", "ORG"
 	}
 	return "", ""
+}
+
+var (
+	memberIn   = regexp.MustCompile(`\b[a-z]+(?:_[a-z]+)+\b`)
+	setToFalse = regexp.MustCompile(`set (--[a-z-]+) to false`)
+)
+
+// withFlags returns a message of the API with the flags of the command in place of the
+// members that they set.
+func withFlags(c *cobra.Command, message string) string {
+	message = memberIn.ReplaceAllStringFunc(message, func(member string) string {
+		dashed := strings.ReplaceAll(member, "_", "-")
+		for _, name := range []string{flagOf[member], dashed, strings.TrimSuffix(dashed, "s")} {
+			if name != "" && c.Flags().Lookup(name) != nil {
+				return "--" + name
+			}
+		}
+		return member
+	})
+	return setToFalse.ReplaceAllString(message, "pass $1=false")
 }
 
 // responseFailure returns the failure for what the server reported. A value that
@@ -113,9 +135,9 @@ func (a *app) responseFailure(ctx context.Context, c *cobra.Command, r *response
 		case strings.Contains(r.text, source):
 			f.Message = r.text
 		case ok:
-			f.Message = source + " " + rest
+			f.Message = source + " " + withFlags(c, rest)
 		default:
-			f.Message = source + ": " + r.text
+			f.Message = source + ": " + withFlags(c, r.text)
 		}
 	}
 	if r.text == scopes.ErrUnknown.Error() {

@@ -109,7 +109,7 @@ func (a *app) explanationPairs(x tokenadmin.Explained) {
 		{"scope", text(x.Scope)},
 		{"upgradable_scope", text(x.Upgradable)},
 		{"aud", list(x.Audience)},
-		{"resources", list(resourceNames(x.Resources))},
+		{"resources", text(strings.Join(resourceNames(x.Resources), " "))},
 		{"source_ips", list(x.SourceIPs)},
 		{"endpoints", list(x.Endpoints)},
 		{"issued_at", stamp(x.IssuedAt)},
@@ -126,12 +126,10 @@ func (a *app) explanationPairs(x tokenadmin.Explained) {
 	a.pairs(present)
 }
 
-// resourceNames returns a name for each resource: its type and ID.
+// resourceNames returns the resources in the form of key create --resource.
 func resourceNames(resources []store.Resource) (names []string) {
 	for _, r := range resources {
-		for _, id := range r.IDs {
-			names = append(names, r.Type+"/"+id)
-		}
+		names = append(names, r.Type+":"+strings.Join(r.IDs, ","))
 	}
 	return names
 }

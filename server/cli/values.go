@@ -71,9 +71,9 @@ var flagKinds = map[string]kind{
 	"from":        {words: importer.ClientFormats},
 	"log":         fileKind,
 
-	"client list --state":    {words: []string{"active", "deactivated"}},
-	"key list --state":       {words: []string{"active", "deactivated", "expired", "ended", "all"}},
-	"client secrets --state": {words: []string{"active", "deactivated", "expired", "ended", "all"}},
+	"client list --state":    {words: []string{"active", "held_back", "deactivated"}},
+	"key list --state":       {words: []string{"active", "held_back", "expired", "ended", "all"}},
+	"client secrets --state": {words: []string{"active", "held_back", "deactivated", "expired", "ended", "all"}},
 
 	"release": {words: []string{releaseAll, "client", "org", "customer", "partner", "key"}},
 

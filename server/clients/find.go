@@ -41,7 +41,7 @@ func (s *Service) matchSecrets(c *store.Client, wanted map[string][]string, foun
 	for i, secret := range c.Secrets {
 		for _, p := range wanted[secret.ID] {
 			if credential.Matches(secret.Hash, p) {
-				found[p] = s.secrets.Credentials(c, s.o.Now())[i]
+				found[p] = secretwatch.SecretsOf(c, s.o.Now())[i]
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func (s *Service) FindImported(ctx context.Context, id, plain string) (found []s
 		return nil, fmt.Errorf("waiting for a secret check: %w: %w", err, store.ErrUnavailable)
 	}
 	defer s.checking.Release(1)
-	known := s.secrets.Credentials(&c, s.o.Now())
+	known := secretwatch.SecretsOf(&c, s.o.Now())
 	for i, secret := range c.Secrets {
 		if credential.IsImported(secret.Hash) && ctx.Err() == nil && credential.MatchesImported(secret.Hash, plain) {
 			found = append(found, known[i])

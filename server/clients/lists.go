@@ -21,6 +21,7 @@ type clientState string
 
 const (
 	stateActive      clientState = "active"
+	stateHeldBack    clientState = "held_back"
 	stateDeactivated clientState = "deactivated"
 )
 
@@ -36,8 +37,18 @@ type Filter struct {
 
 func (f Filter) matches(c *store.Client) bool {
 	return (f.OrgID == "" || c.OrgID == f.OrgID) &&
-		(f.State == "" || f.State == stateActive && c.Usable() || f.State == stateDeactivated && c.DeactivatedAt != nil) &&
+		(f.State == "" || f.State == stateOf(c)) &&
 		(f.Text == "" || strings.Contains(strings.ToLower(c.ID), f.Text) || strings.Contains(strings.ToLower(c.Name), f.Text))
+}
+
+func stateOf(c *store.Client) clientState {
+	switch {
+	case c.DeactivatedAt != nil:
+		return stateDeactivated
+	case c.Held():
+		return stateHeldBack
+	}
+	return stateActive
 }
 
 // List returns up to limit clients that the filter selects, by id, and the id to go
@@ -88,7 +99,7 @@ func (s *Service) AllSecrets(ctx context.Context, f secretwatch.Filter, after st
 // listClients serves GET /clients.
 func (h handler) listClients(c *gin.Context, after string, limit int) (views []View, next string, err error) {
 	f := Filter{OrgID: c.Query("org_id"), Text: c.Query("q")}
-	if f.State, err = admin.QueryOneOf(c, "state", stateActive, stateDeactivated); err != nil {
+	if f.State, err = admin.QueryOneOf(c, "state", stateActive, stateHeldBack, stateDeactivated); err != nil {
 		return nil, "", err
 	}
 	switch {
@@ -105,7 +116,7 @@ const stateAll secretwatch.State = "all"
 
 // allSecrets serves GET /secrets.
 func (h handler) allSecrets(c *gin.Context, after string, limit int) (views []ListedSecret, next string, err error) {
-	f := secretwatch.Filter{Record: c.Query("client_id")}
+	f := secretwatch.Filter{Record: c.Query("client_id"), OrHeldBack: true}
 	now := h.s.o.Now()
 	for name, set := range map[string]func(time.Duration){
 		"expires_within": func(d time.Duration) { f.EndsBefore = now.Add(d) },

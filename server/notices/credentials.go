@@ -25,7 +25,7 @@ var parts = []part{
 		return ending(ctx, s, secretwatch.PartnerTokens(s.o.Store.Partners()), kindPartnerTokenEnds, q, room)
 	},
 	func(ctx context.Context, s *Service, q store.NoticeQueue, room int) ([]store.Notice, string, error) {
-		return ending(ctx, s, secretwatch.APIKeys(s.o.Store.APIKeys(), s.o.Store.Orgs()), kindKeyEnds, q, room)
+		return ending(ctx, s, secretwatch.APIKeys(s.o.Store.APIKeys(), s.o.Orgs), kindKeyEnds, q, room)
 	},
 	func(ctx context.Context, s *Service, q store.NoticeQueue, room int) ([]store.Notice, string, error) {
 		return unused(ctx, s, secretwatch.Secrets(s.o.Store.Clients()), kindSecretUnused, q, room)
@@ -34,7 +34,7 @@ var parts = []part{
 		return unused(ctx, s, secretwatch.PartnerTokens(s.o.Store.Partners()), kindPartnerTokenUnused, q, room)
 	},
 	func(ctx context.Context, s *Service, q store.NoticeQueue, room int) ([]store.Notice, string, error) {
-		return unused(ctx, s, secretwatch.APIKeys(s.o.Store.APIKeys(), s.o.Store.Orgs()), kindKeyUnused, q, room)
+		return unused(ctx, s, secretwatch.APIKeys(s.o.Store.APIKeys(), s.o.Orgs), kindKeyUnused, q, room)
 	},
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/signedpost"
 	"github.com/grantd/grantd/server/trouble"
 	"github.com/grantd/grantd/store"
@@ -28,6 +29,7 @@ type Options struct {
 	Environment  string
 	Issuer       func() string
 	Store        store.Store
+	Orgs         *registry.Cache[store.Org]
 	Shared       bool // other processes may have the store open
 	Post         *signedpost.Poster
 	Certificates func() []Certificate

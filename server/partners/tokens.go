@@ -29,7 +29,7 @@ const (
 
 var (
 	errTokenName = invalidMember("name", "name is one line of 1 to 64 characters: what the token is for")
-	errLifetime  = invalidMember("lifetime", "lifetime (--expires) is 1m to 365d, such as 90d")
+	errLifetime  = invalidMember("lifetime", "lifetime is 1m to 365d, such as 90d")
 	errSources   = invalidMember("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
 	errTooMany   = apierr.New(apierr.Conflict, "this partner has twenty live tokens already: revoke one first")
 	errNoToken   = apierr.New(apierr.NotFound, "this partner has no token with this id")

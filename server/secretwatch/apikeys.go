@@ -2,76 +2,67 @@ package secretwatch
 
 import (
 	"context"
-	"errors"
-	"sync"
 	"time"
 
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
-const (
-	// orgsFor is how long an org that was read is not read again: a page of keys
-	// mostly has few orgs.
-	orgsFor = 2 * time.Second
-	// orgTime bounds the read of one org.
-	orgTime = 5 * time.Second
-)
-
-// APIKeys returns the API keys of orgs. A key also ends with its org.
-func APIKeys(keys store.APIKeys, orgs store.Orgs) Kind[store.APIKey] {
-	m := &orgMemo{orgs: orgs}
-	return Kind[store.APIKey]{"API keys", store.APIKeyKind, keys, func(k *store.APIKey, now time.Time) []Credential {
-		return []Credential{m.credential(k, now)}
+// APIKeys returns the API keys of orgs. A key also ends with its org, which is read
+// as it is read for a request that presents the key.
+func APIKeys(keys store.APIKeys, orgs *registry.Cache[store.Org]) Kind[store.APIKey] {
+	return Kind[store.APIKey]{"API keys", store.APIKeyKind, keys, func(ctx context.Context, records []store.APIKey, now time.Time) ([][]Credential, error) {
+		read := orgsRead{orgs, map[string]registry.Lookup[store.Org]{}}
+		lists := make([][]Credential, len(records))
+		for i := range records {
+			k := &records[i]
+			org, err := read.of(ctx, k)
+			if err != nil {
+				return nil, err
+			}
+			lists[i] = []Credential{keyCredential(k, org, now)}
+		}
+		return lists, nil
 	}}
 }
 
-// orgMemo remembers orgs for a moment. Safe for concurrent use.
-type orgMemo struct {
-	orgs store.Orgs
-
-	mu    sync.Mutex
-	since time.Time
-	known map[string]*store.Org // nil: there is none
+// orgsRead remembers the orgs that were read for one list of keys.
+type orgsRead struct {
+	orgs  *registry.Cache[store.Org]
+	known map[string]registry.Lookup[store.Org]
 }
 
-func (m *orgMemo) credential(k *store.APIKey, now time.Time) Credential {
+// of returns the org of the key; nil if there is none.
+// Errors: feed.ErrStale, store.ErrUnavailable.
+func (o orgsRead) of(ctx context.Context, k *store.APIKey) (*store.Org, error) {
+	found, ok := o.known[k.OrgID]
+	var err error
+	if !ok {
+		found, err = o.orgs.Get(ctx, k.OrgID)
+	}
+	if err == nil && k.RevokedAt == nil && (k.EndedWith(found.Record) || !found.Record.Usable()) {
+		found, err = o.orgs.Reread(ctx, k.OrgID, found) // no key is shown as ended because of a cached org
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.known[k.OrgID] = found
+	return found.Record, nil
+}
+
+// keyCredential returns what is known of the key. org is nil if it is gone.
+func keyCredential(k *store.APIKey, org *store.Org, now time.Time) Credential {
 	c := Credential{
 		Owner: store.PrincipalKey(k.ID), OrgID: k.OrgID, ID: k.ID, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
 		EndedAt: timeOf(k.RevokedAt), EndedBy: k.RevokedBy, Replaced: k.ReplacedBy != "", KeyOwner: k.Owner, KeyName: k.Name,
 	}
-	org, err := m.get(k.OrgID)
-	if err != nil { // it is shown rather than hidden
-		c.State = stateOf(k.Live(now), k.RevokedAt != nil, k.Usable())
-		return c
-	}
-	byOrg := k.RevokedAt == nil && k.EndedWith(org)
+	byOrg := k.RevokedAt == nil && (k.EndedWith(org) || org.DeactivatedAt != nil)
 	if byOrg && org != nil && org.KeyEpoch != k.OrgKeyEpoch {
 		c.EndedAt, c.EndedBy = timeOf(org.KeysEndedAt), org.KeysEndedBy
 	}
-	c.State = stateOf(k.Live(now), k.RevokedAt != nil || byOrg, k.Usable() && org != nil && org.Usable())
+	c.State = stateOf(k.Live(now), k.RevokedAt != nil || k.DeactivatedAt != nil || byOrg, &k.Head)
+	if c.State == Active && org.Held() {
+		c.State = HeldBack
+	}
 	return c
-}
-
-// get returns the org; nil if there is none.
-func (m *orgMemo) get(id string) (*store.Org, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if time.Since(m.since) > orgsFor {
-		m.since, m.known = time.Now(), map[string]*store.Org{}
-	}
-	if org, ok := m.known[id]; ok {
-		return org, nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), orgTime)
-	defer cancel()
-	org, err := m.orgs.Get(ctx, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		m.known[id] = nil
-		return nil, nil //nolint:nilnil // there is none
-	case err != nil:
-		return nil, err
-	}
-	m.known[id] = &org
-	return &org, nil
 }

@@ -21,6 +21,7 @@ const (
 // Filter selects those that work.
 type Filter struct {
 	State       State     // "": Active
+	OrHeldBack  bool      // with State "": HeldBack too
 	AnyState    bool      // whatever the state
 	EndsBefore  time.Time // it ends by itself before this time, and was not replaced
 	MadeBefore  time.Time // it was made before this time
@@ -42,6 +43,9 @@ func (f Filter) matches(c Credential) bool {
 	state := f.State
 	if state == "" {
 		state = Active
+		if f.OrHeldBack && c.State == HeldBack {
+			state = HeldBack
+		}
 	}
 	switch {
 	case !f.AnyState && c.State != state,
@@ -140,8 +144,12 @@ func (k Kind[R]) Each(ctx context.Context, uses store.Uses, f Filter, now time.T
 func (k Kind[R]) selectFrom(ctx context.Context, uses store.Uses, f Filter, records []R, now time.Time) ([]Found[R], error) {
 	var candidates []Found[R]
 	var owners []string
+	lists, err := k.Credentials(ctx, records, now)
+	if err != nil {
+		return nil, err
+	}
 	for i := range records {
-		for _, c := range byID(k.Credentials(&records[i], now)) {
+		for _, c := range byID(lists[i]) {
 			if !f.matches(c) {
 				continue
 			}

@@ -43,7 +43,9 @@ func TestFilters(t *testing.T) {
 				c.Secrets[i].CreatedAt = at.Add(-100 * day)
 			}
 		}
-		w.create(t, old, off, ended, client("new", 0, 10*day, -day))
+		held := client("zheld", 0)
+		held.HeldBack = true
+		w.create(t, old, off, ended, client("new", 0, 10*day, -day), held)
 		err := w.AddUses(t.Context(), []store.Use{
 			{Owner: "client:old", ID: "secret00", Count: 1, LastAt: time.Now()},
 			{Owner: "client:old", ID: "secret01", Count: 1, LastAt: time.Now().Add(-95 * day)},
@@ -68,7 +70,10 @@ func TestFilters(t *testing.T) {
 			"expired":                     {secretwatch.Filter{State: secretwatch.Expired}, "new/secret02"},
 			"of a deactivated client":     {secretwatch.Filter{State: secretwatch.Deactivated}, "off/secret00"},
 			"all": {secretwatch.Filter{AnyState: true},
-				"ended/secret00 new/secret00 new/secret01 new/secret02 off/secret00 old/secret00 old/secret01 old/secret02"},
+				"ended/secret00 new/secret00 new/secret01 new/secret02 off/secret00 old/secret00 old/secret01 old/secret02 zheld/secret00"},
+			"held back":                        {secretwatch.Filter{State: secretwatch.HeldBack}, "zheld/secret00"},
+			"of one client, or what held back": {secretwatch.Filter{Record: "zheld", OrHeldBack: true}, "zheld/secret00"},
+			"unused, with what is held back":   {secretwatch.Filter{UnusedSince: ago, OrHeldBack: true}, "old/secret01 old/secret02"},
 		} {
 			for _, limit := range []int{1, 2, 3, 500} {
 				if got, _ := w.pages(t, tc.f, limit); strings.Join(got, " ") != tc.want {

@@ -115,8 +115,12 @@ func (w *Watch[R]) pass(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		lists, err := w.kind.Credentials(ctx, page, now)
+		if err != nil {
+			return err
+		}
 		for i := range page {
-			all.keep(w.kind.Of.ID(&page[i]), w.kind.Credentials(&page[i], now))
+			all.keep(w.kind.Of.ID(&page[i]), lists[i])
 		}
 		if len(page) < readAtOnce {
 			break
@@ -137,11 +141,19 @@ func (w *Watch[R]) read(ctx context.Context, keys []string) error {
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+		var found []R
+		if err == nil {
+			found = []R{r}
+		}
+		lists, err := w.kind.Credentials(ctx, found, w.now())
+		if err != nil {
+			return err
+		}
 		w.mu.Lock()
 		w.kept -= len(w.ends[id])
 		delete(w.ends, id)
-		if err == nil {
-			w.keep(id, w.kind.Credentials(&r, w.now()))
+		for _, list := range lists {
+			w.keep(id, list)
 		}
 		w.mu.Unlock()
 	}
