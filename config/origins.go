@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // maxOrigins bounds public.cors_origins: it lists the apps of one operator.
@@ -44,6 +45,8 @@ func originProblem(entry string) string {
 	switch {
 	case strings.Contains(entry, "*"):
 		return "must not contain *: list each origin that may call, " + example
+	case strings.ContainsFunc(entry, unicode.IsSpace):
+		return "must not contain a space: an entry is one origin, " + example + ", and in GRANTD_PUBLIC_CORS_ORIGINS commas separate them"
 	case entry == "null":
 		return "must not be null, which is the origin of any sandboxed frame and any local file: list the origin of the app, " + example
 	}

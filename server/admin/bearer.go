@@ -21,7 +21,7 @@ type tokenFinder interface {
 
 var (
 	errNoBearer = apierr.New(apierr.NoToken, "the admin API needs Authorization: Bearer with a token that has the scope admin:read or admin:write")
-	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
+	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this server, or is not one of a client")
 	errScope    = apierr.New(apierr.InsufficientScope, "the bearer token lacks the scope for this")
 )
 

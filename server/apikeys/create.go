@@ -45,9 +45,9 @@ var (
 	errOrgOff    = apierr.New(apierr.Conflict, "the org is deactivated, so it has no API keys: reactivate it first (grantd org reactivate)")
 	errOrgHeld   = apierr.New(apierr.Conflict, "the org is held back since the store came back older: look at it and release it (grantd store doctor)")
 	errHeld      = apierr.New(apierr.Conflict, "the API key is held back since the store came back older: look at it and release it (grantd store doctor)")
-	errOfOwner   = apierr.New(apierr.Conflict, "this owner has twenty keys that work already: revoke one first")
-	errOfOrg     = apierr.New(apierr.Conflict, "this org has 500 keys that work already: revoke one first")
-	errScopeLife = apierr.New(apierr.InvalidScope, "one of these scopes has a longest lifetime (ttl in the catalog) that is shorter than this key's life").At("scope")
+	errOfOwner   = apierr.New(apierr.Conflict, "this owner already has 20 active keys: revoke one first")
+	errOfOrg     = apierr.New(apierr.Conflict, "this org already has 500 active keys: revoke one first")
+	errScopeLife = apierr.New(apierr.InvalidScope, "the catalog limits one of these scopes to a shorter lifetime (ttl)").At("scope")
 )
 
 // spec is a key to make. The names of its members in errors are those of the protocol.
@@ -132,7 +132,7 @@ func checkResources(list []store.Resource) error {
 	seen := map[string]bool{}
 	for _, r := range list {
 		if !slices.Contains(resourceTypes, r.Type) {
-			return invalidMember("resources", "resources has an unknown type: the types are account and card")
+			return invalidMember("resources", "a type in resources is unknown: the types are account and card")
 		}
 		if len(r.IDs) == 0 || seen[r.Type] || slices.ContainsFunc(r.IDs, func(id string) bool { return !validResourceID(id) }) {
 			return errResources

@@ -50,7 +50,7 @@ type Handler struct {
 
 var (
 	errNoBearer = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a token of a client of the org")
-	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
+	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this server, or is not one of a client")
 	errNotOrgs  = apierr.New(apierr.AccessDenied, "the client of the bearer token belongs to no org: only a client of an org can manage the keys of that org")
 	errNoKey    = apierr.New(apierr.NotFound, "the org of the bearer token has no such API key of this owner")
 	errNoOwner  = apierr.New(apierr.NotFound, "the org of the bearer token has no API keys of this owner")

@@ -36,7 +36,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.SortFlags = false // keep the order below
 	flags.StringVar(&f.name, "name", "", "`NAME` to show to people")
 	flags.StringArrayVar(&f.scope, "scope", nil, "`SCOPES` it may request, separated by spaces (see 'grantd scope list')")
-	flags.StringArrayVar(&f.defaultScope, "default-scope", nil, "`SCOPES` of a token requested without any (default: all except introspect and admin:*)")
+	flags.StringArrayVar(&f.defaultScope, "default-scope", nil, "`SCOPES` of a token requested without any (default: all except introspect, admin:*, api-tokens and api-tokens-write)")
 	flags.StringVar(&f.ttl, "ttl", "", "`LIFETIME` of its tokens, 1m to 24h; 0s for the server's token.ttl")
 	flags.StringSliceVar(&f.authMethods, "auth-method", nil, "`METHOD` it must authenticate with: client_secret_basic or client_secret_post (default: either)")
 	flags.StringSliceVar(&f.sourceIPs, "source-ip", nil, "address or `CIDR` it may authenticate from (default: any)")

@@ -62,7 +62,7 @@ type (
 
 var (
 	errNoBearer = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a token of a client of the customer's org, or of the customer")
-	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client or a customer")
+	errBearer   = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this server, or is not one of a client or a customer")
 )
 
 // Verification serves POST /customers/{id}/token/verification.

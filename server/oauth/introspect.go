@@ -25,7 +25,7 @@ var introspectSpec = web.Spec{Params: withClientAuth(
 var (
 	errNoToken      = apierr.New(apierr.InvalidRequest, "token is missing")
 	errNotRS        = apierr.New(apierr.AccessDenied, "introspection needs the scope introspect, which this client does not have")
-	errBearer       = apierr.New(apierr.InvalidToken, "the bearer token is not active, or not one of a client")
+	errBearer       = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this server, or is not one of a client")
 	errSelf         = apierr.New(apierr.InvalidToken, "a token cannot introspect itself")
 	errBearerAndID  = apierr.New(apierr.InvalidRequest, "more than one client authentication method: a bearer token and client credentials")
 	errFollow       = apierr.New(apierr.InvalidRequest, "follow has one value: true. Without the parameter, the response has no void keys")

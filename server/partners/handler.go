@@ -63,6 +63,7 @@ type tokenAttributes struct {
 var (
 	errNoBearer = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a partner token")
 	errPage     = apierr.New(apierr.InvalidRequest, "the parameters of this path are page[size], 1 to 1000, page[after], as links.next has them, and include: there are no others")
+	errRepeated = apierr.New(apierr.InvalidRequest, "a parameter of the query is repeated")
 	errInclude  = apierr.New(apierr.InvalidRequest, "include may be grants: there is nothing else to include here").At("?" + paramInclude)
 )
 
@@ -133,7 +134,7 @@ func parseQuery(u *url.URL) (q query, err error) {
 		case name != paramSize && name != paramAfter && name != paramInclude:
 			return q, errPage // its name is not repeated: it may be a credential
 		case len(values) != 1:
-			return q, errPage.At("?" + name)
+			return q, errRepeated.At("?" + name)
 		case name == paramInclude:
 			if q.grants = values[0] == includeGrants; !q.grants && values[0] != "" {
 				return q, errInclude

@@ -73,7 +73,7 @@ var tokenReasons = map[Cause]Reason{
 		"have the resource server send only what follows Bearer in the Authorization header",
 	},
 	HiddenUse: {
-		"the token is valid, but the resource server does not take tokens of its use",
+		"the token is valid, but the resource server does not accept tokens of its use",
 		"grantd client update RS --token-use, if the resource server can handle them",
 	},
 	HiddenOrg: {

@@ -30,6 +30,9 @@ type Step[R any] struct {
 	Recorded  func() bool
 	Unsettled bool       // do not wait for the replicas: the caller does so, once for many changes
 	After     func() any // what the audit shows; nil: the record before and after
+	// Target returns, once Edit has run, the target of the audit event; nil or "": the
+	// record.
+	Target func() string
 }
 
 // ErrUnchanged is what Edit returns if there is nothing to write. The change
@@ -50,6 +53,13 @@ func (g *Registry[R]) Change(ctx context.Context, st Step[R]) (R, error) {
 	return r, err
 }
 
+func (st Step[R]) target() string {
+	if st.Target == nil {
+		return ""
+	}
+	return st.Target()
+}
+
 // change carries out the step without the audit: done is the event to write, or
 // nil if nothing changed.
 func (g *Registry[R]) change(ctx context.Context, st Step[R]) (after R, done *audit.Change, err error) {
@@ -60,7 +70,7 @@ func (g *Registry[R]) change(ctx context.Context, st Step[R]) (after R, done *au
 	if err == nil {
 		after, err = g.announce(ctx, st, after)
 	}
-	done = &audit.Change{Action: st.Action}
+	done = &audit.Change{Action: st.Action, Target: st.target()}
 	if err == nil {
 		done.Before, done.After = g.kind.View(before), g.kind.View(after)
 		if st.After != nil {

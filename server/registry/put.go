@@ -37,7 +37,7 @@ func (g *Registry[R]) Put(ctx context.Context, first R, st Step[R]) (r R, create
 		if st.Version == 0 {
 			err = g.Create(ctx, st.By, first)
 			if !errors.Is(err, g.exists) {
-				g.Audit(ctx, st.By, st.ID, audit.Change{Action: "create", After: g.kind.View(first)}, err)
+				g.Audit(ctx, st.By, st.ID, audit.Change{Action: "create", Target: st.target(), After: g.kind.View(first)}, err)
 				return first, err == nil, err
 			}
 		}

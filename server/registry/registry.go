@@ -134,11 +134,15 @@ func (g *Registry[R]) Announce(ctx context.Context, entries ...store.Entry) erro
 }
 
 // Audit writes the audit event of a change that ended with err. It sets the
-// actor, the target and the outcome, and puts the kind's name before the
-// action.
+// actor, the outcome and, if there is none, the target, and puts the kind's name
+// before the action.
 func (g *Registry[R]) Audit(ctx context.Context, by audit.Actor, id string, c audit.Change, err error) {
-	c.Actor, c.Action, c.Target = by, g.kind.Name+"."+c.Action, g.kind.Principal(id)
-	if !g.kind.Valid(id) {
+	c.Actor, c.Action = by, g.kind.Name+"."+c.Action
+	switch {
+	case c.Target != "":
+	case g.kind.Valid(id):
+		c.Target = g.kind.Principal(id)
+	default:
 		c.Target = g.kind.Principal("?") // someone may have pasted a credential here
 	}
 	c.Outcome = audit.OutcomeOf(err)

@@ -2,6 +2,7 @@ package signing
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	"github.com/grantd/grantd/server/audit"
@@ -49,9 +50,7 @@ func (s *Service) advance(ctx context.Context) error {
 		if err != nil || found.Record == nil || found.Record.Held() {
 			return err
 		}
-		if i := find(found.Record, (*store.SigningKey).Signs); i >= 0 {
-			s.o.Since(found.Record.Keys[i].SignsSince)
-		}
+		s.tellSince(found.Record)
 		is := due(found.Record, s.o.Now())
 		if is == stepNone {
 			return nil
@@ -61,6 +60,13 @@ func (s *Service) advance(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tellSince tells since when the key that signs has signed.
+func (s *Service) tellSince(k *store.SigningKeys) {
+	if i := find(k, (*store.SigningKey).Signs); i >= 0 {
+		s.o.Since(k.Keys[i].SignsSince)
+	}
 }
 
 // do does one step, unless another replica has.
@@ -74,28 +80,52 @@ func (s *Service) do(ctx context.Context, is step) error {
 			return err
 		}
 	}
-	_, err = s.change(ctx, system, string(is), func(k *store.SigningKeys) error {
+	_, err = s.change(ctx, system, string(is), func(k *store.SigningKeys) (string, error) {
 		switch {
 		case due(k, s.o.Now()) != is:
-			return registry.ErrUnchanged
+			return "", registry.ErrUnchanged
 		case is == stepPublish:
 			return publish(k, fresh)
 		case is == stepActivate:
 			return activate(k, s.records.Now())
 		}
-		return expire(k, s.o.Now())
+		return "", expire(k, s.o.Now())
 	})
 	return err
 }
 
-func (s *Service) change(ctx context.Context, by audit.Actor, action string, edit func(*store.SigningKeys) error) (store.SigningKeys, error) {
-	return s.records.Change(ctx, registry.Step[store.SigningKeys]{By: by, Action: action, ID: store.SigningKeysID, Edit: edit})
+// change carries out a change of the keys. edit returns the id of the key that the
+// audit names; "" if the change is not of one key.
+func (s *Service) change(ctx context.Context, by audit.Actor, action string, edit func(*store.SigningKeys) (id string, err error)) (store.SigningKeys, error) {
+	id := ""
+	return s.records.Change(ctx, registry.Step[store.SigningKeys]{
+		By: by, Action: action, ID: store.SigningKeysID,
+		Edit: func(k *store.SigningKeys) (err error) {
+			id, err = edit(k)
+			return err
+		},
+		Target: func() string { return target(id) },
+	})
+}
+
+// keyID matches the ids of keys, which are thumbprints.
+var keyID = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+// target returns the name of a key in the audit; "" if there is no id.
+func target(id string) string {
+	switch {
+	case id == "":
+		return ""
+	case !keyID.MatchString(id):
+		id = "?" // someone may have pasted a credential here
+	}
+	return "signing_key:" + id
 }
 
 // awaitPublished returns when every replica publishes what the record holds. The
 // replica that wrote it may have died before it told the others.
 func (s *Service) awaitPublished(ctx context.Context) error {
-	if _, err := s.change(ctx, system, string(stepPublish), func(*store.SigningKeys) error { return registry.ErrUnchanged }); err != nil {
+	if _, err := s.change(ctx, system, string(stepPublish), func(*store.SigningKeys) (string, error) { return "", registry.ErrUnchanged }); err != nil {
 		return err
 	}
 	return s.o.Feed.Settle(ctx)
@@ -121,9 +151,9 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, now bool) ([]View,
 	if err != nil {
 		return nil, err
 	}
-	record, err := s.change(ctx, by, string(stepPublish), func(k *store.SigningKeys) error {
+	record, err := s.change(ctx, by, string(stepPublish), func(k *store.SigningKeys) (string, error) {
 		if now && find(k, (*store.SigningKey).IsNext) >= 0 {
-			return registry.ErrUnchanged
+			return "", registry.ErrUnchanged
 		}
 		return publish(k, fresh)
 	})
@@ -131,7 +161,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, now bool) ([]View,
 		err = s.awaitPublished(ctx)
 	}
 	if err == nil && now {
-		record, err = s.change(ctx, by, string(stepActivate), func(k *store.SigningKeys) error { return activate(k, s.records.Now()) })
+		record, err = s.change(ctx, by, string(stepActivate), func(k *store.SigningKeys) (string, error) { return activate(k, s.records.Now()) })
 	}
 	if err != nil {
 		return nil, err
@@ -153,6 +183,6 @@ func (s *Service) Remove(ctx context.Context, by audit.Actor, id string) error {
 			return err
 		}
 	}
-	_, err = s.change(ctx, by, "remove", func(k *store.SigningKeys) error { return remove(k, id) })
+	_, err = s.change(ctx, by, "remove", func(k *store.SigningKeys) (string, error) { return id, remove(k, id) })
 	return err
 }

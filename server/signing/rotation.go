@@ -25,7 +25,7 @@ const (
 )
 
 var (
-	errNextExists = apierr.New(apierr.Conflict, "the next signing key is already published, and signs one day after that: to let it sign at once, rotate with now")
+	errNextExists = apierr.New(apierr.Conflict, "the next signing key is already published, and signs one day after that: to let it sign at once, set now (--now)")
 	errNoKey      = apierr.New(apierr.NotFound, "there is no signing key with this id")
 	errSigns      = apierr.New(apierr.Conflict, "this key has begun to sign in the meantime: try again")
 )
@@ -40,10 +40,11 @@ func find(k *store.SigningKeys, is func(*store.SigningKey) bool) int {
 	return -1
 }
 
-// publish adds a key, which does not sign yet. Errors: errNextExists.
-func publish(k *store.SigningKeys, next store.SigningKey) error {
-	if find(k, (*store.SigningKey).IsNext) >= 0 {
-		return errNextExists
+// publish adds a key, which does not sign yet. It returns the id of the next key.
+// Errors: errNextExists.
+func publish(k *store.SigningKeys, next store.SigningKey) (id string, err error) {
+	if i := find(k, (*store.SigningKey).IsNext); i >= 0 {
+		return k.Keys[i].ID, errNextExists
 	}
 	kept := slices.Clone(k.Keys)
 	for len(kept) >= maxKeys { // all but one have retired
@@ -51,14 +52,15 @@ func publish(k *store.SigningKeys, next store.SigningKey) error {
 		kept = slices.Delete(kept, oldest, oldest+1)
 	}
 	k.Keys = append(kept, next)
-	return nil
+	return next.ID, nil
 }
 
-// activate lets the next key sign. Errors: registry.ErrUnchanged if there is none.
-func activate(k *store.SigningKeys, now time.Time) error {
+// activate lets the next key sign, and returns its id. Errors: registry.ErrUnchanged
+// if there is none.
+func activate(k *store.SigningKeys, now time.Time) (id string, err error) {
 	next := find(k, (*store.SigningKey).IsNext)
 	if next < 0 {
-		return registry.ErrUnchanged
+		return "", registry.ErrUnchanged
 	}
 	k.Keys = slices.Clone(k.Keys)
 	for i := range k.Keys {
@@ -67,7 +69,7 @@ func activate(k *store.SigningKeys, now time.Time) error {
 		}
 	}
 	k.Keys[next].SignsSince = now
-	return nil
+	return k.Keys[next].ID, nil
 }
 
 // remove removes a key that does not sign. Errors: errNoKey, errSigns.

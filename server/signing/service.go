@@ -30,7 +30,8 @@ type Options struct {
 	Audit *audit.Log
 	Now   func() time.Time
 	Log   *slog.Logger
-	// Since is told since when the key that signs has signed, from time to time.
+	// Since is told since when the key that signs has signed, when a new one is used and
+	// once a minute.
 	Since func(time.Time)
 }
 
@@ -109,6 +110,7 @@ func (s *Service) keys(ctx context.Context) (*keys, error) {
 	k, err := parse(record)
 	if err == nil {
 		s.ready.Store(k)
+		s.tellSince(record)
 	}
 	return k, err
 }
@@ -160,7 +162,7 @@ func (s *Service) create(ctx context.Context) (store.SigningKeys, error) {
 	fresh.SignsSince = fresh.CreatedAt
 	first := store.SigningKeys{ID: store.SigningKeysID, Keys: []store.SigningKey{fresh}, Head: s.records.NewHead()}
 	record, _, err := s.records.Put(ctx, first, registry.Step[store.SigningKeys]{
-		By: system, Action: "replace", ID: store.SigningKeysID,
+		By: system, Action: "replace", ID: store.SigningKeysID, Target: func() string { return target(fresh.ID) },
 		Edit: func(k *store.SigningKeys) error {
 			if !k.Held() {
 				return registry.ErrUnchanged

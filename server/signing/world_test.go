@@ -34,6 +34,7 @@ type world struct {
 	t      *testing.T
 	store  *storetest.Faulty
 	passed atomic.Int64
+	since  atomic.Int64 // what the replicas told last, in Unix time
 }
 
 // replica is one grantd.
@@ -70,7 +71,7 @@ func (w *world) replica() replica {
 	ok(w.t, f.Start(w.t.Context()))
 	w.t.Cleanup(f.Stop)
 	s := rollback.Guard(w.store, f, log)
-	return replica{New(Options{Store: s.SigningKeys(), Feed: f, Audit: &audit.Log{Store: s, Now: w.now, Log: log}, Now: w.now, Log: log, Since: func(time.Time) {}}), f}
+	return replica{New(Options{Store: s.SigningKeys(), Feed: f, Audit: &audit.Log{Store: s, Now: w.now, Log: log}, Now: w.now, Log: log, Since: func(at time.Time) { w.since.Store(at.Unix()) }}), f}
 }
 
 // signs returns the id of the key that the replica signs with, and fails unless
@@ -144,6 +145,17 @@ func (r replica) advances(t *testing.T, want string) {
 	if got := r.states(t); got != want {
 		t.Errorf("keys %q, want %q", got, want)
 	}
+}
+
+// targets returns the targets of the audit events, oldest first.
+func (w *world) targets() (targets []string) {
+	w.t.Helper()
+	events, err := w.store.ListAudit(context.Background(), "", 100)
+	ok(w.t, err)
+	for _, e := range slices.Backward(events) {
+		targets = append(targets, e.Target)
+	}
+	return targets
 }
 
 // audited returns the audit events, oldest first, and fails if one has a private key.

@@ -24,7 +24,7 @@ type Hidden string
 
 // The reasons.
 const (
-	HiddenUse       Hidden = "not shown: the resource server does not take this token use"
+	HiddenUse       Hidden = "not shown: the resource server does not accept this token use"
 	HiddenOrg       Hidden = "not shown: the token is of another org than the resource server"
 	HiddenAudience  Hidden = "not shown: the token is for another audience"
 	HiddenEndpoints Hidden = "not shown: the resource server does not enforce endpoints"

@@ -55,8 +55,9 @@ func TestPartnerGrantsRefused(t *testing.T) {
 	for _, value := range []string{"grant", "Grants", "grants,grants", "grants,", "grants.org", "partner", "*", "%20grants", a.token} {
 		rows = append(rows, unsound("included_grants/unknown_"+value[:min(len(value), 10)], get("/partners/orgs?include="+value, auth), "?include"))
 	}
-	rows = append(rows,
-		unsound("included_grants/twice", get(withGrants+"&include=grants", auth), "?include"),
+	twice := unsound("included_grants/twice", get(withGrants+"&include=grants", auth), "?include")
+	twice.says = "is repeated"
+	rows = append(rows, twice,
 		unsound("included_grants/another_spelling", get("/partners/orgs?Include=grants", auth), ""),
 		unsound("included_grants/beside_a_wrong_page", get(withGrants+"&page[size]=0", auth), "?page[size]"),
 		unsound("included_grants/before_the_bearer", get("/partners/orgs?include=x"), "?include"),

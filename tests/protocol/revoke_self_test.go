@@ -27,7 +27,7 @@ func TestRevokeSelf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	token, other := w.token(t, w.app, ""), w.token(t, w.app, "")
-	gone, live := w.token(t, w.app, ""), w.token(t, w.app, "")
+	gone, live, blank := w.token(t, w.app, ""), w.token(t, w.app, ""), w.token(t, w.app, "")
 	short := w.client(t, "short", appScope, func(s *clients.NewSpec) { ttl := int64(60); s.TokenTTL = &ttl })
 	expired := w.token(t, short, "")
 	w.Clock.Add(2 * time.Minute)
@@ -55,10 +55,13 @@ func TestRevokeSelf(t *testing.T) {
 	w.run(t, []row{
 		done("revoke_self", self(token)),
 		done("revoke_self/scheme_in_lower_case", revoke(gone, "Authorization: bearer "+gone)),
+		// A client_id is no credential, and an empty parameter counts as absent
+		// (RFC 6749 §3.2).
 		done("revoke_self/hint_and_client_id_are_ignored", form("/oauth/revoke", "token_type_hint=x&client_id=somebody&token="+live, bearer(live))),
+		done("revoke_self/empty_secret_is_absent", form("/oauth/revoke", "client_id=somebody&client_secret=&token="+blank, bearer(blank))),
 	})
 	t.Run("revoke_self/inactive", func(t *testing.T) {
-		if w.introspect(t, w.rs, token) || w.introspect(t, w.rs, gone) || w.introspect(t, w.rs, live) || !w.introspect(t, w.rs, other) {
+		if w.introspect(t, w.rs, token) || w.introspect(t, w.rs, gone) || w.introspect(t, w.rs, live) || w.introspect(t, w.rs, blank) || !w.introspect(t, w.rs, other) {
 			t.Error("one is active, or the client's other token is not")
 		}
 	})

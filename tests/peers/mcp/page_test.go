@@ -35,9 +35,11 @@ func blocksOf(t *testing.T, languages ...string) (blocks [][2]string) {
 	return blocks
 }
 
+// files are the programs of the page, in its order.
+var files = []string{"server/main.go", "client/main.go", "node/client.mjs"}
+
 // TestPageShowsTheFiles: the programs on the page are those that are tested.
 func TestPageShowsTheFiles(t *testing.T) {
-	files := []string{"server/main.go", "client/main.go", "node/client.mjs"}
 	blocks := blocksOf(t, "go", "js")
 	if len(blocks) != len(files) {
 		t.Fatalf("%d programs on the page, want %d", len(blocks), len(files))
@@ -49,8 +51,10 @@ func TestPageShowsTheFiles(t *testing.T) {
 	}
 }
 
-// TestPage runs the commands of the page in one shell, with free ports. What a
-// text block says must be what the commands before it print; … is anything.
+// TestPage runs the commands of the page in one shell, with free ports, in an empty
+// folder in which each program is saved where the page shows it. What a text block
+// says must be what the commands before it print; … is anything. Only the TypeScript
+// SDK is there already.
 func TestPage(t *testing.T) {
 	t.Parallel()
 	installNode(t)
@@ -63,8 +67,19 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	public, mcp := freeAddress(t), freeAddress(t)
-	blocks := blocksOf(t, "sh", "text")
+	blocks := blocksOf(t, "sh", "text", "go", "js")
 	shell := exec.Command("bash", "-eu", "-o", "pipefail", "-c", script(t, dir, blocks))
+	shell.Dir = filepath.Join(dir, "page")
+	sdk, err := filepath.Abs("node/node_modules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(shell.Dir, "node"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(sdk, filepath.Join(shell.Dir, "node", "node_modules")); err != nil {
+		t.Fatal(err)
+	}
 	shell.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "PUBLIC_PORT="+port(t, public), "MCP_PORT="+port(t, mcp),
 		"GRANTD_PUBLIC_LISTEN="+public, "GRANTD_METRICS_LISTEN=127.0.0.1:0", "GRANTD_SHUTDOWN_DRAIN=0s",
 		"GRANTD_ADMIN_SOCKET="+dir+"/admin.sock", "GRANTD_STORE_EMBEDDED_PATH="+dir+"/data")
@@ -82,6 +97,8 @@ func TestPage(t *testing.T) {
 	for _, b := range blocks {
 		if b[0] == "sh" {
 			n++
+		}
+		if b[0] != "text" {
 			continue
 		}
 		want := "^" + strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(b[1])), "…", "(?s:.*)") + "$"
@@ -93,13 +110,23 @@ func TestPage(t *testing.T) {
 
 const mark = "end of block"
 
-// script makes the sh blocks one script that prints mark after each of them. It
-// waits until servers are ready, and ends them at its end.
+// script makes the blocks one script that saves the programs and runs the sh blocks,
+// and prints mark after each of these. It waits until servers are ready, and ends them
+// at its end.
 func script(t *testing.T, dir string, blocks [][2]string) string {
 	t.Helper()
 	b := strings.Builder{}
 	b.WriteString("trap 'kill 0' EXIT\n")
+	saved := 0
 	for i, block := range blocks {
+		if block[0] == "go" || block[0] == "js" {
+			source := filepath.Join(dir, fmt.Sprintf("%d.program", i))
+			if err := os.WriteFile(source, []byte(block[1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "install -D %s %s\n", source, files[saved])
+			saved++
+		}
 		if block[0] != "sh" {
 			continue
 		}
@@ -107,7 +134,7 @@ func script(t *testing.T, dir string, blocks [][2]string) string {
 		if starts.MatchString(text) {
 			log := filepath.Join(dir, fmt.Sprintf("%d.log", i))
 			text = fmt.Sprintf("%s >%[2]s 2>&1 &\nuntil grep -qs '\\bready ' %[2]s; do kill -0 $! || { cat %[2]s; exit 1; }; sleep 0.1; done\n",
-				strings.TrimSpace(text), log)
+				strings.TrimSuffix(strings.TrimSpace(text), " &"), log)
 		}
 		b.WriteString(text + "printf '\\n%s\\n' '" + mark + "'\n")
 	}
@@ -115,8 +142,8 @@ func script(t *testing.T, dir string, blocks [][2]string) string {
 	return b.String()
 }
 
-// starts finds the blocks that run until they are interrupted.
-var starts = regexp.MustCompile(`\b(grantd serve|go run \./server)\n$`)
+// starts finds the blocks whose last command runs until it is interrupted.
+var starts = regexp.MustCompile(`\b(grantd serve|go run \./server &)\n$`)
 
 func port(t *testing.T, address string) string {
 	t.Helper()
