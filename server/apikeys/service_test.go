@@ -257,6 +257,16 @@ func TestRotate(t *testing.T) {
 	}
 	again, err := w.Rotate(t.Context(), operator, old.ID, 30*day)
 	wants(t, "again, with a longer grace", err, "", "")
+	if life := again.ExpiresAt.Sub(again.CreatedAt); life != 10*day || again.EarlierID != r.ID {
+		t.Errorf("the key of the second rotation lives for %s and tells of %q", life, again.EarlierID)
+	}
+	if k, err := w.Registry.Get(t.Context(), old.ID); err != nil || k.ReplacedBy != again.ID {
+		t.Errorf("the old key was replaced by %q, error %v", k.ReplacedBy, err)
+	}
+	soon := Filter{Filter: secretwatch.Filter{EndsBefore: w.clock.Now().Add(7 * day)}}
+	if list, _, err := w.List(t.Context(), soon, "", 10); len(list) > 0 || err != nil {
+		t.Errorf("a key that was replaced ends soon: %+v, error %v", list, err)
+	}
 	if !again.PreviousExpiresAt.Equal(r.PreviousExpiresAt) {
 		t.Errorf("a rotation lengthens the old key's life to %s", again.PreviousExpiresAt)
 	}
@@ -299,13 +309,39 @@ func TestEndMadeWith(t *testing.T) {
 		return Created{Key: plain, View: view(&k)}
 	}
 	a, b, c := made("secretAA", "t1"), made("secretBB", "t1"), made("secretBB", "t2")
-	wants(t, "nothing", w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{}), "", "")
-	wants(t, "by secret", w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{ClientID: "backend", SecretID: "secretAA"}), "", "")
+	end := func(rule string, with store.KeyOrigin, want ...string) {
+		t.Helper()
+		ended, err := w.EndMadeWith(t.Context(), operator, "acme", with)
+		wants(t, rule, err, "", "")
+		slices.Sort(want)
+		if slices.Sort(ended); !slices.Equal(ended, want) {
+			t.Errorf("%s: ended %v, want %v", rule, ended, want)
+		}
+	}
+	jti := tokens.ID(tokens.DigestOf("t1"))
+	end("nothing", store.KeyOrigin{})
+	end("of another client", store.KeyOrigin{ClientID: "billing"})
+	end("of a secret of another client", store.KeyOrigin{ClientID: "billing", SecretID: "secretAA"})
+	end("by secret", store.KeyOrigin{ClientID: "backend", SecretID: "secretAA"}, a.ID)
 	w.works(t, "of the secret", a.Key, false)
 	w.works(t, "of another secret", b.Key, true)
-	wants(t, "by token", w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{TokenID: tokens.ID(tokens.DigestOf("t1"))}), "", "")
+	x, err := w.tokens.Explain(t.Context(), a.Key)
+	if err != nil || x.VoidOf != "secret:backend/secretAA" || !strings.Contains(x.Detail, x.VoidOf) || x.CreatedBy != "client:backend" {
+		t.Errorf("%+v, error %v", x, err)
+	}
+	end("by token", store.KeyOrigin{TokenID: jti}, b.ID)
+	end("by the same token again", store.KeyOrigin{TokenID: jti})
 	w.works(t, "of the token", b.Key, false)
 	w.works(t, "of another token", c.Key, true)
+	d, err := w.Rotate(t.Context(), operator, c.ID, time.Hour)
+	wants(t, "rotate", err, "", "")
+	byOperator := w.key(t, nil)
+	end("by client, with the key of a rotation", store.KeyOrigin{ClientID: "backend"}, c.ID, d.ID)
+	w.works(t, "of the client", d.Key, false)
+	w.works(t, "of an operator", byOperator.Key, true)
+	if ended, err := w.EndMadeWith(t.Context(), operator, "gone", store.KeyOrigin{ClientID: "backend"}); len(ended) > 0 || err != nil {
+		t.Errorf("of an org that is gone: %v, %v", ended, err)
+	}
 }
 
 func TestList(t *testing.T) {

@@ -28,8 +28,8 @@ Tokens issued with an old secret, and API keys made with those, live on until th
 expire. If a secret has leaked, 'grantd leak' ends them too.
 
 With --undo, ends the newest secret instead, with the tokens issued with it and the
-API keys made with those. Secrets
-that the rotation shortened and that still work get their former ends back.`,
+API keys made with those. Secrets that the rotation shortened and that still work
+get their former ends back.`,
 		Example: `  grantd client rotate-secret billing --grace 1h
   grantd client rotate-secret billing --undo        # the service cannot use the new secret
   grantd client rotate-secret billing --grace 0s    # the old secrets stop working at once`,

@@ -170,7 +170,9 @@ restored a backup.`,
 			if err != nil {
 				return err
 			}
-			return show(a, response, func(struct{}) { a.println("every token issued before now is void; partner tokens and API keys have ended for good, so make new ones") })
+			return show(a, response, func(struct{}) {
+				a.println("every token issued before now is void; partner tokens and API keys have ended for good, so make new ones")
+			})
 		},
 	}, func(q *question) string {
 		return "every token of " + q.count(call{path: path(pathClients)}, pathClients, "client") +
