@@ -7,7 +7,7 @@ func comments() map[string]string {
 		"issuer":      "the URL by which clients know this server; https in live; empty (sandbox only) means the listen address",
 
 		"public.listen":             "where clients and resource servers call; beyond loopback needs TLS, here or in a proxy",
-		"public.cors_origins":       "origins of web pages that may call /customers/* and /oauth/revoke from a browser, such as https://app.example.com; exact, without wildcards",
+		"public.cors_origins":       "origins of web pages that may call /customers/*, /oauth/revoke and /oauth/token/info from a browser, such as https://app.example.com; exact, without wildcards",
 		"public.trusted_proxies":    "addresses and CIDRs of proxies: their forwarded headers are trusted, and they may call /forward-auth",
 		"public.behind_tls_proxy":   "true if a proxy in front ends TLS; with trusted_proxies, only requests that it marks as https (X-Forwarded-Proto) are served",
 		"public.tls.cert_file":      "PEM certificate chain; needs key_file; both are read again when they change",

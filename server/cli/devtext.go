@@ -35,12 +35,15 @@ curl -sS -w '\n' -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d "token=$T
 # 5. The same question as in 3. The response is now {"active":false}.
 curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
 
-# 6. You are also the operator ...
+# 6. As the operator, list the clients, and ask why the token is not active.
 '{{.Program}}' client list --socket '{{.AdminSocket}}'
 printf %s "$TOKEN" | '{{.Program}}' token explain --socket '{{.AdminSocket}}'
 
-# ... of an MCP server, for example. SDKs of MCP find this grantd by its metadata.
-'{{.Program}}' client create --socket '{{.AdminSocket}}' --introspect --mcp http://127.0.0.1:8000/mcp
+# An MCP server is a resource server too. The official MCP SDKs work with this grantd.
+'{{.Program}}' client create --socket '{{.AdminSocket}}' --id demo-mcp --introspect --mcp http://127.0.0.1:8000/mcp
+
+# A program that cannot request tokens gets an API key of its org.
+'{{.Program}}' key create --socket '{{.AdminSocket}}' --org {{.Backend.OrgID}} --owner demo --name demo --scope cards
 
 # 7. The backend of an org makes a token that reaches only one customer. Reading
 # needs no code ...
