@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/grantd/grantd/server/admin"
 	"github.com/grantd/grantd/server/apikeys"
 	"github.com/grantd/grantd/server/audit"
@@ -91,7 +89,9 @@ func (s *Server) handler(l *listener) (http.Handler, error) {
 
 func (s *Server) publicHandler(l *listener) (http.Handler, error) {
 	pages := s.pages()
-	e, err := s.engine(l, s.cfg.Public.TrustedPrefixes(), pages)
+	o := s.engineOptions(l)
+	o.TrustedProxies, o.CrossOrigin = s.cfg.Public.TrustedPrefixes(), pages
+	e, err := web.NewEngine(o)
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +131,17 @@ func (s *Server) pages() *web.CrossOrigin {
 }
 
 func (s *Server) adminHandler(l *listener, authorize admin.Authorizer) (http.Handler, error) {
-	e, err := s.engine(l, nil, nil)
+	proxied := l.name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled()
+	o := s.engineOptions(l)
+	if proxied { // a token that is bound to addresses must not be judged by that of the proxy
+		o.Proxied, o.TrustedProxies = true, s.cfg.Public.TrustedPrefixes()
+	}
+	e, err := web.NewEngine(o)
 	if err != nil {
 		return nil, err
 	}
-	if l.name == listenerAdmin && s.cfg.Public.BehindTLSProxy && !s.cfg.Admin.TLS.Enabled() {
-		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes()))
+	if proxied {
+		e.Use(web.RequireTLS(o.TrustedProxies))
 	}
 	if l.name == listenerSocket { // for a public listener that wants certificates
 		e.GET(health.PathReady, web.Handle(s.healthHandler().Ready))
@@ -169,18 +174,19 @@ var documentPrefixes = map[string][]string{listenerPublic: {customers.PathPrefix
 // ungated are the paths outside of the bound of requests in progress.
 var ungated = []string{health.PathLive, health.PathReady, health.PathOpenAPI}
 
-func (s *Server) engine(l *listener, proxies []netip.Prefix, pages *web.CrossOrigin) (*gin.Engine, error) {
+// engineOptions returns the options of all engines.
+func (s *Server) engineOptions(l *listener) web.Options {
 	var trace web.Trace
 	if s.tracer != nil {
 		trace = s.tracer.Requests(l.name)
 	}
-	return web.NewEngine(web.Options{
+	return web.Options{
 		Trace: trace,
-		Log:   s.log, Lines: s.lines, TrustedProxies: proxies,
+		Log:   s.log, Lines: s.lines,
 		Observe: s.metrics.Requests(l.name), Documents: documentPrefixes[l.name],
-		Gate: l.gate, Ungated: ungated, Sampler: s.sampler, CrossOrigin: pages,
+		Gate: l.gate, Ungated: ungated, Sampler: s.sampler,
 		Bodies: web.NewBodies(l.name == listenerPublic, func() { l.gate.Refuse(conns.RefusedBodies) }),
-	})
+	}
 }
 
 // revocations counts the revocations of oauth for the audit.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,7 +105,7 @@ func (s *Service) keys(ctx context.Context) (*keys, error) {
 			return nil, err
 		}
 	}
-	if k := s.ready.Load(); k != nil && (k.record == record || k.record.Version == record.Version) {
+	if k := s.ready.Load(); k != nil && (k.record == record || sameKeys(k.record, record)) {
 		return k, nil
 	}
 	k, err := parse(record)
@@ -113,6 +114,12 @@ func (s *Service) keys(ctx context.Context) (*keys, error) {
 		s.tellSince(record)
 	}
 	return k, err
+}
+
+// sameKeys reports whether both records have the same keys. That the versions are the
+// same does not say so: a store that came back older counts from its older version.
+func sameKeys(a, b *store.SigningKeys) bool {
+	return slices.EqualFunc(a.Keys, b.Keys, func(x, y store.SigningKey) bool { return x.ID == y.ID && x.Signs() == y.Signs() })
 }
 
 // parse makes the keys of a record ready. Errors: store.ErrUnknownRecord.

@@ -288,3 +288,23 @@ func BenchmarkSign(b *testing.B) {
 		}
 	}
 }
+
+// TestOtherKeysInTheSameVersion: a record whose version is known may have other keys,
+// because the store came back older and its keys were replaced.
+func TestOtherKeysInTheSameVersion(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica()
+		former := a.signs(t, a)
+		record, err := w.store.SigningKeys().Get(t.Context(), store.SigningKeysID)
+		ok(t, err)
+		other, err := newKey(w.now())
+		ok(t, err)
+		other.SignsSince = other.CreatedAt
+		record.Keys = []store.SigningKey{other}
+		ok(t, w.store.SigningKeys().Restore(t.Context(), record, record.Version))
+		ok(t, a.feed.Append(t.Context(), store.Entry{Kind: store.EntryChange, Key: store.PrincipalSigningKeys(store.SigningKeysID), By: "test"}))
+		if got := a.signs(t, a); got != other.ID || got == former {
+			t.Errorf("signs with %s, want %s", got, other.ID)
+		}
+	})
+}

@@ -46,6 +46,17 @@ func callerAddress(r *http.Request, proxies []netip.Prefix) (address netip.Addr,
 	return address, false
 }
 
+// isOfProxy reports whether the address that callerAddress finds is that of a proxy,
+// although every request comes through one: no proxy says for whom. Without a list of
+// proxies every peer is one.
+func isOfProxy(r *http.Request, proxies []netip.Prefix) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false // a unix socket
+	}
+	return len(proxies) == 0 || len(r.Header["X-Forwarded-For"]) == 0 && trusted(proxies, clean(peer.Addr()))
+}
+
 // parseForwarded reads an entry of X-Forwarded-For: an address, or an address and a
 // port, for IPv6 in brackets.
 func parseForwarded(entry string) (netip.Addr, error) {

@@ -48,6 +48,28 @@ func TestCallerAddress(t *testing.T) {
 	}
 }
 
+// If every request comes from a proxy, one that does not say for whom is no caller.
+func TestIsOfProxy(t *testing.T) {
+	proxies := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	for _, tc := range []struct {
+		name, peer string
+		proxies    []netip.Prefix
+		header     []string
+		want       bool
+	}{
+		{"a proxy that says it", "127.0.0.1:5", proxies, []string{"203.0.113.9"}, false},
+		{"a proxy that does not", "127.0.0.1:5", proxies, nil, true},
+		{"no proxy", "192.0.2.1:5", proxies, nil, false},
+		{"no list of proxies", "192.0.2.1:5", nil, []string{"203.0.113.9"}, true},
+		{"unix socket", "uid:0", nil, nil, false},
+	} {
+		r := &http.Request{RemoteAddr: tc.peer, Header: http.Header{"X-Forwarded-For": tc.header}}
+		if got := isOfProxy(r, tc.proxies); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
 func FuzzCallerAddress(f *testing.F) {
 	f.Add("203.0.113.9:38792, garbage, 10.1.2.3")
 	f.Add("[2001:db8::5%eth0]:443")

@@ -35,6 +35,9 @@ type Options struct {
 	// Lines takes access events as JSON; nil: they go through Log.
 	Lines          *logbuf.Writer
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is trusted
+	// Proxied: every request comes from a proxy. The address of the connection is then
+	// never that of the caller, who has none that is known unless a proxy says it.
+	Proxied bool
 	// Documents are prefixes of paths. Below them errors are JSON:API documents.
 	Documents []string
 	// Observe is called after every request; nil: nothing is.
@@ -133,7 +136,7 @@ var (
 func begin(o Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		started := time.Now()
-		x := newExchange(c, o.TrustedProxies)
+		x := newExchange(c, &o)
 		x.bodies, x.started = o.Bodies, started
 		x.jsonAPI = slices.ContainsFunc(o.Documents, func(prefix string) bool { return strings.HasPrefix(c.Request.URL.Path, prefix) })
 		h := c.Writer.Header()

@@ -55,9 +55,12 @@ func (x *exchange) Unwrap() http.ResponseWriter {
 
 // newExchange makes the exchange of the request. The proxies may say in a header
 // what the caller's address is.
-func newExchange(c *gin.Context, proxies []netip.Prefix) *exchange {
+func newExchange(c *gin.Context, o *Options) *exchange {
 	x := &exchange{ResponseWriter: c.Writer}
-	x.address, x.unknown = callerAddress(c.Request, proxies)
+	x.address, x.unknown = callerAddress(c.Request, o.TrustedProxies)
+	if o.Proxied && isOfProxy(c.Request, o.TrustedProxies) {
+		x.address, x.unknown = netip.Addr{}, true
+	}
 	x.event.RequestID = requestID(c.Request.Header)
 	x.idHeader[0] = x.event.RequestID
 	x.parent = parentOf(c.Request.Header)

@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/tests/harness"
 )
 
 // post requests a token, with the headers that a proxy in front would add.
-func post(t *testing.T, s *harness.Server, id, secret string, header http.Header) harness.Response {
+func post(t *testing.T, s *harness.Server, id, secret string, header http.Header, more ...string) harness.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/oauth/token", strings.NewReader("grant_type=client_credentials"))
+	form := strings.Join(append([]string{"grant_type=client_credentials"}, more...), "&")
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/oauth/token", strings.NewReader(form))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,5 +135,51 @@ func TestAdminBehindAProxy(t *testing.T) {
 		if r := harness.Do(t, nil, req); r.Status != want {
 			t.Errorf("X-Forwarded-Proto %q: %d %s, want %d", proto, r.Status, r.Body, want)
 		}
+	}
+}
+
+// A token that is bound to addresses works at the admin listener from these, and the
+// proxy's address is never taken for the caller's, in the audit neither.
+func TestBoundTokenAtTheAdminListenerBehindAProxy(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name      string
+		proxies   []string
+		forwarded string
+		status    int
+		audited   string
+	}{
+		{"its_address", []string{"127.0.0.1"}, "192.0.2.1", 201, "192.0.2.1"},
+		{"another_address", []string{"127.0.0.1"}, "203.0.113.9", 401, ""},
+		{"an_address_that_the_caller_made_up", []string{"127.0.0.1"}, "192.0.2.1, 203.0.113.9", 401, ""},
+		{"no_address", []string{"127.0.0.1"}, "", 401, ""},
+		{"a_proxy_that_nobody_named", nil, "192.0.2.1", 401, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := harness.Start(t, harness.Options{Edit: func(c *config.Config) {
+				behind(tc.proxies...).Edit(c)
+				c.Admin.Listen = "127.0.0.1:0"
+			}})
+			bound := true
+			c := s.NewClient(t, "ops", "admin:write", func(spec *clients.NewSpec) {
+				spec.SourceIPs, spec.BindSourceIP = &[]string{"127.0.0.0/8", "192.0.2.1"}, &bound
+			})
+			secure := http.Header{"X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"192.0.2.1"}}
+			token, _ := post(t, s, c.ClientID, c.ClientSecret, secure, "scope=admin:write").JSON(t)["access_token"].(string)
+			req, err := http.NewRequestWithContext(t.Context(), "POST", s.Server.URL("admin")+"/admin/v1/clients", strings.NewReader(`{"client_id":"made"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "X-Forwarded-Proto": {"https"}}
+			if tc.forwarded != "" {
+				req.Header.Set("X-Forwarded-For", tc.forwarded)
+			}
+			if r := harness.Do(t, nil, req); token == "" || r.Status != tc.status {
+				t.Errorf("%d %s, want %d", r.Status, r.Body, tc.status)
+			}
+			if r := s.AdminDo(t, "GET", "/audit?target=client:made", nil); tc.audited != "" && !strings.Contains(r.Body, `"address":"`+tc.audited+`"`) {
+				t.Errorf("audit: %s", r.Body)
+			}
+		})
 	}
 }
