@@ -28,11 +28,11 @@ func (s *Server) wire(sender senders.Sender) {
 		APIKeys: registry.NewCache(store.APIKeyKind, s.store.APIKeys(), s.feed), Orgs: orgRecords,
 		Catalogue: s.catalogue, DefaultTTL: s.cfg.Token.TTL, CacheSize: cache, Now: s.now,
 	})
+	s.wireKeys()
 	s.client = clients.New(clients.Options{
 		Environment: s.cfg.Environment, Store: s.store.Clients(), Uses: s.store, Feed: s.feed,
-		Audit: s.audit, Orgs: s.store.Orgs(), Catalogue: s.catalogue, Now: s.now,
+		Audit: s.audit, Orgs: s.store.Orgs(), Catalogue: s.catalogue, Keys: s.keyRecords, Now: s.now,
 	})
-	s.wireKeys()
 	s.wireCustomers(sender, orgRecords)
 	s.orgs = orgs.New(orgs.Options{
 		Store: s.store.Orgs(), Feed: s.feed, Audit: s.audit, Now: s.now, Clients: s.client, Customers: s.customers, Keys: s.keyRecords,

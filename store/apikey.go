@@ -23,15 +23,50 @@ type APIKey struct {
 	Position       Position   `json:"position"` // in the feed, from before the key was made
 	RevokedAt      *time.Time `json:"revoked_at,omitempty"`
 	RevokedBy      string     `json:"revoked_by,omitempty"`
+	// RevokedFor is the principal key of what the key was made with, if the key was
+	// revoked because that ended: a client, a secret or a token. "": for itself.
+	RevokedFor string `json:"revoked_for,omitempty"`
+	// ReplacedBy is the id of the newest key that a rotation made in place of this one,
+	// and FirstEnd the end that this one had before its first rotation.
+	ReplacedBy string     `json:"replaced_by,omitempty"`
+	FirstEnd   *time.Time `json:"first_end,omitempty"`
 	Head
 }
 
-// KeyOrigin is the credential that a client made an API key with: if that leaks, the
-// key ends too.
+// KeyOrigin is what an API key was made with: a token, and the client and the secret that
+// got the token. If one of them is ended with all that it made, the key ends too.
 type KeyOrigin struct {
 	ClientID string `json:"client_id"`
 	SecretID string `json:"secret_id"`
 	TokenID  string `json:"token_id"` // the jti
+}
+
+// Covers reports whether a key of the other origin was made with all that o names.
+// What o leaves out fits everything, but an o that names nothing covers no key.
+func (o KeyOrigin) Covers(other *KeyOrigin) bool {
+	fits := func(want, is string) bool { return want == "" || want == is }
+	return other != nil && o != KeyOrigin{} &&
+		fits(o.ClientID, other.ClientID) && fits(o.SecretID, other.SecretID) && fits(o.TokenID, other.TokenID)
+}
+
+// Principal returns the principal key of the token, the secret or the client that o
+// names.
+func (o KeyOrigin) Principal() string {
+	switch {
+	case o.TokenID != "":
+		return "token:" + o.TokenID
+	case o.SecretID != "":
+		return PrincipalSecret(o.ClientID, o.SecretID)
+	}
+	return PrincipalClient(o.ClientID)
+}
+
+// Lifetime returns how long the key was made for, whatever rotations have left of it.
+func (k *APIKey) Lifetime() time.Duration {
+	if k.FirstEnd != nil {
+		return k.FirstEnd.Sub(k.CreatedAt)
+	}
+	return k.ExpiresAt.Sub(k.CreatedAt)
 }
 
 // Live reports whether the key has neither been revoked nor expired at the time

@@ -51,7 +51,7 @@ func (s *Service) confirm(ctx context.Context, by audit.Actor, k *store.APIKey, 
 	if err == nil {
 		return nil
 	}
-	_, undone := s.revoke(ctx, by, k.ID, true)
+	_, undone := s.revoke(ctx, by, k.ID, revocation{unsettled: true})
 	return errors.Join(err, undone)
 }
 

@@ -38,11 +38,13 @@ func (w *world) once(operation string, do func()) {
 var endings = map[string]func(t *testing.T, w *world, b bearer){
 	"the token": func(t *testing.T, w *world, b bearer) {
 		w.void(t, store.PrincipalToken(b.found.Digest))
-		wants(t, "end", w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{TokenID: tokens.ID(b.found.Digest)}), "", "")
+		_, err := w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{TokenID: tokens.ID(b.found.Digest)})
+		wants(t, "end", err, "", "")
 	},
 	"the secret": func(t *testing.T, w *world, b bearer) {
 		w.void(t, store.PrincipalSecret("backend", b.token.SecretID))
-		wants(t, "end", w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{ClientID: "backend", SecretID: b.token.SecretID}), "", "")
+		_, err := w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{ClientID: "backend", SecretID: b.token.SecretID})
+		wants(t, "end", err, "", "")
 	},
 	"all keys": func(t *testing.T, w *world, _ bearer) {
 		w.void(t, store.PrincipalAll, store.PrincipalAllKeys)
@@ -179,4 +181,39 @@ func TestLockHeedsItsCaller(t *testing.T) {
 	}
 	unlock()
 	w.key(t, nil)
+}
+
+// A leak ends the keys of a token that has no record, and so no org.
+func TestEndMadeWithAnExpiredToken(t *testing.T) {
+	w := newWorld(t)
+	b := w.bearer("acme")
+	plain, k, err := w.createFor(t.Context(), b, "2", Request{Description: ptr("d"), Scope: ptr("cards")})
+	wants(t, "make", err, "", "")
+	other := w.key(t, nil)
+	ended, err := w.EndMadeWith(t.Context(), operator, "", store.KeyOrigin{TokenID: tokens.ID(b.found.Digest)})
+	if err != nil || len(ended) != 1 || ended[0] != k.ID {
+		t.Errorf("ended %v, error %v", ended, err)
+	}
+	w.works(t, "the key", plain, false)
+	w.works(t, "another key", other.Key, true)
+	if ended, err := w.EndMadeWith(t.Context(), operator, "", store.KeyOrigin{ClientID: "backend"}); err != nil || ended != nil {
+		t.Errorf("of a client of no org: %v %v", ended, err)
+	}
+}
+
+// A key that a rotation makes while the keys of a leaked token end does not outlive them.
+func TestRotateWhileItsOriginEnds(t *testing.T) {
+	w := newWorld(t)
+	b := w.bearer("acme")
+	_, k, err := w.createFor(t.Context(), b, "2", Request{Description: ptr("d"), Scope: ptr("cards")})
+	wants(t, "make", err, "", "")
+	w.once("UpdateAPIKey", func() { // the keys have been listed, and none has ended
+		_, err := w.Rotate(t.Context(), operator, k.ID, time.Hour)
+		wants(t, "rotate", err, "", "")
+	})
+	_, err = w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{TokenID: tokens.ID(b.found.Digest)})
+	wants(t, "end", err, "", "")
+	if n := w.liveRecords(t); n != 0 {
+		t.Errorf("%d keys work", n)
+	}
 }

@@ -259,7 +259,7 @@ func endOf(k *store.APIKey, org *store.Org) time.Time {
 	return end
 }
 
-// eachOf calls do with each key of the org.
+// eachOf calls do with each key of the org; of all orgs if the org is "".
 func (s *Service) eachOf(ctx context.Context, org string, do func(*store.APIKey)) error {
 	for after := ""; ; {
 		list, err := s.o.Store.List(ctx, store.Page{Group: org, After: after, Limit: page})

@@ -31,19 +31,28 @@ func revoke(k *store.APIKey, by string, now time.Time) {
 // Revoke ends the key at once. Revoking one that has ended already is not an error.
 // Errors: apierr.NotFound.
 func (s *Service) Revoke(ctx context.Context, by audit.Actor, id string) error {
-	_, err := s.revoke(ctx, by, id, false)
+	_, err := s.revoke(ctx, by, id, settled)
 	return err
 }
 
-func (s *Service) revoke(ctx context.Context, by audit.Actor, id string, unsettled bool) (store.APIKey, error) {
+// revocation is how a key is revoked.
+type revocation struct {
+	unsettled bool   // the caller waits for the replicas
+	ended     string // store.APIKey.RevokedFor
+}
+
+var settled = revocation{}
+
+func (s *Service) revoke(ctx context.Context, by audit.Actor, id string, how revocation) (store.APIKey, error) {
 	return s.Registry.Change(ctx, registry.Step[store.APIKey]{
-		By: by, Action: "revoke", ID: id, Unsettled: unsettled,
+		By: by, Action: "revoke", ID: id, Unsettled: how.unsettled,
 		Edit: func(k *store.APIKey) error {
 			now := s.Registry.Now()
 			if !k.Live(now) {
 				return registry.ErrUnchanged
 			}
 			revoke(k, by.Name, now)
+			k.RevokedFor = how.ended
 			k.Unannounced = true
 			return nil
 		},
@@ -66,8 +75,8 @@ func (s *Service) RevokeByID(ctx context.Context, by audit.Actor, id string) (ok
 	return err == nil, ignoreNotFound(err)
 }
 
-// Rotate makes a key like the one with the id, with the same lifetime from now on. The
-// older one works for grace, or until its end if that is earlier; 0 ends it at once.
+// Rotate makes a key like the one with the id, with the lifetime that one was made for,
+// from now on. The older one works for grace, or until its end if that is earlier; 0 ends it at once.
 // The new key cannot be read again.
 // Errors: apierr.NotFound, InvalidRequest, Conflict.
 func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace time.Duration) (Rotated, error) {
@@ -94,6 +103,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 	if err != nil {
 		return Rotated{}, err
 	}
+	earlier := old.ReplacedBy
 	old, err = s.shorten(ctx, by, id, grace, k.ID)
 	if err != nil { // nobody has the new one
 		return Rotated{}, errors.Join(err, s.Revoke(context.WithoutCancel(ctx), by, k.ID))
@@ -102,7 +112,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 	if old.RevokedAt != nil {
 		end = *old.RevokedAt
 	}
-	return Rotated{Created: Created{Key: plain, View: view(&k)}, PreviousID: id, PreviousExpiresAt: end}, nil
+	return Rotated{Created: Created{Key: plain, View: view(&k)}, PreviousID: id, PreviousExpiresAt: end, EarlierID: earlier}, nil
 }
 
 // createLike makes a key like the old one. It may be one more than the bounds allow,
@@ -112,7 +122,7 @@ func (s *Service) createLike(ctx context.Context, by audit.Actor, org *store.Org
 	now := s.Registry.Now()
 	in := spec{
 		owner: old.Owner, name: old.Name, scopes: old.Scopes, sourceIPs: old.SourceIPs, resources: old.Resources, audience: old.Audience,
-		madeWith: old.MadeWith, position: position, life: min(max(old.ExpiresAt.Sub(old.CreatedAt), minLifetime), maxLifetime), lifetimeField: "lifetime",
+		madeWith: old.MadeWith, position: position, life: min(max(old.Lifetime(), minLifetime), maxLifetime), lifetimeField: "lifetime",
 	}
 	if s.o.Catalogue().Unknown(in.scopes) != "" {
 		return "", k, errScopesGone
@@ -135,9 +145,15 @@ func (s *Service) shorten(ctx context.Context, by audit.Actor, id string, grace 
 		By: by, Action: "rotate", ID: id,
 		Edit: func(k *store.APIKey) error {
 			now := s.Registry.Now()
-			switch end := now.Add(grace); {
-			case !k.Live(now):
+			if !k.Live(now) {
 				return errNotOne
+			}
+			if k.FirstEnd == nil {
+				first := k.ExpiresAt
+				k.FirstEnd = &first
+			}
+			k.ReplacedBy = successor
+			switch end := now.Add(grace); {
 			case grace == 0:
 				revoke(k, by.Name, now)
 			case end.Before(k.ExpiresAt):
@@ -168,7 +184,7 @@ func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
 			if list[i].RevokedAt != nil {
 				continue
 			}
-			_, err := s.revoke(ctx, by, after, true)
+			_, err := s.revoke(ctx, by, after, revocation{unsettled: true})
 			failed = append(failed, ignoreNotFound(err))
 		}
 		if len(list) < page {
@@ -187,19 +203,4 @@ func (s *Service) RemoveOfOrg(ctx context.Context, org string) error {
 		}
 		after = next
 	}
-}
-
-// EndMadeWith ends the keys of the org that were made with the secret of the client,
-// or with the token that has the jti. "" fits none.
-func (s *Service) EndMadeWith(ctx context.Context, by audit.Actor, org string, with store.KeyOrigin) error {
-	var ids []string
-	err := s.eachOf(ctx, org, func(k *store.APIKey) {
-		if m := k.MadeWith; m != nil && k.RevokedAt == nil && (with.SecretID != "" && m.ClientID == with.ClientID && m.SecretID == with.SecretID || with.TokenID != "" && m.TokenID == with.TokenID) {
-			ids = append(ids, k.ID)
-		}
-	})
-	for _, id := range ids {
-		err = errors.Join(err, ignoreNotFound(s.Revoke(ctx, by, id)))
-	}
-	return err
 }

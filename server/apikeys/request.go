@@ -184,5 +184,5 @@ func (s *Service) revokeOf(ctx context.Context, b bearer, owner, id string) (sto
 	if !org.Owns(k.OrgIncarnation, k.CreatedAt) {
 		return k, errNoKey
 	}
-	return s.revoke(ctx, b.actor, id, false)
+	return s.revoke(ctx, b.actor, id, settled)
 }

@@ -293,11 +293,14 @@ func TestEndMadeWith(t *testing.T) {
 		return Created{Key: plain, View: view(&k)}
 	}
 	a, b, c := made("secretAA", "t1"), made("secretBB", "t1"), made("secretBB", "t2")
-	wants(t, "nothing", w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{}), "", "")
-	wants(t, "by secret", w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{ClientID: "backend", SecretID: "secretAA"}), "", "")
+	_, err := w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{})
+	wants(t, "nothing", err, "", "")
+	_, err = w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{ClientID: "backend", SecretID: "secretAA"})
+	wants(t, "by secret", err, "", "")
 	w.works(t, "of the secret", a.Key, false)
 	w.works(t, "of another secret", b.Key, true)
-	wants(t, "by token", w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{TokenID: tokens.ID(tokens.DigestOf("t1"))}), "", "")
+	_, err = w.EndMadeWith(t.Context(), operator, "acme", store.KeyOrigin{TokenID: tokens.ID(tokens.DigestOf("t1"))})
+	wants(t, "by token", err, "", "")
 	w.works(t, "of the token", b.Key, false)
 	w.works(t, "of another token", c.Key, true)
 }

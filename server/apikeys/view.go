@@ -26,6 +26,11 @@ type View struct {
 	ExpiresAt time.Time        `json:"expires_at"`
 	RevokedAt *time.Time       `json:"revoked_at"`
 	RevokedBy *string          `json:"revoked_by"`
+	// RevokedFor is the client, the secret or the token that the key was made with, if it
+	// was revoked because that ended.
+	RevokedFor *string `json:"revoked_for"`
+	// ReplacedBy is the key that a rotation made in place of this one.
+	ReplacedBy *string `json:"replaced_by"`
 }
 
 // ListedKey is a key as lists show it, with its state and its last use.
@@ -48,7 +53,7 @@ func view(k *store.APIKey) View {
 	v := View{
 		ID: k.ID, OrgID: k.OrgID, Owner: k.Owner, Name: k.Name, Scope: scopes.Join(k.Scopes), Audience: orEmpty(k.Audience), SourceIPs: orEmpty(k.SourceIPs),
 		Resources: resources, HeldBack: k.Held(), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
-		RevokedAt: k.RevokedAt,
+		RevokedAt: k.RevokedAt, RevokedFor: orNull(k.RevokedFor), ReplacedBy: orNull(k.ReplacedBy),
 	}
 	if k.RevokedAt != nil {
 		v.RevokedBy = &k.RevokedBy
@@ -79,6 +84,17 @@ type Rotated struct {
 	Created
 	PreviousID        string    `json:"previous_key_id"`
 	PreviousExpiresAt time.Time `json:"previous_expires_at"`
+	// EarlierID is the key that an earlier rotation made in place of the older one, which
+	// nobody may have received.
+	EarlierID string `json:"earlier_key_id,omitempty"`
+}
+
+// orNull returns nil for "".
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // orEmpty returns l, or an empty list that JSON does not write as null.

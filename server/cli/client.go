@@ -24,11 +24,12 @@ whether a token is valid.`,
 	kind := clientResource()
 	c.AddCommand(
 		a.clientCreateCommand(), a.clientListCommand(), kind.show(a, "Show a client"), a.clientUpdateCommand(), a.clientImportCommand(),
-		kind.delete(a, "Delete a client and end all its tokens", clientDeletion),
-		kind.action(a, "deactivate", "Disable a client until it is reactivated, and end all its tokens", "is deactivated and its tokens are void"),
-		kind.action(a, "reactivate", "Enable a deactivated client again", "is active again; its old tokens remain void"),
-		a.final(kind.action(a, "void-tokens", "End all tokens of a client at once", "has no valid tokens anymore"),
-			says("every token issued to client %s ends; the client has to request new ones")),
+		kind.delete(a, "Delete a client and end all its tokens and the API keys that it made", clientDeletion),
+		kind.action(a, "deactivate", "Disable a client until it is reactivated, and end all its tokens and the API keys that it made",
+			"is deactivated; its tokens are void, and the API keys that it made have ended"),
+		kind.action(a, "reactivate", "Enable a deactivated client again", "is active again; its old tokens remain void, and ended API keys remain ended"),
+		a.final(kind.action(a, "void-tokens", "End all tokens of a client at once, and the API keys that it made", "has no valid tokens anymore, and the API keys that it made have ended"),
+			says("every token issued to client %s ends, and so does every API key that it made; the client has to request new ones, and to make new keys")),
 		a.rotateSecretCommand(), a.extendSecretCommand(), a.secretsCommand(), a.revokeSecretCommand(),
 	)
 	return a.connectFlags(c)
@@ -98,6 +99,6 @@ func pairsOf(v clients.View) []pair {
 func clientDeletion(q *question) string {
 	id := q.args[0]
 	return "client " + text(id) + ", its " + q.count(call{path: path(pathClients, id, pathSecrets)}, pathSecrets, "secret") +
-		" and every token issued to it end. A client that is created later with this ID has other secrets. " +
+		" and every token issued to it end, and so does every API key that it made. A client that is created later with this ID has other secrets. " +
 		"'grantd client deactivate' keeps the client"
 }

@@ -24,11 +24,15 @@ by --grace, so that you can switch the service to the new one without downtime.
 No secret lives longer than it would have without the rotation: give one more time
 with 'grantd client extend-secret'.
 
-With --undo, ends the newest secret instead, with the tokens issued with it. Those
+Tokens issued with an old secret, and API keys made with those, live on until they
+expire. If a secret has leaked, 'grantd leak' ends them too.
+
+With --undo, ends the newest secret instead, with the tokens issued with it and the
+API keys made with those. Secrets
 that the rotation shortened and that still work get their former ends back.`,
 		Example: `  grantd client rotate-secret billing --grace 1h
   grantd client rotate-secret billing --undo        # the service cannot use the new secret
-  grantd client rotate-secret billing --grace 0s    # the old secret has leaked`,
+  grantd client rotate-secret billing --grace 0s    # the old secrets stop working at once`,
 		Args: operands("ID"),
 	}
 	c.Flags().StringVar(&grace, "grace", "", "`TIME` for which old secrets keep working, 0s to 30d (default: 24h)")
@@ -58,7 +62,7 @@ that the rotation shortened and that still work get their former ends back.`,
 	}
 	return a.final(c, func(q *question) string {
 		if undo {
-			return "the newest secret of client " + text(q.args[0]) + " stops working at once, with every token issued with it"
+			return "the newest secret of client " + text(q.args[0]) + " stops working at once, with every token issued with it and every API key made with those"
 		}
 		if d, err := config.ParseDuration(grace); err == nil && d == 0 {
 			return "every secret that client " + text(q.args[0]) + " has now stops working at once; a --grace leaves time to change to the new one"
@@ -102,6 +106,9 @@ func (a *app) undoRotation(c *cobra.Command, id string) error {
 	}
 	return show(a, response, func(v clients.Undone) {
 		a.println("secret %s of client %s has ended, and the tokens issued with it are void", text(v.EndedSecretID), text(v.ClientID))
+		if len(v.KeysEnded) > 0 {
+			a.println("API keys that were made with those have ended: %s", list(v.KeysEnded))
+		}
 		a.println("")
 		var rows [][]string
 		for _, r := range v.Restored {
@@ -154,18 +161,19 @@ func (a *app) revokeSecretCommand() *cobra.Command {
 		Use:   "revoke-secret ID SID",
 		Short: "End one secret of a client at once",
 		Long: `Ends the secret SID (see 'grantd client secrets') at once. Tokens issued with it
-remain valid until they expire, unless --void-tokens ends them too.`,
+and API keys made with those live on until they expire, unless --void-tokens ends
+them too.`,
 		Example: `  grantd client revoke-secret billing Ab3dEf7h
   grantd client revoke-secret billing Ab3dEf7h --void-tokens    # the secret has leaked`,
 		Args: operands("ID", "SID"),
 	}
-	c.Flags().BoolVar(&void, "void-tokens", false, "also end the tokens issued with it")
+	c.Flags().BoolVar(&void, "void-tokens", false, "also end the tokens issued with it, and the API keys made with those")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		end := call{method: http.MethodDelete, path: path(pathClients, args[0], pathSecrets, args[1])}
-		tokens := "the tokens issued with it remain valid until they expire"
+		tokens := "the tokens issued with it and the API keys made with those live on until they expire"
 		if void {
 			end.query = url.Values{"void_tokens": {"true"}}
-			tokens = "the tokens issued with it are void"
+			tokens = "the tokens issued with it are void, and the API keys made with those have ended"
 		}
 		if _, err := a.callAPI(c, end); err != nil {
 			return err
@@ -176,7 +184,7 @@ remain valid until they expire, unless --void-tokens ends them too.`,
 		q.checkSecret(q.args[0], q.args[1])
 		ends := "secret " + text(q.args[1]) + " of client " + text(q.args[0]) + " stops working at once"
 		if void {
-			ends += ", with every token issued with it"
+			ends += ", with every token issued with it and every API key made with those"
 		}
 		return ends + ", and cannot be restored; the client has " + q.count(call{path: path(pathClients, q.args[0], pathSecrets)}, pathSecrets, "secret")
 	})

@@ -123,8 +123,10 @@ func (a *app) keyShowCommand() *cobra.Command {
 			return show(a, response, func(v apikeys.ListedKey) {
 				a.pairs(append(keyPairs(v.View), []pair{
 					{"state", keyState(v)},
+					{"replaced_by", optionalText(v.ReplacedBy)},
 					{"ended_at", stamp(v.EndedAt)},
 					{"ended_by", optionalText(v.EndedBy)},
+					{"ended_with", optionalText(v.RevokedFor)},
 					{"last_used_at", stamp(v.LastUsedAt)},
 					{"last_used_ip", optionalText(v.LastUsedIP)},
 					{"use_count", number(v.UseCount)},
@@ -162,8 +164,8 @@ func (a *app) keyRotateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate ID",
 		Short: "Replace an API key and let the old one expire",
-		Long: `Creates a key with the same owner, name, scopes and restrictions, and the same
-lifetime from now on, and shows it once. The old key keeps working for the time set
+		Long: `Creates a key with the same owner, name, scopes and restrictions, and with the
+lifetime that the old one was created with, and shows it once. The old key keeps working for the time set
 by --grace, and never longer than it would have without the rotation.`,
 		Example: `  grantd key rotate Ab3dEf7h --grace 1h
   grantd key rotate Ab3dEf7h --grace 0s    # the old key has leaked`,
@@ -184,6 +186,9 @@ by --grace, and never longer than it would have without the rotation.`,
 		}
 		return show(a, response, func(v apikeys.Rotated) {
 			a.createdKey(v.Created, pair{"previous_key_id", text(v.PreviousID)}, pair{"previous_expires_at", stamp(&v.PreviousExpiresAt)})
+			if v.EarlierID != "" {
+				a.say("%s had been replaced by %s before: if nobody has that one, 'grantd key revoke %s' ends it", v.PreviousID, v.EarlierID, v.EarlierID)
+			}
 		})
 	}
 	return a.final(c, func(q *question) string {

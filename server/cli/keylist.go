@@ -32,7 +32,7 @@ With --expiring, --unused or --state, the exit code is 3 if any key is listed, a
 	flags.SortFlags = false
 	flags.StringVar(&f.org, "org", "", "only keys of the org with this `ID`")
 	flags.StringVar(&f.owner, "owner", "", "only keys of this `OWNER`")
-	flags.StringVar(&f.expiring, "expiring", "", "only keys that end by themselves within this `TIME`, such as 30d")
+	flags.StringVar(&f.expiring, "expiring", "", "only keys that end by themselves within this `TIME`, such as 30d, and were not replaced")
 	flags.StringVar(&f.unused, "unused", "", "only keys that are older than this `TIME` and were not used for as long, such as 90d")
 	flags.StringVar(&f.state, "state", "", "only keys in this `STATE`: active (default), deactivated (the org is), expired, ended, or all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -104,8 +104,8 @@ func (a *app) keyGrid(l keyList) {
 		v := &l.Keys[i]
 		rows = append(rows, []string{
 			text(v.ID), text(v.OrgID), text(v.Owner), keyState(*v), stamp(&v.CreatedAt), stamp(&v.ExpiresAt),
-			stamp(v.LastUsedAt), optionalText(v.LastUsedIP), number(v.UseCount), text(v.Scope), text(v.Name),
+			stamp(v.LastUsedAt), optionalText(v.LastUsedIP), number(v.UseCount), text(v.CreatedBy), text(v.Scope), text(v.Name),
 		})
 	}
-	a.grid([]string{"KEY_ID", "ORG_ID", "OWNER", "STATE", "CREATED_AT", "EXPIRES_AT", "LAST_USED_AT", "LAST_USED_IP", "USE_COUNT", "SCOPE", "NAME"}, rows)
+	a.grid([]string{"KEY_ID", "ORG_ID", "OWNER", "STATE", "CREATED_AT", "EXPIRES_AT", "LAST_USED_AT", "LAST_USED_IP", "USE_COUNT", "CREATED_BY", "SCOPE", "NAME"}, rows)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/tokenadmin"
 )
 
@@ -86,8 +87,11 @@ func (a *app) leakPairs(r tokenadmin.Leak) {
 		{"partner_token_id", text(r.PartnerTokenID)},
 		{"org_id", text(r.OrgID)},
 		{"key_id", text(r.KeyID)},
+		{"key_owner", text(r.KeyOwner)},
+		{"key_name", text(r.KeyName)},
 		{"jti", text(r.TokenID)},
 		{"ended", yesNo(r.Ended)},
+		{"keys_ended", list(r.KeysEnded)},
 	}, leakHistory(r)...))
 	if len(r.Issues) == 0 {
 		return
@@ -109,10 +113,15 @@ func leakHistory(r tokenadmin.Leak) (pairs []pair) {
 	if r.AlreadyEnded {
 		pairs = append(pairs, pair{"ended_already_at", stamp(r.EndedAt)}, pair{"ended_already_by", text(r.EndedBy)})
 	}
-	if r.Use != nil {
-		pairs = append(pairs, pair{"last_used_at", stamp(r.Use.LastUsedAt)}, pair{"last_used_ip", optionalText(r.Use.LastUsedIP)}, pair{"use_count", number(r.Use.UseCount)})
+	return append(pairs, lastUse(r.Use)...)
+}
+
+// lastUse returns the last use of a credential; none if it is not known.
+func lastUse(v *lastuse.View) []pair {
+	if v == nil {
+		return nil
 	}
-	return pairs
+	return []pair{{"last_used_at", stamp(v.LastUsedAt)}, {"last_used_ip", optionalText(v.LastUsedIP)}, {"use_count", number(v.UseCount)}}
 }
 
 // readFound returns the argument, or else the content of standard input, which may

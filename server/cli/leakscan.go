@@ -164,6 +164,9 @@ func (a *app) scannedGrid(s tokenadmin.Scanned) {
 			if owner == "" {
 				owner = l.PartnerID
 			}
+			if l.KeyID != "" {
+				owner = l.OrgID + "/" + l.KeyOwner
+			}
 			if l.Use != nil {
 				at, ip = stamp(l.Use.LastUsedAt), optionalText(l.Use.LastUsedIP)
 			}
@@ -176,6 +179,15 @@ func (a *app) scannedGrid(s tokenadmin.Scanned) {
 
 // leakState returns a cell that says whether a credential works.
 func leakState(l *tokenadmin.Leak) string {
+	state := ownState(l)
+	if len(l.KeysEnded) > 0 {
+		state += ", and now the keys " + strings.Join(l.KeysEnded, " ")
+	}
+	return state
+}
+
+// ownState is leakState without what the credential made.
+func ownState(l *tokenadmin.Leak) string {
 	switch {
 	case l.AlreadyEnded && l.EndedAt != nil:
 		return "ended already at " + stamp(l.EndedAt)

@@ -27,9 +27,11 @@ these customers. Customers and clients cannot move to another org.`,
 		a.orgPutCommand(), kind.list(a, "List all orgs", nil), kind.show(a, "Show an org"),
 		a.orgDeleteCommand(),
 		a.orgPartnersCommand(),
-		kind.action(a, "deactivate", "Disable an org until it is reactivated, and end all its tokens", "is deactivated and its tokens are void"),
-		kind.action(a, "reactivate", "Enable a deactivated org again", "is active again; its old tokens remain void"),
-		a.final(kind.action(a, "void-tokens", "End all tokens of an org's clients and customers at once", "has no valid tokens anymore"), orgVoiding),
+		kind.action(a, "deactivate", "Disable an org until it is reactivated, and end all its tokens and API keys",
+			"is deactivated; its tokens are void, and its API keys have ended for good"),
+		kind.action(a, "reactivate", "Enable a deactivated org again", "is active again; its old tokens remain void, and its programs need new API keys"),
+		a.final(kind.action(a, "void-tokens", "End all tokens of an org's clients and customers at once, and all its API keys",
+			"has no valid tokens anymore; its API keys have ended for good, and its programs need new ones"), orgVoiding),
 	)
 	return a.connectFlags(c)
 }

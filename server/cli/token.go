@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/grantd/grantd/server/tokens"
+	"github.com/grantd/grantd/server/tokenadmin"
 	"github.com/grantd/grantd/store"
 )
 
@@ -83,9 +83,9 @@ func (a *app) tokenOrID(c *cobra.Command, args []string, jti string) (map[string
 
 // explanationPairs omits what is absent, which is nearly everything for a
 // malformed token.
-func (a *app) explanationPairs(x tokens.Explanation) {
+func (a *app) explanationPairs(x tokenadmin.Explained) {
 	var present []pair
-	for _, p := range []pair{
+	for _, p := range append([]pair{
 		{"state", text(x.State)},
 		{"detail", text(x.Detail)},
 		{"ended_at", stamp(x.EndedAt)},
@@ -100,6 +100,8 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 		{"partner_token_id", text(x.PartnerTID)},
 		{"key_owner", text(x.KeyOwner)},
 		{"key_name", text(x.KeyName)},
+		{"created_by", text(x.CreatedBy)},
+		{"replaced_by", text(x.ReplacedBy)},
 		{"client_id", text(x.ClientID)},
 		{"client_state", text(x.ClientLife)},
 		{"secret_id", text(x.SecretID)},
@@ -116,7 +118,7 @@ func (a *app) explanationPairs(x tokens.Explanation) {
 		{"auth_time", stamp(x.AuthTime)},
 		{"amr", list(x.AMR)},
 		{"parent_jtis", list(x.Parents)},
-	} {
+	}, lastUse(x.LastUse)...) {
 		if p.value != absent {
 			present = append(present, p)
 		}
@@ -160,7 +162,8 @@ func (a *app) tokenVoidAllCommand() *cobra.Command {
 		Use:   "void-all",
 		Short: "End every token of every client",
 		Long: `Makes every token issued so far inactive on every replica. Clients must request
-new ones; their secrets do not change. Use it in emergencies, and after you
+new ones; their secrets do not change. Partner tokens and API keys end for good:
+whoever uses them needs new ones from you, or from the clients that make them. Use it in emergencies, and after you
 restored a backup.`,
 		Example: `  grantd token void-all --yes`,
 		Args:    operands(),
@@ -169,7 +172,7 @@ restored a backup.`,
 			if err != nil {
 				return err
 			}
-			return show(a, response, func(struct{}) { a.println("every token issued before now is void") })
+			return show(a, response, func(struct{}) { a.println("every token issued before now is void; partner tokens and API keys have ended for good, so make new ones") })
 		},
 	}, func(q *question) string {
 		return "every token of " + q.count(call{path: path(pathClients)}, pathClients, "client") +

@@ -118,13 +118,13 @@ func (s *Service) addUses(ctx context.Context, out *Rotated) {
 	}
 }
 
-// Undo ends the newest secret, with the tokens that it made, and gives the secrets
+// Undo ends the newest secret, with the tokens and the API keys that it made, and gives the secrets
 // that the rotation shortened, and that still work, their former ends back.
 // Errors: apierr.NotFound; apierr.Conflict if the newest secret has ended, or none
 // of the others works.
 func (s *Service) Undo(ctx context.Context, by audit.Actor, id string) (Undone, error) {
 	out := Undone{ClientID: id}
-	_, err := s.Registry.Change(ctx, registry.Step[store.Client]{
+	c, err := s.Registry.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "undo_rotation", ID: id,
 		Edit: func(c *store.Client) error { return s.removeNewest(c, by.Name, &out) },
 		Entries: func() []store.Entry {
@@ -137,7 +137,8 @@ func (s *Service) Undo(ctx context.Context, by audit.Actor, id string) (Undone, 
 	if err != nil {
 		return Undone{}, err
 	}
-	return out, nil
+	out.KeysEnded, err = s.endKeys(ctx, by, &c, out.EndedSecretID)
+	return out, err
 }
 
 // removeNewest ends the newest secret and restores the others. It sets everything in

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -48,12 +49,47 @@ func (s *Service) Secrets(ctx context.Context, id string) ([]SecretView, error) 
 	return views, nil
 }
 
-// EndSecret ends one secret at once. With void it also ends every token that
-// the secret minted. Ending a secret that has ended is not an error, so that
-// its tokens can be voided later.
+// EndSecret ends one secret at once. With void it also ends everything that was made with
+// the secret, as VoidSecret does. Without, tokens and API keys live on. Ending a secret
+// that has ended is not an error, so that its tokens can be voided later.
 // Errors: apierr.NotFound.
 func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID string, void bool) error {
-	_, err := s.Registry.Change(ctx, registry.Step[store.Client]{
+	if void {
+		_, err := s.VoidSecret(ctx, by, id, secretID)
+		return err
+	}
+	_, err := s.endSecret(ctx, by, id, secretID, false)
+	return err
+}
+
+// VoidSecret ends one secret at once, with every token that it minted and every API key
+// that these made. keys are the ids of those keys. They can outlive what the client's
+// record says of the secret: it is no error if that has been forgotten.
+// Errors: apierr.NotFound: there is no such secret, and no key that was made with it.
+func (s *Service) VoidSecret(ctx context.Context, by audit.Actor, id, secretID string) (keys []string, err error) {
+	c, err := s.endSecret(ctx, by, id, secretID, true)
+	if err != nil && !errors.Is(err, errNoSecret) {
+		return nil, err
+	}
+	keys, failed := s.endKeys(ctx, by, &c, secretID)
+	if failed != nil || len(keys) > 0 {
+		return keys, failed
+	}
+	return nil, err
+}
+
+// endKeys ends the API keys that the client made with the secret, whose tokens must be
+// void, and returns their ids.
+func (s *Service) endKeys(ctx context.Context, by audit.Actor, c *store.Client, secretID string) ([]string, error) {
+	if s.o.Keys == nil || c.ID == "" {
+		return nil, nil
+	}
+	return s.o.Keys.EndMadeWith(ctx, by, c.OrgID, store.KeyOrigin{ClientID: c.ID, SecretID: secretID})
+}
+
+// endSecret is EndSecret without the API keys.
+func (s *Service) endSecret(ctx context.Context, by audit.Actor, id, secretID string, void bool) (store.Client, error) {
+	return s.Registry.Change(ctx, registry.Step[store.Client]{
 		By: by, Action: "end_secret", ID: id,
 		Edit: func(c *store.Client) error {
 			now := s.Registry.Now()
@@ -74,7 +110,6 @@ func (s *Service) EndSecret(ctx context.Context, by audit.Actor, id, secretID st
 		},
 		After: func() any { return map[string]any{"secret_id": secretID, "void_tokens": void} },
 	})
-	return err
 }
 
 // endNow ends the secret for good. One that has expired keeps its end.

@@ -27,7 +27,15 @@ type Options struct {
 	Audit       *audit.Log
 	Orgs        store.Orgs
 	Catalogue   func() *scopes.Catalogue
-	Now         func() time.Time
+	// Keys are the API keys that clients make. nil: there are none.
+	Keys Keys
+	Now  func() time.Time
+}
+
+// Keys ends the API keys of the org that were made with what the origin names, and
+// returns their ids.
+type Keys interface {
+	EndMadeWith(ctx context.Context, by audit.Actor, orgID string, with store.KeyOrigin) (ended []string, err error)
 }
 
 // Service holds the rules of clients and secrets. Every change is audited. A
@@ -48,6 +56,12 @@ func New(o Options) *Service {
 		Store: o.Store,
 		View:  func(c store.Client) any { return view(c) },
 		Tidy:  func(c *store.Client, now time.Time) { c.Secrets = withoutLongEnded(c.Secrets, now) },
+	}
+	if o.Keys != nil {
+		kind.EndMore = func(ctx context.Context, by audit.Actor, c store.Client) error {
+			_, err := o.Keys.EndMadeWith(ctx, by, c.OrgID, store.KeyOrigin{ClientID: c.ID})
+			return err
+		}
 	}
 	return &Service{registry.New(kind, o.Feed, o.Audit, o.Now), o, secretwatch.Secrets(o.Store), semaphore.NewWeighted(1)}
 }

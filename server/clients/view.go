@@ -124,6 +124,8 @@ type Undone struct {
 	ClientID      string           `json:"client_id"`
 	EndedSecretID string           `json:"ended_secret_id"`
 	Restored      []RestoredSecret `json:"restored"` // every secret that works now
+	// KeysEnded are the ids of the API keys that were made with the ended secret.
+	KeysEnded []string `json:"keys_ended,omitempty"`
 }
 
 // RestoredSecret is a secret after a rotation was undone. ExpiresAt is null if it

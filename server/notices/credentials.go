@@ -82,7 +82,7 @@ func endNotice(kind string, c secretwatch.Credential, u store.Use, days int, now
 	d := describe(c, u)
 	d["days"] = days
 	subject := subjectOf(c)
-	summary := fmt.Sprintf("%s ends within %s, at %s", subject, dayCount(days), c.ExpiresAt.UTC().Format(time.RFC3339))
+	summary := fmt.Sprintf("%s ends within %s, at %s", nameOf(c), dayCount(days), c.ExpiresAt.UTC().Format(time.RFC3339))
 	return build(kind, c.ExpiresAt.Add(-time.Duration(days)*day), now, subject, summary, d, days, c.ExpiresAt.Unix())
 }
 
@@ -100,7 +100,7 @@ func unused[R any](ctx context.Context, s *Service, k secretwatch.Kind[R], kind 
 			continue
 		}
 		subject := subjectOf(c.Credential)
-		summary := fmt.Sprintf("%s was not used for %s: end it if nobody needs it", subject, dayCount(int(unusedFor/day)))
+		summary := fmt.Sprintf("%s was not used for %s: end it if nobody needs it", nameOf(c.Credential), dayCount(int(unusedFor/day)))
 		d := describe(c.Credential, c.Use)
 		d["days"] = int(unusedFor / day)
 		list = append(list, build(kind, at, s.now(), subject, summary, d, last.Unix()))
@@ -119,6 +119,14 @@ func subjectOf(c secretwatch.Credential) string {
 	return store.PrincipalPartnerToken(c.ID)
 }
 
+// nameOf returns the subject, and of an API key also what it is for and whose it is.
+func nameOf(c secretwatch.Credential) string {
+	if c.KeyOwner == "" {
+		return subjectOf(c)
+	}
+	return fmt.Sprintf("%s (%q of %s in org %s)", subjectOf(c), c.KeyName, c.KeyOwner, c.OrgID)
+}
+
 func describe(c secretwatch.Credential, u store.Use) details {
 	kind, id := store.OwnerOf(c.Owner)
 	d := details{"created_at": c.CreatedAt.UTC(), "expires_at": timeOrNull(c.ExpiresAt), "last_used_at": timeOrNull(u.LastAt)}
@@ -127,7 +135,7 @@ func describe(c secretwatch.Credential, u store.Use) details {
 		d["client_id"], d["secret_id"], d["org_id"] = id, c.ID, c.OrgID
 		return d
 	case store.OwnerKey:
-		d["key_id"], d["org_id"] = c.ID, c.OrgID
+		d["key_id"], d["org_id"], d["key_owner"], d["key_name"] = c.ID, c.OrgID, c.KeyOwner, c.KeyName
 		return d
 	}
 	d[strings.TrimSuffix(string(kind), ":")+"_id"], d["partner_token_id"] = id, c.ID

@@ -12,7 +12,7 @@ import (
 // tokens for good.
 // Errors: apierr.NotFound.
 func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string) (R, error) {
-	return g.Change(ctx, Step[R]{
+	r, err := g.Change(ctx, Step[R]{
 		By: by, Action: "deactivate", ID: id,
 		Edit: func(r *R) error {
 			now := g.Now()
@@ -23,6 +23,15 @@ func (g *Registry[R]) Deactivate(ctx context.Context, by audit.Actor, id string)
 			return nil
 		},
 	})
+	return r, g.endMore(ctx, by, r, err)
+}
+
+// endMore ends what Kind.EndMore does, unless there was an error.
+func (g *Registry[R]) endMore(ctx context.Context, by audit.Actor, r R, err error) error {
+	if err != nil || g.kind.EndMore == nil {
+		return err
+	}
+	return g.kind.EndMore(context.WithoutCancel(ctx), by, r)
 }
 
 // Reactivate makes grantd accept the principal again. Its old tokens stay void.
@@ -56,7 +65,7 @@ func (g *Registry[R]) VoidTokens(ctx context.Context, by audit.Actor, id string)
 		err = g.Announce(ctx, g.stateEntry(store.EntryVoid, r, by.Name))
 	}
 	g.Audit(ctx, by, id, audit.Change{Action: "void_tokens"}, err)
-	return r, err
+	return r, g.endMore(ctx, by, r, err)
 }
 
 // endTokens ends the tokens that the record holds, and flags the record so that
@@ -106,6 +115,14 @@ func (g *Registry[R]) remove(ctx context.Context, by audit.Actor, r R) error {
 	void.Form = "" // it is about to be forgotten
 	if err := g.feed.Append(ctx, void); err != nil {
 		return err
+	}
+	if g.kind.EndMore != nil {
+		if err := g.feed.Settle(ctx); err != nil {
+			return err
+		}
+		if err := g.kind.EndMore(ctx, by, r); err != nil {
+			return err
+		}
 	}
 	if g.kind.Remove != nil {
 		if err := g.kind.Remove(ctx, r); err != nil {

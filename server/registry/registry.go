@@ -42,6 +42,10 @@ type Kind[R any] struct {
 	// End ends the tokens that the record itself holds. A void in the feed is
 	// not enough for those: it is dropped after a day. nil: there are none.
 	End func(r *R, by string, now time.Time)
+	// EndMore is called when the tokens of the principal are void on every replica, and
+	// ends what they made that such a void does not end. A call that is repeated calls it
+	// again. nil: there is nothing of that sort.
+	EndMore func(ctx context.Context, by audit.Actor, r R) error
 	// Remove is called with a record that is void and about to be removed, and
 	// removes what belongs to it. A deletion that is repeated calls it again.
 	// nil: nothing belongs to it.

@@ -37,7 +37,7 @@ type orgMemo struct {
 func (m *orgMemo) credential(k *store.APIKey, now time.Time) Credential {
 	c := Credential{
 		Owner: store.PrincipalKey(k.ID), OrgID: k.OrgID, ID: k.ID, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
-		EndedAt: timeOf(k.RevokedAt), EndedBy: k.RevokedBy,
+		EndedAt: timeOf(k.RevokedAt), EndedBy: k.RevokedBy, Replaced: k.ReplacedBy != "", KeyOwner: k.Owner, KeyName: k.Name,
 	}
 	org, err := m.get(k.OrgID)
 	if err != nil { // it is shown rather than hidden

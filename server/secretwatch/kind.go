@@ -33,6 +33,11 @@ type Credential struct {
 	ExpiresAt time.Time // zero: it does not end by itself
 	EndedAt   time.Time // of an ended one; zero: not known
 	EndedBy   string    // actor; "": not known
+	// Replaced: another one was made in its place, and it is left to end by itself.
+	Replaced bool
+	// KeyOwner and KeyName say whose it is within the org and what it is for, if it is an
+	// API key.
+	KeyOwner, KeyName string
 }
 
 // Kind is one sort of credential: those in the records of one kind.

@@ -22,7 +22,7 @@ const (
 type Filter struct {
 	State       State     // "": Active
 	AnyState    bool      // whatever the state
-	EndsBefore  time.Time // it ends by itself before this time
+	EndsBefore  time.Time // it ends by itself before this time, and was not replaced
 	MadeBefore  time.Time // it was made before this time
 	UnusedSince time.Time // it was made before this time and not used since
 	Record      string    // id of the record that has it; "": any
@@ -45,7 +45,7 @@ func (f Filter) matches(c Credential) bool {
 	}
 	switch {
 	case !f.AnyState && c.State != state,
-		!f.EndsBefore.IsZero() && (c.ExpiresAt.IsZero() || !c.ExpiresAt.Before(f.EndsBefore)),
+		!f.EndsBefore.IsZero() && (c.Replaced || c.ExpiresAt.IsZero() || !c.ExpiresAt.Before(f.EndsBefore)),
 		!f.MadeBefore.IsZero() && !c.CreatedAt.Before(f.MadeBefore),
 		!f.UnusedSince.IsZero() && !c.CreatedAt.Before(f.UnusedSince):
 		return false

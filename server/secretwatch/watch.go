@@ -148,15 +148,19 @@ func (w *Watch[R]) read(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// keep keeps those of the record's credentials that work and end.
+// keep keeps those of the record's credentials that work and end, and that were not
+// replaced.
 func (w *Watch[R]) keep(id string, list []Credential) {
-	list = slices.DeleteFunc(list, func(c Credential) bool { return c.State != Active || c.ExpiresAt.IsZero() })
+	list = slices.DeleteFunc(list, func(c Credential) bool { return c.State != Active || c.Replaced || c.ExpiresAt.IsZero() })
 	if len(list) == 0 {
 		return
 	}
 	if w.kept+len(list) > maxKept {
 		w.full = true
 		return
+	}
+	for i := range list {
+		list[i].KeyOwner, list[i].KeyName = "", "" // long texts that nobody asks a Watch for
 	}
 	w.kept += len(list)
 	w.ends[id] = list

@@ -16,6 +16,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/feed"
+	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/web"
 	"github.com/grantd/grantd/store"
@@ -33,7 +34,7 @@ type LongLived interface {
 // Keys ends API keys, also those that were made with something that leaked.
 type Keys interface {
 	LongLived
-	EndMadeWith(ctx context.Context, by audit.Actor, org string, with store.KeyOrigin) error
+	EndMadeWith(ctx context.Context, by audit.Actor, orgID string, with store.KeyOrigin) (ended []string, err error)
 }
 
 // Handler handles the requests.
@@ -94,8 +95,19 @@ func (h Handler) explain(c *gin.Context) error {
 	case !ok:
 		return errJTI
 	}
-	web.JSON(c, http.StatusOK, x)
+	explained := Explained{Explanation: x}
+	if explained.LastUse, err = h.useOf(ctx, &x); err != nil {
+		return err
+	}
+	web.JSON(c, http.StatusOK, explained)
 	return nil
+}
+
+// Explained is what an operator learns about a token, with the last use of a long-lived
+// one, some seconds behind.
+type Explained struct {
+	tokens.Explanation
+	LastUse *lastuse.View `json:"last_use,omitempty"`
 }
 
 // tokenOrID is the body of a request about one token.

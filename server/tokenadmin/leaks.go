@@ -29,7 +29,9 @@ type Secrets interface {
 	// FindImported returns the imported secrets of the client that plain matches.
 	// It takes long. Errors: apierr.NotFound: no such client.
 	FindImported(ctx context.Context, clientID, plain string) ([]secretwatch.Credential, error)
-	EndSecret(ctx context.Context, by audit.Actor, clientID, secretID string, void bool) error
+	// VoidSecret ends the secret with all that it made, and returns the ids of the API
+	// keys among that.
+	VoidSecret(ctx context.Context, by audit.Actor, clientID, secretID string) (keys []string, err error)
 }
 
 // Leak is what a leaked credential was, and that it has ended.
@@ -44,8 +46,13 @@ type Leak struct {
 	PartnerTokenID string   `json:"partner_token_id,omitempty"`
 	OrgID          string   `json:"org_id,omitempty"` // of an API key
 	KeyID          string   `json:"key_id,omitempty"`
+	KeyOwner       string   `json:"key_owner,omitempty"`
+	KeyName        string   `json:"key_name,omitempty"`
 	TokenID        string   `json:"jti,omitempty"`
 	Ended          bool     `json:"ended"`
+	// KeysEnded are the ids of the API keys that were made with the secret or the token,
+	// and that worked until this report.
+	KeysEnded []string `json:"keys_ended,omitempty"`
 	// AlreadyEnded: it had ended before, at EndedAt by the actor EndedBy, as far as
 	// that is known.
 	AlreadyEnded bool       `json:"already_ended,omitempty"`
@@ -60,7 +67,7 @@ type Leak struct {
 
 var (
 	errNoCredential = apierr.New(apierr.InvalidRequest, "credential is missing: the token or secret that was found").At("credential")
-	errNotOurs      = apierr.New(apierr.NotFound, "not a live credential of this server: made up, damaged in copying, expired, of another environment, "+
+	errNotOurs      = apierr.New(apierr.NotFound, "not a live credential of this server: made up, damaged in copying, expired, of another environment, of an org, a client or a partner that was deleted, "+
 		"or an imported secret, which is recognized only if you name its client (grantd leak --client ID; in the API client_id)")
 	errNotOfClient = apierr.New(apierr.NotFound, "neither a live credential of this server nor an imported secret of this client")
 	errLeakClient  = apierr.New(apierr.InvalidRequest, "client_id must be the id of the client whose secret may have leaked").At("client_id")
@@ -162,7 +169,7 @@ func (h Handler) endCredential(ctx context.Context, by audit.Actor, presented st
 	}
 	if secret, ok := known[presented]; ok {
 		l = leakOfSecret(secret)
-		err = errors.Join(h.Secrets.EndSecret(ctx, by, l.ClientID, l.SecretID, true), h.endKeysOf(ctx, by, secret))
+		l.KeysEnded, err = h.Secrets.VoidSecret(ctx, by, l.ClientID, l.SecretID)
 		l.Ended = err == nil
 		return l, err
 	}
@@ -176,31 +183,31 @@ func (h Handler) endCredential(ctx context.Context, by audit.Actor, presented st
 	}
 	org, id, ok, err := h.Keys.RevokePresented(ctx, by, presented)
 	if ok || err != nil {
-		return Leak{Kind: kindKey, OrgID: org, KeyID: id, Ended: err == nil}.endedBefore(x), err
+		return Leak{Kind: kindKey, OrgID: org, KeyID: id, KeyOwner: x.KeyOwner, KeyName: x.KeyName, Ended: err == nil}.endedBefore(x), err
 	}
 	d := tokens.DigestOf(presented)
 	t, err := h.Tokens.RevokePresented(ctx, presented, by.Name)
-	if errors.Is(err, store.ErrNotFound) {
+	gone := errors.Is(err, store.ErrNotFound)
+	if gone && x.State != tokens.StateExpired && x.State != tokens.StateLost {
 		return Leak{}, errNotOurs
 	}
 	l = Leak{Kind: kindToken, ClientID: t.ClientID, PartnerID: t.PartnerID, TokenID: tokens.ID(d)}
-	if err == nil && t.OrgID != "" {
-		err = h.Keys.EndMadeWith(ctx, by, t.OrgID, store.KeyOrigin{TokenID: l.TokenID})
+	if gone { // it expired so long ago that only API keys can be left of it
+		l.KeysEnded, err = h.Keys.EndMadeWith(ctx, by, x.OrgID, store.KeyOrigin{TokenID: l.TokenID})
+		if l.Ended = err == nil; l.Ended && len(l.KeysEnded) == 0 {
+			return Leak{}, errNotOurs
+		}
+		return l.endedBefore(x), err
 	}
 	if err == nil {
-		err = h.Feed.Settle(ctx)
+		err = h.Feed.Settle(ctx) // before the keys are looked for: no replica must make another one
+	}
+	// Without a record nobody knows the org: the keys of all orgs are looked through.
+	if org := cmp.Or(t.OrgID, x.OrgID); err == nil && (org != "" || t.ClientID == "") {
+		l.KeysEnded, err = h.Keys.EndMadeWith(ctx, by, org, store.KeyOrigin{TokenID: l.TokenID})
 	}
 	l.Ended = err == nil
 	return l.endedBefore(x), err
-}
-
-// endKeysOf ends the API keys that the client of the secret made with it.
-func (h Handler) endKeysOf(ctx context.Context, by audit.Actor, secret secretwatch.Credential) error {
-	if secret.OrgID == "" {
-		return nil
-	}
-	_, client := store.OwnerOf(secret.Owner)
-	return h.Keys.EndMadeWith(ctx, by, secret.OrgID, store.KeyOrigin{ClientID: client, SecretID: secret.ID})
 }
 
 // The kinds of leaked credentials.
@@ -252,9 +259,11 @@ func (h Handler) endImported(ctx context.Context, by audit.Actor, clientID, pres
 	l := leakOfSecret(found[0])
 	var ids []string
 	for _, secret := range found {
-		if err := errors.Join(h.Secrets.EndSecret(ctx, by, clientID, secret.ID, true), h.endKeysOf(ctx, by, secret)); err != nil {
+		keys, err := h.Secrets.VoidSecret(ctx, by, clientID, secret.ID)
+		if err != nil {
 			return Leak{}, err
 		}
+		l.KeysEnded = append(l.KeysEnded, keys...)
 		ids = append(ids, secret.ID)
 	}
 	l.Ended = true

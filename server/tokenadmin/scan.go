@@ -112,14 +112,19 @@ func (h Handler) dealWith(ctx context.Context, by audit.Actor, value string, sec
 	default:
 		return Leak{}, errNotOurs
 	}
+	l := leakOfToken(&x).endedBefore(x)
+	l.Ended = l.AlreadyEnded
+	return l, nil
+}
+
+// leakOfToken returns what is known of a token before it is ended.
+func leakOfToken(x *tokens.Explanation) Leak {
 	l := Leak{Kind: kindToken, ClientID: x.ClientID, PartnerID: x.PartnerID, TokenID: x.ID}
 	switch {
 	case x.Use == store.UseKey:
-		l.Kind, l.OrgID, l.KeyID, l.TokenID = kindKey, x.OrgID, x.ID, ""
+		l.Kind, l.OrgID, l.KeyID, l.KeyOwner, l.KeyName, l.TokenID = kindKey, x.OrgID, x.ID, x.KeyOwner, x.KeyName, ""
 	case credential.IsID(x.ID):
 		l.Kind, l.PartnerTokenID, l.TokenID = kindPartnerToken, x.ID, ""
 	}
-	l = l.endedBefore(x)
-	l.Ended = l.AlreadyEnded
-	return l, nil
+	return l
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/server/lastuse"
+	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
 
@@ -24,6 +25,18 @@ type Issue struct {
 	Address   string     `json:"address,omitempty"`
 	Addresses int64      `json:"addresses,omitempty"`
 	Count     int64      `json:"count,omitempty"`
+}
+
+// useOf returns the last use of a partner token or an API key; nil for other tokens.
+func (h Handler) useOf(ctx context.Context, x *tokens.Explanation) (*lastuse.View, error) {
+	l := leakOfToken(x)
+	owner, id := l.used()
+	if owner == "" || id == "" || x.State == tokens.StateUnknown || x.State == tokens.StateLost {
+		return nil, nil //nolint:nilnil // its uses are not kept
+	}
+	uses, err := h.Uses.ListUses(ctx, owner)
+	v := lastuse.ViewOf(uses, id)
+	return &v, err
 }
 
 // addUses adds when and from where the credentials were used.

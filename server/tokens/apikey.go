@@ -55,7 +55,7 @@ func (s *Service) readKey(ctx context.Context, id string) (found kept, err error
 		Use: store.UseKey, OrgID: k.OrgID, KeyID: k.ID, Scopes: scopes.Join(k.Scopes), Audience: k.Audience, SourceIPs: k.SourceIPs, Resources: k.Resources,
 		IssuedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Position: found.mark.Position,
 	}
-	found.explain = func(x *Explanation) { x.KeyOwner, x.KeyName = k.Owner, k.Name }
+	found.explain = func(x *Explanation) { x.KeyOwner, x.KeyName, x.CreatedBy, x.ReplacedBy = k.Owner, k.Name, k.CreatedBy, k.ReplacedBy }
 	found.ending = keyEnding(k, org.Record, s.o.Now())
 	if e, void := s.o.Feed.VoidedKey(store.PrincipalAllKeys, k.Position); void && found.ending.why == "" {
 		found.ending = ending{RefusedVoid, e.At, e.By, e.Key, "every API key made before was voided by " + e.By}
@@ -69,7 +69,11 @@ func keyEnding(k *store.APIKey, org *store.Org, now time.Time) ending {
 	ofOrg := store.PrincipalOrg(k.OrgID)
 	switch {
 	case k.RevokedAt != nil:
-		return ending{RefusedRevoked, *k.RevokedAt, k.RevokedBy, "", "revoked by " + k.RevokedBy}
+		e := ending{RefusedRevoked, *k.RevokedAt, k.RevokedBy, k.RevokedFor, "revoked by " + k.RevokedBy}
+		if k.RevokedFor != "" {
+			e.detail += ", with all that was made with " + k.RevokedFor
+		}
+		return e
 	case k.DeactivatedAt != nil:
 		return ending{why: RefusedRevoked, at: *k.DeactivatedAt, detail: "it is being deleted"}
 	case org == nil:

@@ -48,6 +48,8 @@ type Explanation struct {
 	PartnerTID string           `json:"partner_token_id,omitempty"` // with which the token was made
 	KeyOwner   string           `json:"key_owner,omitempty"`        // of an API key: whose it is within the org
 	KeyName    string           `json:"key_name,omitempty"`
+	CreatedBy  string           `json:"created_by,omitempty"`  // the actor who made an API key
+	ReplacedBy string           `json:"replaced_by,omitempty"` // the key that a rotation made in its place
 	Scope      string           `json:"scope,omitempty"`
 	Upgradable string           `json:"upgradable_scope,omitempty"`
 	Audience   []string         `json:"aud,omitempty"`

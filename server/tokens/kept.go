@@ -134,7 +134,7 @@ func (s *Service) explainKept(ctx context.Context, k *keptKind, presented, id st
 		return Explanation{}, err
 	}
 	if t.token == nil {
-		x := Explanation{State: StateLost, Use: k.use, ExpiresBy: &end, Detail: k.lost}
+		x := Explanation{State: StateLost, ID: id, Use: k.use, ExpiresBy: &end, Detail: k.lost}
 		if !s.o.Now().Before(end) {
 			x.State, x.Detail = StateExpired, "expired; its record, which has the exact end, is gone"
 		}

@@ -207,6 +207,7 @@ func fullAPIKey(now time.Time, id string) store.APIKey {
 	k.Audience, k.SourceIPs = []string{"https://a.example"}, []string{"192.0.2.0/24"}
 	k.Resources = []store.Resource{{Type: "card", IDs: []string{"12", "13"}}}
 	k.MadeWith = &store.KeyOrigin{ClientID: "billing", SecretID: "Ab3dEf7h", TokenID: "jti"}
+	k.RevokedFor, k.ReplacedBy, k.FirstEnd = "client:billing", "Zz3dEf7h", &end
 	k.Position, k.RevokedAt, k.RevokedBy = store.Position{Time: 1753488000123, Seq: 4}, &end, "client:billing"
 	k.Head = fullHead(now)
 	return k
