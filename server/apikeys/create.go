@@ -62,6 +62,7 @@ type spec struct {
 	audience      []string
 	position      store.Position
 	madeWith      *store.KeyOrigin
+	bearer        *bearer // that a client presented; nil: an operator makes the key
 	nameField     string
 	sourcesField  string
 	lifetimeField string
@@ -155,30 +156,38 @@ var errResources = invalidMember("resources", `resources is a list such as [{"ty
 func validResourceID(s string) bool { return field.ValidID(strings.ReplaceAll(s, ":", "-")) }
 
 // create makes a key of the org. The key cannot be read again.
-// Errors: apierr.InvalidRequest, InvalidScope, NotFound (no such org), Conflict.
+// Errors: apierr.InvalidRequest, InvalidScope, NotFound (no such org), Conflict,
+// InvalidToken (the bearer has ended meanwhile), Unavailable.
 func (s *Service) create(ctx context.Context, by audit.Actor, orgID string, in spec) (plain string, k store.APIKey, err error) {
 	now := s.Registry.Now()
 	if err := s.check(&in, now); err != nil {
 		return "", k, err
 	}
-	mark, err := s.o.Feed.Fresh(ctx)
+	unlock, err := s.lock(ctx, orgID)
 	if err != nil {
 		return "", k, err
 	}
-	if in.position.IsZero() {
+	defer unlock()
+	mark, err := s.o.Feed.Latest(ctx)
+	if err != nil {
+		return "", k, err
+	}
+	if in.bearer == nil {
 		in.position = mark.Position
 	}
-	org, err := s.usableOrg(ctx, orgID)
+	org, err := s.settledOrg(ctx, orgID)
 	if err != nil {
 		return "", k, err
 	}
-	defer s.lock(orgID)()
 	if err := s.makeRoom(ctx, &org, in.owner, now); err != nil {
 		return "", k, err
 	}
 	plain, k = s.newKey(&org, by, in)
 	err = s.Registry.Create(ctx, by, k)
 	s.Registry.Audit(ctx, by, k.ID, audit.Change{Action: "create", After: view(&k)}, err)
+	if err == nil {
+		err = s.confirm(ctx, by, &k, in.bearer)
+	}
 	if err != nil {
 		return "", k, err
 	}
@@ -257,7 +266,7 @@ func endOf(k *store.APIKey, org *store.Org) time.Time {
 	return end
 }
 
-// eachOf calls do with each key of the org.
+// eachOf calls do with each key of the org; of all orgs if the org is "".
 func (s *Service) eachOf(ctx context.Context, org string, do func(*store.APIKey)) error {
 	for after := ""; ; {
 		list, err := s.o.Store.List(ctx, store.Page{Group: org, After: after, Limit: page})

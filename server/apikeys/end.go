@@ -87,17 +87,22 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 	if err != nil {
 		return Rotated{}, err
 	}
-	org, err := s.usableOrg(ctx, old.OrgID)
+	mark, err := s.o.Feed.Latest(ctx)
 	if err != nil {
 		return Rotated{}, err
 	}
+	org, err := s.settledOrg(ctx, old.OrgID)
+	if err != nil {
+		return Rotated{}, err
+	}
+	_, void := s.o.Feed.VoidedKey(store.PrincipalAllKeys, old.Position)
 	switch now := s.Registry.Now(); {
-	case !old.Live(now) || old.EndedWith(&org):
+	case !old.Live(now) || old.EndedWith(&org) || void:
 		return Rotated{}, errNotOne
 	case old.Held():
 		return Rotated{}, errHeld
 	}
-	plain, k, err := s.createLike(ctx, by, &org, &old)
+	plain, k, err := s.createLike(ctx, by, &org, &old, mark.Position)
 	if err != nil {
 		return Rotated{}, err
 	}
@@ -116,15 +121,11 @@ func (s *Service) Rotate(ctx context.Context, by audit.Actor, id string, grace t
 // createLike makes a key like the old one. It may be one more than the bounds allow,
 // because the old one is about to end. The scopes of an old key may have left the
 // catalog since: the new one must not have them.
-func (s *Service) createLike(ctx context.Context, by audit.Actor, org *store.Org, old *store.APIKey) (plain string, k store.APIKey, err error) {
-	mark, err := s.o.Feed.Fresh(ctx)
-	if err != nil {
-		return "", k, err
-	}
+func (s *Service) createLike(ctx context.Context, by audit.Actor, org *store.Org, old *store.APIKey, position store.Position) (plain string, k store.APIKey, err error) {
 	now := s.Registry.Now()
 	in := spec{
 		owner: old.Owner, name: old.Name, scopes: old.Scopes, sourceIPs: old.SourceIPs, resources: old.Resources, audience: old.Audience,
-		madeWith: old.MadeWith, position: mark.Position, life: min(max(old.Lifetime(), minLifetime), maxLifetime), lifetimeField: "lifetime",
+		madeWith: old.MadeWith, position: position, life: min(max(old.Lifetime(), minLifetime), maxLifetime), lifetimeField: "lifetime",
 	}
 	if s.o.Catalogue().Unknown(in.scopes) != "" {
 		return "", k, errScopesGone
@@ -135,6 +136,9 @@ func (s *Service) createLike(ctx context.Context, by audit.Actor, org *store.Org
 	plain, k = s.newKey(org, by, in)
 	err = s.Registry.Create(ctx, by, k)
 	s.Registry.Audit(ctx, by, k.ID, audit.Change{Action: "create", After: view(&k)}, err)
+	if err == nil {
+		err = s.confirm(ctx, by, &k, nil)
+	}
 	return plain, k, err
 }
 

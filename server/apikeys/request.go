@@ -92,7 +92,7 @@ func (r Request) parse(now time.Time) (in spec, err error) {
 // createFor makes a key for a client. It reaches no further than the bearer token: it
 // has only scopes of that token, its audience, and its addresses.
 // Errors: apierr.InvalidRequest, InvalidScope, InsufficientScope, AccessDenied,
-// NotFound, Conflict.
+// NotFound, Conflict, InvalidToken, Unavailable.
 func (s *Service) createFor(ctx context.Context, b bearer, owner string, r Request) (plain string, k store.APIKey, err error) {
 	if credential.HasForm(owner) {
 		return "", k, errOwnerInPath
@@ -120,7 +120,7 @@ func (s *Service) createFor(ctx context.Context, b bearer, owner string, r Reque
 			return "", k, errWider
 		}
 	}
-	in.owner, in.audience, in.position = owner, b.token.Audience, b.found.Mark.Position
+	in.owner, in.audience, in.position, in.bearer = owner, b.token.Audience, b.found.Mark.Position, &b
 	in.madeWith = &store.KeyOrigin{ClientID: b.token.ClientID, SecretID: b.token.SecretID, TokenID: tokens.ID(b.found.Digest)}
 	return s.create(ctx, b.actor, b.token.OrgID, in)
 }

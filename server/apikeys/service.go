@@ -3,8 +3,8 @@ package apikeys
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
-	"sync"
 	"time"
 
 	"github.com/grantd/grantd/scopes"
@@ -47,13 +47,16 @@ type Service struct {
 	kind secretwatch.Kind[store.APIKey]
 	// making has locks, one of them for each org: two keys that are made at the same
 	// time must not both be the last that the bounds allow.
-	making [16]sync.Mutex
+	making [16]chan struct{}
 	seed   maphash.Seed
 }
 
 // New returns a Service.
 func New(o Options) *Service {
 	s := &Service{o: o, seed: maphash.MakeSeed(), kind: secretwatch.APIKeys(o.Store, o.OrgRecords)}
+	for i := range s.making {
+		s.making[i] = make(chan struct{}, 1)
+	}
 	s.Registry = registry.New(registry.Kind[store.APIKey]{
 		Kind: store.APIKeyKind, Valid: credential.IsID, Store: o.Store,
 		View: func(k store.APIKey) any { return view(&k) },
@@ -62,11 +65,16 @@ func New(o Options) *Service {
 	return s
 }
 
-// lock locks the making of keys for the org.
-func (s *Service) lock(org string) (unlock func()) {
-	m := &s.making[maphash.String(s.seed, org)%uint64(len(s.making))]
-	m.Lock()
-	return m.Unlock
+// lock locks the making of keys for the org. Errors: store.ErrUnavailable if ctx ends
+// first.
+func (s *Service) lock(ctx context.Context, org string) (unlock func(), err error) {
+	m := s.making[maphash.String(s.seed, org)%uint64(len(s.making))]
+	select {
+	case m <- struct{}{}:
+		return func() { <-m }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for other keys of the org: %w: %w", store.ErrUnavailable, ctx.Err())
+	}
 }
 
 // invalidMember returns the error for a member of the body that is wrong.

@@ -30,6 +30,7 @@ type world struct {
 	store     *storetest.Faulty
 	feed      *feed.Feed
 	clock     *storetest.Clock
+	log       *slog.Logger
 	catalogue *scopes.Catalogue
 	reads     int // of keys and orgs
 }
@@ -44,6 +45,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { inner.Close() })
 	w.store = storetest.NewFaulty(inner)
 	log := slog.New(slog.DiscardHandler)
+	w.log = log
 	w.feed = feed.New(feed.Options{Store: w.store, MaxStaleness: time.Minute, Now: w.clock.Now, Log: log})
 	if err := w.feed.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -145,7 +147,7 @@ func (w *world) works(t *testing.T, when, key string, want bool) {
 // bearer returns the token of a client of the org, with all scopes of the catalogue.
 func (w *world) bearer(org string) bearer {
 	return bearer{
-		token: &store.Token{Use: store.UseClient, ClientID: "backend", SecretID: "Ab3dEf7h", OrgID: org, Scopes: "cards customers api-tokens api-tokens-write"},
+		token: &store.Token{Use: store.UseClient, ClientID: "backend", SecretID: "Ab3dEf7h", OrgID: org, Scopes: "cards customers api-tokens api-tokens-write", Position: w.feed.Position()},
 		found: tokens.Found{Digest: store.Digest{1}, Mark: feed.Mark{Position: w.feed.Position()}}, actor: audit.Actor{Name: "client:backend"},
 	}
 }

@@ -123,6 +123,14 @@ func (f *Feed) Fresh(ctx context.Context) (Mark, error) {
 	return f.confirmNow(ctx, fresh)
 }
 
+// Latest returns the mark of a copy that has everything that was appended before the
+// call. It reads the tail of the feed, however fresh the copy is. Something that was
+// written before the call, and that is not void now, is in the store before any later
+// void of it: those who void it and read the store afterward find it. Errors: ErrStale.
+func (f *Feed) Latest(ctx context.Context) (Mark, error) {
+	return f.confirmNow(ctx, func() bool { return false })
+}
+
 // confirmNow reads the tail until a read that was sent after the call succeeds,
 // or until enough reports that an earlier one is recent enough: the call may join
 // a read that was sent long before.

@@ -32,6 +32,7 @@ var (
 	errLifetime  = invalidMember("lifetime", "lifetime is 1m to 365d, such as 90d")
 	errSources   = invalidMember("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
 	errTooMany   = apierr.New(apierr.Conflict, "this partner has twenty live tokens already: revoke one first")
+	errVoided    = apierr.New(apierr.Conflict, "all partner tokens were voided while this one was made: make it again")
 	errNoToken   = apierr.New(apierr.NotFound, "this partner has no token with this id")
 )
 
@@ -71,7 +72,7 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 	if _, err := s.Registry.Get(ctx, id); err != nil {
 		return CreatedToken{}, err
 	}
-	mark, err := s.o.Feed.Fresh(ctx)
+	mark, err := s.o.Feed.Latest(ctx)
 	if err != nil {
 		return CreatedToken{}, err
 	}
@@ -99,8 +100,25 @@ func (s *Service) CreateToken(ctx context.Context, by audit.Actor, id string, sp
 	if err != nil {
 		return CreatedToken{}, err
 	}
+	if err := s.confirmToken(ctx, by, id, &t); err != nil {
+		return CreatedToken{}, err
+	}
 	_ = s.deleteOwners(ctx, dropped) // a leftover owner record belongs to a token that ended long ago: it does no harm
 	return CreatedToken{Token: plain, ID: tid, PartnerID: id, Name: t.Name, SourceIPs: orEmpty(t.SourceIPs), ExpiresAt: t.ExpiresAt}, nil
+}
+
+// confirmToken is called with a token that is in the record, and that nobody has yet.
+// It returns an error, and ends the token, if all partner tokens were voided while it
+// was made: that void may have read the record before. Errors: errVoided, feed.ErrStale.
+func (s *Service) confirmToken(ctx context.Context, by audit.Actor, id string, t *store.PartnerToken) error {
+	_, err := s.o.Feed.Latest(ctx)
+	if err == nil {
+		if _, void := s.o.Feed.VoidedKey(store.PrincipalAllPartnerTokens, t.Position); !void {
+			return nil
+		}
+		err = errVoided
+	}
+	return errors.Join(err, s.RevokeToken(ctx, by, id, t.ID))
 }
 
 // newToken returns the token that the spec describes, without its id and hash.

@@ -194,8 +194,9 @@ func (h Handler) revokeLongLived(ctx context.Context, by audit.Actor, presented,
 	return "", false, nil
 }
 
-// voidAll makes every token that was issued before inactive, in O(1). Then it
-// writes into the records that the partner tokens and the API keys have ended.
+// voidAll makes every token that was issued before inactive, in O(1). Once every
+// replica knows, it writes into the records that the partner tokens and the API keys
+// have ended: the feed forgets it after a day.
 func (h Handler) voidAll(c *gin.Context) error {
 	ctx, by := c.Request.Context(), admin.ActorOf(c)
 	err := h.Feed.Append(ctx,
@@ -203,7 +204,7 @@ func (h Handler) voidAll(c *gin.Context) error {
 		store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAllPartnerTokens, By: by.Name},
 		store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAllKeys, By: by.Name})
 	if err == nil {
-		err = errors.Join(h.Partners.VoidAll(ctx, by), h.Keys.VoidAll(ctx, by), h.Feed.Settle(ctx))
+		err = errors.Join(h.Feed.Settle(ctx), h.Partners.VoidAll(ctx, by), h.Keys.VoidAll(ctx, by))
 	}
 	h.Audit.Write(ctx, audit.Change{Actor: by, Action: "token.void_all", Target: store.PrincipalAll, Outcome: audit.OutcomeOf(err)})
 	if err != nil {

@@ -187,15 +187,24 @@ func (h Handler) endCredential(ctx context.Context, by audit.Actor, presented st
 	}
 	d := tokens.DigestOf(presented)
 	t, err := h.Tokens.RevokePresented(ctx, presented, by.Name)
-	if errors.Is(err, store.ErrNotFound) {
+	gone := errors.Is(err, store.ErrNotFound)
+	if gone && x.State != tokens.StateExpired && x.State != tokens.StateLost {
 		return Leak{}, errNotOurs
 	}
 	l = Leak{Kind: kindToken, ClientID: t.ClientID, PartnerID: t.PartnerID, TokenID: tokens.ID(d)}
+	if gone { // it expired so long ago that only API keys can be left of it
+		l.KeysEnded, err = h.Keys.EndMadeWith(ctx, by, x.OrgID, store.KeyOrigin{TokenID: l.TokenID})
+		if l.Ended = err == nil; l.Ended && len(l.KeysEnded) == 0 {
+			return Leak{}, errNotOurs
+		}
+		return l.endedBefore(x), err
+	}
 	if err == nil {
 		err = h.Feed.Settle(ctx) // before the keys are looked for: no replica must make another one
 	}
-	if err == nil {
-		l.KeysEnded, err = h.Keys.EndMadeWith(ctx, by, cmp.Or(t.OrgID, x.OrgID), store.KeyOrigin{TokenID: l.TokenID})
+	// Without a record nobody knows the org: the keys of all orgs are looked through.
+	if org := cmp.Or(t.OrgID, x.OrgID); err == nil && (org != "" || t.ClientID == "") {
+		l.KeysEnded, err = h.Keys.EndMadeWith(ctx, by, org, store.KeyOrigin{TokenID: l.TokenID})
 	}
 	l.Ended = err == nil
 	return l.endedBefore(x), err
