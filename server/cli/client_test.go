@@ -155,12 +155,12 @@ func TestClientOutput(t *testing.T) {
 		{args: "rotate-secret a --undo", golden: "client-undo-rotation.txt"},
 		{args: "extend-secret a s0 --for 24h", golden: "client-extend-secret.txt"},
 		{args: "create --output json", golden: "client-create.json"},
-		{args: "deactivate a", out: "client a is deactivated and its tokens are void\n"},
-		{args: "void-tokens a", out: "client a has no valid tokens anymore\n"},
+		{args: "deactivate a", out: "client a is deactivated; its tokens are void, and the API keys that it made have ended\n"},
+		{args: "void-tokens a", out: "client a has no valid tokens anymore, and the API keys that it made have ended\n"},
 		{args: "delete a", out: "client a is deleted\n"},
 		{args: "delete a --output json", out: "{\n  \"deleted\": \"a\"\n}\n"},
-		{args: "revoke-secret a s", out: "secret s of client a has ended; the tokens issued with it remain valid until they expire\n"},
-		{args: "revoke-secret a s --void-tokens", out: "secret s of client a has ended; the tokens issued with it are void\n"},
+		{args: "revoke-secret a s", out: "secret s of client a has ended; the tokens issued with it and the API keys made with those live on until they expire\n"},
+		{args: "revoke-secret a s --void-tokens", out: "secret s of client a has ended; the tokens issued with it are void, and the API keys made with those have ended\n"},
 		{args: "revoke-secret a s --output json", out: "{\n  \"ended\": \"s\"\n}\n"},
 	}
 	for _, tt := range tests {

@@ -218,7 +218,7 @@ func TestServerFlag(t *testing.T) {
 	if got := remote(reader, "", "token", "void-all"); got.code != exitFailed {
 		t.Errorf("void-all with admin:read: %+v", got)
 	}
-	if got := remote(writer, "", "token", "void-all"); got.code != exitDone || got.out != "every token issued before now is void\n" {
+	if got := remote(writer, "", "token", "void-all"); got.code != exitDone || got.out != "every token issued before now is void; partner tokens and API keys have ended for good, so make new ones\n" {
 		t.Errorf("void-all: %+v", got)
 	}
 	if got := remote(writer, "", "client", "list"); got.code != exitFailed || !strings.Contains(got.err, "not active") {

@@ -2,7 +2,9 @@ package admin_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/grantd/grantd/tests/harness"
@@ -38,11 +40,14 @@ func TestKeysEndWithWhatMadeThem(t *testing.T) {
 			c := create(t, s, object{"client_id": name, "org_id": "acme", "scope": scope})
 			secret, _ := c["client_secret"].(string)
 			secretID, _ := c["secret_id"].(string)
-			token := s.Token(t, name, secret, scope)
-			r := s.Do(t, harness.Request{
-				Method: http.MethodPost, Path: "/users/" + name + "/api-tokens", Header: http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/vnd.api+json"}},
-				Body: `{"data":{"type":"apiToken","attributes":{"description":"d","scope":"cards"}}}`,
-			})
+			token, _ := s.Form(t, "/oauth/token", name, secret, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}}).JSON(t)["access_token"].(string)
+			req, err := http.NewRequest(http.MethodPost, s.URL+"/users/2/api-tokens", strings.NewReader(`{"data":{"type":"apiToken","attributes":{"description":"d","scope":"cards"}}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+token)
+			req.Header.Set("Content-Type", "application/vnd.api+json")
+			r := harness.Do(t, nil, req)
 			data, _ := r.JSON(t)["data"].(object)
 			key := data["attributes"].(object)["token"].(string)
 			said := row.end(name, secretID, secret, token)
