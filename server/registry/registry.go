@@ -42,6 +42,8 @@ type Kind[R any] struct {
 	// End ends the tokens that the record itself holds. A void in the feed is
 	// not enough for those: it is dropped after a day. nil: there are none.
 	End func(r *R, by string, now time.Time)
+	// Ended reports whether the record is one that ended for good; nil: no record is.
+	Ended func(r *R, now time.Time) bool
 	// Remove is called with a record that is void and about to be removed, and
 	// removes what belongs to it. A deletion that is repeated calls it again.
 	// nil: nothing belongs to it.
