@@ -151,9 +151,18 @@ func IfMatch(c *gin.Context) (uint64, error) {
 
 // Call returns the handler of a route whose body and whose response are those of do.
 func Call[In, Out any](do func(context.Context, audit.Actor, In) (Out, error)) func(*gin.Context) error {
+	return call(do, false)
+}
+
+// CallOptional is Call for an action that needs no body.
+func CallOptional[In, Out any](do func(context.Context, audit.Actor, In) (Out, error)) func(*gin.Context) error {
+	return call(do, true)
+}
+
+func call[In, Out any](do func(context.Context, audit.Actor, In) (Out, error), optional bool) func(*gin.Context) error {
 	return func(c *gin.Context) error {
 		var in In
-		if err := web.ReadJSON(c, &in, false); err != nil {
+		if err := web.ReadJSON(c, &in, optional); err != nil {
 			return err
 		}
 		out, err := do(c.Request.Context(), ActorOf(c), in)

@@ -59,8 +59,9 @@ func New(o Options) *Service {
 	}
 	s.Registry = registry.New(registry.Kind[store.APIKey]{
 		Kind: store.APIKeyKind, Valid: credential.IsID, Store: o.Store,
-		View: func(k store.APIKey) any { return view(&k) },
-		End:  func(k *store.APIKey, by string, now time.Time) { revoke(k, by, now) },
+		View:  func(k store.APIKey) any { return view(&k) },
+		End:   func(k *store.APIKey, by string, now time.Time) { revoke(k, by, now) },
+		Ended: func(k *store.APIKey, now time.Time) bool { return !k.Live(now) },
 	}, o.Feed, o.Audit, o.Now)
 	return s
 }

@@ -122,3 +122,15 @@ func TestKeyStates(t *testing.T) {
 		f.run(t, "", strings.Fields(line)...).is(t, want)
 	}
 }
+
+// A message of the server about members is one about flags.
+func TestMembersAreFlags(t *testing.T) {
+	f := newFakeAdmin(t, map[string]reply{
+		"PATCH /clients/a": {400, `{"error":"invalid_request","error_description":"bind_source_ip needs source_ips: the addresses that the tokens of the client are bound to","field":"bind_source_ip"}`},
+		"PATCH /clients/b": {400, `{"error":"invalid_request","error_description":"the tokens of this client are bound to source_ips: leave one of them, or set bind_source_ip to false","field":"source_ips"}`},
+	})
+	f.run(t, "", "client", "update", "a", "--bind-source-ip").is(t, result{
+		err: "grantd: --bind-source-ip needs --source-ip: the addresses that the tokens of the client are bound to\n", code: exitUsage})
+	f.run(t, "", "client", "update", "b", "--source-ip", "").is(t, result{
+		err: "grantd: --source-ip: the tokens of this client are bound to --source-ip: leave one of them, or pass --bind-source-ip=false\n", code: exitUsage})
+}

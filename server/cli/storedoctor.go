@@ -30,10 +30,11 @@ func (a *app) storeDoctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Show and release what is held back since the store came back older",
 		Long: `If the store came back older than it was (restored, rolled back, or failed over
-while no grantd was watching), nobody knows which clients, secrets, partners or
-grants had ended. They are held back: they get no tokens. This command says why,
-what is held back, and since when changes may be lost. End again what must not
-work (deactivate, delete, rotate-secret), then release the rest.
+while no grantd was watching), nobody knows which clients, secrets, partners, API
+keys or grants had ended. They are held back: they get no tokens, and the keys do
+not work. This command says why, what is held back, and since when changes may be
+lost. End again what must not work (deactivate, delete, rotate-secret, key revoke),
+then release the rest.
 
 The exit code is 3 if something is held back.`,
 		Example: `  grantd store doctor
@@ -191,6 +192,9 @@ func (a *app) printDoctor(r doctorReport) {
 			why := "a change of it may be lost"
 			if record.Lost {
 				why = "a change of it was lost"
+			}
+			if record.Ended {
+				why = "it has ended: there is nothing to do"
 			}
 			rows = append(rows, []string{k.Kind + ":" + text(record.ID), why, record.UpdatedAt.Format(time.RFC3339)})
 		}

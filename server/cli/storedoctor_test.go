@@ -37,6 +37,14 @@ End again what must not work, then: grantd store doctor --release all
 		}
 	}
 
+	keys := newFakeAdmin(t, map[string]reply{
+		"GET /store":                         {200, `{"hold":null,"kinds":["key"]}`},
+		"GET /store/held?kind=key&limit=500": {200, `{"records":[{"id":"Ab3dEf7h","lost":true,"ended":true,"updated_at":"2025-12-31T00:00:00Z"}]}`},
+	})
+	if r := keys.run(t, "", "store", "doctor"); !strings.Contains(r.out, "key:Ab3dEf7h  it has ended: there is nothing to do") {
+		t.Errorf("%+v", r)
+	}
+
 	whole := newFakeAdmin(t, map[string]reply{"GET /store": {200, `{"hold":null,"kinds":["client"]}`}, "GET /store/held?kind=client&limit=500": {200, `{"records":[]}`}})
 	whole.run(t, "", "store", "doctor").is(t, result{out: "Nothing is held back.\n"})
 }

@@ -46,6 +46,8 @@ type Kind[R any] struct {
 	// ends what they made that such a void does not end. A call that is repeated calls it
 	// again. nil: there is nothing of that sort.
 	EndMore func(ctx context.Context, by audit.Actor, r R) error
+	// Ended reports whether the record is one that ended for good; nil: no record is.
+	Ended func(r *R, now time.Time) bool
 	// Remove is called with a record that is void and about to be removed, and
 	// removes what belongs to it. A deletion that is repeated calls it again.
 	// nil: nothing belongs to it.

@@ -14,6 +14,7 @@ type HeldRecord struct {
 	// Lost: the store lost a change of this record. Otherwise it falls under the
 	// store's hold.
 	Lost      bool      `json:"lost"`
+	Ended     bool      `json:"ended,omitempty"` // before: a release changes nothing
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
@@ -22,7 +23,8 @@ type HeldRecord struct {
 func (g *Registry[R]) Held(ctx context.Context, after string, limit int) ([]HeldRecord, error) {
 	return List(ctx, g, store.Page{After: after, Limit: limit}, func(r R) (HeldRecord, bool, error) {
 		h := g.kind.Head(&r)
-		return HeldRecord{g.kind.ID(&r), h.HeldBack, h.UpdatedAt}, h.Held(), nil
+		ended := g.kind.Ended != nil && g.kind.Ended(&r, g.now())
+		return HeldRecord{g.kind.ID(&r), h.HeldBack, ended, h.UpdatedAt}, h.Held(), nil
 	})
 }
 

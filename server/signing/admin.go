@@ -63,7 +63,7 @@ type list struct {
 func AdminRoutes(s *Service) []admin.Route {
 	return []admin.Route{
 		admin.WholeListRoute("/signing-keys", "signing_keys", func(c *gin.Context) ([]View, error) { return s.List(c.Request.Context()) }, func(v View) string { return v.ID }),
-		{Method: http.MethodPost, Path: "/signing-keys/rotate", Handle: admin.Call(func(ctx context.Context, by audit.Actor, in rotation) (list, error) {
+		{Method: http.MethodPost, Path: "/signing-keys/rotate", Handle: admin.CallOptional(func(ctx context.Context, by audit.Actor, in rotation) (list, error) {
 			keys, err := s.Rotate(ctx, by, in.Now)
 			return list{keys}, err
 		})},

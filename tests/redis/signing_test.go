@@ -104,7 +104,7 @@ func TestSigningKeyRecordsTwoReplicas(t *testing.T) {
 			}
 		}()
 	}
-	admin(t, p.a, 200, http.MethodPost, "/signing-keys/rotate", map[string]any{})
+	admin(t, p.a, 200, http.MethodPost, "/signing-keys/rotate", nil)
 	admin(t, p.b, 409, http.MethodPost, "/signing-keys/rotate", map[string]any{})
 	admin(t, p.b, 200, http.MethodPost, "/signing-keys/rotate", map[string]any{"now": true})
 	second := mustSign(t, p.a, p.b, p.rs)
