@@ -10,7 +10,7 @@ import (
 func (s *Server) wireKeys() {
 	s.keyRecords = apikeys.New(apikeys.Options{
 		Store: s.store.APIKeys(), Orgs: s.store.Orgs(), OrgRecords: s.orgRecords, Uses: s.store, Credentials: s.tokens,
-		Catalogue: s.catalogue, Feed: s.feed, Audit: s.audit, Now: s.now,
+		Catalogue: s.catalogue, Feed: s.feed, Audit: s.audit, Now: s.now, TokenPrefix: s.cfg.TokenPrefix(),
 	})
 	s.keyQuota = s.newQuota(ratelimit.KeyChangesPerClient, ratelimit.OfClients, s.cfg.Limits.KeyChangesPerClient, nil)
 	s.apiTokens = apikeys.Handler{Keys: s.keyRecords, Find: s.tokens, Quota: s.keyQuota}

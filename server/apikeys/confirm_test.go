@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/grantd/grantd/server/apierr"
@@ -215,5 +216,37 @@ func TestRotateWhileItsOriginEnds(t *testing.T) {
 	wants(t, "end", err, "", "")
 	if n := w.liveRecords(t); n != 0 {
 		t.Errorf("%d keys work", n)
+	}
+}
+
+// Callers that list keys of an org while it is read share the next read.
+func TestListsShareReads(t *testing.T) {
+	synctest.Test(t, testListsShareReads)
+}
+
+func testListsShareReads(t *testing.T) {
+	w := newWorld(t)
+	w.key(t, nil)
+	entered, release := w.store.Block("ListAPIKeys")
+	before := w.store.Calls("ListAPIKeys")
+	done := make(chan error)
+	list := func() { _, err := w.liveOf(t.Context(), "acme", "2"); done <- err }
+	go list()
+	<-entered
+	for range 10 {
+		go list()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.keysOf(ctx, "acme"); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a caller that leaves: %v", err)
+	}
+	synctest.Wait()
+	release()
+	for range 11 {
+		wants(t, "list", <-done, "", "")
+	}
+	if n := w.store.Calls("ListAPIKeys") - before; n != 2 {
+		t.Errorf("%d reads for 11 callers", n)
 	}
 }

@@ -76,6 +76,9 @@ func (s *Service) check(k *spec, now time.Time) (err error) {
 	if !field.OneLine(k.name, maxName) {
 		return invalidMember(k.nameField, k.nameField+" is one line of 1 to 255 characters: what the key is for")
 	}
+	if len(credential.Find(k.name, s.o.TokenPrefix)) > 0 { // names are in lists, in the audit and in the log
+		return invalidMember(k.nameField, k.nameField+" has a credential in it: say in words what the key is for")
+	}
 	if k.scopes, err = s.parseScopes(k.scope); err != nil {
 		return err
 	}

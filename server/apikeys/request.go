@@ -2,6 +2,8 @@ package apikeys
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -148,20 +150,42 @@ func (s *Service) liveOf(ctx context.Context, orgID, owner string) (live []store
 		return nil, err
 	}
 	now, had := s.Registry.Now(), false
-	err = s.eachOf(ctx, orgID, func(k *store.APIKey) {
+	keys, err := s.keysOf(ctx, orgID)
+	for i := range keys {
+		k := &keys[i]
 		if k.Owner != owner || k.EndedWith(&org) || now.Sub(endOf(k, &org)) > keepEnded {
-			return
+			continue
 		}
 		had = true
 		if k.Live(now) && k.Usable() {
 			live = append(live, *k)
 		}
-	})
+	}
 	if err == nil && !had {
 		err = errNoOwner
 	}
 	slices.SortFunc(live, func(a, b store.APIKey) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	return live, err
+}
+
+// keysOf returns the keys of the org. Callers at the same time share them: they must not
+// be changed. Errors: store.ErrUnavailable.
+func (s *Service) keysOf(ctx context.Context, orgID string) ([]store.APIKey, error) {
+	shared := context.WithoutCancel(ctx)
+	keys, _, _, err := s.lists.Do(ctx, orgID, func(int) (keys []store.APIKey, err error) {
+		ctx, cancel := context.WithTimeout(shared, readTimeout)
+		defer cancel()
+		if err := s.reading.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer s.reading.Release(1)
+		err = s.eachOf(ctx, orgID, func(k *store.APIKey) { keys = append(keys, *k) })
+		return keys, err
+	})
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("list keys: %w: %w", store.ErrUnavailable, err)
+	}
+	return keys, err
 }
 
 // revokeOf ends a key of the owner in the org of the bearer. Errors: errNoKey, the

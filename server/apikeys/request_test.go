@@ -21,6 +21,7 @@ func TestRequestRejections(t *testing.T) {
 	}{
 		"no description":           {func(r *Request) { r.Description = nil }, apierr.InvalidRequest, "description"},
 		"a description of 2 lines": {func(r *Request) { r.Description = ptr("a\nb") }, apierr.InvalidRequest, "description"},
+		"a credential":             {func(r *Request) { r.Description = ptr("for gk_sandbox_Ab3dEf7h_" + strings.Repeat("A", 43)) }, apierr.InvalidRequest, "description"},
 		"no scope":                 {func(r *Request) { r.Scope = nil }, apierr.InvalidScope, "scope"},
 		"an empty scope":           {func(r *Request) { r.Scope = ptr("") }, apierr.InvalidScope, "scope"},
 		"a scope that is not held": {func(r *Request) { r.Scope = ptr("cards payments") }, apierr.InsufficientScope, "scope"},

@@ -7,9 +7,12 @@ import (
 	"hash/maphash"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/coalesce"
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/registry"
@@ -37,6 +40,7 @@ type Options struct {
 	Feed        *feed.Feed
 	Audit       *audit.Log
 	Now         func() time.Time
+	TokenPrefix string // what access tokens begin with; "": nothing
 }
 
 // Service holds the rules of API keys. It audits every change. A change that ends a
@@ -49,11 +53,21 @@ type Service struct {
 	// time must not both be the last that the bounds allow.
 	making [16]chan struct{}
 	seed   maphash.Seed
+	// lists reads the keys of an org once for all callers that list some of them, and
+	// reading bounds how many orgs are read at the same time: an org may have a thousand
+	// records, and clients list keys as often as they like.
+	lists   coalesce.Group[string, []store.APIKey]
+	reading *semaphore.Weighted
 }
+
+const (
+	maxReading  = 2
+	readTimeout = 10 * time.Second
+)
 
 // New returns a Service.
 func New(o Options) *Service {
-	s := &Service{o: o, seed: maphash.MakeSeed(), kind: secretwatch.APIKeys(o.Store, o.OrgRecords)}
+	s := &Service{o: o, seed: maphash.MakeSeed(), reading: semaphore.NewWeighted(maxReading), kind: secretwatch.APIKeys(o.Store, o.OrgRecords)}
 	for i := range s.making {
 		s.making[i] = make(chan struct{}, 1)
 	}

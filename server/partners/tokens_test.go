@@ -222,3 +222,29 @@ func (w *world) active(t *testing.T, partner string) (n int) {
 	}
 	return n
 }
+
+// A token that is made while all partner tokens are voided does not come back to life
+// when the feed forgets the void.
+func TestVoidAllWhileATokenIsMade(t *testing.T) {
+	w := newWorld(t)
+	done := false
+	w.store.Hook("UpdatePartner", func() {
+		if done {
+			return
+		}
+		done = true
+		err := w.feed.Append(t.Context(), store.Entry{Kind: store.EntryVoid, Key: store.PrincipalAllPartnerTokens, By: "uid:0"})
+		if err := errors.Join(err, w.VoidAll(t.Context(), operator)); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := w.CreateToken(t.Context(), operator, "hurdlr", TokenSpec{Name: "backend"})
+	wants(t, "make", err, apierr.Conflict, "")
+	p, err := w.store.Partners().Get(t.Context(), "hurdlr")
+	if err != nil || len(p.Tokens) != 1 || p.Tokens[0].RevokedAt == nil {
+		t.Errorf("%+v, error %v", p.Tokens, err)
+	}
+	if _, err := w.CreateToken(t.Context(), operator, "hurdlr", TokenSpec{Name: "backend"}); err != nil {
+		t.Errorf("afterward: %v", err)
+	}
+}
