@@ -38,7 +38,7 @@ func Defaults() Config {
 	c.Limits.RevocationsPerClient = Quota{Limit{Count: 600, Per: time.Minute}, modeEnforce}
 	c.Limits.CustomerTokensPerClient = Quota{Limit{Count: 6000, Per: time.Minute}, modeEnforce}
 	c.Limits.OnBehalfTokensPerPartner = Quota{Limit{Count: 6000, Per: time.Minute}, modeEnforce}
-	c.Limits.KeyChangesPerClient = Quota{Limit{Count: 60, Per: time.Minute}, modeEnforce}
+	c.Limits.KeyChangesPerClient = Quota{Limit{Count: 120, Per: time.Hour}, modeEnforce}
 	c.Limits.CodesPerPhone = Limit{Count: 5, Per: 10 * time.Minute}
 	c.Limits.CodesPerCustomer = Limit{Count: 10, Per: day}
 	c.Limits.CodesPerClient = Limit{Count: 1000, Per: time.Hour}

@@ -99,9 +99,10 @@ func (s *Server) publicHandler(l *listener) (http.Handler, error) {
 		e.Use(web.RequireTLS(s.cfg.Public.TrustedPrefixes(), health.PathLive, health.PathReady))
 	}
 	for _, r := range s.publicRoutes() {
-		e.Handle(r.method, r.path, web.Handle(r.handle))
+		handle := web.Handle(web.WithoutURLCredentials(r.handle))
+		e.Handle(r.method, r.path, handle)
 		if r.method == http.MethodGet {
-			e.Handle(http.MethodHead, r.path, web.Handle(r.handle))
+			e.Handle(http.MethodHead, r.path, handle)
 		}
 	}
 	if pages != nil {

@@ -187,7 +187,7 @@ func (s *Service) create(ctx context.Context, by audit.Actor, orgID string, in s
 	}
 	plain, k = s.newKey(&org, by, in)
 	err = s.Registry.Create(ctx, by, k)
-	s.Registry.Audit(ctx, by, k.ID, audit.Change{Action: "create", After: view(&k)}, err)
+	s.Registry.Audit(ctx, by, k.ID, audit.Change{Action: "create", After: auditView(&k)}, err)
 	if err == nil {
 		err = s.confirm(ctx, by, &k, in.bearer)
 	}

@@ -135,7 +135,7 @@ func (s *Service) createLike(ctx context.Context, by audit.Actor, org *store.Org
 	}
 	plain, k = s.newKey(org, by, in)
 	err = s.Registry.Create(ctx, by, k)
-	s.Registry.Audit(ctx, by, k.ID, audit.Change{Action: "create", After: view(&k)}, err)
+	s.Registry.Audit(ctx, by, k.ID, audit.Change{Action: "create", After: auditView(&k)}, err)
 	if err == nil {
 		err = s.confirm(ctx, by, &k, nil)
 	}

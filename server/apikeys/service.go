@@ -73,11 +73,26 @@ func New(o Options) *Service {
 	}
 	s.Registry = registry.New(registry.Kind[store.APIKey]{
 		Kind: store.APIKeyKind, Valid: credential.IsID, Store: o.Store,
-		View:  func(k store.APIKey) any { return view(&k) },
+		View:   func(k store.APIKey) any { return auditView(&k) },
+		Stored: inFeed, MaxForm: maxFeedForm,
 		End:   func(k *store.APIKey, by string, now time.Time) { revoke(k, by, now) },
 		Ended: func(k *store.APIKey, now time.Time) bool { return !k.Live(now) },
 	}, o.Feed, o.Audit, o.Now)
 	return s
+}
+
+// maxFeedForm bounds what a key takes in the feed of each replica, for a day. If the
+// store loses a key that is longer, its holder needs another one.
+const maxFeedForm = 1 << 10
+
+// inFeed returns what the feed holds of a key. One that was revoked never works again:
+// an older store needs to know only that, and whose it was.
+func inFeed(k store.APIKey) store.APIKey {
+	if k.RevokedAt == nil {
+		return k
+	}
+	k.Name, k.Scopes, k.Audience, k.SourceIPs, k.Resources, k.MadeWith = "", nil, nil, nil, nil, nil
+	return k
 }
 
 // lock locks the making of keys for the org. Errors: store.ErrUnavailable if ctx ends

@@ -9,7 +9,7 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// View is an API key as the admin API and the audit log show it. Times are UTC, and
+// View is an API key as the admin API shows it. Times are UTC, and
 // absent values are null.
 type View struct {
 	ID        string           `json:"key_id"`
@@ -58,6 +58,66 @@ func view(k *store.APIKey) View {
 		v.EndedBy = &k.RevokedBy
 	}
 	return v
+}
+
+// Bounds of what an audit event says of a key: clients cause these events.
+const (
+	auditName = 64 // characters
+	auditList = 8  // scopes, addresses, ids
+)
+
+// auditKey is an API key as the audit shows it: with the beginning of each list, and
+// how long the list is.
+type auditKey struct {
+	ID        string         `json:"key_id"`
+	OrgID     string         `json:"org_id"`
+	Owner     string         `json:"owner"`
+	Name      string         `json:"name"`
+	Scopes    auditPart      `json:"scopes"`
+	Audience  *auditPart     `json:"aud,omitempty"`
+	SourceIPs *auditPart     `json:"source_ips,omitempty"`
+	Resources map[string]int `json:"resources,omitempty"` // how many ids of each type
+	HeldBack  bool           `json:"held_back,omitempty"`
+	ExpiresAt time.Time      `json:"expires_at"`
+	RevokedAt *time.Time     `json:"revoked_at,omitempty"`
+	RevokedBy string         `json:"revoked_by,omitempty"`
+}
+
+// auditPart is the beginning of a list.
+type auditPart struct {
+	Count int      `json:"count"`
+	First []string `json:"first"`
+}
+
+func auditView(k *store.APIKey) auditKey {
+	v := auditKey{
+		ID: k.ID, OrgID: k.OrgID, Owner: k.Owner, Name: shortName(k.Name), Scopes: *partOf(k.Scopes), HeldBack: k.Held(),
+		ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt, RevokedBy: k.RevokedBy,
+	}
+	if len(k.Audience) > 0 {
+		v.Audience = partOf(k.Audience)
+	}
+	if len(k.SourceIPs) > 0 {
+		v.SourceIPs = partOf(k.SourceIPs)
+	}
+	for _, r := range k.Resources {
+		if v.Resources == nil {
+			v.Resources = map[string]int{}
+		}
+		v.Resources[r.Type] += len(r.IDs)
+	}
+	return v
+}
+
+func partOf(list []string) *auditPart {
+	return &auditPart{Count: len(list), First: orEmpty(list[:min(len(list), auditList)])}
+}
+
+func shortName(name string) string {
+	if r := []rune(name); len(r) > auditName {
+		return string(r[:auditName]) + "…"
+	}
+	return name
 }
 
 func viewListed(x secretwatch.Found[store.APIKey]) ListedKey {

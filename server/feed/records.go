@@ -13,6 +13,29 @@ import (
 // held back instead of written back.
 const maxForms = 32 << 20
 
+// maxKeyForms is how much of it API keys may have: clients make them, and must not
+// crowd out what operators changed.
+const maxKeyForms = 8 << 20
+
+// forms counts the bytes of the forms in memory.
+type forms struct{ keys, others int }
+
+// of returns the count for the record with the principal key, and its bound.
+func (f *forms) of(key string) (count *int, most int) {
+	if strings.HasPrefix(key, keyPrefix) {
+		return &f.keys, maxKeyForms
+	}
+	return &f.others, maxForms - maxKeyForms
+}
+
+// drop forgets the form of the entry.
+func (f *forms) drop(e *store.Entry) {
+	count, _ := f.of(e.Key)
+	*count -= len(e.Form)
+}
+
+var keyPrefix = store.PrincipalKey("")
+
 // putRecord keeps what the entry says about its record, unless a later state of
 // the record is known: an entry that was written back may be older.
 func (s *state) putRecord(e store.Entry, form string) {
@@ -20,10 +43,12 @@ func (s *state) putRecord(e store.Entry, form string) {
 	if ok && (known.Version > e.Version || known.Version == e.Version && (known.Gone || known.Form != "" && form == "" && !e.Gone)) {
 		return
 	}
-	s.forms -= len(known.Form)
-	if len(form) <= maxForms-s.forms {
+	if ok {
+		s.forms.drop(&known)
+	}
+	if count, most := s.forms.of(e.Key); len(form) <= most-*count {
 		e.Form = strings.Clone(form)
-		s.forms += len(form)
+		*count += len(form)
 	}
 	s.records[e.Key] = e
 	if e.Key == holdKey && form != "" {
@@ -35,7 +60,7 @@ func (s *state) putRecord(e store.Entry, form string) {
 // named it: the record may have been deleted or changed since.
 func (s *state) dropForm(key string) {
 	if e, known := s.records[key]; known && e.Form != "" {
-		s.forms -= len(e.Form)
+		s.forms.drop(&e)
 		e.Form = ""
 		s.records[key] = e
 	}

@@ -20,6 +20,13 @@ func left(client string, version uint64, form string) store.Entry {
 	return e
 }
 
+// leftKey is left for an API key.
+func leftKey(version uint64, form string) store.Entry {
+	e := left("", version, form)
+	e.Key = store.PrincipalKey("Ab3dEf7h")
+	return e
+}
+
 func gone(client string, version uint64) store.Entry {
 	e := void(client)
 	e.Version, e.Gone = version, true
@@ -42,8 +49,9 @@ func TestRecordsAreKept(t *testing.T) {
 		{"a deletion", []store.Entry{left("a", 8, "eight"), gone("a", 9)}, gone("a", 9)},
 		{"a deletion, and an older state", []store.Entry{gone("a", 9), left("a", 8, "eight")}, gone("a", 9)},
 		{"a record that was made again", []store.Entry{gone("a", 9), left("a", 70, "new")}, left("a", 70, "new")},
-		{"more than there is memory for", []store.Entry{left("b", 1, strings.Repeat("x", maxForms)), left("a", 8, "eight")}, left("a", 8, "")},
-		{"memory that is free again", []store.Entry{left("a", 1, strings.Repeat("x", maxForms)), left("a", 2, "two")}, left("a", 2, "two")},
+		{"more than there is memory for", []store.Entry{left("b", 1, strings.Repeat("x", maxForms-maxKeyForms)), left("a", 8, "eight")}, left("a", 8, "")},
+		{"beside as many keys as there is memory for", []store.Entry{leftKey(1, strings.Repeat("x", maxKeyForms)), left("a", 8, "eight")}, left("a", 8, "eight")},
+		{"memory that is free again", []store.Entry{left("a", 1, strings.Repeat("x", maxForms-maxKeyForms)), left("a", 2, "two")}, left("a", 2, "two")},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -64,6 +72,22 @@ func TestRecordsAreKept(t *testing.T) {
 	}
 }
 
+// TestFormsOfKeys: API keys, which clients make, have a bound of their own.
+func TestFormsOfKeys(t *testing.T) {
+	s := newState()
+	put := func(e store.Entry) string {
+		s.put(&e)
+		return s.records[e.Key].Form
+	}
+	if form := put(leftKey(1, strings.Repeat("x", maxKeyForms+1))); form != "" {
+		t.Error("a key takes the memory of other records")
+	}
+	put(left("a", 1, strings.Repeat("x", maxForms-maxKeyForms)))
+	if form := put(leftKey(2, "two")); form != "two" {
+		t.Errorf("other records take the memory of keys: %q", form)
+	}
+}
+
 // TestRecordsExpire checks that a state is forgotten with its entry, and that its
 // memory is free again.
 func TestRecordsExpire(t *testing.T) {
@@ -73,8 +97,8 @@ func TestRecordsExpire(t *testing.T) {
 		f := loaded(t, options(m))
 		time.Sleep(store.FeedRetention + store.ClockDrift + time.Second)
 		f.prune()
-		if _, known := f.Record(store.PrincipalClient("a")); known || f.state.forms != 0 {
-			t.Errorf("known %v, %d bytes", known, f.state.forms)
+		if _, known := f.Record(store.PrincipalClient("a")); known || f.state.forms != (forms{}) {
+			t.Errorf("known %v, %+v bytes", known, f.state.forms)
 		}
 	})
 }

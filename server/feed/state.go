@@ -15,7 +15,7 @@ type state struct {
 	// records is the latest state of each record whose change is in the feed: an
 	// entry with a Version. What it says holds whatever the store says.
 	records map[string]store.Entry
-	forms   int         // bytes of Form in records
+	forms   forms       // bytes of Form in records
 	hold    *store.Hold // nil: there is none
 	tail    store.Position
 	newest  time.Time // when the entry at tail was written
@@ -122,7 +122,7 @@ func (f *Feed) prune() {
 	for _, known := range []map[string]store.Entry{f.state.voids, f.state.changes, f.state.records} {
 		for key, e := range known {
 			if expired(&e, now) {
-				f.state.forms -= len(e.Form)
+				f.state.forms.drop(&e)
 				delete(known, key)
 			}
 		}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ type Kind[R any] struct {
 	// Stored returns the record as the store keeps it, which the feed may hold; nil:
 	// as it is.
 	Stored func(R) R
+	// MaxForm is the longest form that goes into the feed, in bytes; 0: maxForm. It is
+	// for records that others than operators make.
+	MaxForm int
 	// Uncached says that no Cache holds these records: the feed is not told
 	// about a new one.
 	Uncached bool
@@ -158,7 +162,7 @@ func (g *Registry[R]) stateEntry(kind store.EntryKind, r R, by string) store.Ent
 	if g.kind.Stored != nil {
 		r = g.kind.Stored(r)
 	}
-	if form, err := g.kind.Marshal(r); err == nil && len(form) <= maxForm {
+	if form, err := g.kind.Marshal(r); err == nil && len(form) <= cmp.Or(g.kind.MaxForm, maxForm) {
 		e.Form = string(form)
 	}
 	return e

@@ -1,12 +1,15 @@
 // Package voidkeys hides what a feed entry names from those outside. Caches that
 // follow revocations compare void keys and feed positions; they learn no ids from
-// them, and no number of entries. Introspection shows both to a resource server
-// that asks for them. The package decides neither who may see them nor what is void.
+// them. Introspection shows both to a resource server that asks for them. The package decides neither who may see them nor what is void.
 //
 // A void key is a keyed digest of a principal (store.Principal*): HMAC-SHA-256, cut
 // to 64 bits. Two principals may share one by chance, so a void key says that a
 // token may have ended, and a cache then asks again. A position is shifted by a
-// secret number. Positions of one environment compare as text.
+// secret number, and positions of one environment compare as text. The shift hides
+// how long the feed is, and when it began, not the distance of two positions: that
+// tells a follower how many entries were written between them, or, on Redis, how much
+// time passed, which it could count and measure itself in a feed that it follows. It
+// does not tell what the entries name.
 //
 // Both depend on one key, which every replica derives from the oldest key of the
 // keyed check inside tokens (tokens.Keyring.VoidKey). It stays the same until that
