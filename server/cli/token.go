@@ -161,7 +161,7 @@ func (a *app) tokenVoidAllCommand() *cobra.Command {
 		Short: "End every token of every client",
 		Long: `Makes every token issued so far inactive on every replica. Clients must request
 new ones; their secrets do not change. Partner tokens and API keys end for good:
-whoever uses them needs new ones from you, or from the clients that make them. Use it in emergencies, and after you
+their users need new ones from you, or from the clients that make them. Use it in emergencies, and after you
 restored a backup.`,
 		Example: `  grantd token void-all --yes`,
 		Args:    operands(),
