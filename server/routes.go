@@ -100,6 +100,9 @@ func (s *Server) publicHandler(l *listener) (http.Handler, error) {
 	}
 	for _, r := range s.publicRoutes() {
 		handle := web.Handle(web.WithoutURLCredentials(r.handle))
+		if r.path == oauth.PathAuthorize { // client_id belongs there (RFC 6749 §4.1.1), and each request gets 400
+			handle = web.Handle(r.handle)
+		}
 		e.Handle(r.method, r.path, handle)
 		if r.method == http.MethodGet {
 			e.Handle(http.MethodHead, r.path, handle)

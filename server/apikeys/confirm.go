@@ -12,8 +12,8 @@ import (
 )
 
 // A key must not outlive what ended while the key was made: the token that a client
-// made it with, its org, or all keys. Whoever ends one of them tells the feed first,
-// and reads the records of the keys afterward. Whoever makes a key writes its record
+// made it with, its org, or all keys. What ends one of them tells the feed first,
+// and reads the records of the keys afterward. What makes a key writes its record
 // first, and reads the feed afterward. So one of the two always finds the other.
 
 var (

@@ -60,7 +60,7 @@ func TestGrowth(t *testing.T) {
 }
 
 // TestEndedKeyInTheFeed: what the feed says of a key that was revoked is enough for a
-// store that came back older: the key stays revoked, whoever has it.
+// store that came back older: the key stays revoked for everyone.
 func TestEndedKeyInTheFeed(t *testing.T) {
 	for _, edit := range []func(*Spec){nil, longest} {
 		w := newWorld(t)

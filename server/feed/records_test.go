@@ -72,7 +72,7 @@ func TestRecordsAreKept(t *testing.T) {
 	}
 }
 
-// TestFormsOfKeys: API keys, which clients make, have a bound of their own.
+// TestFormsOfKeys: API keys, which clients make, have a separate bound.
 func TestFormsOfKeys(t *testing.T) {
 	s := newState()
 	put := func(e store.Entry) string {

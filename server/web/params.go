@@ -136,18 +136,6 @@ func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
 	return p, err
 }
 
-// WithoutURLCredentials returns h for requests without a credential or token in the
-// query. Others are refused, so that whoever sends one notices, although h would not
-// use it.
-func WithoutURLCredentials(h Handler) Handler {
-	return func(c *gin.Context) error {
-		if err := RefuseURLCredentials(c); err != nil {
-			return err
-		}
-		return h(c)
-	}
-}
-
 // RefuseURLCredentials returns an error if the query holds a credential or token.
 func RefuseURLCredentials(c *gin.Context) error {
 	if c.Request.URL.RawQuery == "" {
