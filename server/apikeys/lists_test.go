@@ -66,9 +66,9 @@ func TestListReadsAnOrgOnce(t *testing.T) {
 		w.key(t, nil)
 	}
 	w.changeOrg(t, "acme", func(o *store.Org) { o.HeldBack = true })
-	before := w.reads
-	if _, _, err := w.List(t.Context(), Filter{}, "", 10); err != nil || w.reads-before > 1 {
-		t.Errorf("%d reads, error %v", w.reads-before, err)
+	before := w.reads.Load()
+	if _, _, err := w.List(t.Context(), Filter{}, "", 10); err != nil || w.reads.Load()-before > 1 {
+		t.Errorf("%d reads, error %v", w.reads.Load()-before, err)
 	}
 }
 

@@ -42,8 +42,8 @@ func TestKey(t *testing.T) {
 	if tokens.Subject(f.Token) != "org:acme" {
 		t.Error("its subject is not the org")
 	}
-	before := w.reads
-	if w.find(t, c.Key).Source != tokens.FromCache || w.reads != before {
+	before := w.reads.Load()
+	if w.find(t, c.Key).Source != tokens.FromCache || w.reads.Load() != before {
 		t.Errorf("the second look-up reads the store")
 	}
 	stored, err := w.store.APIKeys().Get(t.Context(), c.ID)

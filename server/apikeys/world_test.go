@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ type world struct {
 	clock     *storetest.Clock
 	log       *slog.Logger
 	catalogue *scopes.Catalogue
-	reads     int // of keys and orgs
+	reads     atomic.Int64 // of keys and orgs
 }
 
 func newWorld(t *testing.T) *world {
@@ -71,8 +72,8 @@ func newWorld(t *testing.T) *world {
 	})
 	w.putOrg(t, "acme")
 	w.putOrg(t, "other")
-	w.store.Hook("GetAPIKey", func() { w.reads++ })
-	w.store.Hook("GetOrg", func() { w.reads++ })
+	w.store.Hook("GetAPIKey", func() { w.reads.Add(1) })
+	w.store.Hook("GetOrg", func() { w.reads.Add(1) })
 	return w
 }
 

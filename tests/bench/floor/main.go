@@ -29,12 +29,12 @@ func main() {
 	e := gin.New()
 	e.Use(headers)
 	a := bodies{active: []byte(*active), inactive: []byte(`{"active":false}`), refused: []byte(*refused), customer: []byte(*customer)}
-	e.POST("/const", a.constant(http.StatusOK, a.active))
-	e.POST("/const/customer", a.constant(http.StatusOK, a.customer))
-	e.POST("/const/inactive", a.constant(http.StatusOK, a.inactive))
+	e.POST("/const", vary, a.constant(http.StatusOK, a.active))
+	e.POST("/const/customer", vary, a.constant(http.StatusOK, a.customer))
+	e.POST("/const/inactive", vary, a.constant(http.StatusOK, a.inactive))
 	e.POST("/const/refused", a.constant(http.StatusUnauthorized, a.refused))
 	s := newKeep(*address, *prefix)
-	e.POST("/introspect", s.introspect(a))
+	e.POST("/introspect", vary, s.introspect(a))
 	e.POST("/token", s.token)
 	e.POST("/customer-token", s.customerToken)
 	e.POST("/on-behalf-token", s.onBehalfToken)
@@ -55,6 +55,9 @@ func headers(c *gin.Context) {
 	c.Header("X-Request-Id", "0123456789abcdef0123456789abcdef")
 	c.Header("Content-Type", contentType)
 }
+
+// vary sets the header that responses of introspection have besides.
+func vary(c *gin.Context) { c.Header("Vary", "Accept") }
 
 const contentType = "application/json"
 
