@@ -256,19 +256,6 @@ func (m *Metrics) Chatty() { m.chatty.Inc() }
 // AuditFailed counts audit events that could not be stored.
 func (m *Metrics) AuditFailed(events int) { m.auditFailures.Add(float64(events)) }
 
-// RolledBack counts that the store came back older.
-func (m *Metrics) RolledBack() { m.rollbacks.Inc() }
-
-// StoreUnsuitable records whether the settings of the store would lose records.
-func (m *Metrics) StoreUnsuitable(is bool) { setIf(m.unsuitable, is) }
-
-// StoreUnconfirmed records whether changes are in force that too few replicas of
-// Redis have.
-func (m *Metrics) StoreUnconfirmed(is bool) { setIf(m.unconfirmed, is) }
-
-// RedisReplicas sets the number of replicas of the master that has the fewest.
-func (m *Metrics) RedisReplicas(fewest int) { m.replicas.Set(float64(fewest)) }
-
 func setIf(g prometheus.Gauge, is bool) {
 	g.Set(0)
 	if is {
@@ -310,9 +297,3 @@ func (m *Metrics) SpansSent(spans int, err error) {
 	}
 	m.spans.WithLabelValues(result).Add(float64(spans))
 }
-
-// Batch measures how many writes shared a commit.
-func (m *Metrics) Batch(writes int) { m.batches.Observe(float64(writes)) }
-
-// Trip measures how many commands shared a round trip.
-func (m *Metrics) Trip(commands int) { m.trips.Observe(float64(commands)) }

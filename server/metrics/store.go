@@ -75,3 +75,22 @@ func (t *storeTimer) done(began time.Time, err error) {
 		t.refused.Observe(took)
 	}
 }
+
+// RolledBack counts that the store came back older.
+func (m *Metrics) RolledBack() { m.rollbacks.Inc() }
+
+// StoreUnsuitable records whether the settings of the store would lose records.
+func (m *Metrics) StoreUnsuitable(is bool) { setIf(m.unsuitable, is) }
+
+// StoreUnconfirmed records whether changes are in force that too few replicas of
+// Redis have.
+func (m *Metrics) StoreUnconfirmed(is bool) { setIf(m.unconfirmed, is) }
+
+// RedisReplicas sets the number of replicas of the master that has the fewest.
+func (m *Metrics) RedisReplicas(fewest int) { m.replicas.Set(float64(fewest)) }
+
+// Batch measures how many writes shared a commit.
+func (m *Metrics) Batch(writes int) { m.batches.Observe(float64(writes)) }
+
+// Trip measures how many commands shared a round trip.
+func (m *Metrics) Trip(commands int) { m.trips.Observe(float64(commands)) }
