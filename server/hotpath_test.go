@@ -12,10 +12,12 @@ import (
 	"testing"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/apikeys"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/logbuf"
 	"github.com/grantd/grantd/server/oauth"
+	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/store/storetest/redistest"
 )
 
@@ -175,6 +177,25 @@ func (h *hotPath) asking(t testing.TB) (issue func() []byte, ask func(accept str
 	}, info
 }
 
+// ofKey returns the request that introspects an API key.
+func (h *hotPath) ofKey(t testing.TB) func() []byte {
+	t.Helper()
+	operator := audit.Actor{Name: "test"}
+	if _, _, err := h.server.orgs.Put(t.Context(), operator, "acme", 0, orgs.Spec{Name: "Acme"}); err != nil {
+		t.Fatal(err)
+	}
+	key, err := h.server.keyRecords.Create(t.Context(), operator, "acme", apikeys.Spec{Owner: "2", Name: "exports", Scope: "customers cards"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs := h.client(t, "cards-api", `introspect","token_uses":["key"],"name":"`)
+	introspect := h.request(t, oauth.PathIntrospect, url.Values{"client_id": {rs.ClientID}, "client_secret": {rs.ClientSecret}, "token": {key.Key}})
+	if !bytes.Contains(introspect(), []byte(`"token_use":"key"`)) {
+		t.Fatal("the key is not active")
+	}
+	return introspect
+}
+
 func onRedis(t testing.TB) func(*config.Config) {
 	addr := redistest.Start(t).Addr
 	return func(c *config.Config) {
@@ -243,12 +264,16 @@ func TestAllocations(t *testing.T) {
 		t.Log("counted without the race detector only; make test runs it so too")
 		return
 	}
-	issue, introspect, info := newHotPath(t, onRedis(t)).requests(t)
+	h := newHotPath(t, onRedis(t))
+	issue, introspect, info := h.requests(t)
 	for _, c := range []struct {
 		what string
 		call func() []byte
 		most float64
-	}{{"issue", issue, issueAllocations}, {"hot introspection", introspect, introspectAllocations}, {"hot token info", info, introspectAllocations}} {
+	}{
+		{"issue", issue, issueAllocations}, {"hot introspection", introspect, introspectAllocations}, {"hot token info", info, introspectAllocations},
+		{"introspection of an API key", h.ofKey(t), introspectAllocations},
+	} {
 		if n := testing.AllocsPerRun(2000, func() { c.call() }); n > c.most {
 			t.Errorf("%s allocates %v times, want at most %v", c.what, n, c.most)
 		} else {

@@ -50,13 +50,10 @@ func (s *Service) readKey(ctx context.Context, id string) (found kept, err error
 		return found, err
 	}
 	found.cached = key.Cached && org.Cached
-	found.id, found.hash = k.ID, k.Hash
+	found.key, found.id, found.hash = k, k.ID, k.Hash
 	found.token = &store.Token{
 		Use: store.UseKey, OrgID: k.OrgID, KeyID: k.ID, Scopes: scopes.Join(k.Scopes), Audience: k.Audience, SourceIPs: k.SourceIPs, Resources: k.Resources,
 		IssuedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Position: found.mark.Position,
-	}
-	found.explain = func(x *Explanation) {
-		x.KeyOwner, x.KeyName, x.CreatedBy, x.ReplacedBy = k.Owner, k.Name, k.CreatedBy, k.ReplacedBy
 	}
 	found.ending = keyEnding(k, org.Record, s.o.Now())
 	if e, void := s.o.Feed.VoidedKey(store.PrincipalAllKeys, k.Position); void && found.ending.why == "" {

@@ -31,11 +31,11 @@ type kept struct {
 	token   *store.Token // as introspection shows it, live or not; nil: there is no record
 	id      string
 	hash    string
-	partner string // id of the partner that has it; "": none
-	explain func(*Explanation)
-	mark    feed.Mark // from before anything was read
-	cached  bool      // found without reading the store
-	ending  ending    // zero: the token may be used
+	partner string        // id of the partner that has it; "": none
+	key     *store.APIKey // shared; nil: it is not an API key
+	mark    feed.Mark     // from before anything was read
+	cached  bool          // found without reading the store
+	ending  ending        // zero: the token may be used
 }
 
 // ending is why a long-lived token must not be used.
@@ -160,8 +160,8 @@ func (t *kept) explanation() Explanation {
 	}
 	x := explanationOf(store.Digest{}, t.token)
 	x.ID = t.id
-	if t.explain != nil {
-		t.explain(&x)
+	if k := t.key; k != nil {
+		x.KeyOwner, x.KeyName, x.CreatedBy, x.ReplacedBy = k.Owner, k.Name, k.CreatedBy, k.ReplacedBy
 	}
 	e := &t.ending
 	if e.why == "" {
