@@ -66,7 +66,7 @@ func (c *Cache[R]) Peek(ctx context.Context, id string) (Lookup[R], error) {
 	if err != nil {
 		return Lookup[R]{}, err
 	}
-	if e, ok := c.entries.get(id); ok && c.valid(id, e, mark) {
+	if e, ok := c.entries.get(id); ok && c.valid(e, mark) {
 		return Lookup[R]{Record: e.record.(*R), Mark: mark, Cached: true}, nil
 	}
 	return Lookup[R]{Mark: mark}, nil
@@ -115,15 +115,16 @@ func (c *Cache[R]) read(ctx context.Context, id string, mark feed.Mark) (Lookup[
 	// The key is the record's own id. The caller's id may be a part of its
 	// request, and would keep the whole request, with a secret, in memory.
 	if h := c.head(&r); h == nil || !h.Held() { // a held one is read again, until it is released
-		c.entries.set(c.id(&r), &entry{record: &r, mark: mark, read: time.Now()})
+		own := c.id(&r)
+		c.entries.set(own, &entry{record: &r, principal: c.principal(own), mark: mark, read: time.Now()})
 	}
 	return Lookup[R]{Record: &r, Mark: mark}, nil
 }
 
 // valid reports whether the cached record may be used at mark (invariant 6).
-func (c *Cache[R]) valid(id string, e *entry, mark feed.Mark) bool {
+func (c *Cache[R]) valid(e *entry, mark feed.Mark) bool {
 	if time.Since(e.read) > cacheAge || e.mark.Epoch != mark.Epoch {
 		return false
 	}
-	return e.mark.Generation == mark.Generation || !c.feed.Changed(c.principal(id), e.mark.Position)
+	return e.mark.Generation == mark.Generation || !c.feed.Changed(e.principal, e.mark.Position)
 }

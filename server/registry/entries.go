@@ -13,9 +13,10 @@ const maxCached = 10_000
 
 // entry is a record with the feed's mark from before it was read (invariant 5).
 type entry struct {
-	record any // *R
-	mark   feed.Mark
-	read   time.Time
+	record    any    // *R
+	principal string // of the record: made once, and looked up by each request after a change of any other record
+	mark      feed.Mark
+	read      time.Time
 }
 
 // entries holds the entries of a cache, by the id of their records. It is not
