@@ -60,6 +60,9 @@ func New(code Code, description string) *Error {
 	return &Error{Code: code, Description: description}
 }
 
+// Member returns the error for a member of the body that is wrong.
+func Member(field, description string) *Error { return New(InvalidRequest, description).At(field) }
+
 // Because returns a copy of e with a cause for the log.
 func (e *Error) Because(cause error) *Error {
 	c := *e

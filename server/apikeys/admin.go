@@ -3,11 +3,11 @@ package apikeys
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/web"
@@ -24,14 +24,21 @@ type Spec struct {
 	Resources []store.Resource `json:"resources"`  // empty: not restricted
 }
 
-var errLifetime = invalidMember("lifetime", "lifetime is 1m to 365d, such as 90d")
+var errLifetime = apierr.Member("lifetime", "lifetime is 1m to 365d, such as 90d")
+
+var adminFaults = faults{
+	name:       apierr.Member("name", "name is one line of 1 to 255 characters: what the key is for"),
+	credential: apierr.Member("name", "name has a credential in it: say in words what the key is for"),
+	sources:    apierr.Member("source_ips", "source_ips has IP addresses or CIDRs such as 10.0.0.0/8, at most 32"),
+	life:       errLifetime,
+}
 
 // Create makes a key of the org for an operator.
 // Errors: apierr.InvalidRequest, InvalidScope, NotFound, Conflict.
 func (s *Service) Create(ctx context.Context, by audit.Actor, orgID string, in Spec) (Created, error) {
 	k := spec{
 		owner: in.Owner, name: in.Name, scope: in.Scope, sourceIPs: in.SourceIPs, resources: in.Resources,
-		nameField: "name", sourcesField: "source_ips", lifetimeField: "lifetime",
+		faults: &adminFaults,
 	}
 	if in.Lifetime != nil {
 		var err error
@@ -116,18 +123,9 @@ func (h adminHandler) revoke(c *gin.Context) error {
 }
 
 func (h adminHandler) rotate(c *gin.Context) error {
-	var body struct {
-		Grace *string `json:"grace"`
-	}
-	if err := web.ReadJSON(c, &body, true); err != nil {
+	grace, err := admin.ReadGrace(c, defaultGrace, errGrace)
+	if err != nil {
 		return err
-	}
-	grace := time.Duration(defaultGrace)
-	if body.Grace != nil {
-		var err error
-		if grace, err = field.ParseDuration(*body.Grace); err != nil {
-			return errGrace
-		}
 	}
 	rotated, err := h.s.Rotate(c.Request.Context(), admin.ActorOf(c), c.Param("id"), grace)
 	if err != nil {

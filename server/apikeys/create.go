@@ -38,7 +38,7 @@ const (
 var resourceTypes = []string{"account", "card"}
 
 var (
-	errOwner     = invalidMember("owner", "an owner is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -, and not a credential")
+	errOwner     = apierr.Member("owner", "an owner is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -, and not a credential")
 	errNoScope   = apierr.New(apierr.InvalidScope, "name the scopes of the key, separated by spaces").At("scope")
 	errOwnRight  = apierr.New(apierr.InvalidScope, "introspect, admin:*, api-tokens and api-tokens-write are rights of clients: no API key has them").At("scope")
 	errNoOrg     = apierr.New(apierr.NotFound, "there is no org with this id")
@@ -50,23 +50,24 @@ var (
 	errScopeLife = apierr.New(apierr.InvalidScope, "the catalog limits one of these scopes to a shorter lifetime (ttl)").At("scope")
 )
 
-// spec is a key to make. The names of its members in errors are those of the protocol.
+// spec is a key to make.
 type spec struct {
-	owner, name   string
-	scope         string
-	scopes        []string
-	end           time.Time     // zero: after life
-	life          time.Duration // 0: the default
-	sourceIPs     []string
-	resources     []store.Resource
-	audience      []string
-	position      store.Position
-	madeWith      *store.KeyOrigin
-	bearer        *bearer // that a client presented; nil: an operator makes the key
-	nameField     string
-	sourcesField  string
-	lifetimeField string
+	owner, name string
+	scope       string
+	scopes      []string
+	end         time.Time     // zero: after life
+	life        time.Duration // 0: the default
+	sourceIPs   []string
+	resources   []store.Resource
+	audience    []string
+	position    store.Position
+	madeWith    *store.KeyOrigin
+	bearer      *bearer // that a client presented; nil: an operator makes the key
+	faults      *faults
 }
+
+// faults are the errors for members whose names differ in the two APIs.
+type faults struct{ name, credential, sources, life *apierr.Error }
 
 // check completes the spec. Errors: apierr.InvalidRequest, InvalidScope.
 func (s *Service) check(k *spec, now time.Time) (err error) {
@@ -74,10 +75,10 @@ func (s *Service) check(k *spec, now time.Time) (err error) {
 		return errOwner
 	}
 	if !field.OneLine(k.name, maxName) {
-		return invalidMember(k.nameField, k.nameField+" is one line of 1 to 255 characters: what the key is for")
+		return k.faults.name
 	}
 	if len(credential.Find(k.name, s.o.TokenPrefix)) > 0 { // names are in lists, in the audit and in the log
-		return invalidMember(k.nameField, k.nameField+" has a credential in it: say in words what the key is for")
+		return k.faults.credential
 	}
 	if k.scopes, err = s.parseScopes(k.scope); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (s *Service) check(k *spec, now time.Time) (err error) {
 	}
 	clean, ok := field.CleanRanges(k.sourceIPs)
 	if !ok || len(k.sourceIPs) > maxRanges {
-		return invalidMember(k.sourcesField, k.sourcesField+" has IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
+		return k.faults.sources
 	}
 	k.sourceIPs = clean
 	return checkResources(k.resources)
@@ -122,7 +123,7 @@ func (s *Service) checkLife(k *spec, now time.Time) error {
 	life := k.end.Sub(now)
 	switch longest := s.o.Catalogue().CapTTL(k.scopes, life); {
 	case life < minLifetime || life > maxLifetime:
-		return invalidMember(k.lifetimeField, k.lifetimeField+" must be at least a minute and at most 365 days from now")
+		return k.faults.life
 	case longest < life && chosen:
 		return errScopeLife
 	default:
@@ -136,7 +137,7 @@ func checkResources(list []store.Resource) error {
 	seen := map[string]bool{}
 	for _, r := range list {
 		if !slices.Contains(resourceTypes, r.Type) {
-			return invalidMember("resources", "a type in resources is unknown: the types are account and card")
+			return apierr.Member("resources", "a type in resources is unknown: the types are account and card")
 		}
 		if len(r.IDs) == 0 || seen[r.Type] || slices.ContainsFunc(r.IDs, func(id string) bool { return !validResourceID(id) }) {
 			return errResources
@@ -149,12 +150,12 @@ func checkResources(list []store.Resource) error {
 		}
 	}
 	if ids > maxResourceIDs || length > maxResourceBytes || len(list) > maxResources {
-		return invalidMember("resources", "resources has at most 256 ids, and their characters are at most 2048 together")
+		return apierr.Member("resources", "resources has at most 256 ids, and their characters are at most 2048 together")
 	}
 	return nil
 }
 
-var errResources = invalidMember("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: each type once, with ids of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
+var errResources = apierr.Member("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: each type once, with ids of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
 
 func validResourceID(s string) bool { return field.ValidID(strings.ReplaceAll(s, ":", "-")) }
 

@@ -18,7 +18,7 @@ const (
 )
 
 var (
-	errGrace  = invalidMember("grace", "grace is a duration from 0s to 30d, such as 24h")
+	errGrace  = apierr.Member("grace", "grace is a duration from 0s to 30d, such as 24h")
 	errNotOne = apierr.New(apierr.Conflict, "this key has ended: make another one")
 )
 
@@ -72,7 +72,7 @@ func (s *Service) RevokePresented(ctx context.Context, by audit.Actor, presented
 // RevokeByID ends the key with that id. ok is false if there is none.
 func (s *Service) RevokeByID(ctx context.Context, by audit.Actor, id string) (ok bool, err error) {
 	err = s.Revoke(ctx, by, id)
-	return err == nil, ignoreNotFound(err)
+	return err == nil, registry.IgnoreNotFound(err)
 }
 
 // Rotate makes a key like the one with the id, with the lifetime that one was made for,
@@ -125,7 +125,7 @@ func (s *Service) createLike(ctx context.Context, by audit.Actor, org *store.Org
 	now := s.Registry.Now()
 	in := spec{
 		owner: old.Owner, name: old.Name, scopes: old.Scopes, sourceIPs: old.SourceIPs, resources: old.Resources, audience: old.Audience,
-		madeWith: old.MadeWith, position: position, life: min(max(old.Lifetime(), minLifetime), maxLifetime), lifetimeField: "lifetime",
+		madeWith: old.MadeWith, position: position, life: min(max(old.Lifetime(), minLifetime), maxLifetime), faults: &adminFaults,
 	}
 	if s.o.Catalogue().Unknown(in.scopes) != "" {
 		return "", k, errScopesGone
@@ -177,23 +177,13 @@ var errScopesGone = apierr.New(apierr.Conflict, "a scope of this key is no longe
 func (s *Service) VoidAll(ctx context.Context, by audit.Actor) error {
 	ctx = context.WithoutCancel(ctx)
 	var failed []error
-	for after := ""; ; {
-		list, err := s.o.Store.List(ctx, store.Page{After: after, Limit: page})
-		if err != nil {
-			return errors.Join(append(failed, err)...)
+	err := s.eachOf(ctx, "", func(k *store.APIKey) {
+		if k.RevokedAt == nil {
+			_, err := s.revoke(ctx, by, k.ID, revocation{unsettled: true})
+			failed = append(failed, registry.IgnoreNotFound(err))
 		}
-		for i := range list {
-			after = list[i].ID
-			if list[i].RevokedAt != nil {
-				continue
-			}
-			_, err := s.revoke(ctx, by, after, revocation{unsettled: true})
-			failed = append(failed, ignoreNotFound(err))
-		}
-		if len(list) < page {
-			return errors.Join(failed...)
-		}
-	}
+	})
+	return errors.Join(append(failed, err)...)
 }
 
 // RemoveOfOrg removes all keys of the org, which have ended with it.

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/server/admin"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/secretwatch"
 	"github.com/grantd/grantd/store"
@@ -68,7 +69,7 @@ func (s *Service) Show(ctx context.Context, k store.APIKey) (ListedKey, error) {
 // stateAll is the value of the filter state that selects every key.
 const stateAll secretwatch.State = "all"
 
-var errOrgID = invalidMember("org_id", "org_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+var errOrgID = apierr.Member("org_id", "org_id must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
 
 // readFilter reads the filter from the query.
 func (s *Service) readFilter(c *gin.Context, org string) (f Filter, err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -27,7 +28,7 @@ func (s *Service) EndMadeWith(ctx context.Context, by audit.Actor, orgID string,
 		failed = append(failed, err)
 		for _, id := range ids {
 			_, err := s.revoke(ctx, by, id, how)
-			if failed = append(failed, ignoreNotFound(err)); err == nil {
+			if failed = append(failed, registry.IgnoreNotFound(err)); err == nil {
 				ended = append(ended, id)
 			}
 		}
@@ -60,7 +61,7 @@ func (s *Service) madeWith(ctx context.Context, orgID string, with store.KeyOrig
 		k := &found[i]
 		if _, read := orgs[k.OrgID]; !read {
 			org, err := s.o.Orgs.Get(ctx, k.OrgID)
-			if ignoreNotFound(err) != nil {
+			if registry.IgnoreNotFound(err) != nil {
 				return nil, err
 			}
 			if orgs[k.OrgID] = &org; err != nil {

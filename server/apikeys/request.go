@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/credential"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -48,18 +49,24 @@ const maxSourceIPLen = 2048
 
 var (
 	errOwnerInPath = apierr.New(apierr.InvalidRequest, "the owner in the path is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -, and not a credential")
-	errNoText      = invalidMember("description", "description is missing: say in one line what the key is for")
+	errNoText      = apierr.Member("description", "description is missing: say in one line what the key is for")
 	errScope       = apierr.New(apierr.InvalidScope, "scope is missing: name the scopes of the key, separated by spaces").At("scope")
-	errExpiration  = invalidMember("expiration", "expiration is a time of RFC 3339, such as 2027-01-31T13:47:17Z")
-	errPast        = invalidMember("expiration", "expiration must be at least a minute and at most 365 days from now")
-	errSourceIP    = invalidMember("sourceIp", "sourceIp is a list of IP addresses or CIDRs, separated by commas without spaces, at most 32")
+	errExpiration  = apierr.Member("expiration", "expiration is a time of RFC 3339, such as 2027-01-31T13:47:17Z")
+	errSourceIP    = apierr.Member("sourceIp", "sourceIp is a list of IP addresses or CIDRs, separated by commas without spaces, at most 32")
 	errWider       = apierr.New(apierr.AccessDenied, "the bearer token may only be used from some addresses, and sourceIp has others").At("sourceIp")
-	errNoResources = invalidMember("resources", "resources is empty: leave it out for a key that is not restricted")
+	errNoResources = apierr.Member("resources", "resources is empty: leave it out for a key that is not restricted")
 )
 
+var requestFaults = faults{
+	name:       apierr.Member("description", "description is one line of 1 to 255 characters: what the key is for"),
+	credential: apierr.Member("description", "description has a credential in it: say in words what the key is for"),
+	sources:    errSourceIP,
+	life:       apierr.Member("expiration", "expiration must be at least a minute and at most 365 days from now"),
+}
+
 // parse reads the request. Errors: apierr.InvalidRequest, InvalidScope.
-func (r Request) parse(now time.Time) (in spec, err error) {
-	in = spec{nameField: "description", sourcesField: "sourceIp", lifetimeField: "expiration", resources: r.Resources}
+func (r Request) parse() (in spec, err error) {
+	in = spec{faults: &requestFaults, resources: r.Resources}
 	if r.Description == nil {
 		return in, errNoText
 	}
@@ -72,9 +79,7 @@ func (r Request) parse(now time.Time) (in spec, err error) {
 		if err != nil {
 			return in, errExpiration
 		}
-		if in.end = end.UTC().Truncate(time.Second); in.end.Sub(now) < minLifetime || in.end.Sub(now) > maxLifetime {
-			return in, errPast
-		}
+		in.end = end
 	}
 	if r.Resources != nil && len(r.Resources) == 0 { // a program that lists the cards of an account that has none does not mean all cards
 		return in, errNoResources
@@ -99,7 +104,7 @@ func (s *Service) createFor(ctx context.Context, b bearer, owner string, r Reque
 	if credential.HasForm(owner) {
 		return "", k, errOwnerInPath
 	}
-	in, err := r.parse(s.Registry.Now())
+	in, err := r.parse()
 	if err != nil {
 		return "", k, err
 	}
@@ -196,7 +201,7 @@ func (s *Service) revokeOf(ctx context.Context, b bearer, owner, id string) (sto
 		return k, errNoKey
 	}
 	if err != nil {
-		if ignoreNotFound(err) == nil {
+		if registry.IgnoreNotFound(err) == nil {
 			err = errNoKey
 		}
 		return k, err

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/store"
@@ -109,12 +110,13 @@ func TestKeysOfOthers(t *testing.T) {
 // that can be read.
 func FuzzRequest(f *testing.F) {
 	now := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	s := &Service{o: Options{Catalogue: scopes.Default}}
 	f.Add("2027-01-31T13:47:17.000Z", "192.0.2.1,10.0.0.0/8")
 	f.Add("2027-01-31T13:47:17+23:59", "::1")
 	f.Add("9999-12-31T23:59:60Z", ",")
 	f.Fuzz(func(t *testing.T, expiration, sourceIP string) {
-		in, err := Request{Description: ptr("d"), Scope: ptr("cards"), Expiration: &expiration, SourceIP: &sourceIP}.parse(now)
-		if err != nil {
+		in, err := Request{Description: ptr("d"), Scope: ptr("cards"), Expiration: &expiration, SourceIP: &sourceIP}.parse()
+		if err != nil || s.checkLife(&in, now) != nil {
 			return
 		}
 		if life := in.end.Sub(now); life < minLifetime || life > maxLifetime {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
 )
 
@@ -16,5 +17,5 @@ func (s *Service) RevokeSelf(ctx context.Context, presented string, caller audit
 		return "", false, err
 	}
 	caller.Name = store.PrincipalKey(keyID)
-	return keyID, true, ignoreNotFound(s.Revoke(ctx, caller, keyID))
+	return keyID, true, registry.IgnoreNotFound(s.Revoke(ctx, caller, keyID))
 }

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/grantd/grantd/scopes"
-	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/coalesce"
 	"github.com/grantd/grantd/server/credential"
@@ -107,24 +106,10 @@ func (s *Service) lock(ctx context.Context, org string) (unlock func(), err erro
 	}
 }
 
-// invalidMember returns the error for a member of the body that is wrong.
-func invalidMember(field, description string) *apierr.Error {
-	return apierr.New(apierr.InvalidRequest, description).At(field)
-}
-
 // asNoOrg returns errNoOrg for an org that does not exist.
 func asNoOrg(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return errNoOrg
-	}
-	return err
-}
-
-// ignoreNotFound returns err, or nil if it says that there is no such record.
-func ignoreNotFound(err error) error {
-	var e *apierr.Error
-	if errors.Is(err, store.ErrNotFound) || errors.As(err, &e) && e.Code == apierr.NotFound {
-		return nil
 	}
 	return err
 }

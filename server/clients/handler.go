@@ -89,18 +89,9 @@ func (h handler) secrets(c *gin.Context) ([]SecretView, error) {
 }
 
 func (h handler) rotate(c *gin.Context) error {
-	var body struct {
-		Grace *string `json:"grace"`
-	}
-	if err := web.ReadJSON(c, &body, true); err != nil {
+	grace, err := admin.ReadGrace(c, DefaultGrace, errGrace)
+	if err != nil {
 		return err
-	}
-	grace := DefaultGrace
-	if body.Grace != nil {
-		var err error
-		if grace, err = field.ParseDuration(*body.Grace); err != nil {
-			return errGrace
-		}
 	}
 	rotated, err := h.s.Rotate(c.Request.Context(), admin.ActorOf(c), c.Param("id"), grace)
 	if err != nil {

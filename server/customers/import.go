@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/imports"
 	"github.com/grantd/grantd/store"
 )
 
-var errImport = invalidMember("customers", "customers is a list of 1 to 100 customers")
+var errImport = apierr.Member("customers", "customers is a list of 1 to 100 customers")
 
 // Import puts each of the customers, or with Check only reports what putting
 // them would do. A customer that is refused has the reason in its result, and

@@ -41,15 +41,15 @@ type TokenRequest struct {
 
 var (
 	errQuota        = apierr.New(apierr.TooManyRequests, "this client has made more tokens for customers than its quota: keep each until it expires, and wait as long as Retry-After says")
-	errNoScope      = invalidMember("scope", "scope is missing: name the scopes of the token, separated by spaces")
+	errNoScope      = apierr.Member("scope", "scope is missing: name the scopes of the token, separated by spaces")
 	errEmptyScope   = apierr.New(apierr.InvalidScope, "name at least one scope")
 	errPrivileged   = apierr.New(apierr.InvalidScope, "introspect, admin:*, api-tokens and api-tokens-write are rights of clients: no customer token has them")
 	errUpgradeMint  = apierr.New(apierr.InvalidScope, "customer-token-write cannot be added by an upgrade: a token has it from the start or never").At("upgradableScope")
-	errHalf         = invalidMember("verificationToken", "verificationToken and verificationCode go together: send both")
-	errExpiresIn    = invalidMember("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
-	errResources    = invalidMember("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
-	errResourceRoom = invalidMember("resources", "the types and ids of resources are longer than 2048 characters together: name fewer, or leave resources out")
-	errWider        = invalidMember("resources", "resources holds some that the bearer token does not cover")
+	errHalf         = apierr.Member("verificationToken", "verificationToken and verificationCode go together: send both")
+	errExpiresIn    = apierr.Member("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
+	errResources    = apierr.Member("resources", `resources is a list such as [{"type":"card","ids":["12"]}]: at most 16 types with 256 ids, each of 1 to 128 of A-Z a-z 0-9 . _ ~ = + : -`)
+	errResourceRoom = apierr.Member("resources", "the types and ids of resources are longer than 2048 characters together: name fewer, or leave resources out")
+	errWider        = apierr.Member("resources", "resources holds some that the bearer token does not cover")
 )
 
 // Issue makes a customer token. The bearer needs the scope

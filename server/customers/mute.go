@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/store"
@@ -18,7 +19,7 @@ const (
 	maxMute = 365 * 24 * time.Hour
 )
 
-var errFor = invalidMember("for", "for is how long no codes are sent, 1m to 365d, such as 24h")
+var errFor = apierr.Member("for", "for is how long no codes are sent, 1m to 365d, such as 24h")
 
 // Mute has no codes sent to the customer for so long, whatever a client asks for. A
 // code that was sent before is void. Errors: apierr.NotFound, InvalidRequest.

@@ -25,21 +25,16 @@ const (
 	maxUserName        = 200
 )
 
-// invalidMember returns the error for a member of the body that is wrong.
-func invalidMember(field, description string) *apierr.Error {
-	return apierr.New(apierr.InvalidRequest, description).At(field)
-}
-
 var (
-	errID       = invalidMember("customer_id", "a customer's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
-	errOrgID    = invalidMember("org_id", "org_id is the id of the org that the customer belongs to")
-	errNoOrg    = invalidMember("org_id", "there is no org with this id: make it first (grantd org put)")
-	errOtherOrg = invalidMember("org_id", "a customer's org cannot be changed: delete the customer and make another one")
-	errFormer   = invalidMember("org_id", "this customer belongs to a former org with the same id: delete the customer and make another one")
-	errType     = invalidMember("type", "type is individual or business")
-	errLanguage = invalidMember("language", languageRule)
-	errUserID   = invalidMember("authorized_users", "the id of an authorized user is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -, and each has another one")
-	errUsers    = invalidMember("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone")
+	errID       = apierr.Member("customer_id", "a customer's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	errOrgID    = apierr.Member("org_id", "org_id is the id of the org that the customer belongs to")
+	errNoOrg    = apierr.Member("org_id", "there is no org with this id: make it first (grantd org put)")
+	errOtherOrg = apierr.Member("org_id", "a customer's org cannot be changed: delete the customer and make another one")
+	errFormer   = apierr.Member("org_id", "this customer belongs to a former org with the same id: delete the customer and make another one")
+	errType     = apierr.Member("type", "type is individual or business")
+	errLanguage = apierr.Member("language", languageRule)
+	errUserID   = apierr.Member("authorized_users", "the id of an authorized user is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -, and each has another one")
+	errUsers    = apierr.Member("authorized_users", "only a business has authorized users, at most 100, each with a name of one line and a phone")
 )
 
 // parseSpec returns the record that the spec describes; the caller sets its times
@@ -60,12 +55,12 @@ func parseSpec(id string, spec Spec) (store.Customer, error) {
 	}
 	var err error
 	if c.Phone, err = phone.Parse(spec.Phone); err != nil {
-		return c, invalidMember("phone", "phone "+err.Error())
+		return c, apierr.Member("phone", "phone "+err.Error())
 	}
 	for _, u := range spec.AuthorizedUsers {
 		number, err := phone.Parse(u.Phone)
 		if err != nil {
-			return c, invalidMember("authorized_users", "the phone of an authorized user "+err.Error())
+			return c, apierr.Member("authorized_users", "the phone of an authorized user "+err.Error())
 		}
 		if !field.OneLine(u.Name, maxUserName) {
 			return c, errUsers

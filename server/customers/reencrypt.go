@@ -28,7 +28,7 @@ type Reencrypted struct {
 
 var (
 	errNoKeys = apierr.New(apierr.Conflict, "customers.phone_key_file is not set: there is no key to encrypt phone numbers with")
-	errCursor = invalidMember("cursor", "cursor is the next_cursor of the call before")
+	errCursor = apierr.Member("cursor", "cursor is the next_cursor of the call before")
 	errBusy   = apierr.New(apierr.Conflict, "someone else changed the same customer again and again: try again")
 )
 

@@ -45,7 +45,7 @@ const (
 )
 
 var (
-	errFoundLimit = invalidMember("limit", "limit is a number from 1 to 1000")
+	errFoundLimit = apierr.Member("limit", "limit is a number from 1 to 1000")
 	errSearching  = apierr.New(apierr.TooManyRequests, "another search for locked customers is running: try again when it has ended").After(searchWait)
 )
 
@@ -96,7 +96,7 @@ func (q *Search) check() error {
 	if q.Phone != "" {
 		number, err := phone.Parse(q.Phone)
 		if err != nil {
-			return invalidMember("phone", "phone "+err.Error())
+			return apierr.Member("phone", "phone "+err.Error())
 		}
 		q.Phone = number
 	}

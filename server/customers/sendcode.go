@@ -51,10 +51,10 @@ type Phone struct {
 }
 
 var (
-	errChannel     = invalidMember("channel", "channel is sms or call")
-	errPhone       = invalidMember("phone", `phone is an object such as {"countryCode":"1","number":"5555550136"}`)
-	errPhoneOnFile = invalidMember("phone", "the phone is not on file: it must be one of the authorized users of a business customer")
-	errAppHash     = invalidMember("appHash", "appHash is 11 characters of A-Z a-z 0-9 + / for an sms; leave it out for a call")
+	errChannel     = apierr.Member("channel", "channel is sms or call")
+	errPhone       = apierr.Member("phone", `phone is an object such as {"countryCode":"1","number":"5555550136"}`)
+	errPhoneOnFile = apierr.Member("phone", "the phone is not on file: it must be one of the authorized users of a business customer")
+	errAppHash     = apierr.Member("appHash", "appHash is 11 characters of A-Z a-z 0-9 + / for an sms; leave it out for a call")
 	errTooMany     = apierr.New(apierr.TooManyRequests, "too many codes: wait as long as Retry-After says")
 	errNoCodes     = apierr.New(apierr.NoVerification, "this server sends no codes, so there are no tokens here with scopes that need one: ask its operator")
 	errNotSent     = apierr.New(apierr.NotSent, "no code could be sent: try again")

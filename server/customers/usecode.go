@@ -11,7 +11,7 @@ import (
 
 var (
 	errVerification = apierr.New(apierr.InvalidVerification, "the verification is not valid: the code is wrong, used or expired, or the verification was made for another customer, authorized user or client").At("verificationCode")
-	errCode         = invalidMember("verificationCode", "verificationCode is six digits from 0 to 9")
+	errCode         = apierr.Member("verificationCode", "verificationCode is six digits from 0 to 9")
 	errWrongToday   = apierr.New(apierr.TooManyRequests, "too many wrong codes for this customer: wait as long as Retry-After says")
 	errLocked       = apierr.New(apierr.AccessDenied, "codes are locked for this customer after 100 wrong ones in a row: an operator must reset them")
 )

@@ -25,7 +25,7 @@ var (
 	errNoUser       = apierr.New(apierr.InvalidRequest, "the customer has no authorized user with this id").At(pointerUser + "/data/id")
 	errUserOfToken  = apierr.New(apierr.InvalidRequest, "the bearer token belongs to another authorized user").At(pointerUser + "/data/id")
 	errUserGone     = apierr.New(apierr.InvalidRequest, "the authorized user of the bearer token is not one of the customer's anymore: make another token")
-	errUserPhone    = invalidMember("phone", "this is not the phone of the authorized user: leave phone out")
+	errUserPhone    = apierr.Member("phone", "this is not the phone of the authorized user: leave phone out")
 )
 
 // errUserCode is for the log: the caller gets errVerification, as for every other

@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	errNoOrg       = invalidMember("org_id", "there is no org with this id: make it first (grantd org put)")
-	errUntil       = invalidMember("until", "until is a time in the future, such as 2027-01-01T00:00:00Z")
+	errNoOrg       = apierr.Member("org_id", "there is no org with this id: make it first (grantd org put)")
+	errUntil       = apierr.Member("until", "until is a time in the future, such as 2027-01-01T00:00:00Z")
 	errDeactivated = apierr.New(apierr.Conflict, "this partner is deactivated: reactivate it first")
 	errNoGrant     = apierr.New(apierr.NotFound, "this org has granted this partner nothing")
 	errReplaced    = apierr.New(apierr.Conflict, "the partner or the org was deleted in the meantime, and perhaps made again: look at both and try again")
@@ -52,7 +52,7 @@ func (s *Service) Grant(ctx context.Context, id string) (GrantView, error) {
 func (s *Service) showGrant(ctx context.Context, g store.Grant) (v GrantView, ok bool, err error) {
 	p, err := s.Registry.Get(ctx, g.PartnerID)
 	if err != nil || p.Incarnation != g.PartnerIncarnation {
-		return GrantView{}, false, ignoreNotFound(err)
+		return GrantView{}, false, registry.IgnoreNotFound(err)
 	}
 	o, err := s.findOrg(ctx, g.OrgID)
 	return s.addState(&g, &p, o), true, err
@@ -62,7 +62,7 @@ func (s *Service) showGrant(ctx context.Context, g store.Grant) (v GrantView, ok
 func (s *Service) findOrg(ctx context.Context, id string) (*store.Org, error) {
 	o, err := s.o.Orgs.Get(ctx, id)
 	if err != nil {
-		return nil, ignoreNotFound(err)
+		return nil, registry.IgnoreNotFound(err)
 	}
 	return &o, nil
 }
@@ -106,7 +106,7 @@ func (s *Service) ListGrantsOfOrg(ctx context.Context, org, after string, limit 
 	views, err := registry.List(ctx, s.Registry, store.Page{After: after, Limit: limit}, func(p store.Partner) (GrantView, bool, error) {
 		g, err := s.o.Grants.Get(ctx, store.GrantID(p.ID, org))
 		if err != nil || p.Incarnation != g.PartnerIncarnation {
-			return GrantView{}, false, ignoreNotFound(err)
+			return GrantView{}, false, registry.IgnoreNotFound(err)
 		}
 		return s.addState(&g, &p, o), true, nil
 	})
@@ -174,10 +174,10 @@ func replaceGrant(g *store.Grant, wanted store.Grant) error {
 func (s *Service) deleteFormerGrant(ctx context.Context, by audit.Actor, id string) error {
 	g, err := s.grants.Get(ctx, id)
 	if err != nil {
-		return ignoreNotFound(err)
+		return registry.IgnoreNotFound(err)
 	}
 	p, err := s.Registry.Get(ctx, g.PartnerID) // read after the grant, so that it is not an older partner
-	if ignoreNotFound(err) != nil || err == nil && p.Incarnation == g.PartnerIncarnation {
+	if registry.IgnoreNotFound(err) != nil || err == nil && p.Incarnation == g.PartnerIncarnation {
 		return err
 	}
 	return s.deleteFormer(ctx, by, g)
@@ -222,11 +222,11 @@ func (s *Service) newGrant(ctx context.Context, id string, spec GrantSpec) (stor
 	}
 	for _, n := range g.Scopes {
 		if !slices.Contains(p.Scopes, n) {
-			return g, invalidMember("scope", fmt.Sprintf("scope holds a name that this partner does not have, %s: give it to the partner first (grantd partner put)", n))
+			return g, apierr.Member("scope", fmt.Sprintf("scope holds a name that this partner does not have, %s: give it to the partner first (grantd partner put)", n))
 		}
 	}
 	if _, err := scopes.ParseEndpoints(spec.Endpoints); err != nil {
-		return g, invalidMember("endpoints", err.Error())
+		return g, apierr.Member("endpoints", err.Error())
 	}
 	g.Until, err = parseUntil(spec.Until, g.CreatedAt)
 	return g, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/scopes"
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/field"
 )
 
@@ -28,10 +29,10 @@ type Request struct {
 }
 
 var (
-	errNoOrgID   = invalidMember("orgId", "orgId is missing: send the id of an org that GET /partners/orgs lists")
-	errNoScopes  = invalidMember("scopes", "scopes is missing: name at least one, separated by spaces")
-	errSourceIP  = invalidMember("sourceIp", "sourceIp is a list of IP addresses or CIDRs, separated by commas without spaces, at most 32")
-	errExpiresIn = invalidMember("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
+	errNoOrgID   = apierr.Member("orgId", "orgId is missing: send the id of an org that GET /partners/orgs lists")
+	errNoScopes  = apierr.Member("scopes", "scopes is missing: name at least one, separated by spaces")
+	errSourceIP  = apierr.Member("sourceIp", "sourceIp is a list of IP addresses or CIDRs, separated by commas without spaces, at most 32")
+	errExpiresIn = apierr.Member("expiresIn", "expiresIn is a number of seconds from 1 to 86400")
 )
 
 // wanted is a parsed request: the token that the partner wants.
@@ -75,7 +76,7 @@ func parseScopes(text *string) ([]string, error) {
 	}
 	names, err := scopes.Parse(*text)
 	if err != nil {
-		return nil, invalidMember("scopes", err.Error()).WithReason(err)
+		return nil, apierr.Member("scopes", err.Error()).WithReason(err)
 	}
 	return names, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/grantd/grantd/server/audit"
+	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 )
@@ -20,7 +21,7 @@ func (s *Service) RevokeSelf(ctx context.Context, presented string, caller audit
 		return t.Token.ID, true, nil
 	}
 	caller.Name = store.PrincipalPartner(t.Partner.ID)
-	return t.Token.ID, true, ignoreNotFound(s.RevokeToken(ctx, caller, t.Partner.ID, t.Token.ID))
+	return t.Token.ID, true, registry.IgnoreNotFound(s.RevokeToken(ctx, caller, t.Partner.ID, t.Token.ID))
 }
 
 // canEnd reports whether the end of the token must be written. A token that is held

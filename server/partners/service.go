@@ -17,15 +17,6 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-// ignoreNotFound returns err, or nil if it says that there is no such record.
-func ignoreNotFound(err error) error {
-	var e *apierr.Error
-	if errors.Is(err, store.ErrNotFound) || errors.As(err, &e) && e.Code == apierr.NotFound {
-		return nil
-	}
-	return err
-}
-
 // page is how many records one read returns when all records are read.
 const page = 500
 
@@ -80,15 +71,10 @@ func New(o Options) *Service {
 // Grants returns the registry of grants.
 func (s *Service) Grants() *registry.Registry[store.Grant] { return s.grants }
 
-// invalidMember returns the error for a member of the body that is wrong.
-func invalidMember(field, description string) *apierr.Error {
-	return apierr.New(apierr.InvalidRequest, description).At(field)
-}
-
 var (
-	errID      = invalidMember("partner_id", "a partner's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
-	errName    = invalidMember("name", "name is one line of 1 to 64 characters")
-	errNoScope = invalidMember("scope", "scope is missing: name the scopes that orgs may grant, separated by spaces")
+	errID      = apierr.Member("partner_id", "a partner's id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ = + -")
+	errName    = apierr.Member("name", "name is one line of 1 to 64 characters")
+	errNoScope = apierr.Member("scope", "scope is missing: name the scopes that orgs may grant, separated by spaces")
 )
 
 // Put makes the partner, or changes it to what the spec says. Taking a scope
@@ -130,13 +116,13 @@ func (s *Service) parseScopes(text string) ([]string, error) {
 	names, err := catalogue.Parse(text)
 	switch {
 	case err != nil:
-		return nil, invalidMember("scope", err.Error())
+		return nil, apierr.Member("scope", err.Error())
 	case len(names) == 0:
 		return nil, errNoScope
 	}
 	for _, n := range names {
 		if !catalogue.ForPartners(n) {
-			return nil, invalidMember("scope", fmt.Sprintf("scope holds a name that no partner may have, %s: partners have only scopes that read, none that needs a customer's code, and none of grantd's own rights", n))
+			return nil, apierr.Member("scope", fmt.Sprintf("scope holds a name that no partner may have, %s: partners have only scopes that read, none that needs a customer's code, and none of grantd's own rights", n))
 		}
 	}
 	return names, nil

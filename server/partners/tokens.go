@@ -28,9 +28,9 @@ const (
 )
 
 var (
-	errTokenName = invalidMember("name", "name is one line of 1 to 64 characters: what the token is for")
-	errLifetime  = invalidMember("lifetime", "lifetime is 1m to 365d, such as 90d")
-	errSources   = invalidMember("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
+	errTokenName = apierr.Member("name", "name is one line of 1 to 64 characters: what the token is for")
+	errLifetime  = apierr.Member("lifetime", "lifetime is 1m to 365d, such as 90d")
+	errSources   = apierr.Member("source_ips", "source_ips are IP addresses or CIDRs such as 10.0.0.0/8, at most 32")
 	errTooMany   = apierr.New(apierr.Conflict, "this partner has twenty live tokens already: revoke one first")
 	errVoided    = apierr.New(apierr.Conflict, "all partner tokens were voided while this one was made: make it again")
 	errNoToken   = apierr.New(apierr.NotFound, "this partner has no token with this id")
@@ -222,7 +222,7 @@ func (s *Service) RevokeByID(ctx context.Context, by audit.Actor, tokenID string
 	if err == nil {
 		err = s.RevokeToken(ctx, by, owner.PartnerID, tokenID)
 	}
-	return err == nil, ignoreNotFound(err)
+	return err == nil, registry.IgnoreNotFound(err)
 }
 
 func revoke(t *store.PartnerToken, by string, now time.Time) {
@@ -250,13 +250,13 @@ func (s *Service) revokeAllOf(ctx context.Context, by audit.Actor, id string) er
 			return nil
 		},
 	})
-	return ignoreNotFound(err)
+	return registry.IgnoreNotFound(err)
 }
 
 // deleteOwners deletes the records that say which partner owns the tokens.
 func (s *Service) deleteOwners(ctx context.Context, tokens []store.PartnerToken) error {
 	for _, t := range tokens {
-		if err := ignoreNotFound(s.o.Tokens.Delete(ctx, t.ID, 1)); err != nil {
+		if err := registry.IgnoreNotFound(s.o.Tokens.Delete(ctx, t.ID, 1)); err != nil {
 			return err
 		}
 	}

@@ -186,3 +186,12 @@ func (g *Registry[R]) apiError(err error) error {
 	}
 	return fmt.Errorf("%s: %w", g.kind.Name, err)
 }
+
+// IgnoreNotFound returns err, or nil if it says that there is no such record.
+func IgnoreNotFound(err error) error {
+	var e *apierr.Error
+	if errors.Is(err, store.ErrNotFound) || errors.As(err, &e) && e.Code == apierr.NotFound {
+		return nil
+	}
+	return err
+}

@@ -26,12 +26,7 @@ func TestNodeClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it installs from the npm registry")
 	}
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%s is missing: install Node 20 or later to run the tests of Node's OAuth clients: %v", program, err)
-		}
-	}
-	runNode(t, installTimeout, nil, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
+	installNode(t)
 	each(t, runNodeClients)
 	t.Run("metadata.mcp", func(t *testing.T) {
 		t.Parallel()
@@ -50,6 +45,22 @@ func runNodeClients(t *testing.T, s *harness.Server, c, rs clients.Created) {
 	}, "node", "--test", "--test-reporter=tap")
 	if !strings.Contains(out, "\n# skipped 0\n") || strings.Contains(out, "\n# tests 0\n") {
 		t.Errorf("not every test ran:\n%s", out)
+	}
+}
+
+var installed bool // by one of the tests, which do not run in parallel
+
+// installNode installs what package-lock.json names, once.
+func installNode(t *testing.T) {
+	t.Helper()
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("%s is missing: install Node 20 or later to run the tests of Node's OAuth clients: %v", program, err)
+		}
+	}
+	if !installed {
+		runNode(t, installTimeout, nil, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
+		installed = true
 	}
 }
 

@@ -18,7 +18,7 @@ func TestUnitOrgTokens(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it installs from the npm registry")
 	}
-	runNode(t, installTimeout, nil, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
+	installNode(t)
 	const code = "000001"
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start(edits(func(c *config.Config) { c.Customers.SandboxCode = code }))

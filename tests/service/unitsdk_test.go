@@ -16,7 +16,7 @@ func TestUnitSDK(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it installs from the npm registry")
 	}
-	runNode(t, installTimeout, nil, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
+	installNode(t)
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		s := start(harness.Options{Edit: func(c *config.Config) {
 			c.Scopes.Preset = "unit"
