@@ -45,13 +45,7 @@ get their former ends back.`,
 			return a.undoRotation(c, args[0])
 		}
 		rotate := call{method: http.MethodPost, path: path(pathClients, args[0], pathSecrets)}
-		if c.Flags().Changed("grace") {
-			if _, err := config.ParseDuration(grace); err != nil {
-				return misuse(c, "--grace: %s", err)
-			}
-			rotate.body = map[string]string{"grace": grace}
-		}
-		response, err := a.callAPI(c, rotate)
+		response, err := a.rotate(c, rotate, grace)
 		if err != nil {
 			return err
 		}
@@ -64,7 +58,7 @@ get their former ends back.`,
 		if undo {
 			return "the newest secret of client " + text(q.args[0]) + " stops working at once, with every token issued with it and every API key made with those"
 		}
-		if d, err := config.ParseDuration(grace); err == nil && d == 0 {
+		if endsAtOnce(grace) {
 			return "every secret that client " + text(q.args[0]) + " has now stops working at once; a --grace leaves time to change to the new one"
 		}
 		return "" // the old secrets go on to work

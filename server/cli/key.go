@@ -166,13 +166,7 @@ by --grace, and never longer than it would have without the rotation.`,
 	c.Flags().StringVar(&grace, "grace", "", "`TIME` for which the old key keeps working, 0s to 30d (default: 24h)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		rotate := call{method: http.MethodPost, path: path(pathKeys, args[0], "rotate")}
-		if c.Flags().Changed("grace") {
-			if _, err := config.ParseDuration(grace); err != nil {
-				return misuse(c, "--grace: %s", err)
-			}
-			rotate.body = map[string]string{"grace": grace}
-		}
-		response, err := a.callAPI(c, rotate)
+		response, err := a.rotate(c, rotate, grace)
 		if err != nil {
 			return err
 		}
@@ -184,7 +178,7 @@ by --grace, and never longer than it would have without the rotation.`,
 		})
 	}
 	return a.final(c, func(q *question) string {
-		if d, err := config.ParseDuration(grace); err == nil && d == 0 {
+		if endsAtOnce(grace) {
 			return "the API key " + text(q.args[0]) + " stops working at once; a --grace leaves time to change to the new one"
 		}
 		return "" // the old key goes on to work
