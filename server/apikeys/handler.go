@@ -55,7 +55,6 @@ var (
 	errNoKey    = apierr.New(apierr.NotFound, "the org of the bearer token has no such API key of this owner")
 	errNoOwner  = apierr.New(apierr.NotFound, "the org of the bearer token has no API keys of this owner")
 	errQuota    = apierr.New(apierr.TooManyRequests, "this client makes and revokes API keys too often: wait as long as Retry-After says")
-	errQuery    = apierr.New(apierr.InvalidRequest, "this path takes no query parameters")
 )
 
 // Create serves POST /users/{id}/api-tokens.
@@ -136,11 +135,8 @@ type bearer struct {
 
 // authenticateBare is authenticate for a request without a body.
 func (h Handler) authenticateBare(c *gin.Context, scope string) (bearer, error) {
-	if err := web.RefuseURLCredentials(c); err != nil {
+	if err := web.RefuseQuery(c); err != nil {
 		return bearer{}, err
-	}
-	if c.Request.URL.RawQuery != "" {
-		return bearer{}, errQuery
 	}
 	return h.authenticate(c, scope)
 }

@@ -25,8 +25,8 @@ var (
 // refuse a second token.
 var accessTokenSpec = web.Spec{Params: []web.Param{{Name: "access_token", Kind: web.Opaque}}}
 
-// TokenInfo serves GET /oauth/token/info: what the bearer token is, for the one who
-// holds it. The members that Doorkeeper has are those of Doorkeeper.
+// TokenInfo serves GET /oauth/token/info: what the bearer token is, for its
+// holder. The members that Doorkeeper has are those of Doorkeeper.
 func (e *Endpoints) TokenInfo(c *gin.Context) error {
 	found, err := e.findHolder(c)
 	if err != nil {
@@ -75,9 +75,6 @@ func (e *Endpoints) findHolder(c *gin.Context) (tokens.Found, error) {
 
 // readHolder returns the token in the request, which must be the only one in it.
 func readHolder(c *gin.Context) (string, error) {
-	if err := web.RefuseURLCredentials(c); err != nil {
-		return "", err
-	}
 	inBody := false
 	if c.Request.ContentLength != 0 && isForm(c) {
 		p, err := web.ReadParams(c, &accessTokenSpec)

@@ -69,9 +69,6 @@ var (
 
 // Orgs serves GET /partners/orgs.
 func (h Handler) Orgs(c *gin.Context) error {
-	if err := web.RefuseURLCredentials(c); err != nil {
-		return err
-	}
 	q, err := parseQuery(c.Request.URL)
 	if err != nil {
 		return err

@@ -65,9 +65,6 @@ func decodeDocument(body []byte, typ string, into any, related []*Related) error
 // RefuseQuery returns an error if the URL has a query: where grantd has no parameters,
 // an unknown one is refused (JSON:API, Query Parameters).
 func RefuseQuery(c *gin.Context) error {
-	if err := RefuseURLCredentials(c); err != nil {
-		return err
-	}
 	if c.Request.URL.RawQuery != "" {
 		return errQuery
 	}

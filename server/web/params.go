@@ -88,23 +88,11 @@ var (
 	errText       = apierr.New(apierr.InvalidRequest, "a parameter holds bytes that are not clean UTF-8 text")
 	errJSONAsForm = apierr.New(apierr.InvalidRequest, "the body is JSON and Content-Type says that it is a form: send the header Content-Type: application/json")
 	errJSONNoForm = apierr.New(apierr.InvalidRequest, "the body is JSON, and this endpoint reads only forms: send name=value&name=value with Content-Type: application/x-www-form-urlencoded")
-	errInURL      = apierr.New(apierr.InvalidRequest, "credentials and tokens must not be in the URL: send them in the body or a header, and replace the one that was exposed")
 )
 
-// inURL has the names that must never be in a query (RFC 6749 §2.3.1; RFC 9700
-// §4.3.2 for the query parameter of RFC 6750 §2.3).
-var inURL = map[string]bool{
-	"client_id": true, "client_secret": true, "client_assertion": true, "token": true,
-	"access_token": true, "bearer_token": true, "subject_token": true, "actor_token": true, "refresh_token": true,
-}
-
-// ReadParams reads the parameters of the body. It checks, in this order, the URL,
-// the media type, the size, the syntax, and repeats. Unknown parameters are
-// ignored.
+// ReadParams reads the parameters of the body. It checks, in this order, the
+// media type, the size, the syntax, and repeats. Unknown parameters are ignored.
 func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
-	if err := RefuseURLCredentials(c); err != nil {
-		return Params{}, err
-	}
 	isJSON, err := checkMediaType(c.Request.Header, spec.JSON)
 	if err != nil {
 		return Params{}, err
@@ -134,24 +122,6 @@ func ReadParams(c *gin.Context, spec *Spec) (Params, error) {
 		return err
 	})
 	return p, err
-}
-
-// RefuseURLCredentials returns an error if the query holds a credential or token.
-func RefuseURLCredentials(c *gin.Context) error {
-	if c.Request.URL.RawQuery == "" {
-		return nil
-	}
-	for part := range strings.FieldsFuncSeq(c.Request.URL.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
-		name, _, _ := strings.Cut(part, "=")
-		if decoded, err := url.QueryUnescape(name); err == nil {
-			name = decoded
-		}
-		if inURL[name] {
-			EventOf(c).Note = "credential exposed in the URL"
-			return errInURL
-		}
-	}
-	return nil
 }
 
 const (

@@ -110,6 +110,15 @@ func TestCredentialsInURL(t *testing.T) {
 		refused("credentials_in_url/bearer_in_query", form("/oauth/introspect?access_token="+secret, "token=x"), exposed),
 		refused("credentials_in_url/token_in_query_of_revoke", form("/oauth/revoke?token="+secret, "", basic(w.app)), exposed),
 	})
+	for _, c := range []call{
+		get("/oauth/jwks"), get(metadataPath), get("/healthz"), get("/readyz"), get("/openapi.yaml"), get(infoPath), get(identityPath),
+		get("/partners/orgs"), post("/partners/token", "{}", apiType), get("/users/2/api-tokens"), post("/users/2/api-tokens", "{}", apiType),
+		{method: "DELETE", target: "/users/2/api-tokens/Ab3dEf7h"}, post("/customers/10001/token", "{}", apiType),
+	} {
+		name := "credentials_in_url/" + c.method + "_" + c.target
+		c.target += "?access_token=" + secret
+		w.run(t, []row{refused(name, c, exposed)})
+	}
 	if !strings.Contains(w.Logs.String(), `"note":"credential exposed in the URL"`) {
 		t.Error("the log has no note of the exposed secret")
 	}
