@@ -8,12 +8,13 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/grantd/grantd/scopes/guard"
 )
 
-// authServer is an authorization server that knows some tokens, and has no stream of
-// revocations.
+// authServer is an authorization server that knows some tokens. Only with following it
+// has a stream of revocations, in which nothing is ever revoked.
 type authServer struct {
 	*httptest.Server
 	tokens map[string]string // token → introspection response
@@ -22,13 +23,22 @@ type authServer struct {
 	source atomic.Value // source_ip of the last introspection
 }
 
-func startServer(tokens map[string]string) *authServer {
+func startServer(tokens map[string]string) *authServer { return startFollowed(tokens, "") }
+
+// startFollowed is startServer with a stream, if there is a registration to tell: the
+// members of the event besides at_ms.
+func startFollowed(tokens map[string]string, registration string) *authServer {
 	s := &authServer{tokens: tokens}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"issuer":%q,"introspection_endpoint":%q}`, s.URL, s.URL+"/oauth/introspect")
+		following := ""
+		if registration != "" {
+			following = fmt.Sprintf(`,"revocation_events_endpoint":%q`, s.URL+"/oauth/revocations")
+		}
+		_, _ = fmt.Fprintf(w, `{"issuer":%q,"introspection_endpoint":%q%s}`, s.URL, s.URL+"/oauth/introspect", following)
 	})
+	mux.HandleFunc("GET /oauth/revocations", func(w http.ResponseWriter, r *http.Request) { follow(w, r, registration) })
 	mux.HandleFunc("POST /oauth/introspect", func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
 		s.source.Store(r.PostFormValue("source_ip"))
@@ -45,6 +55,27 @@ func startServer(tokens map[string]string) *authServer {
 	})
 	s.Server = httptest.NewServer(mux)
 	return s
+}
+
+// position is the place in the feed at which the tokens of the tests are active.
+const position = "00000000000000000000000004"
+
+// follow sends a stream of revocations, in which nothing is revoked, until the caller
+// leaves.
+func follow(w http.ResponseWriter, r *http.Request, registration string) {
+	start := time.Now()
+	w.Header().Set("Content-Type", "text/event-stream")
+	_, _ = fmt.Fprintf(w, "event: registration\ndata: {%s,\"at_ms\":0}\n\n", registration)
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		_, _ = fmt.Fprintf(w, "event: fresh\nid: %s\ndata: {\"age_ms\":1,\"at_ms\":%d}\n\n", position, time.Since(start).Milliseconds())
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			tick.Stop()
+			return
+		}
+	}
 }
 
 // newGuard returns a guard of the server. change may be nil.
