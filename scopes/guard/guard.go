@@ -1,16 +1,3 @@
-// Package guard protects APIs with the tokens of a grantd: it is what a resource
-// server imports. A token that was checked before costs a look-up in a map; one that
-// was ended is refused within a second, because the guard follows the revocations of
-// the authorization server. When it cannot, it asks for each token; when it cannot ask
-// either, it refuses with 503. It never guesses.
-//
-// The package owns the check of a token, and its form in HTTP: middleware, challenges,
-// metadata. It does not issue tokens, and knows nothing of the server but its public
-// API. It imports the standard library, a cache, and no other package of the server.
-//
-// How the parts work together: follower keeps a link (one stream of revocations) open,
-// which tells view what was ended. lookup finds an answer in cache and asks view
-// whether it still counts; if not, flights ask client.
 package guard
 
 import (
