@@ -81,7 +81,7 @@ func (l *link) open(ctx context.Context) (*http.Response, error) {
 	for again := false; ; again = true {
 		value, wait := l.client.secret.get(l.client.clock())
 		if wait > 0 {
-			return nil, &upstreamError{at: "the authorization server", status: http.StatusUnauthorized, after: wait}
+			return nil, &upstreamError{status: http.StatusUnauthorized, after: wait}
 		}
 		res, err := l.request(ctx, value)
 		if err != nil {

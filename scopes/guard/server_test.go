@@ -44,6 +44,8 @@ type fakeServer struct {
 	before       func(r *http.Request)                // called before an introspection is judged
 	after        func(r *http.Request)                // called after it was judged, before it is sent
 	metadata     string
+	replace      func(w http.ResponseWriter) // writes the response of an introspection
+	away         bool                        // nobody can connect
 	open         []*fakeStream
 	all          []net.Conn
 	hole         bool // what the server writes is lost
@@ -136,6 +138,10 @@ func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 func (s *fakeServer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
 	s.mu.Lock()
+	if s.away {
+		s.mu.Unlock()
+		return nil, errors.New("connection refused")
+	}
 	s.all = append(s.all, near)
 	s.mu.Unlock()
 	select {
@@ -298,8 +304,13 @@ func (s *fakeServer) introspect(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asked++
 	s.forms = append(s.forms, r.PostForm.Encode())
-	before, after := s.before, s.after
+	before, after, replace := s.before, s.after, s.replace
 	s.mu.Unlock()
+	if replace != nil {
+		w.Header().Set("Content-Type", "application/json")
+		replace(w)
+		return
+	}
 	if before != nil {
 		before(r)
 	}
