@@ -105,7 +105,7 @@ func (g *Guard) Close() error {
 	g.flights.end()
 	g.followed.Wait()
 	g.registration.Store(nil) // so every check is refused
-	g.cache.drop()
+	g.view.forget(g.clock())
 	g.client.transport.CloseIdleConnections()
 	return nil
 }

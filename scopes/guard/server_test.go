@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -194,7 +195,11 @@ func (s *fakeServer) refused(w http.ResponseWriter, r *http.Request) bool {
 	if refuse != nil {
 		status = refuse(r.URL.Path, w.Header())
 	}
-	if id, got, _ := r.BasicAuth(); status == 0 && !strings.HasPrefix(r.URL.Path, "/.well-known/") && (id != rsID || got != secret) {
+	id, got, _ := r.BasicAuth()
+	if plain, err := url.QueryUnescape(got); err == nil { // RFC 6749 §2.3.1
+		got = plain
+	}
+	if status == 0 && !strings.HasPrefix(r.URL.Path, "/.well-known/") && (id != rsID || got != secret) {
 		status = http.StatusUnauthorized
 	}
 	if status == 0 {

@@ -314,8 +314,8 @@ func TestSlowAnswer(t *testing.T) {
 		defer g.Close()
 		s.set(func() { s.after = func(*http.Request) { time.Sleep(1200 * time.Millisecond) } })
 		s.expect(g, "with the stream", "good", 200, 1)
-		s.reset("recovered")
-		time.Sleep(moment)
+		s.set(func() { s.unconfirmed = true })
+		time.Sleep(mostStaleness + moment)
 		s.expect(g, "without it", "good", 503, 2)
 	})
 }
