@@ -54,8 +54,11 @@ func metadataURL(resource string) *url.URL {
 	if err != nil || at.Host == "" {
 		return nil
 	}
-	found := &url.URL{Scheme: at.Scheme, Host: at.Host, RawQuery: at.RawQuery}
-	return found.JoinPath(wellKnown, strings.TrimSuffix(at.EscapedPath(), "/"))
+	found := &url.URL{Scheme: at.Scheme, Host: at.Host, Path: "/", RawQuery: at.RawQuery}
+	if at.EscapedPath() == "/" { // a slash after the host is left out
+		return found.JoinPath(wellKnownResource)
+	}
+	return found.JoinPath(wellKnownResource, at.EscapedPath())
 }
 
 // header returns WWW-Authenticate for a refusal. Each attribute appears once.
@@ -110,5 +113,5 @@ type refusalBody struct {
 	Scope       string `json:"scope,omitempty"`
 }
 
-// wellKnown is where RFC 9728 §3 puts the metadata of a resource without a path.
-const wellKnown = "/.well-known/oauth-protected-resource"
+// wellKnownResource is where RFC 9728 §3 puts the metadata of a resource without a path.
+const wellKnownResource = "/.well-known/oauth-protected-resource"
