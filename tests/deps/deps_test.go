@@ -53,7 +53,7 @@ var layers = map[string]layer{
 	"scopes/guard": shared, "scopes/guard/guardgin": shared, // see TestGuardIsLight
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/doctor": features,
-	"server/orgs": features, "server/apikeys": features, "server/customers": features, "server/partners": features, "server/notices": features, "server/signing": features,
+	"server/orgs": features, "server/apikeys": features, "server/customers": features, "server/partners": features, "server/notices": features, "server/signing": features, "server/stream": features,
 
 	"server":              wiring,
 	"server/cli/importer": wiring, // below the commands, which import it
