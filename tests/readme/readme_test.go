@@ -145,7 +145,7 @@ func (r *reader) paste() {
 	r.t.Helper()
 	r.responses, r.pasted = nil, true
 	for line := range strings.Lines(r.printed) {
-		if strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") {
+		if strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") || strings.HasPrefix(line, "sleep ") {
 			r.responses = append(r.responses, r.run(line))
 		}
 	}
