@@ -192,22 +192,6 @@ func (c *client) ask(ctx context.Context, token string, source netip.Addr, value
 	return a, nil
 }
 
-// date sets the deadline of the answer, by the clock of the server.
-func (a *answer) date(h http.Header, wall time.Time, sent instant) {
-	a.sent = sent
-	if !a.token.Active {
-		return
-	}
-	server, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return
-	}
-	a.token.setClock(server, wall)
-	if exp := a.token.ExpiresAt; !exp.IsZero() {
-		a.deadline = sent + min(exp.Sub(server), longest) - skew
-	}
-}
-
 // readJSON reads a bounded body of type application/json.
 func readJSON(res *http.Response) ([]byte, error) {
 	if t, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err != nil || t != mediaJSON {

@@ -14,12 +14,12 @@ import (
 
 // Limits and defaults of Config.
 const (
-	mostStaleness      = time.Second // also what a replica of grantd may lag behind
-	mostWithoutStream  = time.Minute
-	defaultEntries     = 100_000
-	mostEntries        = 10_000_000
-	defaultStartWait   = 5 * time.Second
-	leastStaleness     = 100 * time.Millisecond
+	mostStaleness     = time.Second // also what a replica of grantd may lag behind
+	mostWithoutStream = time.Minute
+	defaultEntries    = 100_000
+	mostEntries       = 10_000_000
+	defaultStartWait  = 5 * time.Second
+	leastStaleness    = 100 * time.Millisecond
 )
 
 // What a resource server can be registered as enforcing.

@@ -13,7 +13,7 @@ import (
 // serverURLs are the URLs that a guard calls.
 type serverURLs struct{ introspect, stream string }
 
-const wellKnown = "/.well-known/oauth-authorization-server"
+const metadataPath = "/.well-known/oauth-authorization-server"
 
 // configError is a fault that trying again does not correct: New returns it.
 type configError struct{ err error }
@@ -76,7 +76,7 @@ func (c *client) metadata(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	// The path of the issuer comes after the well-known one (RFC 8414 §3.1).
-	at := u.Scheme + "://" + u.Host + wellKnown + strings.TrimSuffix(u.EscapedPath(), "/")
+	at := u.Scheme + "://" + u.Host + metadataPath + strings.TrimSuffix(u.EscapedPath(), "/")
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, err

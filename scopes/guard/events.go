@@ -137,8 +137,8 @@ func (r *eventReader) readLine() ([]byte, error) {
 	}
 }
 
-// registered is the data of a registration event.
-type registered struct {
+// registrationData is the data of a registration event.
+type registrationData struct {
 	ClientID  *string  `json:"client_id"`
 	TokenUses []string `json:"token_uses"`
 	Enforces  []string `json:"enforces"`
@@ -146,26 +146,26 @@ type registered struct {
 	At        *int64   `json:"at_ms"`
 }
 
-// confirmed is the data of a fresh event.
-type confirmed struct {
+// freshData is the data of a fresh event.
+type freshData struct {
 	Age *int64 `json:"age_ms"`
 	At  *int64 `json:"at_ms"`
 }
 
 func (e *event) registration() (Registration, time.Duration, error) {
-	var d registered
+	var d registrationData
 	if json.Unmarshal(e.data, &d) != nil || d.ClientID == nil || d.Resource == nil || d.TokenUses == nil || d.Enforces == nil {
 		return Registration{}, 0, errEvent
 	}
 	at, ok := millis(d.At)
-	if !ok || len(d.TokenUses) > maxList || len(d.Enforces) > maxList {
+	if !ok {
 		return Registration{}, 0, errEvent
 	}
 	return Registration{ClientID: *d.ClientID, TokenUses: d.TokenUses, Enforces: d.Enforces, Resource: *d.Resource}, at, nil
 }
 
 func (e *event) fresh() (age, at time.Duration, err error) {
-	var d confirmed
+	var d freshData
 	if json.Unmarshal(e.data, &d) != nil {
 		return 0, 0, errEvent
 	}

@@ -27,12 +27,13 @@ type link struct {
 	client *client
 	view   *view
 	cursor *cursor
-	max    time.Duration // MaxStaleness
-	brief  bool          // only for the registration
-	heard  func(Registration)
-	ready  func() // called at the first confirmation that counts
+	max    time.Duration      // MaxStaleness
+	brief  bool               // only for the registration
+	heard  func(Registration) // called with each registration
+	ready  func()             // called at the first confirmation that counts
 
-	sent      atomic.Int64 // instant: before the request was written
+	connected *atomic.Int32 // links whose registration came
+	sent      atomic.Int64  // instant: before the request was written
 	arrivedAt time.Duration // when it arrived, by the clock of the server
 	begun     bool          // the registration came
 	counted   bool          // a confirmation counted
@@ -175,6 +176,7 @@ func (l *link) register(e *event, now instant) error {
 		return nil // it changed; a reset follows
 	}
 	l.begun, l.arrivedAt = true, at
+	l.connected.Add(1)
 	if l.brief {
 		return nil
 	}

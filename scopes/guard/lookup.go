@@ -8,17 +8,14 @@ import (
 	"time"
 )
 
-// Bounds of what is kept.
-const (
-	inactiveLife = time.Second
-	maxToken     = 2048
-)
+// inactiveLife is how long an answer about an inactive token is kept.
+const inactiveLife = time.Second
 
 // lookup returns a usable answer about the token. The address matters only for
 // tokens that are bound to addresses; the zero Addr if it is not known or not asked
 // for. Errors: *Refusal.
 func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*answer, error) {
-	if !wellFormed(token) {
+	if !validToken(token) {
 		return malformed, nil
 	}
 	if err := g.admitted(); err != nil {
@@ -43,26 +40,6 @@ func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*a
 
 // malformed is the answer about what cannot be a token: nobody needs to be asked.
 var malformed = &answer{token: inactiveToken}
-
-// wellFormed reports whether the token has the syntax of RFC 6750 §2.1.
-func wellFormed(token string) bool {
-	if token == "" || len(token) > maxToken {
-		return false
-	}
-	end := len(token)
-	for end > 0 && token[end-1] == '=' {
-		end--
-	}
-	for i := range end {
-		switch c := token[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/':
-		default:
-			return false
-		}
-	}
-	return end > 0
-}
 
 // find returns a cached answer that may be used.
 func (g *Guard) find(k cacheKey, now instant) *answer {

@@ -31,3 +31,18 @@ type State struct {
 	Resets         uint64 // resets that the stream delivered
 	Streams        uint64 // streams that were opened
 }
+
+// shownAge bounds State.Age, for those who draw it.
+const shownAge = time.Hour
+
+// State returns what the guard can do at the moment.
+func (g *Guard) State() State {
+	age := max(0, min(g.view.age(g.clock()), shownAge))
+	c := &g.count
+	return State{
+		Fresh: age <= g.cfg.MaxStaleness, Age: age, Entries: g.cache.entries(),
+		Registered: g.admitted() == nil, StreamConnected: g.connected.Load() > 0, Err: g.problems.last(),
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Joined: c.joined.Load(), Introspections: c.introspections.Load(),
+		Failures: c.failures.Load(), Overloads: c.overloads.Load(), Voids: c.voids.Load(), Resets: c.resets.Load(), Streams: c.streams.Load(),
+	}
+}
