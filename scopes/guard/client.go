@@ -49,6 +49,12 @@ type upstreamError struct {
 }
 
 func (e *upstreamError) Error() string {
+	switch e.status {
+	case http.StatusUnauthorized:
+		return errRefused.Error()
+	case http.StatusForbidden:
+		return errForbidden.Error()
+	}
 	return fmt.Sprintf("%s returned HTTP status %d", e.at, e.status)
 }
 
@@ -66,7 +72,10 @@ func retryAfter(h http.Header) time.Duration {
 	return min(time.Duration(n)*time.Second, longestWait)
 }
 
-func newClient(c *Config, clock func() instant, count *counters) (*client, error) {
+// dialer connects to an address.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func newClient(c *Config, dial dialer, clock func() instant, count *counters) (*client, error) {
 	s, err := newSecret(c.ClientID, c.Secret, c.SecretFile)
 	if err != nil {
 		return nil, err
@@ -75,9 +84,11 @@ func newClient(c *Config, clock func() instant, count *counters) (*client, error
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext
+	}
 	t := &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    dialTimeout,
 		MaxIdleConnsPerHost:    mostInFlight,
@@ -118,7 +129,7 @@ func (c *client) introspect(ctx context.Context, token string, source netip.Addr
 	for {
 		value, wait := c.secret.get(c.clock())
 		if wait > 0 {
-			return nil, &upstreamError{at: "the authorization server", status: http.StatusUnauthorized, after: wait}
+			return nil, &upstreamError{status: http.StatusUnauthorized, after: wait}
 		}
 		a, err := c.ask(ctx, token, source, value)
 		var status *upstreamError
