@@ -90,13 +90,13 @@ func (u *upstream) post(ctx context.Context, path, id, secret string, form url.V
 	req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret)) // RFC 6749 §2.3.1
 	res, err := u.http.Do(req)
 	if err != nil {
-		return reply{}, fmt.Errorf("the server cannot be reached: %w", signedpost.ExplainNoResponse(err))
+		return reply{}, errors.New("the server cannot be reached: " + signedpost.ExplainNoResponse(err).Why)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
 	switch {
 	case err != nil:
-		return reply{}, fmt.Errorf("the response of the server broke off: %w", signedpost.ExplainNoResponse(err))
+		return reply{}, errors.New("the response of the server broke off: " + signedpost.ExplainNoResponse(err).Why)
 	case len(body) > maxResponse:
 		return reply{}, errors.New("the response of the server is too long")
 	}

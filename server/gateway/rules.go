@@ -51,7 +51,7 @@ var (
 	errTwoHeaders = apierr.New(apierr.InvalidToken, "more than one Authorization header: send one")
 	errForm       = apierr.New(apierr.InvalidToken, "the bearer token is empty, too long, or has characters that no token has")
 	errInactive   = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this API, or is not allowed from this address")
-	errUse        = apierr.New(apierr.InvalidToken, "the bearer token is not of a kind that this API accepts")
+	errUse        = apierr.New(apierr.InsufficientScope, "the bearer token is not of a kind that this API accepts")
 	errScope      = apierr.New(apierr.InsufficientScope, "the bearer token lacks a scope that this request needs")
 	errResources  = apierr.New(apierr.InsufficientScope, "the bearer token is restricted to some resources, which a gateway cannot check")
 	errFrom       = apierr.New(apierr.InsufficientScope, "the bearer token is not allowed from this address, or the gateway did not state the address")
