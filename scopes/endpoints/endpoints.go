@@ -12,16 +12,16 @@ import (
 
 // Limits of a list of endpoint patterns. A restricted token contains its list.
 const (
-	Max       = 64
+	Max        = 64
 	maxPattern = 256
-	maxLength = 4096 // of all patterns together
+	maxLength  = 4096 // of all patterns together
 )
 
 // Errors of Parse. Callers send their texts to clients.
 var (
-	ErrPattern         = errors.New(`an endpoint is GET or HEAD, one space and a path pattern as of Go's net/http, such as "GET /cards" or "GET /customers/{id}/cards"`)
+	ErrPattern  = errors.New(`an endpoint is GET or HEAD, one space and a path pattern as of Go's net/http, such as "GET /cards" or "GET /customers/{id}/cards"`)
 	ErrConflict = errors.New("two endpoints match some of the same paths and neither is the narrower one: no router takes both")
-	ErrTooMany        = errors.New("too many endpoints: at most 64, of 256 characters each and 4096 together")
+	ErrTooMany  = errors.New("too many endpoints: at most 64, of 256 characters each and 4096 together")
 )
 
 // Set restricts where a token may be used, by patterns of net/http's

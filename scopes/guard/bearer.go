@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -31,12 +30,8 @@ func readBearer(r *http.Request, needed []string) (string, *Refusal) {
 		return "", invalidRequest("more than one Authorization header")
 	case hasTokenParam(r.URL.RawQuery):
 		return "", invalidRequest("the token must be in the Authorization header, not in the URL")
-	case mayHaveForm(r):
-		if found, err := peekForm(r); err != nil {
-			return "", err
-		} else if found {
-			return "", invalidRequest("the token must be in the Authorization header, not in the form")
-		}
+	case mayHaveForm(r) && peekForm(r):
+		return "", invalidRequest("the token must be in the Authorization header, not in the form")
 	}
 	if len(headers) == 0 {
 		return "", noCredentials(strings.Join(needed, " "))
@@ -104,22 +99,38 @@ func mayHaveForm(r *http.Request) bool {
 const formType = "application/x-www-form-urlencoded"
 
 // peekForm reports whether the beginning of a form has the parameter access_token.
-// The handler reads the form as if it had not been read. A token further back is not
-// found, and not used either: nothing but the header counts.
-func peekForm(r *http.Request) (bool, *Refusal) {
+// The handler reads the form as if it had not been read, and any error too. A token
+// further back is not found, and not used either: nothing but the header counts.
+func peekForm(r *http.Request) bool {
 	start := make([]byte, maxPeek)
 	n, err := io.ReadFull(r.Body, start)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		refusal := invalidRequest("the form cannot be read")
-		refusal.Cause = err
-		return false, refusal
+	start = start[:n]
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // the body says so again
 	}
-	r.Body = &peeked{io.MultiReader(bytes.NewReader(start[:n]), r.Body), r.Body}
-	return hasTokenParam(string(start[:n])), nil
+	r.Body = &peeked{body: r.Body, start: start, err: err}
+	return hasTokenParam(string(start))
 }
 
 // peeked is a body whose beginning was read.
 type peeked struct {
-	io.Reader
-	io.Closer
+	body  io.ReadCloser
+	start []byte // what was read, and the handler has not
+	err   error  // that followed it
 }
+
+// Read implements io.Reader.
+func (p *peeked) Read(b []byte) (int, error) {
+	if len(p.start) > 0 {
+		n := copy(b, p.start)
+		p.start = p.start[n:]
+		return n, nil
+	}
+	if p.err != nil {
+		return 0, p.err
+	}
+	return p.body.Read(b)
+}
+
+// Close implements io.Closer.
+func (p *peeked) Close() error { return p.body.Close() }

@@ -9,14 +9,6 @@ import (
 	"time"
 )
 
-// Values of Config.Enforces: the restrictions of tokens that a resource server can
-// be registered as enforcing.
-const (
-	EnforceSourceIP  = "source_ip"
-	EnforceEndpoints = "endpoints"
-	EnforceResources = "resources"
-)
-
 // Need is what a request needs of its token, and what the request is. The middleware
 // fills it; callers of Guard.Check do so themselves.
 type Need struct {
@@ -38,11 +30,12 @@ type rules struct {
 	resources bool     // Config.Enforces has EnforceResources
 }
 
-func newRules(resource string, uses, enforces []string) rules {
+// newRules returns the rules. No uses: only UseClient.
+func newRules(resource string, uses []string, enforcesResources bool) rules {
 	if len(uses) == 0 {
 		uses = defaultUses
 	}
-	return rules{resource, uses, slices.Contains(enforces, EnforceResources)}
+	return rules{resource, uses, enforcesResources}
 }
 
 // judge returns why the token must not be used for what is needed; nil: it may be. It

@@ -1,10 +1,10 @@
 package guard
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +18,6 @@ const (
 	maxResponse = 64 << 10 // bytes: the core reads no more
 	maxDepth    = 8        // objects and lists within one another
 	maxVoidKeys = 64
-)
-
-// Lengths of what a cache needs, as text.
-const (
-	voidKeyLength  = 11
-	positionLength = 26
 )
 
 // follow is what a cache that follows revocations needs besides the token
@@ -190,7 +184,7 @@ func (r *reading) finish() error {
 	case !r.follow.valid():
 		return errors.New(`"void_keys" and "feed_position" are not those of a feed`)
 	}
-	t.Raw = bytes.Clip(append(r.raw, '}'))
+	t.Raw = slices.Clip(append(r.raw, '}'))
 	var err error
 	if t.sources, err = parseRanges(t.SourceIPs); err != nil {
 		return fmt.Errorf(`"source_ips": %w`, err)
@@ -201,18 +195,8 @@ func (r *reading) finish() error {
 	return nil
 }
 
-// valid reports whether there is either all that a cache needs, or nothing.
+// valid reports whether there is either all that a cache needs, or nothing. The core
+// reads the keys and the position.
 func (f follow) valid() bool {
-	if len(f.keys) == 0 && f.position == "" {
-		return true
-	}
-	if len(f.keys) == 0 || len(f.keys) > maxVoidKeys || len(f.position) != positionLength {
-		return false
-	}
-	for _, k := range f.keys {
-		if len(k) != voidKeyLength {
-			return false
-		}
-	}
-	return true
+	return (len(f.keys) == 0) == (f.position == "") && len(f.keys) <= maxVoidKeys
 }
