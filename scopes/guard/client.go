@@ -66,7 +66,10 @@ func retryAfter(h http.Header) time.Duration {
 	return min(time.Duration(n)*time.Second, longestWait)
 }
 
-func newClient(c *Config, clock func() instant, count *counters) (*client, error) {
+// dialer connects to an address.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func newClient(c *Config, dial dialer, clock func() instant, count *counters) (*client, error) {
 	s, err := newSecret(c.ClientID, c.Secret, c.SecretFile)
 	if err != nil {
 		return nil, err
@@ -75,9 +78,11 @@ func newClient(c *Config, clock func() instant, count *counters) (*client, error
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext
+	}
 	t := &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    dialTimeout,
 		MaxIdleConnsPerHost:    mostInFlight,

@@ -61,7 +61,10 @@ type registered struct {
 // differently (MismatchError). If the authorization server cannot be reached within
 // StartTimeout, New logs that and returns a guard that refuses everything with 503
 // until it can be.
-func New(c Config) (*Guard, error) {
+func New(c Config) (*Guard, error) { return open(c, nil) }
+
+// open is New with a way to connect; nil: TCP.
+func open(c Config, dial dialer) (*Guard, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func New(c Config) (*Guard, error) {
 	g := &Guard{cfg: c, base: time.Now(), rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(c.Realm, c.Resource), first: make(chan error, 1)}
 	g.enforcesSource = slices.Contains(c.Enforces, EnforceSourceIP)
 	g.problems.log = c.Log
-	if g.client, err = newClient(&c, g.clock, &g.count); err != nil {
+	if g.client, err = newClient(&c, dial, g.clock, &g.count); err != nil {
 		return nil, err
 	}
 	g.cache = newCache(c.MaxEntries)
