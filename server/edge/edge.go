@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/grantd/grantd/scopes/guard"
@@ -105,6 +106,7 @@ func (e *Edge) guardConfig() guard.Config {
 	return guard.Config{
 		Issuer: issuer, Upstream: s.Upstream, ClientID: s.ClientID, SecretFile: s.SecretFile, CAFile: s.CAFile,
 		Resource: s.Resource, TokenUses: s.TokenUses, Enforces: s.Enforces, MaxEntries: s.MaxEntries, Log: e.log,
+		ClientIP: func(*http.Request) netip.Addr { return netip.Addr{} }, // callers say it; the guard sees no requests
 	}
 }
 
