@@ -117,24 +117,31 @@ func (e *Endpoints) bearerServer(c *gin.Context, presented auth.Presented, beare
 	case bearer == token:
 		return nil, errSelf
 	}
+	rs, _, err := e.bearerHolder(c, bearer)
+	return rs, err
+}
+
+// bearerHolder returns the client that holds the bearer token, which must have the
+// scope introspect.
+func (e *Endpoints) bearerHolder(c *gin.Context, bearer string) (*store.Client, tokens.Found, error) {
 	found, err := e.o.Tokens.FindBearer(c.Request.Context(), bearer, web.Address(c), store.UseClient)
 	if err != nil {
-		return nil, err
+		return nil, found, err
 	}
 	if found.Token == nil {
 		noteEnd(web.EventOf(c), found)
-		return nil, errBearer.Because(found.End.Cause)
+		return nil, found, errBearer.Because(found.End.Cause)
 	}
 	web.EventOf(c).ClientID = found.Token.ClientID
 	if !scopes.Holds(found.Token.Scopes, scopes.Introspect) {
-		return nil, errBearerNoSpec
+		return nil, found, errBearerNoSpec
 	}
 	rs, err := e.o.Clients.Get(c.Request.Context(), found.Token.ClientID)
 	if err != nil {
-		return nil, err
+		return nil, found, err
 	}
 	if rs.Record == nil || !rs.Record.Usable() {
-		return nil, errBearer
+		return nil, found, errBearer
 	}
-	return rs.Record, nil
+	return rs.Record, found, nil
 }

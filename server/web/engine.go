@@ -161,7 +161,7 @@ func begin(o Options) gin.HandlerFunc {
 			place, admitted = o.Gate.Enter(c.Request, x.address)
 		}
 		x.place, x.unlogged = place, !admitted
-		defer place.Leave()
+		defer func() { x.place.Leave() }() // a stream has left before
 		if o.Trace != nil {
 			x.trace(c, o.Trace)
 		}
@@ -195,6 +195,9 @@ func begin(o Options) gin.HandlerFunc {
 				x.span.End(Ended{Method: l.method, Route: l.route, RequestID: l.RequestID, Error: l.Error, Status: l.status})
 			}
 			if o.Observe != nil {
+				if !x.answered.IsZero() {
+					took = x.answered.Sub(started)
+				}
 				o.Observe(l.route, l.status, took)
 			}
 			if x.left {

@@ -52,7 +52,7 @@ var layers = map[string]layer{
 	"server/phone": shared, "server/phonekeys": shared, "server/conns": shared, "server/senders": shared, "server/registry": shared, "server/rollback": shared, "server/credential": shared, "server/field": shared, "server/trouble": shared, "server/backup": shared, "server/imports": shared, "server/secretwatch": shared, "server/signedpost": shared, "server/traces": shared, "server/refusal": shared, "server/reqlog": shared, "server/voidkeys": shared,
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/doctor": features,
-	"server/orgs": features, "server/apikeys": features, "server/customers": features, "server/partners": features, "server/notices": features, "server/signing": features,
+	"server/orgs": features, "server/apikeys": features, "server/customers": features, "server/partners": features, "server/notices": features, "server/signing": features, "server/stream": features,
 
 	"server":              wiring,
 	"server/cli/importer": wiring, // below the commands, which import it
