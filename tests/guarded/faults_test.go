@@ -97,6 +97,13 @@ var disturbances = []disturbance{
 		wire, link := onWire(harness.Slow, 700*time.Millisecond)(t, l), onLink(fault{hold: true}, true)(t, l)
 		return func() { wire(); link() }
 	}},
+	// Callers that wait for one introspection must not get what was true before they asked.
+	{name: "a replica lags by 700 ms, its responses by 400 ms, and streams are refused", first: true, happen: func(t *testing.T, l *lab) func() {
+		wire := onWire(harness.Slow, 700*time.Millisecond)(t, l)
+		l.link.set(fault{delay: 400 * time.Millisecond}, false)
+		l.link.refuseStreams(true)
+		return func() { wire(); l.link.set(fault{}, false); l.link.refuseStreams(false) }
+	}},
 	{name: "a replica has lost Redis", happen: onWire(harness.Hanging, 0), first: true},
 	{name: "Redis is paused", happen: func(_ *testing.T, l *lab) func() {
 		l.redis.Pause()

@@ -27,6 +27,7 @@ type link struct {
 	targets     []func() string // addresses; the first that can be dialed is used
 	fault       fault
 	onlyStreams bool // the fault is that of the streams of revocations, and of nothing else
+	noStreams   bool // streams are refused, whatever happens to the others
 	pipes       map[*pipe]struct{}
 }
 
@@ -97,11 +98,24 @@ func (l *link) cut(onlyStreams bool) {
 	}
 }
 
+// refuseStreams makes the link close streams, besides what happens to other connections.
+func (l *link) refuseStreams(refuse bool) {
+	l.mu.Lock()
+	l.noStreams = refuse
+	l.mu.Unlock()
+	if refuse {
+		l.cut(true)
+	}
+}
+
 // of returns what happens to the connection now.
 func (l *link) of(p *pipe) fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.onlyStreams && !p.stream.Load() {
+	switch stream := p.stream.Load(); {
+	case stream && l.noStreams:
+		return fault{refuse: true}
+	case !stream && l.onlyStreams:
 		return fault{}
 	}
 	return l.fault
