@@ -44,9 +44,11 @@ func (a *app) devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Try it: run a sandbox with a demo client and print commands to paste",
 		Long: `Runs a sandbox server with a demo client and a demo resource server. It prints
-their secrets and curl commands that request, introspect and revoke a token. The
-sandbox also has an org with a customer, and prints the codes sent to it. Each
-request is one line on standard error, with the cause if it was refused.
+their secrets and curl commands that request, introspect and revoke a token. It
+also runs the demo resource server, an API on another port, which accepts the
+token until it is revoked. The sandbox also has an org with a customer, and
+prints the codes sent to it. Each request to the server is one line on standard
+error, with the cause if it was refused.
 
 The data is in a temporary folder that is removed when the server stops. The
 configuration file and GRANTD_* variables are ignored.`,
@@ -69,7 +71,12 @@ configuration file and GRANTD_* variables are ignored.`,
 		defer flush()
 		o.Log = slog.New(devLog{out: a.err})
 		o.Terminal = a.out
-		err = a.run(c.Context(), o, a.devReady)
+		var api *demoAPI
+		defer func() { api.close() }()
+		err = a.run(c.Context(), o, func(ctx context.Context, s *server.Server) (err error) {
+			api, err = a.devReady(ctx, s, o.Log)
+			return err
+		})
 		if errors.Is(err, syscall.EADDRINUSE) { // the server's message names a key of the configuration
 			return &failure{
 				Code: codeFailed, Flag: "--listen", ExitCode: exitFailed,
@@ -112,15 +119,28 @@ type demo struct {
 	Client         clients.Created `json:"client"`
 	ResourceServer clients.Created `json:"resource_server"`
 	Backend        clients.Created `json:"backend"` // client of the customer's org
+	APIURL         string          `json:"api_url"` // the demo API: needs a token with the scope users:read
 	CustomerID     string          `json:"customer_id"`
 	CustomerURL    string          `json:"customer_url"` // its token endpoints are below this URL
 }
 
-func (a *app) devReady(ctx context.Context, s *server.Server) error {
+// devReady makes the demo, starts its API, and prints what there is. The API ends with
+// ctx, before the server does.
+func (a *app) devReady(ctx context.Context, s *server.Server, log *slog.Logger) (*demoAPI, error) {
 	d, err := makeDemo(ctx, s)
 	if err != nil {
-		return fmt.Errorf("cannot create the demo records: %w", err)
+		return nil, fmt.Errorf("cannot create the demo records: %w", err)
 	}
+	api, err := startDemoAPI(d.PublicURL, d.ResourceServer, log)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the demo API: %w", err)
+	}
+	context.AfterFunc(ctx, api.close)
+	d.APIURL = api.url
+	return api, a.printDemo(d)
+}
+
+func (a *app) printDemo(d demo) (err error) {
 	if a.output == outputJSON {
 		err = json.NewEncoder(a.out).Encode(d) // on one line, like the ready line
 	} else {
@@ -146,7 +166,7 @@ func makeDemo(ctx context.Context, s *server.Server) (demo, error) {
 		ClientID: demoRSID,
 		Spec: clients.Spec{
 			Name: new("Demo resource server"), Scope: new(scopes.Introspect),
-			TokenUses: &[]store.TokenUse{store.UseClient, store.UseCustomer},
+			TokenUses: &[]store.TokenUse{store.UseClient, store.UseCustomer}, // as demoUses
 		},
 	})
 	if err != nil {

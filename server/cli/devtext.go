@@ -1,7 +1,7 @@
 package cli
 
 // devText is the text/template that 'grantd dev' prints for a demo. Its lines
-// that begin with curl or TOKEN= run in a shell as they are, in order. So do
+// that begin with curl, TOKEN= or sleep run in a shell as they are, in order. So do
 // those about a customer, but a person types the code in between.
 const devText = `# A grantd sandbox is running. Nothing here is kept: Ctrl-C stops it and removes
 # its data. Open another terminal and paste the lines below, one after another.
@@ -11,6 +11,7 @@ const devText = `# A grantd sandbox is running. Nothing here is kept: Ctrl-C sto
 #   its scope         {{.Client.Scope}}
 #   resource server   {{.ResourceServer.ClientID}}
 #   its secret        {{.ResourceServer.ClientSecret}}
+#   demo API          {{.APIURL}}
 #   public URL        {{.PublicURL}}
 #   admin socket      {{.AdminSocket}}
 
@@ -26,14 +27,20 @@ curl -sS -w '\n' -H 'Content-Type: application/json' -d '{"client_id": "{{.Clien
 # 2. Keep a token in a variable.
 TOKEN=$(curl -sS -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d grant_type=client_credentials '{{.TokenURL}}' | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p'); echo "$TOKEN"
 
-# 3. The resource server received the token and asks grantd whether it is active.
+# 3. Call the demo API with it. It is the resource server: a few lines of Go with the
+# package scopes/guard, which asks grantd about the token once and then remembers it.
+curl -sS -w '\n' -H "Authorization: Bearer $TOKEN" '{{.APIURL}}'
+
+# Without that package, a resource server asks grantd whether the token is active.
 curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
 
 # 4. The client no longer needs the token and revokes it.
 curl -sS -w '\n' -u '{{.Client.ClientID}}:{{.Client.ClientSecret}}' -d "token=$TOKEN" '{{.RevokeURL}}'
 
-# 5. The same question as in 3. The response is now {"active":false}.
+# 5. The same questions as in 3. The token is no longer active, and the demo API, which
+# was told, refuses it: at once, as a rule, and within a second always.
 curl -sS -w '\n' -u '{{.ResourceServer.ClientID}}:{{.ResourceServer.ClientSecret}}' -d "token=$TOKEN" '{{.IntrospectURL}}'
+sleep 1; curl -sS -w '\n' -H "Authorization: Bearer $TOKEN" '{{.APIURL}}'
 
 # 6. As the operator, list the clients, and ask why the token is not active.
 '{{.Program}}' client list --socket '{{.AdminSocket}}'

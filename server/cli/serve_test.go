@@ -109,7 +109,7 @@ func TestDevLines(t *testing.T) {
 	defer s.stop()
 	var script []string
 	for _, line := range s.printed {
-		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") {
+		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") || strings.HasPrefix(line, "sleep ") {
 			script = append(script, line)
 		}
 	}
@@ -120,7 +120,7 @@ func TestDevLines(t *testing.T) {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
-	want := []string{`{"access_token":"gt_sandbox_`, `{"access_token":"gt_sandbox_`, `{"access_token":"gt_sandbox_`, `gt_sandbox_`, `{"active":true,`, `{}`, `{"active":false}`}
+	want := []string{`{"access_token":"gt_sandbox_`, `{"access_token":"gt_sandbox_`, `{"access_token":"gt_sandbox_`, `gt_sandbox_`, `{"caller":"client:demo","users":[`, `{"active":true,`, `{}`, `{"active":false}`, `{"error":"invalid_token"`}
 	if len(lines) != len(want) {
 		t.Fatalf("%d lines of %d:\n%s", len(lines), len(want), output)
 	}

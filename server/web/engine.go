@@ -75,10 +75,14 @@ func NewEngine(o Options) (*gin.Engine, error) {
 	e.NoRoute(Handle(func(*gin.Context) error {
 		return apierr.New(apierr.NotFound, "there is nothing at this path")
 	}))
-	e.NoMethod(Handle(func(*gin.Context) error {
-		return apierr.New(apierr.MethodNotAllowed, "this path does not support this method; see the Allow header")
-	}))
+	e.NoMethod(Handle(MethodNotAllowed))
 	return e, nil
+}
+
+// MethodNotAllowed is the Handler of a method that a path does not support. gin has set
+// the Allow header.
+func MethodNotAllowed(*gin.Context) error {
+	return apierr.New(apierr.MethodNotAllowed, "this path does not support this method; see the Allow header")
 }
 
 // Handle returns the Handler as a gin handler, which renders the error once.

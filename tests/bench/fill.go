@@ -66,7 +66,11 @@ func mustBeActive(ctx context.Context, c *http.Client, g *grantd, token string) 
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err == nil && !strings.HasPrefix(string(body), active.starts) {
+	switch {
+	case err != nil:
+	case res.StatusCode == http.StatusServiceUnavailable:
+		err = unavailable{1, 1}
+	case !strings.HasPrefix(string(body), active.starts):
 		err = fmt.Errorf("%s: a seeded token gets the response %d %s", g.name, res.StatusCode, body)
 	}
 	return err

@@ -32,6 +32,7 @@ type options struct {
 const (
 	startCase  = "start"
 	memoryCase = "memory"
+	callCase   = "calls"
 )
 
 const usage = `Measures grantd on Redis and grantd embedded against a floor: gin and nothing
@@ -39,9 +40,11 @@ else, on this machine, in one run. It starts what it needs (redis-server and
 wrk must be installed), checks every response, and ends with 1 if one is wrong.
 
 Cases: %s,
-and besides: start (until ready), memory.
+and besides: start (until ready), memory, calls (what a resource server pays to
+check the token of each call, and how soon it refuses a revoked one).
 
-It prints tables and writes results.json, results.md and results.svg.
+It prints tables and writes results.json, results.md and results.svg, and for
+the case calls calls.json, calls.md and calls.svg.
 
 Flags:
 `

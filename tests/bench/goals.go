@@ -17,6 +17,7 @@ type results struct {
 	Startups     []startup     `json:"start_until_ready,omitempty"`
 	Memory       *memory       `json:"memory,omitempty"`
 	Growth       []growth      `json:"growth,omitempty"`
+	Calls        *calls        `json:"-"` // has separate files
 	Measurements []measurement `json:"measurements"`
 }
 
@@ -37,8 +38,13 @@ const usualConns = 32
 // reached.
 func (r *results) evaluate() {
 	r.Goals = slices.Concat(r.rateGoals(), r.tailGoals(), r.restGoals(), r.growthGoals())
-	for i := range r.Goals {
-		g := &r.Goals[i]
+	judgeGoals(r.Goals)
+}
+
+// judgeGoals says which goals are reached.
+func judgeGoals(goals []goal) {
+	for i := range goals {
+		g := &goals[i]
 		switch {
 		case g.Measured == nil:
 		case g.AtLeast:

@@ -11,13 +11,15 @@ import (
 	"strings"
 )
 
-// lab is the place of a run: a temporary folder with the two programs that are
+// lab is the place of a run: a temporary folder with the programs that are
 // measured.
 type lab struct {
 	dir    string
 	grantd string // path of the program
 	floor  string
-	say    func(format string, args ...any) // progress, on standard error
+	// guarded is a program with a guarded gin handler.
+	guarded string
+	say     func(format string, args ...any) // progress, on standard error
 
 	running []*process // processes started since the last endAll
 }
@@ -28,8 +30,10 @@ func newLab(ctx context.Context, grantd string, say func(string, ...any)) (*lab,
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: dir, grantd: grantd, floor: filepath.Join(dir, "floor.bin"), say: say}
-	for path, pkg := range map[string]string{filepath.Join(dir, "grantd.bin"): module, l.floor: module + "/tests/bench/floor"} {
+	l := &lab{dir: dir, grantd: grantd, floor: filepath.Join(dir, "floor.bin"), guarded: filepath.Join(dir, "guarded.bin"), say: say}
+	for path, pkg := range map[string]string{
+		filepath.Join(dir, "grantd.bin"): module, l.floor: module + "/tests/bench/floor", l.guarded: module + "/tests/bench/guarded",
+	} {
 		if pkg == module {
 			if grantd != "" {
 				continue

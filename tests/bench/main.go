@@ -92,6 +92,11 @@ func (b *bench) everything(ctx context.Context) (*results, error) {
 		}
 		r.Memory = &m
 	}
+	if b.o.cases.MatchString(callCase) {
+		if r.Calls, err = b.calls(ctx, r.Machine); err != nil {
+			return nil, err
+		}
+	}
 	if b.o.growth {
 		err = b.growAll(ctx, r)
 		r.Repeated = b.repeated

@@ -16,7 +16,14 @@ import (
 // print prints the tables.
 func (r *results) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n\n", r.Machine)
-	for _, t := range r.tables() {
+	var tables []table
+	if !r.onlyCalls() {
+		tables = r.tables()
+	}
+	if r.Calls != nil {
+		tables = append(tables, r.Calls.tables()...)
+	}
+	for _, t := range tables {
 		if err := t.print(w); err != nil {
 			return err
 		}
@@ -24,26 +31,43 @@ func (r *results) print(w io.Writer) error {
 	return nil
 }
 
-// write writes results.json, results.md and results.svg to a folder.
+// write writes results.json, results.md and results.svg to a folder, and those of the
+// calls beside them. What was not measured is left as it is.
 func (r *results) write(dir string) error {
-	record, err := r.record()
-	if err != nil {
-		return err
+	files := map[string][]byte{}
+	if !r.onlyCalls() {
+		record, err := r.record()
+		if err != nil {
+			return err
+		}
+		files["results.json"], files["results.md"], files["results.svg"] = record, page(r.Machine, r.tables()), plot(r)
 	}
-	var page bytes.Buffer
-	fmt.Fprintf(&page, "Written by `tests/bench`. %s\n\n", r.Machine)
-	for _, t := range r.tables() {
-		t.markdown(&page)
+	if r.Calls != nil {
+		record, err := json.MarshalIndent(r.Calls, "", "  ")
+		if err != nil {
+			return err
+		}
+		files["calls.json"], files["calls.md"], files["calls.svg"] = append(record, '\n'), page(r.Machine, r.Calls.tables()), r.Calls.plot()
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for name, b := range map[string][]byte{"results.json": record, "results.md": page.Bytes(), "results.svg": plot(r)} {
+	for name, b := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// page returns the tables as Markdown.
+func page(m machine, tables []table) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "Written by `tests/bench`. %s\n\n", m)
+	for _, t := range tables {
+		t.markdown(&b)
+	}
+	return b.Bytes()
 }
 
 // record returns the results as JSON, with each measurement on one line.
@@ -92,9 +116,16 @@ func (r *results) tables() []table {
 	return tables
 }
 
-func (r *results) goalTable() table {
+// onlyCalls reports whether nothing but the calls of a resource server was measured.
+func (r *results) onlyCalls() bool {
+	return r.Calls != nil && len(r.Summaries) == 0 && len(r.Startups) == 0 && r.Memory == nil && len(r.Growth) == 0
+}
+
+func (r *results) goalTable() table { return goalTable(r.Goals) }
+
+func goalTable(goals []goal) table {
 	t := table{title: "Goals", text: 1, head: []string{"goal", "target", "measured", "reached"}}
-	for _, g := range r.Goals {
+	for _, g := range goals {
 		t.add(g.row()...)
 	}
 	return t

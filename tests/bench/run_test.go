@@ -18,7 +18,7 @@ func TestRun(t *testing.T) {
 		t.Skip("it puts a load on three servers")
 	}
 	dir := t.TempDir()
-	o, err := parseFlags([]string{"-grantd", program.Path(t), "-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong|customer-issue|on-behalf-issue", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
+	o, err := parseFlags([]string{"-grantd", program.Path(t), "-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong|customer-issue|on-behalf-issue|calls", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestRun(t *testing.T) {
 	if want := 7 * 3; len(r.Measurements) != want {
 		t.Errorf("%d measurements, want %d", len(r.Measurements), want)
 	}
-	for _, name := range []string{"results.md", "results.svg"} {
+	for _, name := range []string{"results.md", "results.svg", "calls.json", "calls.md", "calls.svg"} {
 		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) == 0 {
 			t.Errorf("%s: %d bytes, error %v", name, len(b), err)
 		}
@@ -40,14 +40,16 @@ func TestRun(t *testing.T) {
 // of the run whose results are in this folder.
 func TestPagesShowTheLastRun(t *testing.T) {
 	m := readResults(t, ".").Machine
+	var c calls
+	readJSON(t, "calls.json", &c)
 	for _, page := range []string{filepath.Join("..", "..", "README.md"), "BENCHMARK.md"} {
 		b, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, fact := range []string{m.Date, m.CPU, "results.svg"} {
+		for _, fact := range []string{m.Date, m.CPU, "results.svg", c.Machine.Date, "calls.svg"} {
 			if !strings.Contains(string(b), fact) {
-				t.Errorf("%s does not have %q, which is in results.json: bring it up to date", page, fact)
+				t.Errorf("%s does not have %q, which is in the results: bring it up to date", page, fact)
 			}
 		}
 	}
@@ -55,12 +57,17 @@ func TestPagesShowTheLastRun(t *testing.T) {
 
 func readResults(t *testing.T, dir string) (r results) {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	readJSON(t, filepath.Join(dir, "results.json"), &r)
+	return r
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal(b, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
-	return r
 }

@@ -15,7 +15,7 @@ import (
 var root = filepath.Join("..", "..")
 
 // ports of the pages that are replaced by free ones.
-var ports = []string{"8080", "8081", "6379", "9465", "9464"}
+var ports = []string{"8080", "8081", "6379", "9465", "9464", "9000"}
 
 // pages are what is run: a whole page, or one section of it, which then finds
 // ./grantd in its folder.
@@ -77,6 +77,7 @@ type reader struct {
 	printed    string   // by the block before
 	responses  []string // to what was pasted
 	pasted     bool
+	file       string // that the last paragraph says to save
 }
 
 func (r *reader) read(t *testing.T, b block) {
@@ -93,8 +94,10 @@ func (r *reader) read(t *testing.T, b block) {
 		}
 	case "json":
 		r.json(t, b.text)
+	case "go":
+		r.save(t, b.text)
 	default:
-		t.Errorf("a block of %q: sh, text and json are what is tested", b.lang)
+		t.Errorf("a block of %q: sh, text, json and go are what is tested", b.lang)
 	}
 }
 
@@ -108,7 +111,7 @@ func (r *reader) block(t *testing.T, text string) string {
 			continue
 		}
 		servers++
-		if strings.HasPrefix(line, "go run ") {
+		if strings.HasSuffix(line, " dev") && strings.HasPrefix(line, "go run ") {
 			line += " --listen 127.0.0.1:" + r.publicPort // it reads no environment
 		}
 		printed.WriteString(r.start(line))
@@ -138,6 +141,29 @@ func (r *reader) paragraph(t *testing.T, text string) {
 	if strings.Contains(text, "Ctrl-C") {
 		r.interrupt()
 	}
+	if m := saves.FindStringSubmatch(text); m != nil {
+		r.file = m[1]
+	}
+}
+
+// saves finds where a paragraph says to save the program that follows.
+var saves = regexp.MustCompile("[Ss]ave this as\\s`([a-z/.]+)`")
+
+// save writes a program to the file that the paragraph before it names.
+func (r *reader) save(t *testing.T, text string) {
+	t.Helper()
+	if r.file == "" {
+		t.Error("a program, and no paragraph says where to save it")
+		return
+	}
+	path := filepath.Join(r.dir, r.file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.file = ""
 }
 
 // paste runs what the last server printed to be pasted.
@@ -145,7 +171,7 @@ func (r *reader) paste() {
 	r.t.Helper()
 	r.responses, r.pasted = nil, true
 	for line := range strings.Lines(r.printed) {
-		if strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") {
+		if strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, "TOKEN=") || strings.HasPrefix(line, "sleep ") {
 			r.responses = append(r.responses, r.run(line))
 		}
 	}
