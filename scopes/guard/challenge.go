@@ -54,7 +54,7 @@ func metadataURL(resource string) *url.URL {
 	if err != nil || at.Host == "" {
 		return nil
 	}
-	found := &url.URL{Scheme: at.Scheme, Host: at.Host, RawQuery: at.RawQuery}
+	found := &url.URL{Scheme: at.Scheme, Host: at.Host, Path: "/", RawQuery: at.RawQuery}
 	if at.EscapedPath() == "/" { // a slash after the host is left out
 		return found.JoinPath(wellKnownResource)
 	}

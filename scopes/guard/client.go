@@ -49,6 +49,12 @@ type upstreamError struct {
 }
 
 func (e *upstreamError) Error() string {
+	switch e.status {
+	case http.StatusUnauthorized:
+		return errRefused.Error()
+	case http.StatusForbidden:
+		return errForbidden.Error()
+	}
 	return fmt.Sprintf("%s returned HTTP status %d", e.at, e.status)
 }
 
@@ -123,7 +129,7 @@ func (c *client) introspect(ctx context.Context, token string, source netip.Addr
 	for {
 		value, wait := c.secret.get(c.clock())
 		if wait > 0 {
-			return nil, &upstreamError{at: "the authorization server", status: http.StatusUnauthorized, after: wait}
+			return nil, &upstreamError{status: http.StatusUnauthorized, after: wait}
 		}
 		a, err := c.ask(ctx, token, source, value)
 		var status *upstreamError

@@ -89,8 +89,12 @@ func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 		if err != nil {
 			g.count.failures.Add(1)
 			f.err = err
+			if g.ctx.Err() == nil {
+				g.unasked.note(err)
+			}
 			return
 		}
+		g.unasked.over()
 		a.epoch = epoch
 		a.coherent = g.view.coherent(a)
 		if a.token.Active && a.follows && g.view.ended(a) && attempt < len(retries) {

@@ -16,6 +16,7 @@ const (
 	mostPause    = 10 * time.Second
 	longestPause = time.Minute // whatever the server asks for
 	retryOverlap = 30 * time.Second
+	lookAgain    = 2 * time.Second  // whether a file holds another secret
 	compareAgain = 10 * time.Minute // the registration, without a stream
 )
 
@@ -114,6 +115,8 @@ func (f *follower) took(r *running) {
 // lost notes that a link has ended, and decides when to open another one.
 func (f *follower) lost(r *running) {
 	switch {
+	case f.g.ctx.Err() != nil:
+		return
 	case r == f.next:
 		f.next = nil
 		f.judge(r.err)
@@ -146,20 +149,17 @@ func (f *follower) judge(err error) (done bool) {
 	var status *upstreamError
 	var config *configError
 	switch {
+	case errors.Is(err, errRetired):
+		return false
 	case errors.Is(err, errNoStream) && g.cfg.NoStream:
 		g.unchecked()
 		f.timer.Reset(jitter(compareAgain))
 		return true
 	case errors.As(err, &config):
 		g.report(err)
-	case errors.As(err, &status) && status.status == http.StatusUnauthorized:
-		g.view.forget(g.clock()) // what this resource server was told is not meant for it any more
-		err = &configError{errors.Join(errRefused, err)}
-		g.report(err)
-	case errors.As(err, &status) && status.status == http.StatusForbidden:
-		g.view.forget(g.clock())
-		err = &configError{errors.Join(errForbidden, err)}
-		g.report(err)
+	case errors.As(err, &status) && (status.status == http.StatusUnauthorized || status.status == http.StatusForbidden):
+		g.view.forget(g.clock()) // what was said to this resource server is not meant for it any more
+		g.report(&configError{err})
 	}
 	g.problems.note(err)
 	return false
@@ -175,6 +175,9 @@ func (f *follower) pause(r *running) time.Duration {
 		return r.link.retry // the server has spread its readers
 	case errors.As(r.err, &status) && status.after > 0:
 		after := min(status.after, longestPause)
+		if status.status == http.StatusUnauthorized {
+			after = min(after, lookAgain)
+		}
 		return after + rand.N(after/4+1)
 	}
 	return backoff(f.failures)

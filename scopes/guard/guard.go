@@ -1,16 +1,3 @@
-// Package guard protects APIs with the tokens of a grantd: it is what a resource
-// server imports. A token that was checked before costs a look-up in a map; one that
-// was ended is refused within a second, because the guard follows the revocations of
-// the authorization server. When it cannot, it asks for each token; when it cannot ask
-// either, it refuses with 503. It never guesses.
-//
-// The package owns the check of a token, and its form in HTTP: middleware, challenges,
-// metadata. It does not issue tokens, and knows nothing of the server but its public
-// API. It imports the standard library, a cache, and no other package of the server.
-//
-// How the parts work together: follower keeps a link (one stream of revocations) open,
-// which tells view what was ended. lookup finds an answer in cache and asks view
-// whether it still counts; if not, flights ask client.
 package guard
 
 import (
@@ -38,7 +25,8 @@ type Guard struct {
 	cache    *cache
 	flights  flights
 	count    counters
-	problems problems
+	problems problems // of following
+	unasked  problems // of introspection
 
 	registration atomic.Pointer[registered]
 	first        chan error // the first thing that is known: nil is a registration that fits
@@ -71,7 +59,8 @@ func open(c Config, dial dialer) (*Guard, error) {
 	}
 	g := &Guard{cfg: c, base: time.Now(), rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(c.Realm, c.Resource), first: make(chan error, 1)}
 	g.enforcesSource = slices.Contains(c.Enforces, EnforceSourceIP)
-	g.problems.log = c.Log
+	g.problems = problems{log: c.Log, begins: "guard: revocations cannot be followed; each token is asked for until they can be", ends: "guard: revocations are followed again"}
+	g.unasked = problems{log: c.Log, begins: "guard: the authorization server does not say whether tokens are active; requests are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
 	if g.client, err = newClient(&c, dial, g.clock, &g.count); err != nil {
 		return nil, err
 	}
@@ -102,6 +91,7 @@ func (g *Guard) Close() error {
 	g.cancel()
 	g.flights.end()
 	g.followed.Wait()
+	g.registration.Store(nil) // so every check is refused
 	g.view.forget(g.clock())
 	g.client.transport.CloseIdleConnections()
 	return nil
@@ -129,8 +119,6 @@ func (g *Guard) admitted() error {
 		return unavailable(fmt.Errorf("the registration of this resource server is not known yet: %w", orUnreached(g.problems.last())), 0)
 	case known.err != nil:
 		return unavailable(known.err, 0)
-	case g.ctx.Err() != nil:
-		return unavailable(errClosed, 0)
 	}
 	return nil
 }
@@ -140,8 +128,8 @@ func (g *Guard) heard(r Registration) {
 	err := compare(r, g.cfg.registration())
 	before := g.registration.Swap(&registered{r, err})
 	switch {
-	case err != nil:
-		g.problems.note(err)
+	case err != nil && (before == nil || before.err == nil):
+		g.cfg.Log.Error("guard: every request is refused with 503", slog.Any("error", err))
 	case before != nil && before.err != nil:
 		g.cfg.Log.Info("guard: the registration of this resource server is right again")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/http/httptrace"
@@ -61,7 +62,12 @@ func (l *link) read(ctx context.Context) error {
 		return err
 	}
 	defer res.Body.Close()
-	events := newEventReader(res.Body)
+	return l.readEvents(res.Body)
+}
+
+// readEvents reads events until the stream ends.
+func (l *link) readEvents(in io.Reader) error {
+	events := newEventReader(in)
 	for {
 		e, err := events.next()
 		if err != nil {
@@ -81,7 +87,7 @@ func (l *link) open(ctx context.Context) (*http.Response, error) {
 	for again := false; ; again = true {
 		value, wait := l.client.secret.get(l.client.clock())
 		if wait > 0 {
-			return nil, &upstreamError{at: "the authorization server", status: http.StatusUnauthorized, after: wait}
+			return nil, &upstreamError{status: http.StatusUnauthorized, after: wait}
 		}
 		res, err := l.request(ctx, value)
 		if err != nil {

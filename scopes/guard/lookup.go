@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/netip"
 	"time"
 )
@@ -59,7 +58,7 @@ func (g *Guard) find(k cacheKey, now instant) *answer {
 	}
 	// The age first, then the generation: see view.
 	fresh := a.coherent && g.view.age(now) <= g.cfg.MaxStaleness
-	if !fresh && (g.cfg.CacheWithoutStream == 0 || now-a.sent > g.cfg.CacheWithoutStream) {
+	if !fresh && (g.cfg.CacheWithoutStream == 0 || g.ageOf(a, now) > g.cfg.CacheWithoutStream) {
 		return nil
 	}
 	generation := g.view.generation.Load()
@@ -72,6 +71,16 @@ func (g *Guard) find(k cacheKey, now instant) *answer {
 	}
 	a.checked.Store(generation)
 	return a
+}
+
+// ageOf returns how long ago the answer was certainly true: when it was asked for, or
+// as of when the stream has told of everything that could have ended it.
+func (g *Guard) ageOf(a *answer, now instant) time.Duration {
+	age := now - a.sent
+	if a.coherent {
+		age = min(age, g.view.age(now))
+	}
+	return age
 }
 
 // keep caches an answer, if it may be used later.
@@ -93,13 +102,10 @@ func (g *Guard) usable(a *answer) bool {
 	if !a.token.Active {
 		return true
 	}
-	now := g.clock()
-	fresh := a.coherent && g.view.age(now) <= g.cfg.MaxStaleness
-	if !fresh && now-a.sent > g.cfg.MaxStaleness {
+	if g.ageOf(a, g.clock()) > g.cfg.MaxStaleness {
 		return false
 	}
-	// Without void keys, or from another epoch, only its age speaks for it.
-	return !a.follows || !a.coherent && a.epoch != g.view.current() || !g.view.ended(a)
+	return !a.follows || !g.view.ended(a)
 }
 
 var errTooOld = errors.New("the authorization server responded too late, and there is no stream of revocations to check the answer by")
@@ -137,14 +143,8 @@ func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cach
 // refusalOf is the refusal if the authorization server gave no answer.
 func refusalOf(err error) *Refusal {
 	var status *upstreamError
-	if !errors.As(err, &status) {
-		return unavailable(err, 0)
+	if errors.As(err, &status) {
+		return unavailable(err, status.after)
 	}
-	switch status.status {
-	case http.StatusUnauthorized:
-		return unavailable(errors.Join(errRefused, err), status.after)
-	case http.StatusForbidden:
-		return unavailable(errors.Join(errForbidden, err), status.after)
-	}
-	return unavailable(err, status.after)
+	return unavailable(err, 0)
 }

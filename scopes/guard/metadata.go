@@ -50,7 +50,7 @@ func (g *Guard) Metadata() http.Handler {
 // https://api.example.com/v1 it is /.well-known/oauth-protected-resource/v1.
 func (g *Guard) MetadataPath() string {
 	if at := metadataURL(g.cfg.Resource); at != nil {
-		return at.Path
+		return at.EscapedPath()
 	}
 	return wellKnownResource
 }

@@ -122,7 +122,7 @@ func TestAge(t *testing.T) {
 		{"just now", entered, 0, 5 * time.Second, true},
 		{"within", entered.Add(4 * time.Minute), 0, 5 * time.Minute, true},
 		{"Date has whole seconds, so a second is added", entered.Add(5 * time.Minute), 0, 5 * time.Minute, false},
-		{"the answer was kept for a while", entered.Add(4 * time.Minute), time.Minute, 5 * time.Minute, false},
+		{"the response was kept for a while", entered.Add(4 * time.Minute), time.Minute, 5 * time.Minute, false},
 		{"too long ago", entered.Add(time.Hour), 0, 5 * time.Minute, false},
 		{"in the future, by a replica whose clock is ahead", entered.Add(-2 * time.Second), 0, 5 * time.Minute, true},
 	} {

@@ -55,8 +55,8 @@ func readList(value json.RawMessage) ([]json.RawMessage, error) {
 	return list, err
 }
 
-// checkNames refuses a value with a name that is repeated in its object, and one that
-// is too deep.
+// checkNames refuses a value with a name that is repeated in its object, and a value
+// with too many levels.
 func checkNames(value json.RawMessage, depth int) error {
 	value = bytes.TrimLeft(value, " \t\r\n")
 	if depth > maxDepth {

@@ -8,7 +8,8 @@ import (
 
 // problems logs what goes wrong: each different problem once, and when it is over.
 type problems struct {
-	log *slog.Logger
+	log          *slog.Logger
+	begins, ends string // messages
 
 	mu  sync.Mutex
 	err error
@@ -28,7 +29,7 @@ func (p *problems) note(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err == nil || p.err.Error() != err.Error() {
-		p.log.Warn("guard: revocations cannot be followed; each token is asked for until they can be", slog.Any("error", err))
+		p.log.Warn(p.begins, slog.Any("error", err))
 	}
 	p.err = err
 }
@@ -38,7 +39,7 @@ func (p *problems) over() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
-		p.log.Info("guard: revocations are followed again")
+		p.log.Info(p.ends)
 	}
 	p.err = nil
 }

@@ -41,8 +41,19 @@ func (g *Guard) State() State {
 	c := &g.count
 	return State{
 		Fresh: age <= g.cfg.MaxStaleness, Age: age, Entries: g.cache.entries(),
-		Registered: g.admitted() == nil, StreamConnected: g.connected.Load() > 0, Err: g.problems.last(),
+		Registered: g.admitted() == nil, StreamConnected: g.connected.Load() > 0, Err: g.problem(),
 		Hits: c.hits.Load(), Misses: c.misses.Load(), Joined: c.joined.Load(), Introspections: c.introspections.Load(),
 		Failures: c.failures.Load(), Overloads: c.overloads.Load(), Voids: c.voids.Load(), Resets: c.resets.Load(), Streams: c.streams.Load(),
 	}
+}
+
+// problem returns the worst that is wrong at the moment.
+func (g *Guard) problem() error {
+	if known := g.registration.Load(); known != nil && known.err != nil {
+		return known.err
+	}
+	if err := g.unasked.last(); err != nil {
+		return err
+	}
+	return g.problems.last()
 }

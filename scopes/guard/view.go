@@ -157,6 +157,8 @@ func (v *view) void(c *cursor, id position, keys []uint64, now instant) error {
 		if v.hasAll(keys, id) {
 			return nil // a repetition
 		}
+		v.term++ // what was confirmed before was not true
+		v.begin(now)
 		return errDisorder
 	case len(v.voids)+len(keys) > v.limit:
 		v.take(c, now)
@@ -184,14 +186,13 @@ func (v *view) hasAll(keys []uint64, id position) bool {
 func (v *view) confirm(c *cursor, id position, asOf instant) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch {
-	case c.term != v.term:
+	if c.term != v.term {
 		return errRetired
-	case c.last.after(id):
-		return nil // a repetition; it says nothing new
 	}
 	v.move(c, id)
-	c.fresh = id
+	if id.after(c.fresh) {
+		c.fresh = id
+	}
 	if int64(asOf) > v.asOf.Load() {
 		v.asOf.Store(int64(asOf))
 	}
