@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -153,10 +154,17 @@ func FreeAddress(t testing.TB) string {
 	}
 }
 
-// WriteFile puts a file into a folder of the test and returns its path.
+// WriteFile puts a file into a folder of the test and returns its path. If mode lets
+// other users read it, they can reach it.
 func WriteFile(t testing.TB, mode os.FileMode, content string) string {
 	t.Helper()
-	f, err := os.CreateTemp(t.TempDir(), "")
+	dir := t.TempDir()
+	if mode&0o004 != 0 {
+		if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.CreateTemp(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
