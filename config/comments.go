@@ -82,6 +82,9 @@ func comments() map[string]string {
 		"limits.codes_per_org.count":                        "verification codes sent for all customers of one org: this caps what sending can cost",
 		"limits.codes_per_org.per":                          "the time that the count is for",
 
+		"stream.max_readers":            "streams of GET /oauth/revocations that this replica has open; one more gets 429; each takes some 40 KiB",
+		"stream.max_readers_per_client": "how many of them one client may have",
+
 		"forward_auth.headers": "forwarded (X-Forwarded-Method, -Uri, -For) or original (X-Original-Method, -URI, X-Real-IP); no effect yet",
 
 		"customers.product_name":                    "the name in verification messages in sandbox; live uses the org's name",

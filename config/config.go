@@ -50,7 +50,11 @@ type Config struct {
 		Drain time.Duration `key:"drain"` // 0: none
 	} `key:"shutdown"`
 
-	Limits      Limits `key:"limits"`
+	Limits Limits   `key:"limits"`
+	Stream struct { // GET /oauth/revocations
+		MaxReaders          int `key:"max_readers"` // of one replica
+		MaxReadersPerClient int `key:"max_readers_per_client"`
+	} `key:"stream"`
 	ForwardAuth struct {
 		Headers string `key:"headers"` // forwarded or original
 	} `key:"forward_auth"`

@@ -31,6 +31,8 @@ func Defaults() Config {
 
 	c.Shutdown.Drain = 5 * time.Second
 
+	c.Stream.MaxReaders = 6000
+	c.Stream.MaxReadersPerClient = 5000
 	c.Limits.AuthFailuresPerClientAndAddress = Limit{Count: 20, Per: time.Minute}
 	c.Limits.AuthFailuresPerAddress = Limit{Count: 300, Per: time.Minute}
 	c.Limits.AuthFailuresPerClient = Limit{Count: 100, Per: time.Hour}

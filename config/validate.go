@@ -41,6 +41,7 @@ func (c Config) Validate() Faults {
 	v.scopes(c)
 	v.within("shutdown.drain", c.Shutdown.Drain, 0, maxDrain)
 	v.limits(c.Limits)
+	v.stream(c)
 	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
 	v.customers(c)
 	v.notices(c)
@@ -112,6 +113,18 @@ func (v *validator) limits(l Limits) {
 	v.limit("limits.codes_per_customer", l.CodesPerCustomer)
 	v.limit("limits.codes_per_client", l.CodesPerClient)
 	v.limit("limits.codes_per_org", l.CodesPerOrg)
+}
+
+// maxReaders is the highest bound of streams: each one takes some 40 KiB.
+const maxReaders = 100_000
+
+func (v *validator) stream(c Config) {
+	if n := c.Stream.MaxReaders; n < 1 || n > maxReaders {
+		v.add("stream.max_readers", "must be between 1 and %d", maxReaders)
+	}
+	if n := c.Stream.MaxReadersPerClient; n < 1 || n > maxReaders {
+		v.add("stream.max_readers_per_client", "must be between 1 and %d", maxReaders)
+	}
 }
 
 func (v *validator) quota(path string, q Quota) {

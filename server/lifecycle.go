@@ -26,6 +26,7 @@ func (s *Server) Drain() error {
 	if s.cfg.Shutdown.Drain == 0 {
 		return nil
 	}
+	s.streams.Drain(s.cfg.Shutdown.Drain)
 	wait := time.NewTimer(s.cfg.Shutdown.Drain)
 	defer wait.Stop()
 	select {

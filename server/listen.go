@@ -195,13 +195,24 @@ func (s *Server) bounds(name string) conns.Options {
 // as the process may open files, less those that it needs otherwise.
 func (s *Server) maxConnections() int {
 	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > maxConnections+otherFiles {
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > uint64(maxConnections+otherFiles+s.cfg.Stream.MaxReaders) {
 		return maxConnections
 	}
-	most := max(leastConnections, int(files.Cur)-otherFiles)
+	most := min(maxConnections, max(leastConnections, int(files.Cur)-otherFiles-s.maxReaders()))
 	s.log.Warn("public.listen accepts fewer connections, because this process may open few files: raise its limit (LimitNOFILE, ulimit -n)",
 		"connections", most, "files", files.Cur)
 	return most
+}
+
+// maxReaders returns how many streams of revocations there may be: their connections
+// are besides the others. At most a quarter of the files that the process may open is
+// for them.
+func (s *Server) maxReaders() int {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur/4 > uint64(s.cfg.Stream.MaxReaders) {
+		return s.cfg.Stream.MaxReaders
+	}
+	return max(leastConnections, int(files.Cur)/4)
 }
 
 func (s *Server) serve(l *listener) {

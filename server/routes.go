@@ -18,6 +18,7 @@ import (
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/server/partners"
 	"github.com/grantd/grantd/server/signing"
+	"github.com/grantd/grantd/server/stream"
 	"github.com/grantd/grantd/server/tokenadmin"
 	"github.com/grantd/grantd/server/web"
 )
@@ -37,6 +38,7 @@ func (s *Server) publicRoutes() []route {
 		{http.MethodPost, oauth.PathTokenAlias, s.oauth.Token},
 		{http.MethodPost, oauth.PathIntrospect, s.oauth.Introspect},
 		{http.MethodPost, oauth.PathRevoke, s.oauth.Revoke},
+		{http.MethodGet, oauth.PathRevocations, stream.Handler{Hub: s.streams, Authenticate: s.authenticateReader}.Serve},
 		{http.MethodGet, oauth.PathTokenInfo, s.oauth.TokenInfo},
 		{http.MethodGet, oauth.PathIdentity, s.oauth.Identity},
 		{http.MethodGet, oauth.PathKeys, s.oauth.Keys},

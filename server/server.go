@@ -29,6 +29,7 @@ import (
 	"github.com/grantd/grantd/server/registry"
 	"github.com/grantd/grantd/server/rollback"
 	"github.com/grantd/grantd/server/signing"
+	"github.com/grantd/grantd/server/stream"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/traces"
 	"github.com/grantd/grantd/server/version"
@@ -71,6 +72,7 @@ type Server struct {
 	orgs     *orgs.Service
 	backup   *backup.Handler
 	oauth    *oauth.Endpoints
+	streams  *stream.Hub
 	signing  *signing.Service
 	scopes   atomic.Pointer[scopes.Catalogue]
 
@@ -164,6 +166,7 @@ func (s *Server) build(ctx context.Context) (err error) {
 		return err
 	}
 	s.wire(sender)
+	s.wireStream()
 	return s.openNotices()
 }
 
@@ -233,6 +236,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.onStop("certificate watch", func(context.Context) error { stop(); return nil })
 	s.watchTLS(watching)
 	s.startNotices()
+	s.startStream()
 	for _, l := range s.listeners {
 		s.serve(l)
 	}

@@ -7,16 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/sys/unix"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/unixsocket"
 )
 
 // peer is the process at the other end of the socket.
@@ -46,64 +44,11 @@ func peerOf(remote string) (peer, bool) {
 // Listen opens the admin socket at path: folder 0700, socket 0600. It replaces a
 // socket that a crash left behind, but not one that accepts connections.
 func Listen(path string) (net.Listener, error) {
-	if err := prepareFolder(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
-	if err := removeStale(path); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("unix", path)
+	l, err := unixsocket.Listen(path, "admin.socket")
 	if err != nil {
-		return nil, fmt.Errorf("admin.socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("admin.socket: %w", err)
+		return nil, err
 	}
 	return listener{l}, nil
-}
-
-// prepareFolder makes the socket's folder if there is none. It refuses a folder
-// that others may write to, because anyone could replace our socket there. A
-// sticky folder such as /tmp prevents that.
-func prepareFolder(folder string) error {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("admin.socket: %w", err)
-	}
-	if err := takeBack(folder); err != nil {
-		return fmt.Errorf("admin.socket: %w", err)
-	}
-	info, err := os.Stat(folder)
-	if err != nil {
-		return fmt.Errorf("admin.socket: %w", err)
-	}
-	if info.Mode().Perm()&0o022 != 0 && info.Mode()&os.ModeSticky == 0 {
-		return fmt.Errorf("admin.socket: others may write to the folder %s: run `chmod go-w %s`, or choose another folder", folder, folder)
-	}
-	return nil
-}
-
-// takeBack closes a folder of ours to its group again. Kubernetes opens every folder
-// of a volume to the volume's group (fsGroup) when it mounts it, and marks it so that
-// new files get that group. Only a folder that holds nothing but sockets is closed:
-// it has no other use.
-func takeBack(folder string) error {
-	info, err := os.Stat(folder)
-	if err != nil {
-		return err
-	}
-	const opened = os.ModeSetgid | 0o020
-	if info.Mode()&(opened|0o002) != opened || !owns(uint32(os.Geteuid()), folder) {
-		return nil
-	}
-	held, err := os.ReadDir(folder)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(held, func(e os.DirEntry) bool { return e.Type() != os.ModeSocket }) {
-		return nil
-	}
-	return os.Chmod(folder, 0o700)
 }
 
 // ErrStranger means that somebody serves the socket who may not.
@@ -138,37 +83,10 @@ func mayServe(uid uint32, self int, path string) error {
 		return nil
 	case !filepath.IsAbs(path):
 		return fmt.Errorf("%s is served by user %d, which is neither root nor this user: %w; if it is, name it by its absolute path", path, uid, ErrStranger)
-	case !owns(uid, filepath.Dir(path)):
+	case !unixsocket.Owns(uid, filepath.Dir(path)):
 		return fmt.Errorf("%s is served by user %d, which is neither root, this user, nor the owner of its folder: %w", path, uid, ErrStranger)
 	}
 	return nil
-}
-
-func owns(uid uint32, folder string) bool {
-	info, err := os.Stat(folder)
-	if err != nil {
-		return false
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && st.Uid == uid
-}
-
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("admin.socket: %w", err)
-	}
-	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("admin.socket: %s exists and is not a socket: move it away or choose another path", path)
-	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		conn.Close()
-		return fmt.Errorf("admin.socket: another grantd is running on %s: stop it, or give this one another admin.socket", path)
-	}
-	return os.Remove(path)
 }
 
 // listener gives each connection the peer's user id as its address: a unix

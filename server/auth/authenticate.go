@@ -206,11 +206,11 @@ func (a *Authenticator) checkFast(client *store.Client, c Credentials, from neti
 // admitted reports whether the client may authenticate by the method and from
 // the address. It does not look at the secret.
 func admitted(c *store.Client, method string, from netip.Addr) bool {
-	return barrier(c, method, from) == ""
+	return barrierFrom(c, method, from) == ""
 }
 
-// barrier returns why the client is not admitted, or "".
-func barrier(c *store.Client, method string, from netip.Addr) refusal.Cause {
+// barrier returns why the client is not admitted from any address, or "".
+func barrier(c *store.Client, method string) refusal.Cause {
 	switch {
 	case c.Held():
 		return refusal.ClientHeld
@@ -218,6 +218,15 @@ func barrier(c *store.Client, method string, from netip.Addr) refusal.Cause {
 		return refusal.ClientDeactivated
 	case len(c.AuthMethods) > 0 && !slices.Contains(c.AuthMethods, method):
 		return refusal.MethodNotAllowed
+	}
+	return ""
+}
+
+// barrierFrom returns why the client is not admitted from the address, or "".
+func barrierFrom(c *store.Client, method string, from netip.Addr) refusal.Cause {
+	switch cause := barrier(c, method); {
+	case cause != "":
+		return cause
 	case len(c.SourceIPs) > 0 && !field.RangesContain(c.SourceIPs, from):
 		return refusal.AddressNotAllowed
 	}

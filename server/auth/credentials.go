@@ -60,6 +60,15 @@ var (
 	errSecretLength = errFailed.Because(refusal.SecretTooLong)
 )
 
+// Failed returns the error of a client that is not authenticated: the same for every
+// cause, which is only for the log.
+func Failed(cause refusal.Cause) error { return errFailed.Because(cause) }
+
+// IsNone reports whether the request holds nothing for client authentication.
+func (p Presented) IsNone() bool {
+	return len(p.Authorization) == 0 && p.ClientID == "" && p.ClientSecret == "" && p.Assertion == "" && p.AssertionType == ""
+}
+
 // Bearer returns the token of an Authorization: Bearer header. ok is false
 // unless there is exactly one header, of that scheme (RFC 6750 §2.1).
 func (p Presented) Bearer() (token string, ok bool) {

@@ -58,7 +58,7 @@ func (a *Authenticator) causeOf(client *store.Client, c Credentials, from netip.
 	case client == nil:
 		return refusal.UnknownClient
 	}
-	if cause := barrier(client, c.Method, from); cause != "" {
+	if cause := barrierFrom(client, c.Method, from); cause != "" {
 		return cause
 	}
 	switch {

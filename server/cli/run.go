@@ -161,7 +161,7 @@ New here? Run 'grantd dev' and paste the commands that it prints.`,
 			root.AddCommand(c)
 		}
 	}
-	add(running, a.devCommand(), a.serveCommand(), a.healthcheckCommand(), a.configCommand())
+	add(running, a.devCommand(), a.serveCommand(), a.edgeCommand(), a.healthcheckCommand(), a.configCommand())
 	add(managing, a.clientCommand(), a.orgCommand(), a.customerCommand(), a.partnerCommand(), a.keyCommand(), a.tokenCommand(), a.storeCommand(), a.leakCommand(), a.scopeCommand(), a.auditCommand(), a.requestCommand(), a.noticesCommand(), a.signingKeyCommand())
 	root.AddCommand(a.versionCommand(), a.manCommand())
 	root.Flags().Bool("version", false, "print the version")

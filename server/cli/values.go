@@ -10,6 +10,7 @@ import (
 	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/cli/importer"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/gateway"
 	"github.com/grantd/grantd/server/senders"
 	"github.com/grantd/grantd/server/tokens"
 )
@@ -75,11 +76,17 @@ var flagKinds = map[string]kind{
 	"key list --state":       {words: []string{"active", "held_back", "expired", "ended", "all"}},
 	"client secrets --state": {words: []string{"active", "held_back", "deactivated", "expired", "ended", "all"}},
 
+	"client-id": anyValue, "client-secret-file": fileKind, "token-client": fileKind,
+	"forward-auth-headers": {words: gateway.Families},
+	"log-level":            {words: []string{"debug", "info", "warn", "error"}},
+	"log-format":           {words: []string{"json", "text"}},
+
 	"release": {words: []string{releaseAll, "client", "org", "customer", "partner", "key"}},
 
 	"server": anyValue, "listen": anyValue, "name": anyValue, "ttl": anyValue, "grace": anyValue, "for": anyValue, "expires": anyValue,
 	"until": anyValue, "since": anyValue, "limit": anyValue, "actor": anyValue, "action": anyValue, "target": anyValue, "jti": anyValue,
 	"expiring": anyValue, "unused": anyValue, "old": anyValue, "q": anyValue, "issue-limit": anyValue, "request-id": anyValue, "url": anyValue,
+	"upstream": anyValue, "issuer": anyValue, "trusted-proxy": anyValue, "max-entries": anyValue,
 	"owner": anyValue, "phone": anyValue, "authorized-user": anyValue, "source-ip": anyValue, "resource": anyValue, "mcp": anyValue, "secret-hash": anyValue,
 }
 

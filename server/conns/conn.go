@@ -22,6 +22,7 @@ type Conn struct {
 	// guarded by Listener.mu
 	http2   bool
 	removed bool
+	held    bool // see Place.Hold
 }
 
 var errEarly = errors.New("too much was sent before the first request")
@@ -46,6 +47,11 @@ func Hello(c net.Conn) {
 // Close closes the connection and gives its place back.
 func (c *Conn) Close() error {
 	c.listener.mu.Lock()
+	if c.held {
+		c.held = false
+		c.listener.held--
+		c.listener.o.Opened(c.listener.open + c.listener.held)
+	}
 	c.listener.remove(c)
 	c.listener.mu.Unlock()
 	return c.lazyConn.Close()

@@ -75,6 +75,7 @@ type Listener struct {
 	networks map[netip.Prefix]*network
 	wide     map[netip.Prefix]int // connections by /48, for IPv6
 	open     int
+	held     int // connections that have left the bounds, besides open
 	http2    int
 	searched time.Time // when all networks were last searched for idle connections
 	stalled  time.Time // the same for connections whose requests do not arrive
@@ -160,7 +161,7 @@ func (l *Listener) admit(c net.Conn) *Conn {
 			l.wide[n.wide]++
 		}
 		l.open++
-		l.o.Opened(l.open)
+		l.o.Opened(l.open + l.held)
 	}
 	held := len(n.conns)
 	l.mu.Unlock()
@@ -227,7 +228,7 @@ func (l *Listener) remove(c *Conn) {
 		delete(l.networks, n.prefix)
 	}
 	l.open--
-	l.o.Opened(l.open)
+	l.o.Opened(l.open + l.held)
 }
 
 // warning is when a reason was last logged, and how often it occurred since.

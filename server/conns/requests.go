@@ -116,6 +116,33 @@ func (p Place) Leave() {
 	}
 }
 
+// Hold is Leave for a request that becomes a stream: it may go on for hours, and the
+// caller of Hold bounds how many there are. On HTTP/1, the connection leaves the share
+// of its network, and the bound of all connections, until it closes. One of HTTP/2
+// carries other requests too, and stays. The Place must not be used afterward.
+func (p Place) Hold() {
+	if p.listener == nil {
+		return
+	}
+	p.Leave()
+	if p.conn != nil {
+		p.listener.hold(p.conn)
+	}
+}
+
+// hold takes the connection out of the bounds.
+func (l *Listener) hold(c *Conn) {
+	l.mu.Lock()
+	if !c.http2 && !c.removed {
+		l.remove(c)
+		c.held = true
+		l.held++
+		l.o.Opened(l.open + l.held)
+	}
+	l.mu.Unlock()
+	boundStream(c.lazyConn.Conn)
+}
+
 // Await notes that the request, which began at the time, waits for its body, until
 // Arrived.
 func (p Place) Await(begun time.Time) {

@@ -56,6 +56,9 @@ type Feed struct {
 	changes []*Changes
 	applied atomic.Pointer[Mark]
 
+	subscriptions []*Subscription // guarded by mu
+	hasten        atomic.Bool
+
 	confirmed  atomic.Int64 // since start: when the last successful read was sent
 	lost       atomic.Bool  // recovering: nothing is fresh
 	recovering sync.Mutex

@@ -88,7 +88,11 @@ func (f *Feed) ended(ctx context.Context, err error) {
 // followWait returns how long a read of the follower waits for entries: short
 // enough for two reads within MaxStaleness.
 func (f *Feed) followWait() time.Duration {
-	return min(longestWait, f.o.MaxStaleness*2/5)
+	wait := min(longestWait, f.o.MaxStaleness*2/5)
+	if f.hasten.Load() {
+		wait /= 2
+	}
+	return wait
 }
 
 // timeout returns how long a read may take besides waiting for entries.
@@ -127,6 +131,7 @@ func (f *Feed) confirm(sent time.Duration) {
 	for {
 		old := f.confirmed.Load()
 		if int64(sent) <= old || f.confirmed.CompareAndSwap(old, int64(sent)) {
+			f.passConfirmed()
 			return
 		}
 	}

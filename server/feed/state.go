@@ -87,6 +87,7 @@ func (f *Feed) replace(s *state) {
 		next.Generation, next.Epoch = v.Generation+1, v.Epoch+1
 	}
 	f.applied.Store(&next)
+	f.passMark(next, true)
 }
 
 // apply adds the entries that are new here. Reads overlap: the follower and
@@ -104,14 +105,17 @@ func (f *Feed) apply(entries []store.Entry) {
 		if e := &entries[i]; e.Position.After(next.Position) {
 			f.state.put(e)
 			f.noteChange(e.Key)
+			f.passOn(e)
 			next.Position = e.Position
 		}
 	}
-	if f.state.hold != held { // records that are cached may be held back now
+	reheld := f.state.hold != held // records that are cached may be held back now
+	if reheld {
 		next.Epoch++
 		f.noteAll()
 	}
 	f.applied.Store(&next)
+	f.passMark(next, reheld)
 }
 
 // prune drops expired entries.

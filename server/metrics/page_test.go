@@ -56,6 +56,7 @@ func touched() *Metrics {
 	m.CertificateEnds("public", time.Now())
 	m.HandshakeFailed("public", "closed")
 	m.SpansSent(1, nil)
+	m.NewStream([]string{"behind"}, []string{"slow"}, []string{"rate"})
 	m.Batch(1)
 	m.Measure(&embedded.Store{})
 	return m

@@ -15,43 +15,27 @@ import (
 	"github.com/grantd/grantd/store"
 )
 
-var introspectSpec = web.Spec{Params: withClientAuth(
-	web.Param{Name: paramToken, Kind: web.Opaque},
-	web.Param{Name: paramTokenHint, Kind: web.Opaque}, // ignored: one lookup finds every kind (RFC 7662 §2.1)
-	web.Param{Name: paramSourceIP, Kind: web.Single},
-	web.Param{Name: paramFollow, Kind: web.Single},
-)}
-
 var (
-	errNoToken      = apierr.New(apierr.InvalidRequest, "token is missing")
 	errNotRS        = apierr.New(apierr.AccessDenied, "introspection needs the scope introspect, which this client does not have")
 	errBearer       = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this server, or is not one of a client")
 	errSelf         = apierr.New(apierr.InvalidToken, "a token cannot introspect itself")
 	errBearerAndID  = apierr.New(apierr.InvalidRequest, "more than one client authentication method: a bearer token and client credentials")
-	errFollow       = apierr.New(apierr.InvalidRequest, "follow has one value: true. Without the parameter, the response has no void keys")
-	errSourceIP     = apierr.New(apierr.InvalidRequest, "source_ip is not an IP address")
 	errBearerNoSpec = &apierr.Error{Code: apierr.InsufficientScope, Scope: scopes.Introspect, Description: "the bearer token lacks the scope introspect"}
 )
 
 // Introspect serves POST /oauth/introspect.
 func (e *Endpoints) Introspect(c *gin.Context) error {
 	c.Writer.Header()["Vary"] = varyAccept
-	p, err := web.ReadParams(c, &introspectSpec)
+	asked, err := ReadIntrospection(c)
 	if err != nil {
 		return err
 	}
-	token, follow := p.Get(paramToken), p.Get(paramFollow)
-	switch {
-	case token == "":
-		return errNoToken
-	case follow != "" && follow != followTrue:
-		return errFollow
-	}
-	rs, err := e.resourceServer(c, p, token)
+	token := asked.Token
+	rs, err := e.resourceServer(c, asked.Caller, token)
 	if err != nil {
 		return err
 	}
-	source, err := parseSourceIP(p.Get(paramSourceIP))
+	source, err := asked.Source()
 	if err != nil {
 		return err
 	}
@@ -67,7 +51,7 @@ func (e *Endpoints) Introspect(c *gin.Context) error {
 		return e.sendSigned(c, rs, found, jti)
 	}
 	body := web.NewBody()
-	body.B = e.appendIntrospection(body.B, found, jti, follow == followTrue)
+	body.B = e.appendIntrospection(body.B, found, jti, asked.Follow)
 	web.Send(c, 200, body)
 	return nil
 }
@@ -108,24 +92,10 @@ func noteEnd(ev *web.Event, found tokens.Found) {
 	}
 }
 
-// parseSourceIP reads the address of the caller of a resource server; "" is the zero
-// Addr.
-func parseSourceIP(s string) (netip.Addr, error) {
-	if s == "" {
-		return netip.Addr{}, nil
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return a, errSourceIP
-	}
-	return a.Unmap().WithZone(""), nil
-}
-
 // resourceServer returns the calling client, which must be allowed to
 // introspect: its record has the scope introspect and it sent its secret, or it
 // sent a bearer token with that scope.
-func (e *Endpoints) resourceServer(c *gin.Context, p web.Params, token string) (*store.Client, error) {
-	presented := readClientAuth(c, p)
+func (e *Endpoints) resourceServer(c *gin.Context, presented auth.Presented, token string) (*store.Client, error) {
 	if bearer, ok := presented.Bearer(); ok {
 		return e.bearerServer(c, presented, bearer, token)
 	}
@@ -147,24 +117,31 @@ func (e *Endpoints) bearerServer(c *gin.Context, presented auth.Presented, beare
 	case bearer == token:
 		return nil, errSelf
 	}
+	rs, _, err := e.bearerHolder(c, bearer)
+	return rs, err
+}
+
+// bearerHolder returns the client that holds the bearer token, which must have the
+// scope introspect.
+func (e *Endpoints) bearerHolder(c *gin.Context, bearer string) (*store.Client, tokens.Found, error) {
 	found, err := e.o.Tokens.FindBearer(c.Request.Context(), bearer, web.Address(c), store.UseClient)
 	if err != nil {
-		return nil, err
+		return nil, found, err
 	}
 	if found.Token == nil {
 		noteEnd(web.EventOf(c), found)
-		return nil, errBearer.Because(found.End.Cause)
+		return nil, found, errBearer.Because(found.End.Cause)
 	}
 	web.EventOf(c).ClientID = found.Token.ClientID
 	if !scopes.Holds(found.Token.Scopes, scopes.Introspect) {
-		return nil, errBearerNoSpec
+		return nil, found, errBearerNoSpec
 	}
 	rs, err := e.o.Clients.Get(c.Request.Context(), found.Token.ClientID)
 	if err != nil {
-		return nil, err
+		return nil, found, err
 	}
 	if rs.Record == nil || !rs.Record.Usable() {
-		return nil, errBearer
+		return nil, found, errBearer
 	}
-	return rs.Record, nil
+	return rs.Record, found, nil
 }

@@ -24,6 +24,7 @@ type metadata struct {
 	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
 	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationEvents      string   `json:"revocation_events_endpoint"` // grantd's own: server/stream
 	Keys                  string   `json:"jwks_uri"`
 	SigningAlgorithms     []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
 
@@ -73,6 +74,7 @@ func (e *Endpoints) metadata(catalogue *scopes.Catalogue) metadata {
 		IntrospectionMethods:  append([]string{"Bearer"}, auth.Methods...),
 		RevocationEndpoint:    base + PathRevoke,
 		RevocationMethods:     auth.Methods,
+		RevocationEvents:      base + PathRevocations,
 		Keys:                  base + PathKeys,
 		SigningAlgorithms:     []string{"ES256"},
 	}

@@ -2,15 +2,16 @@ package oauth
 
 // Paths of the endpoints.
 const (
-	PathToken      = "/oauth/token"
-	PathTokenAlias = "/token"
-	PathAuthorize  = "/oauth/authorize" // only with Options.MCP
-	PathIntrospect = "/oauth/introspect"
-	PathRevoke     = "/oauth/revoke"
-	PathTokenInfo  = "/oauth/token/info"
-	PathIdentity   = "/identity" // a JSON:API document, errors too
-	PathKeys       = "/oauth/jwks"
-	PathMetadata   = "/.well-known/oauth-authorization-server"
+	PathToken       = "/oauth/token"
+	PathTokenAlias  = "/token"
+	PathAuthorize   = "/oauth/authorize" // only with Options.MCP
+	PathIntrospect  = "/oauth/introspect"
+	PathRevoke      = "/oauth/revoke"
+	PathRevocations = "/oauth/revocations" // served by server/stream
+	PathTokenInfo   = "/oauth/token/info"
+	PathIdentity    = "/identity" // a JSON:API document, errors too
+	PathKeys        = "/oauth/jwks"
+	PathMetadata    = "/.well-known/oauth-authorization-server"
 )
 
 // Grant types (RFC 6749 §4.4, RFC 8693 §2.1).

@@ -205,3 +205,13 @@ func (s *Service) isActive(d store.Digest, t *store.Token, c *cachedToken, mark 
 	c.checked.Store(mark.Generation)
 	return true
 }
+
+// StillActive reports whether a token that was found before is active now, for a call
+// that goes on for so long that it may end meanwhile. Errors: feed.ErrStale.
+func (s *Service) StillActive(ctx context.Context, d store.Digest, t *store.Token) (bool, error) {
+	if _, err := s.o.Feed.Fresh(ctx); err != nil {
+		return false, err
+	}
+	_, void := s.o.Feed.Voided(d, t)
+	return !void && s.o.Now().Before(t.ExpiresAt), nil
+}

@@ -53,7 +53,9 @@ var positions = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPaddi
 type Encoder struct{ keyed atomic.Pointer[keyed] }
 
 type keyed struct {
-	scratches sync.Pool // of *scratch
+	sub        []byte // key of the void keys
+	generation uint64
+	scratches  sync.Pool // of *scratch
 	// shift is added to each position: 126 bits, so that no sum overflows.
 	shiftTime, shiftSeq uint64
 }
@@ -65,15 +67,27 @@ type scratch struct {
 	sum  [sha256.Size]byte
 }
 
-// Use sets the key, which all replicas must share.
+// Use sets the key, which all replicas must share. Calls must not overlap.
 func (e *Encoder) Use(key []byte) {
 	shift, sub := derive(key, labelPositions), derive(key, labelKeys)
+	var generation uint64
+	if now := e.keyed.Load(); now != nil {
+		if hmac.Equal(now.sub, sub) {
+			return
+		}
+		generation = now.generation + 1
+	}
 	e.keyed.Store(&keyed{
+		sub: sub, generation: generation,
 		scratches: sync.Pool{New: func() any { return &scratch{hmac: hmac.New(sha256.New, sub)} }},
 		shiftTime: binary.BigEndian.Uint64(shift) >> 2,
 		shiftSeq:  binary.BigEndian.Uint64(shift[8:]),
 	})
 }
+
+// Generation changes when Use is called with another key: what was made before then
+// does not fit what is made afterward.
+func (e *Encoder) Generation() uint64 { return e.keyed.Load().generation }
 
 func derive(key []byte, label string) []byte {
 	m := hmac.New(sha256.New, key)

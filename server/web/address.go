@@ -35,7 +35,7 @@ func callerAddress(r *http.Request, proxies []netip.Prefix) (address netip.Addr,
 			} else {
 				entry, more = rest, false
 			}
-			if address, err = parseForwarded(entry); err != nil {
+			if address, err = ParseForwarded(entry); err != nil {
 				return netip.Addr{}, true
 			}
 			if !trusted(proxies, address) {
@@ -57,9 +57,9 @@ func isOfProxy(r *http.Request, proxies []netip.Prefix) bool {
 	return len(proxies) == 0 || len(r.Header["X-Forwarded-For"]) == 0 && trusted(proxies, clean(peer.Addr()))
 }
 
-// parseForwarded reads an entry of X-Forwarded-For: an address, or an address and a
+// ParseForwarded reads an entry of X-Forwarded-For: an address, or an address and a
 // port, for IPv6 in brackets.
-func parseForwarded(entry string) (netip.Addr, error) {
+func ParseForwarded(entry string) (netip.Addr, error) {
 	entry = strings.Trim(entry, " \t")
 	if a, err := netip.ParseAddr(entry); err == nil {
 		return clean(a), nil

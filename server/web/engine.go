@@ -75,10 +75,14 @@ func NewEngine(o Options) (*gin.Engine, error) {
 	e.NoRoute(Handle(func(*gin.Context) error {
 		return apierr.New(apierr.NotFound, "there is nothing at this path")
 	}))
-	e.NoMethod(Handle(func(*gin.Context) error {
-		return apierr.New(apierr.MethodNotAllowed, "this path does not support this method; see the Allow header")
-	}))
+	e.NoMethod(Handle(MethodNotAllowed))
 	return e, nil
+}
+
+// MethodNotAllowed is the Handler of a method that a path does not support. gin has set
+// the Allow header.
+func MethodNotAllowed(*gin.Context) error {
+	return apierr.New(apierr.MethodNotAllowed, "this path does not support this method; see the Allow header")
 }
 
 // Handle returns the Handler as a gin handler, which renders the error once.
@@ -157,7 +161,7 @@ func begin(o Options) gin.HandlerFunc {
 			place, admitted = o.Gate.Enter(c.Request, x.address)
 		}
 		x.place, x.unlogged = place, !admitted
-		defer place.Leave()
+		defer func() { x.place.Leave() }() // a stream has left before
 		if o.Trace != nil {
 			x.trace(c, o.Trace)
 		}
@@ -191,6 +195,9 @@ func begin(o Options) gin.HandlerFunc {
 				x.span.End(Ended{Method: l.method, Route: l.route, RequestID: l.RequestID, Error: l.Error, Status: l.status})
 			}
 			if o.Observe != nil {
+				if !x.answered.IsZero() {
+					took = x.answered.Sub(started)
+				}
 				o.Observe(l.route, l.status, took)
 			}
 			if x.left {

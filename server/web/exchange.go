@@ -31,6 +31,7 @@ type exchange struct {
 	bodies   *Bodies
 	place    conns.Place
 	started  time.Time
+	answered time.Time // when a stream began; zero: it is none
 	parent   Parent
 	span     Span  // nil: none
 	amend    Amend // nil: nothing is amended

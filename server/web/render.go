@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,8 +20,10 @@ const (
 	challengeBearer = `Bearer realm="grantd"`
 )
 
-// retryAfter is how long a 503 asks callers to wait, in seconds.
-const retryAfter = "1"
+// retryAfter returns how long callers are asked to wait, in whole seconds: at least one.
+func retryAfter(wait time.Duration) string {
+	return strconv.FormatInt(max(1, int64(math.Ceil(wait.Seconds()))), 10)
+}
 
 // wire is how callers see a code. An empty name means that they see the code
 // itself.
@@ -98,6 +101,16 @@ func hungUp(c *gin.Context, f *apierr.Error) bool {
 		(f.Code == apierr.Unavailable || errors.Is(f, context.Canceled))
 }
 
+// insufficient returns the challenge of a token that lacks the scope; "": it lacks
+// something else (RFC 6750 §3).
+func insufficient(scope string) string {
+	challenge := challengeBearer + `, error="insufficient_scope"`
+	if scope != "" {
+		challenge += `, scope="` + scope + `"`
+	}
+	return challenge
+}
+
 // render responds with the error. No other code does.
 func render(c *gin.Context, err error) {
 	f := asAPIError(err)
@@ -133,11 +146,9 @@ func render(c *gin.Context, err error) {
 	case apierr.InvalidToken:
 		h.Set("WWW-Authenticate", challengeBearer+`, error="invalid_token"`)
 	case apierr.InsufficientScope:
-		h.Set("WWW-Authenticate", challengeBearer+`, error="insufficient_scope", scope="`+f.Scope+`"`)
-	case apierr.Unavailable, apierr.NotSent:
-		h.Set("Retry-After", retryAfter)
-	case apierr.TooManyRequests:
-		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(f.RetryAfter.Seconds())), 10))
+		h.Set("WWW-Authenticate", insufficient(f.Scope))
+	case apierr.Unavailable, apierr.NotSent, apierr.TooManyRequests:
+		h.Set("Retry-After", retryAfter(f.RetryAfter))
 	}
 	if exchangeOf(c).jsonAPI {
 		sendErrorDocument(c, w, f)

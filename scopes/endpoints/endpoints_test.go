@@ -1,4 +1,4 @@
-package scopes
+package endpoints
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestParseEndpoints(t *testing.T) {
+func TestParse(t *testing.T) {
 	numbered := func(n int) (list []string) {
 		for i := range n {
 			list = append(list, fmt.Sprint("GET /cards/", i))
@@ -42,63 +42,63 @@ func TestParseEndpoints(t *testing.T) {
 		{"GET and HEAD", []string{"GET /cards", "HEAD /cards"}, nil},
 		{"a narrower one", []string{"GET /cards/{id}", "GET /cards/limits"}, nil},
 		{"what ids may hold", []string{"GET /orgs/h5D8B5gyHtk=/a.b_c~d+e:f@g,h!i$j&k'(l)*"}, nil},
-		{"as many as there may be", numbered(MaxEndpoints), nil},
-		{"one more", numbered(MaxEndpoints + 1), ErrEndpoints},
-		{"as long as it may be", []string{ofLength(maxEndpointPattern)}, nil},
-		{"one longer", []string{ofLength(maxEndpointPattern + 1)}, ErrEndpoints},
-		{"as long together as they may be", long(maxEndpointsLength/maxEndpointPattern, maxEndpointPattern), nil},
-		{"longer together", append(long(maxEndpointsLength/maxEndpointPattern, maxEndpointPattern), "GET /b"), ErrEndpoints},
+		{"as many as there may be", numbered(Max), nil},
+		{"one more", numbered(Max + 1), ErrTooMany},
+		{"as long as it may be", []string{ofLength(maxPattern)}, nil},
+		{"one longer", []string{ofLength(maxPattern + 1)}, ErrTooMany},
+		{"as long together as they may be", long(maxLength/maxPattern, maxPattern), nil},
+		{"longer together", append(long(maxLength/maxPattern, maxPattern), "GET /b"), ErrTooMany},
 
-		{"nothing", []string{""}, ErrEndpoint},
-		{"nothing besides one", []string{"GET /cards", ""}, ErrEndpoint},
-		{"no method", []string{"/cards"}, ErrEndpoint},
-		{"no path", []string{"GET"}, ErrEndpoint},
-		{"an empty path", []string{"GET "}, ErrEndpoint},
-		{"POST", []string{"POST /cards"}, ErrEndpoint},
-		{"another method besides GET", []string{"GET /cards", "DELETE /cards"}, ErrEndpoint},
-		{"a method in lower case", []string{"get /cards"}, ErrEndpoint},
-		{"any method", []string{"* /cards"}, ErrEndpoint},
-		{"two methods", []string{"GET,HEAD /cards"}, ErrEndpoint},
-		{"two spaces", []string{"GET  /cards"}, ErrEndpoint},
-		{"a tab", []string{"GET\t/cards"}, ErrEndpoint},
-		{"a space before", []string{" GET /cards"}, ErrEndpoint},
-		{"a space behind", []string{"GET /cards "}, ErrEndpoint},
-		{"a space inside", []string{"GET /my cards"}, ErrEndpoint},
-		{"a line break", []string{"GET /cards\n"}, ErrEndpoint},
-		{"a host", []string{"GET api.example.com/cards"}, ErrEndpoint},
-		{"a URL", []string{"GET https://api.example.com/cards"}, ErrEndpoint},
-		{"a relative path", []string{"GET cards"}, ErrEndpoint},
-		{"a query", []string{"GET /cards?limit=1"}, ErrEndpoint},
-		{"a fragment", []string{"GET /cards#x"}, ErrEndpoint},
-		{"two slashes", []string{"GET //cards"}, ErrEndpoint},
-		{"two slashes at the end", []string{"GET /cards//"}, ErrEndpoint},
-		{"dots", []string{"GET /cards/../orgs"}, ErrEndpoint},
-		{"dots at the end", []string{"GET /cards/.."}, ErrEndpoint},
-		{"a dot", []string{"GET /./cards"}, ErrEndpoint},
-		{"an encoded path", []string{"GET /c%61rds"}, ErrEndpoint},
-		{"an encoded slash", []string{"GET /a%2fb"}, ErrEndpoint},
-		{"a semicolon", []string{"GET /cards;v=1"}, ErrEndpoint},
-		{"a backslash", []string{`GET /cards\1`}, ErrEndpoint},
-		{"not ASCII", []string{"GET /cärds"}, ErrEndpoint},
-		{"not UTF-8", []string{"GET /\xff"}, ErrEndpoint},
-		{"a wildcard without a name", []string{"GET /cards/{}"}, ErrEndpoint},
-		{"a wildcard that is no whole segment", []string{"GET /cards/x{id}"}, ErrEndpoint},
-		{"a wildcard that is not closed", []string{"GET /cards/{id"}, ErrEndpoint},
-		{"a wildcard that is no name", []string{"GET /cards/{1}"}, ErrEndpoint},
-		{"a wildcard twice", []string{"GET /a/{id}/b/{id}"}, ErrEndpoint},
-		{"the rest inside", []string{"GET /a/{rest...}/b"}, ErrEndpoint},
-		{"the end inside", []string{"GET /a/{$}/b"}, ErrEndpoint},
-		{"a star", []string{"GET *"}, ErrEndpoint},
+		{"nothing", []string{""}, ErrPattern},
+		{"nothing besides one", []string{"GET /cards", ""}, ErrPattern},
+		{"no method", []string{"/cards"}, ErrPattern},
+		{"no path", []string{"GET"}, ErrPattern},
+		{"an empty path", []string{"GET "}, ErrPattern},
+		{"POST", []string{"POST /cards"}, ErrPattern},
+		{"another method besides GET", []string{"GET /cards", "DELETE /cards"}, ErrPattern},
+		{"a method in lower case", []string{"get /cards"}, ErrPattern},
+		{"any method", []string{"* /cards"}, ErrPattern},
+		{"two methods", []string{"GET,HEAD /cards"}, ErrPattern},
+		{"two spaces", []string{"GET  /cards"}, ErrPattern},
+		{"a tab", []string{"GET\t/cards"}, ErrPattern},
+		{"a space before", []string{" GET /cards"}, ErrPattern},
+		{"a space behind", []string{"GET /cards "}, ErrPattern},
+		{"a space inside", []string{"GET /my cards"}, ErrPattern},
+		{"a line break", []string{"GET /cards\n"}, ErrPattern},
+		{"a host", []string{"GET api.example.com/cards"}, ErrPattern},
+		{"a URL", []string{"GET https://api.example.com/cards"}, ErrPattern},
+		{"a relative path", []string{"GET cards"}, ErrPattern},
+		{"a query", []string{"GET /cards?limit=1"}, ErrPattern},
+		{"a fragment", []string{"GET /cards#x"}, ErrPattern},
+		{"two slashes", []string{"GET //cards"}, ErrPattern},
+		{"two slashes at the end", []string{"GET /cards//"}, ErrPattern},
+		{"dots", []string{"GET /cards/../orgs"}, ErrPattern},
+		{"dots at the end", []string{"GET /cards/.."}, ErrPattern},
+		{"a dot", []string{"GET /./cards"}, ErrPattern},
+		{"an encoded path", []string{"GET /c%61rds"}, ErrPattern},
+		{"an encoded slash", []string{"GET /a%2fb"}, ErrPattern},
+		{"a semicolon", []string{"GET /cards;v=1"}, ErrPattern},
+		{"a backslash", []string{`GET /cards\1`}, ErrPattern},
+		{"not ASCII", []string{"GET /cärds"}, ErrPattern},
+		{"not UTF-8", []string{"GET /\xff"}, ErrPattern},
+		{"a wildcard without a name", []string{"GET /cards/{}"}, ErrPattern},
+		{"a wildcard that is no whole segment", []string{"GET /cards/x{id}"}, ErrPattern},
+		{"a wildcard that is not closed", []string{"GET /cards/{id"}, ErrPattern},
+		{"a wildcard that is no name", []string{"GET /cards/{1}"}, ErrPattern},
+		{"a wildcard twice", []string{"GET /a/{id}/b/{id}"}, ErrPattern},
+		{"the rest inside", []string{"GET /a/{rest...}/b"}, ErrPattern},
+		{"the end inside", []string{"GET /a/{$}/b"}, ErrPattern},
+		{"a star", []string{"GET *"}, ErrPattern},
 
-		{"twice", []string{"GET /cards", "GET /cards"}, ErrEndpointConflict},
-		{"twice by other names", []string{"GET /cards/{id}", "GET /cards/{card}"}, ErrEndpointConflict},
-		{"twice in other words", []string{"GET /cards/", "GET /cards/{rest...}"}, ErrEndpointConflict},
-		{"overlapping", []string{"GET /customers/{id}", "GET /{kind}/10001"}, ErrEndpointConflict},
-		{"overlapping subtrees", []string{"GET /customers/", "GET /{kind}/10001/"}, ErrEndpointConflict},
-		{"overlapping by method", []string{"GET /customers/10001", "HEAD /customers/{id}"}, ErrEndpointConflict},
+		{"twice", []string{"GET /cards", "GET /cards"}, ErrConflict},
+		{"twice by other names", []string{"GET /cards/{id}", "GET /cards/{card}"}, ErrConflict},
+		{"twice in other words", []string{"GET /cards/", "GET /cards/{rest...}"}, ErrConflict},
+		{"overlapping", []string{"GET /customers/{id}", "GET /{kind}/10001"}, ErrConflict},
+		{"overlapping subtrees", []string{"GET /customers/", "GET /{kind}/10001/"}, ErrConflict},
+		{"overlapping by method", []string{"GET /customers/10001", "HEAD /customers/{id}"}, ErrConflict},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
-			if _, err := ParseEndpoints(row.patterns); !errors.Is(err, row.want) {
+			if _, err := Parse(row.patterns); !errors.Is(err, row.want) {
 				t.Errorf("%q: %v, want %v", row.patterns, err, row.want)
 			}
 		})
@@ -185,7 +185,7 @@ func TestAllow(t *testing.T) {
 		{"a slash encoded twice", "GET /cards/{id}", "GET /cards/12%252flimits", false},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
-			e, err := ParseEndpoints(strings.FieldsFunc(row.patterns, func(r rune) bool { return r == ',' }))
+			e, err := Parse(strings.FieldsFunc(row.patterns, func(r rune) bool { return r == ',' }))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -200,7 +200,7 @@ func TestAllow(t *testing.T) {
 		})
 	}
 	t.Run("a URL of another form", func(t *testing.T) {
-		e, err := ParseEndpoints([]string{"GET /"})
+		e, err := Parse([]string{"GET /"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,9 +225,9 @@ func FuzzEndpoints(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, list, method, target string) {
 		patterns := strings.Split(list, "\n")
-		e, err := ParseEndpoints(patterns)
+		e, err := Parse(patterns)
 		if err != nil {
-			if !errors.Is(err, ErrEndpoint) && !errors.Is(err, ErrEndpointConflict) && !errors.Is(err, ErrEndpoints) {
+			if !errors.Is(err, ErrPattern) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrTooMany) {
 				t.Errorf("error %v", err)
 			}
 			return

@@ -1,0 +1,126 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// flight is a request to the introspection endpoint that look-ups of one token
+// share.
+type flight struct {
+	began  instant
+	done   chan struct{}
+	answer *answer // once done is closed; nil: err
+	err    error
+}
+
+// flights are the requests in flight.
+type flights struct {
+	mu    sync.Mutex
+	byKey map[cacheKey]*flight // the newest of each token
+	count int
+	all   sync.WaitGroup
+	ended bool
+}
+
+var (
+	errBusy   = errors.New("too many requests to the authorization server are in flight")
+	errClosed = errors.New("the guard is closed")
+	errEnded  = errors.New("the authorization server has ended something that the token depends on, and its answers are from before; try again")
+)
+
+// join returns the flight that a look-up at now may wait for: one that began a short
+// time ago, or a new one, which the caller must run. What is read early would be too
+// old when it comes.
+func (f *flights) join(k cacheKey, now instant, most time.Duration) (joined *flight, mine bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return nil, false, errClosed
+	}
+	if running := f.byKey[k]; running != nil && now-running.began < most {
+		return running, false, nil
+	}
+	if f.count >= mostInFlight {
+		return nil, false, errBusy
+	}
+	mineNow := &flight{began: now, done: make(chan struct{})}
+	f.byKey[k] = mineNow
+	f.count++
+	f.all.Add(1)
+	return mineNow, true, nil
+}
+
+// land ends a flight.
+func (f *flights) land(k cacheKey, landed *flight) {
+	f.mu.Lock()
+	if f.byKey[k] == landed {
+		delete(f.byKey, k)
+	}
+	f.count--
+	f.mu.Unlock()
+	close(landed.done)
+	f.all.Done()
+}
+
+// end lets no more flights begin, and waits for those that run.
+func (f *flights) end() {
+	f.mu.Lock()
+	f.ended = true
+	f.mu.Unlock()
+	f.all.Wait()
+}
+
+// retries are the pauses before asking again if a void is already known that the
+// answer is from before: the replica that was asked lags a little.
+var retries = []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}
+
+// fly asks for a token, and keeps the answer.
+func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
+	defer g.flights.land(k, f)
+	ctx, cancel := context.WithTimeout(g.ctx, flightTimeout)
+	defer cancel()
+	for attempt := 0; ; attempt++ {
+		epoch := g.view.current()
+		a, err := g.client.introspect(ctx, token, source)
+		if err != nil {
+			g.count.failures.Add(1)
+			f.err = err
+			if g.ctx.Err() == nil {
+				g.unasked.note(err)
+			}
+			return
+		}
+		g.unasked.over()
+		a.epoch = epoch
+		a.coherent = g.view.coherent(a)
+		if a.token.Active && a.follows && g.view.ended(a) && attempt < len(retries) {
+			if sleep(ctx, retries[attempt]) != nil {
+				f.err = errEnded
+				return
+			}
+			continue
+		}
+		f.answer = a
+		g.keep(a, token, source)
+		return
+	}
+}
+
+// flightTimeout bounds a flight with its repetitions.
+const flightTimeout = 4 * time.Second
+
+// sleep waits; it returns an error if ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

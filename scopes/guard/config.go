@@ -1,0 +1,159 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Limits and defaults of Config.
+const (
+	mostStaleness     = time.Second // also what a replica of grantd may lag behind
+	mostWithoutStream = time.Minute
+	defaultEntries    = 100_000
+	mostEntries       = 10_000_000
+	defaultStartWait  = 5 * time.Second
+	leastStaleness    = 100 * time.Millisecond
+)
+
+// What a resource server can be registered as enforcing.
+const (
+	EnforceSourceIP  = "source_ip"
+	EnforceEndpoints = "endpoints"
+	EnforceResources = "resources"
+)
+
+var (
+	tokenUses    = []string{UseClient, UseCustomer, UseOnBehalf, UsePartner, UseKey}
+	enforcements = []string{EnforceSourceIP, EnforceEndpoints, EnforceResources}
+)
+
+// Config says which resource server this is and how to reach its authorization
+// server. TokenUses, Enforces and Resource must equal the registration
+// (grantd client create --introspect …): they say what this program was written to
+// handle.
+type Config struct {
+	Issuer   string // URL of the authorization server, as its metadata states it
+	Upstream string // base URL to reach it by, if other than Issuer
+
+	ClientID   string // of the resource server
+	Secret     string // this or SecretFile
+	SecretFile string // read again when the authorization server refuses the secret
+	CAFile     string // PEM certificates to trust besides those of the system
+
+	Resource  string   // identifier of this resource server (RFC 8707)
+	TokenUses []string // kinds of tokens it accepts; none: UseClient
+	Enforces  []string // restrictions of tokens that it enforces: EnforceSourceIP and so on
+	// ClientIP returns the address of the caller of a request: needed to enforce
+	// source_ip, and to accept tokens that are bound to addresses.
+	ClientIP func(*http.Request) netip.Addr
+
+	MaxStaleness time.Duration // how long a token may be accepted after it was ended: 100ms to 1s, which is the default
+	// CacheWithoutStream is how long an active answer may be used while there is no
+	// stream of revocations: a revoked token is accepted that much longer. 0: each
+	// token is asked for; at most 1m.
+	CacheWithoutStream time.Duration
+	NoStream           bool          // follow no revocations: each token is asked for
+	MaxEntries         int           // tokens to remember; 0: 100,000
+	StartTimeout       time.Duration // how long New waits for the authorization server; 0: 5s
+
+	Log             *slog.Logger // nil: slog.Default()
+	Realm           string       // of challenges (RFC 6750 §3); "": Resource or the client id
+	ScopesSupported []string     // for the metadata (RFC 9728)
+}
+
+// withDefaults returns the configuration with its defaults, or all of its faults.
+func (c Config) withDefaults() (Config, error) {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("guard: "+format, args...)) }
+	if err := checkURL(c.Issuer); err != nil {
+		fault("Issuer %w", err)
+	}
+	if c.Upstream != "" {
+		if err := checkURL(c.Upstream); err != nil {
+			fault("Upstream %w", err)
+		}
+	}
+	if c.ClientID == "" {
+		fault("ClientID is missing: the id of this resource server (grantd client create --introspect)")
+	}
+	if (c.Secret == "") == (c.SecretFile == "") {
+		fault("either Secret or SecretFile is needed, and not both")
+	}
+	if len(c.TokenUses) == 0 {
+		c.TokenUses = []string{UseClient}
+	}
+	if bad := unknown(c.TokenUses, tokenUses); bad != "" {
+		fault("TokenUses has %q: it must hold some of %s, each once", bad, strings.Join(tokenUses, ", "))
+	}
+	if bad := unknown(c.Enforces, enforcements); bad != "" {
+		fault("Enforces has %q: it must hold some of %s, each once", bad, strings.Join(enforcements, ", "))
+	}
+	if c.ClientIP == nil && slices.Contains(c.Enforces, EnforceSourceIP) {
+		fault("Enforces has source_ip, which needs ClientIP: a function that returns the address of a request's caller")
+	}
+	faults = append(faults, c.fill()...)
+	return c, errors.Join(faults...)
+}
+
+// fill sets the defaults of durations and numbers, and returns the faults in them.
+func (c *Config) fill() (faults []error) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("guard: "+format, args...)) }
+	if c.MaxStaleness == 0 {
+		c.MaxStaleness = mostStaleness
+	}
+	if c.MaxStaleness < leastStaleness || c.MaxStaleness > mostStaleness {
+		fault("MaxStaleness is %v: it must be 100ms to 1s", c.MaxStaleness)
+	}
+	if c.CacheWithoutStream < 0 || c.CacheWithoutStream > mostWithoutStream {
+		fault("CacheWithoutStream is %v: it must be 0 (off) to 1m", c.CacheWithoutStream)
+	}
+	if c.MaxEntries == 0 {
+		c.MaxEntries = defaultEntries
+	}
+	if c.MaxEntries < 1 || c.MaxEntries > mostEntries {
+		fault("MaxEntries is %d: it must be 1 to 10,000,000", c.MaxEntries)
+	}
+	if c.StartTimeout == 0 {
+		c.StartTimeout = defaultStartWait
+	}
+	if c.StartTimeout < 0 {
+		fault("StartTimeout is %v: it must not be negative", c.StartTimeout)
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	c.TokenUses, c.Enforces = slices.Clone(c.TokenUses), slices.Clone(c.Enforces)
+	c.ScopesSupported = slices.Clone(c.ScopesSupported)
+	return faults
+}
+
+// unknown returns the first of list that is not in known or is repeated.
+func unknown(list, known []string) string {
+	for i, s := range list {
+		if !slices.Contains(known, s) || slices.Contains(list[:i], s) {
+			return s
+		}
+	}
+	return ""
+}
+
+// checkURL returns what is wrong with the base URL of a server.
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case s == "":
+		return errors.New("is missing: the URL of the authorization server, such as https://auth.example.com")
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return fmt.Errorf("%q is not an http or https URL", s)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(s, "?") || strings.HasSuffix(s, "#"):
+		return errors.New("must not hold a user, a query or a fragment (RFC 8414, section 2)")
+	}
+	return nil
+}

@@ -1,0 +1,4 @@
+package guard
+
+// Attributes is for the tests outside of the package.
+var Attributes = attributes

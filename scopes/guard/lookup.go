@@ -1,0 +1,150 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// inactiveLife is how long an answer about an inactive token is kept.
+const inactiveLife = time.Second
+
+// lookup returns a usable answer about the token. The address matters only for
+// tokens that are bound to addresses; the zero Addr if it is not known or not asked
+// for. Errors: *Refusal.
+func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*answer, error) {
+	if !validToken(token) {
+		return malformed, nil
+	}
+	if err := g.admitted(); err != nil {
+		return nil, err
+	}
+	k := keyOf(token, netip.Addr{})
+	now := g.clock()
+	if a := g.find(k, now); a != nil {
+		g.count.hits.Add(1)
+		return a, nil
+	}
+	if source.IsValid() {
+		k = keyOf(token, source)
+		if a := g.find(k, now); a != nil {
+			g.count.hits.Add(1)
+			return a, nil
+		}
+	}
+	g.count.misses.Add(1)
+	return g.ask(ctx, token, source, k)
+}
+
+// malformed is the answer about what cannot be a token: nobody needs to be asked.
+var malformed = &answer{token: inactiveToken}
+
+// find returns a cached answer that may be used.
+func (g *Guard) find(k cacheKey, now instant) *answer {
+	a, ok := g.cache.get(k)
+	switch {
+	case !ok:
+		return nil
+	case !a.token.Active:
+		if now-a.sent <= inactiveLife {
+			return a
+		}
+		g.cache.remove(k)
+		return nil
+	case now >= a.deadline:
+		g.cache.remove(k)
+		return nil
+	}
+	// The age first, then the generation: see view.
+	fresh := a.coherent && g.view.age(now) <= g.cfg.MaxStaleness
+	if !fresh && (g.cfg.CacheWithoutStream == 0 || g.ageOf(a, now) > g.cfg.CacheWithoutStream) {
+		return nil
+	}
+	generation := g.view.generation.Load()
+	if a.checked.Load() == generation {
+		return a
+	}
+	if g.view.ended(a) {
+		g.cache.remove(k)
+		return nil
+	}
+	a.checked.Store(generation)
+	return a
+}
+
+// ageOf returns how long ago the answer was certainly true: when it was asked for, or
+// as of when the stream has told of everything that could have ended it.
+func (g *Guard) ageOf(a *answer, now instant) time.Duration {
+	age := now - a.sent
+	if a.coherent {
+		age = min(age, g.view.age(now))
+	}
+	return age
+}
+
+// keep caches an answer, if it may be used later.
+func (g *Guard) keep(a *answer, token string, source netip.Addr) {
+	switch {
+	case !a.token.Active:
+	case a.deadline <= g.clock():
+		return
+	case !a.coherent && g.cfg.CacheWithoutStream == 0:
+		return
+	case len(a.token.SourceIPs) == 0:
+		source = netip.Addr{} // the answer does not depend on it
+	}
+	g.cache.set(keyOf(token, source), a)
+}
+
+// usable reports whether an answer that just came may be used.
+func (g *Guard) usable(a *answer) bool {
+	if !a.token.Active {
+		return true
+	}
+	if g.ageOf(a, g.clock()) > g.cfg.MaxStaleness {
+		return false
+	}
+	return !a.follows || !g.view.ended(a)
+}
+
+var errTooOld = errors.New("the authorization server responded too late, and there is no stream of revocations to check the answer by")
+
+// ask asks the authorization server, together with others that ask for the same.
+func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cacheKey) (*answer, error) {
+	for range 2 {
+		f, mine, err := g.flights.join(k, g.clock(), g.cfg.MaxStaleness/2)
+		switch {
+		case errors.Is(err, errBusy):
+			g.count.overloads.Add(1)
+			return nil, unavailable(err, 0)
+		case err != nil:
+			return nil, unavailable(err, 0)
+		case mine:
+			go g.fly(f, token, source, k)
+		default:
+			g.count.joined.Add(1)
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, unavailable(context.Cause(ctx), 0)
+		}
+		if f.err != nil {
+			return nil, refusalOf(f.err)
+		}
+		if g.usable(f.answer) {
+			return f.answer, nil
+		}
+	}
+	return nil, unavailable(errTooOld, 0)
+}
+
+// refusalOf is the refusal if the authorization server gave no answer.
+func refusalOf(err error) *Refusal {
+	var status *upstreamError
+	if errors.As(err, &status) {
+		return unavailable(err, status.after)
+	}
+	return unavailable(err, 0)
+}

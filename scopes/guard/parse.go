@@ -1,0 +1,202 @@
+package guard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/grantd/grantd/scopes/endpoints"
+)
+
+// Limits of an introspection response. What grantd sends is far below them.
+const (
+	maxResponse = 64 << 10 // bytes: the core reads no more
+	maxDepth    = 8        // objects and lists within one another
+	maxVoidKeys = 64
+)
+
+// follow is what a cache that follows revocations needs besides the token
+// (follow=true). It is empty for an inactive token, and if the server sent none.
+type follow struct {
+	keys     []string // void keys of everything that can end the token
+	position string   // of the feed, at which the token was active
+}
+
+// inactiveRaw is all that a caller learns about a token that is not active
+// (RFC 7662 §2.2).
+const inactiveRaw = `{"active":false}`
+
+// parseToken reads an introspection response (RFC 7662 §2.2). It is strict, because a
+// member that is read wrongly could turn a restricted token into an unrestricted one:
+// a name that is repeated at any level, a member of the wrong type, or a restriction
+// that cannot be read is an error, after which nobody knows whether the token may be
+// used. Unknown members are ignored, and stay in Raw. It does not keep body.
+func parseToken(body []byte) (*Token, follow, error) {
+	if len(body) > maxResponse {
+		return nil, follow{}, fmt.Errorf("introspection response: longer than %d bytes", maxResponse)
+	}
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return nil, follow{}, errors.New("introspection response: not JSON")
+	}
+	if err := checkNames(body, 0); err != nil {
+		return nil, follow{}, fmt.Errorf("introspection response: %w", err)
+	}
+	r := reading{token: &Token{}, raw: []byte{'{'}}
+	if err := eachMember(body, r.member); err != nil {
+		return nil, follow{}, fmt.Errorf("introspection response: %w", err)
+	}
+	if err := r.finish(); err != nil {
+		return nil, follow{}, fmt.Errorf("introspection response: %w", err)
+	}
+	return r.token, r.follow, nil
+}
+
+// reading is a response that is being read.
+type reading struct {
+	token  *Token
+	follow follow
+	raw    []byte // of Token.Raw
+	active bool   // the member active was there
+}
+
+// member reads one member of the response.
+func (r *reading) member(name string, value json.RawMessage) error {
+	err := r.read(name, value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", strconv.QuoteToASCII(name), err)
+	}
+	return nil
+}
+
+func (r *reading) read(name string, value json.RawMessage) (err error) {
+	switch name {
+	case "void_keys":
+		r.follow.keys, err = readTexts(value)
+		return err
+	case "feed_position":
+		r.follow.position, err = readText(value)
+		return err
+	case "active":
+		r.active = true
+		r.token.Active, err = readBool(value)
+	default:
+		err = r.token.readMember(name, value)
+	}
+	if len(r.raw) > 1 {
+		r.raw = append(r.raw, ',')
+	}
+	r.raw = append(append(appendQuoted(r.raw, name), ':'), value...)
+	return err
+}
+
+// readMember reads a member that describes an active token.
+func (t *Token) readMember(name string, value json.RawMessage) (err error) {
+	if into := t.textOf(name); into != nil {
+		*into, err = readText(value)
+		return err
+	}
+	if into := t.timeOf(name); into != nil {
+		*into, err = readTime(value)
+		return err
+	}
+	switch name {
+	case "scope":
+		t.Scopes, err = readScope(value)
+	case "aud":
+		t.Audience, err = readAudience(value)
+	case "source_ips":
+		t.SourceIPs, err = readTexts(value)
+	case "endpoints":
+		t.Endpoints, err = readTexts(value)
+	case "amr":
+		t.AMR, err = readTexts(value)
+	case "act":
+		t.Actor, err = readActor(value)
+	case "resources":
+		t.Resources, err = readResources(value)
+	case "cnf": // RFC 7800 §3.1, whatever it binds the token to
+		t.bound = true
+	case "token_type": // "DPoP" for a token that is bound to a key (RFC 9449 §6.2)
+		kind, fault := readText(value)
+		t.bound, err = t.bound || !strings.EqualFold(kind, "Bearer"), fault
+	}
+	return err
+}
+
+// textOf returns where a member that is a text belongs, or nil.
+func (t *Token) textOf(name string) *string {
+	switch name {
+	case "sub":
+		return &t.Subject
+	case "client_id":
+		return &t.ClientID
+	case "token_use":
+		return &t.Use
+	case "org_id":
+		return &t.OrgID
+	case "customer_id":
+		return &t.CustomerID
+	case "authorized_user_id":
+		return &t.AuthorizedUserID
+	case "partner_id":
+		return &t.PartnerID
+	case "iss":
+		return &t.Issuer
+	case "jti":
+		return &t.JTI
+	}
+	return nil
+}
+
+// timeOf returns where a member that is a time belongs, or nil.
+func (t *Token) timeOf(name string) *time.Time {
+	switch name {
+	case "exp":
+		return &t.ExpiresAt
+	case "iat":
+		return &t.IssuedAt
+	case "auth_time":
+		return &t.AuthTime
+	}
+	return nil
+}
+
+// finish checks what is needed of the whole response.
+func (r *reading) finish() error {
+	t := r.token
+	switch {
+	case !r.active:
+		return errors.New(`"active" is missing`)
+	case !t.Active: // nothing else that it says counts
+		r.token, r.follow = &Token{Raw: []byte(inactiveRaw)}, follow{}
+		return nil
+	case t.Use == "":
+		return errors.New(`"token_use" is missing: the server is not grantd, or is too old`)
+	case t.Subject == "":
+		return errors.New(`"sub" is missing`)
+	case t.ExpiresAt.IsZero():
+		return errors.New(`"exp" is missing`)
+	case !r.follow.valid():
+		return errors.New(`"void_keys" and "feed_position" are not those of a feed`)
+	}
+	t.Raw = slices.Clip(append(r.raw, '}'))
+	var err error
+	if t.sources, err = parseRanges(t.SourceIPs); err != nil {
+		return fmt.Errorf(`"source_ips": %w`, err)
+	}
+	if t.endpoints, err = endpoints.Parse(t.Endpoints); err != nil {
+		return fmt.Errorf(`"endpoints": %w`, err)
+	}
+	return nil
+}
+
+// valid reports whether there is either all that a cache needs, or nothing. The core
+// reads the keys and the position.
+func (f follow) valid() bool {
+	return (len(f.keys) == 0) == (f.position == "") && len(f.keys) <= maxVoidKeys
+}

@@ -1,0 +1,146 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/grantd/grantd/scopes/guard"
+	"github.com/grantd/grantd/server/conns"
+	"github.com/grantd/grantd/server/gateway"
+	"github.com/grantd/grantd/server/logbuf"
+	"github.com/grantd/grantd/server/metrics"
+)
+
+// Options are what an Edge needs.
+type Options struct {
+	Settings Settings
+	Log      *slog.Logger
+	Lines    *logbuf.Writer // takes access events as JSON; nil: they go through Log
+	// Guard replaces the guard of the settings; the Edge closes it. For tests.
+	Guard Guard
+}
+
+// Edge is one 'grantd edge': New, Start, then Stop.
+type Edge struct {
+	settings Settings
+	parsed   parsed
+	log      *slog.Logger
+	lines    *logbuf.Writer
+	guard    Guard
+	metrics  *metrics.Edge
+	callers  callers
+	self     *secretFile   // of the resource server
+	clients  []*secretFile // of the token source
+	source   *source
+	gateway  *gateway.Handler
+	gate     *conns.Listener
+	http     *http.Server
+	url      string
+	draining atomic.Bool
+	failed   chan error
+}
+
+// New checks the settings and makes every part. It opens the stream of revocations, so
+// it waits some seconds for the server. A server that cannot be reached is no error:
+// requests get 503 until it can be. Nothing listens yet.
+// Errors: Faults; what to do if the registration of the resource server differs.
+func New(o Options) (*Edge, error) {
+	p, err := o.Settings.parse()
+	if err != nil {
+		return nil, err
+	}
+	e := &Edge{settings: o.Settings, parsed: p, log: o.Log, lines: o.Lines, guard: o.Guard, failed: make(chan error, 1)}
+	e.metrics = metrics.NewEdge(e.state)
+	if err := e.openSecrets(); err != nil {
+		return nil, err
+	}
+	e.gateway = gateway.New(gateway.Options{
+		Tokens: finder{e}, Family: p.family, Proxies: p.proxies,
+		// Only this machine reaches the listener; see Settings.Listen.
+		Peer: func(*http.Request) bool { return true },
+		Uses: func() []string { return e.settings.TokenUses },
+	})
+	if e.guard == nil {
+		if e.guard, err = guard.New(e.guardConfig()); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// openSecrets reads the secrets and makes what asks the server.
+func (e *Edge) openSecrets() (err error) {
+	h := newHasher()
+	u, err := newUpstream(&e.settings)
+	if err != nil {
+		return err
+	}
+	if e.self, err = openSecret(TokenClient{e.settings.ClientID, e.settings.SecretFile}, h, e.log); err != nil {
+		return err
+	}
+	files := map[string]string{}
+	for _, c := range e.parsed.clients {
+		s, err := openSecret(c, h, e.log)
+		if err != nil {
+			return err
+		}
+		e.clients, files[c.ID] = append(e.clients, s), c.SecretFile
+	}
+	e.callers = callers{socket: e.parsed.socket != "", hash: h, verify: newVerifier(u, h, e.metrics.CountSecret)}
+	e.source = newSource(func(ctx context.Context, k tokenKey) (issued, error) {
+		return u.fetch(ctx, files[k.client], k)
+	}, e.metrics.CountFetched)
+	return nil
+}
+
+func (e *Edge) guardConfig() guard.Config {
+	s := e.settings
+	issuer := s.Issuer
+	if issuer == "" {
+		issuer = s.Upstream
+	}
+	return guard.Config{
+		Issuer: issuer, Upstream: s.Upstream, ClientID: s.ClientID, SecretFile: s.SecretFile, CAFile: s.CAFile,
+		Resource: s.Resource, TokenUses: s.TokenUses, Enforces: s.Enforces, MaxEntries: s.MaxEntries, Log: e.log,
+		ClientIP: func(*http.Request) netip.Addr { return netip.Addr{} }, // callers say it; the guard sees no requests
+	}
+}
+
+// Start opens the listener and serves.
+func (e *Edge) Start(context.Context) error {
+	bound, err := e.listen()
+	if err != nil {
+		return err
+	}
+	handler, err := e.handler()
+	if err != nil {
+		return errors.Join(err, bound.Close())
+	}
+	e.http = newServer(handler, e.log)
+	go func() {
+		if err := e.http.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
+			e.failed <- err
+		}
+	}()
+	return nil
+}
+
+// URL returns where the process listens: http://127.0.0.1:PORT, or unix:PATH.
+func (e *Edge) URL() string { return e.url }
+
+// Failed receives the error of a listener that fails.
+func (e *Edge) Failed() <-chan error { return e.failed }
+
+// Stop finishes the requests in progress, removes the socket and closes the connections
+// to the server. ctx bounds it.
+func (e *Edge) Stop(ctx context.Context) (err error) {
+	e.draining.Store(true)
+	if e.http != nil {
+		err = e.http.Shutdown(ctx)
+	}
+	return errors.Join(err, e.guard.Close())
+}

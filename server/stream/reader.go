@@ -1,0 +1,187 @@
+package stream
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/grantd/grantd/store"
+)
+
+// writeTimeout is how long a reader may take nothing before its stream ends.
+const writeTimeout = 10 * time.Second
+
+// End is why a stream ended.
+type End string
+
+// The reasons.
+const (
+	EndCredential End = "credential" // it ended, or gives no right anymore
+	EndUnchecked  End = "unchecked"  // the credential could not be checked
+	EndDrain      End = "drain"      // this replica stops
+	EndSlow       End = "slow"       // the reader took nothing for too long
+	EndLeft       End = "left"       // the reader did
+)
+
+// Ends lists the reasons.
+var Ends = []End{EndCredential, EndUnchecked, EndDrain, EndSlow, EndLeft}
+
+// Writer sends to a reader.
+type Writer interface {
+	// Write sends the chunks at once, within the time.
+	Write(within time.Duration, chunks [][]byte) error
+	// Extend lets the stream be silent for longer.
+	Extend(within time.Duration)
+}
+
+// reader is a stream.
+type reader struct {
+	hub      *Hub
+	caller   Caller
+	from     netip.Addr
+	arrived  time.Duration
+	group    *group
+	wake     chan struct{}
+	index    int // in Hub.readers
+	sampled  bool
+	progress progress
+	resumed  Reset // what the reader must be told first; "": nothing
+
+	mu           sync.Mutex
+	registration *store.Client // as the reader was told, or must be
+	changed      bool          // it must be told
+	ended        End           // "": it goes on
+}
+
+// end makes the stream end, for the first reason that it is given.
+func (r *reader) end(why End) {
+	r.mu.Lock()
+	if r.ended == "" {
+		r.ended = why
+	}
+	r.mu.Unlock()
+	r.notify()
+}
+
+// register notes what grantd knows of the resource server now.
+func (r *reader) register(rs *store.Client) {
+	r.mu.Lock()
+	changed := !sameRegistration(r.registration, rs)
+	r.registration = rs
+	r.changed = r.changed || changed
+	r.mu.Unlock()
+	if changed {
+		r.notify()
+	}
+}
+
+func (r *reader) notify() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// notes returns what others noted since the last call.
+func (r *reader) notes() (rs *store.Client, ended End) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.changed {
+		rs, r.changed = r.registration, false
+	}
+	return rs, r.ended
+}
+
+// serve writes to the reader until the stream ends, and returns why it did.
+func (r *reader) serve(ctx context.Context, w Writer) End {
+	first := appendRegistration(make([]byte, 0, 512), r.registration, r.arrived)
+	if r.resumed != "" {
+		first = r.appendReset(first, r.resumed, r.hub.recent.Load())
+	}
+	chunks := [][]byte{first}
+	silent := time.NewTimer(writeTimeout / 3)
+	defer silent.Stop()
+	for {
+		now := r.hub.recent.Load()
+		rs, ended := r.notes()
+		if ended != "" {
+			return r.finish(w, ended)
+		}
+		chunks = r.pull(chunks, now, rs)
+		if len(chunks) > 0 {
+			if err := w.Write(writeTimeout, chunks); err != nil {
+				return endOf(ctx)
+			}
+			if r.sampled && len(now.batch) > len(now.fresh) {
+				r.hub.o.Observe.ObserveDelay(r.hub.clock() - now.madeAt)
+			}
+			clear(chunks)
+			chunks = chunks[:0]
+			silent.Reset(writeTimeout / 3)
+		}
+		select {
+		case <-r.wake:
+		case <-silent.C:
+			w.Extend(writeTimeout)
+			silent.Reset(writeTimeout / 3)
+		case <-ctx.Done():
+			return EndLeft
+		}
+	}
+}
+
+// pull appends what the reader lacks. rs is its registration if that has changed.
+func (r *reader) pull(chunks [][]byte, now *recent, rs *store.Client) [][]byte {
+	var why Reset
+	var head []byte
+	if rs != nil {
+		why, head = ResetRegistration, appendRegistration(nil, rs, r.arrived)
+		r.progress.next, r.progress.fresh = now.end(), 0
+	}
+	place := len(chunks)
+	chunks = append(chunks, nil)
+	chunks, lost := r.progress.pull(chunks, now)
+	if lost != "" {
+		why = lost
+	}
+	if why == "" {
+		return append(chunks[:place], chunks[place+1:]...)
+	}
+	chunks[place] = r.appendReset(head, why, now)
+	return chunks
+}
+
+func (r *reader) appendReset(b []byte, why Reset, now *recent) []byte {
+	r.hub.o.Observe.CountReset(string(why))
+	return r.hub.encode.appendReset(b, why, now.at)
+}
+
+// finish ends the stream. A reader whose credential still works is told when to open
+// the next one.
+func (r *reader) finish(w Writer, why End) End {
+	if why != EndCredential {
+		_ = w.Write(time.Second, [][]byte{appendRetry(nil, retryTime())})
+	}
+	return why
+}
+
+// Bounds of the time after which a reader opens its next stream: all of them at once
+// would be many.
+const (
+	shortestRetry = 100 * time.Millisecond
+	longestRetry  = time.Second
+)
+
+func retryTime() time.Duration {
+	return shortestRetry + rand.N(longestRetry-shortestRetry)
+}
+
+// endOf returns why a write failed.
+func endOf(ctx context.Context) End {
+	if ctx.Err() != nil {
+		return EndLeft
+	}
+	return EndSlow
+}
