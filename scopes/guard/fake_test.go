@@ -431,6 +431,13 @@ func (s *fakeServer) counts() (asked, streamed int) {
 	return s.asked, s.streamed
 }
 
+// resumes returns the Last-Event-ID of each stream.
+func (s *fakeServer) resumes() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.resumed)
+}
+
 // config is the configuration of a guard of this server.
 func (s *fakeServer) config() Config {
 	return Config{Issuer: fakeIssuer, ClientID: rsID, Secret: rsSecret, Log: slog.New(slog.DiscardHandler)}
