@@ -1,19 +1,7 @@
-// Package guard protects APIs with the tokens of a grantd: it is what a resource
-// server imports. A token that was checked before costs a look-up in a map; one that
-// was ended is refused within a second, because the guard follows the revocations of
-// the authorization server. When it cannot, it asks for each token; when it cannot ask
-// either, it refuses with 503. It never guesses.
-//
-// The package owns the check of a token, and its form in HTTP: middleware, challenges,
-// metadata. It does not issue tokens, and knows nothing of the server but its public
-// API. It imports the standard library, a cache, and no other package of the server.
-//
-// How the parts work together: follower keeps a link (one stream of revocations) open,
-// which tells view what was ended. lookup finds an answer in cache and asks view
-// whether it still counts; if not, flights ask client.
 package guard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -70,7 +58,7 @@ func open(c Config, dial dialer) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{cfg: c, base: time.Now(), rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(c.Realm, c.Resource), first: make(chan error, 1)}
+	g := &Guard{cfg: c, base: time.Now(), rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(cmp.Or(c.Realm, c.Resource, c.ClientID), c.Resource), first: make(chan error, 1)}
 	g.enforcesSource = slices.Contains(c.Enforces, EnforceSourceIP)
 	g.problems = problems{log: c.Log, begins: "guard: revocations cannot be followed; each token is asked for until they can be", ends: "guard: revocations are followed again"}
 	g.unasked = problems{log: c.Log, begins: "guard: the authorization server does not say whether tokens are active; requests are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
