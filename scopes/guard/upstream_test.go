@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// TestVoidBeforeTheAnswerIsKept shows that a void between an introspection and its
-// answer is not lost.
-func TestVoidBeforeTheAnswerIsKept(t *testing.T) {
+// TestVoidBeforeTheVerdictIsKept shows that a void between an introspection and its
+// verdict is not lost.
+func TestVoidBeforeTheVerdictIsKept(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
 		s.add("good", "", key(1))
 		g := s.warm(nil)
@@ -29,7 +29,7 @@ func TestVoidBeforeTheAnswerIsKept(t *testing.T) {
 	})
 }
 
-// TestReplicaLags shows that an answer from before a void is not used, and is asked for
+// TestReplicaLags shows that a verdict from before a void is not used, and is asked for
 // again a little later: the token may have been issued after the void.
 func TestReplicaLags(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
@@ -48,7 +48,7 @@ func TestReplicaLags(t *testing.T) {
 	})
 }
 
-// TestBeforeTheStream shows that an answer of a lagging replica from before the stream
+// TestBeforeTheStream shows that a verdict of a lagging replica from before the stream
 // began is not kept.
 func TestPositionBeforeTheStream(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
@@ -300,9 +300,9 @@ func TestJoin(t *testing.T) {
 	})
 }
 
-// TestSlowAnswerWithoutStream shows that an answer that took too long counts only if
+// TestSlowVerdictWithoutStream shows that a verdict that took too long counts only if
 // the stream vouches for it.
-func TestSlowAnswer(t *testing.T) {
+func TestSlowVerdict(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
 		s.add("good", "", key(1))
 		g := s.warm(nil)
