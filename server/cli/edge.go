@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -59,7 +57,6 @@ only the user of this process can use, callers send no secret.`,
 		if err := a.readEdgeVariables(c); err != nil {
 			return err
 		}
-		defer shrink()()
 		log, lines, err := a.edgeLog(&f)
 		if err != nil {
 			return misuse(c, "%s", err)
@@ -173,6 +170,7 @@ func (a *app) runEdge(ctx context.Context, o edge.Options) (err error) {
 	if err := e.Start(ctx); err != nil {
 		return err
 	}
+	edge.Shrink()
 	a.println("ready edge=%s", e.URL())
 	if a.out.err != nil {
 		return a.out.err
@@ -197,20 +195,4 @@ func edgeFailure(faults edge.Faults) error {
 		}
 	}
 	return f
-}
-
-// Memory of 'grantd edge', unless the operator has configured the collector: it should
-// take little beside an API, and most of it is the cache.
-const (
-	edgeMemory    = 24 << 20 // from here on, the collector works harder
-	edgeGCPercent = 50
-)
-
-// shrink makes the collector keep the heap small, and returns a function that undoes it.
-func shrink() (undo func()) {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		return func() {}
-	}
-	percent, limit := debug.SetGCPercent(edgeGCPercent), debug.SetMemoryLimit(edgeMemory)
-	return func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) }
 }

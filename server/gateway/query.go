@@ -32,10 +32,14 @@ var usesClient = []string{useClient}
 // Errors: apierr.AccessDenied.
 func readNeed(query string, accepted []string) (Need, error) {
 	need := Need{Uses: usesClient}
+	if query == "" {
+		return need, checkUses(need, accepted)
+	}
+	if strings.Contains(query, ";") { // some read it as a separator
+		return Need{}, errQuery
+	}
 	seen := map[string]bool{}
-	for rest := query; rest != ""; {
-		var part string
-		part, rest, _ = strings.Cut(rest, "&")
+	for part := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(part, "=")
 		name, err1 := url.QueryUnescape(name)
 		value, err2 := url.QueryUnescape(value)
@@ -57,12 +61,15 @@ func readNeed(query string, accepted []string) (Need, error) {
 			need.Uses = set
 		}
 	}
-	for _, use := range need.Uses {
-		if accepted != nil && !slices.Contains(accepted, use) {
-			return Need{}, errExcluded
-		}
+	return need, checkUses(need, accepted)
+}
+
+// checkUses refuses a need that no token could meet.
+func checkUses(need Need, accepted []string) error {
+	if accepted != nil && slices.ContainsFunc(need.Uses, func(use string) bool { return !slices.Contains(accepted, use) }) {
+		return errExcluded
 	}
-	return need, nil
+	return nil
 }
 
 func isNoUse(name string) bool { return !slices.Contains(uses, name) }
