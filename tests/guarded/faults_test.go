@@ -106,12 +106,12 @@ var disturbances = map[string][]disturbance{
 		{name: "is killed", happen: restart(func(r *replica) { r.process.kill() }), serves: true},
 		{name: "has lost Redis", happen: onWire(harness.Hanging, 0), first: true},
 	},
-	"a replica lags by 700 ms": {
-		{name: "alone", happen: onWire(harness.Slow, 700*time.Millisecond), first: true},
-		{name: "and streams are held back", happen: together(onWire(harness.Slow, 700*time.Millisecond), onLink(fault{hold: true}, true)), first: true},
+	"a replica lags": {
+		{name: "by 700 ms", happen: onWire(harness.Slow, 700*time.Millisecond), first: true},
+		{name: "by 700 ms, and streams are held back", happen: together(onWire(harness.Slow, 700*time.Millisecond), onLink(fault{hold: true}, true)), first: true},
 		// Look-ups that share an introspection must not get what was true before they came.
-		{name: "and its responses by 400 ms, without a stream", first: true, happen: together(
-			onWire(harness.Slow, 700*time.Millisecond), onLink(fault{delay: 400 * time.Millisecond}, false), withoutStreams)},
+		{name: "and its responses are late, without a stream", first: true, happen: together(
+			onWire(harness.Slow, 450*time.Millisecond), onLink(fault{delay: 450 * time.Millisecond}, false), withoutStreams)},
 	},
 	"Redis": {
 		{name: "is paused", happen: func(_ *testing.T, l *lab) func() {

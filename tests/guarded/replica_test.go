@@ -51,7 +51,7 @@ func newReplica(t *testing.T, name, issuer, redis string) *replica {
 	r := &replica{
 		t: t, name: name, config: filepath.Join(dir, "grantd.yaml"),
 		public: &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
-		local: &http.Client{Timeout: callTimeout, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		local: &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", socket)
 		}}},
