@@ -53,7 +53,7 @@ func releaseProgram() {
 			if fields[5] == program && (fields[1] == "r-xp" || fields[1] == "r--p") {
 				from, to = parseRange(fields[0])
 			}
-		case from != 0 && len(fields) == 3 && fields[0] == "Private_Dirty:" && fields[1] == "0":
+		case from != 0 && len(fields) == 3 && fields[0] == "Anonymous:" && fields[1] == "0":
 			advise(from, to, unix.MADV_DONTNEED)
 			divide(from, to)
 		}
