@@ -18,9 +18,6 @@ const (
 	edge   = "edge"
 )
 
-// targets returns what there is to ask.
-func targets() []string { return []string{server} }
-
 // Product is a resource server of others. It protects GET /cards with the scope cards,
 // and passes the subject of the token to the API in X-Subject.
 type Product struct {
@@ -53,7 +50,8 @@ func or(status, otherwise int) int {
 
 // Run runs the cases against the server and the edge.
 func Run(t *testing.T, p Product) {
-	for _, target := range targets() {
+	t.Parallel()
+	for _, target := range []string{server, edge} {
 		t.Run(p.Name+"/"+target, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, target, p.TLS)
