@@ -21,10 +21,10 @@ import (
 // program may have taken the port meanwhile.
 const attempts = 3
 
-// stopTimeout is how long a program may take to end before it is killed.
 // startTimeout is for a machine that is busy with other tests.
 const startTimeout = time.Minute
 
+// stopTimeout is how long a program may take to end before it is killed.
 const stopTimeout = 5 * time.Second
 
 // Process is a program that runs until the test ends.

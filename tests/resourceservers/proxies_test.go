@@ -2,6 +2,7 @@ package resourceservers
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -11,28 +12,21 @@ import (
 	"testing"
 )
 
-// proxies are the Go programs of the modules below this folder, by folder.
-var proxies = map[string]string{
-	"heimdall":   "github.com/dadrus/heimdall",
-	"oathkeeper": "github.com/ory/oathkeeper",
-}
-
-// built returns the program of a module. It is in the build cache: `make tools` has
+// built returns the program of a module. It is in the build cache: `make test` has
 // built it in the same configuration.
 func built(t testing.TB, module string) string {
 	t.Helper()
 	once, _ := builds.LoadOrStore(module, sync.OnceValues(func() (string, error) {
-		bin, err := filepath.Abs(filepath.Join("..", "..", "bin", module))
+		bin, err := filepath.Abs(filepath.Join("..", "..", "bin"))
 		if err != nil {
 			return "", err
 		}
-		cmd := exec.Command("go", "build", "-trimpath", "-tags", "nomsgpack", "-o", bin, proxies[module])
+		cmd := exec.Command("go", "build", "-trimpath", "-tags", "nomsgpack", "-o", bin+"/", "tool")
 		cmd.Dir, cmd.Env = module, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Logf("%s", out)
-			return "", err
+			return "", fmt.Errorf("%w: %s", err, out)
 		}
-		return bin, nil
+		return filepath.Join(bin, module), nil
 	}))
 	path, err := once.(func() (string, error))()
 	if err != nil {
@@ -95,15 +89,9 @@ func startOathkeeper(t testing.TB, s Settings) string {
 }
 
 func TestHeimdall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("heimdall takes minutes to compile")
-	}
 	Run(t, Product{Name: "heimdall", NoChallenge: true, Start: startHeimdall})
 }
 
 func TestOathkeeper(t *testing.T) {
-	if testing.Short() {
-		t.Skip("oathkeeper takes minutes to compile")
-	}
 	Run(t, Product{Name: "oathkeeper", NoChallenge: true, Start: startOathkeeper})
 }
