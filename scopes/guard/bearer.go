@@ -83,9 +83,11 @@ func hasTokenParam(form string) bool {
 	return false
 }
 
-// mayHaveForm reports whether the request has a body that is a form.
+// mayHaveForm reports whether the request has a body that is a form. A caller that
+// waits to be told to send a large body (RFC 9110 §10.1.1) is not told before its token
+// is checked.
 func mayHaveForm(r *http.Request) bool {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || len(r.Header["Expect"]) > 0 {
 		return false
 	}
 	kind := r.Header.Get("Content-Type")

@@ -91,7 +91,7 @@ func TestReadBearer(t *testing.T) {
 // A long form is not read: only its beginning is, and the handler gets all of it.
 func TestLongForm(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
-	rest := &counting{left: 1 << 30}
+	rest := &counting{}
 	r.Body, r.ContentLength = io.NopCloser(rest), -1
 	r.Header.Set("Authorization", "Bearer abc")
 	r.Header.Set("Content-Type", form)
@@ -107,8 +107,20 @@ func TestLongForm(t *testing.T) {
 	}
 }
 
+// A caller that waits before it sends a form is not told to send it for nothing.
+func TestFormThatWaits(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	body := &counting{}
+	r.Body, r.ContentLength = io.NopCloser(body), 1<<30
+	r.Header.Set("Expect", "100-continue")
+	r.Header.Set("Content-Type", form)
+	if _, refusal := readBearer(r, nil); refusal == nil || refusal.Status != 401 || body.read > 0 {
+		t.Errorf("refusal %v after %d bytes", refusal, body.read)
+	}
+}
+
 // counting is an endless text.
-type counting struct{ left, read int }
+type counting struct{ read int }
 
 func (c *counting) Read(b []byte) (int, error) {
 	for i := range b {

@@ -116,6 +116,7 @@ func (s *fakeServer) close() {
 	s.endStreams("")
 	_ = s.http.Close()
 	s.done.Wait()
+	time.Sleep(10 * time.Second) // for handlers that sleep
 }
 
 type pipeListener struct {

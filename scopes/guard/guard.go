@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -57,7 +58,7 @@ func open(c Config, dial dialer) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{cfg: c, base: time.Now(), rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(c.Realm, c.Resource), first: make(chan error, 1)}
+	g := &Guard{cfg: c, base: time.Now(), rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(cmp.Or(c.Realm, c.Resource, c.ClientID), c.Resource), first: make(chan error, 1)}
 	g.enforcesSource = slices.Contains(c.Enforces, EnforceSourceIP)
 	g.problems = problems{log: c.Log, begins: "guard: revocations cannot be followed; each token is asked for until they can be", ends: "guard: revocations are followed again"}
 	g.unasked = problems{log: c.Log, begins: "guard: the authorization server does not say whether tokens are active; requests are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}

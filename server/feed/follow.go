@@ -130,7 +130,10 @@ func (f *Feed) read(ctx context.Context, wait time.Duration) error {
 func (f *Feed) confirm(sent time.Duration) {
 	for {
 		old := f.confirmed.Load()
-		if int64(sent) <= old || f.confirmed.CompareAndSwap(old, int64(sent)) {
+		if int64(sent) <= old {
+			return
+		}
+		if f.confirmed.CompareAndSwap(old, int64(sent)) {
 			f.passConfirmed()
 			return
 		}

@@ -15,7 +15,8 @@ const (
 	checkEvery    = 100 * time.Millisecond
 	checkAllEvery = time.Minute
 	// checkTimeout is how long the check of a credential may take. Without a result,
-	// the streams end: nobody knows whether they may go on.
+	// the streams end: nobody knows whether they may go on. If the feed is not fresh
+	// either, they stay silent, and the check is repeated.
 	checkTimeout = 700 * time.Millisecond
 )
 
@@ -125,6 +126,13 @@ func (g *groups) inDoubt(now time.Time, all bool) (list []*group) {
 	return list
 }
 
+// doubt has the group checked again.
+func (g *groups) doubt(in *group) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	in.doubt = true
+}
+
 // members returns the readers of the group, and notes when the credential ends.
 func (g *groups) members(in *group, ends time.Time) (list []*reader) {
 	g.mu.Lock()
@@ -179,6 +187,10 @@ func (h *Hub) checkGroup(in *group) {
 	ctx, cancel := context.WithTimeout(h.life, checkTimeout)
 	defer cancel()
 	standing, err := h.o.Recheck(ctx, &in.caller)
+	if _, fresh := h.o.Feed.Confirmed(); err != nil && !fresh {
+		h.groups.doubt(in)
+		return
+	}
 	for _, r := range h.groups.members(in, standing.Ends) {
 		switch {
 		case err != nil:

@@ -14,7 +14,7 @@ import (
 const (
 	// freshEvery is how often readers are told that the feed is fresh, at least; it is
 	// promised every 250 ms. soonest is how soon that is repeated.
-	freshEvery = 200 * time.Millisecond
+	freshEvery = 225 * time.Millisecond
 	soonest    = 100 * time.Millisecond
 	// A publication follows the one before after leastGap, and gapPerReader for each
 	// reader, so that many voids cost few writes; at most mostGap.

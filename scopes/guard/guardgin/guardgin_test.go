@@ -77,7 +77,9 @@ func TestRoutes(t *testing.T) {
 		}
 		hello(c)
 	})
-	r.GET("/open", func(c *gin.Context) { c.String(http.StatusOK, "%v %v", guardgin.Token(c) == nil, guardgin.Allowed(c, "card", "12")) })
+	r.GET("/open", func(c *gin.Context) {
+		c.String(http.StatusOK, "%v %v", guardgin.Token(c) == nil, guardgin.Allowed(c, "card", "12"))
+	})
 	r.Match([]string{"GET", "HEAD", "OPTIONS"}, g.MetadataPath(), guardgin.Metadata(g))
 
 	for _, row := range []struct {
