@@ -141,8 +141,8 @@ func TestBrokenStream(t *testing.T) {
 }
 
 // TestRoundedTimes: the server rounds the time of the request up and that of a
-// confirmation down, so that one that is made at once may seem to be from before. More
-// than rounding is refused.
+// confirmation down, so a confirmation made at once may seem to be from before. A
+// greater difference is refused.
 func TestRoundedTimes(t *testing.T) {
 	for arrived, believed := range map[string]bool{"100": true, "101": true, "102": false} {
 		text := `event: registration` + "\n" + `data: {"client_id":"rs","token_uses":["client"],"enforces":[],"resource":"","at_ms":` + arrived + "}\n\n" +

@@ -9,7 +9,7 @@ import (
 
 // pair compares two things that take turns under the same load.
 type pair struct {
-	Rate   float64 `json:"requests_per_second"` // of the one that is compared; medians
+	Rate   float64 `json:"requests_per_second"` // of the first; medians
 	Base   float64 `json:"requests_per_second_of_the_other"`
 	CPU    float64 `json:"cpu_us_per_request"`
 	Of     float64 `json:"cpu_us_per_request_of_the_other"`
@@ -64,7 +64,7 @@ func (l *callLab) turnOf(p *process, load func() (loaded, error)) (turn, error) 
 }
 
 // compareGin compares the guarded handler with the one that does nothing. They are in
-// one process, and get the same requests but for the path.
+// one process, and get the same requests except for the path.
 func (l *callLab) compareGin(ctx context.Context) (pair, error) {
 	path := func(path string) func() (turn, error) {
 		return func() (turn, error) {
