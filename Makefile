@@ -6,8 +6,13 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # What tests run, as program or program:package where the names differ.
-PROGRAMS := redis-server redis-sentinel haproxy curl jq npm openssl buildah systemd-analyze:systemd wrk promtool:prometheus chromium \
+PROGRAMS := redis-server redis-sentinel haproxy curl jq npm python3 openssl buildah systemd-analyze:systemd wrk promtool:prometheus chromium \
             rails:ruby-doorkeeper rails:ruby-activerecord rails:ruby-sqlite3 rails:ruby-bcrypt
+# What tests load, as file:package.
+PYTHON   := /usr/lib/python3/dist-packages
+FILES    := /usr/lib/apache2/modules/mod_oauth2.so:libapache2-mod-oauth2 /usr/lib/apache2/modules/mod_auth_openidc.so:libapache2-mod-auth-openidc \
+            $(PYTHON)/authlib:python3-authlib $(PYTHON)/flask:python3-flask $(PYTHON)/oauth2_provider:python3-django-oauth-toolkit \
+            $(PYTHON)/rest_framework:python3-djangorestframework $(PYTHON)/requests:python3-requests
 # The two configurations that are compiled. The plain one is the released
 # program, in the image too; everything that is not -race uses it.
 GO       := CGO_ENABLED=0 go
@@ -18,6 +23,8 @@ ATTACK    = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),attack -vet=off -count
 CHAOS     = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),chaos -vet=off -count=1 -v -timeout 15m ./tests/chaos -args
 # Tests that need large libraries of others are modules of their own.
 MODULES  := tests/kubernetes tests/peers
+# These have no code, only the version of a program that tests run.
+PROXIES  := $(addprefix tests/resourceservers/,heimdall oathkeeper)
 LONG     := ./tests/topology ./tests/redis ./store/redisstore
 SHELL    := /bin/bash -o pipefail
 
@@ -36,6 +43,7 @@ build: ## build ./bin/grantd
 # would.
 test: tools build ## install what the tests need, then run all of them with -race; a skipped test fails
 	@go mod download
+	@for p in $(PROXIES); do $(GO) build -C $$p $(PLAIN) -o $(CURDIR)/bin/ tool || exit 1; done
 	@go build -race $(PLAIN) ./...
 	@$(PROGRAM) go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) ./... 2>&1 | awk -f tests/verdict.awk
 	@for m in $(MODULES); do (cd $$m && $(PROGRAM) $(GO) test $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v ./... 2>&1 | awk -f ../verdict.awk) || exit 1; done
@@ -51,6 +59,7 @@ check: build ## run the tests that are quick, without -race: for the inner loop
 # tests that need it fail and say so.
 tools:
 	@missing=; for p in $(PROGRAMS); do command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
+	for f in $(FILES); do [ -e $${f%:*} ] || missing="$$missing $${f#*:}"; done; \
 	if [ -n "$$missing" ]; then \
 		echo "installing:$$missing"; \
 		command -v apt-get >/dev/null || { echo "there is no apt-get here: install$$missing yourself" >&2; exit 1; }; \

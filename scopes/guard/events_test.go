@@ -140,6 +140,22 @@ func TestBrokenStream(t *testing.T) {
 	}
 }
 
+// TestRoundedTimes: the server rounds the time of the request up and that of a
+// confirmation down, so a confirmation made at once may seem to be from before. A
+// greater difference is refused.
+func TestRoundedTimes(t *testing.T) {
+	for arrived, believed := range map[string]bool{"100": true, "101": true, "102": false} {
+		text := `event: registration` + "\n" + `data: {"client_id":"rs","token_uses":["client"],"enforces":[],"resource":"","at_ms":` + arrived + "}\n\n" +
+			"event: fresh\nid: " + at(1) + "\n" + `data: {"age_ms":0,"at_ms":100}` + "\n\n"
+		l := &link{client: &client{clock: func() instant { return 0 }, count: &counters{}}, view: newView(func() {}), cursor: &cursor{}, heard: func(Registration) {}, max: time.Second}
+		is := false
+		l.ready, l.connected, l.watch = func() { is = true }, &(&Guard{}).connected, time.NewTimer(time.Hour)
+		if err := l.readEvents(strings.NewReader(text)); is != believed || errors.Is(err, errAtRewinds) == believed {
+			t.Errorf("request at %s ms, confirmation at 100 ms: believed %v, %v", arrived, is, err)
+		}
+	}
+}
+
 func FuzzEvents(f *testing.F) {
 	f.Add("event: void\nid: " + at(1) + "\ndata: {\"keys\":[\"" + key(1) + "\"]}\n\n")
 	f.Add("event: fresh\nid: " + at(1) + "\ndata: {\"age_ms\":1,\"at_ms\":2}\n\nretry: 5\n\n")

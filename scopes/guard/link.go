@@ -201,7 +201,9 @@ func (l *link) confirm(e *event, id position, now instant) error {
 	if err != nil {
 		return err
 	}
-	if at < l.arrivedAt {
+	// The server rounds the first up and the second down: within one millisecond, they
+	// may seem to be the other way around.
+	if at < l.arrivedAt-rounding {
 		return errAtRewinds
 	}
 	made := instant(l.sent.Load()) + at - l.arrivedAt - rounding

@@ -1,14 +1,15 @@
 package guard
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unique"
 
 	"github.com/grantd/grantd/scopes/endpoints"
 )
@@ -184,7 +185,8 @@ func (r *reading) finish() error {
 	case !r.follow.valid():
 		return errors.New(`"void_keys" and "feed_position" are not those of a feed`)
 	}
-	t.Raw = slices.Clip(append(r.raw, '}'))
+	t.Raw = bytes.Clone(append(r.raw, '}')) // without the room that it grew into
+	t.shareTexts()
 	var err error
 	if t.sources, err = parseRanges(t.SourceIPs); err != nil {
 		return fmt.Errorf(`"source_ips": %w`, err)
@@ -193,6 +195,17 @@ func (r *reading) finish() error {
 		return fmt.Errorf(`"endpoints": %w`, err)
 	}
 	return nil
+}
+
+// shareTexts lets tokens share the texts that are equal in many of them. A cache holds
+// thousands.
+func (t *Token) shareTexts() {
+	for _, text := range [...]*string{&t.ClientID, &t.Use, &t.OrgID, &t.PartnerID, &t.Issuer} {
+		*text = unique.Make(*text).Value()
+	}
+	if t.Use == UseClient {
+		t.Subject = unique.Make(t.Subject).Value()
+	}
 }
 
 // valid reports whether there is either all that a cache needs, or nothing. The core

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 )
 
 var (
@@ -140,7 +141,7 @@ func readScope(value json.RawMessage) ([]string, error) {
 	if err != nil || s == "" {
 		return nil, err
 	}
-	names := strings.Split(s, " ")
+	names := strings.Split(unique.Make(s).Value(), " ") // see shareTexts
 	for _, name := range names {
 		if !validScope(name) {
 			return nil, errText

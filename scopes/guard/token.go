@@ -22,6 +22,7 @@ const (
 // do not change it.
 type Token struct {
 	Active              bool
+	bound               bool   // to a certificate or a DPoP key, which the guard does not check
 	Subject             string // with its kind: client:…, customer:…, org:… or partner:…
 	ClientID            string // "" for on-behalf and partner tokens and for keys
 	Use                 string // UseClient and so on
@@ -41,7 +42,6 @@ type Token struct {
 	AuthTime            time.Time // when the customer last entered a code; zero: never
 	AMR                 []string  // RFC 8176
 	Raw                 []byte    // the response as JSON, without void_keys and feed_position
-	bound               bool      // to a certificate or a DPoP key, which the guard does not check
 	sources             []netip.Prefix
 	endpoints           endpoints.Set
 	serverTime, heardAt time.Time // see setClock

@@ -13,6 +13,7 @@ func TestHelp(t *testing.T) {
 		"help-client.txt":        {"client", "--help"},
 		"help-client-create.txt": {"client", "create", "--help"},
 		"help-token-explain.txt": {"help", "token", "explain"},
+		"help-edge.txt":          {"edge", "--help"},
 
 		"help-store.txt":            {"store", "--help"},
 		"help-store-backup.txt":     {"store", "backup", "--help"},

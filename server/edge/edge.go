@@ -132,6 +132,12 @@ func (e *Edge) Start(context.Context) error {
 // URL returns where the process listens: http://127.0.0.1:PORT, or unix:PATH.
 func (e *Edge) URL() string { return e.url }
 
+// Handler returns the handler of the listener. Start makes it.
+func (e *Edge) Handler() http.Handler { return e.http.Handler }
+
+// Ready reports whether tokens are judged from the cache.
+func (e *Edge) Ready() bool { return e.problem() == nil }
+
 // Failed receives the error of a listener that fails.
 func (e *Edge) Failed() <-chan error { return e.failed }
 

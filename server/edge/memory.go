@@ -10,9 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gcPercent is how much the heap may grow before the collector runs. The cache is most
-// of the heap and changes little, so a small number costs little.
-const gcPercent = 50
+const (
+	// gcPercent is how much the heap may grow before the collector runs. The cache is
+	// most of the heap, and a request allocates little.
+	gcPercent = 30
+	// pieceSize is the most that the kernel maps of the program at once.
+	pieceSize = 16 << 10
+)
 
 // Shrink makes this process take little memory: the heap stays small, and what only the
 // start needed goes back to the system. The program has all commands of grantd, and the
@@ -28,7 +32,7 @@ func Shrink() {
 }
 
 // releaseProgram gives back the pages of the program's code and constants. The kernel
-// reads those that are needed again from its cache of the file. Pages that were written
+// maps those that are needed again from its cache of the file. Pages that were written
 // to are not touched: they exist nowhere else.
 func releaseProgram() {
 	program, err := os.Readlink("/proc/self/exe")
@@ -49,10 +53,28 @@ func releaseProgram() {
 			if fields[5] == program && (fields[1] == "r-xp" || fields[1] == "r--p") {
 				from, to = parseRange(fields[0])
 			}
-		case from != 0 && len(fields) == 3 && fields[0] == "Private_Dirty:" && fields[1] == "0":
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
+		case from != 0 && len(fields) == 3 && fields[0] == "Anonymous:" && fields[1] == "0":
+			advise(from, to, unix.MADV_DONTNEED)
+			divide(from, to)
 		}
 	}
+}
+
+// divide makes the kernel map little at once. For a page that is needed, it maps 64 KiB
+// around it, of a program of which only some functions run: that is several times what
+// is used. It does not map across a border between pieces of which one is advised to be
+// read in sequence, which changes nothing else for pages in memory.
+func divide(from, to uintptr) {
+	for at := from; at+pieceSize < to; at += 2 * pieceSize {
+		if !advise(at, at+pieceSize, unix.MADV_SEQUENTIAL) {
+			return // too many mappings: the rest stays as it is
+		}
+	}
+}
+
+func advise(from, to uintptr, advice uintptr) (ok bool) {
+	_, _, failed := unix.Syscall(unix.SYS_MADVISE, from, to-from, advice)
+	return failed == 0
 }
 
 // parseRange reads the addresses of a mapping, such as 00400000-01728000.

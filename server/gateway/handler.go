@@ -22,7 +22,7 @@ const maxToken = 1024
 
 // Tokens finds tokens.
 type Tokens interface {
-	// Find returns the token; one that is not active is the zero Token. from is the
+	// Find returns the token; the zero Token if it is not active. from is the
 	// address of the request that the gateway asks about; zero: not known.
 	// Errors: apierr.Unavailable, store.ErrUnavailable if nobody can tell now.
 	Find(ctx context.Context, token string, from netip.Addr) (Token, error)

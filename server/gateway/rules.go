@@ -20,8 +20,8 @@ const (
 // uses lists every kind of token.
 var uses = []string{useClient, "customer", useOnBehalf, "partner", "key"}
 
-// Token is what the rules must know of a token. The zero Token is one that is not
-// active.
+// Token is what the rules must know of a token. The zero Token is that of an inactive
+// one.
 type Token struct {
 	Active                                               bool
 	ID                                                   string // jti, for the log

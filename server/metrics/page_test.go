@@ -76,9 +76,14 @@ func TestPageNamesEveryMetric(t *testing.T) {
 // inCode returns the registered metrics. Every vector must have been touched.
 func inCode(t *testing.T) map[string]metric {
 	t.Helper()
-	m := touched()
+	return inRegistry(t, touched().registry)
+}
+
+// inRegistry returns the metrics in the registry.
+func inRegistry(t *testing.T, registry *prometheus.Registry) map[string]metric {
+	t.Helper()
 	described := make(chan *prometheus.Desc)
-	go func() { m.registry.Describe(described); close(described) }()
+	go func() { registry.Describe(described); close(described) }()
 	labels := map[string]string{}
 	form := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{(.*)\}\}`)
 	for d := range described {
@@ -90,7 +95,7 @@ func inCode(t *testing.T) map[string]metric {
 			labels[f[1]] = f[2]
 		}
 	}
-	gathered, err := m.registry.Gather()
+	gathered, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,15 +118,37 @@ func inCode(t *testing.T) map[string]metric {
 // onPage returns the metrics in the first table of METRICS.md.
 func onPage(t *testing.T) map[string]metric {
 	t.Helper()
+	return inTable(t, page(t))
+}
+
+func inTable(t *testing.T, text string) map[string]metric {
+	t.Helper()
 	row := regexp.MustCompile("(?m)^\\| `(grantd_[a-z_]+)` \\| ([a-z]+) \\| (.*?) ?\\| .+ \\|.*\\|$")
 	all := map[string]metric{}
-	for _, r := range row.FindAllStringSubmatch(page(t), -1) {
+	for _, r := range row.FindAllStringSubmatch(text, -1) {
 		if _, twice := all[r[1]]; twice {
 			t.Errorf("%s is repeated on the page", r[1])
 		}
 		all[r[1]] = metric{r[2], strings.NewReplacer("`", "", " ", "").Replace(r[3])}
 	}
 	return all
+}
+
+// TestPageNamesEveryMetricOfEdge is TestPageNamesEveryMetric for 'grantd edge'.
+func TestPageNamesEveryMetricOfEdge(t *testing.T) {
+	t.Parallel()
+	m := NewEdge(func() EdgeState { return EdgeState{} })
+	m.Requests()("/token", 200, time.Millisecond)
+	m.CountIntrospected("active")
+	m.CountSecret("right")
+	m.CountFetched("ok")
+	m.ConnectionRefused("full")
+	_, text := pages(t)
+	got := inRegistry(t, m.registry)
+	delete(got, "grantd_build_info")
+	if diff := cmp.Diff(got, inTable(t, text)); diff != "" {
+		t.Errorf("METRICS.md differs from the code (-code +page):\n%s", diff)
+	}
 }
 
 // TestPageNamesValues checks the label values that this package fixes, and the
@@ -178,13 +205,25 @@ func TestStoreResults(t *testing.T) {
 	}
 }
 
+// page returns what METRICS.md says about the server.
 func page(t *testing.T) string {
+	t.Helper()
+	server, _ := pages(t)
+	return server
+}
+
+// pages returns what METRICS.md says about the server and about grantd edge.
+func pages(t *testing.T) (server, edge string) {
 	t.Helper()
 	b, err := os.ReadFile("METRICS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	server, edge, ok := strings.Cut(string(b), "\n## grantd edge\n")
+	if !ok {
+		t.Fatal("METRICS.md has no section about grantd edge")
+	}
+	return server, edge
 }
 
 // someFeed is the feed that the tests show.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -63,7 +64,7 @@ func (c *calls) pairTable() table {
 	t := table{
 		title: fmt.Sprintf("In turns, %d times each, %d connections", c.Gin.Rounds, usualConns), text: 1,
 		head: []string{"", "requests/s", "CPU µs", "requests/s of the other", "CPU µs of the other", "requests/s, ratio", "CPU, ratio"},
-		note: "CPU: of the server's process, for each request. Ratios: medians of those of the rounds.",
+		note: fmt.Sprintf("CPU: of the server's process, for each request. Ratios: medians of those of the rounds. The guard asked the server for %.2g %% of its requests.", c.Gin.Misses*100),
 	}
 	for _, row := range []struct {
 		title string

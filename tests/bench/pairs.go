@@ -2,20 +2,25 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 )
 
 // pair compares two things that take turns under the same load.
 type pair struct {
-	Rate   float64 `json:"requests_per_second"` // of the one that is compared; medians
+	Rate   float64 `json:"requests_per_second"` // of the first; medians
 	Base   float64 `json:"requests_per_second_of_the_other"`
 	CPU    float64 `json:"cpu_us_per_request"`
 	Of     float64 `json:"cpu_us_per_request_of_the_other"`
 	Rates  float64 `json:"rate_ratio"` // medians of the ratios of the rounds
 	CPUs   float64 `json:"cpu_ratio"`
 	Rounds int     `json:"rounds"`
+	// Misses is the share of the requests for which a guard had to ask the server: its
+	// cache cannot be used while the machine stands still for too long.
+	Misses float64 `json:"misses_per_request,omitempty"`
 }
 
 // pairRounds is how often two things take turns: their difference is small, and the
@@ -45,7 +50,10 @@ func takeTurns(one, other func() (turn, error)) (pair, error) {
 		oneCPU, otherCPU = append(oneCPU, turns[0].cpu), append(otherCPU, turns[1].cpu)
 		rates, cpus = append(rates, turns[0].rate/turns[1].rate), append(cpus, turns[0].cpu/turns[1].cpu)
 	}
-	return pair{median(ones), median(others), median(oneCPU), median(otherCPU), median(rates), median(cpus), pairRounds}, nil
+	return pair{
+		Rate: median(ones), Base: median(others), CPU: median(oneCPU), Of: median(otherCPU),
+		Rates: median(rates), CPUs: median(cpus), Rounds: pairRounds,
+	}, nil
 }
 
 // turnOf puts a load on a process and measures it.
@@ -64,7 +72,7 @@ func (l *callLab) turnOf(p *process, load func() (loaded, error)) (turn, error) 
 }
 
 // compareGin compares the guarded handler with the one that does nothing. They are in
-// one process, and get the same requests but for the path.
+// one process, and get the same requests except for the path.
 func (l *callLab) compareGin(ctx context.Context) (pair, error) {
 	path := func(path string) func() (turn, error) {
 		return func() (turn, error) {
@@ -76,7 +84,30 @@ func (l *callLab) compareGin(ctx context.Context) (pair, error) {
 			})
 		}
 	}
-	return takeTurns(path("/guarded"), path("/plain"))
+	before, err := l.misses(ctx)
+	if err != nil {
+		return pair{}, err
+	}
+	p, err := takeTurns(path("/guarded"), path("/plain"))
+	if err != nil {
+		return p, err
+	}
+	after, err := l.misses(ctx)
+	p.Misses = (after - before) / (p.Rate * pairRounds)
+	return p, err
+}
+
+// misses returns how many tokens the guard of the gin program has had to ask for.
+func (l *callLab) misses(ctx context.Context) (n float64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.ginURL+"/misses", nil)
+	if err != nil {
+		return 0, err
+	}
+	text, err := readOK(l.http.Do(req))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(text, 64)
 }
 
 // compareEdge compares the edge with the server.

@@ -171,7 +171,7 @@ func (l *callLab) payOnce(ctx context.Context, w way, took time.Duration) (paid,
 	return p, nil
 }
 
-// spent returns the CPU time so far of this process and of the one that is asked.
+// spent returns the CPU time so far of this process and of the process that is asked.
 func (l *callLab) spent(w way) (here, there time.Duration, err error) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

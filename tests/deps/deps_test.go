@@ -49,13 +49,14 @@ var layers = map[string]layer{
 	"server/apierr": shared, "server/logbuf": shared, "server/coalesce": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
 	"server/lastuse": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
 	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared, "server/version": shared,
-	"server/phone": shared, "server/phonekeys": shared, "server/conns": shared, "server/senders": shared, "server/registry": shared, "server/rollback": shared, "server/credential": shared, "server/field": shared, "server/trouble": shared, "server/backup": shared, "server/imports": shared, "server/secretwatch": shared, "server/signedpost": shared, "server/traces": shared, "server/refusal": shared, "server/reqlog": shared, "server/voidkeys": shared,
+	"server/phone": shared, "server/phonekeys": shared, "server/conns": shared, "server/senders": shared, "server/registry": shared, "server/rollback": shared, "server/credential": shared, "server/field": shared, "server/trouble": shared, "server/backup": shared, "server/imports": shared, "server/secretwatch": shared, "server/signedpost": shared, "server/traces": shared, "server/refusal": shared, "server/reqlog": shared, "server/voidkeys": shared, "server/unixsocket": shared,
 	"scopes/guard": shared, "scopes/guard/guardgin": shared, // see TestGuardIsLight
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/doctor": features,
-	"server/orgs": features, "server/apikeys": features, "server/customers": features, "server/partners": features, "server/notices": features, "server/signing": features, "server/stream": features,
+	"server/orgs": features, "server/apikeys": features, "server/customers": features, "server/partners": features, "server/notices": features, "server/signing": features, "server/stream": features, "server/gateway": features,
 
 	"server":              wiring,
+	"server/edge":         wiring, // another process, which shares features with the server
 	"server/cli/importer": wiring, // below the commands, which import it
 	"server/cli":          commands,
 	"":                    program,

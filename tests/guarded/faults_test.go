@@ -2,6 +2,7 @@ package guarded_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -75,71 +76,100 @@ func onWire(mode harness.Mode, delay time.Duration) func(*testing.T, *lab) func(
 	}
 }
 
-var disturbances = []disturbance{
-	{name: "streams are cut again and again", happen: repeatedly(250*time.Millisecond, func(l *lab) { l.link.cut(true) }), serves: true},
-	{name: "streams are cut in the middle of an event", happen: repeatedly(300*time.Millisecond, tornOnce(true)), serves: true},
-	{name: "every connection is cut again and again", happen: repeatedly(200*time.Millisecond, func(l *lab) { l.link.cut(false) }), serves: true},
-	{name: "responses are torn", happen: repeatedly(300*time.Millisecond, tornOnce(false))},
-	{name: "streams are refused", happen: onLink(fault{refuse: true}, true), serves: true},
+// disturbances are what happens in each lab, one after another: each lab has its own
+// replicas, so that those of the others run beside them.
+var disturbances = map[string][]disturbance{
+	"streams are cut": {
+		{name: "again and again", happen: repeatedly(250*time.Millisecond, func(l *lab) { l.link.cut(true) }), serves: true},
+		{name: "in the middle of an event", happen: repeatedly(300*time.Millisecond, tornOnce(true)), serves: true},
+		{name: "and refused", happen: onLink(fault{refuse: true}, true), serves: true},
+	},
 	// An introspection overtakes the void of what it is about.
-	{name: "streams are 400 ms late", happen: onLink(fault{delay: 400 * time.Millisecond}, true), serves: true},
-	{name: "streams are 2 s late", happen: onLink(fault{delay: 2 * time.Second}, true), serves: true},
-	{name: "everything is 600 ms late", happen: onLink(fault{delay: 600 * time.Millisecond}, false)},
-	{name: "everything is 2 s late", happen: onLink(fault{delay: 2 * time.Second}, false)},
-	{name: "streams are held back", happen: onLink(fault{hold: true}, true), serves: true},
-	{name: "everything is held back", happen: onLink(fault{hold: true}, false)},
-	{name: "responses come in pieces of some bytes", happen: onLink(fault{chop: true}, false), serves: true},
-	{name: "no replica can be reached", happen: onLink(fault{refuse: true}, false)},
-	{name: "a replica restarts", happen: restart(func(r *replica) { r.process.stop() }), serves: true},
-	{name: "a replica is killed", happen: restart(func(r *replica) { r.process.kill() }), serves: true},
-	{name: "a replica lags by 700 ms", happen: onWire(harness.Slow, 700*time.Millisecond), first: true},
-	{name: "a replica lags by 700 ms, and streams are held back", first: true, happen: func(t *testing.T, l *lab) func() {
-		wire, link := onWire(harness.Slow, 700*time.Millisecond)(t, l), onLink(fault{hold: true}, true)(t, l)
-		return func() { wire(); link() }
-	}},
-	// Callers that wait for one introspection must not get what was true before they asked.
-	{name: "a replica lags by 700 ms, its responses by 400 ms, and streams are refused", first: true, happen: func(t *testing.T, l *lab) func() {
-		wire := onWire(harness.Slow, 700*time.Millisecond)(t, l)
-		l.link.set(fault{delay: 400 * time.Millisecond}, false)
-		l.link.refuseStreams(true)
-		return func() { wire(); l.link.set(fault{}, false); l.link.refuseStreams(false) }
-	}},
-	{name: "a replica has lost Redis", happen: onWire(harness.Hanging, 0), first: true},
-	{name: "Redis is paused", happen: func(_ *testing.T, l *lab) func() {
-		l.redis.Pause()
-		return l.redis.Resume
-	}},
-	{name: "Redis is away", happen: func(_ *testing.T, l *lab) func() {
-		for _, w := range l.wires {
-			w.Set(harness.Refusing)
+	"streams are late": {
+		{name: "by 400 ms", happen: onLink(fault{delay: 400 * time.Millisecond}, true), serves: true},
+		{name: "by 2 s", happen: onLink(fault{delay: 2 * time.Second}, true), serves: true},
+		{name: "by as long as the fault lasts", happen: onLink(fault{hold: true}, true), serves: true},
+	},
+	"everything is late": {
+		{name: "by 600 ms", happen: onLink(fault{delay: 600 * time.Millisecond}, false)},
+		{name: "by 2 s", happen: onLink(fault{delay: 2 * time.Second}, false)},
+		{name: "by as long as the fault lasts", happen: onLink(fault{hold: true}, false)},
+	},
+	"connections break": {
+		{name: "again and again", happen: repeatedly(200*time.Millisecond, func(l *lab) { l.link.cut(false) }), serves: true},
+		{name: "in the middle of responses", happen: repeatedly(300*time.Millisecond, tornOnce(false))},
+		{name: "and cannot be made", happen: onLink(fault{refuse: true}, false)},
+		{name: "into pieces of some bytes", happen: onLink(fault{chop: true}, false), serves: true},
+	},
+	"a replica": {
+		{name: "restarts", happen: restart(func(r *replica) { r.process.stop() }), serves: true},
+		{name: "is killed", happen: restart(func(r *replica) { r.process.kill() }), serves: true},
+		{name: "has lost Redis", happen: onWire(harness.Hanging, 0), first: true},
+	},
+	"a replica lags": {
+		{name: "by 700 ms", happen: onWire(harness.Slow, 700*time.Millisecond), first: true},
+		{name: "by 700 ms, and streams are held back", happen: together(onWire(harness.Slow, 700*time.Millisecond), onLink(fault{hold: true}, true)), first: true},
+		// Look-ups that share an introspection must not get what was true before they came.
+		{name: "and its responses are late, without a stream", first: true, happen: together(
+			onWire(harness.Slow, 450*time.Millisecond), onLink(fault{delay: 450 * time.Millisecond}, false), withoutStreams)},
+	},
+	"Redis": {
+		{name: "is paused", happen: func(_ *testing.T, l *lab) func() {
+			l.redis.Pause()
+			return l.redis.Resume
+		}},
+		{name: "is away", happen: func(_ *testing.T, l *lab) func() {
+			for _, w := range l.wires {
+				w.Set(harness.Refusing)
+			}
+			return func() {
+				for _, w := range l.wires {
+					w.Set(harness.Passing)
+				}
+			}
+		}},
+	},
+}
+
+// together is several faults at once.
+func together(all ...func(*testing.T, *lab) func()) func(*testing.T, *lab) func() {
+	return func(t *testing.T, l *lab) func() {
+		var repairs []func()
+		for _, happen := range all {
+			repairs = append(repairs, happen(t, l))
 		}
 		return func() {
-			for _, w := range l.wires {
-				w.Set(harness.Passing)
+			for _, repair := range repairs {
+				repair()
 			}
 		}
-	}},
+	}
+}
+
+// withoutStreams refuses streams, besides what happens to other connections.
+func withoutStreams(_ *testing.T, l *lab) func() {
+	l.link.refuseStreams(true)
+	return func() { l.link.refuseStreams(false) }
 }
 
 // restart ends the first replica and starts it again a second later.
 func restart(end func(r *replica)) func(*testing.T, *lab) func() {
-	return func(t *testing.T, l *lab) func() {
+	return func(_ *testing.T, l *lab) func() {
 		end(l.replicas[0])
 		time.Sleep(time.Second) // simulates the outage
-		l.replicas[0].start(t)
+		l.replicas[0].start()
 		return func() {}
 	}
 }
 
 // TestFaults revokes tokens while something breaks.
 func TestFaults(t *testing.T) {
-	for _, d := range disturbances {
-		t.Run(d.name, func(t *testing.T) {
+	for name, all := range disturbances {
+		t.Run(name, func(t *testing.T) {
 			l := newLab(t, 0, 0)
-			if d.first {
-				l.link.lead(l.replicas[0].at)
+			for _, d := range all {
+				t.Run(d.name, func(t *testing.T) { l.disturb(t, d) })
 			}
-			l.disturb(t, d)
 		})
 	}
 }
@@ -160,10 +190,16 @@ func TestWrongClocks(t *testing.T) {
 
 // disturb revokes tokens before, while and after something breaks, under a load.
 func (l *lab) disturb(t *testing.T, d disturbance) {
-	c := l.newClient(t, "app")
+	l.ledger = newLedger()
+	l.link.lead(l.replicas[0].at, l.replicas[1].at)
+	if d.first {
+		l.link.lead(l.replicas[0].at)
+	}
+	l.clients++
+	c := l.newClient(t, fmt.Sprintf("app%d", l.clients))
 	p := &pool{live: l.tokens(t, c, kept+faultEnds)}
 	all := p.live
-	l.await(t, "all tokens are known", patience, accepted, all)
+	l.know(t, all)
 
 	ctx, stop := context.WithCancel(t.Context())
 	var work sync.WaitGroup

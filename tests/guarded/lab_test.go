@@ -49,8 +49,10 @@ type lab struct {
 	link     *link
 	rs       client // the resource server, which is both of them
 	guard    *guard.Guard
-	api      http.Handler // with the guard
-	targets  []target     // the API and the edge
+	api      http.Handler  // with the guard
+	targets  []target      // the API and the edge
+	clients  int           // that were made
+	probe    time.Duration // between two questions about a token that is ending
 }
 
 // newLab starts everything. Each replica has the clock that ahead says; 0 is a separate
@@ -61,7 +63,7 @@ func newLab(t *testing.T, ahead ...time.Duration) *lab {
 		t.Skip("it starts several processes and breaks them")
 	}
 	t.Parallel()
-	l := &lab{ledger: newLedger(), redis: redistest.Start(t), link: startLink(t)}
+	l := &lab{ledger: newLedger(), probe: 25 * time.Millisecond, redis: redistest.Start(t), link: startLink(t)}
 	issuer := "http://" + l.link.addr
 	for i, off := range ahead {
 		wire := harness.StartProxy(t, l.redis.Addr)
@@ -79,12 +81,22 @@ func newLab(t *testing.T, ahead ...time.Duration) *lab {
 	}
 	l.link.lead(all...)
 	body := object{"client_id": "api", "scope": "introspect", "token_uses": uses}
-	if err := l.replicas[0].admin(http.MethodPost, "/clients", body, &l.rs); err != nil {
-		t.Fatal(err)
-	}
+	l.must(t, func() error { return l.replicas[0].admin(http.MethodPost, "/clients", body, &l.rs) })
 	l.startGuard(t, issuer)
 	l.startEdge(t, issuer)
 	return l
+}
+
+// must calls do until it succeeds: a busy machine lets a call fail.
+func (l *lab) must(t *testing.T, do func() error) {
+	t.Helper()
+	poll.Await(t, patience, "a call that prepares the test", func() string {
+		if err := do(); err != nil {
+			time.Sleep(100 * time.Millisecond) // between two tries
+			return err.Error()
+		}
+		return ""
+	})
 }
 
 // startGuard makes the Go API.
@@ -137,7 +149,7 @@ func (l *lab) startEdge(t *testing.T, issuer string) {
 	}
 	_, ready := startProcess(t, "edge", "ready edge=", program.Path(t), args...)
 	at, _, _ := strings.Cut(ready, " ")
-	caller := &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+	caller := &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 	l.targets = append(l.targets, target{"edge", func(token string) (verdict, string) {
 		req, err := http.NewRequest(http.MethodPost, at+"/oauth/introspect", strings.NewReader(url.Values{"token": {token}}.Encode()))
 		if err != nil {
@@ -185,6 +197,36 @@ func (l *lab) await(t *testing.T, what string, within time.Duration, want verdic
 		}
 		return ""
 	})
+}
+
+// know asks each target about the tokens until it has all of them cached: no replica
+// sees an introspection. In the first second of a stream, nothing is cached.
+func (l *lab) know(t *testing.T, tokens []*token) {
+	t.Helper()
+	poll.Await(t, patience, "all tokens are cached", func() string {
+		for _, at := range l.targets {
+			before := l.served(t)
+			for i, k := range tokens {
+				if v := l.ask(at, k); v != accepted {
+					return fmt.Sprintf("%s, token %d: verdict %d", at.name, i, v)
+				}
+			}
+			if asked := l.served(t) - before; asked > 0 {
+				time.Sleep(100 * time.Millisecond) // leaves the processors to others
+				return fmt.Sprintf("%.0f introspections by the %s; guard: %+v", asked, at.name, l.guard.State())
+			}
+		}
+		return ""
+	})
+}
+
+// served returns how many introspections the replicas have served.
+func (l *lab) served(t *testing.T) (sum float64) {
+	t.Helper()
+	for _, r := range l.replicas {
+		sum += r.introspections(t)
+	}
+	return sum
 }
 
 // load asks each target about tokens at a rate, until ctx ends, and returns how many

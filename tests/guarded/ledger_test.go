@@ -34,8 +34,19 @@ type token struct {
 	value  string
 	ending atomic.Bool  // its end may have been asked for
 	acked  atomic.Int64 // when the end was acknowledged, in nanoseconds since the start; 0: not yet
-	// gone has when each target refused it first.
-	gone sync.Map // name of the target → time.Duration since the start
+	// gone has when each target refused it first, and last when the request was sent that
+	// it accepted last: names of targets → time.Duration since the start.
+	gone, last sync.Map
+}
+
+// accepted notes that a request of that time was accepted.
+func (k *token) accepted(name string, sent time.Duration) {
+	for {
+		was, known := k.last.LoadOrStore(name, sent)
+		if !known || was.(time.Duration) >= sent || k.last.CompareAndSwap(name, was, sent) {
+			return
+		}
+	}
 }
 
 // ledger compares responses with what was acknowledged. It is safe for concurrent use.
@@ -75,6 +86,9 @@ func (l *ledger) ask(at target, k *token) verdict {
 	v, text := at.ask(k.value)
 	got := l.now()
 	acked := time.Duration(k.acked.Load())
+	if v == accepted {
+		k.accepted(at.name, sent)
+	}
 	switch {
 	case v == accepted && acked > 0 && sent > acked+bound:
 		l.fault("%s accepts a token %v after the acknowledgement of its end", at.name, sent-acked)
@@ -114,31 +128,43 @@ func (l *ledger) count(at target, v verdict) int {
 	return l.counts[at.name][v]
 }
 
-// delays returns, sorted, how long after the acknowledgement the target first refused
-// each ended token; 0 if it was before.
-func (l *ledger) delays(at target, tokens []*token) []time.Duration {
-	var all []time.Duration
+// delays returns, sorted, how long after the acknowledgement the target refused each
+// ended token first, and how long after it the last request came that was accepted;
+// 0 if it was before.
+func (l *ledger) delays(at target, tokens []*token) (gone, last []time.Duration) {
 	for _, k := range tokens {
-		gone, ok := k.gone.Load(at.name)
-		if acked := k.acked.Load(); ok && acked > 0 {
-			all = append(all, max(0, gone.(time.Duration)-time.Duration(acked)))
+		acked := time.Duration(k.acked.Load())
+		first, ok := k.gone.Load(at.name)
+		if !ok || acked == 0 {
+			continue
+		}
+		gone = append(gone, max(0, first.(time.Duration)-acked))
+		if sent, ok := k.last.Load(at.name); ok {
+			last = append(last, max(0, sent.(time.Duration)-acked))
 		}
 	}
-	slices.Sort(all)
-	return all
+	slices.Sort(gone)
+	slices.Sort(last)
+	return gone, last
+}
+
+// spread describes sorted times.
+func spread(all []time.Duration) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	const unit = 100 * time.Microsecond
+	n := len(all)
+	return fmt.Sprintf("p50 %v, p99 %v, at most %v", all[n/2].Round(unit), all[n*99/100].Round(unit), all[n-1].Round(unit))
 }
 
 // report logs what each target did, and fails the test for each fault.
 func (l *ledger) report(t *testing.T, targets []target, tokens []*token) {
 	t.Helper()
 	for _, at := range targets {
-		delays := l.delays(at, tokens)
-		text := "no end was seen"
-		if n := len(delays); n > 0 {
-			text = fmt.Sprintf("%d ends seen, after p50 %v, p99 %v, at most %v", n,
-				delays[n/2].Round(100*time.Microsecond), delays[n*99/100].Round(100*time.Microsecond), delays[n-1].Round(100*time.Microsecond))
-		}
-		t.Logf("%s: %d accepted, %d refused, %d unavailable; %s", at.name, l.count(at, accepted), l.count(at, refused), l.count(at, unavailable), text)
+		gone, last := l.delays(at, tokens)
+		t.Logf("%s: %d accepted, %d refused, %d unavailable; %d ends: accepted until %s after the acknowledgement, refused after %s", at.name,
+			l.count(at, accepted), l.count(at, refused), l.count(at, unavailable), len(gone), spread(last), spread(gone))
 	}
 	for _, f := range l.faults {
 		t.Error(f)

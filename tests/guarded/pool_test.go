@@ -60,7 +60,7 @@ func (l *lab) endSome(ctx context.Context, p *pool, c client, keep int) error {
 		for _, at := range l.targets {
 			probes.Go(func() {
 				for give := time.Now().Add(2 * bound); time.Now().Before(give) && l.ask(at, k) != refused; {
-					time.Sleep(probeEvery) // between two probes
+					time.Sleep(l.probe) // between two probes
 				}
 			})
 		}
@@ -72,7 +72,5 @@ func (l *lab) endSome(ctx context.Context, p *pool, c client, keep int) error {
 	return nil
 }
 
-const (
-	endEvery   = 50 * time.Millisecond
-	probeEvery = 3 * time.Millisecond
-)
+// endEvery is the time between two ends.
+const endEvery = 50 * time.Millisecond

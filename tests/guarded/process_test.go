@@ -20,7 +20,20 @@ type process struct {
 
 // startProcess starts a program, waits until it prints a line that begins with ready,
 // and returns the rest of that line. The process is killed when the test ends.
-func startProcess(t *testing.T, name, ready, path string, args ...string) (*process, string) {
+func startProcess(t *testing.T, name, ready, path string, args ...string) (p *process, rest string) {
+	t.Helper()
+	var why string
+	for range 3 { // on a busy machine, a time-out may end a program at its start
+		if p, rest, why = tryProcess(t, ready, path, args...); why == "" {
+			return p, rest
+		}
+	}
+	t.Fatalf("%s %s", name, why)
+	return nil, ""
+}
+
+// tryProcess starts a program, and returns what is wrong if it does not become ready.
+func tryProcess(t *testing.T, ready, path string, args ...string) (p *process, rest, wrong string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "log")
 	log, err := os.Create(file)
@@ -28,7 +41,7 @@ func startProcess(t *testing.T, name, ready, path string, args ...string) (*proc
 		t.Fatal(err)
 	}
 	defer log.Close()
-	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	p = &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	p.cmd.Stderr = log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -49,17 +62,17 @@ func startProcess(t *testing.T, name, ready, path string, args ...string) (*proc
 		}
 		_ = p.cmd.Wait()
 	}()
-	why := "is not ready"
+	wrong = "is not ready"
 	select {
 	case rest := <-line:
-		return p, rest
+		return p, rest, ""
 	case <-p.ended:
-		why = "ended at its start"
+		wrong = "ended at its start"
 	case <-time.After(patience):
+		p.kill()
 	}
 	b, _ := os.ReadFile(file)
-	t.Fatalf("%s %s:\n%s", name, why, b)
-	return nil, ""
+	return nil, "", wrong + ":\n" + string(b)
 }
 
 // kill ends the process at once (SIGKILL).

@@ -14,9 +14,9 @@ const (
 // newClient makes a client that gets tokens.
 func (l *lab) newClient(t *testing.T, id string) (c client) {
 	t.Helper()
-	if err := l.replicas[0].admin(http.MethodPost, "/clients", object{"client_id": id, "scope": clientScope}, &c); err != nil {
-		t.Fatal(err)
-	}
+	l.must(t, func() error {
+		return l.replicas[0].admin(http.MethodPost, "/clients", object{"client_id": id, "scope": clientScope}, &c)
+	})
 	return c
 }
 
@@ -33,11 +33,13 @@ func issue(r *replica, c client) (*token, error) {
 func (l *lab) tokens(t *testing.T, c client, n int) (all []*token) {
 	t.Helper()
 	for i := range n {
-		k, err := issue(l.replicas[i%len(l.replicas)], c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, k)
+		l.must(t, func() error {
+			k, err := issue(l.replicas[i%len(l.replicas)], c)
+			if err == nil {
+				all = append(all, k)
+			}
+			return err
+		})
 	}
 	return all
 }

@@ -18,9 +18,6 @@ const (
 	edge   = "edge"
 )
 
-// targets returns what there is to ask.
-func targets() []string { return []string{server} }
-
 // Product is a resource server of others. It protects GET /cards with the scope cards,
 // and passes the subject of the token to the API in X-Subject.
 type Product struct {
@@ -53,17 +50,26 @@ func or(status, otherwise int) int {
 
 // Run runs the cases against the server and the edge.
 func Run(t *testing.T, p Product) {
-	for _, target := range targets() {
+	if testing.Short() {
+		t.Skip("it runs programs of others")
+	}
+	t.Parallel()
+	for _, target := range []string{server, edge} {
 		t.Run(p.Name+"/"+target, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, target, p.TLS)
-			c := &cases{world: w, p: p, url: p.Start(t, w.settings())}
+			c := newCases(t, p, target)
 			c.tokens(t)
 			c.revoked(t)
 			c.wrongSecret(t)
 			c.away(t)
 		})
 	}
+}
+
+func newCases(t *testing.T, p Product, target string) *cases {
+	t.Helper()
+	w := newWorld(t, target, p.TLS)
+	return &cases{world: w, p: p, url: p.Start(t, w.settings())}
 }
 
 // cases are the cases of one product.
@@ -113,8 +119,8 @@ func flipped(token string) string {
 func (c *cases) revoked(t *testing.T) {
 	t.Run("revoked", func(t *testing.T) {
 		token := c.Token(t, c.shop, "")
-		for range 3 {
-			c.check(t, c.get(t, token), 200)
+		if asked := c.askedFor(t, token, 3); asked != 3 {
+			t.Errorf("it asked %d times for 3 requests", asked)
 		}
 		r := c.Form(t, "/oauth/revoke", c.shop.ClientID, c.shop.ClientSecret, url.Values{"token": {token}})
 		if r.Status != http.StatusOK {
@@ -129,6 +135,17 @@ func (c *cases) revoked(t *testing.T) {
 		}
 		c.check(t, last, or(c.p.Statuses.Invalid, 401))
 	})
+}
+
+// askedFor sends requests with a token that passes, and returns how often the resource
+// server asked: less often than that if it keeps what grantd said.
+func (c *cases) askedFor(t *testing.T, token string, requests int) int {
+	t.Helper()
+	before := c.gate.asked.Load()
+	for range requests {
+		c.check(t, c.get(t, token), 200)
+	}
+	return int(c.gate.asked.Load() - before)
 }
 
 // wrongSecret: nothing passes a resource server whose own credentials are wrong.

@@ -6,7 +6,7 @@
 //
 //	up NAME grantd ...     start a server, wait until it is ready, and put its
 //	                       public URL into $NAME and its admin socket into
-//	                       $NAME_SOCKET
+//	                       $NAME_SOCKET; of grantd edge, its URL into $NAME
 //	down NAME              send Ctrl-C to the server, which must end with exit
 //	                       code 0; what it printed and logged is then in stdout
 //	                       and stderr
@@ -101,7 +101,7 @@ type output struct {
 	line chan []string
 }
 
-var ready = regexp.MustCompile(`(?m)^ready public=(\S+)(?: admin=(\S+))?\n`)
+var ready = regexp.MustCompile(`(?m)^ready (?:public|edge)=(\S+)(?: admin=(\S+))?\n`)
 
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()

@@ -41,6 +41,7 @@ func run() error {
 	ok := func(c *gin.Context) { c.String(http.StatusOK, "ok") }
 	e.GET("/plain", ok)
 	e.GET("/guarded", guardgin.Require(g, "users:read"), ok)
+	e.GET("/misses", func(c *gin.Context) { c.String(http.StatusOK, "%d", g.State().Misses) })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
