@@ -8,7 +8,7 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// cacheKey is a digest of a token, and of the address of its sender if the answer
+// cacheKey is a digest of a token, and of the address of its sender if the verdict
 // depends on it. The cache never holds a token.
 type cacheKey [sha256.Size]byte
 
@@ -24,10 +24,10 @@ func keyOf(token string, source netip.Addr) cacheKey {
 	return sha256.Sum256(b)
 }
 
-// cache holds answers. drop is quick, however many there are.
+// cache holds verdicts. drop is quick, however many there are.
 type cache struct {
 	size int
-	now  atomic.Pointer[otter.Cache[cacheKey, *answer]]
+	now  atomic.Pointer[otter.Cache[cacheKey, *verdict]]
 }
 
 func newCache(size int) *cache {
@@ -36,15 +36,15 @@ func newCache(size int) *cache {
 	return c
 }
 
-// drop forgets everything. An answer that is being kept at the same time may be kept
+// drop forgets everything. An verdict that is being kept at the same time may be kept
 // afterwards; its epoch shows that it is from before.
 func (c *cache) drop() {
-	c.now.Store(otter.Must(&otter.Options[cacheKey, *answer]{MaximumSize: c.size}))
+	c.now.Store(otter.Must(&otter.Options[cacheKey, *verdict]{MaximumSize: c.size}))
 }
 
-func (c *cache) get(k cacheKey) (*answer, bool) { return c.now.Load().GetIfPresent(k) }
+func (c *cache) get(k cacheKey) (*verdict, bool) { return c.now.Load().GetIfPresent(k) }
 
-func (c *cache) set(k cacheKey, a *answer) { c.now.Load().Set(k, a) }
+func (c *cache) set(k cacheKey, a *verdict) { c.now.Load().Set(k, a) }
 
 func (c *cache) remove(k cacheKey) { c.now.Load().Invalidate(k) }
 

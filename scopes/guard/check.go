@@ -33,7 +33,7 @@ func (g *Guard) Introspect(ctx context.Context, token string, source netip.Addr)
 }
 
 // toSend returns the address that the authorization server is to check: none if this
-// resource server does so, because then its answer is the same for each address.
+// resource server does so, because then its verdict is the same for each address.
 func (g *Guard) toSend(source netip.Addr) netip.Addr {
 	if g.enforcesSource {
 		return netip.Addr{}

@@ -2,12 +2,14 @@ package guard
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -41,7 +43,7 @@ const (
 	mediaJSON      = "application/json"
 )
 
-// upstreamError is a response of the authorization server that is no answer.
+// upstreamError is a response of the authorization server that is no verdict.
 type upstreamError struct {
 	at     string
 	status int
@@ -98,10 +100,22 @@ func newClient(c *Config, dial dialer, clock func() instant, count *counters) (*
 		Protocols:              new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true) // each stream has its connection: nothing delays it
+	warnOfPlainHTTP(c)
 	return &client{
 		issuer: c.Issuer, upstream: c.Upstream, secret: s, clock: clock, transport: t, count: count,
 		http: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}, nil
+}
+
+// warnOfPlainHTTP logs if the secret and the tokens cross a network in the clear.
+func warnOfPlainHTTP(c *Config) {
+	u, err := url.Parse(cmp.Or(c.Upstream, c.Issuer))
+	if err != nil || u.Scheme != "http" {
+		return
+	}
+	if a, err := netip.ParseAddr(u.Hostname()); u.Hostname() != "localhost" && (err != nil || !a.IsLoopback()) {
+		c.Log.Warn("guard: the secret and all tokens are sent in the clear: the URL of the authorization server is not https", slog.String("url", u.Redacted()))
+	}
 }
 
 func loadRoots(file string) (*x509.CertPool, error) {
@@ -124,7 +138,7 @@ func loadRoots(file string) (*x509.CertPool, error) {
 
 // introspect asks about one token. It repeats a call once if the connection broke,
 // and once if the secret was refused and the file holds another one.
-func (c *client) introspect(ctx context.Context, token string, source netip.Addr) (*answer, error) {
+func (c *client) introspect(ctx context.Context, token string, source netip.Addr) (*verdict, error) {
 	brokenBefore, refusedBefore := false, false
 	for {
 		value, wait := c.secret.get(c.clock())
@@ -159,7 +173,7 @@ func broken(err error) bool {
 }
 
 // ask sends one introspection (RFC 7662 §2.1).
-func (c *client) ask(ctx context.Context, token string, source netip.Addr, value string) (*answer, error) {
+func (c *client) ask(ctx context.Context, token string, source netip.Addr, value string) (*verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	u, err := c.endpoints(ctx)
@@ -195,7 +209,7 @@ func (c *client) ask(ctx context.Context, token string, source netip.Addr, value
 	if err != nil {
 		return nil, err
 	}
-	a, err := parseAnswer(body)
+	a, err := parseVerdict(body)
 	if err != nil {
 		return nil, err
 	}

@@ -11,10 +11,10 @@ import (
 // flight is a request to the introspection endpoint that look-ups of one token
 // share.
 type flight struct {
-	began  instant
-	done   chan struct{}
-	answer *answer // once done is closed; nil: err
-	err    error
+	began   instant
+	done    chan struct{}
+	verdict *verdict // once done is closed; nil: err
+	err     error
 }
 
 // flights are the requests in flight.
@@ -29,7 +29,7 @@ type flights struct {
 var (
 	errBusy   = errors.New("too many requests to the authorization server are in flight")
 	errClosed = errors.New("the guard is closed")
-	errEnded  = errors.New("the authorization server has ended something that the token depends on, and its answers are from before; try again")
+	errEnded  = errors.New("the authorization server has ended something that the token depends on, and its verdicts are from before; try again")
 )
 
 // join returns the flight that a look-up at now may wait for: one that began a short
@@ -75,10 +75,10 @@ func (f *flights) end() {
 }
 
 // retries are the pauses before asking again if a void is already known that the
-// answer is from before: the replica that was asked lags a little.
+// verdict is from before: the replica that was asked lags a little.
 var retries = []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}
 
-// fly asks for a token, and keeps the answer.
+// fly asks for a token, and keeps the verdict.
 func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 	defer g.flights.land(k, f)
 	ctx, cancel := context.WithTimeout(g.ctx, flightTimeout)
@@ -104,7 +104,7 @@ func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 			}
 			continue
 		}
-		f.answer = a
+		f.verdict = a
 		g.keep(a, token, source)
 		return
 	}

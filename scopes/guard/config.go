@@ -55,7 +55,7 @@ type Config struct {
 	ClientIP func(*http.Request) netip.Addr
 
 	MaxStaleness time.Duration // how long a token may be accepted after it was ended: 100ms to 1s, which is the default
-	// CacheWithoutStream is how long an active answer may be used while there is no
+	// CacheWithoutStream is how long an active verdict may be used while there is no
 	// stream of revocations: a revoked token is accepted that much longer. 0: each
 	// token is asked for; at most 1m.
 	CacheWithoutStream time.Duration

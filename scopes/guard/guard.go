@@ -18,7 +18,7 @@ type Guard struct {
 	challenge      *challenge
 	enforcesSource bool
 
-	base     time.Time // of clock
+	clock    func() instant // returns the present instant
 	ctx      context.Context
 	cancel   context.CancelFunc
 	client   *client
@@ -50,15 +50,18 @@ type registered struct {
 // differently (MismatchError). If the authorization server cannot be reached within
 // StartTimeout, New logs that and returns a guard that refuses everything with 503
 // until it can be.
-func New(c Config) (*Guard, error) { return open(c, nil) }
+func New(c Config) (*Guard, error) {
+	start := time.Now()
+	return open(c, func() instant { return time.Since(start) }, nil)
+}
 
-// open is New with a way to connect; nil: TCP.
-func open(c Config, dial dialer) (*Guard, error) {
+// open is New with a monotonic clock and a way to connect; nil: TCP.
+func open(c Config, clock func() instant, dial dialer) (*Guard, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{cfg: c, base: time.Now(), rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(cmp.Or(c.Realm, c.Resource, c.ClientID), c.Resource), first: make(chan error, 1)}
+	g := &Guard{cfg: c, clock: clock, rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(cmp.Or(c.Realm, c.Resource, c.ClientID), c.Resource), first: make(chan error, 1)}
 	g.enforcesSource = slices.Contains(c.Enforces, EnforceSourceIP)
 	g.problems = problems{log: c.Log, begins: "guard: revocations cannot be followed; each token is asked for until they can be", ends: "guard: revocations are followed again"}
 	g.unasked = problems{log: c.Log, begins: "guard: the authorization server does not say whether tokens are active; requests are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
@@ -97,9 +100,6 @@ func (g *Guard) Close() error {
 	g.client.transport.CloseIdleConnections()
 	return nil
 }
-
-// clock returns the present instant.
-func (g *Guard) clock() instant { return time.Since(g.base) }
 
 // Registration returns what the authorization server has on record about this
 // resource server; ok is false while it is not known.

@@ -42,8 +42,8 @@ type link struct {
 	watch     *time.Timer
 }
 
-// run opens the stream and reads it until it ends. It never returns nil, but for a
-// brief link.
+// run opens the stream and reads it until it ends. It returns nil only
+// for a brief link.
 func (l *link) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// inactiveLife is how long an answer about an inactive token is kept.
+// inactiveLife is how long a verdict about an inactive token is kept.
 const inactiveLife = time.Second
 
-// lookup returns a usable answer about the token. The address matters only for
+// lookup returns a usable verdict about the token. The address matters only for
 // tokens that are bound to addresses; the zero Addr if it is not known or not asked
 // for. Errors: *Refusal.
-func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*answer, error) {
+func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*verdict, error) {
 	if !validToken(token) {
 		return malformed, nil
 	}
@@ -22,7 +22,8 @@ func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*a
 	}
 	k := keyOf(token, netip.Addr{})
 	now := g.clock()
-	if a := g.find(k, now); a != nil {
+	// Without an address, a token that is bound to addresses is inactive.
+	if a := g.find(k, now); a != nil && (a.token.Active || !source.IsValid()) {
 		g.count.hits.Add(1)
 		return a, nil
 	}
@@ -37,11 +38,11 @@ func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*a
 	return g.ask(ctx, token, source, k)
 }
 
-// malformed is the answer about what cannot be a token: nobody needs to be asked.
-var malformed = &answer{token: inactiveToken}
+// malformed is the verdict about what cannot be a token: nobody needs to be asked.
+var malformed = &verdict{token: inactiveToken}
 
-// find returns a cached answer that may be used.
-func (g *Guard) find(k cacheKey, now instant) *answer {
+// find returns a cached verdict that may be used.
+func (g *Guard) find(k cacheKey, now instant) *verdict {
 	a, ok := g.cache.get(k)
 	switch {
 	case !ok:
@@ -73,9 +74,9 @@ func (g *Guard) find(k cacheKey, now instant) *answer {
 	return a
 }
 
-// ageOf returns how long ago the answer was certainly true: when it was asked for, or
+// ageOf returns how long ago the verdict was certainly true: when it was asked for, or
 // as of when the stream has told of everything that could have ended it.
-func (g *Guard) ageOf(a *answer, now instant) time.Duration {
+func (g *Guard) ageOf(a *verdict, now instant) time.Duration {
 	age := now - a.sent
 	if a.coherent {
 		age = min(age, g.view.age(now))
@@ -83,8 +84,8 @@ func (g *Guard) ageOf(a *answer, now instant) time.Duration {
 	return age
 }
 
-// keep caches an answer, if it may be used later.
-func (g *Guard) keep(a *answer, token string, source netip.Addr) {
+// keep caches a verdict, if it may be used later.
+func (g *Guard) keep(a *verdict, token string, source netip.Addr) {
 	switch {
 	case !a.token.Active:
 	case a.deadline <= g.clock():
@@ -92,13 +93,13 @@ func (g *Guard) keep(a *answer, token string, source netip.Addr) {
 	case !a.coherent && g.cfg.CacheWithoutStream == 0:
 		return
 	case len(a.token.SourceIPs) == 0:
-		source = netip.Addr{} // the answer does not depend on it
+		source = netip.Addr{} // the verdict does not depend on it
 	}
 	g.cache.set(keyOf(token, source), a)
 }
 
-// usable reports whether an answer that just came may be used.
-func (g *Guard) usable(a *answer) bool {
+// usable reports whether a verdict that just came may be used.
+func (g *Guard) usable(a *verdict) bool {
 	if !a.token.Active {
 		return true
 	}
@@ -108,10 +109,10 @@ func (g *Guard) usable(a *answer) bool {
 	return !a.follows || !g.view.ended(a)
 }
 
-var errTooOld = errors.New("the authorization server responded too late, and there is no stream of revocations to check the answer by")
+var errTooOld = errors.New("the authorization server responded too late, and there is no stream of revocations to check the verdict by")
 
 // ask asks the authorization server, together with others that ask for the same.
-func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cacheKey) (*answer, error) {
+func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cacheKey) (*verdict, error) {
 	for range 2 {
 		f, mine, err := g.flights.join(k, g.clock(), g.cfg.MaxStaleness/2)
 		switch {
@@ -133,14 +134,14 @@ func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cach
 		if f.err != nil {
 			return nil, refusalOf(f.err)
 		}
-		if g.usable(f.answer) {
-			return f.answer, nil
+		if g.usable(f.verdict) {
+			return f.verdict, nil
 		}
 	}
 	return nil, unavailable(errTooOld, 0)
 }
 
-// refusalOf is the refusal if the authorization server gave no answer.
+// refusalOf is the refusal if the authorization server gave no verdict.
 func refusalOf(err error) *Refusal {
 	var status *upstreamError
 	if errors.As(err, &status) {

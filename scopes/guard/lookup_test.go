@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -124,6 +125,9 @@ func TestSources(t *testing.T) {
 			check(s, g, "a token that is not bound", "free", home, 200, 1, "source_ip=192.0.2.1")
 			check(s, g, "from elsewhere: one entry is enough", "free", away, 200, 0, "")
 			check(s, g, "without an address", "free", netip.Addr{}, 200, 0, "")
+			check(s, g, "inactive without an address", "later", netip.Addr{}, 401, 1, "")
+			s.add("later", bound, key(1))
+			check(s, g, "that says nothing about an address", "later", home, 200, 1, "source_ip=192.0.2.1")
 		})
 	})
 	t.Run("the guard checks addresses", func(t *testing.T) {
@@ -168,18 +172,21 @@ func TestIntrospect(t *testing.T) {
 func TestClockIsInjected(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
 		s.add("good", "", key(1))
-		g := s.warm(nil)
+		start, ahead := time.Now(), atomic.Int64{}
+		g, err := open(s.config(), func() instant { return time.Since(start) + instant(ahead.Load()) }, s.dial)
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer g.Close()
+		time.Sleep(mostStaleness + 100*time.Millisecond)
 		s.expect(g, "first", "good", 200, 1)
 		s.expect(g, "second", "good", 200, 0)
-		base := g.base
-		g.base = base.Add(-1100 * time.Millisecond)
+		ahead.Store(int64(1100 * time.Millisecond))
 		s.expect(g, "a second later", "good", 200, 1)
-		g.base = base.Add(-2 * time.Hour)
+		ahead.Store(int64(2 * time.Hour))
 		if k := keyOf("good", netip.Addr{}); g.find(k, g.clock()) != nil {
 			t.Error("the token is used after its end")
 		}
-		g.base = base
 	})
 }
 

@@ -56,7 +56,8 @@ func (g *Guard) needOf(uses, scopes []string) Need {
 
 // admit checks the token of a request, and returns the request with the token in its
 // context. The error is for Refuse. What the handler sends is for the holder of the
-// token alone, so shared caches must not keep it, unless the handler says otherwise.
+// token alone, so shared caches must not keep it, unless the handler, or middleware
+// before, says otherwise.
 func (g *Guard) admit(w http.ResponseWriter, r *http.Request, need Need) (*http.Request, error) {
 	token, refusal := readBearer(r, need.Scopes)
 	if refusal != nil {
@@ -67,7 +68,9 @@ func (g *Guard) admit(w http.ResponseWriter, r *http.Request, need Need) (*http.
 	if err != nil {
 		return nil, err
 	}
-	w.Header()["Cache-Control"] = privateOnly
+	if h := w.Header(); h["Cache-Control"] == nil {
+		h["Cache-Control"] = privateOnly
+	}
 	return r.WithContext(&withToken{r.Context(), t, g.challenge}), nil
 }
 

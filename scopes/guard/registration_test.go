@@ -65,7 +65,7 @@ func TestRegistrationDiffers(t *testing.T) {
 					if c.config != nil {
 						c.config(&config)
 					}
-					g, err := open(config, s.dial)
+					g, err := open(config, monotonic(), s.dial)
 					if len(c.want) == 0 {
 						if err != nil {
 							t.Fatal(err)
@@ -163,7 +163,7 @@ func TestStart(t *testing.T) {
 					c.change(&config)
 				}
 				start := time.Now()
-				g, err := open(config, s.dial)
+				g, err := open(config, monotonic(), s.dial)
 				if c.want != "" {
 					if err == nil || !strings.Contains(err.Error(), c.want) || time.Since(start) >= config.StartTimeout+defaultStartWait {
 						t.Errorf("%v after %v, want %q", err, time.Since(start), c.want)

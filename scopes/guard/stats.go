@@ -14,9 +14,9 @@ type counters struct {
 // State is what a guard can do at the moment, for metrics and readiness. Counts grow
 // from New on.
 type State struct {
-	Fresh           bool          // cached answers may be used
+	Fresh           bool          // cached verdicts may be used
 	Age             time.Duration // of what is known about revocations; at most an hour: also if nothing is
-	Entries         int           // cached answers
+	Entries         int           // cached verdicts
 	Registered      bool          // the registration is known and equals Config
 	StreamConnected bool
 	Err             error // the last problem; nil: there is none
@@ -25,7 +25,7 @@ type State struct {
 	Misses         uint64 // look-ups that it did not
 	Joined         uint64 // misses that waited for a request of another look-up
 	Introspections uint64 // requests to the introspection endpoint
-	Failures       uint64 // requests that brought no answer
+	Failures       uint64 // requests that brought no verdict
 	Overloads      uint64 // look-ups refused because too many requests were in flight
 	Voids          uint64 // void keys that the stream delivered
 	Resets         uint64 // resets that the stream delivered

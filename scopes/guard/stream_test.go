@@ -3,6 +3,7 @@ package guard
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -100,8 +101,8 @@ func TestStream(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			s.expect(g, "voided meanwhile", "good", 401, 1)
 			s.expect(g, "the other is still cached", "other", 200, 0)
-			if last := s.resumed[len(s.resumed)-1]; last != at(1000) {
-				s.t.Errorf("the last stream began after %q", last)
+			if all := s.resumes(); all[len(all)-1] != at(1000) {
+				s.t.Errorf("the streams began after %q", all)
 			}
 		}},
 		{"an event that is cut off does not count, and comes again", func(s *fakeServer, g *Guard) {
@@ -132,10 +133,9 @@ func TestStream(t *testing.T) {
 			s.set(func() { s.position += 2; s.tellAll(s.freshText()); s.tellAll(fakeVoid{s.position - 1, key(50)}.text()) })
 			time.Sleep(moment)
 			s.expect(g, "after it", "good", 200, 1)
-			s.set(func() { s.resumed = nil })
 			time.Sleep(500 * time.Millisecond)
-			if len(s.resumed) != 1 || s.resumed[0] != "" {
-				s.t.Errorf("streams after it: %q", s.resumed)
+			if all := s.resumes(); len(all) != 2 || all[1] != "" {
+				s.t.Errorf("the streams began after %q", all)
 			}
 		}},
 		{"an end of the stream with retry is honored", func(s *fakeServer, g *Guard) {
@@ -152,26 +152,25 @@ func TestStream(t *testing.T) {
 			}
 		}},
 		{"a full server is left alone for as long as it says", func(s *fakeServer, g *Guard) {
-			_, _ = s.counts()
-			tries := 0
+			var tries atomic.Int32
 			s.set(func() {
 				s.refuse = func(path string, h http.Header) int {
 					if path != "/oauth/revocations" {
 						return 0
 					}
-					tries++
+					tries.Add(1)
 					h.Set("Retry-After", "20")
 					return http.StatusTooManyRequests
 				}
 			})
 			s.endStreams("")
 			time.Sleep(19 * time.Second)
-			if tries != 1 {
-				s.t.Errorf("%d tries within 20 s", tries)
+			if n := tries.Load(); n != 1 {
+				s.t.Errorf("%d tries within 20 s", n)
 			}
 			time.Sleep(8 * time.Second)
-			if tries != 2 {
-				s.t.Errorf("%d tries within 27 s", tries)
+			if n := tries.Load(); n != 2 {
+				s.t.Errorf("%d tries within 27 s", n)
 			}
 		}},
 		{"the end of the credential drops everything and fails closed", func(s *fakeServer, g *Guard) {
@@ -198,9 +197,11 @@ func TestStream(t *testing.T) {
 				s.t.Errorf("%d streams, want one more than %d", after, before)
 			}
 			s.expect(g, "after it", "good", 200, 0)
-			if open := len(s.open); open != 1 {
-				s.t.Errorf("%d streams are open", open)
-			}
+			s.set(func() {
+				if len(s.open) != 1 {
+					s.t.Errorf("%d streams are open", len(s.open))
+				}
+			})
 		}},
 		{"a clock of the server that runs ahead makes nothing younger", func(s *fakeServer, g *Guard) {
 			s.set(func() { s.unconfirmed = true; s.origin = s.origin.Add(-time.Hour); s.tellAll(s.freshText()) })

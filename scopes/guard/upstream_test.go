@@ -8,14 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// TestVoidBeforeTheAnswerIsKept shows that a void between an introspection and its
-// answer is not lost.
-func TestVoidBeforeTheAnswerIsKept(t *testing.T) {
+// TestVoidBeforeTheVerdictIsKept shows that a void between an introspection and its
+// verdict is not lost.
+func TestVoidBeforeTheVerdictIsKept(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
 		s.add("good", "", key(1))
 		g := s.warm(nil)
@@ -28,7 +29,7 @@ func TestVoidBeforeTheAnswerIsKept(t *testing.T) {
 	})
 }
 
-// TestReplicaLags shows that an answer from before a void is not used, and is asked for
+// TestReplicaLags shows that a verdict from before a void is not used, and is asked for
 // again a little later: the token may have been issued after the void.
 func TestReplicaLags(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
@@ -47,7 +48,7 @@ func TestReplicaLags(t *testing.T) {
 	})
 }
 
-// TestBeforeTheStream shows that an answer of a lagging replica from before the stream
+// TestBeforeTheStream shows that a verdict of a lagging replica from before the stream
 // began is not kept.
 func TestPositionBeforeTheStream(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
@@ -203,14 +204,8 @@ func TestBrokenConnectionIsTriedOnceMore(t *testing.T) {
 		s.add("good", "", key(1))
 		g := s.guard(nil)
 		defer g.Close()
-		calls := 0
-		s.set(func() {
-			s.before = func(*http.Request) {
-				if calls++; calls == 1 {
-					s.cut()
-				}
-			}
-		})
+		once := sync.Once{}
+		s.set(func() { s.before = func(*http.Request) { once.Do(s.cut) } })
 		s.expect(g, "a connection that breaks", "good", 200, 2)
 	})
 }
@@ -226,7 +221,7 @@ func TestSecretFile(t *testing.T) {
 	write(rsSecret)
 	inBubble(t, func(t *testing.T, s *fakeServer) {
 		s.add("good", "", key(1))
-		refused := 0
+		var refused atomic.Int32
 		s.refuse = func(string, http.Header) int { return 0 }
 		g := s.warm(func(c *Config) { c.Secret, c.SecretFile = "", file })
 		defer g.Close()
@@ -246,7 +241,7 @@ func TestSecretFile(t *testing.T) {
 			s.secret = "rotated again"
 			s.refuse = func(path string, _ http.Header) int {
 				if path != "/.well-known/oauth-authorization-server" {
-					refused++
+					refused.Add(1)
 				}
 				return 0
 			}
@@ -258,8 +253,8 @@ func TestSecretFile(t *testing.T) {
 				t.Fatalf("status %d", got)
 			}
 		}
-		if refused > 12 {
-			t.Errorf("a refused secret was sent %d times within a minute", refused)
+		if n := refused.Load(); n > 12 {
+			t.Errorf("a refused secret was sent %d times within a minute", n)
 		}
 		write("rotated again")
 		s.expect(g, "the file is read before anything is sent", "good", 200, 1)
@@ -305,9 +300,9 @@ func TestJoin(t *testing.T) {
 	})
 }
 
-// TestSlowAnswerWithoutStream shows that an answer that took too long counts only if
+// TestSlowVerdictWithoutStream shows that a verdict that took too long counts only if
 // the stream vouches for it.
-func TestSlowAnswer(t *testing.T) {
+func TestSlowVerdict(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
 		s.add("good", "", key(1))
 		g := s.warm(nil)

@@ -27,7 +27,7 @@ const maxVoids = 1 << 16
 //     epoch, is in voids.
 //  2. generation moves after a change is visible and before asOf moves. So who reads
 //     asOf first and then generation misses no change that asOf vouches for.
-//  3. An answer may be kept only if its position is not before floor, and it was asked
+//  3. A verdict may be kept only if its position is not before floor, and it was asked
 //     for at least mostStaleness after the epoch began: no replica can still be in
 //     the state from before then.
 type view struct {
@@ -206,9 +206,9 @@ func (v *view) current() uint64 {
 	return v.epoch
 }
 
-// ended reports whether the answer is of another epoch, or a void of one of its keys
+// ended reports whether the verdict is of another epoch, or a void of one of its keys
 // came after it. The caller reads the generation before it calls ended.
-func (v *view) ended(a *answer) bool {
+func (v *view) ended(a *verdict) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if a.epoch != v.epoch {
@@ -223,8 +223,8 @@ func (v *view) ended(a *answer) bool {
 }
 
 // coherent reports whether the stream will tell of everything that can end the
-// answer (invariant 3).
-func (v *view) coherent(a *answer) bool {
+// verdict (invariant 3).
+func (v *view) coherent(a *verdict) bool {
 	if !a.follows {
 		return false
 	}

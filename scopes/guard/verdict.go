@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// answer is what the authorization server said about one token. What is below
-// checked does not change once the answer is shared.
-type answer struct {
+// verdict is what the authorization server said about one token. What is below
+// checked does not change once the verdict is shared.
+type verdict struct {
 	checked  atomic.Uint64 // the generation of the view at which no void had ended it
 	token    *Token
 	keys     []uint64 // void keys
@@ -25,16 +25,16 @@ const (
 	longest = 24 * time.Hour // nothing is kept for longer
 )
 
-// inactiveToken is the token of an answer about one that is not active.
+// inactiveToken is the token of a verdict about a token that is not active.
 var inactiveToken = &Token{Raw: []byte(inactiveRaw)}
 
-// parseAnswer reads the body of an introspection.
-func parseAnswer(body []byte) (*answer, error) {
+// parseVerdict reads the body of an introspection.
+func parseVerdict(body []byte) (*verdict, error) {
 	t, f, err := parseToken(body)
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{token: t, deadline: never}
+	a := &verdict{token: t, deadline: never}
 	if len(f.keys) == 0 {
 		return a, nil
 	}
@@ -51,10 +51,10 @@ func parseAnswer(body []byte) (*answer, error) {
 	return a, nil
 }
 
-// date notes when the answer was asked for, and sets its deadline: by the monotonic
+// date notes when the verdict was asked for, and sets its deadline: by the monotonic
 // clock of this machine and the clock of the server, which Date shows. Whatever the
 // wall clock of this machine shows does not matter.
-func (a *answer) date(h http.Header, wall time.Time, sent instant) {
+func (a *verdict) date(h http.Header, wall time.Time, sent instant) {
 	a.sent = sent
 	if !a.token.Active {
 		return
