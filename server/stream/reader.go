@@ -2,8 +2,10 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -112,7 +114,7 @@ func (r *reader) serve(ctx context.Context, w Writer) End {
 		chunks = r.pull(chunks, now, rs)
 		if len(chunks) > 0 {
 			if err := w.Write(writeTimeout, chunks); err != nil {
-				return endOf(ctx)
+				return endOf(err)
 			}
 			if r.sampled && len(now.batch) > len(now.fresh) {
 				r.hub.o.Observe.ObserveDelay(r.hub.clock() - now.madeAt)
@@ -179,9 +181,9 @@ func retryTime() time.Duration {
 }
 
 // endOf returns why a write failed.
-func endOf(ctx context.Context) End {
-	if ctx.Err() != nil {
-		return EndLeft
+func endOf(err error) End {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return EndSlow
 	}
-	return EndSlow
+	return EndLeft
 }
