@@ -34,7 +34,7 @@ func (c *calls) evaluate() {
 
 // fine is number with one more digit.
 func fine(v float64) *float64 {
-	v = *number(v * 10) / 10
+	v = math.Round(v*1000) / 1000
 	return &v
 }
 

@@ -47,7 +47,7 @@ func (l *callLab) delays(ctx context.Context) ([]delay, error) {
 	}{{wayGuard, l.askGuard}, {wayEdge, l.askEdge}} {
 		d, err := l.delaysThrough(ctx, through.ask, l.revoking[i*revocations:(i+1)*revocations])
 		if err != nil {
-			return nil, fmt.Errorf("revocations through %s: %w", through.name, err)
+			return nil, fmt.Errorf("revocations through %s: %w", through.name, errors.Join(err, l.grantd.alive(), l.edge.alive()))
 		}
 		d.Through = through.name
 		all = append(all, d)
