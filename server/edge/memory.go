@@ -13,9 +13,9 @@ import (
 const (
 	// gcPercent is how much the heap may grow before the collector runs. The cache is
 	// most of the heap, and a request allocates little.
-	gcPercent = 30
+	gcPercent = 20
 	// pieceSize is the most that the kernel maps of the program at once.
-	pieceSize = 16 << 10
+	pieceSize = 8 << 10
 )
 
 // Shrink makes this process take little memory: the heap stays small, and what only the
