@@ -23,8 +23,6 @@ ATTACK    = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),attack -vet=off -count
 CHAOS     = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),chaos -vet=off -count=1 -v -timeout 15m ./tests/chaos -args
 # Tests that need large libraries of others are modules of their own.
 MODULES  := tests/kubernetes tests/peers
-# These have no code, only the version of a program that tests run.
-PROXIES  := $(addprefix tests/resourceservers/,heimdall oathkeeper)
 LONG     := ./tests/topology ./tests/redis ./store/redisstore
 SHELL    := /bin/bash -o pipefail
 
@@ -43,7 +41,6 @@ build: ## build ./bin/grantd
 # would.
 test: tools build ## install what the tests need, then run all of them with -race; a skipped test fails
 	@go mod download
-	@for p in $(PROXIES); do $(GO) build -C $$p $(PLAIN) -o $(CURDIR)/bin/ tool || exit 1; done
 	@go build -race $(PLAIN) ./...
 	@$(PROGRAM) go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) ./... 2>&1 | awk -f tests/verdict.awk
 	@for m in $(MODULES); do (cd $$m && $(PROGRAM) $(GO) test $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v ./... 2>&1 | awk -f ../verdict.awk) || exit 1; done

@@ -28,8 +28,6 @@ type Product struct {
 	Statuses Statuses
 	// TLS: it asks only over TLS.
 	TLS bool
-	// NoChallenge: its 401 has no WWW-Authenticate.
-	NoChallenge bool
 }
 
 // Statuses of refusals; 0 is what INTEGRATING.md says.
@@ -230,7 +228,7 @@ func (c *cases) check(t *testing.T, r harness.Response, status int) {
 		t.Error(why)
 	}
 	challenge := r.Header.Get("WWW-Authenticate")
-	if scheme, _, _ := strings.Cut(challenge, " "); r.Status == http.StatusUnauthorized && !strings.EqualFold(scheme, "Bearer") && !c.p.NoChallenge {
+	if scheme, _, _ := strings.Cut(challenge, " "); r.Status == http.StatusUnauthorized && !strings.EqualFold(scheme, "Bearer") {
 		t.Errorf("401 with WWW-Authenticate %q", challenge)
 	}
 }
