@@ -194,6 +194,7 @@ func (r *reading) finish() error {
 	if t.endpoints, err = endpoints.Parse(t.Endpoints); err != nil {
 		return fmt.Errorf(`"endpoints": %w`, err)
 	}
+	t.Endpoints = t.endpoints.Patterns() // shared with other tokens
 	return nil
 }
 
