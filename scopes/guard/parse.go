@@ -111,9 +111,9 @@ func (t *Token) readMember(name string, value json.RawMessage) (err error) {
 	case "aud":
 		t.Audience, err = readAudience(value)
 	case "source_ips":
-		t.SourceIPs, err = readTexts(value)
+		t.SourceIPs, err = readRestriction(value)
 	case "endpoints":
-		t.Endpoints, err = readTexts(value)
+		t.Endpoints, err = readRestriction(value)
 	case "amr":
 		t.AMR, err = readTexts(value)
 	case "act":
