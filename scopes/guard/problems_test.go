@@ -47,7 +47,7 @@ func TestProblemsDoNotFlood(t *testing.T) {
 		{"twice, with a pause", func(p *problems) {
 			p.note(errClosed)
 			p.over()
-			time.Sleep(quiet)
+			time.Sleep(quiet + moment)
 			p.note(errClosed)
 		}, []string{`WARN begins error="the guard is closed" not_logged=0`, `INFO ends not_logged=0`, `WARN begins error="the guard is closed" not_logged=0`}},
 		{"none", func(p *problems) {
