@@ -272,7 +272,7 @@ func TestResets(t *testing.T) {
 			s.expect(g, "first", "good", 200, 1)
 			k := keyOf("good", netip.Addr{})
 			before, _ := g.cache.get(k)
-			s.set(func() { s.tokens = map[string]string{} }) // a void that the reset stands for
+			s.set(func() { s.tokens = map[string]string{} }) // a void that only the reset tells of
 			s.reset("recovered")
 			time.Sleep(moment)
 			g.cache.set(k, before)
