@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -25,8 +26,9 @@ var (
 )
 
 // Set restricts where a token may be used, by patterns of net/http's
-// ServeMux with the method GET or HEAD. The zero value restricts nothing.
-type Set struct{ mux *http.ServeMux }
+// ServeMux with the method GET or HEAD. The zero value restricts nothing. Sets of equal
+// lists share their memory.
+type Set struct{ list *list }
 
 // allowed is the handler of all patterns. If the mux returns another handler,
 // such as a redirect, no pattern matches.
@@ -40,15 +42,15 @@ func Parse(patterns []string) (Set, error) {
 	if len(patterns) == 0 {
 		return Set{}, nil
 	}
-	length := 0
-	e := Set{http.NewServeMux()}
-	if len(patterns) > Max {
+	if tooMany(patterns) {
 		return Set{}, ErrTooMany
 	}
+	key := keyOf(patterns)
+	if known := shared.find(key, patterns); known != nil {
+		return Set{known}, nil
+	}
+	l := &list{slices.Clone(patterns), http.NewServeMux()}
 	for _, p := range patterns {
-		if length += len(p); len(p) > maxPattern || length > maxLength {
-			return Set{}, ErrTooMany
-		}
 		method, path, _ := strings.Cut(p, " ")
 		if method != http.MethodGet && method != http.MethodHead || !plainPath(path) {
 			return Set{}, ErrPattern
@@ -56,11 +58,29 @@ func Parse(patterns []string) (Set, error) {
 		if !register(http.NewServeMux(), p) { // alone, so the fault is in this pattern
 			return Set{}, ErrPattern
 		}
-		if !register(e.mux, p) {
+		if !register(l.mux, p) {
 			return Set{}, ErrConflict
 		}
 	}
-	return e, nil
+	return Set{shared.add(key, l)}, nil
+}
+
+func tooMany(patterns []string) bool {
+	length := 0
+	for _, p := range patterns {
+		if length += len(p); len(p) > maxPattern || length > maxLength {
+			return true
+		}
+	}
+	return len(patterns) > Max
+}
+
+// Patterns returns the list that was read. It is shared: do not change it.
+func (e Set) Patterns() []string {
+	if e.list == nil {
+		return nil
+	}
+	return e.list.patterns
 }
 
 // register adds the pattern, and reports whether ServeMux accepts it; ServeMux
@@ -76,7 +96,7 @@ func register(mux *http.ServeMux, pattern string) (ok bool) {
 // two servers might read differently: dot segments, double and encoded slashes,
 // backslashes, semicolons, and double encoding. It ignores the query.
 func (e Set) Allow(method string, u *url.URL) bool {
-	if e.mux == nil {
+	if e.list == nil {
 		return true
 	}
 	if method != http.MethodGet && method != http.MethodHead {
@@ -85,7 +105,7 @@ func (e Set) Allow(method string, u *url.URL) bool {
 	if raw := strings.ToLower(u.EscapedPath()); !plainPath(u.Path) || strings.Contains(raw, "%2f") || strings.Contains(raw, "%5c") {
 		return false
 	}
-	h, _ := e.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: u.Path, RawPath: u.RawPath}})
+	h, _ := e.list.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: u.Path, RawPath: u.RawPath}})
 	_, ok := h.(allowed)
 	return ok
 }

@@ -22,7 +22,8 @@ const tokenParam = "access_token"
 // readBearer returns the token of a request. It comes from the Authorization header
 // and from nowhere else: a token in the URL gets into logs, and one in a form is read
 // by anything that reads the form (RFC 9700 §4.3.2). needed is the scope that the
-// refusal of a request without a token names.
+// refusal of a request without a token names. A form is read only if there is a token:
+// nobody else may hold the request by sending one slowly.
 func readBearer(r *http.Request, needed []string) (string, *Refusal) {
 	headers := r.Header["Authorization"]
 	switch {
@@ -30,8 +31,6 @@ func readBearer(r *http.Request, needed []string) (string, *Refusal) {
 		return "", invalidRequest("more than one Authorization header")
 	case hasTokenParam(r.URL.RawQuery):
 		return "", invalidRequest("the token must be in the Authorization header, not in the URL")
-	case mayHaveForm(r) && peekForm(r):
-		return "", invalidRequest("the token must be in the Authorization header, not in the form")
 	}
 	if len(headers) == 0 {
 		return "", noCredentials(strings.Join(needed, " "))
@@ -43,6 +42,9 @@ func readBearer(r *http.Request, needed []string) (string, *Refusal) {
 	token = strings.Trim(token, " ")
 	if !validToken(token) {
 		return "", invalidToken("what follows Bearer in the Authorization header is not a token")
+	}
+	if mayHaveForm(r) && peekForm(r) {
+		return "", invalidRequest("the token must be in the Authorization header, not in the form")
 	}
 	return token, nil
 }

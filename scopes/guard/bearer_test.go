@@ -55,8 +55,8 @@ func TestReadBearer(t *testing.T) {
 		{rule: "in the query, encoded", target: "/?a=1&access%5Ftoken=abc", status: 400, code: "invalid_request"},
 		{rule: "in the query, empty", target: "/?access_token", headers: []string{"Bearer abc"}, status: 400, code: "invalid_request"},
 		{rule: "in header and query", target: "/?access_token=abc", headers: []string{"Bearer abc"}, status: 400, code: "invalid_request"},
-		{rule: "in the form", kind: form, body: "a=1&access_token=abc", status: 400, code: "invalid_request"},
-		{rule: "in the form, encoded", kind: form + "; charset=utf-8", body: "%61ccess_token=abc", status: 400, code: "invalid_request"},
+		{rule: "only in the form, which is not read", kind: form, body: "a=1&access_token=abc", status: 401},
+		{rule: "in the form, encoded", kind: form + "; charset=utf-8", headers: []string{"Bearer abc"}, body: "%61ccess_token=abc", status: 400, code: "invalid_request"},
 		{rule: "in header and form", kind: "Application/X-WWW-Form-Urlencoded", headers: []string{"Bearer abc"}, body: "access_token=abc", status: 400, code: "invalid_request"},
 		{rule: "in a form with broken parameters", kind: form + "; ;", headers: []string{"Bearer abc"}, body: "access_token=abc", status: 400, code: "invalid_request"},
 	} {
@@ -116,6 +116,22 @@ func TestFormThatWaits(t *testing.T) {
 	r.Header.Set("Content-Type", form)
 	if _, refusal := readBearer(r, nil); refusal == nil || refusal.Status != 401 || body.read > 0 {
 		t.Errorf("refusal %v after %d bytes", refusal, body.read)
+	}
+}
+
+// A caller without a token cannot hold a request by sending a form slowly.
+func TestFormWithoutToken(t *testing.T) {
+	for _, header := range []string{"", "Basic YTpi", "Bearer not a token"} {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		body := &counting{}
+		r.Body, r.ContentLength = io.NopCloser(body), 10
+		r.Header.Set("Content-Type", form)
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		if _, refusal := readBearer(r, nil); refusal == nil || refusal.Status != 401 || body.read > 0 {
+			t.Errorf("%q: refusal %v after %d bytes", header, refusal, body.read)
+		}
 	}
 }
 

@@ -36,10 +36,18 @@ func newCache(size int) *cache {
 	return c
 }
 
-// drop forgets everything. An verdict that is being kept at the same time may be kept
+// perEntry is how long a response may be, in bytes, that counts as one entry. grantd's
+// are shorter unless a token is restricted to many endpoints or objects.
+const perEntry = 1 << 10
+
+// weight returns how many entries a verdict counts as, so that a caller with large
+// tokens does not take many times the memory that was planned for.
+func weight(_ cacheKey, a *verdict) uint32 { return uint32(1 + len(a.token.Raw)/perEntry) }
+
+// drop forgets everything. A verdict that is being kept at the same time may be kept
 // afterwards; its epoch shows that it is from before.
 func (c *cache) drop() {
-	c.now.Store(otter.Must(&otter.Options[cacheKey, *verdict]{MaximumSize: c.size}))
+	c.now.Store(otter.Must(&otter.Options[cacheKey, *verdict]{MaximumWeight: uint64(c.size), Weigher: weight}))
 }
 
 func (c *cache) get(k cacheKey) (*verdict, bool) { return c.now.Load().GetIfPresent(k) }

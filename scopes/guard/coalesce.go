@@ -96,8 +96,8 @@ func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 		}
 		g.unasked.over()
 		a.epoch = epoch
-		a.coherent = g.view.coherent(a)
-		if a.token.Active && a.follows && g.view.ended(a) && attempt < len(retries) {
+		ended := g.view.meet(a) && a.token.Active && a.follows
+		if ended && attempt < len(retries) {
 			if sleep(ctx, retries[attempt]) != nil {
 				f.err = errEnded
 				return
@@ -105,7 +105,9 @@ func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 			continue
 		}
 		f.verdict = a
-		g.keep(a, token, source)
+		if !ended {
+			g.keep(a, token, source)
+		}
 		return
 	}
 }

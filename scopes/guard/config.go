@@ -60,7 +60,7 @@ type Config struct {
 	// token is asked for; at most 1m.
 	CacheWithoutStream time.Duration
 	NoStream           bool          // follow no revocations: each token is asked for
-	MaxEntries         int           // tokens to remember; 0: 100,000
+	MaxEntries         int           // tokens to remember; 0: 100,000. One with a response above 1 KiB counts as several
 	StartTimeout       time.Duration // how long New waits for the authorization server; 0: 5s
 
 	Log             *slog.Logger // nil: slog.Default()

@@ -31,7 +31,7 @@ const (
 	maxLine   = 64 << 10
 	maxLines  = 64 // of one event, with comments
 	maxRetry  = time.Minute
-	maxMillis = 1 << 52
+	maxMillis = 1 << 40 // 34 years: sums and differences of three such times fit in a time.Duration
 )
 
 var (

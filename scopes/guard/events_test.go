@@ -1,7 +1,9 @@
 package guard
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -90,6 +92,8 @@ func TestEventData(t *testing.T) {
 		{"a negative age", eventFresh, `{"age_ms":-1,"at_ms":12}`, false},
 		{"a negative time", eventFresh, `{"age_ms":1,"at_ms":-12}`, false},
 		{"a fraction", eventFresh, `{"age_ms":1.5,"at_ms":12}`, false},
+		{"a time that overflows as nanoseconds", eventFresh, `{"age_ms":1,"at_ms":9300000000000}`, false},
+		{"an age that overflows as nanoseconds", eventFresh, `{"age_ms":9300000000000,"at_ms":1}`, false},
 		{"a time that overflows", eventFresh, `{"age_ms":1,"at_ms":9223372036854775807}`, false},
 		{"an age that overflows", eventFresh, `{"age_ms":9223372036854775807,"at_ms":1}`, false},
 		{"registration", eventRegistration, `{"client_id":"rs","token_uses":[],"enforces":[],"resource":"","at_ms":1}`, true},
@@ -140,18 +144,46 @@ func TestBrokenStream(t *testing.T) {
 	}
 }
 
-// TestRoundedTimes: the server rounds the time of the request up and that of a
-// confirmation down, so a confirmation made at once may seem to be from before. A
-// greater difference is refused.
-func TestRoundedTimes(t *testing.T) {
-	for arrived, believed := range map[string]bool{"100": true, "101": true, "102": false} {
-		text := `event: registration` + "\n" + `data: {"client_id":"rs","token_uses":["client"],"enforces":[],"resource":"","at_ms":` + arrived + "}\n\n" +
-			"event: fresh\nid: " + at(1) + "\n" + `data: {"age_ms":0,"at_ms":100}` + "\n\n"
-		l := &link{client: &client{clock: func() instant { return 0 }, count: &counters{}}, view: newView(func() {}), cursor: &cursor{}, heard: func(Registration) {}, max: time.Second}
-		is := false
-		l.ready, l.connected, l.watch = func() { is = true }, &(&Guard{}).connected, time.NewTimer(time.Hour)
-		if err := l.readEvents(strings.NewReader(text)); is != believed || errors.Is(err, errAtRewinds) == believed {
-			t.Errorf("request at %s ms, confirmation at 100 ms: believed %v, %v", arrived, is, err)
+// TestTimesOfConfirmations has a row for each relation of the times of a stream. The
+// request arrived at 1000 ms by the clock of the server, and was sent at 0 by that of
+// the guard.
+func TestTimesOfConfirmations(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		rule    string
+		at      []int   // at_ms of each confirmation
+		age     int     // age_ms of each
+		now     instant // when they are read
+		want    instant // as of when the view is complete, without rounding
+		counted bool    // it was fresh at least once
+		err     error   // that ends the stream
+	}{
+		{"as the request arrived", []int{1000}, 0, 10 * ms, 0, true, nil},
+		{"later", []int{1200}, 0, 300 * ms, 200 * ms, true, nil},
+		{"the age counts", []int{1200}, 50, 300 * ms, 150 * ms, true, nil},
+		{"made for all readers before the request arrived", []int{800}, 0, 10 * ms, -200 * ms, true, nil},
+		{"so long before that it is too old", []int{0}, 0, 10 * ms, -1000 * ms, false, nil},
+		{"made before, and old enough to be too old with its age", []int{800}, 800, 10 * ms, -1000 * ms, false, nil},
+		{"it cannot be made after it came", []int{5000}, 0, 300 * ms, 300 * ms, true, nil},
+		{"the same time again", []int{1200, 1200}, 0, 300 * ms, 200 * ms, true, nil},
+		{"a time that goes back, after the request", []int{1200, 1199}, 0, 300 * ms, 200 * ms, true, errAtRewinds},
+		{"a time that goes back, before the request", []int{800, 799}, 0, 10 * ms, -200 * ms, true, errAtRewinds},
+		{"the longest times", []int{maxMillis}, maxMillis, 10 * ms, 10*ms - maxMillis*ms, false, nil},
+	} {
+		var text strings.Builder
+		text.WriteString("event: registration\ndata: {\"client_id\":\"rs\",\"token_uses\":[\"client\"],\"enforces\":[],\"resource\":\"\",\"at_ms\":1000}\n\n")
+		for _, ms := range c.at {
+			fmt.Fprintf(&text, "event: fresh\nid: %s\ndata: {\"age_ms\":%d,\"at_ms\":%d}\n\n", at(1), c.age, ms)
+		}
+		l := &link{client: &client{clock: func() instant { return c.now }, count: &counters{}}, view: newView(func() {}), cursor: &cursor{}, heard: func(Registration) {}, max: time.Second}
+		counted := false
+		l.ready, l.connected, l.watch = func() { counted = true }, &(&Guard{}).connected, time.NewTimer(time.Hour)
+		err := l.readEvents(strings.NewReader(text.String()))
+		if want := cmp.Or(c.err, io.EOF); !errors.Is(err, want) || counted != c.counted {
+			t.Errorf("%s: believed %v, %v; want %v, %v", c.rule, counted, err, c.counted, want)
+		}
+		if got := instant(l.view.asOf.Load()); got > c.want || got < c.want-2*rounding {
+			t.Errorf("%s: complete as of %v, want %v", c.rule, got, c.want)
 		}
 	}
 }

@@ -108,6 +108,7 @@ func (f *follower) took(r *running) {
 	f.failures = 0
 	if known := f.g.registration.Load(); known != nil && known.err == nil {
 		f.g.problems.over()
+		f.g.unasked.over() // it can be reached; if it refuses to say more, the next look-up notes that
 	}
 	f.timer.Reset(jitter(reopenAfter))
 }

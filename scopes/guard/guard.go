@@ -63,8 +63,8 @@ func open(c Config, clock func() instant, dial dialer) (*Guard, error) {
 	}
 	g := &Guard{cfg: c, clock: clock, rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(cmp.Or(c.Realm, c.Resource, c.ClientID), c.Resource), first: make(chan error, 1)}
 	g.enforcesSource = slices.Contains(c.Enforces, EnforceSourceIP)
-	g.problems = problems{log: c.Log, begins: "guard: revocations cannot be followed; each token is asked for until they can be", ends: "guard: revocations are followed again"}
-	g.unasked = problems{log: c.Log, begins: "guard: the authorization server does not say whether tokens are active; requests are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
+	g.problems = problems{log: c.Log, clock: clock, begins: "guard: revocations are not followed", ends: "guard: revocations are followed again"}
+	g.unasked = problems{log: c.Log, clock: clock, begins: "guard: the authorization server does not say whether tokens are active; requests that need to know are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
 	if g.client, err = newClient(&c, dial, g.clock, &g.count); err != nil {
 		return nil, err
 	}
@@ -98,6 +98,8 @@ func (g *Guard) Close() error {
 	g.registration.Store(nil) // so every check is refused
 	g.view.forget(g.clock())
 	g.client.transport.CloseIdleConnections()
+	g.problems.stop()
+	g.unasked.stop()
 	return nil
 }
 

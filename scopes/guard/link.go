@@ -36,6 +36,7 @@ type link struct {
 	connected *atomic.Int32 // links whose registration came
 	sent      atomic.Int64  // instant: before the request was written
 	arrivedAt time.Duration // when it arrived, by the clock of the server
+	lastAt    time.Duration // when the last confirmation was made, by the same clock
 	begun     bool          // the registration came
 	counted   bool          // a confirmation counted
 	retry     time.Duration // what the server asked for
@@ -196,16 +197,17 @@ const rounding = time.Millisecond
 // back, so the moment at which it came says nothing. But the server states, by one
 // clock, when the request arrived and when it made the event; and the request was not
 // written before l.sent. So the event was made at l.sent plus the difference, or later.
+// The difference of the first confirmation may be negative: the server makes one for
+// all its readers, perhaps before this request arrived.
 func (l *link) confirm(e *event, id position, now instant) error {
 	age, at, err := e.fresh()
 	if err != nil {
 		return err
 	}
-	// The server rounds the first up and the second down: within one millisecond, they
-	// may seem to be the other way around.
-	if at < l.arrivedAt-rounding {
+	if at < l.lastAt {
 		return errAtRewinds
 	}
+	l.lastAt = at
 	made := instant(l.sent.Load()) + at - l.arrivedAt - rounding
 	asOf := min(made, now) - age - rounding // nothing is made after it came
 	if err := l.view.confirm(l.cursor, id, asOf); err != nil {

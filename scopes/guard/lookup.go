@@ -58,8 +58,11 @@ func (g *Guard) find(k cacheKey, now instant) *verdict {
 		return nil
 	}
 	// The age first, then the generation: see view.
-	fresh := a.coherent && g.view.age(now) <= g.cfg.MaxStaleness
-	if !fresh && (g.cfg.CacheWithoutStream == 0 || g.ageOf(a, now) > g.cfg.CacheWithoutStream) {
+	if g.fresh(now) {
+		if !a.coherent { // the stream is there, but does not tell everything that can end it
+			return nil
+		}
+	} else if g.cfg.CacheWithoutStream == 0 || g.ageOf(a, now) > g.cfg.CacheWithoutStream {
 		return nil
 	}
 	generation := g.view.generation.Load()
@@ -74,6 +77,9 @@ func (g *Guard) find(k cacheKey, now instant) *verdict {
 	return a
 }
 
+// fresh reports whether the stream has told lately what was ended.
+func (g *Guard) fresh(now instant) bool { return g.view.age(now) <= g.cfg.MaxStaleness }
+
 // ageOf returns how long ago the verdict was certainly true: when it was asked for, or
 // as of when the stream has told of everything that could have ended it.
 func (g *Guard) ageOf(a *verdict, now instant) time.Duration {
@@ -86,11 +92,12 @@ func (g *Guard) ageOf(a *verdict, now instant) time.Duration {
 
 // keep caches a verdict, if it may be used later.
 func (g *Guard) keep(a *verdict, token string, source netip.Addr) {
+	now := g.clock()
 	switch {
 	case !a.token.Active:
-	case a.deadline <= g.clock():
+	case a.deadline <= now:
 		return
-	case !a.coherent && g.cfg.CacheWithoutStream == 0:
+	case !a.coherent && (g.cfg.CacheWithoutStream == 0 || g.fresh(now)):
 		return
 	case len(a.token.SourceIPs) == 0:
 		source = netip.Addr{} // the verdict does not depend on it

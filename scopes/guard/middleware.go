@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -91,13 +92,22 @@ func (g *Guard) addressOf(r *http.Request) netip.Addr {
 }
 
 // pathOf returns the path as the caller sent it, escaped: before a router or
-// http.StripPrefix changed it.
+// http.StripPrefix changed it, also if the caller sent a whole URL (RFC 9112 §3.2.2). It
+// returns "", which passes no token that is restricted to endpoints, if there is no path.
 func pathOf(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		path, _, _ := strings.Cut(r.RequestURI, "?")
+	sent := r.RequestURI
+	switch {
+	case sent == "": // the request came from no server
+		return r.URL.EscapedPath()
+	case strings.HasPrefix(sent, "/"):
+		path, _, _ := strings.Cut(sent, "?")
 		return path
 	}
-	return r.URL.EscapedPath() // the URI has a host, or the request came from no server
+	u, err := url.ParseRequestURI(sent)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.EscapedPath()
 }
 
 // MaxAge returns middleware for actions that are dangerous in the hands of somebody

@@ -90,7 +90,7 @@ func TestRequire(t *testing.T) {
 		{rule: "a missing scope", route: "write", authorization: "Bearer client", status: 403, code: "insufficient_scope", scope: "users:read users:write"},
 		{rule: "a token in the query", route: "read", request: "GET /users?access_token=client", status: 400, code: "invalid_request"},
 		{rule: "a token in header and query", route: "read", request: "GET /users?access_token=client", authorization: "Bearer client", status: 400, code: "invalid_request"},
-		{rule: "a token in the form", route: "read", request: "POST /users", form: "access_token=client", status: 400, code: "invalid_request"},
+		{rule: "a token only in the form", route: "read", request: "POST /users", form: "access_token=client", status: 401, scope: "users:read"},
 		{rule: "a token in header and form", route: "read", request: "POST /users", authorization: "Bearer client", form: "access_token=client", status: 400, code: "invalid_request"},
 		{rule: "a form without one", route: "read", request: "POST /users", authorization: "Bearer client", form: "name=a", status: 200},
 		{rule: "two headers", route: "read", authorization: "Bearer client|Bearer client", status: 400, code: "invalid_request"},

@@ -223,6 +223,9 @@ func liveInWorld(t *testing.T, seed uint64, lag time.Duration) (accepted int, hi
 	mux.HandleFunc("GET /oauth/revocations", w.stream)
 	s.http.Handler = mux
 	g := s.guard(func(c *Config) { c.StartTimeout = time.Minute })
+	if seed%2 == 1 {
+		g.view.limitVoids(6)
+	}
 	defer s.close()
 	defer g.Close()
 	var mu sync.Mutex

@@ -111,9 +111,9 @@ func (t *Token) readMember(name string, value json.RawMessage) (err error) {
 	case "aud":
 		t.Audience, err = readAudience(value)
 	case "source_ips":
-		t.SourceIPs, err = readTexts(value)
+		t.SourceIPs, err = readRestriction(value)
 	case "endpoints":
-		t.Endpoints, err = readTexts(value)
+		t.Endpoints, err = readRestriction(value)
 	case "amr":
 		t.AMR, err = readTexts(value)
 	case "act":
@@ -194,6 +194,7 @@ func (r *reading) finish() error {
 	if t.endpoints, err = endpoints.Parse(t.Endpoints); err != nil {
 		return fmt.Errorf(`"endpoints": %w`, err)
 	}
+	t.Endpoints = t.endpoints.Patterns() // shared with other tokens
 	return nil
 }
 

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -146,6 +147,12 @@ func TestParseTokenRefuses(t *testing.T) {
 		{"resources null", minimal(`"resources":null`), "another type"},
 		{"resources as an object", minimal(`"resources":{}`), "another type"},
 		{"a resource with something else", minimal(`"resources":[{"type":"card","ids":["1"],"actions":["read"]}]`), "only type and ids"},
+		{"no endpoints", minimal(`"endpoints":[]`), `"endpoints": a restriction is empty`},
+		{"no source_ips", minimal(`"source_ips":[]`), "restriction is empty"},
+		{"no resources", minimal(`"resources":[]`), "restriction is empty"},
+		{"no aud", minimal(`"aud":[]`), "restriction is empty"},
+		{"aud without a text", minimal(`"aud":""`), "restriction is empty"},
+		{"aud with an empty text", minimal(`"aud":["a",""]`), "restriction is empty"},
 		{"ids that are numbers", minimal(`"resources":[{"type":"card","ids":[12]}]`), "another type"},
 		{"amr as a text", minimal(`"amr":"otp"`), "another type"},
 		{"void keys without a position", minimal(`"void_keys":["AAAAAAAAAAA"]`), "feed"},
@@ -205,6 +212,20 @@ func FuzzParseToken(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTokensShareEndpoints: read patterns take much more memory than all the rest.
+func TestTokensShareEndpoints(t *testing.T) {
+	var read [2]*Token
+	for i := range read {
+		var err error
+		if read[i], _, err = parseToken([]byte(minimal(fmt.Sprintf(`"jti":"%d","endpoints":["GET /cards/{id}","GET /users"]`, i)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read[0].endpoints != read[1].endpoints || &read[0].Endpoints[0] != &read[1].Endpoints[0] {
+		t.Error("two tokens with equal endpoints do not share them")
+	}
 }
 
 func TestParseRanges(t *testing.T) {

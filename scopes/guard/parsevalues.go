@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ var (
 	errDeep      = errors.New("too many levels")
 	errType      = errors.New("a value of another type was expected")
 	errText      = errors.New("a text with characters that it must not have")
+	errEmpty     = errors.New("a restriction is empty: whether it allows nothing or everything is not known")
 	errRange     = errors.New("not an address or a CIDR")
 )
 
@@ -112,6 +114,16 @@ func readText(value json.RawMessage) (string, error) {
 	return s, nil
 }
 
+// readRestriction reads a list of texts that restricts a token. An empty one could mean
+// that it restricts nothing, or allows nothing.
+func readRestriction(value json.RawMessage) ([]string, error) {
+	texts, err := readTexts(value)
+	if err == nil && len(texts) == 0 {
+		err = errEmpty
+	}
+	return texts, err
+}
+
 func readTexts(value json.RawMessage) ([]string, error) {
 	list, err := readList(value)
 	if err != nil {
@@ -157,11 +169,18 @@ func validScope(name string) bool {
 
 // readAudience reads aud: a text, or a list of texts.
 func readAudience(value json.RawMessage) ([]string, error) {
+	var list []string
+	var err error
 	if value[0] == '[' {
-		return readTexts(value)
+		list, err = readRestriction(value)
+	} else {
+		list = make([]string, 1)
+		list[0], err = readText(value)
 	}
-	s, err := readText(value)
-	return []string{s}, err
+	if err == nil && slices.Contains(list, "") {
+		err = errEmpty // an API without an identifier would be "" too
+	}
+	return list, err
 }
 
 func readActor(value json.RawMessage) (*Actor, error) {
@@ -179,6 +198,9 @@ func readResources(value json.RawMessage) ([]Resource, error) {
 	list, err := readList(value)
 	if err != nil {
 		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, errEmpty
 	}
 	resources := make([]Resource, len(list))
 	for i, element := range list {

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/grantd/grantd/scopes/guard"
@@ -22,11 +23,20 @@ func TestPath(t *testing.T) {
 		{"with a host", "http://api.example.com/users/7?a=1", 200, nil},
 		{"with a host, another path", "http://api.example.com/cards", 403, nil},
 		{"a prefix was removed", "/api/users", 403, func(r *http.Request) { r.URL.Path = "/users" }},
+		{"a prefix was removed from a URL", "http://api.example.com/api/users", 403, func(r *http.Request) { r.URL.Path = "/users" }},
+		{"a prefix was added to a URL", "http://api.example.com/users", 200, func(r *http.Request) { r.URL.Path = "/api/users" }},
+		{"a URL without a path", "http://api.example.com", 403, func(r *http.Request) { r.URL.Path = "/users" }},
+		{"no path", "*", 403, func(r *http.Request) { r.URL.Path = "/users" }},
+		{"only a host", "api.example.com:443", 403, func(r *http.Request) { r.URL.Path = "/users" }},
+		{"not a URL", "http://%zz/users", 403, func(r *http.Request) { r.URL.Path = "/users" }},
 		{"a prefix was added", "/users", 200, func(r *http.Request) { r.URL.Path = "/api/users" }},
 		{"the request came from no server", "/users", 200, func(r *http.Request) { r.RequestURI = "" }},
 		{"no server, another path", "/cards", 403, func(r *http.Request) { r.RequestURI = "" }},
 	} {
-		r := httptest.NewRequest(http.MethodGet, row.uri, nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		if u, err := url.Parse(row.uri); err == nil {
+			r.URL.Path, r.URL.RawPath = u.Path, u.RawPath
+		}
 		r.RequestURI = row.uri
 		r.Header.Set("Authorization", "Bearer partner")
 		if row.change != nil {

@@ -22,23 +22,25 @@ type secret struct {
 	refused bool // the authorization server refused value
 	pause   time.Duration
 	until   instant // value is not tried again before
+	looked  instant // when the file was last read for a look-up
 }
 
 // A refused secret is tried again seldom: the authorization server counts failures.
 const (
 	firstRefusedPause = time.Second
 	mostRefusedPause  = 15 * time.Second
+	betweenLooks      = 100 * time.Millisecond // at the file, however many look-ups there are
 	maxSecretFile     = 64 << 10
 )
 
 var (
-	errRefused   = errors.New("the authorization server refuses the credentials of this resource server (401): check ClientID and the secret")
-	errForbidden = errors.New("this client may not introspect (403): give it the scope introspect (grantd client update --introspect)")
+	errRefused   = errors.New("the authorization server refuses the credentials of this resource server (401): check that ClientID is active and that the secret is one of its secrets and has not ended")
+	errForbidden = errors.New("this client may not introspect (403): give it the scope introspect (grantd client update ID --introspect)")
 )
 
 // newSecret reads the file, if there is one.
 func newSecret(id, value, file string) (*secret, error) {
-	s := &secret{id: id, value: value, file: file}
+	s := &secret{id: id, value: value, file: file, looked: never}
 	if file != "" {
 		v, err := readSecret(file)
 		if err != nil {
@@ -69,10 +71,16 @@ func readSecret(file string) (string, error) {
 func (s *secret) get(now instant) (value string, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refused && now < s.until && !s.reread() {
-		return "", s.until - now
+	if !s.refused || now >= s.until {
+		return s.value, 0
 	}
-	return s.value, 0
+	if now-s.looked >= betweenLooks {
+		s.looked = now
+		if s.reread() {
+			return s.value, 0
+		}
+	}
+	return "", s.until - now
 }
 
 // reread reports whether the file holds another secret, and takes it. s.mu is held.

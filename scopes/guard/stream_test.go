@@ -2,7 +2,9 @@ package guard
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -235,7 +237,7 @@ func (v *view) hasAllForTest(text string) bool {
 	k, err := parseVoidKey(text)
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return err == nil && v.hasAll([]uint64{k}, position{})
+	return err == nil && v.voids.hasAll([]uint64{k}, position{})
 }
 
 // TestResets shows that each reason drops everything, and that nothing is kept for a
@@ -262,6 +264,40 @@ func TestResets(t *testing.T) {
 			})
 		})
 	}
+	t.Run("while a verdict from before is being kept", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, s *fakeServer) {
+			s.add("good", "", key(1))
+			g := s.warm(nil)
+			defer g.Close()
+			s.expect(g, "first", "good", 200, 1)
+			k := keyOf("good", netip.Addr{})
+			before, _ := g.cache.get(k)
+			s.set(func() { s.tokens = map[string]string{} }) // a void that only the reset tells of
+			s.reset("recovered")
+			time.Sleep(moment)
+			g.cache.set(k, before)
+			time.Sleep(300 * time.Millisecond) // the stream is fresh again
+			s.expect(g, "it was kept late", "good", 401, 1)
+		})
+	})
+	t.Run("while a verdict is on its way", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, s *fakeServer) {
+			s.add("good", "", key(1))
+			g := s.warm(nil)
+			defer g.Close()
+			var once sync.Once
+			s.set(func() {
+				s.after = func(*http.Request) {
+					once.Do(func() {
+						s.set(func() { s.tokens = map[string]string{} })
+						s.reset("recovered")
+						time.Sleep(moment)
+					})
+				}
+			})
+			s.expect(g, "it was asked for before", "good", 401, 2)
+		})
+	})
 	t.Run("of a stream that resumes", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, s *fakeServer) {
 			s.add("good", "", key(1))
@@ -273,30 +309,5 @@ func TestResets(t *testing.T) {
 			time.Sleep(200 * time.Millisecond)
 			s.expect(g, "after it", "good", 200, 1)
 		})
-	})
-}
-
-// TestVoidsAreBounded shows that more voids than can be remembered drop the cache.
-func TestVoidsAreBounded(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *fakeServer) {
-		s.add("good", "", key(1))
-		g := s.warm(nil)
-		defer g.Close()
-		g.view.limit = 10
-		s.expect(g, "first", "good", 200, 1)
-		for n := range uint64(10) {
-			s.void(key(100 + n))
-		}
-		time.Sleep(moment)
-		s.expect(g, "just full", "good", 200, 0)
-		s.void(key(200))
-		time.Sleep(moment)
-		s.expect(g, "too full", "good", 200, 1)
-		if len(g.view.voids) != 1 {
-			t.Errorf("%d voids", len(g.view.voids))
-		}
-		time.Sleep(mostStaleness + 300*time.Millisecond)
-		s.expect(g, "a second later", "good", 200, 1)
-		s.expect(g, "then cached", "good", 200, 0)
 	})
 }

@@ -14,7 +14,7 @@ type verdict struct {
 	keys     []uint64 // void keys
 	position position // of the feed, at which the token was active
 	follows  bool     // keys and position are known
-	coherent bool     // see view.coherent
+	coherent bool     // see view.meet
 	epoch    uint64   // of the view when it was asked for
 	sent     instant  // just before it was asked for
 	deadline instant  // when it must not be used any more; never: the time of the server is not known

@@ -15,7 +15,7 @@ type instant = time.Duration
 // never is before every instant.
 const never = instant(math.MinInt64 / 2)
 
-// maxVoids bounds the voids that are remembered.
+// maxVoids bounds the voids that are remembered: a few MiB.
 const maxVoids = 1 << 16
 
 // view is what the guard knows of the feed: which void keys were voided at which
@@ -25,9 +25,11 @@ const maxVoids = 1 << 16
 // Invariants:
 //  1. Everything that was appended to the feed before asOf and after floor, in this
 //     epoch, is in voids.
-//  2. generation moves after a change is visible and before asOf moves. So who reads
+//  2. A verdict counts only if it was checked after every void was known that is
+//     forgotten now (voids.seen). So full voids end only what nobody asked for lately.
+//  3. generation moves after a change is visible and before asOf moves. So who reads
 //     asOf first and then generation misses no change that asOf vouches for.
-//  3. A verdict may be kept only if its position is not before floor, and it was asked
+//  4. A verdict may be kept only if its position is not before floor, and it was asked
 //     for at least mostStaleness after the epoch began: no replica can still be in
 //     the state from before then.
 type view struct {
@@ -41,8 +43,7 @@ type view struct {
 	began instant // of the epoch
 	floor position
 	known bool // whether floor is
-	voids map[uint64]position
-	limit int // of voids
+	voids voids
 	last  position
 	// resumable reports whether last is known, from where the next link goes on.
 	resumable bool
@@ -55,7 +56,7 @@ var (
 )
 
 func newView(dropped func()) *view {
-	v := &view{dropped: dropped, limit: maxVoids, voids: map[uint64]position{}}
+	v := &view{dropped: dropped, voids: newVoids(maxVoids)}
 	v.asOf.Store(int64(never))
 	v.generation.Store(1)
 	return v
@@ -70,7 +71,7 @@ func (v *view) begin(now instant) {
 	v.epoch++
 	v.began = now
 	v.known, v.resumable = false, false
-	v.voids = map[uint64]position{}
+	v.voids = newVoids(v.voids.limit)
 	v.generation.Add(1)
 	v.dropped()
 }
@@ -154,32 +155,21 @@ func (v *view) void(c *cursor, id position, keys []uint64, now instant) error {
 	case c.term != v.term:
 		return errRetired
 	case c.last.after(id) || !id.after(c.fresh):
-		if v.hasAll(keys, id) {
+		if v.voids.hasAll(keys, id) {
 			return nil // a repetition
 		}
 		v.term++ // what was confirmed before was not true
 		v.begin(now)
 		return errDisorder
-	case len(v.voids)+len(keys) > v.limit:
-		v.take(c, now)
-	}
-	for _, k := range keys {
-		if id.after(v.voids[k]) {
-			v.voids[k] = id
+	case v.voids.full(len(keys)):
+		if floor := v.voids.turn(v.generation.Load()); floor.after(v.floor) {
+			v.floor = floor
 		}
 	}
+	v.voids.add(keys, id)
 	v.move(c, id)
 	v.generation.Add(1)
 	return nil
-}
-
-func (v *view) hasAll(keys []uint64, id position) bool {
-	for _, k := range keys {
-		if at, ok := v.voids[k]; !ok || id.after(at) {
-			return false
-		}
-	}
-	return true
 }
 
 // confirm notes that the link has delivered everything from before asOf.
@@ -207,28 +197,25 @@ func (v *view) current() uint64 {
 }
 
 // ended reports whether the verdict is of another epoch, or a void of one of its keys
-// came after it. The caller reads the generation before it calls ended.
+// came after it, or may have come and be forgotten. The caller reads the generation
+// before it calls ended.
 func (v *view) ended(a *verdict) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if a.epoch != v.epoch {
-		return true
-	}
-	for _, k := range a.keys {
-		if at, ok := v.voids[k]; ok && at.after(a.position) {
-			return true
-		}
-	}
-	return false
+	return a.epoch != v.epoch || a.checked.Load() < v.voids.seen || v.voids.anyAfter(a.keys, a.position)
 }
 
-// coherent reports whether the stream will tell of everything that can end the
-// verdict (invariant 3).
-func (v *view) coherent(a *verdict) bool {
-	if !a.follows {
-		return false
-	}
+// meet compares a verdict that has just come with what is known, before others see it.
+// It reports whether the verdict is ended, and otherwise notes that it was checked. The
+// verdict is coherent if the stream will tell of everything that can end it (invariant
+// 4).
+func (v *view) meet(a *verdict) (ended bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return a.epoch == v.epoch && v.known && !v.floor.after(a.position) && a.sent >= v.began+mostStaleness
+	if a.epoch != v.epoch || v.voids.anyAfter(a.keys, a.position) {
+		return true
+	}
+	a.coherent = a.follows && v.known && !v.floor.after(a.position) && a.sent >= v.began+mostStaleness
+	a.checked.Store(v.generation.Load())
+	return false
 }
