@@ -74,10 +74,11 @@ func (g *Guard) find(k cacheKey, now instant) *verdict {
 	return a
 }
 
-// ageOf returns how long ago the verdict was certainly true: when it was asked for, or
-// as of when the stream has told of everything that could have ended it.
+// ageOf returns how long ago the verdict was certainly true: when it was asked for, less
+// what the server itself lagged, or as of when the stream has told of everything that
+// could have ended it.
 func (g *Guard) ageOf(a *verdict, now instant) time.Duration {
-	age := now - a.sent
+	age := now - a.sent + a.lag
 	if a.coherent {
 		age = min(age, g.view.age(now))
 	}
