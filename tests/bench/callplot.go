@@ -8,8 +8,8 @@ import (
 
 // Dimensions of the picture of the calls, in pixels. The rest is as in plot.
 const (
-	callX      = 300
-	callRoom   = 430 // of the longest bar
+	callX      = 340
+	callRoom   = 400 // of the longest bar
 	callStep   = 30
 	callTop    = 84
 	callHeight = 16
