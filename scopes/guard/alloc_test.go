@@ -26,7 +26,7 @@ func cachedGuard(t testing.TB, token string) *Guard {
 	t.Cleanup(func() { _ = g.Close() })
 	g.registration.Store(&registered{Registration: g.cfg.registration()})
 	a, err := parseVerdict([]byte(`{"active":true,"scope":"users:read users:write","token_use":"client","sub":"client:shop","client_id":"shop","exp":99999999999,"void_keys":["` +
-		key(1) + `","` + key(2) + `","` + key(3) + `","` + key(4) + `"],"feed_position":"` + at(5) + `"}`))
+		key(1) + `","` + key(2) + `","` + key(3) + `","` + key(4) + `"],"feed_position":"` + at(5) + `","feed_age_ms":0}`))
 	if err != nil {
 		t.Fatal(err)
 	}

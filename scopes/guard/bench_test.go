@@ -12,7 +12,7 @@ import (
 // followedGuard returns a guard that has the token "client" in its cache.
 func followedGuard(t testing.TB) *guard.Guard {
 	t.Helper()
-	follows := `,"scope":"users:read users:write","iss":"https://auth.example.com","client_id":"shop","void_keys":["AAAAAAAAAAA","BBBBBBBBBBA"],"feed_position":"` + position + `"`
+	follows := `,"scope":"users:read users:write","iss":"https://auth.example.com","client_id":"shop","void_keys":["AAAAAAAAAAA","BBBBBBBBBBA"],"feed_position":"` + position + `","feed_age_ms":0`
 	s := startFollowed(map[string]string{"client": active("client", follows)}, `"client_id":"cards","token_uses":["client"],"enforces":[],"resource":""`)
 	g := newGuard(t, s, func(c *guard.Config) { c.NoStream, c.ClientIP = false, nil })
 	t.Cleanup(s.CloseClientConnections)

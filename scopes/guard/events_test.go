@@ -237,7 +237,7 @@ func FuzzPositionsAndKeys(f *testing.F) {
 }
 
 func FuzzVerdict(f *testing.F) {
-	f.Add(`{"active":true,"token_use":"client","sub":"client:a","exp":99,"void_keys":["` + key(1) + `"],"feed_position":"` + at(1) + `"}`)
+	f.Add(`{"active":true,"token_use":"client","sub":"client:a","exp":99,"void_keys":["` + key(1) + `"],"feed_position":"` + at(1) + `","feed_age_ms":0}`)
 	f.Add(`{"active":false}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		a, err := parseVerdict([]byte(body))

@@ -36,6 +36,7 @@ type fakeServer struct {
 	unconfirmed  bool          // no event fresh
 	delay        time.Duration // of each event of a stream, after it is made
 	lag          uint64        // of the positions of introspections
+	ageMs        int64         // feed_age_ms of introspections
 	twice        bool          // each event is sent twice
 	clockAhead   time.Duration // of Date
 	noDate       bool
@@ -170,7 +171,7 @@ func (s *fakeServer) introspect(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	body := `{"active":false}`
 	if members := s.tokens[r.PostForm.Get("token")]; members != "" {
-		body = fmt.Sprintf(`{%s,"feed_position":%q}`, members, at(s.position-s.lag))
+		body = fmt.Sprintf(`{%s,"feed_position":%q,"feed_age_ms":%d}`, members, at(s.position-s.lag), s.ageMs)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Date", time.Now().Add(s.clockAhead).UTC().Format(http.TimeFormat))

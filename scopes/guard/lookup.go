@@ -80,10 +80,11 @@ func (g *Guard) find(k cacheKey, now instant) *verdict {
 // fresh reports whether the stream has told lately what was ended.
 func (g *Guard) fresh(now instant) bool { return g.view.age(now) <= g.cfg.MaxStaleness }
 
-// ageOf returns how long ago the verdict was certainly true: when it was asked for, or
-// as of when the stream has told of everything that could have ended it.
+// ageOf returns how long ago the verdict was certainly true: when it was asked for, less
+// what the server itself lagged, or as of when the stream has told of everything that
+// could have ended it.
 func (g *Guard) ageOf(a *verdict, now instant) time.Duration {
-	age := now - a.sent
+	age := now - a.sent + a.lag
 	if a.coherent {
 		age = min(age, g.view.age(now))
 	}

@@ -35,6 +35,12 @@ func TestWithoutStream(t *testing.T) {
 				s.t.Errorf("state %+v", st)
 			}
 		}},
+		{"NoStream: what the replica lags counts", func(c *Config) { c.NoStream = true }, func(s *fakeServer, g *Guard) {
+			s.set(func() { s.ageMs = 900 })
+			s.expect(g, "within the bound", "good", 200, 1)
+			s.set(func() { s.ageMs = 1100 })
+			s.expect(g, "beyond it", "good", 503, 2)
+		}},
 		{"NoStream with a cache", func(c *Config) { c.NoStream, c.CacheWithoutStream = true, 10*time.Second }, func(s *fakeServer, g *Guard) {
 			s.expect(g, "first", "good", 200, 1)
 			time.Sleep(9 * time.Second)

@@ -93,9 +93,9 @@ func (w *world) introspect(rw http.ResponseWriter, r *http.Request) {
 	var token, life int
 	_, _ = fmt.Sscanf(r.PostFormValue("token"), "t%d.%d", &token, &life)
 	w.mu.Lock()
-	n, l, _ := w.seen(lag)
-	body := fmt.Sprintf(`{"active":true,"scope":"users:read","token_use":"client","sub":"client:a","exp":%d,"void_keys":["%s","%s","%s"],"feed_position":%q}`,
-		time.Now().Add(time.Hour).Unix(), key(keysOf(token)[0]), key(keysOf(token)[1]), key(keysOf(token)[2]), at(l.base+uint64(n)))
+	n, l, asOf := w.seen(lag)
+	body := fmt.Sprintf(`{"active":true,"scope":"users:read","token_use":"client","sub":"client:a","exp":%d,"void_keys":["%s","%s","%s"],"feed_position":%q,"feed_age_ms":%d}`,
+		time.Now().Add(time.Hour).Unix(), key(keysOf(token)[0]), key(keysOf(token)[1]), key(keysOf(token)[2]), at(l.base+uint64(n)), (time.Since(asOf) + time.Millisecond - 1).Milliseconds())
 	for _, e := range w.feed[:n] {
 		if slices.Contains(keysOf(token), e.key) && e.at.After(w.issued(life)) {
 			body = `{"active":false}`

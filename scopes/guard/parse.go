@@ -26,6 +26,9 @@ const (
 type follow struct {
 	keys     []string // void keys of everything that can end the token
 	position string   // of the feed, at which the token was active
+	// age is how old the server's knowledge of the feed was; known: it said so.
+	age   time.Duration
+	known bool
 }
 
 // inactiveRaw is all that a caller learns about a token that is not active
@@ -81,6 +84,10 @@ func (r *reading) read(name string, value json.RawMessage) (err error) {
 		return err
 	case "feed_position":
 		r.follow.position, err = readText(value)
+		return err
+	case "feed_age_ms":
+		r.follow.age, err = readAge(value)
+		r.follow.known = err == nil
 		return err
 	case "active":
 		r.active = true
@@ -183,7 +190,7 @@ func (r *reading) finish() error {
 	case t.ExpiresAt.IsZero():
 		return errors.New(`"exp" is missing`)
 	case !r.follow.valid():
-		return errors.New(`"void_keys" and "feed_position" are not those of a feed`)
+		return errors.New(`"void_keys", "feed_position" and "feed_age_ms" are not those of a feed`)
 	}
 	t.Raw = bytes.Clone(append(r.raw, '}')) // without the room that it grew into
 	t.shareTexts()
@@ -212,5 +219,6 @@ func (t *Token) shareTexts() {
 // valid reports whether there is either all that a cache needs, or nothing. The core
 // reads the keys and the position.
 func (f follow) valid() bool {
-	return (len(f.keys) == 0) == (f.position == "") && len(f.keys) <= maxVoidKeys
+	follows := len(f.keys) != 0
+	return follows == (f.position != "") && follows == f.known && len(f.keys) <= maxVoidKeys
 }

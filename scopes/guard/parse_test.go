@@ -17,7 +17,7 @@ import (
 const onBehalf = `{"active":true,"scope":"customers cards","token_type":"Bearer","exp":1687522822,"iat":1687436422,` +
 	`"sub":"org:h5D8B5gyHtk=","aud":["https://a.example.com","https://b.example.com"],"iss":"https://auth.example.com","jti":"8mB2","token_use":"on_behalf",` +
 	`"org_id":"h5D8B5gyHtk=","partner_id":"hurdlr","act":{"sub":"partner:hurdlr"},"source_ips":["203.0.113.7","2001:db8::/48"],` +
-	`"endpoints":["GET /cards","GET /customers/{id}"],"void_keys":["AAAAAAAAAAA","BBBBBBBBBBA"],"feed_position":"0123456789abcdefghijklmnop"}`
+	`"endpoints":["GET /cards","GET /customers/{id}"],"void_keys":["AAAAAAAAAAA","BBBBBBBBBBA"],"feed_position":"0123456789abcdefghijklmnop","feed_age_ms":120}`
 
 const customer = `{"active":true,"scope":"cards","client_id":"app","exp":1687522822,"sub":"customer:10001","aud":"https://a.example.com","token_use":"customer",` +
 	`"customer_id":"10001","authorized_user_id":"7","resources":[{"type":"card","ids":["12","13"]},{"type":"account","ids":["4"]}],"auth_time":1687436420,"amr":["otp"]}`
@@ -33,7 +33,7 @@ func TestParseToken(t *testing.T) {
 			Audience: []string{"https://a.example.com", "https://b.example.com"}, Issuer: "https://auth.example.com", JTI: "8mB2", Actor: &Actor{"partner:hurdlr"},
 			SourceIPs: []string{"203.0.113.7", "2001:db8::/48"}, Endpoints: []string{"GET /cards", "GET /customers/{id}"},
 			ExpiresAt: time.Unix(1687522822, 0).UTC(), IssuedAt: time.Unix(1687436422, 0).UTC(),
-		}, follow{[]string{"AAAAAAAAAAA", "BBBBBBBBBBA"}, "0123456789abcdefghijklmnop"}},
+		}, follow{[]string{"AAAAAAAAAAA", "BBBBBBBBBBA"}, "0123456789abcdefghijklmnop", 120 * time.Millisecond, true}},
 		{"a customer token", customer, Token{
 			Active: true, Scopes: []string{"cards"}, ClientID: "app", Subject: "customer:10001", Use: UseCustomer, CustomerID: "10001", AuthorizedUserID: "7",
 			Audience: []string{"https://a.example.com"}, Resources: []Resource{{"card", []string{"12", "13"}}, {"account", []string{"4"}}},
@@ -72,7 +72,7 @@ func minimal(more string) string {
 // only caches need, and nothing about an inactive token.
 func TestRaw(t *testing.T) {
 	for _, row := range []struct{ rule, body, want string }{
-		{"without what caches need", minimal(`"void_keys":["AAAAAAAAAAA"],"x":{"a":[1, 2.50]},"feed_position":"0123456789abcdefghijklmnop"`), minimal(`"x":{"a":[1, 2.50]}`)},
+		{"without what caches need", minimal(`"void_keys":["AAAAAAAAAAA"],"x":{"a":[1, 2.50]},"feed_position":"0123456789abcdefghijklmnop","feed_age_ms":0`), minimal(`"x":{"a":[1, 2.50]}`)},
 		{"unknown members stay", minimal(`"later":"<b>é"`), minimal(`"later":"<b>é"`)},
 		{"inactive", `{"active": false, "sub":"client:a"}`, `{"active":false}`},
 	} {
@@ -157,8 +157,13 @@ func TestParseTokenRefuses(t *testing.T) {
 		{"amr as a text", minimal(`"amr":"otp"`), "another type"},
 		{"void keys without a position", minimal(`"void_keys":["AAAAAAAAAAA"]`), "feed"},
 		{"a position without void keys", minimal(`"feed_position":"0123456789abcdefghijklmnop"`), "feed"},
-		{"too many void keys", minimal(`"feed_position":"0123456789abcdefghijklmnop","void_keys":["A"` + strings.Repeat(`,"A"`, maxVoidKeys) + `]`), "feed"},
+		{"too many void keys", minimal(`"feed_position":"0123456789abcdefghijklmnop","feed_age_ms":0,"void_keys":["A"` + strings.Repeat(`,"A"`, maxVoidKeys) + `]`), "feed"},
 		{"void_keys null", minimal(`"void_keys":null`), "another type"},
+		{"no age", minimal(`"void_keys":["AAAAAAAAAAA"],"feed_position":"0123456789abcdefghijklmnop"`), "feed"},
+		{"an age alone", minimal(`"feed_age_ms":1`), "feed"},
+		{"an age before zero", minimal(`"feed_age_ms":-1`), "another type"},
+		{"an age with a fraction", minimal(`"feed_age_ms":1.5`), "another type"},
+		{"an age of years", minimal(`"feed_age_ms":99999999999`), "another type"},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			token, _, err := parseToken([]byte(row.body))

@@ -138,6 +138,15 @@ func readTexts(value json.RawMessage) ([]string, error) {
 	return texts, nil
 }
 
+// readAge reads whole milliseconds.
+func readAge(value json.RawMessage) (time.Duration, error) {
+	n, err := strconv.ParseUint(string(value), 10, 31)
+	if err != nil {
+		return 0, errType
+	}
+	return time.Duration(n) * time.Millisecond, nil
+}
+
 // readTime reads whole seconds since 1970.
 func readTime(value json.RawMessage) (time.Time, error) {
 	n, err := strconv.ParseInt(string(value), 10, 64)

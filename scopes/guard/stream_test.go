@@ -280,6 +280,20 @@ func TestResets(t *testing.T) {
 			s.expect(g, "it was kept late", "good", 401, 1)
 		})
 	})
+	t.Run("and a replica that lags for long", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, s *fakeServer) {
+			s.add("good", "", key(1))
+			g := s.warm(nil)
+			defer g.Close()
+			s.reset("keys")
+			s.set(func() { s.ageMs = 5000 })
+			time.Sleep(4 * time.Second)
+			s.expect(g, "it may not know of the reset", "good", 503, 2)
+			time.Sleep(1100 * time.Millisecond)
+			s.expect(g, "it knows", "good", 200, 1)
+			s.expect(g, "which is kept", "good", 200, 0)
+		})
+	})
 	t.Run("while a verdict is on its way", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, s *fakeServer) {
 			s.add("good", "", key(1))

@@ -143,10 +143,10 @@ func TestErrorsAreNotKept(t *testing.T) {
 			_, _ = w.Write([]byte(`{"active":`))
 		}, time.Second},
 		{"a malformed void key", func(w http.ResponseWriter) {
-			_, _ = w.Write([]byte(`{"active":true,"token_use":"client","sub":"client:a","exp":1,"void_keys":["short"],"feed_position":"` + at(1) + `"}`))
+			_, _ = w.Write([]byte(`{"active":true,"token_use":"client","sub":"client:a","exp":1,"void_keys":["short"],"feed_position":"` + at(1) + `","feed_age_ms":0}`))
 		}, time.Second},
 		{"a malformed position", func(w http.ResponseWriter) {
-			_, _ = w.Write([]byte(`{"active":true,"token_use":"client","sub":"client:a","exp":1,"void_keys":["` + key(1) + `"],"feed_position":"1-1"}`))
+			_, _ = w.Write([]byte(`{"active":true,"token_use":"client","sub":"client:a","exp":1,"void_keys":["` + key(1) + `"],"feed_position":"1-1","feed_age_ms":0}`))
 		}, time.Second},
 	} {
 		t.Run(c.rule, func(t *testing.T) {

@@ -11,13 +11,14 @@ import (
 type verdict struct {
 	checked  atomic.Uint64 // the generation of the view at which no void had ended it
 	token    *Token
-	keys     []uint64 // void keys
-	position position // of the feed, at which the token was active
-	follows  bool     // keys and position are known
-	coherent bool     // see view.meet
-	epoch    uint64   // of the view when it was asked for
-	sent     instant  // just before it was asked for
-	deadline instant  // when it must not be used any more; never: the time of the server is not known
+	keys     []uint64      // void keys
+	position position      // of the feed, at which the token was active
+	follows  bool          // keys and position are known
+	coherent bool          // see view.meet
+	epoch    uint64        // of the view when it was asked for
+	sent     instant       // just before it was asked for
+	lag      time.Duration // how old the server's knowledge was then, if follows
+	deadline instant       // when it must not be used any more; never: the time of the server is not known
 }
 
 const (
@@ -47,7 +48,7 @@ func parseVerdict(body []byte) (*verdict, error) {
 	if a.position, err = parsePosition(f.position); err != nil {
 		return nil, err
 	}
-	a.follows = true
+	a.follows, a.lag = true, f.age
 	return a, nil
 }
 

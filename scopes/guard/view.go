@@ -30,8 +30,8 @@ const maxVoids = 1 << 16
 //  3. generation moves after a change is visible and before asOf moves. So who reads
 //     asOf first and then generation misses no change that asOf vouches for.
 //  4. A verdict may be kept only if its position is not before floor, and it was asked
-//     for at least mostStaleness after the epoch began: no replica can still be in
-//     the state from before then.
+//     for so long after the epoch began that the replica was not in the state from
+//     before then: mostStaleness, or longer if the replica said that it lagged more.
 type view struct {
 	asOf       atomic.Int64 // instant
 	generation atomic.Uint64
@@ -215,7 +215,7 @@ func (v *view) meet(a *verdict) (ended bool) {
 	if a.epoch != v.epoch || v.voids.anyAfter(a.keys, a.position) {
 		return true
 	}
-	a.coherent = a.follows && v.known && !v.floor.after(a.position) && a.sent >= v.began+mostStaleness
+	a.coherent = a.follows && v.known && !v.floor.after(a.position) && a.sent >= v.began+max(a.lag, mostStaleness)
 	a.checked.Store(v.generation.Load())
 	return false
 }

@@ -89,6 +89,9 @@ type Mark struct {
 	// Epoch changes when the feed has recovered from a loss: the store may have
 	// lost records too, so what was cached before must be read again.
 	Epoch uint64
+	// Age is how long before the call this copy was last confirmed: it has everything
+	// that was appended until then.
+	Age time.Duration
 }
 
 // New returns an empty Feed; Start loads the entries.
@@ -120,10 +123,18 @@ func (f *Feed) Age() time.Duration {
 // wait share one read. Errors: ErrStale.
 func (f *Feed) Fresh(ctx context.Context) (Mark, error) {
 	fresh := func() bool { return !f.lost.Load() && f.Age() < f.o.MaxStaleness }
-	if fresh() {
-		return *f.applied.Load(), nil
+	if age := f.Age(); !f.lost.Load() && age < f.o.MaxStaleness {
+		return f.mark(age), nil
 	}
 	return f.confirmNow(ctx, fresh)
+}
+
+// mark returns the mark of a copy that was confirmed age ago. The age must have been
+// read before: a copy that was confirmed since has more.
+func (f *Feed) mark(age time.Duration) Mark {
+	m := *f.applied.Load()
+	m.Age = age
+	return m
 }
 
 // Latest returns the mark of a copy that has everything that was appended before the
@@ -148,7 +159,7 @@ func (f *Feed) confirmNow(ctx context.Context, enough func() bool) (Mark, error)
 		sent := time.Duration(f.confirmed.Load())
 		later := sent > called || sent == called && try == 1
 		if !f.lost.Load() && later || enough() {
-			return *f.applied.Load(), nil
+			return f.mark(f.Age()), nil
 		}
 	}
 	return Mark{}, ErrStale

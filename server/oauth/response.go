@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/server/voidkeys"
@@ -69,7 +70,7 @@ func appendActive(b []byte, f tokens.Found, jti, issuer string) []byte {
 
 // appendFollow appends what a cache that follows revocations needs: the void keys of
 // the principals that can end the token, and the position of the feed at which the
-// token was active. It follows appendActive.
+// token was active, with the age of that knowledge. It follows appendActive.
 func appendFollow(b []byte, e *voidkeys.Encoder, f tokens.Found) []byte {
 	b = append(b, `,"void_keys":["`...)
 	var room store.PrincipalBuffer
@@ -85,7 +86,8 @@ func appendFollow(b []byte, e *voidkeys.Encoder, f tokens.Found) []byte {
 		b = e.AppendTokenKey(b, f.Digest)
 	}
 	b = e.AppendPosition(append(b, `"],"feed_position":"`...), f.Mark.Position)
-	return append(b, '"')
+	b = append(b, `","feed_age_ms":`...)
+	return strconv.AppendInt(b, (f.Mark.Age + time.Millisecond - 1).Milliseconds(), 10)
 }
 
 // appendMember appends a text, unless it is empty. name includes its comma and

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -41,6 +42,7 @@ type introspection struct {
 	AMR          []string         `json:"amr,omitempty"`
 	VoidKeys     []string         `json:"void_keys,omitempty"`
 	FeedPosition string           `json:"feed_position,omitempty"`
+	FeedAge      *int64           `json:"feed_age_ms,omitempty"`
 }
 
 // actor is RFC 8693 §4.1: the partner that acts on behalf of an org.
@@ -73,6 +75,7 @@ func introspectionOf(f tokens.Found, issuer string) introspection {
 		OrgID: t.OrgID, CustomerID: t.CustomerID, UserID: t.AuthorizedUser, PartnerID: t.PartnerID,
 		SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: t.Resources,
 		AMR: t.AMR, FeedPosition: string(voidKeys().AppendPosition(nil, f.Mark.Position)),
+		FeedAge: new(int64(math.Ceil(float64(f.Mark.Age) / 1e6))),
 	}
 	if !t.AuthTime.IsZero() {
 		a.AuthTime = t.AuthTime.Unix()
@@ -153,14 +156,14 @@ func TestIntrospectionIsWhatEncodingJSONMakes(t *testing.T) {
 				OrgID: pick(r, someIDs), CustomerID: pick(r, someIDs), AuthorizedUser: pick(r, someIDs), PartnerID: pick(r, someIDs), PartnerTID: pick(r, someIDs), Audience: list(r), SourceIPs: list(r), Endpoints: list(r), Resources: resources(r),
 				Upgradable: pick(r, someTexts), AuthTime: pick(r, []time.Time{{}, at}), AMR: list(r), Parents: pick(r, [][]string{nil, {tokens.ID(store.Digest{1})}}),
 			},
-			Mark: feed.Mark{Position: store.Position{Time: r.Uint64(), Seq: r.Uint64()}},
+			Mark: feed.Mark{Position: store.Position{Time: r.Uint64(), Seq: r.Uint64()}, Age: time.Duration(r.IntN(2e9))},
 		}
 		for i := range f.Digest {
 			f.Digest[i] = byte(r.Uint32())
 		}
 		issuer := pick(r, someTexts)
 		following, plain := introspectionOf(f, issuer), introspectionOf(f, issuer)
-		plain.VoidKeys, plain.FeedPosition = nil, ""
+		plain.VoidKeys, plain.FeedPosition, plain.FeedAge = nil, "", nil
 		b := appendActive(nil, f, tokens.ID(f.Digest), issuer)
 		expectSame(t, "introspection", append(slices.Clip(b), '}'), plain)
 		expectSame(t, "introspection with follow", append(appendFollow(b, voidKeys(), f), '}'), following)

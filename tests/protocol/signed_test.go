@@ -163,7 +163,11 @@ func TestFollow(t *testing.T) {
 				}
 			}
 			delete(body, "void_keys")
+			if age, ok := body["feed_age_ms"].(float64); !ok || age < 0 || age > 1000 {
+				t.Errorf("feed age %v", body["feed_age_ms"])
+			}
 			delete(body, "feed_position")
+			delete(body, "feed_age_ms")
 			if d := cmp.Diff(w.send(t, about(token, auth)).JSON(t), body); d != "" {
 				t.Errorf("the other members (-without follow +with it):\n%s", d)
 			}
