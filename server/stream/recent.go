@@ -93,6 +93,9 @@ type progress struct {
 	since time.Duration
 }
 
+// skip passes over what was published: the reader is reset.
+func (p *progress) skip(r *recent) { p.generation, p.next, p.fresh = r.generation, r.end(), 0 }
+
 // pull appends what the reader lacks to chunks. why is set if it must be reset, before
 // what chunks hold.
 func (p *progress) pull(chunks [][]byte, r *recent) (out [][]byte, why Reset) {
@@ -103,7 +106,7 @@ func (p *progress) pull(chunks [][]byte, r *recent) (out [][]byte, why Reset) {
 		why = ResetBehind
 	}
 	if why != "" {
-		p.generation, p.next, p.fresh = r.generation, r.end(), 0
+		p.skip(r)
 	}
 	newFresh := r.fresh != nil && r.freshNumber > p.fresh && r.freshAt >= p.since
 	if p.next == r.batchFrom && newFresh && len(r.batch) > 0 {
