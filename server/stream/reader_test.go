@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/tests/poll"
@@ -61,5 +62,46 @@ func TestRoomOfChunks(t *testing.T) {
 	}
 	if got := emptied(make([][]byte, maxRecent)); cap(got) > 0 {
 		t.Errorf("room for %d is kept", cap(got))
+	}
+}
+
+// TestReadersOpenAndOpen: new streams do not make the Hub write to the others more often
+// than it may.
+func TestReadersOpenAndOpen(t *testing.T) {
+	w := newWorld(t)
+	s := w.read(nil)
+	s.await("event: fresh")
+	began := time.Now()
+	pace := time.NewTicker(10 * time.Millisecond)
+	defer pace.Stop()
+	for time.Since(began) < time.Second {
+		<-pace.C
+		other := w.read(nil)
+		other.leave()
+		other.awaitEnd(EndLeft)
+	}
+	took := time.Since(began)
+	if n := strings.Count(s.String(), "event: fresh"); n > int(took/soonest)+2 {
+		t.Errorf("%d events in %v", n, took)
+	}
+}
+
+// TestSilenceIsBounded: while neither the feed nor the credential can be confirmed, the
+// readers of a group wait for a minute, counted from the first failure.
+func TestSilenceIsBounded(t *testing.T) {
+	var g groups
+	g.init()
+	in := &group{}
+	for _, c := range []struct {
+		at   time.Duration
+		want bool
+	}{{5 * time.Second, true}, {5*time.Second + mostDoubt - 1, true}, {5*time.Second + mostDoubt, false}} {
+		if got := g.wait(in, c.at); got != c.want || !in.doubt {
+			t.Errorf("at %v: %v", c.at, got)
+		}
+	}
+	g.members(in, time.Time{})
+	if !g.wait(in, time.Hour) {
+		t.Error("a check that worked does not count")
 	}
 }
