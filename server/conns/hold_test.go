@@ -1,8 +1,12 @@
 package conns
 
 import (
+	"net"
 	"net/netip"
+	"runtime"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestStreamsLeaveTheBounds: connections that became streams take no place of others,
@@ -51,4 +55,45 @@ func TestHTTP2StaysWithinTheBounds(t *testing.T) {
 		t.Errorf("%d open, %d held, %d of HTTP/2, %d requests", d.open, d.held, d.http2, d.requests.all.Load())
 	}
 	Place{}.Hold()
+}
+
+// TestStreamsOfDeadPeers: a peer that acknowledges nothing is noticed by the kernel, and
+// little is kept for one that reads nothing.
+func TestStreamsOfDeadPeers(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has TCP_USER_TIMEOUT")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peer, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	boundStream(c)
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(level, option int) (value int) {
+		_ = raw.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, option) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	if got := time.Duration(get(syscall.IPPROTO_TCP, tcpUserTimeout)) * time.Millisecond; got != silentTime {
+		t.Errorf("the kernel waits %v for an acknowledgment", got)
+	}
+	if got := get(syscall.SOL_SOCKET, syscall.SO_SNDBUF); got > 2*streamBuffer { // Linux doubles it
+		t.Errorf("a buffer of %d bytes", got)
+	}
 }

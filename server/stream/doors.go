@@ -26,6 +26,9 @@ const (
 	rateWait = time.Second
 	// mostDoors is how many clients are remembered that have no stream.
 	mostDoors = 1024
+	// The last reserve-th part of the streams is for clients that have fewStreams at
+	// most: one that opens all that it may leaves something for the others.
+	reserve, fewStreams = 8, 16
 )
 
 // Why a stream is refused, for the metrics.
@@ -80,7 +83,7 @@ func (d *doors) enter(clientID string, now time.Time) (refused string, err error
 		return RefusedRate, errRate.After(rateWait)
 	case c.open >= d.limits.PerClient:
 		return RefusedClient, errClient.After(fullWait)
-	case int(d.open.Load()) >= d.limits.Readers:
+	case int(d.open.Load()) >= d.limits.Readers, c.open >= fewStreams && int(d.open.Load()) >= d.limits.Readers-d.limits.Readers/reserve:
 		return RefusedReplica, errReplica.After(fullWait)
 	}
 	c.left--

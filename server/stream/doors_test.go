@@ -83,3 +83,23 @@ func TestDoorsForget(t *testing.T) {
 	}
 	d.leave("stays")
 }
+
+// TestLastStreamsAreForOthers: a client that opens all that it may leaves some.
+func TestLastStreamsAreForOthers(t *testing.T) {
+	var d doors
+	d.init(Limits{Readers: 80, PerClient: 80})
+	now := time.Now()
+	for i := range 80 {
+		if refused, _ := d.enter("many", now); (refused == RefusedReplica) != (i >= 70) {
+			t.Errorf("stream %d: %q", i, refused)
+		}
+	}
+	for i := range 10 {
+		if refused, err := d.enter("few", now); err != nil {
+			t.Errorf("stream %d of another client: %s", i, refused)
+		}
+	}
+	if refused, _ := d.enter("few", now); refused != RefusedReplica {
+		t.Errorf("one too many: %q", refused)
+	}
+}

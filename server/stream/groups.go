@@ -16,8 +16,9 @@ const (
 	checkAllEvery = time.Minute
 	// checkTimeout is how long the check of a credential may take. Without a result,
 	// the streams end: nobody knows whether they may go on. If the feed is not fresh
-	// either, they stay silent, and the check is repeated.
+	// either, they stay silent, and the check is repeated until mostDoubt has passed.
 	checkTimeout = 700 * time.Millisecond
+	mostDoubt    = time.Minute
 )
 
 // group is the readers with one credential, which is checked for all of them.
@@ -27,6 +28,9 @@ type group struct {
 	readers map[*reader]struct{}
 	ends    time.Time // see Standing.Ends
 	doubt   bool      // something about the credential changed
+	// silent is since when checks have failed while the feed is not fresh; 0: the last
+	// one did not.
+	silent time.Duration
 }
 
 // groups finds the credentials that a feed entry is about.
@@ -126,18 +130,22 @@ func (g *groups) inDoubt(now time.Time, all bool) (list []*group) {
 	return list
 }
 
-// doubt has the group checked again.
-func (g *groups) doubt(in *group) {
+// wait has the group checked again, and reports whether its readers may wait for that.
+func (g *groups) wait(in *group, now time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if in.silent == 0 {
+		in.silent = now
+	}
 	in.doubt = true
+	return now-in.silent < mostDoubt
 }
 
 // members returns the readers of the group, and notes when the credential ends.
 func (g *groups) members(in *group, ends time.Time) (list []*reader) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	in.ends = ends
+	in.ends, in.silent = ends, 0
 	for r := range in.readers {
 		list = append(list, r)
 	}
@@ -187,8 +195,7 @@ func (h *Hub) checkGroup(in *group) {
 	ctx, cancel := context.WithTimeout(h.life, checkTimeout)
 	defer cancel()
 	standing, err := h.o.Recheck(ctx, &in.caller)
-	if _, fresh := h.o.Feed.Confirmed(); err != nil && !fresh {
-		h.groups.doubt(in)
+	if _, fresh := h.o.Feed.Confirmed(); err != nil && !fresh && h.groups.wait(in, h.clock()) {
 		return
 	}
 	for _, r := range h.groups.members(in, standing.Ends) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/web"
 )
 
@@ -21,9 +22,14 @@ var (
 	unbuffered = []string{"no"} // nginx must not hold events back
 )
 
+var errBody = apierr.New(apierr.InvalidRequest, "this request must not have a body")
+
 // Serve serves GET /oauth/revocations.
 func (s Handler) Serve(c *gin.Context) error {
 	arrived := s.Hub.clock()
+	if c.Request.ContentLength != 0 {
+		return errBody
+	}
 	caller, err := s.Authenticate(c)
 	if err != nil {
 		return err
@@ -41,7 +47,9 @@ func (s Handler) Serve(c *gin.Context) error {
 	why := EndLeft
 	defer func() { s.Hub.close(r, why) }()
 	header["Content-Type"], header["X-Accel-Buffering"] = typeEvents, unbuffered
-	why = r.serve(c.Request.Context(), web.BeginStream(c))
+	out := web.BeginStream(c)
+	defer out.End()
+	why = r.serve(c.Request.Context(), out)
 	web.EventOf(c).Note = "stream ended: " + string(why)
 	return nil
 }

@@ -89,7 +89,7 @@ func New(o Options) *Hub {
 func (h *Hub) Start() {
 	h.feed = h.o.Feed.Subscribe()
 	_, mark, _ := h.feed.Take(nil)
-	h.recent.Store(&recent{generation: 1, base: mark.Position, at: mark.Position})
+	h.recent.Store(&recent{generation: 1, base: mark.Position, at: mark.Position, known: []store.Position{mark.Position}})
 	h.done.Go(h.run)
 	h.done.Go(h.watchGroups)
 }
@@ -114,8 +114,10 @@ func (h *Hub) run() {
 		}
 		now, due := h.clock(), p.freshAt+freshEvery
 		switch {
-		case wanted || h.feed.Pending():
+		case h.feed.Pending():
 			due = p.published + p.gap()
+		case wanted: // all readers are sent what a new one waits for
+			due = max(p.published+p.gap(), p.freshAt+soonest)
 		case p.unseen():
 			due = p.freshAt + soonest
 		}
@@ -183,6 +185,9 @@ func (p *publisher) publish(now time.Duration) {
 		batchFrom = next.end()
 	}
 	next.add(frames)
+	if why == "" {
+		next.know(entries)
+	}
 	if !mark.Position.IsZero() {
 		next.at = mark.Position
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -96,18 +97,25 @@ func (w *world) append(kind store.EntryKind, keys ...string) {
 
 // sink is the Writer of a reader: what it was sent, and how it is stopped.
 type sink struct {
-	t       *testing.T
-	mu      sync.Mutex
-	sent    strings.Builder
-	stuck   chan struct{} // closed: writes go on; nil: they always do
-	ended   chan End
-	changed chan struct{}
-	leave   context.CancelFunc
+	t     *testing.T
+	mu    sync.Mutex
+	sent  strings.Builder
+	stuck chan struct{} // closed: writes go on; nil: they always do
+	// finished is closed by Finish, which ends a write that is stuck.
+	finished chan struct{}
+	once     sync.Once
+	ended    chan End
+	changed  chan struct{}
+	leave    context.CancelFunc
 }
 
 func (s *sink) Write(_ time.Duration, chunks [][]byte) error {
 	if s.stuck != nil {
-		<-s.stuck
+		select {
+		case <-s.stuck:
+		case <-s.finished:
+			return os.ErrDeadlineExceeded
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,6 +130,7 @@ func (s *sink) Write(_ time.Duration, chunks [][]byte) error {
 }
 
 func (s *sink) Extend(time.Duration) {}
+func (s *sink) Finish(time.Duration) { s.once.Do(func() { close(s.finished) }) }
 
 func (s *sink) String() string {
 	s.mu.Lock()
@@ -165,7 +174,7 @@ func (w *world) read(stuck chan struct{}, lastID ...string) *sink {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s := &sink{t: w.t, stuck: stuck, ended: make(chan End, 1), changed: make(chan struct{}, 1)}
+	s := &sink{t: w.t, stuck: stuck, finished: make(chan struct{}), ended: make(chan End, 1), changed: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	s.leave = cancel
 	go func() {

@@ -36,6 +36,9 @@ type Writer interface {
 	Write(within time.Duration, chunks [][]byte) error
 	// Extend lets the stream be silent for longer.
 	Extend(within time.Duration)
+	// Finish lets the writes from now on, and the one that waits, take no longer than
+	// the time altogether. It may be called at the same time as the others.
+	Finish(within time.Duration)
 }
 
 // reader is a stream.
@@ -53,15 +56,24 @@ type reader struct {
 
 	mu           sync.Mutex
 	registration *store.Client // as the reader was told, or must be
+	writer       Writer        // nil: nothing is written
 	changed      bool          // it must be told
 	ended        End           // "": it goes on
 }
 
-// end makes the stream end, for the first reason that it is given.
+// endTimeout is how long a reader has to take what is on the way, once its stream must
+// end.
+const endTimeout = time.Second
+
+// end makes the stream end, for the first reason that it is given, even if a write to
+// the reader waits.
 func (r *reader) end(why End) {
 	r.mu.Lock()
 	if r.ended == "" {
 		r.ended = why
+		if r.writer != nil {
+			r.writer.Finish(endTimeout)
+		}
 	}
 	r.mu.Unlock()
 	r.notify()
@@ -98,11 +110,10 @@ func (r *reader) notes() (rs *store.Client, ended End) {
 
 // serve writes to the reader until the stream ends, and returns why it did.
 func (r *reader) serve(ctx context.Context, w Writer) End {
-	first := appendRegistration(make([]byte, 0, 512), r.registration, r.arrived)
-	if r.resumed != "" {
-		first = r.appendReset(first, r.resumed, r.hub.recent.Load())
-	}
-	chunks := [][]byte{first}
+	defer r.write(w)()
+	// What was registered when the caller authenticated: a change since then follows.
+	head := appendRegistration(make([]byte, 0, 512), r.caller.Client, r.arrived)
+	var chunks [][]byte
 	silent := time.NewTimer(writeTimeout / 3)
 	defer silent.Stop()
 	for {
@@ -111,16 +122,19 @@ func (r *reader) serve(ctx context.Context, w Writer) End {
 		if ended != "" {
 			return r.finish(w, ended)
 		}
-		chunks = r.pull(chunks, now, rs)
+		chunks = r.pull(chunks, head, now, rs)
+		head = nil
 		if len(chunks) > 0 {
 			if err := w.Write(writeTimeout, chunks); err != nil {
+				if _, ended := r.notes(); ended != "" {
+					return ended
+				}
 				return endOf(err)
 			}
 			if r.sampled && len(now.batch) > len(now.fresh) {
 				r.hub.o.Observe.ObserveDelay(r.hub.clock() - now.madeAt)
 			}
-			clear(chunks)
-			chunks = chunks[:0]
+			chunks = emptied(chunks)
 			silent.Reset(writeTimeout / 3)
 		}
 		select {
@@ -134,24 +148,53 @@ func (r *reader) serve(ctx context.Context, w Writer) End {
 	}
 }
 
-// pull appends what the reader lacks. rs is its registration if that has changed.
-func (r *reader) pull(chunks [][]byte, now *recent, rs *store.Client) [][]byte {
-	var why Reset
-	var head []byte
-	if rs != nil {
-		why, head = ResetRegistration, appendRegistration(nil, rs, r.arrived)
-		r.progress.next, r.progress.fresh = now.end(), 0
+// write notes that the reader is written to, until the function is called that it
+// returns.
+func (r *reader) write(w Writer) (done func()) {
+	set := func(w Writer) {
+		r.mu.Lock()
+		r.writer = w
+		r.mu.Unlock()
 	}
-	place := len(chunks)
-	chunks = append(chunks, nil)
-	chunks, lost := r.progress.pull(chunks, now)
+	set(w)
+	return func() { set(nil) }
+}
+
+// mostChunks is how many chunks a reader keeps room for. One that lacks much needs more
+// than that, once.
+const mostChunks = 64
+
+// emptied returns the room of the chunks.
+func emptied(chunks [][]byte) [][]byte {
+	if cap(chunks) > mostChunks {
+		return nil
+	}
+	clear(chunks)
+	return chunks[:0]
+}
+
+// pull appends head and then what the reader lacks to chunks, which are empty. rs is
+// its registration if that has changed.
+func (r *reader) pull(chunks [][]byte, head []byte, now *recent, rs *store.Client) [][]byte {
+	why := r.resumed
+	r.resumed = ""
+	if rs != nil {
+		why, head = ResetRegistration, appendRegistration(head, rs, r.arrived)
+	}
+	if why != "" {
+		r.progress.skip(now)
+	}
+	chunks, lost := r.progress.pull(append(chunks, nil), now)
 	if lost != "" {
 		why = lost
 	}
-	if why == "" {
-		return append(chunks[:place], chunks[place+1:]...)
+	if why != "" {
+		head = r.appendReset(head, why, now)
 	}
-	chunks[place] = r.appendReset(head, why, now)
+	if head == nil {
+		return append(chunks[:0], chunks[1:]...)
+	}
+	chunks[0] = head
 	return chunks
 }
 
@@ -164,7 +207,7 @@ func (r *reader) appendReset(b []byte, why Reset, now *recent) []byte {
 // the next one.
 func (r *reader) finish(w Writer, why End) End {
 	if why != EndCredential {
-		_ = w.Write(time.Second, [][]byte{appendRetry(nil, retryTime())})
+		_ = w.Write(endTimeout, [][]byte{appendRetry(nil, retryTime())})
 	}
 	return why
 }

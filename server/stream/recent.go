@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"slices"
 	"sort"
 	"time"
 
+	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/store"
 )
 
@@ -12,6 +14,8 @@ import (
 const (
 	maxRecent      = 4096
 	maxRecentBytes = 1 << 20
+	// maxKnown is how many positions are known that readers may go on from.
+	maxKnown = 1 << 14
 )
 
 // frame is an encoded void event.
@@ -32,6 +36,10 @@ type recent struct {
 	frames   []frame
 	bytes    int
 	base, at store.Position
+	// known are the positions of all entries since base that a reader may have come to,
+	// the oldest first. Another one may be from before the feed was lost: if the clock
+	// of the store went back, it lies between those of later entries.
+	known []store.Position
 	// batch is what a reader needs that has everything before the event with the
 	// number batchFrom, including fresh.
 	batchFrom uint64
@@ -72,12 +80,24 @@ func (r *recent) reset(why Reset, at store.Position) {
 	r.generation++
 	r.first, r.frames, r.bytes = r.end(), nil, 0
 	r.why, r.base, r.at = why, at, at
+	// A reader that was not there may have come to this position before the reset.
+	r.known = nil
+}
+
+// know adds the positions of entries.
+func (r *recent) know(entries []feed.Applied) {
+	for i := range entries {
+		r.known = append(r.known, entries[i].Position) // as for frames
+	}
+	if drop := len(r.known) - maxKnown*3/4; len(r.known) > maxKnown {
+		r.known = append(make([]store.Position, 0, maxKnown*5/4), r.known[drop:]...)
+	}
 }
 
 // after returns the number of the first event after the position. ok is false if there
 // may be others that are not kept, or if the feed has not come to the position.
 func (r *recent) after(p store.Position) (number uint64, ok bool) {
-	if r.base.After(p) || p.After(r.at) {
+	if _, ok := slices.BinarySearchFunc(r.known, p, store.Position.Compare); !ok || r.base.After(p) {
 		return 0, false
 	}
 	i := sort.Search(len(r.frames), func(i int) bool { return r.frames[i].at.After(p) })
@@ -93,6 +113,9 @@ type progress struct {
 	since time.Duration
 }
 
+// skip passes over what was published: the reader is reset.
+func (p *progress) skip(r *recent) { p.generation, p.next, p.fresh = r.generation, r.end(), 0 }
+
 // pull appends what the reader lacks to chunks. why is set if it must be reset, before
 // what chunks hold.
 func (p *progress) pull(chunks [][]byte, r *recent) (out [][]byte, why Reset) {
@@ -103,7 +126,7 @@ func (p *progress) pull(chunks [][]byte, r *recent) (out [][]byte, why Reset) {
 		why = ResetBehind
 	}
 	if why != "" {
-		p.generation, p.next, p.fresh = r.generation, r.end(), 0
+		p.skip(r)
 	}
 	newFresh := r.fresh != nil && r.freshNumber > p.fresh && r.freshAt >= p.since
 	if p.next == r.batchFrom && newFresh && len(r.batch) > 0 {

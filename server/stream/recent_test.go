@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/server/feed"
 	"github.com/grantd/grantd/server/voidkeys"
 	"github.com/grantd/grantd/store"
 )
@@ -17,6 +18,8 @@ func at(seq uint64) store.Position { return store.Position{Seq: seq} }
 func someRecent() *recent {
 	r := &recent{generation: 1, first: 10, base: at(2), at: at(6), fresh: []byte("fresh "), freshNumber: 7, freshAt: 100}
 	r.add([]frame{{at(3), []byte("three ")}, {at(5), []byte("five ")}})
+	r.known = []store.Position{at(2)}
+	r.know([]feed.Applied{{Position: at(3)}, {Position: at(5)}, {Position: at(6)}})
 	r.batchFrom, r.batch = 11, []byte("five fresh ")
 	return r
 }
@@ -59,15 +62,39 @@ func TestPull(t *testing.T) {
 
 func TestAfter(t *testing.T) {
 	r := someRecent()
-	for seq, want := range map[uint64]uint64{2: 10, 3: 11, 4: 11, 5: 12, 6: 12} {
+	for seq, want := range map[uint64]uint64{2: 10, 3: 11, 5: 12, 6: 12} {
 		if got, ok := r.after(at(seq)); !ok || got != want {
 			t.Errorf("after %d: event %d %v, want %d", seq, got, ok, want)
 		}
 	}
-	for _, seq := range []uint64{0, 1, 7} {
+	for _, seq := range []uint64{0, 1, 4, 7} {
 		if got, ok := r.after(at(seq)); ok {
 			t.Errorf("after %d: event %d", seq, got)
 		}
+	}
+}
+
+// TestAfterALoss: the store lost entries, and its clock went back. A position from
+// before is never one to go on from: not when later ones have passed it, and not if it
+// is where the feed was when it was read again.
+func TestAfterALoss(t *testing.T) {
+	r := someRecent()
+	r.reset(ResetRecovered, at(3))
+	for seq := uint64(8); seq < 20; seq += 2 { // they pass 5, which readers have come to
+		r.add([]frame{{at(seq), nil}})
+		r.know([]feed.Applied{{Position: at(seq - 1)}, {Position: at(seq)}})
+		r.at = at(seq)
+	}
+	for seq, want := range map[uint64]bool{2: false, 3: false, 5: false, 6: false, 7: true, 8: true, 18: true, 20: false} {
+		if _, ok := r.after(at(seq)); ok != want {
+			t.Errorf("after %d: %v", seq, ok)
+		}
+	}
+	for seq := uint64(20); seq < 4*maxKnown; seq++ {
+		r.know([]feed.Applied{{Position: at(seq)}})
+	}
+	if len(r.known) > maxKnown || r.known[len(r.known)-1] != at(4*maxKnown-1) {
+		t.Errorf("%d positions are known, up to %v", len(r.known), r.known[len(r.known)-1])
 	}
 }
 

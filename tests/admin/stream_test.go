@@ -185,6 +185,9 @@ func partnerEndings(s *harness.Server) (all []ending) {
 		all = append(all, ending{how.name + " for org", func(t *testing.T, id string) (string, func()) {
 			_, child, end := make(t, id)
 			return child, end
+		}}, ending{how.name + " for exchanged", func(t *testing.T, id string) (string, func()) {
+			own, _, end := make(t, id)
+			return exchange(t, s, own, id), end
 		}})
 		if !how.onlyChild {
 			all = append(all, ending{how.name, func(t *testing.T, id string) (string, func()) {
@@ -194,6 +197,21 @@ func partnerEndings(s *harness.Server) (all []ending) {
 		}
 	}
 	return all
+}
+
+// exchange returns a token for the org that is made with a token of a partner
+// (RFC 8693).
+func exchange(t *testing.T, s *harness.Server, own, org string) string {
+	t.Helper()
+	r := s.Form(t, "/oauth/token", "", "", url.Values{
+		"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {own},
+		"subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "audience": {"org:" + org}, "scope": {"cards"},
+	})
+	token, _ := r.JSON(t)["access_token"].(string)
+	if token == "" {
+		t.Fatalf("exchange: %d %s", r.Status, r.Body)
+	}
+	return token
 }
 
 func customerEndings(s *harness.Server) (all []ending) {

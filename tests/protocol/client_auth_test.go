@@ -111,7 +111,7 @@ func TestCredentialsInURL(t *testing.T) {
 		refused("credentials_in_url/token_in_query_of_revoke", form("/oauth/revoke?token="+secret, "", basic(w.app)), exposed),
 	})
 	for _, c := range []call{
-		get("/oauth/jwks"), get(metadataPath), get("/healthz"), get("/readyz"), get("/openapi.yaml"), get(infoPath), get(identityPath),
+		get("/oauth/jwks"), get(metadataPath), get("/healthz"), get("/readyz"), get("/openapi.yaml"), get(infoPath), get(identityPath), get(streamPath),
 		get("/partners/orgs"), post("/partners/token", "{}", apiType), get("/users/2/api-tokens"), post("/users/2/api-tokens", "{}", apiType),
 		{method: "DELETE", target: "/users/2/api-tokens/Ab3dEf7h"}, post("/customers/10001/token", "{}", apiType),
 	} {

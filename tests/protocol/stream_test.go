@@ -29,6 +29,8 @@ func TestStreamIsRefused(t *testing.T) {
 		refused("stream_two_headers", get(streamPath, basic(w.rs), basic(w.rs)), "more than one Authorization header"),
 		refused("stream_url_credentials", get(streamPath+"?client_id=rs&client_secret="+w.rs.ClientSecret, basic(w.rs)), "must not be in the URL"),
 		refused("stream_url_credentials/token", get(streamPath+"?access_token="+noRight), "must not be in the URL"),
+		refused("stream_body", call{method: "GET", target: streamPath, headers: []string{basic(w.rs)}, body: "a"}, "must not have a body"),
+		refused("stream_body/chunked", call{method: "GET", target: streamPath, headers: []string{basic(w.rs)}, body: "a", chunked: true}, "must not have a body"),
 		{name: "stream_methods", call: form(streamPath, "a=b", basic(w.rs)), status: 405, code: badRequest, header: map[string]string{"Allow": "GET, HEAD"}},
 		failed("stream_methods/head_without_credentials", call{method: "HEAD", target: streamPath}),
 		{name: "stream_methods/head", call: call{method: "HEAD", target: streamPath, headers: []string{basic(w.rs)}}, status: 200, header: map[string]string{"Content-Type": "text/event-stream"},
