@@ -8,6 +8,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // endsWithin is how soon a stream ends after its credential: a second, and room for a
@@ -146,6 +147,9 @@ func TestStreamLimits(t *testing.T) {
 		}
 	}
 	second.Close()
+	poll.AwaitTrue(t, 10*time.Second, "the log line of the reader that left", func() bool {
+		return strings.Contains(s.Logs.String(), `"note":"stream ended: left"`)
+	})
 	for _, stream := range []*harness.Stream{first, third} {
 		stream.Await(t, "fresh", nil)
 	}
