@@ -2,6 +2,8 @@ package edge
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -232,5 +234,23 @@ func TestRotation(t *testing.T) {
 	})
 	if got := ask(wrongSecret); got != 503 && got != 429 {
 		t.Errorf("a secret that cannot be checked: %d", got)
+	}
+}
+
+// TestOmitTokenUse: the response lacks token_use and nothing else.
+func TestOmitTokenUse(t *testing.T) {
+	t.Parallel()
+	x := start(t, func(s *Settings) { s.OmitTokenUse = true })
+	var want, got map[string]any
+	if err := json.Unmarshal([]byte(activeRaw), &want); err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "token_use")
+	r := x.send(t, "POST", introspection, "rs:"+ownSecret, form("token", "good"))
+	if err := json.Unmarshal([]byte(r.body), &got); err != nil || r.status != 200 || !maps.Equal(got, want) {
+		t.Errorf("%d %s: %v", r.status, r.body, err)
+	}
+	if r := x.send(t, "POST", introspection, "rs:"+ownSecret, form("token", "made-up")); r.body != `{"active":false}` {
+		t.Errorf("%d %s", r.status, r.body)
 	}
 }
