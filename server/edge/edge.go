@@ -135,7 +135,7 @@ func (e *Edge) URL() string { return e.url }
 // Handler returns the handler of the listener. Start makes it.
 func (e *Edge) Handler() http.Handler { return e.http.Handler }
 
-// Ready reports whether tokens are judged from the cache.
+// Ready reports whether tokens are judged, from the cache or by asking the server.
 func (e *Edge) Ready() bool { return e.problem() == nil }
 
 // Failed receives the error of a listener that fails.
