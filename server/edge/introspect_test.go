@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -252,5 +253,32 @@ func TestOmitTokenUse(t *testing.T) {
 	}
 	if r := x.send(t, "POST", introspection, "rs:"+ownSecret, form("token", "made-up")); r.body != `{"active":false}` {
 		t.Errorf("%d %s", r.status, r.body)
+	}
+}
+
+// TestLogIsShort: an outage leaves a line and a count, though each cause names another
+// port, and what succeeds leaves nothing.
+func TestLogIsShort(t *testing.T) {
+	t.Parallel()
+	x := start(t, nil)
+	const times = 20
+	ask := func(status int) {
+		t.Helper()
+		if r := x.send(t, "POST", introspection, "rs:"+ownSecret, form("token", "good")); r.status != status {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+	}
+	for i := range times {
+		ask(200)
+		x.guard.set(func() { x.guard.err = fmt.Errorf("read tcp 127.0.0.1:%d: connection reset by peer", 50_000+i) })
+		ask(503)
+		x.guard.set(func() { x.guard.err = nil })
+	}
+	if err := x.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text := x.logged.String()
+	if n := strings.Count(text, "msg=request "); n != 1 || strings.Count(text, "status=503") != 1 || !strings.Contains(text, "connection reset") || !strings.Contains(text, fmt.Sprintf("more=%d", times-1)) {
+		t.Errorf("%d lines:\n%s", n, text)
 	}
 }
