@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -25,7 +24,7 @@ func watchedEdge(t *testing.T, s *harness.Server, rs, c clients.Created) (target
 	own, other := filepath.Join(dir, "own"), filepath.Join(dir, "other")
 	write(t, own, rs.ClientSecret)
 	write(t, other, c.ClientSecret)
-	e, err := edge.New(edge.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Settings: edge.Settings{
+	e, err := edge.New(edge.Options{Log: slog.New(slog.DiscardHandler), Settings: edge.Settings{
 		Upstream: s.URL, ClientID: rs.ClientID, SecretFile: own, Listen: "127.0.0.1:0", MaxEntries: edge.DefaultMaxEntries,
 		TokenUses: []string{"client"}, TokenClients: []string{c.ClientID + "=" + other}, Headers: string(gateway.Forwarded),
 	}})

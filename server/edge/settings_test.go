@@ -2,7 +2,6 @@ package edge
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -83,7 +82,7 @@ func TestCAFile(t *testing.T) {
 	s := settingsOf(t, t.TempDir(), "https://auth.example.com")
 	for _, file := range []string{filepath.Join(t.TempDir(), "x"), s.SecretFile} {
 		s.CAFile = file
-		_, err := New(Options{Settings: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Guard: &fakeGuard{}})
+		_, err := New(Options{Settings: s, Log: slog.New(slog.DiscardHandler), Guard: &fakeGuard{}})
 		if err == nil || !strings.HasPrefix(err.Error(), "--ca-file the file ") {
 			t.Errorf("%v", err)
 		}
@@ -100,7 +99,7 @@ func TestAddressInUse(t *testing.T) {
 	defer l.Close()
 	s := settingsOf(t, t.TempDir(), "http://127.0.0.1:8080")
 	s.Listen = l.Addr().String()
-	e, err := New(Options{Settings: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Guard: &fakeGuard{}})
+	e, err := New(Options{Settings: s, Log: slog.New(slog.DiscardHandler), Guard: &fakeGuard{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +115,7 @@ func TestSecretFileChanges(t *testing.T) {
 	dir := t.TempDir()
 	file := secretIn(t, filepath.Join(dir, "s"), ownSecret)
 	h := newHasher()
-	s, err := openSecret(TokenClient{"rs", file}, h, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	s, err := openSecret(TokenClient{"rs", file}, h, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
