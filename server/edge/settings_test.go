@@ -2,7 +2,6 @@ package edge
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -54,6 +53,8 @@ func TestFaults(t *testing.T) {
 		{"entries", func(s *Settings) { s.MaxEntries = 0 }, "--max-entries must be"},
 		{"use", func(s *Settings) { s.TokenUses = []string{"admin"} }, "--token-use must be one of"},
 		{"no use", func(s *Settings) { s.TokenUses = nil }, "--token-use is empty"},
+		{"omit token_use", func(s *Settings) { s.OmitTokenUse = true }, ""},
+		{"omit token_use of several", func(s *Settings) { s.OmitTokenUse, s.TokenUses = true, []string{"client", "key"} }, "--omit-token-use needs a single --token-use"},
 		{"enforces", func(s *Settings) { s.Enforces = []string{"all"} }, "--enforces must be one of"},
 		{"headers", func(s *Settings) { s.Headers = "both" }, "--forward-auth-headers must be forwarded or original"},
 		{"proxy", func(s *Settings) { s.Proxies = []string{"here"} }, "--trusted-proxy must be"},
@@ -81,7 +82,7 @@ func TestCAFile(t *testing.T) {
 	s := settingsOf(t, t.TempDir(), "https://auth.example.com")
 	for _, file := range []string{filepath.Join(t.TempDir(), "x"), s.SecretFile} {
 		s.CAFile = file
-		_, err := New(Options{Settings: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Guard: &fakeGuard{}})
+		_, err := New(Options{Settings: s, Log: slog.New(slog.DiscardHandler), Guard: &fakeGuard{}})
 		if err == nil || !strings.HasPrefix(err.Error(), "--ca-file the file ") {
 			t.Errorf("%v", err)
 		}
@@ -98,7 +99,7 @@ func TestAddressInUse(t *testing.T) {
 	defer l.Close()
 	s := settingsOf(t, t.TempDir(), "http://127.0.0.1:8080")
 	s.Listen = l.Addr().String()
-	e, err := New(Options{Settings: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Guard: &fakeGuard{}})
+	e, err := New(Options{Settings: s, Log: slog.New(slog.DiscardHandler), Guard: &fakeGuard{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func TestSecretFileChanges(t *testing.T) {
 	dir := t.TempDir()
 	file := secretIn(t, filepath.Join(dir, "s"), ownSecret)
 	h := newHasher()
-	s, err := openSecret(TokenClient{"rs", file}, h, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	s, err := openSecret(TokenClient{"rs", file}, h, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

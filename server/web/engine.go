@@ -55,6 +55,14 @@ type Options struct {
 	CrossOrigin *CrossOrigin
 	// Sampler has few of the responses 429 logged; nil: all are.
 	Sampler *Sampler
+	// Quiet is for a process that is asked about each request of an API: what succeeds
+	// is logged at debug, and the Sampler has few of the responses 503 logged too.
+	Quiet bool
+}
+
+// samples reports whether responses with the status may be many at once.
+func (o *Options) samples(status int) bool {
+	return o.Sampler != nil && (status == http.StatusTooManyRequests || o.Quiet && status == http.StatusServiceUnavailable)
 }
 
 // NewEngine makes a gin engine that responds to unknown paths and methods in
@@ -180,12 +188,12 @@ func begin(o Options) gin.HandlerFunc {
 			took := time.Since(started)
 			l := line{
 				Event: &x.event, method: method(c.Request.Method), route: route(c), status: x.Status(),
-				took: took, address: x.address, unknown: x.unknown,
+				took: took, address: x.address, unknown: x.unknown, quiet: o.Quiet,
 			}
 			if x.left {
 				l.status = StatusHungUp
 			}
-			if l.status == http.StatusTooManyRequests && o.Sampler != nil && o.Log.Enabled(c.Request.Context(), l.level()) {
+			if o.samples(l.status) && o.Log.Enabled(c.Request.Context(), l.level()) {
 				x.unlogged = x.unlogged || !o.Sampler.admit(&l, started.Add(took))
 			}
 			if !x.unlogged {

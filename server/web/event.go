@@ -80,6 +80,7 @@ type line struct {
 	took    time.Duration
 	address netip.Addr
 	unknown bool // the address
+	quiet   bool // see Options.Quiet
 }
 
 // field is a text that is logged unless it is empty.
@@ -98,6 +99,9 @@ func (l *line) fields() [17]field {
 func (l *line) level() slog.Level {
 	if l.status >= 500 {
 		return slog.LevelError
+	}
+	if l.quiet && l.status < 400 {
+		return slog.LevelDebug
 	}
 	return slog.LevelInfo
 }

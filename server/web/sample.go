@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -24,7 +25,8 @@ const (
 	sampledCustomers = 12
 )
 
-// Sampler keeps the log short in a flood. Of the requests that get 429, it lets the
+// Sampler keeps the log short in a flood. Of the requests that get 429 (or 503: see
+// Options.Quiet), it lets the
 // first be logged of each network, caller, customer and limit with one cause, and counts
 // the others. After a minute it logs how many there were. It is safe for concurrent use.
 type Sampler struct {
@@ -76,7 +78,7 @@ func (s *Sampler) admit(l *line, now time.Time) bool {
 		network: fields.Network(l.address), party: party{l.ClientID, l.PartnerID, l.OrgID, l.Actor, l.CustomerID},
 		code: l.Error, limit: l.Limit, secretRight: l.SecretRight,
 	}
-	if l.Cause != nil {
+	if l.Cause != nil && l.status == http.StatusTooManyRequests { // those of 503 name ports, and all differ
 		key.reason = l.Cause.Error()
 	}
 	s.mu.Lock()
