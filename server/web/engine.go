@@ -55,6 +55,10 @@ type Options struct {
 	CrossOrigin *CrossOrigin
 	// Sampler has few of the responses 429 logged; nil: all are.
 	Sampler *Sampler
+	// Quiet: requests that succeed are logged at debug, and the Sampler has few of the
+	// responses 503 logged too. It is for a process that is asked for each call of an
+	// API, which has a log itself.
+	Quiet bool
 }
 
 // NewEngine makes a gin engine that responds to unknown paths and methods in
@@ -180,12 +184,12 @@ func begin(o Options) gin.HandlerFunc {
 			took := time.Since(started)
 			l := line{
 				Event: &x.event, method: method(c.Request.Method), route: route(c), status: x.Status(),
-				took: took, address: x.address, unknown: x.unknown,
+				took: took, address: x.address, unknown: x.unknown, quiet: o.Quiet,
 			}
 			if x.left {
 				l.status = StatusHungUp
 			}
-			if l.status == http.StatusTooManyRequests && o.Sampler != nil && o.Log.Enabled(c.Request.Context(), l.level()) {
+			if l.isSampled() && o.Sampler != nil && o.Log.Enabled(c.Request.Context(), l.level()) {
 				x.unlogged = x.unlogged || !o.Sampler.admit(&l, started.Add(took))
 			}
 			if !x.unlogged {

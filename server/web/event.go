@@ -80,6 +80,7 @@ type line struct {
 	took    time.Duration
 	address netip.Addr
 	unknown bool // the address
+	quiet   bool // see Options.Quiet
 }
 
 // field is a text that is logged unless it is empty.
@@ -96,8 +97,11 @@ func (l *line) fields() [17]field {
 }
 
 func (l *line) level() slog.Level {
-	if l.status >= 500 {
+	switch {
+	case l.status >= 500:
 		return slog.LevelError
+	case l.quiet && l.status < 300:
+		return slog.LevelDebug
 	}
 	return slog.LevelInfo
 }
