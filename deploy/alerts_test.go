@@ -204,7 +204,10 @@ var firing = map[string]situation{
 	"GrantdNoticesWait":            {`grantd_notices_oldest_pending_seconds{instance="a"}`: "0+60x120"},
 	"GrantdNoticesDropped":         {`grantd_notices_total{result="dropped",instance="a"}`: newly},
 	"GrantdCustomersLocked":        {`grantd_customers_locked_total{by="wrong_codes_per_day",instance="a"}`: rising},
-	"GrantdVersionsDiffer":         {`grantd_build_info{version="v1",instance="a"}`: always1, `grantd_build_info{version="v2",instance="b"}`: always1},
+	"GrantdEdgeNotReady":           {`grantd_edge_ready{instance="a"}`: always0},
+	"GrantdEdgeCannotTell":         {`grantd_edge_introspections_total{result="unavailable",instance="a"}`: "0+6x120"},
+	"GrantdEdgeTokensRefused":      {`grantd_edge_tokens_fetched_total{result="refused",instance="a"}`: newly},
+	"GrantdVersionsDiffer":         {`grantd_build_info{job="grantd",version="v1",instance="a"}`: always1, `grantd_build_info{job="grantd",version="v2",instance="b"}`: always1},
 	"GrantdFilesRunOut":            {`process_open_fds{job="grantd",instance="a"}`: "900x120", `process_max_fds{job="grantd",instance="a"}`: "1000x120"},
 }
 
@@ -242,8 +245,12 @@ var quiet = map[string]situation{
 	"GrantdNoticesWait":            {`grantd_notices_oldest_pending_seconds{instance="a"}`: "60x120"},
 	"GrantdNoticesDropped":         {`grantd_notices_total{result="dropped",instance="a"}`: old, `grantd_notices_total{result="sent",instance="a"}`: rising},
 	"GrantdCustomersLocked":        {`grantd_customers_locked_total{by="wrong_codes_per_day",instance="a"}`: "0+0.1x120"},
-	"GrantdVersionsDiffer":         {`grantd_build_info{version="v1",instance="a"}`: always1, `grantd_build_info{version="v1",instance="b"}`: always1},
-	"GrantdFilesRunOut":            {`process_open_fds{job="grantd",instance="a"}`: "100x120", `process_max_fds{job="grantd",instance="a"}`: "1000x120"},
+	"GrantdEdgeNotReady":           {`grantd_edge_ready{instance="a"}`: "1x118 0x2", `grantd_edge_stream_connected{instance="a"}`: always0},
+	"GrantdEdgeCannotTell":         {`grantd_edge_introspections_total{result="inactive",instance="a"}`: rising, `grantd_edge_introspections_total{result="unavailable",instance="a"}`: old},
+	"GrantdEdgeTokensRefused":      {`grantd_edge_tokens_fetched_total{result="refused",instance="a"}`: old, `grantd_edge_tokens_fetched_total{result="ok",instance="a"}`: rising},
+	// An edge is upgraded with its API.
+	"GrantdVersionsDiffer": {`grantd_build_info{job="grantd",version="v1",instance="a"}`: always1, `grantd_build_info{job="grantd",version="v1",instance="b"}`: always1, `grantd_build_info{job="grantd-edge",version="v2",instance="c"}`: always1},
+	"GrantdFilesRunOut":    {`process_open_fds{job="grantd",instance="a"}`: "100x120", `process_max_fds{job="grantd",instance="a"}`: "1000x120"},
 }
 
 // buckets returns a histogram with two bounds.

@@ -23,10 +23,11 @@ import (
 
 // unmade are metrics whose situation this test does not make: codes that are sent and
 // guessed, notices, listeners with TLS, and traces. A query of them may be empty.
-var unmade = regexp.MustCompile(`grantd_(codes|customers_locked|notices|tls|connections_refused|trace)_`)
+var unmade = regexp.MustCompile(`grantd_(codes|customers_locked|notices|tls|connections_refused|edge_connections_refused|trace)_`)
 
-// watched starts a grantd that Prometheus can scrape, and gives it something to count.
-func watched(t *testing.T, edit func(*config.Config)) (target string, traffic func()) {
+// watched starts a grantd that Prometheus can scrape, with an edge, and gives both
+// something to count.
+func watched(t *testing.T, edit func(*config.Config)) (target, beside string, traffic func()) {
 	t.Helper()
 	s := harness.Start(t, harness.Options{Edit: func(c *config.Config) {
 		c.Metrics.Listen = "127.0.0.1:0"
@@ -39,7 +40,9 @@ func watched(t *testing.T, edit func(*config.Config)) (target string, traffic fu
 	if err := s.Reload(t.Context(), bad); err == nil {
 		t.Fatal("a catalogue that does not exist was loaded")
 	}
-	return strings.TrimPrefix(s.Server.URL("metrics"), "http://"), func() {
+	beside, asks := watchedEdge(t, s, rs, c)
+	return strings.TrimPrefix(s.Server.URL("metrics"), "http://"), beside, func() {
+		asks()
 		s.Introspect(t, rs, s.Token(t, c, ""))
 		s.Introspect(t, rs, "made-up-0123456789")
 		s.Form(t, "/oauth/token", c.ClientID, "wrong-secret", url.Values{"grant_type": {"client_credentials"}})
@@ -51,10 +54,10 @@ func watched(t *testing.T, edit func(*config.Config)) (target string, traffic fu
 // images being built at the same time.
 const scraping = 2 * time.Minute
 
-// prometheus starts a Prometheus with the alerts, which scrapes the targets every few
+// prometheus starts a Prometheus with the alerts, which scrapes both jobs every few
 // seconds: a scrape may not last longer than that, and the machine may be busy. It
 // returns the URL.
-func prometheus(t *testing.T, targets ...string) string {
+func prometheus(t *testing.T, servers, edges []string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -69,7 +72,8 @@ func prometheus(t *testing.T, targets ...string) string {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yaml")
 	text := fmt.Sprintf("global: {scrape_interval: 4s, scrape_timeout: 4s, evaluation_interval: 1s}\nrule_files: [%q]\n"+
-		"scrape_configs: [{job_name: grantd, static_configs: [{targets: [%q, %q]}]}]\n", rules, targets[0], targets[1])
+		"scrape_configs: [{job_name: grantd, static_configs: [{targets: [\"%s\"]}]}, {job_name: grantd-edge, static_configs: [{targets: [\"%s\"]}]}]\n",
+		rules, strings.Join(servers, `", "`), strings.Join(edges, `", "`))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +121,12 @@ func ask(base, query string) (int, error) {
 }
 
 // TestDashboardAndAlertsOnPrometheus runs each query of the dashboard, and each alert,
-// on a Prometheus that scrapes a grantd on each store.
+// on a Prometheus that scrapes a grantd on each store and an edge beside each.
 func TestDashboardAndAlertsOnPrometheus(t *testing.T) {
 	t.Parallel()
-	embedded, onEmbedded := watched(t, func(*config.Config) {})
-	redis, onRedis := watched(t, harness.OnRedis(redistest.Start(t).Addr))
-	base := prometheus(t, embedded, redis)
+	embedded, edge1, onEmbedded := watched(t, func(*config.Config) {})
+	redis, edge2, onRedis := watched(t, harness.OnRedis(redistest.Start(t).Addr))
+	base := prometheus(t, []string{embedded, redis}, []string{edge1, edge2})
 	fill := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*")
 	left := queries(t)
 	poll.Await(t, scraping, "each query has a result", func() string {
