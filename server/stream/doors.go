@@ -28,11 +28,11 @@ const (
 	mostDoors = 1024
 )
 
-// Why a stream is refused, for the metrics.
+// Why a stream is refused, for the metrics: the cause in the log, if there is one.
 const (
-	RefusedReplica  = "replica"  // this replica has all the streams that it can have
-	RefusedClient   = "client"   // the client has
-	RefusedRate     = "rate"     // the client opens streams too fast
+	RefusedReplica  = string(refusal.StreamsOfReplica)
+	RefusedClient   = string(refusal.StreamsOfClient)
+	RefusedRate     = string(refusal.StreamRate)
 	RefusedDraining = "draining" // this replica is about to stop
 )
 
