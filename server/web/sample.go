@@ -29,9 +29,9 @@ const (
 
 // Sampler keeps the log short in a flood. Of the requests that get 429, it lets the
 // first be logged of each network, caller, customer and limit with one cause, and counts
-// the others. Of those that get 503 from a quiet engine, it lets the first be logged of
-// each route and cause, because in an outage every caller gets it. After a minute it
-// logs how many there were. It is safe for concurrent use.
+// the others. Responses 503 of a quiet engine are alike if they have one route and cause,
+// because in an outage every caller gets them. After a minute it logs how many there
+// were. It is safe for concurrent use.
 type Sampler struct {
 	log *slog.Logger
 
