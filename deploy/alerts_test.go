@@ -209,6 +209,7 @@ var firing = map[string]situation{
 	"GrantdNoticesDropped":         {`grantd_notices_total{result="dropped",instance="a"}`: newly},
 	"GrantdCustomersLocked":        {`grantd_customers_locked_total{by="wrong_codes_per_day",instance="a"}`: rising},
 	"GrantdEdgeNotReady":           {`grantd_edge_ready{instance="a"}`: always0},
+	"GrantdEdgeNotFresh":           {`grantd_edge_age_seconds{instance="a"}`: "1.5x120", `grantd_edge_stream_connected{instance="a"}`: always1},
 	"GrantdEdgeCannotTell":         {`grantd_edge_introspections_total{result="unavailable",instance="a"}`: "0+6x120"},
 	"GrantdEdgeTokensRefused":      {`grantd_edge_tokens_fetched_total{result="refused",instance="a"}`: newly},
 	"GrantdVersionsDiffer":         {`grantd_build_info{job="grantd",version="v1",instance="a"}`: always1, `grantd_build_info{job="grantd",version="v2",instance="b"}`: always1},
@@ -255,6 +256,7 @@ var quiet = map[string]situation{
 	"GrantdNoticesDropped":         {`grantd_notices_total{result="dropped",instance="a"}`: old, `grantd_notices_total{result="sent",instance="a"}`: rising},
 	"GrantdCustomersLocked":        {`grantd_customers_locked_total{by="wrong_codes_per_day",instance="a"}`: "0+0.1x120"},
 	"GrantdEdgeNotReady":           {`grantd_edge_ready{instance="a"}`: "1x118 0x2", `grantd_edge_stream_connected{instance="a"}`: always0},
+	"GrantdEdgeNotFresh":           {`grantd_edge_age_seconds{instance="a"}`: "0.4x118 5x2", `grantd_edge_stream_connected{instance="a"}`: "1x118 0x2"},
 	"GrantdEdgeCannotTell":         {`grantd_edge_introspections_total{result="inactive",instance="a"}`: rising, `grantd_edge_introspections_total{result="unavailable",instance="a"}`: old},
 	"GrantdEdgeTokensRefused":      {`grantd_edge_tokens_fetched_total{result="refused",instance="a"}`: old, `grantd_edge_tokens_fetched_total{result="ok",instance="a"}`: rising},
 	// An edge is upgraded with its API.

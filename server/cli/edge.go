@@ -86,6 +86,7 @@ func (f *edgeFlags) add(c *cobra.Command) {
 	flags.StringSliceVar(&f.TokenUses, "token-use", []string{"client"}, "`KIND` of token that the API accepts, as the resource server is registered")
 	flags.StringSliceVar(&f.Enforces, "enforces", nil, "`RESTRICTION` that the API enforces, as the resource server is registered")
 	flags.StringVar(&f.Resource, "resource", "", "`URI` of the API, as the resource server is registered")
+	flags.BoolVar(&f.OmitTokenUse, "omit-token-use", false, "leave token_use out of introspection responses, for callers that refuse its values, such as Ory Oathkeeper")
 	flags.StringSliceVar(&f.TokenClients, "token-client", nil, "`ID=FILE`: get tokens for the client, whose secret is in the file")
 	flags.StringVar(&f.Headers, "forward-auth-headers", string(gateway.Forwarded), "`FAMILY` of headers in which the gateway states the request: forwarded (X-Forwarded-…) or original (X-Original-…)")
 	flags.StringSliceVar(&f.Proxies, "trusted-proxy", nil, "`CIDR` of a proxy in front of the gateway, whose address in X-Forwarded-For is not that of a caller")
@@ -107,7 +108,11 @@ func (a *app) readEdgeVariables(c *cobra.Command) error {
 			value = strings.Join(strings.Fields(value), ",")
 		}
 		if err := c.Flags().Set(flag.Name, value); err != nil {
-			faults = append(faults, edge.Fault{Setting: flag.Name, Problem: "must be a whole number"})
+			must := "must be a whole number"
+			if flag.Value.Type() == "bool" {
+				must = "must be true or false"
+			}
+			faults = append(faults, edge.Fault{Setting: flag.Name, Problem: must})
 		}
 	})
 	if len(faults) > 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/grantd/grantd/server/gateway"
 	"github.com/grantd/grantd/server/logbuf"
 	"github.com/grantd/grantd/server/metrics"
+	"github.com/grantd/grantd/server/web"
 )
 
 // Options are what an Edge needs.
@@ -38,6 +39,7 @@ type Edge struct {
 	source   *source
 	gateway  *gateway.Handler
 	gate     *conns.Listener
+	sampler  *web.Sampler
 	http     *http.Server
 	url      string
 	draining atomic.Bool
@@ -53,7 +55,7 @@ func New(o Options) (*Edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Edge{settings: o.Settings, parsed: p, log: o.Log, lines: o.Lines, guard: o.Guard, failed: make(chan error, 1)}
+	e := &Edge{settings: o.Settings, parsed: p, log: o.Log, lines: o.Lines, guard: o.Guard, failed: make(chan error, 1), sampler: web.NewSampler(o.Log)}
 	e.metrics = metrics.NewEdge(e.state)
 	if err := e.openSecrets(); err != nil {
 		return nil, err
@@ -135,7 +137,7 @@ func (e *Edge) URL() string { return e.url }
 // Handler returns the handler of the listener. Start makes it.
 func (e *Edge) Handler() http.Handler { return e.http.Handler }
 
-// Ready reports whether tokens are judged from the cache.
+// Ready reports whether tokens are judged, from the cache or by asking the server.
 func (e *Edge) Ready() bool { return e.problem() == nil }
 
 // Failed receives the error of a listener that fails.
@@ -148,5 +150,6 @@ func (e *Edge) Stop(ctx context.Context) (err error) {
 	if e.http != nil {
 		err = e.http.Shutdown(ctx)
 	}
+	e.sampler.Flush()
 	return errors.Join(err, e.guard.Close())
 }

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -127,6 +128,25 @@ type rig struct {
 	dir    string
 	client *http.Client
 	base   string
+	logged lockedBuffer
+}
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func secretIn(t testing.TB, path, secret string) string {
@@ -169,7 +189,7 @@ func start(t testing.TB, edit func(*Settings)) *rig {
 		edit(&s)
 	}
 	var err error
-	x.Edge, err = New(Options{Settings: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Guard: x.guard})
+	x.Edge, err = New(Options{Settings: s, Log: slog.New(slog.NewTextHandler(&x.logged, nil)), Guard: x.guard})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -62,10 +63,27 @@ func (e *Edge) introspect(c *gin.Context) error {
 	if token.Active {
 		ev.Verdict = web.Active
 	}
+	raw := token.Raw
+	if e.settings.OmitTokenUse && token.Active {
+		if raw, err = withoutTokenUse(raw); err != nil {
+			return err
+		}
+	}
 	body := web.NewBody()
-	body.B = append(body.B, token.Raw...)
+	body.B = append(body.B, raw...)
 	web.Send(c, http.StatusOK, body)
 	return nil
+}
+
+// withoutTokenUse returns the response without its member token_use. The other members
+// may change their order.
+func withoutTokenUse(raw []byte) ([]byte, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, err
+	}
+	delete(members, "token_use")
+	return json.Marshal(members)
 }
 
 // find returns the token, active or not. Errors: apierr.Unavailable.

@@ -2,6 +2,9 @@ package edge
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -135,7 +138,7 @@ func TestForwardAuth(t *testing.T) {
 	}
 }
 
-// TestReady: /readyz names why tokens cannot be judged.
+// TestReady: /readyz names why tokens cannot be judged, or only by asking the server.
 func TestReady(t *testing.T) {
 	t.Parallel()
 	x := start(t, nil)
@@ -147,7 +150,7 @@ func TestReady(t *testing.T) {
 		want   string
 	}{
 		{"ready", guard.State{Fresh: true, Registered: true}, true, 200, `"ready"`},
-		{"stale", guard.State{Registered: true}, true, 503, "stream_not_fresh"},
+		{"stale", guard.State{Registered: true}, true, 200, `"status":"ready","warnings":[{"cause":"stream_not_fresh"`},
 		{"never reached", guard.State{}, false, 503, "server_not_reached"},
 		{"refused", guard.State{Err: errTest}, false, 503, "server_not_reached"},
 		{"registration", guard.State{Fresh: true, Err: errTest}, true, 503, "registration_differs"},
@@ -160,7 +163,7 @@ func TestReady(t *testing.T) {
 			t.Errorf("%s: healthz %d", tc.name, r.status)
 		}
 	}
-	if r := x.send(t, "GET", "/metrics", "", nil); r.status != 200 || !strings.Contains(r.body, "grantd_edge_ready 0") || !strings.Contains(r.body, `grantd_edge_http_requests_total{code="503",route="/readyz"} 4`) {
+	if r := x.send(t, "GET", "/metrics", "", nil); r.status != 200 || !strings.Contains(r.body, "grantd_edge_ready 0") || !strings.Contains(r.body, `grantd_edge_http_requests_total{code="503",route="/readyz"} 3`) {
 		t.Errorf("metrics: %d %s", r.status, r.body)
 	}
 	if err := x.Stop(t.Context()); err != nil || !x.guard.closed {
@@ -232,5 +235,50 @@ func TestRotation(t *testing.T) {
 	})
 	if got := ask(wrongSecret); got != 503 && got != 429 {
 		t.Errorf("a secret that cannot be checked: %d", got)
+	}
+}
+
+// TestOmitTokenUse: the response lacks token_use and nothing else.
+func TestOmitTokenUse(t *testing.T) {
+	t.Parallel()
+	x := start(t, func(s *Settings) { s.OmitTokenUse = true })
+	var want, got map[string]any
+	if err := json.Unmarshal([]byte(activeRaw), &want); err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "token_use")
+	r := x.send(t, "POST", introspection, "rs:"+ownSecret, form("token", "good"))
+	if err := json.Unmarshal([]byte(r.body), &got); err != nil || r.status != 200 || !maps.Equal(got, want) {
+		t.Errorf("%d %s: %v", r.status, r.body, err)
+	}
+	if r := x.send(t, "POST", introspection, "rs:"+ownSecret, form("token", "made-up")); r.body != `{"active":false}` {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+}
+
+// TestLogIsShort: an outage leaves a line and a count, though each cause names another
+// port, and what succeeds leaves nothing.
+func TestLogIsShort(t *testing.T) {
+	t.Parallel()
+	x := start(t, nil)
+	const times = 20
+	ask := func(status int) {
+		t.Helper()
+		if r := x.send(t, "POST", introspection, "rs:"+ownSecret, form("token", "good")); r.status != status {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+	}
+	for i := range times {
+		ask(200)
+		x.guard.set(func() { x.guard.err = fmt.Errorf("read tcp 127.0.0.1:%d: connection reset by peer", 50_000+i) })
+		ask(503)
+		x.guard.set(func() { x.guard.err = nil })
+	}
+	if err := x.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text := x.logged.String()
+	if n := strings.Count(text, "msg=request "); n != 1 || strings.Count(text, "status=503") != 1 || !strings.Contains(text, "connection reset") || !strings.Contains(text, fmt.Sprintf("more=%d", times-1)) {
+		t.Errorf("%d lines:\n%s", n, text)
 	}
 }

@@ -5,15 +5,18 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/server/health"
 	"github.com/grantd/grantd/server/metrics"
 	"github.com/grantd/grantd/server/web"
 )
 
-// readiness is the body of /healthz and /readyz.
+// readiness is the body of /healthz and /readyz. Warnings are what is wrong although
+// requests are served.
 type readiness struct {
-	Status string `json:"status"`
-	Cause  string `json:"cause,omitempty"`
-	Reason string `json:"reason,omitempty"`
+	Status   string           `json:"status"`
+	Cause    string           `json:"cause,omitempty"`
+	Reason   string           `json:"reason,omitempty"`
+	Warnings []health.Problem `json:"warnings,omitempty"`
 }
 
 // live is GET /healthz: the process can respond.
@@ -24,14 +27,17 @@ func (e *Edge) live(c *gin.Context) error {
 
 // Why the process is not ready.
 var (
-	draining   = readiness{"unavailable", "draining", "the process is about to stop"}
-	notReached = readiness{"unavailable", "server_not_reached", "the server has not been reached since the start: check --upstream, --client-id and the secret; the log says more"}
-	differs    = readiness{"unavailable", "registration_differs", "the resource server is registered with other settings than this process has: the log says which, and what to run"}
-	notFresh   = readiness{"unavailable", "stream_not_fresh", "the stream of revocations is not up to date, so nothing is known for certain: check the server and the network; the log says more"}
+	draining   = health.Problem{Cause: "draining", Reason: "the process is about to stop"}
+	notReached = health.Problem{Cause: "server_not_reached", Reason: "the server has not been reached since the start: check --upstream, --client-id and the secret; the log says more"}
+	differs    = health.Problem{Cause: "registration_differs", Reason: "the resource server is registered with other settings than this process has: the log says which, and what to run"}
 )
 
-// problem returns why tokens cannot be judged now; nil: they can be.
-func (e *Edge) problem() *readiness {
+// notFresh is a warning: requests are served, and slower. A gateway or a load balancer
+// that took the API out for it would turn it into an outage of every API.
+var notFresh = health.Problem{Cause: "stream_not_fresh", Reason: "the stream of revocations is not up to date, so the server is asked about each token: check the server and the network; the log says more"}
+
+// problem returns why every request gets 503; nil: they are served.
+func (e *Edge) problem() *health.Problem {
 	s := e.guard.State()
 	switch {
 	case e.draining.Load():
@@ -43,19 +49,20 @@ func (e *Edge) problem() *readiness {
 			return &differs
 		}
 		return &notReached
-	case !s.Fresh:
-		return &notFresh
 	}
 	return nil
 }
 
-// ready is GET /readyz: 503 with the cause while tokens cannot be judged.
+// ready is GET /readyz: 503 with the cause while no token can be judged.
 func (e *Edge) ready(c *gin.Context) error {
-	body, status := &readiness{Status: "ready"}, http.StatusOK
+	body, status := readiness{Status: "ready"}, http.StatusOK
+	s := e.guard.State()
 	if p := e.problem(); p != nil {
-		body, status = p, http.StatusServiceUnavailable
-		web.EventOf(c).Cause = e.guard.State().Err
+		body, status = readiness{Status: "unavailable", Cause: p.Cause, Reason: p.Reason}, http.StatusServiceUnavailable
+		web.EventOf(c).Cause = s.Err
 		c.Header("Retry-After", "1")
+	} else if !s.Fresh {
+		body.Warnings = []health.Problem{notFresh}
 	}
 	web.JSON(c, status, body)
 	return nil

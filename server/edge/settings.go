@@ -43,6 +43,7 @@ type Settings struct {
 	TokenUses    []string // as the registration has them
 	Enforces     []string
 	Resource     string
+	OmitTokenUse bool     // leaves token_use out of introspection responses
 	TokenClients []string // ID=FILE
 	Headers      string
 	Proxies      []string
@@ -102,6 +103,9 @@ func (s *Settings) parse() (p parsed, err error) {
 	checkWords(&f, "enforces", s.Enforces, enforcements)
 	if len(s.TokenUses) == 0 {
 		f.add("token-use", "is empty: leave it out for client")
+	}
+	if s.OmitTokenUse && len(s.TokenUses) > 1 {
+		f.add("omit-token-use", "needs a single --token-use: the caller could not tell the kinds of tokens apart")
 	}
 	p.family = gateway.Family(s.Headers)
 	if !slices.Contains(gateway.Families, s.Headers) {

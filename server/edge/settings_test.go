@@ -54,6 +54,8 @@ func TestFaults(t *testing.T) {
 		{"entries", func(s *Settings) { s.MaxEntries = 0 }, "--max-entries must be"},
 		{"use", func(s *Settings) { s.TokenUses = []string{"admin"} }, "--token-use must be one of"},
 		{"no use", func(s *Settings) { s.TokenUses = nil }, "--token-use is empty"},
+		{"omit token_use", func(s *Settings) { s.OmitTokenUse = true }, ""},
+		{"omit token_use of several", func(s *Settings) { s.OmitTokenUse, s.TokenUses = true, []string{"client", "key"} }, "--omit-token-use needs a single --token-use"},
 		{"enforces", func(s *Settings) { s.Enforces = []string{"all"} }, "--enforces must be one of"},
 		{"headers", func(s *Settings) { s.Headers = "both" }, "--forward-auth-headers must be forwarded or original"},
 		{"proxy", func(s *Settings) { s.Proxies = []string{"here"} }, "--trusted-proxy must be"},

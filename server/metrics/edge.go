@@ -78,7 +78,7 @@ func (m *Edge) show(state func() EdgeState) {
 	counter := func(name, help string, value func(EdgeState) float64) {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return value(state()) }))
 	}
-	gauge("grantd_edge_ready", "1 while tokens can be judged from the cache; /readyz is 503 otherwise.", func(s EdgeState) float64 { return one(s.Ready) })
+	gauge("grantd_edge_ready", "1 while tokens are judged, from the cache or by asking the server; /readyz is 503 otherwise.", func(s EdgeState) float64 { return one(s.Ready) })
 	gauge("grantd_edge_stream_connected", "1 while the stream of revocations is open.", func(s EdgeState) float64 { return one(s.Connected) })
 	gauge("grantd_edge_age_seconds", "Age of what is known about revocations.", func(s EdgeState) float64 { return s.Age.Seconds() })
 	gauge("grantd_edge_cache_entries", "Tokens in the cache.", func(s EdgeState) float64 { return float64(s.Entries) })

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -148,18 +149,12 @@ func (s *Sampler) keyOfCause(l *line) sampled {
 	return key
 }
 
-// withoutLocalAddress returns the text of an error without the address of this end of a
-// connection, which net puts before an arrow: its port is another one each time.
-func withoutLocalAddress(text string) string {
-	for {
-		at := strings.Index(text, "->")
-		if at < 0 {
-			return text
-		}
-		begin := strings.LastIndexByte(text[:at], ' ') + 1
-		text = text[:begin] + text[at+len("->"):]
-	}
-}
+// addressOfConnection matches the address of this end of a connection, which net puts
+// before an arrow, and ports.
+var addressOfConnection = regexp.MustCompile(`[^ ]+->|:[0-9]+`)
+
+// withoutLocalAddress returns the text of an error without what differs each time.
+func withoutLocalAddress(text string) string { return addressOfConnection.ReplaceAllString(text, "") }
 
 // Flush logs what was counted, and forgets it.
 func (s *Sampler) Flush() {

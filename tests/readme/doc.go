@@ -5,7 +5,7 @@
 // How a block is read:
 //   - sh blocks run in one shell: those of the README in a copy of the source
 //     tree, those of a section in a folder that holds ./grantd.
-//   - Lines of an sh block that start a server (go run … . dev, go run … ./api, ./grantd serve,
+//   - Lines of an sh block that start a server (go run … . dev, go run … ./api, ./grantd serve, ./grantd edge,
 //     redis-server) stay in the background; the next thing happens once they
 //     are ready.
 //   - A text or json block that follows says what the block before printed;

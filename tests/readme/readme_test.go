@@ -15,7 +15,7 @@ import (
 var root = filepath.Join("..", "..")
 
 // ports of the pages that are replaced by free ones.
-var ports = []string{"8080", "8081", "6379", "9465", "9464", "9000"}
+var ports = []string{"8080", "8081", "6379", "9465", "9464", "9000", "8090"}
 
 // pages are what is run: a whole page, or one section of it, which then finds
 // ./grantd in its folder.
@@ -27,6 +27,7 @@ var pages = []struct{ file, section string }{
 	{"server/customers/APP_GUIDE.md", "## Try it"},
 	{"server/partners/PARTNER_GUIDE.md", "## Try it"},
 	{"server/apikeys/KEY_GUIDE.md", "## Try it"},
+	{"server/edge/EDGE.md", "## Try it"},
 }
 
 func TestPages(t *testing.T) {
@@ -55,6 +56,7 @@ func run(t *testing.T, file, markdown string, before int, dir string) {
 		markdown = regexp.MustCompile(`\b`+p+`\b`).ReplaceAllString(markdown, free[i])
 	}
 	env := append(os.Environ(), "GRANTD_PUBLIC_LISTEN=127.0.0.1:"+free[0], "GRANTD_METRICS_LISTEN=127.0.0.1:"+free[4],
+		"GRANTD_EDGE_LISTEN=127.0.0.1:"+free[6],
 		// As `make build` compiles, so that what it compiled is found again.
 		"CGO_ENABLED=0", "GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath -tags=nomsgpack")
 	r := reader{shell: newShell(t, dir, env), publicPort: free[0]}

@@ -21,10 +21,10 @@ const (
 )
 
 // starts finds the lines that run until Ctrl-C.
-var starts = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:go run (?:-\w+ (?:\w+ )?)*(?:\. dev|\./api)|\./grantd serve|redis-server)\b`)
+var starts = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:go run (?:-\w+ (?:\w+ )?)*(?:\. dev|\./api)|\./grantd (?:serve|edge)|redis-server)\b`)
 
 // ready matches what they print once they serve.
-var ready = regexp.MustCompile(`(?m)^ready (?:public|api)=.*\n|Ready to accept connections`)
+var ready = regexp.MustCompile(`(?m)^ready (?:public|api|edge)=.*\n|Ready to accept connections`)
 
 // shell is a bash that stays, as in a terminal.
 type shell struct {
