@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/poll"
 	"github.com/grantd/grantd/tests/program"
@@ -114,6 +116,20 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// TestHAProxyHasRoomForStreams: the streams that two processes may have leave room for
+// other requests.
+func TestHAProxyHasRoomForStreams(t *testing.T) {
+	t.Parallel()
+	found := regexp.MustCompile(`(?m)^    maxconn (\d+)$`).FindStringSubmatch(read(t, "haproxy.cfg"))
+	if found == nil {
+		t.Fatal("haproxy.cfg has no maxconn")
+	}
+	streams := 2 * config.Defaults().Stream.MaxReaders
+	if n, err := strconv.Atoi(found[1]); err != nil || n < streams+4000 {
+		t.Errorf("maxconn %s, beside %d streams", found[1], streams)
+	}
+}
+
 // startHAProxy starts HAProxy with haproxy.cfg in front of the replicas. It returns
 // its URL, a client that trusts it, and what it logs.
 func startHAProxy(t *testing.T, replicas ...*replica) (string, *http.Client, *lockedLog) {
@@ -124,6 +140,7 @@ func startHAProxy(t *testing.T, replicas ...*replica) (string, *http.Client, *lo
 	for old, new := range map[string]string{
 		"/etc/haproxy/auth.example.com.pem": certificate, "bind :443": "bind " + address,
 		"127.0.0.1:8080": replicas[0].address, "127.0.0.1:8081": replicas[1].address,
+		"maxconn 20000": "maxconn 1000", // this machine may allow few files
 	} {
 		if !strings.Contains(text, old) {
 			t.Fatalf("haproxy.cfg has no %s", old)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"text/template"
 
@@ -69,14 +70,11 @@ configuration file and GRANTD_* variables are ignored.`,
 		}
 		o, flush := a.serverOptions(cfg)
 		defer flush()
-		o.Log = slog.New(devLog{out: a.err})
+		lines := &held{out: a.err}
+		defer lines.release()
+		o.Log = slog.New(devLog{out: lines})
 		o.Terminal = a.out
-		var api *demoAPI
-		defer func() { api.close() }()
-		err = a.run(c.Context(), o, func(ctx context.Context, s *server.Server) (err error) {
-			api, err = a.devReady(ctx, s, o.Log)
-			return err
-		})
+		err = a.runDev(c.Context(), o, lines)
 		if errors.Is(err, syscall.EADDRINUSE) { // the server's message names a key of the configuration
 			return &failure{
 				Code: codeFailed, Flag: "--listen", ExitCode: exitFailed,
@@ -87,6 +85,33 @@ configuration file and GRANTD_* variables are ignored.`,
 		return err
 	}
 	return c
+}
+
+// runDev serves until ctx ends. The demo API ends before the server does, which it
+// would miss.
+func (a *app) runDev(ctx context.Context, o server.Options, lines *held) error {
+	var api atomic.Pointer[demoAPI]
+	defer func() { api.Load().close() }()
+	serving, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() {
+		api.Load().close()
+		stop(context.Cause(ctx))
+	})()
+	return a.run(serving, o, func(ctx context.Context, s *server.Server) error {
+		d, err := makeDemo(ctx, s)
+		if err != nil {
+			return fmt.Errorf("cannot create the demo records: %w", err)
+		}
+		started, err := startDemoAPI(d.PublicURL, d.ResourceServer, o.Log)
+		if err != nil {
+			return fmt.Errorf("cannot start the demo API: %w", err)
+		}
+		api.Store(started)
+		d.APIURL = started.url
+		defer lines.release()
+		return a.printDemo(d)
+	})
 }
 
 // devConfig returns the defaults with all files in dir.
@@ -122,22 +147,6 @@ type demo struct {
 	APIURL         string          `json:"api_url"` // the demo API: needs a token with the scope users:read
 	CustomerID     string          `json:"customer_id"`
 	CustomerURL    string          `json:"customer_url"` // its token endpoints are below this URL
-}
-
-// devReady makes the demo, starts its API, and prints what there is. The API ends with
-// ctx, before the server does.
-func (a *app) devReady(ctx context.Context, s *server.Server, log *slog.Logger) (*demoAPI, error) {
-	d, err := makeDemo(ctx, s)
-	if err != nil {
-		return nil, fmt.Errorf("cannot create the demo records: %w", err)
-	}
-	api, err := startDemoAPI(d.PublicURL, d.ResourceServer, log)
-	if err != nil {
-		return nil, fmt.Errorf("cannot start the demo API: %w", err)
-	}
-	context.AfterFunc(ctx, api.close)
-	d.APIURL = api.url
-	return api, a.printDemo(d)
 }
 
 func (a *app) printDemo(d demo) (err error) {

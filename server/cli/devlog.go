@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 )
 
 // devLog is the log of 'grantd dev': one short line for each request, for people, and
@@ -73,4 +74,34 @@ func requestLine(r slog.Record) string {
 		parts = append(parts, "request_id="+at["request_id"])
 	}
 	return strings.Join(parts, "  ")
+}
+
+// held is a writer that keeps what it is given until release is called: lines about
+// requests come after the text that says what there is.
+type held struct {
+	mu       sync.Mutex
+	out      io.Writer
+	lines    []byte
+	released bool
+}
+
+// Write implements io.Writer.
+func (h *held) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.released {
+		return h.out.Write(b)
+	}
+	h.lines = append(h.lines, b...)
+	return len(b), nil
+}
+
+// release writes what was kept, and from now on everything at once.
+func (h *held) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.lines) > 0 {
+		_, _ = h.out.Write(h.lines)
+	}
+	h.lines, h.released = nil, true
 }

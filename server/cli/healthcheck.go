@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,11 +37,15 @@ that wants certificates from its callers, through admin.socket.
 --url names another server, or another path: http://127.0.0.1:8080/healthz is 200 as
 long as the process lives. From an address of this machine any certificate is accepted:
 nothing secret is sent. From elsewhere, also if public.listen names another machine, it
-must be one that this system trusts; $SSL_CERT_FILE names the authorities.`,
-		Example: `  grantd healthcheck --config /etc/grantd/grantd.yaml`,
+must be one that this system trusts; $SSL_CERT_FILE names the authorities.
+
+For 'grantd edge' with --listen unix:PATH, --url has the same value. Another path follows
+a colon: unix:PATH:/healthz.`,
+		Example: `  grantd healthcheck --config /etc/grantd/grantd.yaml
+  grantd healthcheck --url unix:/run/users-api/edge.sock`,
 		Args:    operands(),
 	}
-	c.Flags().StringVar(&raw, "url", "", "`URL` of the server; without a path, /readyz is added")
+	c.Flags().StringVar(&raw, "url", "", "`URL` of the server, or unix:PATH; without a path of HTTP, /readyz is added")
 	a.configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		t, err := a.healthTarget(c, raw)
@@ -51,7 +56,7 @@ must be one that this system trusts; $SSL_CERT_FILE names the authorities.`,
 		if a.output == outputJSON {
 			err = a.printJSON(h)
 		} else if h.Ready {
-			a.println("ready: %s", visible(h.URL))
+			a.println("ready: %s", h.where())
 		}
 		return errors.Join(err, h.problem())
 	}
@@ -61,7 +66,7 @@ must be one that this system trusts; $SSL_CERT_FILE names the authorities.`,
 // healthTarget is the server that a health check asks.
 type healthTarget struct {
 	url string
-	// socket is the admin socket to ask through; "": the URL is asked.
+	// socket is the unix socket to ask through; "": the URL is asked.
 	socket string
 }
 
@@ -73,14 +78,31 @@ func (a *app) healthTarget(c *cobra.Command, raw string) (healthTarget, error) {
 		}
 		return configuredTarget(c, cfg)
 	}
+	if socket, ok := strings.CutPrefix(raw, "unix:"); ok {
+		return socketTarget(c, socket)
+	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return healthTarget{}, misuse(c, "--url must be a URL such as http://127.0.0.1:8080")
+		return healthTarget{}, misuse(c, "--url must be a URL such as http://127.0.0.1:8080, or unix:PATH")
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = health.PathReady
 	}
 	return healthTarget{url: u.String()}, nil
+}
+
+// socketTarget returns the server at a unix socket: its path, which a colon and a path of
+// HTTP may follow.
+func socketTarget(c *cobra.Command, raw string) (healthTarget, error) {
+	socket, path := raw, health.PathReady
+	if at := strings.LastIndex(raw, ":/"); at >= 0 {
+		socket, path = raw[:at], raw[at+1:]
+	}
+	u, err := url.Parse("http://grantd" + path)
+	if err != nil || socket == "" || strings.ContainsRune(socket, 0) || u.Fragment != "" {
+		return healthTarget{}, misuse(c, "--url must name a socket after unix:, such as unix:/run/users-api/edge.sock or unix:/run/users-api/edge.sock:%s", health.PathLive)
+	}
+	return healthTarget{url: u.String(), socket: socket}, nil
 }
 
 // configuredTarget returns the server that runs with the configuration.

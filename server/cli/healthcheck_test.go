@@ -75,7 +75,7 @@ func TestHealthcheckReachesNothing(t *testing.T) {
 		}
 	}
 	for name, args := range map[string][]string{
-		"no scheme": {"--url", "127.0.0.1:8080"}, "empty": {"--url", ""}, "a password": {"--url", "http://a:hush@127.0.0.1"}, "an argument": {"x"},
+		"no scheme": {"--url", "127.0.0.1:8080"}, "no socket": {"--url", "unix:"}, "no socket before a path": {"--url", "unix::/healthz"}, "empty": {"--url", ""}, "a password": {"--url", "http://a:hush@127.0.0.1"}, "an argument": {"x"},
 	} {
 		if got := grantd(t, "", append([]string{"healthcheck"}, args...)...); got.code != exitUsage || strings.Contains(got.err, "hush") {
 			t.Errorf("%s: %+v", name, got)
@@ -84,6 +84,37 @@ func TestHealthcheckReachesNothing(t *testing.T) {
 	got := grantdIn(t, []string{"GRANTD_PUBLIC_LISTEN=127.0.0.1:0"}, "", "healthcheck")
 	if got.code != exitUsage || !strings.Contains(got.err, "name the server with --url") {
 		t.Errorf("any port: %+v", got)
+	}
+}
+
+// TestHealthcheckOfSocket: --url has the value of grantd edge's --listen.
+func TestHealthcheckOfSocket(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "edge.sock")
+	at := "unix:" + socket
+	if got := grantd(t, "", "healthcheck", "--url", at); got.code != exitFailed || !strings.Contains(got.err, "not ready: "+socket+" cannot be reached: ") {
+		t.Errorf("before the start: %+v", got)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"cause":"draining","reason":"the process stops"}`)
+		}
+	})}}
+	s.Start()
+	defer s.Close()
+	if got := grantd(t, "", "healthcheck", "--url", at); got.code != exitFailed || !strings.Contains(got.err, "not ready: the process stops ("+socket+", status 503)") {
+		t.Errorf("not ready: %+v", got)
+	}
+	if got := grantd(t, "", "healthcheck", "--url", at+":/healthz"); got.code != exitDone || got.out != "ready: "+socket+"\n" {
+		t.Errorf("another path: %+v", got)
+	}
+	got := grantd(t, "", "healthcheck", "--url", at+":/healthz", "--output", "json")
+	if got.code != exitDone || !strings.Contains(got.out, `"socket": "`+socket+`"`) {
+		t.Errorf("as JSON: %+v", got)
 	}
 }
 

@@ -31,11 +31,11 @@ const (
 	reserve, fewStreams = 8, 16
 )
 
-// Why a stream is refused, for the metrics.
+// Why a stream is refused, for the metrics: the cause in the log, if there is one.
 const (
-	RefusedReplica  = "replica"  // this replica has all the streams that it can have
-	RefusedClient   = "client"   // the client has
-	RefusedRate     = "rate"     // the client opens streams too fast
+	RefusedReplica  = string(refusal.StreamsOfReplica)
+	RefusedClient   = string(refusal.StreamsOfClient)
+	RefusedRate     = string(refusal.StreamRate)
 	RefusedDraining = "draining" // this replica is about to stop
 )
 

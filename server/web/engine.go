@@ -55,14 +55,10 @@ type Options struct {
 	CrossOrigin *CrossOrigin
 	// Sampler has few of the responses 429 logged; nil: all are.
 	Sampler *Sampler
-	// Quiet is for a process that is asked about each request of an API: what succeeds
-	// is logged at debug, and the Sampler has few of the responses 503 logged too.
+	// Quiet: requests that succeed are logged at debug, and the Sampler has few of the
+	// responses 503 logged too. It is for a process that is asked for each call of an
+	// API, which has a log itself.
 	Quiet bool
-}
-
-// samples reports whether responses with the status may be many at once.
-func (o *Options) samples(status int) bool {
-	return o.Sampler != nil && (status == http.StatusTooManyRequests || o.Quiet && status == http.StatusServiceUnavailable)
 }
 
 // NewEngine makes a gin engine that responds to unknown paths and methods in
@@ -193,7 +189,7 @@ func begin(o Options) gin.HandlerFunc {
 			if x.left {
 				l.status = StatusHungUp
 			}
-			if o.samples(l.status) && o.Log.Enabled(c.Request.Context(), l.level()) {
+			if l.isSampled() && o.Sampler != nil && o.Log.Enabled(c.Request.Context(), l.level()) {
 				x.unlogged = x.unlogged || !o.Sampler.admit(&l, started.Add(took))
 			}
 			if !x.unlogged {

@@ -97,10 +97,10 @@ func (l *line) fields() [17]field {
 }
 
 func (l *line) level() slog.Level {
-	if l.status >= 500 {
+	switch {
+	case l.status >= 500:
 		return slog.LevelError
-	}
-	if l.quiet && l.status < 400 {
+	case l.quiet && l.status < 300:
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -23,28 +24,35 @@ const (
 	// sampledCustomers is up to how many of those a customer is counted separately:
 	// an app that serves many customers from one network leaves room for others.
 	sampledCustomers = 12
+	// sampledCauses bounds the causes of 503 that are counted separately.
+	sampledCauses = 100
 )
 
-// Sampler keeps the log short in a flood. Of the requests that get 429 (or 503: see
-// Options.Quiet), it lets the
+// Sampler keeps the log short in a flood. Of the requests that get 429, it lets the
 // first be logged of each network, caller, customer and limit with one cause, and counts
-// the others. After a minute it logs how many there were. It is safe for concurrent use.
+// the others. Responses 503 of a quiet engine are alike if they have one route and cause,
+// because in an outage every caller gets them. After a minute it logs how many there
+// were. It is safe for concurrent use.
 type Sampler struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
 	seen    map[sampled]*uncounted
 	network map[netip.Prefix]int // how many of seen are of the network
+	causes  int                  // how many of seen are 503
 	timer   *time.Timer          // runs while something is in seen
 }
 
 // sampled is what refusals that are alike have in common. party is empty for several
-// callers, and network for several networks. All else has few values.
+// callers, and network for several networks. All else has few values, except that of
+// 503 the reason can be any text.
 type sampled struct {
+	status              int
 	network             netip.Prefix
 	party               party
 	code, reason, limit string
 	secretRight         bool
+	route               string // only of 503
 }
 
 // party is who was refused. customer is empty for several.
@@ -72,31 +80,22 @@ func NewSampler(log *slog.Logger) *Sampler {
 	return s
 }
 
+// isSampled reports whether such lines can come in floods.
+func (l *line) isSampled() bool {
+	return l.status == http.StatusTooManyRequests || l.quiet && l.status == http.StatusServiceUnavailable
+}
+
 // admit reports whether the line is to be logged, and counts it otherwise.
 func (s *Sampler) admit(l *line, now time.Time) bool {
-	key := sampled{
-		network: fields.Network(l.address), party: party{l.ClientID, l.PartnerID, l.OrgID, l.Actor, l.CustomerID},
-		code: l.Error, limit: l.Limit, secretRight: l.SecretRight,
-	}
-	if l.Cause != nil && l.status == http.StatusTooManyRequests { // those of 503 name ports, and all differ
-		key.reason = l.Cause.Error()
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, ok := s.seen[key]
-	if !ok && s.network[key.network] >= sampledCustomers {
-		key.party.customer = ""
-		at, ok = s.seen[key]
+	var key sampled
+	if l.status == http.StatusServiceUnavailable {
+		key = s.keyOfCause(l)
+	} else {
+		key = s.keyOfCaller(l)
 	}
-	if !ok && s.network[key.network] >= sampledOfNetwork {
-		key.party = party{}
-		at, ok = s.seen[key]
-	}
-	if !ok && len(s.seen) >= sampledAtOnce {
-		key.party, key.network = party{}, netip.Prefix{}
-		at, ok = s.seen[key]
-	}
-	if ok {
+	if at, ok := s.seen[key]; ok {
 		at.more++
 		at.address = l.address
 		return false
@@ -104,22 +103,70 @@ func (s *Sampler) admit(l *line, now time.Time) bool {
 	if len(s.seen) == 0 {
 		s.timer.Reset(sampleEvery)
 	}
-	key.party = key.party.clone()
+	key.party, key.reason = key.party.clone(), strings.Clone(key.reason)
 	s.seen[key] = &uncounted{since: now, route: l.route}
-	s.network[key.network]++
+	if l.status == http.StatusServiceUnavailable {
+		s.causes++
+	} else {
+		s.network[key.network]++
+	}
 	return true
 }
+
+// keyOfCaller returns what the refusal of a caller has in common with others.
+func (s *Sampler) keyOfCaller(l *line) sampled {
+	key := sampled{
+		status: l.status, network: fields.Network(l.address), party: party{l.ClientID, l.PartnerID, l.OrgID, l.Actor, l.CustomerID},
+		code: l.Error, limit: l.Limit, secretRight: l.SecretRight,
+	}
+	if l.Cause != nil {
+		key.reason = l.Cause.Error()
+	}
+	_, ok := s.seen[key]
+	if !ok && s.network[key.network] >= sampledCustomers {
+		key.party.customer = ""
+		_, ok = s.seen[key]
+	}
+	if !ok && s.network[key.network] >= sampledOfNetwork {
+		key.party = party{}
+		_, ok = s.seen[key]
+	}
+	if !ok && len(s.seen)-s.causes >= sampledAtOnce {
+		key.party, key.network = party{}, netip.Prefix{}
+	}
+	return key
+}
+
+// keyOfCause returns what a failure has in common with others.
+func (s *Sampler) keyOfCause(l *line) sampled {
+	key := sampled{status: l.status, code: l.Error, route: l.route}
+	if l.Cause != nil {
+		key.reason = withoutLocalAddress(l.Cause.Error())
+	}
+	if _, ok := s.seen[key]; !ok && s.causes >= sampledCauses {
+		key.reason, key.route = "", ""
+	}
+	return key
+}
+
+// addressOfConnection matches the address of this end of a connection, which net puts
+// before an arrow, and ports.
+var addressOfConnection = regexp.MustCompile(`[^ ]+->|:[0-9]+`)
+
+// withoutLocalAddress returns the text of an error without what differs each time.
+func withoutLocalAddress(text string) string { return addressOfConnection.ReplaceAllString(text, "") }
 
 // Flush logs what was counted, and forgets it.
 func (s *Sampler) Flush() {
 	s.mu.Lock()
 	seen := s.seen
-	s.seen, s.network = map[sampled]*uncounted{}, map[netip.Prefix]int{}
+	s.seen, s.network, s.causes = map[sampled]*uncounted{}, map[netip.Prefix]int{}, 0
 	s.timer.Stop()
 	s.mu.Unlock()
 	for key, at := range seen {
 		if at.more > 0 {
-			s.log.LogAttrs(context.Background(), slog.LevelInfo, "requests refused and not logged one by one", countAttrs(key, at)...)
+			level := (&line{status: key.status}).level()
+			s.log.LogAttrs(context.Background(), level, "requests refused and not logged one by one", countAttrs(key, at)...)
 		}
 	}
 }
