@@ -43,7 +43,7 @@ For 'grantd edge' with --listen unix:PATH, --url has the same value. Another pat
 a colon: unix:PATH:/healthz.`,
 		Example: `  grantd healthcheck --config /etc/grantd/grantd.yaml
   grantd healthcheck --url unix:/run/users-api/edge.sock`,
-		Args:    operands(),
+		Args: operands(),
 	}
 	c.Flags().StringVar(&raw, "url", "", "`URL` of the server, or unix:PATH; without a path of HTTP, /readyz is added")
 	a.configFlag(c)
