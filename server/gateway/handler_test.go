@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +40,7 @@ func (f *tokens) Find(_ context.Context, token string, from netip.Addr) (Token, 
 
 func handlerOf(t testing.TB, o Options) http.Handler {
 	t.Helper()
-	e, err := web.NewEngine(web.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	e, err := web.NewEngine(web.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -116,7 +115,7 @@ func (b *bench) callLab(ctx context.Context) (*callLab, error) {
 	}
 	l.guard, err = guard.New(guard.Config{
 		Issuer: issuer, Upstream: l.grantd.url, ClientID: l.grantd.server.ID, Secret: l.grantd.server.Secret,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log: slog.New(slog.DiscardHandler),
 	})
 	return l, err
 }

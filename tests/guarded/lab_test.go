@@ -105,7 +105,7 @@ func (l *lab) startGuard(t *testing.T, issuer string) {
 	var err error
 	l.guard, err = guard.New(guard.Config{
 		Issuer: issuer, ClientID: l.rs.ID, Secret: l.rs.Secret, TokenUses: uses,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

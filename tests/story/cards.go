@@ -2,7 +2,6 @@ package story
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +21,7 @@ func cards(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: cards NAME GRANTD_URL CLIENT_ID CLIENT_SECRET")
 	}
 	g, err := guard.New(guard.Config{
-		Issuer: args[1], ClientID: args[2], Secret: args[3], Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Issuer: args[1], ClientID: args[2], Secret: args[3], Log: slog.New(slog.DiscardHandler),
 		TokenUses: []string{guard.UseOnBehalf}, Enforces: []string{guard.EnforceSourceIP, guard.EnforceEndpoints}, ClientIP: peer,
 	})
 	ts.Check(err)
