@@ -188,6 +188,7 @@ var rules = map[string]string{
 	"stream_two_headers":              "two Authorization headers are invalid_request",
 	"stream_url_credentials":          "credentials in the URL are refused (RFC 9700 §4.3.2)",
 	"stream_methods":                  "only GET and HEAD; HEAD gets the headers of a stream",
+	"stream_body":                     "a request for the stream has no body: it would keep the connection after the stream",
 	"introspect_signed":               "a caller that asks for a JWT gets one: typ, iss, aud of the caller, iat, and the same object as in JSON (RFC 9701 §4, §5)",
 	"introspect_accept":               "the response is a JWT only if Accept names its type and prefers it at least as much as JSON (RFC 9110 §12.5.1)",
 	"introspect_vary":                 "the response says that it depends on Accept (RFC 9110 §12.5.5)",
