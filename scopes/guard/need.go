@@ -71,7 +71,7 @@ func (r rules) judgeToken(t *Token) *Refusal {
 	switch {
 	case !t.Active:
 		return inactive()
-	case t.bound:
+	case t.Bound:
 		return invalidToken("the token is bound to a key or a certificate, which this resource server does not check")
 	case !slices.Contains(r.uses, t.Use),
 		len(t.Audience) > 0 && !slices.Contains(t.Audience, r.resource),

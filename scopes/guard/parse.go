@@ -128,10 +128,10 @@ func (t *Token) readMember(name string, value json.RawMessage) (err error) {
 	case "resources":
 		t.Resources, err = readResources(value)
 	case "cnf": // RFC 7800 §3.1, whatever it binds the token to
-		t.bound = true
+		t.Bound = true
 	case "token_type": // "DPoP" for a token that is bound to a key (RFC 9449 §6.2)
 		kind, fault := readText(value)
-		t.bound, err = t.bound || !strings.EqualFold(kind, "Bearer"), fault
+		t.Bound, err = t.Bound || !strings.EqualFold(kind, "Bearer"), fault
 	}
 	return err
 }

@@ -42,8 +42,8 @@ func TestParseToken(t *testing.T) {
 		{"spaces between", " {\n \"active\" : true , \"exp\" : 5 ,\t\"sub\":\"client:a\", \"token_use\" : \"client\",\"aud\" : [ \"x\" ] }\n", Token{
 			Active: true, Subject: "client:a", Use: UseClient, ExpiresAt: time.Unix(5, 0).UTC(), Audience: []string{"x"},
 		}, follow{}},
-		{"bound to a certificate", minimal(`"cnf":{"x5t#S256":"abc"}`), Token{Active: true, Subject: "client:a", Use: UseClient, ExpiresAt: time.Unix(5, 0).UTC(), bound: true}, follow{}},
-		{"bound to a key", minimal(`"token_type":"DPoP"`), Token{Active: true, Subject: "client:a", Use: UseClient, ExpiresAt: time.Unix(5, 0).UTC(), bound: true}, follow{}},
+		{"bound to a certificate", minimal(`"cnf":{"x5t#S256":"abc"}`), Token{Active: true, Subject: "client:a", Use: UseClient, ExpiresAt: time.Unix(5, 0).UTC(), Bound: true}, follow{}},
+		{"bound to a key", minimal(`"token_type":"DPoP"`), Token{Active: true, Subject: "client:a", Use: UseClient, ExpiresAt: time.Unix(5, 0).UTC(), Bound: true}, follow{}},
 		{"inactive", `{"active":false}`, Token{}, follow{}},
 		{"inactive, and what else it says does not count", `{"active":false,"scope":"a","sub":"client:a","void_keys":["AAAAAAAAAAA"],"feed_position":"0123456789abcdefghijklmnop"}`, Token{}, follow{}},
 	} {

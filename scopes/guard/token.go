@@ -22,7 +22,7 @@ const (
 // do not change it.
 type Token struct {
 	Active              bool
-	bound               bool   // to a certificate or a DPoP key, which the guard does not check
+	Bound               bool   // to a certificate or a DPoP key, which the guard does not check: Check refuses it
 	Subject             string // with its kind: client:…, customer:…, org:… or partner:…
 	ClientID            string // "" for on-behalf and partner tokens and for keys
 	Use                 string // UseClient and so on

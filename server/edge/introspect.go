@@ -120,7 +120,7 @@ func (f finder) Find(ctx context.Context, token string, from netip.Addr) (gatewa
 		return gateway.Token{}, err
 	}
 	return gateway.Token{
-		Active: true, ID: t.JTI, Use: t.Use, Subject: t.Subject, ClientID: t.ClientID, CustomerID: t.CustomerID, OrgID: t.OrgID, PartnerID: t.PartnerID,
+		Active: true, Bound: t.Bound, ID: t.JTI, Use: t.Use, Subject: t.Subject, ClientID: t.ClientID, CustomerID: t.CustomerID, OrgID: t.OrgID, PartnerID: t.PartnerID,
 		Scopes: t.Scopes, SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: len(t.Resources) > 0,
 	}, nil
 }

@@ -70,20 +70,3 @@ func FuzzOriginal(f *testing.F) {
 		}
 	})
 }
-
-// FuzzBearer: a token that is looked up is what follows the scheme, and has no character
-// that could end a header or a log line.
-func FuzzBearer(f *testing.F) {
-	for _, line := range []string{"Bearer abc", "bearer  abc", "Bearer", "Basic abc", "Bearer a b", "Bearer a\x00"} {
-		f.Add(line)
-	}
-	f.Fuzz(func(t *testing.T, line string) {
-		token, err := bearer([]string{line})
-		if err != nil {
-			return
-		}
-		if token == "" || len(token) > maxToken || !strings.HasSuffix(line, token) || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ',' }) {
-			t.Errorf("%q from %q", token, line)
-		}
-	})
-}

@@ -4,21 +4,17 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/auth"
 	"github.com/grantd/grantd/server/web"
 )
 
 // Path is the path of the endpoint.
 const Path = "/forward-auth"
-
-// maxToken bounds the tokens that are looked up, in bytes. Those of grantd are far
-// shorter.
-const maxToken = 1024
 
 // Tokens finds tokens.
 type Tokens interface {
@@ -116,36 +112,18 @@ var stated = [...]string{
 	"X-Auth-Client-Id", "X-Auth-Subject", "X-Auth-Scope", "X-Auth-Token-Use", "X-Auth-Customer-Id", "X-Auth-Org-Id", "X-Auth-Partner-Id",
 }
 
-// bearer returns the token of the Authorization header (RFC 6750 §2.1).
-// Errors: apierr.NoToken, InvalidToken.
+// bearer returns the token of the Authorization header. Whether it has the form of a
+// token is for Tokens to know. Errors: apierr.NoToken, InvalidToken.
 func bearer(lines []string) (string, error) {
-	switch len(lines) {
-	case 0:
-		return "", errNoToken
-	case 1:
-	default:
+	if len(lines) > 1 {
 		return "", errTwoHeaders
 	}
-	scheme, token, _ := strings.Cut(lines[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	token, ok := auth.Presented{Authorization: lines}.Bearer()
+	switch {
+	case !ok:
 		return "", errNoToken
-	}
-	token = strings.TrimLeft(token, " ")
-	if token == "" || len(token) > maxToken || !isB64Token(token) {
-		return "", errForm
+	case token == "":
+		return "", errEmpty
 	}
 	return token, nil
-}
-
-// isB64Token reports whether s has only characters of b64token (RFC 6750 §2.1).
-func isB64Token(s string) bool {
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/', c == '=':
-		default:
-			return false
-		}
-	}
-	return true
 }

@@ -24,6 +24,7 @@ var uses = []string{useClient, "customer", useOnBehalf, "partner", "key"}
 // one.
 type Token struct {
 	Active                                               bool
+	Bound                                                bool   // to a key or a certificate (cnf), which a gateway does not check
 	ID                                                   string // jti, for the log
 	Use, Subject, ClientID, CustomerID, OrgID, PartnerID string
 	Scopes                                               []string
@@ -49,8 +50,9 @@ type Original struct {
 var (
 	errNoToken    = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a token of this server")
 	errTwoHeaders = apierr.New(apierr.InvalidToken, "more than one Authorization header: send one")
-	errForm       = apierr.New(apierr.InvalidToken, "the bearer token is empty, too long, or has characters that no token has")
+	errEmpty      = apierr.New(apierr.InvalidToken, "the bearer token is empty")
 	errInactive   = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this API, or is not allowed from this address")
+	errBound      = apierr.New(apierr.InvalidToken, "the bearer token is bound to a key or a certificate, which a gateway does not check")
 	errUse        = apierr.New(apierr.InsufficientScope, "the bearer token is not of a kind that this API accepts")
 	errScope      = apierr.New(apierr.InsufficientScope, "the bearer token lacks a scope that this request needs")
 	errResources  = apierr.New(apierr.InsufficientScope, "the bearer token is restricted to some resources, which a gateway cannot check")
@@ -65,6 +67,8 @@ func check(t Token, need Need, o Original) error {
 	switch {
 	case !t.Active:
 		return errInactive
+	case t.Bound:
+		return errBound
 	case !slices.Contains(need.Uses, t.Use):
 		return errUse
 	}
