@@ -70,7 +70,7 @@ func (d *demoAPI) close() {
 	})
 }
 
-// listDemoUsers is the handler behind the guard: it knows who is calling.
+// listDemoUsers is the handler behind the guard: its response names the caller.
 func listDemoUsers(w http.ResponseWriter, r *http.Request) {
 	token, _ := guard.FromContext(r.Context())
 	body, _ := json.Marshal(map[string]any{ // such a value has no error

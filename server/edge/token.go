@@ -58,7 +58,7 @@ func (e *Edge) token(c *gin.Context) error {
 	}
 	client := e.clientOf(k.client)
 	if client == nil {
-		if !e.callers.socket { // who does not authenticate learns nothing about clients
+		if !e.callers.socket { // a caller that is not authenticated learns nothing about clients
 			return e.callers.authenticate(c, p)
 		}
 		return errNoClient

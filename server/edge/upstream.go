@@ -33,7 +33,7 @@ type upstream struct {
 
 func newUpstream(s *Settings) (*upstream, error) {
 	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: false, MaxConnsPerHost: 8, MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second,
+		ForceAttemptHTTP2: false, MaxConnsPerHost: 8, MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second,
 		TLSHandshakeTimeout: callTime, DisableCompression: true, ReadBufferSize: 2 << 10, WriteBufferSize: 2 << 10,
 	}
 	if s.CAFile != "" {
