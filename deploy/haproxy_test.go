@@ -31,6 +31,7 @@ import (
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/capture"
 	"github.com/grantd/grantd/tests/poll"
 	"github.com/grantd/grantd/tests/program"
 )
@@ -166,22 +167,7 @@ func startHAProxy(t *testing.T, replicas ...*replica) (string, *http.Client, *lo
 }
 
 // lockedLog is what a process logs.
-type lockedLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type lockedLog struct{ capture.Buffer }
 
 // count returns how often a process became UP or DOWN. HAProxy also prints a warning
 // each time.

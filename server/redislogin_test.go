@@ -16,13 +16,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/capture"
 	"github.com/grantd/grantd/tests/poll"
 )
 
@@ -226,24 +226,6 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// lockedText is a log that can be read while it is written.
-type lockedText struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedText) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lockedText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // TestRedisPasswordIsReadAgain changes the password while the store is in use, and
 // breaks the connections that were logged in with the old one.
 func TestRedisPasswordIsReadAgain(t *testing.T) {
@@ -254,7 +236,7 @@ func TestRedisPasswordIsReadAgain(t *testing.T) {
 	writeFile(t, file, "first\n")
 	cfg := redisConfig(server.Addr)
 	cfg.Store.Redis.Username, cfg.Store.Redis.PasswordFile = "grantd", file
-	var log lockedText
+	var log capture.Buffer
 	s, err := openLogged(t, cfg, &log)
 	if err != nil {
 		t.Fatal(err)

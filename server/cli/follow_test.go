@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/grantd/grantd/tests/capture"
 	"github.com/grantd/grantd/tests/poll"
 )
 
@@ -21,7 +22,7 @@ func TestFollowShowsEventsThatAppearBelow(t *testing.T) {
 	}))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out, code := &lockedBuffer{}, make(chan int, 1)
+	out, code := &capture.Buffer{}, make(chan int, 1)
 	go func() {
 		code <- Run(ctx, []string{"audit", "--follow", "--socket", socket, "--output", "json"}, Streams{Out: out, Err: out})
 	}()

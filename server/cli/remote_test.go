@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -24,36 +23,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/tests/capture"
 	"github.com/grantd/grantd/tests/poll"
 )
 
 // waitTime limits how long a test waits for background work.
 const waitTime = 20 * time.Second
 
-// lockedBuffer holds the output of a command that runs in parallel with the test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // reloadable is a `grantd serve` that the test can reload.
 type reloadable struct {
 	public, admin, socket string
 	file                  string // its configuration
 	reload                chan struct{}
-	logs                  *lockedBuffer
+	logs                  *capture.Buffer
 	stop                  func() int
 }
 
@@ -67,7 +49,7 @@ func serveWith(t *testing.T, more string) reloadable {
 	}
 	l.Close()
 	dir := shortDir(t)
-	r := reloadable{admin: l.Addr().String(), socket: filepath.Join(dir, "a.sock"), reload: make(chan struct{}), logs: &lockedBuffer{}}
+	r := reloadable{admin: l.Addr().String(), socket: filepath.Join(dir, "a.sock"), reload: make(chan struct{}), logs: &capture.Buffer{}}
 	if !strings.Contains(more, "admin:") {
 		more += "\nadmin: {listen: ADMIN, socket: SOCKET}\n"
 	}
@@ -290,14 +272,14 @@ func TestServerOverTLS(t *testing.T) {
 
 // following is an `audit --follow` that runs in parallel with the test.
 type following struct {
-	out, err *lockedBuffer
+	out, err *capture.Buffer
 	end      func() int
 }
 
 func follow(t *testing.T, args ...string) following {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	f := following{out: &lockedBuffer{}, err: &lockedBuffer{}}
+	f := following{out: &capture.Buffer{}, err: &capture.Buffer{}}
 	code := make(chan int, 1)
 	go func() {
 		code <- Run(ctx, append([]string{"audit", "--follow"}, args...), Streams{Out: f.out, Err: f.err})

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/grantd/grantd/scopes/guard"
 	"github.com/grantd/grantd/server/gateway"
+	"github.com/grantd/grantd/tests/capture"
 )
 
 // The secrets of the tests.
@@ -128,25 +128,7 @@ type rig struct {
 	dir    string
 	client *http.Client
 	base   string
-	logged lockedBuffer
-}
-
-// lockedBuffer is a buffer for several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	logged capture.Buffer
 }
 
 func secretIn(t testing.TB, path, secret string) string {

@@ -3,7 +3,6 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -22,6 +21,7 @@ import (
 	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/storetest/redistest"
+	"github.com/grantd/grantd/tests/capture"
 )
 
 // Clock is a clock that tests move forward.
@@ -66,26 +66,13 @@ type Options struct {
 // Buffer is what a server logged. It is safe for concurrent use.
 type Buffer struct {
 	lines *logbuf.Writer
-	b     lockedBuffer
+	b     capture.Buffer
 }
 
 // String returns everything so far.
 func (b *Buffer) String() string {
 	b.lines.Flush()
-	b.b.mu.Lock()
-	defer b.b.mu.Unlock()
-	return b.b.Buffer.String()
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
+	return b.b.String()
 }
 
 // Start starts a server on the embedded store in a temporary folder, and
