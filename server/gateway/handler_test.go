@@ -230,7 +230,7 @@ func TestOriginalFamily(t *testing.T) {
 // TestWrongQuery: a mistake of the gateway lets nothing pass.
 func TestWrongQuery(t *testing.T) {
 	o := standard()
-	o.Uses = func() []string { return []string{"client", "customer"} }
+	o.Uses = []string{"client", "customer"}
 	h := handlerOf(t, o)
 	for _, query := range []string{
 		"?scope=", "?scope", "?token_use=", "?scope=users:read&scope=users:read", "?token_use=client&token_use=client", "?scopes=users:read",
