@@ -14,7 +14,9 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/store"
+	"github.com/grantd/grantd/store/storetest/redistest"
 	"github.com/grantd/grantd/tests/harness"
+	"github.com/grantd/grantd/tests/poll"
 )
 
 // What gateways send.
@@ -348,4 +350,44 @@ func TestForwardAuthUnavailable(t *testing.T) {
 			t.Errorf("503 after %v", took)
 		}
 	})
+}
+
+// A Redis that is gone or hangs: as soon as this process may have missed a revocation,
+// each call gets 503 within two seconds, a cached token too.
+func TestForwardAuthWithoutRedis(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]harness.Mode{"forward_auth_unavailable/redis_refuses": harness.Refusing, "forward_auth_unavailable/redis_hangs": harness.Hanging} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			link := harness.StartProxy(t, redistest.Start(t).Addr)
+			w := startWorld(t, func(o ...harness.Options) *harness.Server { return harness.Start(t, o...) },
+				harness.Options{Edit: edits([]func(*config.Config){gateways, harness.OnRedis(link.Addr)})})
+			w.populate(t)
+			cached, fresh := w.token(t, w.app, ""), w.token(t, w.app, "")
+			passes("", call{}).check(t, w.send(t, get(decidePath, bearer(cached))))
+			link.Set(mode)
+			poll.Await(t, poll.Patience, "a cached token is not judged any more", func() string {
+				if r := w.send(t, get(decidePath, bearer(cached))); r.Status == 200 {
+					return "it passes"
+				}
+				return ""
+			})
+			for _, target := range []string{decidePath, envoyPath + "/read/users"} {
+				for _, token := range []string{cached, fresh} {
+					began := time.Now()
+					r := w.send(t, get(target, bearer(token)))
+					if took := time.Since(began); took > 2*time.Second || r.NotUnavailable() != "" {
+						t.Errorf("%s: %d after %v, want 503 within 2 s: %s %s", target, r.Status, took, r.NotUnavailable(), r.Body)
+					}
+				}
+			}
+			link.Set(harness.Passing)
+			poll.Await(t, poll.Patience, "tokens pass again", func() string {
+				if r := w.send(t, get(decidePath, bearer(fresh))); r.Status != 200 {
+					return r.String()
+				}
+				return ""
+			})
+		})
+	}
 }
