@@ -36,7 +36,6 @@ type client struct {
 
 // Bounds of calls.
 const (
-	mostInFlight   = 256
 	dialTimeout    = 2 * time.Second
 	attemptTimeout = 2 * time.Second
 	longestWait    = time.Hour // that a Retry-After may ask for

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Guard struct {
 	view     *view
 	cache    *cache
 	flights  flights
+	active   acquainted // tokens that were active lately
 	count    counters
 	problems problems // of following
 	unasked  problems // of introspection
@@ -70,7 +72,7 @@ func open(c Config, clock func() instant, dial dialer) (*Guard, error) {
 	}
 	g.cache = newCache(c.MaxEntries)
 	g.view = newView(g.cache.drop)
-	g.flights.byKey = map[cacheKey]*flight{}
+	g.flights.byKey, g.flights.from = map[cacheKey]*flight{}, map[netip.Prefix]int{}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	f := newFollower(g)
 	g.followed.Go(f.run)
