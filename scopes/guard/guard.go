@@ -66,7 +66,8 @@ func open(c Config, clock func() instant, dial dialer) (*Guard, error) {
 	g := &Guard{cfg: c, clock: clock, rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(cmp.Or(c.Realm, c.Resource, c.ClientID), c.Resource), first: make(chan error, 1)}
 	g.enforcesSource = slices.Contains(c.Enforces, EnforceSourceIP)
 	g.problems = problems{log: c.Log, clock: clock, begins: "guard: revocations are not followed", ends: "guard: revocations are followed again"}
-	g.unasked = problems{log: c.Log, clock: clock, begins: "guard: the authorization server does not say whether tokens are active; requests that need to know are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
+	// Nobody asks while every look-up is a hit, so a single failure is not the present state for long.
+	g.unasked = problems{log: c.Log, clock: clock, counts: quiet, begins: "guard: the authorization server does not say whether tokens are active; requests that need to know are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
 	if g.client, err = newClient(&c, dial, g.clock, &g.count); err != nil {
 		return nil, err
 	}
@@ -130,7 +131,7 @@ func (g *Guard) admitted() error {
 
 // heard compares a registration that the authorization server has sent with Config.
 func (g *Guard) heard(r Registration) {
-	err := compare(r, g.cfg.registration())
+	err := g.cfg.compare(r)
 	before := g.registration.Swap(&registered{r, err})
 	switch {
 	case err != nil && (before == nil || before.err == nil):
@@ -145,7 +146,7 @@ func (g *Guard) heard(r Registration) {
 // registration by.
 func (g *Guard) unchecked() {
 	if g.registration.Swap(&registered{}) == nil {
-		g.cfg.Log.Warn("guard: the authorization server does not tell the registration of this resource server, so it cannot be compared with Config")
+		g.cfg.Log.Warn("guard: the authorization server does not tell the registration of this resource server, so nobody knows whether it is right")
 	}
 	g.report(nil)
 }

@@ -138,7 +138,7 @@ func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cach
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return nil, unavailable(context.Cause(ctx), 0)
+			return nil, unavailable(&leftError{context.Cause(ctx)}, 0)
 		}
 		if f.err != nil {
 			return nil, refusalOf(f.err)
@@ -149,6 +149,12 @@ func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cach
 	}
 	return nil, unavailable(errTooOld, 0)
 }
+
+// leftError is the cause if the caller left before there was a verdict.
+type leftError struct{ cause error }
+
+func (*leftError) Error() string   { return "the caller did not wait for the authorization server" }
+func (e *leftError) Unwrap() error { return e.cause }
 
 // refusalOf is the refusal if the authorization server gave no verdict.
 func refusalOf(err error) *Refusal {
