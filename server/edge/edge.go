@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"github.com/grantd/grantd/scopes/guard"
@@ -68,7 +69,7 @@ func New(o Options) (*Edge, error) {
 	})
 	if e.guard == nil {
 		if e.guard, err = guard.New(e.guardConfig()); err != nil {
-			return nil, err
+			return nil, &startError{err}
 		}
 	}
 	return e, nil
@@ -108,9 +109,18 @@ func (e *Edge) guardConfig() guard.Config {
 	return guard.Config{
 		Issuer: issuer, Upstream: s.Upstream, ClientID: s.ClientID, SecretFile: s.SecretFile, CAFile: s.CAFile,
 		Resource: s.Resource, TokenUses: s.TokenUses, Enforces: s.Enforces, MaxEntries: s.MaxEntries, Log: e.log,
+		Setting:  s.flagOf,
 		ClientIP: func(*http.Request) netip.Addr { return netip.Addr{} }, // callers say it; the guard sees no requests
 	}
 }
+
+// startError is an error of the guard, in the words of this process.
+type startError struct{ cause error }
+
+func (e *startError) Error() string {
+	return strings.ReplaceAll("\n"+e.cause.Error(), "\nguard: ", "\n")[1:]
+}
+func (e *startError) Unwrap() error { return e.cause }
 
 // Start opens the listener and serves.
 func (e *Edge) Start(context.Context) error {

@@ -49,6 +49,19 @@ type Settings struct {
 	Proxies      []string
 }
 
+// flagOf returns what the operator sets a field of guard.Config by; "": nothing.
+func (s *Settings) flagOf(field string) string {
+	if field == "Issuer" && s.Issuer == "" {
+		return "--issuer (as --upstream, since it is not set)"
+	}
+	return flags[field]
+}
+
+var flags = map[string]string{
+	"Issuer": "--issuer", "Upstream": "--upstream", "ClientID": "--client-id", "SecretFile": "--client-secret-file", "CAFile": "--ca-file",
+	"Resource": "--resource", "TokenUses": "--token-use", "Enforces": "--enforces", "MaxEntries": "--max-entries",
+}
+
 // Fault is what is wrong with a setting.
 type Fault struct {
 	Setting string // such as upstream
@@ -138,7 +151,7 @@ func (s *Settings) checkUpstream(f *Faults) {
 		}
 		at, err := url.Parse(u.value)
 		switch {
-		case err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "" || at.User != nil || at.RawQuery != "" || at.ForceQuery || at.Fragment != "":
+		case err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "" || at.User != nil || at.RawQuery != "" || at.ForceQuery || strings.Contains(u.value, "#"):
 			f.add(u.setting, "must be a URL such as https://auth.example.com")
 		case u.setting == "upstream" && at.Scheme == "http" && !isLoopback(at.Hostname()):
 			f.add(u.setting, "must begin with https:// unless it is on this machine: secrets and tokens are sent to it")
@@ -173,9 +186,9 @@ func (s *Settings) checkListen(f *Faults) (socket string) {
 }
 
 func checkWords(f *Faults, setting string, words, known []string) {
-	for _, w := range words {
-		if !slices.Contains(known, w) {
-			f.add(setting, "must be one of %s", strings.Join(known, ", "))
+	for i, w := range words {
+		if !slices.Contains(known, w) || slices.Contains(words[:i], w) {
+			f.add(setting, "must be one of %s, each once", strings.Join(known, ", "))
 			return
 		}
 	}
