@@ -174,7 +174,7 @@ func TestReady(t *testing.T) {
 // TestSocket: on the socket no credentials are needed, and wrong ones are refused.
 func TestSocket(t *testing.T) {
 	t.Parallel()
-	x := start(t, func(s *Settings) { s.Listen = "unix:" + filepath.Join(filepath.Dir(s.SecretFile), "run", "edge.sock") })
+	x := start(t, func(s *Settings) { s.Listen = "unix:" + filepath.Join(filepath.Dir(s.SecretFile), "edge.sock") })
 	for _, tc := range []struct {
 		name, basic string
 		form        url.Values

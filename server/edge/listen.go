@@ -29,7 +29,7 @@ func (e *Edge) listen() (net.Listener, error) {
 	var bound net.Listener
 	var err error
 	if e.parsed.socket != "" {
-		if bound, err = unixsocket.Listen(e.parsed.socket, "--listen"); err != nil {
+		if bound, err = unixsocket.ListenInFolder(e.parsed.socket, "--listen"); err != nil {
 			return nil, err
 		}
 		e.url = "unix:" + e.parsed.socket

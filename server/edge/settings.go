@@ -10,6 +10,7 @@ import (
 
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/gateway"
+	"github.com/grantd/grantd/server/unixsocket"
 )
 
 // Defaults of the settings.
@@ -172,6 +173,8 @@ func (s *Settings) checkListen(f *Faults) (socket string) {
 		const longest = 107 // sun_path of unix(7)
 		if path == "" || len(path) > longest {
 			f.add("listen", "must name a path of at most %d bytes after unix:", longest)
+		} else if err := unixsocket.CheckFolder(path); err != nil {
+			f.add("listen", "is %s: %s", s.Listen, err)
 		}
 		return path
 	}
