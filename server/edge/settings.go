@@ -34,20 +34,21 @@ type TokenClient struct{ ID, SecretFile string }
 // Settings are the flags of 'grantd edge'. The names of their faults are those of the
 // flags.
 type Settings struct {
-	Upstream     string
-	Issuer       string // as tokens name it; "": Upstream
-	ClientID     string
-	SecretFile   string
-	CAFile       string
-	Listen       string // host:port of loopback, or unix:PATH
-	MaxEntries   int
-	TokenUses    []string // as the registration has them
-	Enforces     []string
-	Resource     string
-	OmitTokenUse bool     // leaves token_use out of introspection responses
-	TokenClients []string // ID=FILE
-	Headers      string
-	Proxies      []string
+	Upstream      string
+	Issuer        string // as tokens name it; "": Upstream
+	ClientID      string
+	SecretFile    string
+	CAFile        string
+	Listen        string // host:port of loopback, or unix:PATH
+	MetricsListen string // host:port, for /metrics and the probes alone; "": none
+	MaxEntries    int
+	TokenUses     []string // as the registration has them
+	Enforces      []string
+	Resource      string
+	OmitTokenUse  bool     // leaves token_use out of introspection responses
+	TokenClients  []string // ID=FILE
+	Headers       string
+	Proxies       []string
 }
 
 // flagOf returns what the operator sets a field of guard.Config by; "": nothing.
@@ -113,6 +114,11 @@ func (s *Settings) parse() (p parsed, err error) {
 		f.add("max-entries", "must be 1 to %d", mostEntries)
 	}
 	p.socket = s.checkListen(&f)
+	if s.MetricsListen != "" {
+		if _, port, err := net.SplitHostPort(s.MetricsListen); err != nil || port == "" {
+			f.add("metrics-listen", "must be an address with a port, such as 0.0.0.0:9464")
+		}
+	}
 	checkWords(&f, "token-use", s.TokenUses, tokenUses)
 	checkWords(&f, "enforces", s.Enforces, enforcements)
 	if len(s.TokenUses) == 0 {

@@ -56,6 +56,8 @@ func TestFaults(t *testing.T) {
 		{"no port", func(s *Settings) { s.Listen = "127.0.0.1" }, "--listen must be an address with a port"},
 		{"no path", func(s *Settings) { s.Listen = "unix:" }, "--listen must name a path"},
 		{"long path", func(s *Settings) { s.Listen = "unix:/" + strings.Repeat("a", 200) }, "--listen must name a path"},
+		{"metrics everywhere", func(s *Settings) { s.MetricsListen = ":9464" }, ""},
+		{"metrics without a port", func(s *Settings) { s.MetricsListen = "0.0.0.0" }, "--metrics-listen must be an address with a port"},
 		{"folder is missing", func(s *Settings) { s.Listen = "unix:" + filepath.Join(dir, "rnu", "edge.sock") }, "rnu does not exist: create it"},
 		{"folder is a file", func(s *Settings) { s.Listen = "unix:" + filepath.Join(empty, "edge.sock") }, "is not a folder"},
 		{"folder exists", func(s *Settings) { s.Listen = "unix:" + filepath.Join(dir, "edge.sock") }, ""},
@@ -114,7 +116,11 @@ func TestAddressInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "is in use by another program") {
+	if err := e.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "--listen: "+s.Listen+" is in use by another program") {
+		t.Errorf("%v", err)
+	}
+	e.settings.Listen, e.settings.MetricsListen = "127.0.0.1:0", s.Listen
+	if err := e.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "--metrics-listen: "+s.Listen+" is in use by another program") {
 		t.Errorf("%v", err)
 	}
 }
