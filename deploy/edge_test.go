@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	commands "github.com/grantd/grantd/server/cli"
+	"github.com/grantd/grantd/server/health"
 )
 
 // edgeVariables are the variables of 'grantd edge', from its help.
@@ -72,8 +74,28 @@ func TestEdgeVariables(t *testing.T) {
 	}
 }
 
-// TestEdgeSidecar: the sidecar has few rights, lives as long as the API, and is probed
-// at the address at which it listens.
+// scrapedProbe is a probe at the listener for metrics.
+type scrapedProbe struct {
+	HTTP struct{ Path, Port string } `yaml:"httpGet"`
+}
+
+// TestEdgeStartCheck: the check at the start of the unit asks the socket at which it
+// listens, in the folder that systemd creates.
+func TestEdgeStartCheck(t *testing.T) {
+	unit := read(t, "grantd-edge.service")
+	m := regexp.MustCompile(`(?m)^Environment=GRANTD_EDGE_LISTEN=(unix:/run/([a-z-]+)/edge\.sock)$`).FindStringSubmatch(unit)
+	if m == nil {
+		t.Fatal("the unit does not listen on a socket")
+	}
+	for _, line := range []string{"RuntimeDirectory=" + m[2] + "\n", "healthcheck --url " + m[1] + ":/healthz ", "healthcheck --url " + m[1] + "\n"} {
+		if !strings.Contains(unit, line) {
+			t.Errorf("the unit lacks %q", line)
+		}
+	}
+}
+
+// TestEdgeSidecar: the sidecar has few rights, and lives as long as the API. Other pods
+// reach its metrics and probes, and nothing else.
 func TestEdgeSidecar(t *testing.T) {
 	var m struct {
 		Spec struct {
@@ -81,9 +103,16 @@ func TestEdgeSidecar(t *testing.T) {
 				Spec struct {
 					pod     `yaml:",inline"`
 					Sidecar []struct {
-						Restart  string `yaml:"restartPolicy"`
-						Env      []struct{ Name, Value string }
-						Security struct {
+						Restart string `yaml:"restartPolicy"`
+						Env     []struct{ Name, Value string }
+						Ports   []struct {
+							Name string
+							Port int `yaml:"containerPort"`
+						}
+						Startup   scrapedProbe `yaml:"startupProbe"`
+						Liveness  scrapedProbe `yaml:"livenessProbe"`
+						Readiness scrapedProbe `yaml:"readinessProbe"`
+						Security  struct {
 							Escalation *bool                   `yaml:"allowPrivilegeEscalation"`
 							ReadOnly   bool                    `yaml:"readOnlyRootFilesystem"`
 							Capability struct{ Drop []string } `yaml:"capabilities"`
@@ -106,13 +135,19 @@ func TestEdgeSidecar(t *testing.T) {
 	if c.Restart != "Always" || c.Security.Escalation == nil || *c.Security.Escalation || !c.Security.ReadOnly || !slices.Equal(c.Security.Capability.Drop, []string{"ALL"}) {
 		t.Errorf("sidecar: %+v", c)
 	}
-	listen := ""
+	env := map[string]string{}
 	for _, v := range c.Env {
-		if v.Name == "GRANTD_EDGE_LISTEN" {
-			listen = v.Value
-		}
+		env[v.Name] = v.Value
 	}
-	if n := strings.Count(text, `"http://`+listen+`/healthz"`); listen == "" || n != 2 || !strings.Contains(text, `"http://`+listen+`/readyz"`) {
-		t.Errorf("the probes do not ask %s", listen)
+	if listen := env["GRANTD_EDGE_LISTEN"]; !strings.HasPrefix(listen, "127.0.0.1:") {
+		t.Errorf("callers reach it at %s", listen)
+	}
+	if at := env["GRANTD_EDGE_METRICS_LISTEN"]; len(c.Ports) != 1 || c.Ports[0].Name != "metrics" || at != ":"+strconv.Itoa(c.Ports[0].Port) {
+		t.Errorf("the metrics are at %s, and the ports are %v", at, c.Ports)
+	}
+	for got, path := range map[*scrapedProbe]string{&c.Startup: health.PathLive, &c.Liveness: health.PathLive, &c.Readiness: health.PathReady} {
+		if got.HTTP.Path != path || got.HTTP.Port != "metrics" {
+			t.Errorf("a probe asks %+v, want %s at the port of the metrics", got.HTTP, path)
+		}
 	}
 }

@@ -49,7 +49,11 @@ func Parse(patterns []string) (Set, error) {
 	if known := shared.find(key, patterns); known != nil {
 		return Set{known}, nil
 	}
-	l := &list{slices.Clone(patterns), http.NewServeMux()}
+	patterns = slices.Clone(patterns)
+	for i, p := range patterns {
+		patterns[i] = strings.Clone(p) // it may be part of a long text
+	}
+	l := &list{patterns, http.NewServeMux()}
 	for _, p := range patterns {
 		method, path, _ := strings.Cut(p, " ")
 		if method != http.MethodGet && method != http.MethodHead || !plainPath(path) {

@@ -8,7 +8,7 @@ import (
 // Check returns the token if it is active and may be used for what is needed. The
 // token is shared: do not change it. Errors: *Refusal.
 func (g *Guard) Check(ctx context.Context, token string, need Need) (*Token, error) {
-	a, err := g.lookup(ctx, token, g.toSend(need.SourceIP))
+	a, err := g.lookup(ctx, token, need.SourceIP)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func (g *Guard) Check(ctx context.Context, token string, need Need) (*Token, err
 // programs that introspect on behalf of others. It checks only whether the token is
 // active, and may be used from the address, if one is given. Errors: *Refusal.
 func (g *Guard) Introspect(ctx context.Context, token string, source netip.Addr) (*Token, error) {
-	a, err := g.lookup(ctx, token, g.toSend(source))
+	a, err := g.lookup(ctx, token, source)
 	if err != nil {
 		return nil, err
 	}

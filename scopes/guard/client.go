@@ -32,11 +32,11 @@ type client struct {
 	http             *http.Client
 	urls             atomic.Pointer[serverURLs]
 	count            *counters
+	name             func(field string) string // see Config.Setting
 }
 
 // Bounds of calls.
 const (
-	mostInFlight   = 256
 	dialTimeout    = 2 * time.Second
 	attemptTimeout = 2 * time.Second
 	longestWait    = time.Hour // that a Retry-After may ask for
@@ -48,20 +48,32 @@ type upstreamError struct {
 	at     string
 	status int
 	after  time.Duration // Retry-After
+	advice string
 }
 
 func (e *upstreamError) Error() string {
 	switch e.status {
 	case http.StatusUnauthorized:
-		return errRefused.Error()
+		return errRefused.Error() + e.advice
 	case http.StatusForbidden:
 		return errForbidden.Error()
 	}
 	return fmt.Sprintf("%s returned HTTP status %d", e.at, e.status)
 }
 
-func statusError(at string, res *http.Response) error {
-	return &upstreamError{at, res.StatusCode, retryAfter(res.Header)}
+func (c *client) statusError(at string, res *http.Response) error {
+	return &upstreamError{at, res.StatusCode, retryAfter(res.Header), c.advice()}
+}
+
+// refusedBefore is the error of a call that is not made, because the secret was refused
+// a short time ago.
+func (c *client) refusedBefore(wait time.Duration) error {
+	return &upstreamError{status: http.StatusUnauthorized, after: wait, advice: c.advice()}
+}
+
+// advice says what to do if the secret is refused.
+func (c *client) advice() string {
+	return fmt.Sprintf(": check that %s is active and that the secret is one of its secrets and has not ended", c.name("ClientID"))
 }
 
 // retryAfter reads a Retry-After in seconds; 0: there is none.
@@ -82,7 +94,7 @@ func newClient(c *Config, dial dialer, clock func() instant, count *counters) (*
 	if err != nil {
 		return nil, err
 	}
-	roots, err := loadRoots(c.CAFile)
+	roots, err := loadRoots(c.CAFile, c.nameOf("CAFile"))
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +114,7 @@ func newClient(c *Config, dial dialer, clock func() instant, count *counters) (*
 	t.Protocols.SetHTTP1(true) // each stream has its connection: nothing delays it
 	warnOfPlainHTTP(c)
 	return &client{
-		issuer: c.Issuer, upstream: c.Upstream, secret: s, clock: clock, transport: t, count: count,
+		issuer: c.Issuer, upstream: c.Upstream, secret: s, clock: clock, transport: t, count: count, name: c.nameOf,
 		http: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}, nil
 }
@@ -118,20 +130,20 @@ func warnOfPlainHTTP(c *Config) {
 	}
 }
 
-func loadRoots(file string) (*x509.CertPool, error) {
+func loadRoots(file, setting string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil // those of the system
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("guard: CAFile: %w", err)
+		return nil, fmt.Errorf("guard: %s: %w", setting, err)
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("guard: CAFile %s holds no PEM certificate", file)
+		return nil, fmt.Errorf("guard: %s: %s holds no PEM certificate", setting, file)
 	}
 	return roots, nil
 }
@@ -143,7 +155,7 @@ func (c *client) introspect(ctx context.Context, token string, source netip.Addr
 	for {
 		value, wait := c.secret.get(c.clock())
 		if wait > 0 {
-			return nil, &upstreamError{status: http.StatusUnauthorized, after: wait}
+			return nil, c.refusedBefore(wait)
 		}
 		a, err := c.ask(ctx, token, source, value)
 		var status *upstreamError
@@ -172,10 +184,21 @@ func broken(err error) bool {
 	return errors.As(err, &failed) && !failed.Timeout() && !errors.Is(err, context.Canceled)
 }
 
-// ask sends one introspection (RFC 7662 §2.1).
+// errSlow is the cause of an attempt that took too long.
+var errSlow = fmt.Errorf("the authorization server did not respond within %v", attemptTimeout)
+
+// ask sends one introspection (RFC 7662 §2.1), within attemptTimeout.
 func (c *client) ask(ctx context.Context, token string, source netip.Addr, value string) (*verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
+	a, err := c.send(ctx, token, source, value)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, errSlow
+	}
+	return a, err
+}
+
+func (c *client) send(ctx context.Context, token string, source netip.Addr, value string) (*verdict, error) {
 	u, err := c.endpoints(ctx)
 	if err != nil {
 		return nil, err
@@ -203,7 +226,7 @@ func (c *client) ask(ctx context.Context, token string, source netip.Addr, value
 			c.forgetURLs()
 		}
 		_, _ = io.CopyN(io.Discard, res.Body, maxResponse) // so that the connection can be used again
-		return nil, statusError(u.introspect, res)
+		return nil, c.statusError(u.introspect, res)
 	}
 	body, err := readJSON(res)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 // share.
 type flight struct {
 	began   instant
+	by      asker // who began it
 	done    chan struct{}
 	verdict *verdict // once done is closed; nil: err
 	err     error
@@ -21,21 +22,20 @@ type flight struct {
 type flights struct {
 	mu    sync.Mutex
 	byKey map[cacheKey]*flight // the newest of each token
-	count int
+	places
 	all   sync.WaitGroup
 	ended bool
 }
 
 var (
-	errBusy   = errors.New("too many requests to the authorization server are in flight")
 	errClosed = errors.New("the guard is closed")
 	errEnded  = errors.New("the authorization server has ended something that the token depends on, and its verdicts are from before; try again")
 )
 
 // join returns the flight that a look-up at now may wait for: one that began a short
 // time ago, or a new one, which the caller must run. What is read early would be too
-// old when it comes.
-func (f *flights) join(k cacheKey, now instant, most time.Duration) (joined *flight, mine bool, err error) {
+// old when it comes. Errors: errClosed, errBusy.
+func (f *flights) join(k cacheKey, by asker, now instant, most time.Duration) (joined *flight, mine bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
@@ -44,12 +44,11 @@ func (f *flights) join(k cacheKey, now instant, most time.Duration) (joined *fli
 	if running := f.byKey[k]; running != nil && now-running.began < most {
 		return running, false, nil
 	}
-	if f.count >= mostInFlight {
-		return nil, false, errBusy
+	if err := f.take(by); err != nil {
+		return nil, false, err
 	}
-	mineNow := &flight{began: now, done: make(chan struct{})}
+	mineNow := &flight{began: now, by: by, done: make(chan struct{})}
 	f.byKey[k] = mineNow
-	f.count++
 	f.all.Add(1)
 	return mineNow, true, nil
 }
@@ -60,7 +59,7 @@ func (f *flights) land(k cacheKey, landed *flight) {
 	if f.byKey[k] == landed {
 		delete(f.byKey, k)
 	}
-	f.count--
+	f.free(landed.by)
 	f.mu.Unlock()
 	close(landed.done)
 	f.all.Done()
@@ -95,6 +94,9 @@ func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 			return
 		}
 		g.unasked.over()
+		if a.token.Active || !source.IsValid() { // otherwise it may be active from another address
+			g.active.note(keyOf(token, netip.Addr{}), a.token.Active)
+		}
 		a.epoch = epoch
 		ended := g.view.meet(a) && a.token.Active && a.follows
 		if ended && attempt < len(retries) {

@@ -66,6 +66,19 @@ type Config struct {
 	Log             *slog.Logger // nil: slog.Default()
 	Realm           string       // of challenges (RFC 6750 §3); "": Resource or the client id
 	ScopesSupported []string     // for the metadata (RFC 9728)
+
+	// Setting returns what errors and the log call a field of Config, such as --client-id
+	// for ClientID; "": nobody can set it. For programs whose operators know flags, and
+	// not Config. nil: the name of the field.
+	Setting func(field string) string
+}
+
+// nameOf returns what messages call a field.
+func (c *Config) nameOf(field string) string {
+	if c.Setting == nil {
+		return field
+	}
+	return c.Setting(field)
 }
 
 // withDefaults returns the configuration with its defaults, or all of its faults.
@@ -73,30 +86,30 @@ func (c Config) withDefaults() (Config, error) {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("guard: "+format, args...)) }
 	if err := checkURL(c.Issuer); err != nil {
-		fault("Issuer %w", err)
+		fault("%s %w", c.nameOf("Issuer"), err)
 	}
 	if c.Upstream != "" {
 		if err := checkURL(c.Upstream); err != nil {
-			fault("Upstream %w", err)
+			fault("%s %w", c.nameOf("Upstream"), err)
 		}
 	}
 	if c.ClientID == "" {
-		fault("ClientID is missing: the id of this resource server (grantd client create --introspect)")
+		fault("%s is missing: the id of this resource server (grantd client create --introspect)", c.nameOf("ClientID"))
 	}
 	if (c.Secret == "") == (c.SecretFile == "") {
-		fault("either Secret or SecretFile is needed, and not both")
+		fault("either %s or %s is needed, and not both", c.nameOf("Secret"), c.nameOf("SecretFile"))
 	}
 	if len(c.TokenUses) == 0 {
 		c.TokenUses = []string{UseClient}
 	}
 	if bad := unknown(c.TokenUses, tokenUses); bad != "" {
-		fault("TokenUses has %q: it must hold some of %s, each once", bad, strings.Join(tokenUses, ", "))
+		fault("%s has %q: it must hold some of %s, each once", c.nameOf("TokenUses"), bad, strings.Join(tokenUses, ", "))
 	}
 	if bad := unknown(c.Enforces, enforcements); bad != "" {
-		fault("Enforces has %q: it must hold some of %s, each once", bad, strings.Join(enforcements, ", "))
+		fault("%s has %q: it must hold some of %s, each once", c.nameOf("Enforces"), bad, strings.Join(enforcements, ", "))
 	}
 	if c.ClientIP == nil && slices.Contains(c.Enforces, EnforceSourceIP) {
-		fault("Enforces has source_ip, which needs ClientIP: a function that returns the address of a request's caller")
+		fault("%s has source_ip, which needs %s: a function that returns the address of a request's caller", c.nameOf("Enforces"), c.nameOf("ClientIP"))
 	}
 	faults = append(faults, c.fill()...)
 	return c, errors.Join(faults...)
@@ -109,22 +122,22 @@ func (c *Config) fill() (faults []error) {
 		c.MaxStaleness = mostStaleness
 	}
 	if c.MaxStaleness < leastStaleness || c.MaxStaleness > mostStaleness {
-		fault("MaxStaleness is %v: it must be 100ms to 1s", c.MaxStaleness)
+		fault("%s is %v: it must be 100ms to 1s", c.nameOf("MaxStaleness"), c.MaxStaleness)
 	}
 	if c.CacheWithoutStream < 0 || c.CacheWithoutStream > mostWithoutStream {
-		fault("CacheWithoutStream is %v: it must be 0 (off) to 1m", c.CacheWithoutStream)
+		fault("%s is %v: it must be 0 (off) to 1m", c.nameOf("CacheWithoutStream"), c.CacheWithoutStream)
 	}
 	if c.MaxEntries == 0 {
 		c.MaxEntries = defaultEntries
 	}
 	if c.MaxEntries < 1 || c.MaxEntries > mostEntries {
-		fault("MaxEntries is %d: it must be 1 to 10,000,000", c.MaxEntries)
+		fault("%s is %d: it must be 1 to 10,000,000", c.nameOf("MaxEntries"), c.MaxEntries)
 	}
 	if c.StartTimeout == 0 {
 		c.StartTimeout = defaultStartWait
 	}
 	if c.StartTimeout < 0 {
-		fault("StartTimeout is %v: it must not be negative", c.StartTimeout)
+		fault("%s is %v: it must not be negative", c.nameOf("StartTimeout"), c.StartTimeout)
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -43,7 +43,7 @@ func (c *client) endpoints(ctx context.Context) (*serverURLs, error) {
 	}
 	// RFC 8414 §3.3: otherwise one server could speak for another.
 	if m.Issuer != c.issuer {
-		return nil, wrongConfig("the authorization server at %s has the issuer %q, and Config has %q: they must be equal, also in a slash at the end", c.base(), m.Issuer, c.issuer)
+		return nil, wrongConfig("the authorization server at %s has the issuer %q, and %s is %q: they must be equal, also in a slash at the end", c.base(), m.Issuer, c.name("Issuer"), c.issuer)
 	}
 	u := &serverURLs{}
 	if u.introspect, err = c.place(m.Introspect); err != nil {
@@ -88,7 +88,7 @@ func (c *client) metadata(ctx context.Context) ([]byte, error) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, statusError(at, res)
+		return nil, c.statusError(at, res)
 	}
 	return readJSON(res)
 }

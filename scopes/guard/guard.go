@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Guard struct {
 	view     *view
 	cache    *cache
 	flights  flights
+	active   acquainted // tokens that were active lately
 	count    counters
 	problems problems // of following
 	unasked  problems // of introspection
@@ -64,13 +66,14 @@ func open(c Config, clock func() instant, dial dialer) (*Guard, error) {
 	g := &Guard{cfg: c, clock: clock, rules: newRules(c.Resource, c.TokenUses, slices.Contains(c.Enforces, EnforceResources)), challenge: newChallenge(cmp.Or(c.Realm, c.Resource, c.ClientID), c.Resource), first: make(chan error, 1)}
 	g.enforcesSource = slices.Contains(c.Enforces, EnforceSourceIP)
 	g.problems = problems{log: c.Log, clock: clock, begins: "guard: revocations are not followed", ends: "guard: revocations are followed again"}
-	g.unasked = problems{log: c.Log, clock: clock, begins: "guard: the authorization server does not say whether tokens are active; requests that need to know are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
+	// Nobody asks while every look-up is a hit, so a single failure is not the present state for long.
+	g.unasked = problems{log: c.Log, clock: clock, counts: quiet, begins: "guard: the authorization server does not say whether tokens are active; requests that need to know are refused with 503", ends: "guard: the authorization server says again whether tokens are active"}
 	if g.client, err = newClient(&c, dial, g.clock, &g.count); err != nil {
 		return nil, err
 	}
 	g.cache = newCache(c.MaxEntries)
 	g.view = newView(g.cache.drop)
-	g.flights.byKey = map[cacheKey]*flight{}
+	g.flights.byKey, g.flights.from = map[cacheKey]*flight{}, map[netip.Prefix]int{}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	f := newFollower(g)
 	g.followed.Go(f.run)
@@ -128,7 +131,7 @@ func (g *Guard) admitted() error {
 
 // heard compares a registration that the authorization server has sent with Config.
 func (g *Guard) heard(r Registration) {
-	err := compare(r, g.cfg.registration())
+	err := g.cfg.compare(r)
 	before := g.registration.Swap(&registered{r, err})
 	switch {
 	case err != nil && (before == nil || before.err == nil):
@@ -143,7 +146,7 @@ func (g *Guard) heard(r Registration) {
 // registration by.
 func (g *Guard) unchecked() {
 	if g.registration.Swap(&registered{}) == nil {
-		g.cfg.Log.Warn("guard: the authorization server does not tell the registration of this resource server, so it cannot be compared with Config")
+		g.cfg.Log.Warn("guard: the authorization server does not tell the registration of this resource server, so nobody knows whether it is right")
 	}
 	g.report(nil)
 }

@@ -20,7 +20,7 @@ var (
 	errSilent   = errors.New("the stream of revocations was silent, or too slow, for 3 s")
 	errNotFirst = errors.New("the stream of revocations does not begin with the registration")
 	errNotSSE   = errors.New("the stream of revocations is not text/event-stream")
-	errNoStream = wrongConfig("the authorization server has no stream of revocations: update grantd, or set NoStream")
+	errNoStream = errors.New("the authorization server has no stream of revocations: update grantd")
 )
 
 // link is one open stream of revocations.
@@ -88,7 +88,7 @@ func (l *link) open(ctx context.Context) (*http.Response, error) {
 	for again := false; ; again = true {
 		value, wait := l.client.secret.get(l.client.clock())
 		if wait > 0 {
-			return nil, &upstreamError{status: http.StatusUnauthorized, after: wait}
+			return nil, l.client.refusedBefore(wait)
 		}
 		res, err := l.request(ctx, value)
 		if err != nil {
@@ -108,7 +108,7 @@ func (l *link) open(ctx context.Context) (*http.Response, error) {
 		}
 		refused := res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden
 		if !refused || !l.client.secret.refuse(value, l.client.clock()) || again {
-			return nil, statusError(res.Request.URL.String(), res)
+			return nil, l.client.statusError(res.Request.URL.String(), res)
 		}
 	}
 }
@@ -120,7 +120,7 @@ func (l *link) request(ctx context.Context, value string) (*http.Response, error
 	}
 	if u.stream == "" {
 		l.client.forgetURLs() // it may be updated while the guard runs
-		return nil, errNoStream
+		return nil, l.client.noStream()
 	}
 	// If the transport sends the request again on another connection, the last time
 	// is the right one: the response comes from there.
@@ -137,6 +137,14 @@ func (l *link) request(ctx context.Context, value string) (*http.Response, error
 	}
 	l.client.secret.authenticate(r, value)
 	return l.client.http.Do(r)
+}
+
+// noStream returns the error of a server without a stream.
+func (c *client) noStream() error {
+	if way := c.name("NoStream"); way != "" {
+		return wrongConfig("%w, or set %s", errNoStream, way)
+	}
+	return &configError{errNoStream}
 }
 
 // apply applies one event. Unknown ones are for later versions.

@@ -10,18 +10,19 @@ import (
 // inactiveLife is how long a verdict about an inactive token is kept.
 const inactiveLife = time.Second
 
-// lookup returns a usable verdict about the token. The address matters only for
-// tokens that are bound to addresses; the zero Addr if it is not known or not asked
-// for. Errors: *Refusal.
-func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*verdict, error) {
+// lookup returns a usable verdict about the token. The address of the caller matters
+// only for tokens that are bound to addresses, and when many tokens are asked for; the
+// zero Addr if it is not known. Errors: *Refusal.
+func (g *Guard) lookup(ctx context.Context, token string, caller netip.Addr) (*verdict, error) {
 	if !validToken(token) {
 		return malformed, nil
 	}
 	if err := g.admitted(); err != nil {
 		return nil, err
 	}
-	k := keyOf(token, netip.Addr{})
-	now := g.clock()
+	source := g.toSend(caller)
+	plain := keyOf(token, netip.Addr{})
+	k, now := plain, g.clock()
 	// Without an address, a token that is bound to addresses is inactive.
 	if a := g.find(k, now); a != nil && (a.token.Active || !source.IsValid()) {
 		g.count.hits.Add(1)
@@ -35,7 +36,7 @@ func (g *Guard) lookup(ctx context.Context, token string, source netip.Addr) (*v
 		}
 	}
 	g.count.misses.Add(1)
-	return g.ask(ctx, token, source, k)
+	return g.ask(ctx, token, source, k, asker{known: g.active.has(plain), from: networkOf(caller)})
 }
 
 // malformed is the verdict about what cannot be a token: nobody needs to be asked.
@@ -120,9 +121,9 @@ func (g *Guard) usable(a *verdict) bool {
 var errTooOld = errors.New("the authorization server responded too late, and there is no stream of revocations to check the verdict by")
 
 // ask asks the authorization server, together with others that ask for the same.
-func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cacheKey) (*verdict, error) {
+func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cacheKey, by asker) (*verdict, error) {
 	for range 2 {
-		f, mine, err := g.flights.join(k, g.clock(), g.cfg.MaxStaleness/2)
+		f, mine, err := g.flights.join(k, by, g.clock(), g.cfg.MaxStaleness/2)
 		switch {
 		case errors.Is(err, errBusy):
 			g.count.overloads.Add(1)
@@ -137,7 +138,7 @@ func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cach
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return nil, unavailable(context.Cause(ctx), 0)
+			return nil, unavailable(&leftError{context.Cause(ctx)}, 0)
 		}
 		if f.err != nil {
 			return nil, refusalOf(f.err)
@@ -148,6 +149,12 @@ func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cach
 	}
 	return nil, unavailable(errTooOld, 0)
 }
+
+// leftError is the cause if the caller left before there was a verdict.
+type leftError struct{ cause error }
+
+func (*leftError) Error() string   { return "the caller did not wait for the authorization server" }
+func (e *leftError) Unwrap() error { return e.cause }
 
 // refusalOf is the refusal if the authorization server gave no verdict.
 func refusalOf(err error) *Refusal {

@@ -2,13 +2,11 @@ package guard
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 	"unique"
 
 	"github.com/grantd/grantd/scopes/endpoints"
@@ -39,22 +37,19 @@ const inactiveRaw = `{"active":false}`
 // member that is read wrongly could turn a restricted token into an unrestricted one:
 // a name that is repeated at any level, a member of the wrong type, or a restriction
 // that cannot be read is an error, after which nobody knows whether the token may be
-// used. Unknown members are ignored, and stay in Raw. It does not keep body.
+// used. Unknown members are ignored, and stay in Raw. The token keeps nothing of body,
+// but follow does.
 func parseToken(body []byte) (*Token, follow, error) {
 	if len(body) > maxResponse {
 		return nil, follow{}, fmt.Errorf("introspection response: longer than %d bytes", maxResponse)
 	}
-	if !utf8.Valid(body) || !json.Valid(body) {
-		return nil, follow{}, errors.New("introspection response: not JSON")
+	r := reading{token: &Token{}, raw: make([]byte, 1, len(body)+1)}
+	r.raw[0] = '{'
+	err := scanDocument(string(body), r.member)
+	if err == nil {
+		err = r.finish()
 	}
-	if err := checkNames(body, 0); err != nil {
-		return nil, follow{}, fmt.Errorf("introspection response: %w", err)
-	}
-	r := reading{token: &Token{}, raw: []byte{'{'}}
-	if err := eachMember(body, r.member); err != nil {
-		return nil, follow{}, fmt.Errorf("introspection response: %w", err)
-	}
-	if err := r.finish(); err != nil {
+	if err != nil {
 		return nil, follow{}, fmt.Errorf("introspection response: %w", err)
 	}
 	return r.token, r.follow, nil
@@ -69,7 +64,7 @@ type reading struct {
 }
 
 // member reads one member of the response.
-func (r *reading) member(name string, value json.RawMessage) error {
+func (r *reading) member(name, value string) error {
 	err := r.read(name, value)
 	if err != nil {
 		return fmt.Errorf("%s: %w", strconv.QuoteToASCII(name), err)
@@ -77,7 +72,7 @@ func (r *reading) member(name string, value json.RawMessage) error {
 	return nil
 }
 
-func (r *reading) read(name string, value json.RawMessage) (err error) {
+func (r *reading) read(name, value string) (err error) {
 	switch name {
 	case "void_keys":
 		r.follow.keys, err = readTexts(value)
@@ -103,7 +98,7 @@ func (r *reading) read(name string, value json.RawMessage) (err error) {
 }
 
 // readMember reads a member that describes an active token.
-func (t *Token) readMember(name string, value json.RawMessage) (err error) {
+func (t *Token) readMember(name, value string) (err error) {
 	if into := t.textOf(name); into != nil {
 		*into, err = readText(value)
 		return err
@@ -193,7 +188,7 @@ func (r *reading) finish() error {
 		return errors.New(`"void_keys", "feed_position" and "feed_age_ms" are not those of a feed`)
 	}
 	t.Raw = bytes.Clone(append(r.raw, '}')) // without the room that it grew into
-	t.shareTexts()
+	t.keepTexts()
 	var err error
 	if t.sources, err = parseRanges(t.SourceIPs); err != nil {
 		return fmt.Errorf(`"source_ips": %w`, err)
@@ -205,14 +200,62 @@ func (r *reading) finish() error {
 	return nil
 }
 
-// shareTexts lets tokens share the texts that are equal in many of them. A cache holds
-// thousands.
-func (t *Token) shareTexts() {
+// keepTexts copies the texts out of the response, of which they are parts. Tokens share
+// those that are equal in many of them: a cache holds thousands. The others of a token
+// are in one piece of memory.
+func (t *Token) keepTexts() {
 	for _, text := range [...]*string{&t.ClientID, &t.Use, &t.OrgID, &t.PartnerID, &t.Issuer} {
-		*text = unique.Make(*text).Value()
+		*text = shared(*text)
+	}
+	for _, list := range [...][]string{t.Scopes, t.Audience, t.AMR} {
+		for i := range list {
+			list[i] = shared(list[i])
+		}
 	}
 	if t.Use == UseClient {
-		t.Subject = unique.Make(t.Subject).Value()
+		t.Subject = shared(t.Subject)
+	}
+	own := [...]*string{&t.JTI, &t.CustomerID, &t.AuthorizedUserID, &t.Subject, nil}
+	texts := own[:len(own)-1]
+	if t.Use == UseClient {
+		texts = texts[:len(texts)-1]
+	}
+	if t.Actor != nil {
+		texts = append(texts, &t.Actor.Subject)
+	}
+	keep(texts...)
+	for i := range t.SourceIPs {
+		keep(&t.SourceIPs[i])
+	}
+	for i := range t.Resources {
+		r := &t.Resources[i]
+		r.Type = shared(r.Type)
+		for i := range r.IDs {
+			keep(&r.IDs[i])
+		}
+	}
+}
+
+// shared returns the text, which is in memory once.
+func shared(text string) string { return unique.Make(text).Value() }
+
+// keep copies texts into one piece of memory.
+func keep(texts ...*string) {
+	length := 0
+	for _, text := range texts {
+		length += len(*text)
+	}
+	if length == 0 {
+		return
+	}
+	var b strings.Builder
+	b.Grow(length)
+	for _, text := range texts {
+		b.WriteString(*text)
+	}
+	all := b.String()
+	for _, text := range texts {
+		*text, all = all[:len(*text)], all[len(*text):]
 	}
 }
 

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -217,6 +218,58 @@ func FuzzParseToken(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzParsersAgree: parseToken accepts what the parser with encoding/json accepts, and
+// reads the same.
+func FuzzParsersAgree(f *testing.F) {
+	for _, s := range []string{
+		onBehalf, customer, ofClient, minimal(`"cnf":{}`), minimal(`"x":[{"a":null}]`), inactiveRaw, `{"active":true}`, `[]`, `"x"`, ` {"active" :false , "x": [ ] } `, `{}`, `{"active":false}x`, `{"active":false,}`,
+		minimal(`"aud":[]`), minimal(`"aud":["a","b,c","d"]`), minimal(`"source_ips":["::ffff:1.2.3.4","10.0.0.1/8"]`), minimal(`"scope":""`), minimal(`"x":[1,-0,0.5e+10,-1.25E-3,1e400]`), minimal(`"x":01`), minimal(`"x":-`), minimal(`"x":1.`), minimal(`"x":1e`),
+		minimal(`"x":"\u00e9\ud83d\ude00\ud800"`), minimal(`"\ud800":1,"\ufffd":2`), minimal(`"x":"\x"`), minimal(`"x":"\u12g4"`), minimal(`"jti":"a\/b","a<b":"é"`), minimal("\"x\":\"\x01\""), minimal("\"x\":\"\xff\""), minimal(`"x":"\`),
+		minimal(`"x":` + strings.Repeat("[", 8) + strings.Repeat("]", 8)), minimal(`"x":` + strings.Repeat("[", 9) + strings.Repeat("]", 9)), minimal(`"x":tru`), minimal(`"x":nulll`), minimal(`"x":{"a":[{"b":1,"b":2}]}`),
+		minimal(`"resources":[{"type":"card","ids":["1","2"]},{"type":"account","ids":[]}],"amr":["otp"],"act":{"sub":"a","x":[true]}`), minimal(`"endpoints":["GET /a","GET /b"],"auth_time":5`), manyNames(60, 0), manyNames(60, 3), manyNames(60, 59),
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, follows, err := parseToken(body)
+		want, wantFollows, wantErr := oldParseToken(body)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("error %v, and encoding/json: %v", err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		same := cmp.Diff(want, got, cmp.AllowUnexported(Token{}, netip.Prefix{}), cmpopts.IgnoreFields(Token{}, "serverTime", "heardAt", "endpoints"), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }))
+		if same != "" || got.endpoints != want.endpoints || !slices.Equal(follows.keys, wantFollows.keys) || follows.position != wantFollows.position || follows.age != wantFollows.age || follows.known != wantFollows.known {
+			t.Errorf("(-encoding/json +parseToken)\n%s%+v\n%+v", same, wantFollows, follows)
+		}
+	})
+}
+
+// manyNames is a response with n unknown names, of which the last is the one with a
+// number.
+func manyNames(n, last int) string {
+	var b strings.Builder
+	for i := range n {
+		if i == n-1 {
+			i = last
+		}
+		fmt.Fprintf(&b, `"n%d":%d,`, i, i)
+	}
+	return minimal(strings.TrimSuffix(b.String(), ","))
+}
+
+// TestManyNames: an object with as many names as fit is read in a moment.
+func TestManyNames(t *testing.T) {
+	const n = 5000
+	if _, _, err := parseToken([]byte(manyNames(n, n-1))); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := parseToken([]byte(manyNames(n, 40))); !errors.Is(err, errDuplicate) {
+		t.Errorf("a name twice among many: %v", err)
+	}
 }
 
 // TestTokensShareEndpoints: read patterns take much more memory than all the rest.

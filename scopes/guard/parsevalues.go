@@ -1,18 +1,16 @@
 package guard
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unique"
 )
 
 var (
+	errSyntax    = errors.New("not JSON")
 	errDuplicate = errors.New("a name is repeated")
 	errDeep      = errors.New("too many levels")
 	errType      = errors.New("a value of another type was expected")
@@ -24,73 +22,8 @@ var (
 // maxTime is the last second of the year 9999.
 const maxTime = 253402300799
 
-// eachMember calls f with each member of an object, which is valid JSON, until f
-// returns an error.
-func eachMember(object []byte, f func(name string, value json.RawMessage) error) error {
-	d := json.NewDecoder(bytes.NewReader(object))
-	if start, err := d.Token(); err != nil || start != json.Delim('{') {
-		return errType
-	}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := token.(string) // JSON has no other names
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return err
-		}
-		if err := f(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readList returns the elements of a list, which is valid JSON. null is no list.
-func readList(value json.RawMessage) ([]json.RawMessage, error) {
-	if value[0] != '[' {
-		return nil, errType
-	}
-	var list []json.RawMessage
-	err := json.Unmarshal(value, &list)
-	return list, err
-}
-
-// checkNames refuses a value with a name that is repeated in its object, and a value
-// with too many levels.
-func checkNames(value json.RawMessage, depth int) error {
-	value = bytes.TrimLeft(value, " \t\r\n")
-	if depth > maxDepth {
-		return errDeep
-	}
-	switch value[0] {
-	case '{':
-		seen := map[string]bool{}
-		return eachMember(value, func(name string, value json.RawMessage) error {
-			if seen[name] {
-				return errDuplicate
-			}
-			seen[name] = true
-			return checkNames(value, depth+1)
-		})
-	case '[':
-		list, err := readList(value)
-		if err != nil {
-			return err
-		}
-		for _, element := range list {
-			if err := checkNames(element, depth+1); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func readBool(value json.RawMessage) (bool, error) {
-	switch string(value) {
+func readBool(value string) (bool, error) {
+	switch value {
 	case "true":
 		return true, nil
 	case "false":
@@ -100,23 +33,25 @@ func readBool(value json.RawMessage) (bool, error) {
 }
 
 // readText reads a text without control characters: texts get into headers and logs.
-func readText(value json.RawMessage) (string, error) {
+func readText(value string) (string, error) {
 	if value[0] != '"' {
 		return "", errType
 	}
-	var s string
-	if err := json.Unmarshal(value, &s); err != nil {
+	s, err := unquote(value)
+	if err != nil {
 		return "", err
 	}
-	if strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		return "", errText
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return "", errText
+		}
 	}
 	return s, nil
 }
 
 // readRestriction reads a list of texts that restricts a token. An empty one could mean
 // that it restricts nothing, or allows nothing.
-func readRestriction(value json.RawMessage) ([]string, error) {
+func readRestriction(value string) ([]string, error) {
 	texts, err := readTexts(value)
 	if err == nil && len(texts) == 0 {
 		err = errEmpty
@@ -124,23 +59,33 @@ func readRestriction(value json.RawMessage) ([]string, error) {
 	return texts, err
 }
 
-func readTexts(value json.RawMessage) ([]string, error) {
-	list, err := readList(value)
+func readTexts(value string) ([]string, error) {
+	texts := make([]string, 0, min(strings.Count(value, ",")+1, usualElements))
+	err := eachElement(value, func(element string) error {
+		text, err := readText(element)
+		texts = append(texts, text)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	texts := make([]string, len(list))
-	for i, element := range list {
-		if texts[i], err = readText(element); err != nil {
-			return nil, err
-		}
+	return fitted(texts), nil
+}
+
+// usualElements is up to how many elements of a list there is room from the start.
+const usualElements = 8
+
+// fitted returns the list without room for more.
+func fitted[T any](list []T) []T {
+	if len(list) == cap(list) {
+		return list
 	}
-	return texts, nil
+	return append(make([]T, 0, len(list)), list...)
 }
 
 // readAge reads whole milliseconds.
-func readAge(value json.RawMessage) (time.Duration, error) {
-	n, err := strconv.ParseUint(string(value), 10, 31)
+func readAge(value string) (time.Duration, error) {
+	n, err := strconv.ParseUint(value, 10, 31)
 	if err != nil {
 		return 0, errType
 	}
@@ -148,8 +93,8 @@ func readAge(value json.RawMessage) (time.Duration, error) {
 }
 
 // readTime reads whole seconds since 1970.
-func readTime(value json.RawMessage) (time.Time, error) {
-	n, err := strconv.ParseInt(string(value), 10, 64)
+func readTime(value string) (time.Time, error) {
+	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n <= 0 || n > maxTime {
 		return time.Time{}, errType
 	}
@@ -157,12 +102,12 @@ func readTime(value json.RawMessage) (time.Time, error) {
 }
 
 // readScope reads scope names that are separated by single spaces (RFC 6749 §3.3).
-func readScope(value json.RawMessage) ([]string, error) {
+func readScope(value string) ([]string, error) {
 	s, err := readText(value)
 	if err != nil || s == "" {
 		return nil, err
 	}
-	names := strings.Split(unique.Make(s).Value(), " ") // see shareTexts
+	names := strings.Split(s, " ")
 	for _, name := range names {
 		if !validScope(name) {
 			return nil, errText
@@ -177,7 +122,7 @@ func validScope(name string) bool {
 }
 
 // readAudience reads aud: a text, or a list of texts.
-func readAudience(value json.RawMessage) ([]string, error) {
+func readAudience(value string) ([]string, error) {
 	var list []string
 	var err error
 	if value[0] == '[' {
@@ -192,9 +137,9 @@ func readAudience(value json.RawMessage) ([]string, error) {
 	return list, err
 }
 
-func readActor(value json.RawMessage) (*Actor, error) {
+func readActor(value string) (*Actor, error) {
 	a := &Actor{}
-	err := eachMember(value, func(name string, value json.RawMessage) (err error) {
+	err := eachMember(value, func(name, value string) (err error) {
 		if name == "sub" {
 			a.Subject, err = readText(value)
 		}
@@ -203,33 +148,35 @@ func readActor(value json.RawMessage) (*Actor, error) {
 	return a, err
 }
 
-func readResources(value json.RawMessage) ([]Resource, error) {
-	list, err := readList(value)
+func readResources(value string) ([]Resource, error) {
+	var resources []Resource
+	err := eachElement(value, func(element string) error {
+		r, err := readResource(element)
+		resources = append(resources, r)
+		return err
+	})
+	if err == nil && len(resources) == 0 {
+		err = errEmpty
+	}
 	if err != nil {
 		return nil, err
 	}
-	if len(list) == 0 {
-		return nil, errEmpty
-	}
-	resources := make([]Resource, len(list))
-	for i, element := range list {
-		r := &resources[i]
-		err := eachMember(element, func(name string, value json.RawMessage) (err error) {
-			switch name {
-			case "type":
-				r.Type, err = readText(value)
-			case "ids":
-				r.IDs, err = readTexts(value)
-			default: // it may restrict further
-				err = errors.New("a resource has only type and ids")
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
+	return fitted(resources), nil
+}
+
+func readResource(value string) (r Resource, err error) {
+	err = eachMember(value, func(name, value string) (err error) {
+		switch name {
+		case "type":
+			r.Type, err = readText(value)
+		case "ids":
+			r.IDs, err = readTexts(value)
+		default: // it may restrict further
+			err = errors.New("a resource has only type and ids")
 		}
-	}
-	return resources, nil
+		return err
+	})
+	return r, err
 }
 
 // parseRanges reads addresses and CIDRs.
@@ -248,10 +195,4 @@ func parseRanges(texts []string) ([]netip.Prefix, error) {
 		ranges = append(ranges, p.Masked())
 	}
 	return ranges, nil
-}
-
-// appendQuoted appends s as a JSON string.
-func appendQuoted(b []byte, s string) []byte {
-	quoted, _ := json.Marshal(s) // a string has no error
-	return append(b, quoted...)
 }

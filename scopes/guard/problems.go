@@ -13,10 +13,12 @@ import (
 type problems struct {
 	log          *slog.Logger
 	clock        func() instant
-	begins, ends string // messages
+	begins, ends string        // messages
+	counts       time.Duration // how long a problem counts that nobody repeats; 0: until it is over
 
 	mu    sync.Mutex
 	err   error              // the present problem
+	at    instant            // when it was noted
 	told  map[string]instant // when each kind was logged
 	held  int                // how many were not, since the last one that was
 	timer *time.Timer        // until the problem is over
@@ -61,9 +63,9 @@ func kindOf(err error) string {
 func (p *problems) note(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.err = err
-	p.pause()
 	kind, now := kindOf(err), p.clock()
+	p.err, p.at = err, now
+	p.pause()
 	at, known := p.told[kind]
 	if known && now-at < tellAgain || !known && len(p.told) >= mostKinds {
 		p.held++
@@ -117,5 +119,8 @@ func (p *problems) stop() {
 func (p *problems) last() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.counts > 0 && p.clock()-p.at > p.counts {
+		return nil
+	}
 	return p.err
 }

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,8 +28,8 @@ func TestProblemsDoNotFlood(t *testing.T) {
 		}, []string{"WARN begins error=\"read tcp 127.0.0.1:40000->127.0.0.1:80: reset\" not_logged=0"}},
 		{"two kinds", func(p *problems) {
 			for range 50 {
-				p.note(&upstreamError{"/a", 502, 0})
-				p.note(&upstreamError{"/a", 503, 0})
+				p.note(&upstreamError{at: "/a", status: 502})
+				p.note(&upstreamError{at: "/a", status: 503})
 			}
 		}, []string{`WARN begins error="/a returned HTTP status 502" not_logged=0`, `WARN begins error="/a returned HTTP status 503" not_logged=0`}},
 		{"every second time", func(p *problems) {
@@ -117,6 +118,49 @@ func TestProblemIsOverWithoutMiss(t *testing.T) {
 		s.expect(g, "back", "good", 200, 0)
 		if err := g.State().Err; err != nil {
 			t.Errorf("the problem is still shown: %v", err)
+		}
+	})
+}
+
+// TestFailedIntrospectionEnds shows that one failure is not shown for ever if no look-up
+// misses afterwards, and that failures that go on are.
+func TestFailedIntrospectionEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *fakeServer) {
+		s.add("good", "", key(1))
+		g := s.warm(nil)
+		defer g.Close()
+		s.expect(g, "first", "good", 200, 1)
+		s.set(func() { s.replace = func(w http.ResponseWriter) { w.WriteHeader(503) } })
+		for range 5 {
+			s.expect(g, "a failure", "other", 503, 1)
+			time.Sleep(quiet - time.Second)
+			if err := g.State().Err; err == nil || !strings.Contains(err.Error(), "503") {
+				t.Errorf("the state while look-ups fail: %v", err)
+			}
+		}
+		time.Sleep(time.Second + moment)
+		s.expect(g, "all is cached", "good", 200, 0)
+		if err := g.State().Err; err != nil {
+			t.Errorf("the state long after a failure: %v", err)
+		}
+	})
+}
+
+// TestSlowServerIsNamed shows that an error says what happened, not how Go calls it.
+func TestSlowServerIsNamed(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *fakeServer) {
+		g := s.warm(nil)
+		defer g.Close()
+		s.set(func() { s.before = func(r *http.Request) { <-r.Context().Done() } })
+		s.expect(g, "no response", "good", 503, 1)
+		if err := g.State().Err; err == nil || err.Error() != "the authorization server did not respond within 2s" {
+			t.Errorf("the cause is %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := g.Check(ctx, "good", Need{})
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the caller did not wait") || strings.Contains(err.Error(), "deadline") {
+			t.Errorf("a caller that left: %v", err)
 		}
 	})
 }

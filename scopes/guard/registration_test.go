@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestRegistrationDiffers(t *testing.T) {
 		},
 		{
 			"a use too many is registered", `"client_id":"rs","token_uses":["client","customer"],"enforces":[],"resource":""`, nil,
-			[]string{"token_uses is registered as client,customer, and Config has client", "run: grantd client update rs --token-use client"},
+			[]string{"token_uses is registered as client,customer, and TokenUses is client", "run: grantd client update rs --token-use client"},
 		},
 		{
 			"a use is not registered", `"client_id":"rs","token_uses":["client"],"enforces":[],"resource":""`, func(c *Config) { c.TokenUses = []string{"client", "partner"} },
@@ -36,7 +37,7 @@ func TestRegistrationDiffers(t *testing.T) {
 		},
 		{
 			"registered as enforcing more", `"client_id":"rs","token_uses":["client"],"enforces":["source_ip"],"resource":""`, nil,
-			[]string{"enforces is registered as source_ip, and Config has none", "run: grantd client update rs --enforces ''"},
+			[]string{"enforces is registered as source_ip, and Enforces is none", "run: grantd client update rs --enforces ''"},
 		},
 		{
 			"registered as enforcing less", `"client_id":"rs","token_uses":["client"],"enforces":[],"resource":""`, func(c *Config) { c.Enforces = []string{"endpoints", "resources"} },
@@ -44,11 +45,11 @@ func TestRegistrationDiffers(t *testing.T) {
 		},
 		{
 			"another resource", `"client_id":"rs","token_uses":["client"],"enforces":[],"resource":"https://old.test"`, func(c *Config) { c.Resource = "https://api.test" },
-			[]string{"resource is registered as https://old.test, and Config has https://api.test", "--introspect --resource https://api.test"},
+			[]string{"resource is registered as https://old.test, and Resource is https://api.test", "--introspect --resource https://api.test"},
 		},
 		{
 			"a resource that Config does not have", `"client_id":"rs","token_uses":["client"],"enforces":[],"resource":"https://old.test"`, nil,
-			[]string{"resource is registered as https://old.test, and Config has none", "--resource ''"},
+			[]string{"resource is registered as https://old.test, and Resource is none", "--resource ''"},
 		},
 		{
 			"a resource that is not registered", `"client_id":"rs","token_uses":["client"],"enforces":[],"resource":""`, func(c *Config) { c.Resource = "https://api.test/it's" },
@@ -88,6 +89,48 @@ func TestRegistrationDiffers(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestSettingsAreNamed shows that errors call the fields of Config what the program's
+// operator calls them, and never by their names in Go.
+func TestSettingsAreNamed(t *testing.T) {
+	names := map[string]string{"Issuer": "--issuer", "ClientID": "--client-id", "TokenUses": "--token-use", "Enforces": "--enforces", "Resource": "--resource", "Secret": "--secret", "SecretFile": "--secret-file", "CAFile": "--ca-file"}
+	fields := regexp.MustCompile(`Config|Issuer|Upstream|ClientI|TokenUses|Enforces|Resource\b|Secret|CAFile|MaxEntries|NoStream`)
+	for _, c := range []struct {
+		rule   string
+		change func(s *fakeServer, c *Config)
+		want   string
+	}{
+		{"token uses", func(_ *fakeServer, c *Config) { c.TokenUses = []string{"client", "key"} }, "and --token-use is client,key. Either correct --token-use, or run: grantd client update rs --token-use client,key"},
+		{"two differences", func(_ *fakeServer, c *Config) { c.Resource, c.Enforces = "https://api.test", []string{"endpoints"} }, "Either correct --enforces, --resource, or run"},
+		{"another client", func(s *fakeServer, _ *Config) {
+			s.registration = strings.Replace(s.registration, `"rs"`, `"other"`, 1)
+		}, "correct --client-id or the secret"},
+		{"another issuer", func(_ *fakeServer, c *Config) { c.Issuer += "/" }, `and --issuer is "http://auth.test/"`},
+		{"a wrong secret", func(_ *fakeServer, c *Config) { c.Secret = "wrong" }, "check that --client-id is active"},
+		{"no stream", func(s *fakeServer, _ *Config) {
+			s.metadata = `{"issuer":"` + fakeIssuer + `","introspection_endpoint":"` + fakeIssuer + `/oauth/introspect"}`
+		}, "no stream of revocations: update grantd"},
+		{"a word twice", func(_ *fakeServer, c *Config) { c.TokenUses = []string{"client", "client"} }, `--token-use has "client"`},
+		{"many", func(_ *fakeServer, c *Config) { *c = Config{Enforces: []string{"x"}, Setting: c.Setting} }, "--issuer is missing"},
+		{"no such file", func(_ *fakeServer, c *Config) { c.CAFile = "/no/such/file" }, "--ca-file: open /no/such/file"},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *fakeServer) {
+				config := s.config()
+				config.Setting = func(field string) string { return names[field] }
+				c.change(s, &config)
+				g, err := open(config, monotonic(), s.dial)
+				if err == nil {
+					_ = g.Close()
+					t.Fatal("it starts")
+				}
+				if got := err.Error(); !strings.Contains(got, c.want) || fields.MatchString(got) {
+					t.Errorf("%q, want %q and no field", got, c.want)
+				}
+			})
+		})
 	}
 }
 
@@ -138,7 +181,7 @@ func TestStart(t *testing.T) {
 	}{
 		{"a wrong secret", func(s *fakeServer) { s.secret = "other" }, nil, "refuses the credentials"},
 		{"no right", refuse(403, "/oauth/revocations"), nil, "give it the scope introspect"},
-		{"another issuer", nil, func(c *Config) { c.Issuer += "/" }, `has the issuer "http://auth.test", and Config has "http://auth.test/"`},
+		{"another issuer", nil, func(c *Config) { c.Issuer += "/" }, `has the issuer "http://auth.test", and Issuer is "http://auth.test/"`},
 		{"an endpoint elsewhere", func(s *fakeServer) {
 			s.metadata = strings.Replace(s.metadata, fakeIssuer+"/oauth/introspect", "http://evil.test/oauth/introspect", 1)
 		}, nil, "another scheme or host"},

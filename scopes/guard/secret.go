@@ -34,7 +34,7 @@ const (
 )
 
 var (
-	errRefused   = errors.New("the authorization server refuses the credentials of this resource server (401): check that ClientID is active and that the secret is one of its secrets and has not ended")
+	errRefused   = errors.New("the authorization server refuses the credentials of this resource server (401)")
 	errForbidden = errors.New("this client may not introspect (403): give it the scope introspect (grantd client update ID --introspect)")
 )
 

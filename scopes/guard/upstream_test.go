@@ -343,10 +343,10 @@ func TestFloodsAreBounded(t *testing.T) {
 		s.expect(g, "a cached token meanwhile", "good", 200, 0)
 		close(release)
 		all.Wait()
-		if got[401] != mostInFlight || got[503] != 1000-mostInFlight {
+		if got[401] != mostStrangers || got[503] != 1000-mostStrangers {
 			t.Errorf("statuses %v", got)
 		}
-		if asked, _ := s.counts(); asked != 1+mostInFlight {
+		if asked, _ := s.counts(); asked != 1+mostStrangers {
 			t.Errorf("%d introspections", asked)
 		}
 	})

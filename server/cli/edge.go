@@ -42,9 +42,10 @@ SIGTERM. It listens on this machine only, and serves:
 It follows the revocations of the server: a token that was ended is refused within a
 second. If it does not know for certain, it responds with 503.
 
-Once it accepts requests, it prints the line 'ready edge=URL'. It logs to standard
-error. Each flag can also be a variable: GRANTD_EDGE_ and its name in capitals, such as
-GRANTD_EDGE_CLIENT_ID; several values are separated by spaces, policies by commas.
+Once it accepts requests, it prints the line 'ready edge=URL', with metrics=URL if there is
+--metrics-listen. It logs to standard error. Each flag can also be a variable:
+GRANTD_EDGE_ and its name in capitals, such as GRANTD_EDGE_CLIENT_ID; several values are
+separated by spaces, policies by commas.
 
 Secrets are in files, which are read again when they change. On a unix socket, which
 only the user of this process can use, callers send no secret.`,
@@ -81,6 +82,7 @@ func (f *edgeFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.ClientID, "client-id", "", "`ID` of the resource server (see 'grantd client create --introspect')")
 	flags.StringVar(&f.SecretFile, "client-secret-file", "", "`FILE` with its secret")
 	flags.StringVar(&f.Listen, "listen", edge.DefaultListen, "`ADDRESS` of this machine to listen on, or unix:PATH; port 0 selects a free port")
+	flags.StringVar(&f.MetricsListen, "metrics-listen", "", "`ADDRESS` at which other machines get /metrics, /healthz and /readyz, and nothing else, such as 0.0.0.0:9464")
 	flags.StringVar(&f.CAFile, "ca-file", "", "trust the certificate authorities in this PEM `FILE` too")
 	flags.StringVar(&f.Issuer, "issuer", "", "`URL` of the server as tokens name it, if it is not that of --upstream")
 	flags.StringSliceVar(&f.TokenUses, "token-use", []string{"client"}, "`KIND` of token that the API accepts, as the resource server is registered: client, customer, on_behalf, partner or key; repeat it for several")
@@ -185,7 +187,11 @@ func (a *app) runEdge(ctx context.Context, o edge.Options) (err error) {
 		return err
 	}
 	edge.Shrink()
-	a.println("ready edge=%s", e.URL())
+	if at := e.MetricsURL(); at != "" {
+		a.println("ready edge=%s metrics=%s", e.URL(), at)
+	} else {
+		a.println("ready edge=%s", e.URL())
+	}
 	if a.out.err != nil {
 		return a.out.err
 	}

@@ -83,7 +83,7 @@ var flagKinds = map[string]kind{
 
 	"release": {words: []string{releaseAll, "client", "org", "customer", "partner", "key"}},
 
-	"server": anyValue, "listen": anyValue, "name": anyValue, "ttl": anyValue, "grace": anyValue, "for": anyValue, "expires": anyValue,
+	"server": anyValue, "listen": anyValue, "metrics-listen": anyValue, "name": anyValue, "ttl": anyValue, "grace": anyValue, "for": anyValue, "expires": anyValue,
 	"until": anyValue, "since": anyValue, "limit": anyValue, "actor": anyValue, "action": anyValue, "target": anyValue, "jti": anyValue,
 	"expiring": anyValue, "unused": anyValue, "old": anyValue, "q": anyValue, "issue-limit": anyValue, "request-id": anyValue, "url": anyValue,
 	"upstream": anyValue, "issuer": anyValue, "trusted-proxy": anyValue, "forward-auth-policy": anyValue, "max-entries": anyValue,

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/grantd/grantd/scopes/guard"
 	"github.com/grantd/grantd/server/conns"
@@ -27,23 +30,26 @@ type Options struct {
 
 // Edge is one 'grantd edge': New, Start, then Stop.
 type Edge struct {
-	settings Settings
-	parsed   parsed
-	log      *slog.Logger
-	lines    *logbuf.Writer
-	guard    Guard
-	metrics  *metrics.Edge
-	callers  callers
-	self     *secretFile   // of the resource server
-	clients  []*secretFile // of the token source
-	source   *source
-	gateway  *gateway.Handler
-	gate     *conns.Listener
-	sampler  *web.Sampler
-	http     *http.Server
-	url      string
-	draining atomic.Bool
-	failed   chan error
+	settings   Settings
+	parsed     parsed
+	log        *slog.Logger
+	lines      *logbuf.Writer
+	guard      Guard
+	metrics    *metrics.Edge
+	callers    callers
+	self       *secretFile   // of the resource server
+	clients    []*secretFile // of the token source
+	source     *source
+	gateway    *gateway.Handler
+	gate       *conns.Listener
+	sampler    *web.Sampler
+	http       *http.Server
+	scraped    *http.Server // of MetricsListen
+	observe    func(route string, code int, took time.Duration)
+	url        string
+	metricsURL string
+	draining   atomic.Bool
+	failed     chan error
 }
 
 // New checks the settings and makes every part. It opens the stream of revocations, so
@@ -55,8 +61,9 @@ func New(o Options) (*Edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Edge{settings: o.Settings, parsed: p, log: o.Log, lines: o.Lines, guard: o.Guard, failed: make(chan error, 1), sampler: web.NewSampler(o.Log)}
+	e := &Edge{settings: o.Settings, parsed: p, log: o.Log, lines: o.Lines, guard: o.Guard, failed: make(chan error, 2), sampler: web.NewSampler(o.Log)}
 	e.metrics = metrics.NewEdge(e.state)
+	e.observe = e.metrics.Requests()
 	if err := e.openSecrets(); err != nil {
 		return nil, err
 	}
@@ -69,7 +76,7 @@ func New(o Options) (*Edge, error) {
 	})
 	if e.guard == nil {
 		if e.guard, err = guard.New(e.guardConfig()); err != nil {
-			return nil, err
+			return nil, &startError{err}
 		}
 	}
 	return e, nil
@@ -109,31 +116,65 @@ func (e *Edge) guardConfig() guard.Config {
 	return guard.Config{
 		Issuer: issuer, Upstream: s.Upstream, ClientID: s.ClientID, SecretFile: s.SecretFile, CAFile: s.CAFile,
 		Resource: s.Resource, TokenUses: s.TokenUses, Enforces: s.Enforces, MaxEntries: s.MaxEntries, Log: e.log,
+		Setting:  s.flagOf,
 		ClientIP: func(*http.Request) netip.Addr { return netip.Addr{} }, // callers say it; the guard sees no requests
 	}
 }
 
-// Start opens the listener and serves.
+// startError is an error of the guard, in the words of this process.
+type startError struct{ cause error }
+
+func (e *startError) Error() string {
+	return strings.ReplaceAll("\n"+e.cause.Error(), "\nguard: ", "\n")[1:]
+}
+func (e *startError) Unwrap() error { return e.cause }
+
+// Start opens the listeners and serves.
 func (e *Edge) Start(context.Context) error {
 	bound, err := e.listen()
 	if err != nil {
 		return err
 	}
 	handler, err := e.handler()
+	if err == nil && e.settings.MetricsListen != "" {
+		err = e.startMetrics()
+	}
 	if err != nil {
 		return errors.Join(err, bound.Close())
 	}
-	e.http = newServer(handler, e.log)
+	e.http = e.serve(bound, handler)
+	return nil
+}
+
+func (e *Edge) startMetrics() error {
+	bound, err := e.listenMetrics()
+	if err != nil {
+		return err
+	}
+	handler, err := e.metricsHandler(bound)
+	if err != nil {
+		return errors.Join(err, bound.Close())
+	}
+	e.scraped = e.serve(bound, handler)
+	return nil
+}
+
+// serve serves a listener until Stop, or until it fails.
+func (e *Edge) serve(bound net.Listener, handler http.Handler) *http.Server {
+	s := newServer(handler, e.log)
 	go func() {
-		if err := e.http.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
 			e.failed <- err
 		}
 	}()
-	return nil
+	return s
 }
 
 // URL returns where the process listens: http://127.0.0.1:PORT, or unix:PATH.
 func (e *Edge) URL() string { return e.url }
+
+// MetricsURL returns where other machines get the metrics; "": nowhere.
+func (e *Edge) MetricsURL() string { return e.metricsURL }
 
 // Handler returns the handler of the listener. Start makes it.
 func (e *Edge) Handler() http.Handler { return e.http.Handler }
@@ -150,6 +191,9 @@ func (e *Edge) Stop(ctx context.Context) (err error) {
 	e.draining.Store(true)
 	if e.http != nil {
 		err = e.http.Shutdown(ctx)
+	}
+	if e.scraped != nil { // last, so that probes see that the process drains
+		err = errors.Join(err, e.scraped.Shutdown(ctx))
 	}
 	e.sampler.Flush()
 	return errors.Join(err, e.guard.Close())

@@ -171,10 +171,51 @@ func TestReady(t *testing.T) {
 	}
 }
 
+// TestMetricsListener: it has the metrics and the probes, and nothing of what callers
+// use, whatever credentials come with it.
+func TestMetricsListener(t *testing.T) {
+	t.Parallel()
+	x := start(t, func(s *Settings) { s.MetricsListen = "127.0.0.1:0" })
+	x.client, x.base = dial(x.MetricsURL())
+	for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
+		for _, method := range []string{"GET", "HEAD"} {
+			if r := x.send(t, method, path, "", nil); r.status != 200 {
+				t.Errorf("%s %s: %d %s", method, path, r.status, r.body)
+			}
+		}
+		if r := x.send(t, "POST", path, "", nil); r.status != 405 {
+			t.Errorf("POST %s: %d", path, r.status)
+		}
+	}
+	for _, tc := range []struct{ method, path, basic, header string }{
+		{"POST", introspection, "rs:" + ownSecret, "X: y"},
+		{"GET", "/token?scope=users:read", "shop:" + clientSecret, "X: y"},
+		{"GET", "/forward-auth", "", "Authorization: Bearer good"},
+		{"PROPFIND", "/forward-auth", "", "Authorization: Bearer good"},
+		{"GET", "/debug/pprof/", "", "X: y"},
+		{"GET", "/", "", "X: y"},
+		{"GET", "/%2e%2e/token", "shop:" + clientSecret, "X: y"},
+		{"GET", "//token", "shop:" + clientSecret, "X: y"},
+	} {
+		if r := x.send(t, tc.method, tc.path, tc.basic, nil, tc.header); r.status != 404 {
+			t.Errorf("%s %s: %d %s", tc.method, tc.path, r.status, r.body)
+		}
+	}
+	if len(x.guard.asked) != 0 || x.server.count("/oauth/token") != 0 {
+		t.Errorf("tokens were judged or requested: %v", x.guard.asked)
+	}
+	if err := x.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := x.client.Get(x.base + "/metrics"); err == nil {
+		t.Error("it still listens")
+	}
+}
+
 // TestSocket: on the socket no credentials are needed, and wrong ones are refused.
 func TestSocket(t *testing.T) {
 	t.Parallel()
-	x := start(t, func(s *Settings) { s.Listen = "unix:" + filepath.Join(filepath.Dir(s.SecretFile), "run", "edge.sock") })
+	x := start(t, func(s *Settings) { s.Listen = "unix:" + filepath.Join(filepath.Dir(s.SecretFile), "edge.sock") })
 	for _, tc := range []struct {
 		name, basic string
 		form        url.Values

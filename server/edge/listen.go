@@ -24,18 +24,26 @@ const (
 	maxRequests       = 1_024 // in progress
 )
 
-// listen opens the listener.
+// Bounds of the listener for metrics, which other machines may reach.
+const (
+	maxScrapers           = 64 // connections
+	reservedScrapers      = 8
+	maxScrapersOfANetwork = 16
+	maxScrapes            = 16 // in progress, the probes included
+)
+
+// listen opens the listener of callers.
 func (e *Edge) listen() (net.Listener, error) {
 	var bound net.Listener
 	var err error
 	if e.parsed.socket != "" {
-		if bound, err = unixsocket.Listen(e.parsed.socket, "--listen"); err != nil {
+		if bound, err = unixsocket.ListenInFolder(e.parsed.socket, "--listen"); err != nil {
 			return nil, err
 		}
 		e.url = "unix:" + e.parsed.socket
 	} else {
 		if bound, err = net.Listen("tcp", e.settings.Listen); err != nil {
-			return nil, listenError(e.settings.Listen, err)
+			return nil, listenError("--listen", e.settings.Listen, err)
 		}
 		e.url = "http://" + bound.Addr().String()
 	}
@@ -46,20 +54,33 @@ func (e *Edge) listen() (net.Listener, error) {
 	return e.gate, nil
 }
 
+// listenMetrics opens the listener for metrics.
+func (e *Edge) listenMetrics() (*conns.Listener, error) {
+	bound, err := net.Listen("tcp", e.settings.MetricsListen)
+	if err != nil {
+		return nil, listenError("--metrics-listen", e.settings.MetricsListen, err)
+	}
+	e.metricsURL = "http://" + bound.Addr().String()
+	return conns.Listen(bound, conns.Options{
+		Name: "metrics", Max: maxScrapers, Reserve: reservedScrapers, PerNetwork: maxScrapersOfANetwork, Requests: maxScrapes,
+		Opened: func(int) {}, Refused: e.metrics.ConnectionRefused, Log: e.log,
+	}), nil
+}
+
 // inUseError is an address that another program listens on.
-type inUseError struct{ address string }
+type inUseError struct{ setting, address string }
 
 func (e *inUseError) Error() string {
-	return fmt.Sprintf("--listen: %s is in use by another program: stop it, or choose another address", e.address)
+	return fmt.Sprintf("%s: %s is in use by another program: stop it, or choose another address", e.setting, e.address)
 }
 
 func (*inUseError) Unwrap() error { return syscall.EADDRINUSE }
 
-func listenError(address string, err error) error {
+func listenError(setting, address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return &inUseError{address}
+		return &inUseError{setting, address}
 	}
-	return fmt.Errorf("--listen: cannot listen on %s: %w", address, err)
+	return fmt.Errorf("%s: cannot listen on %s: %w", setting, address, err)
 }
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -13,27 +13,47 @@ import (
 	"github.com/grantd/grantd/server/web"
 )
 
-// handler returns the handler with all routes.
-func (e *Edge) handler() (http.Handler, error) {
-	engine, err := web.NewEngine(web.Options{
-		Log: e.log, Lines: e.lines, Observe: e.metrics.Requests(), Gate: e.gate,
-		Ungated: []string{health.PathLive, health.PathReady, metrics.Path},
-		Bodies:  web.NewBodies(false, func() { e.gate.Refuse(conns.RefusedBodies) }),
+// engine returns an engine without routes for the requests that a gate bounds.
+func (e *Edge) engine(gate *conns.Listener, ungated ...string) (*gin.Engine, error) {
+	return web.NewEngine(web.Options{
+		Log: e.log, Lines: e.lines, Observe: e.observe, Gate: gate, Ungated: ungated,
+		Bodies:  web.NewBodies(false, func() { gate.Refuse(conns.RefusedBodies) }),
 		Sampler: e.sampler, Quiet: true, Raw: []string{gateway.PathEnvoy},
 	})
+}
+
+// handler returns the handler of callers, with all routes.
+func (e *Edge) handler() (http.Handler, error) {
+	engine, err := e.engine(e.gate, health.PathLive, health.PathReady, metrics.Path)
 	if err != nil {
 		return nil, err
 	}
 	engine.POST(oauth.PathIntrospect, web.Handle(web.WithoutURLCredentials(e.introspect)))
 	engine.GET(PathToken, web.Handle(e.token))
 	e.gateway.Mount(engine)
+	e.mountWatched(engine)
+	return engine, nil
+}
+
+// metricsHandler returns the handler of the listener for metrics: other machines reach
+// it, and nothing there is for callers.
+func (e *Edge) metricsHandler(gate *conns.Listener) (http.Handler, error) {
+	engine, err := e.engine(gate)
+	if err != nil {
+		return nil, err
+	}
+	e.mountWatched(engine)
+	return engine, nil
+}
+
+// mountWatched adds the routes for those who watch the process.
+func (e *Edge) mountWatched(engine *gin.Engine) {
 	for path, handle := range map[string]web.Handler{
 		health.PathLive: e.live, health.PathReady: e.ready, metrics.Path: e.serveMetrics(),
 	} {
 		engine.GET(path, web.Handle(handle))
 		engine.HEAD(path, web.Handle(handle))
 	}
-	return engine, nil
 }
 
 func (e *Edge) serveMetrics() web.Handler {

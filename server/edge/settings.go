@@ -11,6 +11,7 @@ import (
 	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/gateway"
+	"github.com/grantd/grantd/server/unixsocket"
 )
 
 // Defaults of the settings.
@@ -34,21 +35,35 @@ type TokenClient struct{ ID, SecretFile string }
 // Settings are the flags of 'grantd edge'. The names of their faults are those of the
 // flags.
 type Settings struct {
-	Upstream     string
-	Issuer       string // as tokens name it; "": Upstream
-	ClientID     string
-	SecretFile   string
-	CAFile       string
-	Listen       string // host:port of loopback, or unix:PATH
-	MaxEntries   int
-	TokenUses    []string // as the registration has them
-	Enforces     []string
-	Resource     string
-	OmitTokenUse bool     // leaves token_use out of introspection responses
-	TokenClients []string // ID=FILE
-	Headers      string
-	Policies     []string // NAME scope=… token_use=…
-	Proxies      []string
+	Upstream      string
+	Issuer        string // as tokens name it; "": Upstream
+	ClientID      string
+	SecretFile    string
+	CAFile        string
+	Listen        string // host:port of loopback, or unix:PATH
+	MetricsListen string // host:port, for /metrics and the probes alone; "": none
+	MaxEntries    int
+	TokenUses     []string // as the registration has them
+	Enforces      []string
+	Resource      string
+	OmitTokenUse  bool     // leaves token_use out of introspection responses
+	TokenClients  []string // ID=FILE
+	Headers       string
+	Policies      []string // NAME scope=… token_use=…
+	Proxies       []string
+}
+
+// flagOf returns what the operator sets a field of guard.Config by; "": nothing.
+func (s *Settings) flagOf(field string) string {
+	if field == "Issuer" && s.Issuer == "" {
+		return "--issuer (as --upstream, since it is not set)"
+	}
+	return flags[field]
+}
+
+var flags = map[string]string{
+	"Issuer": "--issuer", "Upstream": "--upstream", "ClientID": "--client-id", "SecretFile": "--client-secret-file", "CAFile": "--ca-file",
+	"Resource": "--resource", "TokenUses": "--token-use", "Enforces": "--enforces", "MaxEntries": "--max-entries",
 }
 
 // Fault is what is wrong with a setting.
@@ -102,6 +117,11 @@ func (s *Settings) parse() (p parsed, err error) {
 		f.add("max-entries", "must be 1 to %d", mostEntries)
 	}
 	p.socket = s.checkListen(&f)
+	if s.MetricsListen != "" {
+		if _, port, err := net.SplitHostPort(s.MetricsListen); err != nil || port == "" {
+			f.add("metrics-listen", "must be an address with a port, such as 0.0.0.0:9464")
+		}
+	}
 	checkWords(&f, "token-use", s.TokenUses, tokenUses)
 	checkWords(&f, "enforces", s.Enforces, enforcements)
 	if len(s.TokenUses) == 0 {
@@ -142,7 +162,7 @@ func (s *Settings) checkUpstream(f *Faults) {
 		}
 		at, err := url.Parse(u.value)
 		switch {
-		case err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "" || at.User != nil || at.RawQuery != "" || at.ForceQuery || at.Fragment != "":
+		case err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "" || at.User != nil || at.RawQuery != "" || at.ForceQuery || strings.Contains(u.value, "#"):
 			f.add(u.setting, "must be a URL such as https://auth.example.com")
 		case u.setting == "upstream" && at.Scheme == "http" && !isLoopback(at.Hostname()):
 			f.add(u.setting, "must begin with https:// unless it is on this machine: secrets and tokens are sent to it")
@@ -163,6 +183,8 @@ func (s *Settings) checkListen(f *Faults) (socket string) {
 		const longest = 107 // sun_path of unix(7)
 		if path == "" || len(path) > longest {
 			f.add("listen", "must name a path of at most %d bytes after unix:", longest)
+		} else if err := unixsocket.CheckFolder(path); err != nil {
+			f.add("listen", "is %s: %s", s.Listen, err)
 		}
 		return path
 	}
@@ -177,9 +199,9 @@ func (s *Settings) checkListen(f *Faults) (socket string) {
 }
 
 func checkWords(f *Faults, setting string, words, known []string) {
-	for _, w := range words {
-		if !slices.Contains(known, w) {
-			f.add(setting, "must be one of %s", strings.Join(known, ", "))
+	for i, w := range words {
+		if !slices.Contains(known, w) || slices.Contains(words[:i], w) {
+			f.add(setting, "must be one of %s, each once", strings.Join(known, ", "))
 			return
 		}
 	}

@@ -1,14 +1,20 @@
 package edge
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grantd/grantd/tests/capture"
 )
 
 // TestFaults: every wrong setting has its message, and all are reported together.
@@ -50,8 +56,15 @@ func TestFaults(t *testing.T) {
 		{"no port", func(s *Settings) { s.Listen = "127.0.0.1" }, "--listen must be an address with a port"},
 		{"no path", func(s *Settings) { s.Listen = "unix:" }, "--listen must name a path"},
 		{"long path", func(s *Settings) { s.Listen = "unix:/" + strings.Repeat("a", 200) }, "--listen must name a path"},
+		{"metrics everywhere", func(s *Settings) { s.MetricsListen = ":9464" }, ""},
+		{"metrics without a port", func(s *Settings) { s.MetricsListen = "0.0.0.0" }, "--metrics-listen must be an address with a port"},
+		{"folder is missing", func(s *Settings) { s.Listen = "unix:" + filepath.Join(dir, "rnu", "edge.sock") }, "rnu does not exist: create it"},
+		{"folder is a file", func(s *Settings) { s.Listen = "unix:" + filepath.Join(empty, "edge.sock") }, "is not a folder"},
+		{"folder exists", func(s *Settings) { s.Listen = "unix:" + filepath.Join(dir, "edge.sock") }, ""},
 		{"entries", func(s *Settings) { s.MaxEntries = 0 }, "--max-entries must be"},
 		{"use", func(s *Settings) { s.TokenUses = []string{"admin"} }, "--token-use must be one of"},
+		{"use twice", func(s *Settings) { s.TokenUses = []string{"client", "client"} }, "--token-use must be one of"},
+		{"fragment", func(s *Settings) { s.Upstream = "https://auth.example.com#" }, "--upstream must be a URL"},
 		{"no use", func(s *Settings) { s.TokenUses = nil }, "--token-use is empty"},
 		{"omit token_use", func(s *Settings) { s.OmitTokenUse = true }, ""},
 		{"omit token_use of several", func(s *Settings) { s.OmitTokenUse, s.TokenUses = true, []string{"client", "key"} }, "--omit-token-use needs a single --token-use"},
@@ -103,7 +116,11 @@ func TestAddressInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "is in use by another program") {
+	if err := e.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "--listen: "+s.Listen+" is in use by another program") {
+		t.Errorf("%v", err)
+	}
+	e.settings.Listen, e.settings.MetricsListen = "127.0.0.1:0", s.Listen
+	if err := e.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "--metrics-listen: "+s.Listen+" is in use by another program") {
 		t.Errorf("%v", err)
 	}
 }
@@ -144,5 +161,57 @@ func TestSecretFileChanges(t *testing.T) {
 	s.refresh()
 	if s.known == nil {
 		t.Error("a file that has settled is read each time")
+	}
+}
+
+// TestErrorsNameFlags: what the guard says is wrong is in the words of the command line,
+// since its operator knows no Go.
+func TestErrorsNameFlags(t *testing.T) {
+	t.Parallel()
+	inGo := regexp.MustCompile(`guard:|Config|Issuer|Upstream|ClientID|TokenUses|Enforces|SecretFile|NoStream|deadline`)
+	for _, tc := range []struct {
+		name, issuer, registration string
+		edit                       func(*Settings)
+		want                       string
+	}{
+		{"token uses", "", `"client_id":"rs","token_uses":["client","customer"],"enforces":[],"resource":""`, nil, "Either correct --token-use, or run: grantd client update rs --token-use client"},
+		{"enforces and resource", "", `"client_id":"rs","token_uses":["client"],"enforces":["endpoints"],"resource":"https://api.test"`, nil, "enforces is registered as endpoints, and --enforces is none; resource is registered as https://api.test, and --resource is none. Either correct --enforces, --resource"},
+		{"another client", "", `"client_id":"other","token_uses":["client"],"enforces":[],"resource":""`, nil, "correct --client-id or the secret"},
+		{"issuer", "https://auth.example.com", "", nil, "and --issuer (as --upstream, since it is not set) is"},
+		{"issuer that is set", "https://auth.example.com", "", func(s *Settings) { s.Issuer = "https://auth.example.com/" }, `and --issuer is "https://auth.example.com/"`},
+		{"a wrong secret", "", "", func(s *Settings) { s.SecretFile = secretIn(t, s.SecretFile, wrongSecret) }, "check that --client-id is active"},
+	} {
+		server := startServer(t)
+		issuer := cmp.Or(tc.issuer, server.URL)
+		server.respond = func(w http.ResponseWriter, r *http.Request) bool {
+			_, secret, _ := r.BasicAuth()
+			switch {
+			case strings.HasPrefix(r.URL.Path, "/.well-known/"):
+				fmt.Fprintf(w, `{"issuer":%q,"introspection_endpoint":"%[1]s/oauth/introspect","revocation_events_endpoint":"%[1]s/oauth/revocations"}`, issuer)
+			case r.URL.Path == "/oauth/revocations" && secret == ownSecret:
+				w.Header().Set("Content-Type", "text/event-stream")
+				fmt.Fprintf(w, "event: registration\ndata: {%s,\"at_ms\":1}\n\n", tc.registration)
+			default:
+				return false
+			}
+			return true
+		}
+		s := settingsOf(t, t.TempDir(), server.URL)
+		if tc.edit != nil {
+			tc.edit(&s)
+		}
+		var logged capture.Buffer
+		e, err := New(Options{Settings: s, Log: slog.New(slog.NewTextHandler(&logged, nil))})
+		if err == nil {
+			_ = e.Stop(t.Context())
+			t.Errorf("%s: it starts", tc.name)
+			continue
+		}
+		if got := err.Error(); !strings.Contains(got, tc.want) || inGo.MatchString(got) {
+			t.Errorf("%s: %s, want %q", tc.name, got, tc.want)
+		}
+		if got := strings.ReplaceAll(logged.String(), "msg=\"guard: ", ""); inGo.MatchString(strings.ReplaceAll(got, "error=\"guard: ", "")) {
+			t.Errorf("%s: logged %s", tc.name, got)
+		}
 	}
 }

@@ -89,7 +89,7 @@ func (s *source) get(ctx context.Context, k tokenKey, fresh bool) (issued, time.
 		case <-done:
 			fresh = false // what came now is as fresh as can be
 		case <-ctx.Done():
-			return issued{}, 0, errFetch.Because(ctx.Err())
+			return issued{}, 0, errFetch.Because(errLeft)
 		}
 	}
 	return issued{}, 0, errFetch.Because(errors.New("the tokens of the server end as soon as they are issued"))

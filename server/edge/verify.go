@@ -30,6 +30,7 @@ const (
 
 var (
 	errChecks = apierr.New(apierr.TooManyRequests, "too many secrets that this process does not know: wait as long as Retry-After says").After(time.Second)
+	errLeft   = errors.New("the caller did not wait for the server")
 	errAsk    = apierr.New(apierr.Unavailable, "the secret cannot be checked, because the server cannot be asked; try again")
 )
 
@@ -74,7 +75,7 @@ func (v *verifier) check(ctx context.Context, id, secret string) (bool, error) {
 	case <-c.done:
 		return c.right, c.err
 	case <-ctx.Done():
-		return false, errAsk.Because(ctx.Err())
+		return false, errAsk.Because(errLeft)
 	}
 }
 

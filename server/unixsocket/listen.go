@@ -3,6 +3,7 @@
 package unixsocket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,15 @@ import (
 // a crash left behind, but not one that accepts connections. setting is where the path
 // was set, for messages.
 func Listen(path, setting string) (net.Listener, error) {
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	return ListenInFolder(path, setting)
+}
+
+// ListenInFolder is Listen for a path whose folder must exist.
+func ListenInFolder(path, setting string) (net.Listener, error) {
 	l, err := listen(path, setting)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", setting, err)
@@ -25,13 +35,16 @@ func Listen(path, setting string) (net.Listener, error) {
 }
 
 func listen(path, setting string) (net.Listener, error) {
+	if err := CheckFolder(path); err != nil {
+		return nil, err
+	}
 	if err := prepareFolder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	if err := removeStale(path, setting); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
+	l, err := bind(path)
 	if err != nil {
 		return nil, err
 	}
@@ -42,13 +55,38 @@ func listen(path, setting string) (net.Listener, error) {
 	return l, nil
 }
 
-// prepareFolder makes the socket's folder if there is none. It refuses a folder
-// that others may write to, because anyone could replace our socket there. A
-// sticky folder such as /tmp prevents that.
-func prepareFolder(folder string) error {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+// bind makes the socket. On Linux, a socket has the mode of its descriptor from the
+// start, so nobody else connects before the mode of the path is set.
+func bind(path string) (net.Listener, error) {
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if failed := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o600) }); failed != nil {
+			return failed
+		}
 		return err
+	}}
+	return private.Listen(context.Background(), "unix", path)
+}
+
+// CheckFolder returns an error if the folder of the path does not exist: a path that was
+// mistyped would lead to a socket that nobody finds.
+func CheckFolder(path string) error {
+	folder := filepath.Dir(path)
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("the folder %s does not exist: create it with `mkdir -m 700 %s`, or correct the path", folder, folder)
+	case err != nil:
+		return fmt.Errorf("the folder %s cannot be used: %w", folder, errors.Unwrap(err))
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", folder)
 	}
+	return nil
+}
+
+// prepareFolder refuses a folder that others may write to, because anyone could replace
+// our socket there. A sticky folder such as /tmp prevents that.
+func prepareFolder(folder string) error {
 	if err := takeBack(folder); err != nil {
 		return err
 	}

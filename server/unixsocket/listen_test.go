@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -129,4 +130,44 @@ func TestFolderOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	listenAt(t, path)
+}
+
+// TestNoOneElseConnectsMeanwhile: the socket is private before its mode is set, whatever
+// the umask of the process.
+func TestNoOneElseConnectsMeanwhile(t *testing.T) {
+	path := place(t)
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old := syscall.Umask(0)
+	l, err := bind(path)
+	syscall.Umask(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode() != os.ModeSocket|0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// TestListenInFolder: a folder that does not exist is not created.
+func TestListenInFolder(t *testing.T) {
+	t.Parallel()
+	path := place(t)
+	_, err := ListenInFolder(path, "--listen")
+	if err == nil || !strings.Contains(err.Error(), "does not exist: create it with `mkdir -m 700 "+filepath.Dir(path)+"`") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); !os.IsNotExist(err) {
+		t.Errorf("the folder is there: %v", err)
+	}
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ListenInFolder(path, "--listen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
 }
