@@ -20,6 +20,7 @@ func (e *Edge) handler() (http.Handler, error) {
 		Ungated: []string{health.PathLive, health.PathReady, metrics.Path},
 		Bodies:  web.NewBodies(false, func() { e.gate.Refuse(conns.RefusedBodies) }),
 		Sampler: e.sampler, Quiet: true,
+		Refusals: map[string]func(*gin.Context, int) bool{gateway.PathCheck: gateway.RefuseCheck},
 	})
 	if err != nil {
 		return nil, err
@@ -27,6 +28,7 @@ func (e *Edge) handler() (http.Handler, error) {
 	engine.POST(oauth.PathIntrospect, web.Handle(web.WithoutURLCredentials(e.introspect)))
 	engine.GET(PathToken, web.Handle(e.token))
 	e.gateway.Mount(engine)
+	e.gateway.MountCheck(engine)
 	for path, handle := range map[string]web.Handler{
 		health.PathLive: e.live, health.PathReady: e.ready, metrics.Path: e.serveMetrics(),
 	} {
