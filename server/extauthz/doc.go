@@ -8,5 +8,5 @@
 // 'grantd serve' of 43 MiB instead of 36 MiB, since both set up tables of all messages
 // when the program starts. So the program has neither. The messages are read with
 // protowire, which is in the program anyway, and net/http speaks HTTP/2. Tests in
-// tests/envoy call it with grpc-go, and compare what it reads and writes with those types.
+// tests/peers/envoy call it with grpc-go, and compare what it reads and writes with those types.
 package extauthz

@@ -37,13 +37,16 @@ var tokens = map[string]guard.Token{
 // fakeGuard knows the tokens. "down" cannot be checked, and "hangs" is not before the
 // caller has lost patience.
 type fakeGuard struct {
-	asked atomic.Int64
-	block chan struct{} // nil: nothing waits
+	waiting, most atomic.Int64  // calls at once
+	block         chan struct{} // nil: nothing waits
 }
 
 func (g *fakeGuard) Introspect(ctx context.Context, token string, _ netip.Addr) (*guard.Token, error) {
-	g.asked.Add(1)
 	if g.block != nil {
+		now := g.waiting.Add(1)
+		defer g.waiting.Add(-1)
+		for most := g.most.Load(); now > most && !g.most.CompareAndSwap(most, now); most = g.most.Load() {
+		}
 		select {
 		case <-g.block:
 		case <-ctx.Done():
