@@ -19,8 +19,8 @@ type Conn struct {
 	idle, waiting atomic.Int64
 	waiters       atomic.Int32
 	early         atomic.Int32 // how much more the peer may send; -1: there was a request
+	http2         atomic.Bool  // it is counted as one of HTTP/2; changed under Listener.mu
 	// guarded by Listener.mu
-	http2   bool
 	removed bool
 	held    bool // see Place.Hold
 }
@@ -90,7 +90,7 @@ func (l *Listener) TakeHTTP2(c net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := conn.network
-	if conn.http2 {
+	if conn.http2.Load() {
 		return true
 	}
 	most := l.o.HTTP2
@@ -100,7 +100,7 @@ func (l *Listener) TakeHTTP2(c net.Conn) bool {
 	if conn.removed || l.http2 >= most || !n.exempt && n.http2 >= l.o.HTTP2PerNetwork {
 		return false
 	}
-	conn.http2 = true
+	conn.http2.Store(true)
 	n.http2++
 	l.http2++
 	return true

@@ -40,6 +40,7 @@ const (
 	RefusedNetworkRequests = "network_requests" // the caller's network has its share of requests in progress
 	RefusedRequests        = "requests"         // too many requests are in progress
 	RefusedBodies          = "bodies"           // too many long bodies are in memory
+	RefusedHTTP2           = "http2"            // too many connections speak HTTP/2
 )
 
 // Options are what a Listener needs. A bound of 0 is none.
@@ -215,7 +216,7 @@ func (l *Listener) remove(c *Conn) {
 	if i := slices.Index(n.conns, c); i >= 0 {
 		n.conns = slices.Delete(n.conns, i, i+1)
 	}
-	if c.http2 {
+	if c.http2.Load() {
 		n.http2--
 		l.http2--
 	}

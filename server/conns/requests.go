@@ -70,11 +70,16 @@ type Place struct {
 	network, wide *atomic.Int32
 }
 
-// Enter counts a request from the address that begins, and reports whether it may.
+// Enter counts a request from the address that begins, and reports whether it may. The
+// first request of HTTP/2 without TLS shows that its connection speaks HTTP/2.
 // Leave must be called at the end of a request that may.
 func (l *Listener) Enter(r *http.Request, from netip.Addr) (Place, bool) {
 	p := Place{listener: l}
 	p.conn, _ = r.Context().Value(connKey{}).(*Conn)
+	if r.ProtoMajor == 2 && p.conn != nil && !p.conn.http2.Load() && !l.TakeHTTP2(p.conn) {
+		l.Refuse(RefusedHTTP2, "connections", l.o.HTTP2)
+		return Place{}, false
+	}
 	all, mine := int(l.requests.all.Add(1)), int32(0)
 	if most := int32(l.o.RequestsPerNetwork); most > 0 {
 		p.network, p.wide = l.requests.shareOf(from)
@@ -133,7 +138,7 @@ func (p Place) Hold() {
 // hold takes the connection out of the bounds.
 func (l *Listener) hold(c *Conn) {
 	l.mu.Lock()
-	if !c.http2 && !c.removed {
+	if !c.http2.Load() && !c.removed {
 		l.remove(c)
 		c.held = true
 		l.held++
@@ -172,7 +177,7 @@ func (l *Listener) closeStalled() {
 				continue
 			}
 			for _, c := range n.conns {
-				if since := c.waiting.Load(); since != 0 && since <= before && (!c.http2 || c.waiters.Load() >= stalledStreams) {
+				if since := c.waiting.Load(); since != 0 && since <= before && (!c.http2.Load() || c.waiters.Load() >= stalledStreams) {
 					stalled = append(stalled, c)
 				}
 			}

@@ -22,6 +22,13 @@ const (
 	maxHeaderBytes    = 16 << 10 // a gateway passes on what a browser sends
 	maxConnections    = 2_048
 	maxRequests       = 1_024 // in progress
+
+	// HTTP/2, over which Envoy calls. A connection carries many requests, and costs more
+	// than one of HTTP/1. Envoy opens one for each of its threads.
+	maxHTTP2     = 128 // connections; conns keeps a quarter of them for proxies
+	maxStreams   = 250 // requests in progress of a connection
+	frameSize    = 16 << 10
+	streamBuffer = 64 << 10
 )
 
 // Bounds of the listener for metrics, which other machines may reach.
@@ -48,7 +55,7 @@ func (e *Edge) listen() (net.Listener, error) {
 		e.url = "http://" + bound.Addr().String()
 	}
 	e.gate = conns.Listen(bound, conns.Options{
-		Name: "edge", Max: maxConnections, Requests: maxRequests,
+		Name: "edge", Max: maxConnections, Requests: maxRequests, HTTP2: maxHTTP2, HTTP2PerNetwork: maxHTTP2,
 		Opened: e.metrics.Connections, Refused: e.metrics.ConnectionRefused, Log: e.log,
 	})
 	return e.gate, nil
@@ -83,7 +90,13 @@ func listenError(setting, address string, err error) error {
 	return fmt.Errorf("%s: cannot listen on %s: %w", setting, address, err)
 }
 
+// newServer returns the server of the listener. HTTP/2 without TLS begins with its
+// preface, which no request of HTTP/1 does; there is no upgrade from HTTP/1 (RFC 9113
+// §3.3), so both share the listener.
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	var both http.Protocols
+	both.SetHTTP1(true)
+	both.SetUnencryptedHTTP2(true)
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -91,9 +104,14 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnState:         conns.Observe,
-		ConnContext:       conns.Context,
+		Protocols:         &both,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, WriteByteTimeout: writeTimeout, MaxReadFrameSize: frameSize,
+			MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: 4 * streamBuffer,
+		},
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnState:   conns.Observe,
+		ConnContext: conns.Context,
 		// OPTIONS * gets a response like any other request, not that of net/http.
 		DisableGeneralOptionsHandler: true,
 	}

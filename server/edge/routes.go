@@ -19,6 +19,7 @@ func (e *Edge) engine(gate *conns.Listener, ungated ...string) (*gin.Engine, err
 		Log: e.log, Lines: e.lines, Observe: e.observe, Gate: gate, Ungated: ungated,
 		Bodies:  web.NewBodies(false, func() { gate.Refuse(conns.RefusedBodies) }),
 		Sampler: e.sampler, Quiet: true, Raw: []string{gateway.PathEnvoy},
+		Refusals: map[string]func(*gin.Context, int) bool{gateway.PathCheck: gateway.RefuseCheck},
 	})
 }
 
@@ -31,6 +32,7 @@ func (e *Edge) handler() (http.Handler, error) {
 	engine.POST(oauth.PathIntrospect, web.Handle(web.WithoutURLCredentials(e.introspect)))
 	engine.GET(PathToken, web.Handle(e.token))
 	e.gateway.Mount(engine)
+	e.gateway.MountCheck(engine)
 	e.mountWatched(engine)
 	return engine, nil
 }

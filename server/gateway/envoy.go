@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -29,20 +28,21 @@ var (
 	errUnknownPolicy = apierr.New(apierr.AccessDenied, "there is no policy with the name in the path: see forward_auth.policies, or --forward-auth-policy of grantd edge").Because(refusal.UnknownPolicy)
 )
 
-// readEnvoy returns what the request of Envoy asks: the policy, and the original request
-// as it was sent. target is the target of the request line, before anything is decoded
-// or cleaned. The original query is not read.
+// readEnvoy returns the question of a request of Envoy: what the policy needs, about the
+// original request as it was sent, before anything is decoded or cleaned. The original
+// query is not read.
 // Errors: apierr.AccessDenied.
-func (h *Handler) readEnvoy(r *http.Request) (Need, Original, error) {
+func (h *Handler) readEnvoy(c *gin.Context) (question, error) {
+	r := c.Request
 	name, uri, ok := splitTarget(r.RequestURI)
 	if !ok {
-		return Need{}, Original{}, errEnvoyPath
+		return question{}, errEnvoyPath
 	}
 	need, ok := h.o.Policies[name]
 	if !ok {
-		return Need{}, Original{}, errUnknownPolicy
+		return question{}, errUnknownPolicy
 	}
-	return need, Original{Method: r.Method, URI: uri, From: lastForwarded(r.Header["X-Forwarded-For"], h.o.Proxies)}, nil
+	return question{need, Original{Method: r.Method, URI: uri, From: lastForwarded(r.Header["X-Forwarded-For"], h.o.Proxies)}, r.Header["Authorization"]}, nil
 }
 
 // splitTarget divides the target of a request of Envoy. The name ends at the first

@@ -78,60 +78,70 @@ func (h *Handler) Mount(e *gin.Engine) {
 // pass on, or 503 if nobody can tell.
 func (h *Handler) Serve(c *gin.Context) error { return h.serve(c, h.read) }
 
-// read returns what the request asks: what the token needs, and about which request.
-// Errors: apierr.AccessDenied.
-func (h *Handler) read(r *http.Request) (need Need, o Original, err error) {
-	if need, err = h.needs.of(r.URL.RawQuery, h.o.Uses); err != nil {
-		return Need{}, Original{}, err
-	}
-	return need, h.o.Family.read(r.Header, h.o.Proxies), nil
+// question is what a gateway asks: may this request pass?
+type question struct {
+	need          Need
+	original      Original
+	authorization []string // the lines of the header
 }
 
-// serve is Serve for a request that read understands.
-func (h *Handler) serve(c *gin.Context, read func(*http.Request) (Need, Original, error)) error {
+// read returns the question of a request. Errors: apierr.AccessDenied.
+func (h *Handler) read(c *gin.Context) (q question, err error) {
+	r := c.Request
+	if q.need, err = h.needs.of(r.URL.RawQuery, h.o.Uses); err != nil {
+		return question{}, err
+	}
+	q.original, q.authorization = h.o.Family.read(r.Header, h.o.Proxies), r.Header["Authorization"]
+	return q, nil
+}
+
+// serve is Serve for a request whose question read finds.
+func (h *Handler) serve(c *gin.Context, read func(*gin.Context) (question, error)) error {
 	web.IgnoreBody(c)
-	err := h.decide(c, read)
-	h.observe(c, err)
+	t, err := h.ask(c, read)
 	if err != nil {
 		return err
 	}
+	state(c.Writer.Header(), &t)
 	c.Writer.WriteHeader(http.StatusOK)
 	c.Writer.WriteHeaderNow()
 	return nil
 }
 
-// decide sets the X-Auth headers if the request may pass, and returns the error to
-// respond with otherwise.
-func (h *Handler) decide(c *gin.Context, read func(*http.Request) (Need, Original, error)) error {
+// ask returns the token if the request may pass, and the error to respond with
+// otherwise. It counts and notes the decision.
+func (h *Handler) ask(c *gin.Context, read func(*gin.Context) (question, error)) (Token, error) {
+	t, err := h.decide(c, read)
+	h.observe(c, err)
+	return t, err
+}
+
+func (h *Handler) decide(c *gin.Context, read func(*gin.Context) (question, error)) (Token, error) {
 	if err := h.o.Peer(c.Request); err != nil {
 		web.RefusesGateway(c)
-		return err
+		return Token{}, err
 	}
-	need, original, err := read(c.Request)
+	q, err := read(c)
 	if err != nil {
 		web.RefusesGateway(c)
-		return err
+		return Token{}, err
 	}
-	web.ForGateway(c, original.From)
-	token, err := bearer(c.Request.Header["Authorization"])
+	web.ForGateway(c, q.original.From)
+	token, err := bearer(q.authorization)
 	if err != nil {
-		return err
+		return Token{}, err
 	}
 	ctx := newDeadline(c.Request.Context(), decideWithin)
 	defer ctx.stop()
-	t, err := h.o.Tokens.Find(ctx, token, original.From)
+	t, err := h.o.Tokens.Find(ctx, token, q.original.From)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errLate.Because(err)
+		return Token{}, errLate.Because(err)
 	}
 	if err != nil {
-		return err
+		return Token{}, err
 	}
 	note(web.EventOf(c), &t)
-	if err := check(&t, need, original); err != nil {
-		return err
-	}
-	state(c.Writer.Header(), &t)
-	return nil
+	return t, check(&t, q.need, q.original)
 }
 
 var errLate = apierr.New(apierr.Unavailable, "the token cannot be checked at the moment; try again")

@@ -58,6 +58,10 @@ type Options struct {
 	// Raw are prefixes of paths, in the form in which requests send them. Handlers below
 	// them read the path as it was sent, so encoded slashes are not refused there.
 	Raw []string
+	// Refusals has, by route, what responds to a refused request if not the error as
+	// JSON. It is called with the status; the headers of the response have the challenge
+	// and Retry-After already. It returns false if it leaves the response to web.
+	Refusals map[string]func(c *gin.Context, status int) (done bool)
 	// Quiet: requests that succeed are logged at debug, and the Sampler has few of the
 	// responses 503 logged too. It is for a process that is asked for each call of an
 	// API, which has a log itself.
@@ -155,7 +159,7 @@ func begin(o Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		started := time.Now()
 		x := newExchange(c, &o)
-		x.bodies, x.started = o.Bodies, started
+		x.bodies, x.started, x.refuse = o.Bodies, started, o.Refusals[c.FullPath()]
 		x.jsonAPI = slices.ContainsFunc(o.Documents, func(prefix string) bool { return strings.HasPrefix(c.Request.URL.Path, prefix) })
 		h := c.Writer.Header()
 		h["Cache-Control"] = noStore
@@ -195,6 +199,9 @@ func begin(o Options) gin.HandlerFunc {
 			l := line{
 				Event: &x.event, method: method(c.Request.Method), route: route(c), status: x.Status(),
 				took: took, address: x.address, unknown: x.unknown, quiet: o.Quiet || x.gateway, gateway: x.gateway,
+			}
+			if x.decided != 0 {
+				l.status = x.decided
 			}
 			if x.left {
 				l.status = StatusHungUp

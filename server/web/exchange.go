@@ -29,6 +29,8 @@ type exchange struct {
 	unlogged bool // the gate says in one line how many there are
 	left     bool // the caller hung up: it gets no response
 	gateway  bool // see ForGateway
+	decided  int  // see Decide; 0: nothing was decided
+	refuse   func(c *gin.Context, status int) (done bool)
 	bodies   *Bodies
 	place    conns.Place
 	started  time.Time
@@ -90,11 +92,23 @@ func AddressString(c *gin.Context) string {
 	return ""
 }
 
+// Decide notes the status of a decision that is inside of the response. The log and the
+// metrics show it instead of that of HTTP.
+func Decide(c *gin.Context, status int) { exchangeOf(c).decided = status }
+
+// AdoptRequestID replaces the id of the request by that of the request that it is about,
+// if that looks like one.
+func AdoptRequestID(c *gin.Context, id string) {
+	if x := exchangeOf(c); isRequestID(id) {
+		x.event.RequestID, x.idHeader[0] = id, id
+	}
+}
+
 // requestID returns the caller's id if it looks like a UUID or is hexadecimal, and
 // a new one otherwise. The id is logged, so it must not be able to hold a secret.
 // It may be easy to guess.
 func requestID(h map[string][]string) string {
-	if given := h["X-Request-Id"]; len(given) > 0 && len(given[0]) >= 8 && len(given[0]) <= maxIDLen && isHex(given[0]) {
+	if given := h["X-Request-Id"]; len(given) > 0 && isRequestID(given[0]) {
 		return given[0]
 	}
 	var b [16]byte
@@ -104,6 +118,8 @@ func requestID(h map[string][]string) string {
 	hex.Encode(text[:], b[:])
 	return string(text[:])
 }
+
+func isRequestID(s string) bool { return len(s) >= 8 && len(s) <= maxIDLen && isHex(s) }
 
 func isHex(s string) bool {
 	return strings.Trim(s, "0123456789abcdefABCDEF-") == ""

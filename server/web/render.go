@@ -150,9 +150,12 @@ func render(c *gin.Context, err error) {
 	case apierr.Unavailable, apierr.NotSent, apierr.TooManyRequests:
 		h.Set("Retry-After", retryAfter(f.RetryAfter))
 	}
-	if exchangeOf(c).jsonAPI {
+	switch x := exchangeOf(c); {
+	case x.refuse != nil && x.refuse(c, w.status):
+		x.decided = w.status
+	case x.jsonAPI:
 		sendErrorDocument(c, w, f)
-	} else {
+	default:
 		body := NewBody()
 		told, cause := forOperator(c, f)
 		body.B = appendError(body.B, w.name, told, cause)

@@ -49,7 +49,7 @@ var layers = map[string]layer{
 	"server/apierr": shared, "server/logbuf": shared, "server/coalesce": shared, "server/web": shared, "server/feed": shared, "server/audit": shared,
 	"server/lastuse": shared, "server/auth": shared, "server/tokens": shared, "server/admin": shared,
 	"server/health": shared, "server/metrics": shared, "server/ratelimit": shared, "server/tlsfiles": shared, "server/version": shared,
-	"server/phone": shared, "server/phonekeys": shared, "server/conns": shared, "server/senders": shared, "server/registry": shared, "server/rollback": shared, "server/credential": shared, "server/field": shared, "server/trouble": shared, "server/backup": shared, "server/imports": shared, "server/secretwatch": shared, "server/signedpost": shared, "server/traces": shared, "server/refusal": shared, "server/reqlog": shared, "server/voidkeys": shared, "server/unixsocket": shared,
+	"server/phone": shared, "server/phonekeys": shared, "server/conns": shared, "server/senders": shared, "server/registry": shared, "server/rollback": shared, "server/credential": shared, "server/field": shared, "server/trouble": shared, "server/backup": shared, "server/imports": shared, "server/secretwatch": shared, "server/signedpost": shared, "server/traces": shared, "server/refusal": shared, "server/reqlog": shared, "server/voidkeys": shared, "server/unixsocket": shared, "server/extauthz": shared,
 	"scopes/guard": shared, "scopes/guard/guardgin": shared, // see TestGuardIsLight
 
 	"server/oauth": features, "server/clients": features, "server/tokenadmin": features, "server/doctor": features,
