@@ -132,10 +132,7 @@ func (c *cases) revoked(t *testing.T) {
 		if asked := c.askedFor(t, token, 3); asked != 3 {
 			t.Errorf("it asked %d times for 3 requests", asked)
 		}
-		r := c.Form(t, "/oauth/revoke", c.shop.ClientID, c.shop.ClientSecret, url.Values{"token": {token}})
-		if r.Status != http.StatusOK {
-			t.Fatal(r)
-		}
+		r := c.revoke(t, token)
 		last := c.get(t, token)
 		for last.Status == http.StatusOK {
 			if late := last.Sent.Sub(r.Got); late > time.Second || c.gate.direct {
@@ -145,6 +142,16 @@ func (c *cases) revoked(t *testing.T) {
 		}
 		c.check(t, last, or(c.p.Statuses.Invalid, 401))
 	})
+}
+
+// revoke ends a token of the shop.
+func (c *cases) revoke(t *testing.T, token string) harness.Response {
+	t.Helper()
+	r := c.Form(t, "/oauth/revoke", c.shop.ClientID, c.shop.ClientSecret, url.Values{"token": {token}})
+	if r.Status != http.StatusOK {
+		t.Fatal(r)
+	}
+	return r
 }
 
 // askedFor sends requests with a token that passes, and returns how often the resource
