@@ -3,6 +3,7 @@ package resourceservers
 import (
 	"encoding/base64"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/grantd/grantd/tests/harness"
 	"github.com/grantd/grantd/tests/poll"
 )
 
@@ -79,7 +81,7 @@ func oathkeeper(t testing.TB, changes ...change) Product {
 	start := func(t testing.TB, s Settings) string {
 		t.Helper()
 		rules := filled(t, example(t, "oathkeeper_rules.yaml", changes), map[string]string{"API_URL": s.API})
-		return Listening(t, func(address string) *exec.Cmd {
+		return awaitRules(t, Listening(t, func(address string) *exec.Cmd {
 			file := filled(t, config, map[string]string{
 				"PORT": port(t, address), "RULES_FILE": rules, "INTROSPECT_URL": s.Introspect,
 				"BASIC": base64.StdEncoding.EncodeToString([]byte(s.ID + ":" + s.Secret)),
@@ -87,7 +89,7 @@ func oathkeeper(t testing.TB, changes ...change) Product {
 			cmd := exec.Command(built(t, "oathkeeper"), "serve", "--disable-telemetry", "-c", file)
 			cmd.Env = append(os.Environ(), "SERVE_API_PORT=0", "SERVE_PROMETHEUS_PORT=0")
 			return cmd
-		})
+		}))
 	}
 	return Product{
 		Name: "oathkeeper", Start: start, Edge: []string{"--omit-token-use"}, NoChallenge: true,
@@ -102,14 +104,31 @@ func heimdall(t testing.TB, changes ...change) Product {
 	start := func(t testing.TB, s Settings) string {
 		t.Helper()
 		config, rules := writeYAML(t, text), writeYAML(t, example(t, "heimdall_rules.yaml", changes))
-		return Listening(t, func(address string) *exec.Cmd {
+		return awaitRules(t, Listening(t, func(address string) *exec.Cmd {
 			cmd := exec.Command(built(t, "heimdall"), "serve", "proxy", "-c", config, "--insecure-skip-all-tls-enforcement")
 			cmd.Env = append(append(os.Environ(), s.Environ()...), "RULES_FILE="+rules,
 				"PORT="+port(t, address), "API_HOST="+strings.TrimPrefix(s.API, "http://"), "HEIMDALLCFG_MANAGEMENT_PORT="+port(t, FreeAddress(t)))
 			return cmd
-		})
+		}))
 	}
 	return Product{Name: "heimdall", Start: start, NoChallenge: true}
+}
+
+// awaitRules returns the URL of a proxy once it has its rules: it listens before it has
+// read them, and responds with 404.
+func awaitRules(t testing.TB, url string) string {
+	t.Helper()
+	poll.Await(t, startTimeout, "the proxy has its rules", func() string {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/cards", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := harness.Do(t, nil, req); r.Status == http.StatusNotFound {
+			return r.String()
+		}
+		return ""
+	})
+	return url
 }
 
 func port(t testing.TB, address string) string {
