@@ -23,6 +23,9 @@ ATTACK    = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),attack -vet=off -count
 CHAOS     = $(PROGRAM) $(GO) test -trimpath -tags $(TAGS),chaos -vet=off -count=1 -v -timeout 15m ./tests/chaos -args
 # Tests that need large libraries of others are modules of their own.
 MODULES  := tests/kubernetes tests/peers
+# Proxies of others that tests run. Each is built from a small module with its name, which
+# has nothing but the version.
+PROXIES  := bin/oathkeeper bin/heimdall
 LONG     := ./tests/topology ./tests/redis ./store/redisstore
 SHELL    := /bin/bash -o pipefail
 
@@ -39,7 +42,7 @@ build: ## build ./bin/grantd
 # and a busy machine is not what they test. Those that wait the longest come
 # first, so that none of them runs alone in the end. `make lint` does what vet
 # would.
-test: tools build ## install what the tests need, then run all of them with -race; a skipped test fails
+test: tools build $(PROXIES) ## install what the tests need, then run all of them with -race; a skipped test fails
 	@go mod download
 	@go build -race $(PLAIN) ./...
 	@$(PROGRAM) go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) $$(go list $(PLAIN) ./... | grep -v /tests/guarded) 2>&1 | awk -f tests/verdict.awk
@@ -48,6 +51,10 @@ test: tools build ## install what the tests need, then run all of them with -rac
 	@$(GO) test $(PLAIN) -vet=off -count=1 -run TestAllocations ./server # the race detector allocates too
 	@$(ATTACK) -each 2s | awk -f tests/verdict.awk # alone: it would attack what runs beside it too
 	@$(CHAOS) -rounds 1 | awk -f tests/verdict.awk # alone: it needs the processors
+
+# With a cold build cache, they take five minutes of one core.
+$(PROXIES): bin/%: tests/resourceservers/%/go.mod tests/resourceservers/%/go.sum
+	cd $(<D) && $(GO) build $(PLAIN) -o $(CURDIR)/$@ tool
 
 # -short leaves out Redis Sentinel and Cluster, images, and what takes long.
 check: build ## run the tests that are quick, without -race: for the inner loop

@@ -28,6 +28,18 @@ type Product struct {
 	Statuses Statuses
 	// TLS: it asks only over TLS.
 	TLS bool
+	// Edge are the flags that its edge needs. With such flags, it cannot ask the server.
+	Edge []string
+	// NoChallenge: its 401 have no WWW-Authenticate.
+	NoChallenge bool
+}
+
+// targets returns what it can ask.
+func (p Product) targets() []string {
+	if len(p.Edge) > 0 {
+		return []string{edge}
+	}
+	return []string{server, edge}
 }
 
 // Statuses of refusals; 0 is what INTEGRATING.md says.
@@ -52,7 +64,7 @@ func Run(t *testing.T, p Product) {
 		t.Skip("it runs programs of others")
 	}
 	t.Parallel()
-	for _, target := range []string{server, edge} {
+	for _, target := range p.targets() {
 		t.Run(p.Name+"/"+target, func(t *testing.T) {
 			t.Parallel()
 			c := newCases(t, p, target)
@@ -66,7 +78,7 @@ func Run(t *testing.T, p Product) {
 
 func newCases(t *testing.T, p Product, target string) *cases {
 	t.Helper()
-	w := newWorld(t, target, p.TLS)
+	w := newWorld(t, p, target)
 	return &cases{world: w, p: p, url: p.Start(t, w.settings())}
 }
 
@@ -120,10 +132,7 @@ func (c *cases) revoked(t *testing.T) {
 		if asked := c.askedFor(t, token, 3); asked != 3 {
 			t.Errorf("it asked %d times for 3 requests", asked)
 		}
-		r := c.Form(t, "/oauth/revoke", c.shop.ClientID, c.shop.ClientSecret, url.Values{"token": {token}})
-		if r.Status != http.StatusOK {
-			t.Fatal(r)
-		}
+		r := c.revoke(t, token)
 		last := c.get(t, token)
 		for last.Status == http.StatusOK {
 			if late := last.Sent.Sub(r.Got); late > time.Second || c.gate.direct {
@@ -133,6 +142,16 @@ func (c *cases) revoked(t *testing.T) {
 		}
 		c.check(t, last, or(c.p.Statuses.Invalid, 401))
 	})
+}
+
+// revoke ends a token of the shop.
+func (c *cases) revoke(t *testing.T, token string) harness.Response {
+	t.Helper()
+	r := c.Form(t, "/oauth/revoke", c.shop.ClientID, c.shop.ClientSecret, url.Values{"token": {token}})
+	if r.Status != http.StatusOK {
+		t.Fatal(r)
+	}
+	return r
 }
 
 // askedFor sends requests with a token that passes, and returns how often the resource
@@ -227,8 +246,11 @@ func (c *cases) check(t *testing.T, r harness.Response, status int) {
 	if why := differs(r, status); why != "" {
 		t.Error(why)
 	}
-	challenge := r.Header.Get("WWW-Authenticate")
-	if scheme, _, _ := strings.Cut(challenge, " "); r.Status == http.StatusUnauthorized && !strings.EqualFold(scheme, "Bearer") {
+	challenge, want := r.Header.Get("WWW-Authenticate"), "Bearer"
+	if c.p.NoChallenge {
+		want = ""
+	}
+	if scheme, _, _ := strings.Cut(challenge, " "); r.Status == http.StatusUnauthorized && !strings.EqualFold(scheme, want) {
 		t.Errorf("401 with WWW-Authenticate %q", challenge)
 	}
 }

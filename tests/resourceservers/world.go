@@ -58,9 +58,9 @@ const (
 	lifetime = time.Hour
 )
 
-// newWorld starts everything but the resource server, which asks target: the server
+// newWorld starts everything but the resource server p, which asks target: the server
 // or its edge.
-func newWorld(t testing.TB, target string, overTLS bool) *world {
+func newWorld(t testing.TB, p Product, target string) *world {
 	t.Helper()
 	w := &world{Server: harness.Start(t, harness.Options{Ahead: -lifetime - time.Minute})}
 	w.rs = w.NewClient(t, "cards-api", "introspect")
@@ -72,10 +72,10 @@ func newWorld(t testing.TB, target string, overTLS bool) *world {
 	w.customer = w.customerToken(t)
 	base := w.URL
 	if target == edge {
-		base = w.startEdge(t)
+		base = w.startEdge(t, p.Edge)
 	}
 	var pair *tls.Certificate
-	if overTLS {
+	if p.TLS {
 		pair, w.caFile = certificate(t)
 	}
 	w.gate = newGate(t, base, pair)
@@ -104,10 +104,10 @@ func certificate(t testing.TB) (pair *tls.Certificate, caFile string) {
 
 // startEdge starts the edge of the resource server, which sends it the credentials
 // that it would send to the server.
-func (w *world) startEdge(t testing.TB) (url string) {
+func (w *world) startEdge(t testing.TB, flags []string) (url string) {
 	t.Helper()
-	return Announced(t, "ready edge=", exec.Command(program.Path(t), "edge", "--upstream", w.URL, "--client-id", w.rs.ClientID,
-		"--client-secret-file", WriteFile(t, 0o600, w.rs.ClientSecret), "--listen", "127.0.0.1:0"))
+	return Announced(t, "ready edge=", exec.Command(program.Path(t), append([]string{"edge", "--upstream", w.URL, "--client-id", w.rs.ClientID,
+		"--client-secret-file", WriteFile(t, 0o600, w.rs.ClientSecret), "--listen", "127.0.0.1:0"}, flags...)...))
 }
 
 // customerToken returns a token for one customer. A resource server that declares that
