@@ -64,7 +64,7 @@ func New(o Options) (*Edge, error) {
 		Tokens: finder{e}, Family: p.family, Proxies: p.proxies,
 		// Only this machine reaches the listener; see Settings.Listen.
 		Peer:     func(*http.Request) error { return nil },
-		Uses:     func() []string { return e.settings.TokenUses },
+		Uses:     o.Settings.TokenUses,
 		Policies: p.policies, Observe: e.metrics.CountDecision,
 	})
 	if e.guard == nil {

@@ -34,9 +34,8 @@ type Options struct {
 	Peer func(*http.Request) error
 	// Proxies are in front of the gateway. Their entries of X-Forwarded-For are not the
 	// address of a caller.
-	Proxies []netip.Prefix
-	// Uses returns the kinds of tokens that can be active; nil: all.
-	Uses     func() []string
+	Proxies  []netip.Prefix
+	Uses     []string // kinds of tokens that can be active; nil: all
 	Policies Policies // for Envoy
 	// Observe is called with the outcome of each decision, and the cause of a refusal;
 	// nil: nothing is.
@@ -44,10 +43,13 @@ type Options struct {
 }
 
 // Handler serves /forward-auth.
-type Handler struct{ o Options }
+type Handler struct {
+	o     Options
+	needs needs
+}
 
 // New returns a Handler.
-func New(o Options) *Handler { return &Handler{o} }
+func New(o Options) *Handler { return &Handler{o: o} }
 
 // Mount adds the routes for every method, also those that gin does not know: gateways
 // ask with the method of the original request. web.Options.Raw must have PathEnvoy.
@@ -79,11 +81,7 @@ func (h *Handler) Serve(c *gin.Context) error { return h.serve(c, h.read) }
 // read returns what the request asks: what the token needs, and about which request.
 // Errors: apierr.AccessDenied.
 func (h *Handler) read(r *http.Request) (need Need, o Original, err error) {
-	var accepted []string
-	if h.o.Uses != nil {
-		accepted = h.o.Uses()
-	}
-	if need, err = readNeed(r.URL.RawQuery, accepted); err != nil {
+	if need, err = h.needs.of(r.URL.RawQuery, h.o.Uses); err != nil {
 		return Need{}, Original{}, err
 	}
 	return need, h.o.Family.read(r.Header, h.o.Proxies), nil
