@@ -6,11 +6,12 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # What tests run, as program or program:package where the names differ.
-PROGRAMS := redis-server redis-sentinel haproxy curl jq npm python3 openssl buildah systemd-analyze:systemd wrk promtool:prometheus chromium \
+PROGRAMS := redis-server redis-sentinel haproxy curl jq npm python3 openssl buildah systemd-analyze:systemd wrk promtool:prometheus chromium nginx \
             rails:ruby-doorkeeper rails:ruby-activerecord rails:ruby-sqlite3 rails:ruby-bcrypt
 # What tests load, as file:package.
 PYTHON   := /usr/lib/python3/dist-packages
-FILES    := /usr/lib/apache2/modules/mod_oauth2.so:libapache2-mod-oauth2 /usr/lib/apache2/modules/mod_auth_openidc.so:libapache2-mod-auth-openidc \
+FILES    := /usr/lib/apache2/modules/mod_lua.so:apache2-bin /usr/share/lua/5.3/socket.lua:lua-socket \
+            /usr/lib/apache2/modules/mod_oauth2.so:libapache2-mod-oauth2 /usr/lib/apache2/modules/mod_auth_openidc.so:libapache2-mod-auth-openidc \
             $(PYTHON)/authlib:python3-authlib $(PYTHON)/flask:python3-flask $(PYTHON)/oauth2_provider:python3-django-oauth-toolkit \
             $(PYTHON)/rest_framework:python3-djangorestframework $(PYTHON)/requests:python3-requests
 # The two configurations that are compiled. The plain one is the released

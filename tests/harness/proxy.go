@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -32,14 +33,16 @@ func (m Mode) String() string {
 	return [...]string{"passing", "refusing", "hanging", "slow", "resetting", "replying"}[m]
 }
 
-// Proxy forwards between one grantd and Redis.
+// Proxy forwards between one grantd and Redis, or between a caller and a grantd.
 type Proxy struct {
 	Addr  string
 	Delay time.Duration // of Slow; set before Set
 	Reply string        // of Replying, such as "-LOADING ...\r\n"; set before Set
-	to    string
+
+	received, accepted atomic.Int64
 
 	mu    sync.Mutex
+	to    string
 	mode  Mode
 	conns map[net.Conn]Mode // how each is treated
 }
@@ -59,6 +62,7 @@ func StartProxy(t testing.TB, to string) *Proxy {
 			if err != nil {
 				return
 			}
+			p.accepted.Add(1)
 			done.Go(func() { p.serve(c) })
 		}
 	})
@@ -68,6 +72,19 @@ func StartProxy(t testing.TB, to string) *Proxy {
 		done.Wait()
 	})
 	return p
+}
+
+// Received returns how many bytes came from callers.
+func (p *Proxy) Received() int64 { return p.received.Load() }
+
+// Accepted returns how many connections came.
+func (p *Proxy) Accepted() int64 { return p.accepted.Load() }
+
+// Lead makes new connections go to another address. It closes none.
+func (p *Proxy) Lead(to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
 }
 
 // Set changes the mode. It also closes existing connections, unless the mode is
@@ -104,6 +121,12 @@ func (p *Proxy) modeOf(c net.Conn) Mode {
 	return p.conns[c]
 }
 
+func (p *Proxy) target() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.to
+}
+
 // hold keeps a connection so that Set can close it. It returns false if the mode
 // refuses the connection.
 func (p *Proxy) hold(c net.Conn) bool {
@@ -129,7 +152,7 @@ func (p *Proxy) serve(c net.Conn) {
 		p.sendReplies(c)
 		return
 	}
-	up, err := net.Dial("tcp", p.to)
+	up, err := net.Dial("tcp", p.target())
 	if err != nil {
 		return
 	}
@@ -149,6 +172,7 @@ func (p *Proxy) copy(to, from net.Conn) {
 	b := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(b)
+		p.received.Add(int64(n))
 		if n > 0 && p.modeOf(from) != Hanging {
 			if _, err := to.Write(b[:n]); err != nil {
 				return

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/grantd/grantd/tests/parallel"
+	"github.com/grantd/grantd/tests/spawn"
 )
 
 func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 4)) }
@@ -27,7 +28,7 @@ func startApache(module, file string) func(t testing.TB, s Settings) string {
 		if !filepath.IsAbs(conf) {
 			conf = filepath.Join(root, conf)
 		}
-		return Listening(t, func(address string) *exec.Cmd {
+		return "http://" + spawn.Listening(t, func(address string) *exec.Cmd {
 			cmd := exec.Command(apache, "-X", "-f", filepath.Join(root, "httpd.conf"))
 			cmd.Env = append(append(os.Environ(), s.Environ()...),
 				"LISTEN="+address, "RUN="+t.TempDir(), "MODULE="+module, "CONF="+conf)
@@ -72,7 +73,7 @@ func TestApacheCaches(t *testing.T) {
 			if without == string(example) {
 				t.Fatalf("%s does not have %s", m.file, m.setting)
 			}
-			c := newCases(t, Product{Name: m.module, TLS: m.overTLS, Start: startApache(m.module, WriteFile(t, 0o644, without))}, server)
+			c := newCases(t, Product{Name: m.module, TLS: m.overTLS, Start: startApache(m.module, spawn.WriteFile(t, 0o644, without))}, server)
 			if asked := c.askedFor(t, c.Token(t, c.shop, ""), 3); asked != 1 {
 				t.Errorf("it asked %d times for 3 requests", asked)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/grantd/grantd/tests/harness"
 	"github.com/grantd/grantd/tests/poll"
+	"github.com/grantd/grantd/tests/spawn"
 )
 
 // built returns the path of a program that the Makefile builds from a module beside
@@ -81,7 +82,7 @@ func oathkeeper(t testing.TB, changes ...change) Product {
 	start := func(t testing.TB, s Settings) string {
 		t.Helper()
 		rules := filled(t, example(t, "oathkeeper_rules.yaml", changes), map[string]string{"API_URL": s.API})
-		return awaitRules(t, Listening(t, func(address string) *exec.Cmd {
+		return awaitRules(t, spawn.Listening(t, func(address string) *exec.Cmd {
 			file := filled(t, config, map[string]string{
 				"PORT": port(t, address), "RULES_FILE": rules, "INTROSPECT_URL": s.Introspect,
 				"BASIC": base64.StdEncoding.EncodeToString([]byte(s.ID + ":" + s.Secret)),
@@ -104,10 +105,10 @@ func heimdall(t testing.TB, changes ...change) Product {
 	start := func(t testing.TB, s Settings) string {
 		t.Helper()
 		config, rules := writeYAML(t, text), writeYAML(t, example(t, "heimdall_rules.yaml", changes))
-		return awaitRules(t, Listening(t, func(address string) *exec.Cmd {
+		return awaitRules(t, spawn.Listening(t, func(address string) *exec.Cmd {
 			cmd := exec.Command(built(t, "heimdall"), "serve", "proxy", "-c", config, "--insecure-skip-all-tls-enforcement")
 			cmd.Env = append(append(os.Environ(), s.Environ()...), "RULES_FILE="+rules,
-				"PORT="+port(t, address), "API_HOST="+strings.TrimPrefix(s.API, "http://"), "HEIMDALLCFG_MANAGEMENT_PORT="+port(t, FreeAddress(t)))
+				"PORT="+port(t, address), "API_HOST="+strings.TrimPrefix(s.API, "http://"), "HEIMDALLCFG_MANAGEMENT_PORT="+port(t, spawn.FreeAddress(t)))
 			return cmd
 		}))
 	}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/grantd/grantd/tests/spawn"
 )
 
 // python is Debian's: its libraries are in packages of Debian.
@@ -15,7 +17,7 @@ func startPython(file string) func(t testing.TB, s Settings) string {
 		t.Helper()
 		cmd := exec.Command(python, "testdata/serve.py", file)
 		cmd.Env = append(append(os.Environ(), s.Environ()...), "PYTHONDONTWRITEBYTECODE=1")
-		return Announced(t, "ready ", cmd)
+		return spawn.Announced(t, "ready ", cmd)
 	}
 }
 

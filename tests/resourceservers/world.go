@@ -12,12 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
-	"github.com/grantd/grantd/server/orgs"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/tests/harness"
 	"github.com/grantd/grantd/tests/program"
+	"github.com/grantd/grantd/tests/spawn"
 )
 
 // Settings is what an operator tells a resource server.
@@ -99,40 +98,22 @@ func certificate(t testing.TB) (pair *tls.Certificate, caFile string) {
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()
 	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	return &s.TLS.Certificates[0], WriteFile(t, 0o644, string(root))
+	return &s.TLS.Certificates[0], spawn.WriteFile(t, 0o644, string(root))
 }
 
 // startEdge starts the edge of the resource server, which sends it the credentials
 // that it would send to the server.
 func (w *world) startEdge(t testing.TB, flags []string) (url string) {
 	t.Helper()
-	return Announced(t, "ready edge=", exec.Command(program.Path(t), append([]string{"edge", "--upstream", w.URL, "--client-id", w.rs.ClientID,
-		"--client-secret-file", WriteFile(t, 0o600, w.rs.ClientSecret), "--listen", "127.0.0.1:0"}, flags...)...))
+	return spawn.Announced(t, "ready edge=", exec.Command(program.Path(t), append([]string{"edge", "--upstream", w.URL, "--client-id", w.rs.ClientID,
+		"--client-secret-file", spawn.WriteFile(t, 0o600, w.rs.ClientSecret), "--listen", "127.0.0.1:0"}, flags...)...))
 }
 
 // customerToken returns a token for one customer. A resource server that declares that
 // it can handle such tokens would see that it is active.
 func (w *world) customerToken(t testing.TB) string {
 	t.Helper()
-	if _, _, err := w.Orgs().Put(t.Context(), audit.Actor{Name: "test"}, org, 0, orgs.Spec{Name: "Acme"}); err != nil {
-		t.Fatal(err)
-	}
-	person := map[string]any{"org_id": org, "type": "individual", "phone": "+15555550142"}
-	if r := w.AdminDo(t, http.MethodPut, "/customers/"+customerID, person); r.Status != http.StatusCreated {
-		t.Fatal(r)
-	}
-	backend := w.NewClient(t, "backend", "customers cards customer-token-write", func(c *clients.NewSpec) { c.OrgID = org })
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/customers/"+customerID+"/token",
-		strings.NewReader(`{"data":{"type":"customerToken","attributes":{"scope":"cards"}}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header = http.Header{"Content-Type": {"application/vnd.api+json"}, "Authorization": {"Bearer " + w.Token(t, backend, "")}}
-	r := harness.Do(t, nil, req)
-	if r.Status != http.StatusCreated {
-		t.Fatal(r)
-	}
-	token := r.JSON(t)["data"].(map[string]any)["attributes"].(map[string]any)["token"].(string)
+	token := w.CustomerToken(t, org, customerID, "cards")
 	able := w.NewClient(t, "able", "introspect", func(c *clients.NewSpec) { c.TokenUses = &[]store.TokenUse{store.UseCustomer} })
 	if seen := w.Introspect(t, able, token); !seen.Active() {
 		t.Fatal(seen)

@@ -1,4 +1,6 @@
-package resourceservers
+// Package spawn starts programs of others for tests and ends them with the test. It
+// knows nothing of what they are.
+package spawn
 
 import (
 	"bufio"
@@ -110,12 +112,12 @@ func Announced(t testing.TB, prefix string, cmd *exec.Cmd) (url string) {
 	return url
 }
 
-// Listening starts a program that must be told its address, and returns its URL once
-// it accepts connections.
-func Listening(t testing.TB, command func(address string) *exec.Cmd) (url string) {
+// Listening starts a program that must be told its address, and returns the address
+// once it accepts connections.
+func Listening(t testing.TB, command func(address string) *exec.Cmd) (address string) {
 	t.Helper()
 	for range attempts {
-		address := FreeAddress(t)
+		address = FreeAddress(t)
 		cmd := command(address)
 		p := launch(t, cmd)
 		reason := poll.LastReason(startTimeout, func() string {
@@ -130,7 +132,7 @@ func Listening(t testing.TB, command func(address string) *exec.Cmd) (url string
 			return ""
 		})
 		if !p.ended() && reason == "" {
-			return "http://" + address
+			return address
 		}
 		t.Logf("%s does not start at %s: %s\n%s", cmd.Path, address, reason, p)
 	}
@@ -181,4 +183,16 @@ func WriteFile(t testing.TB, mode os.FileMode, content string) string {
 		t.Fatal(err)
 	}
 	return f.Name()
+}
+
+// Folder returns a new folder of the test, which other users can read.
+func Folder(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
