@@ -119,7 +119,7 @@ func heimdall(t testing.TB, changes ...change) Product {
 // read them, and responds with 404.
 func awaitRules(t testing.TB, url string) string {
 	t.Helper()
-	poll.Await(t, startTimeout, "the proxy has its rules", func() string {
+	poll.Await(t, spawn.StartTimeout, "the proxy has its rules", func() string {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/cards", nil)
 		if err != nil {
 			t.Fatal(err)

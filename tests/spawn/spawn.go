@@ -23,8 +23,8 @@ import (
 // program may have taken the port meanwhile.
 const attempts = 3
 
-// startTimeout is for a machine that is busy with other tests.
-const startTimeout = time.Minute
+// StartTimeout is for a machine that is busy with other tests.
+const StartTimeout = time.Minute
 
 // stopTimeout is how long a program may take to end before it is killed.
 const stopTimeout = 5 * time.Second
@@ -97,7 +97,7 @@ func tail(log string) string {
 func Announced(t testing.TB, prefix string, cmd *exec.Cmd) (url string) {
 	t.Helper()
 	p := launch(t, cmd)
-	poll.Await(t, startTimeout, cmd.Path+" starts", func() string {
+	poll.Await(t, StartTimeout, cmd.Path+" starts", func() string {
 		if p.ended() {
 			t.Fatalf("%s ended:\n%s", cmd.Path, p)
 		}
@@ -120,7 +120,7 @@ func Listening(t testing.TB, command func(address string) *exec.Cmd) (address st
 		address = FreeAddress(t)
 		cmd := command(address)
 		p := launch(t, cmd)
-		reason := poll.LastReason(startTimeout, func() string {
+		reason := poll.LastReason(StartTimeout, func() string {
 			if p.ended() {
 				return ""
 			}
