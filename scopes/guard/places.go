@@ -15,7 +15,7 @@ const (
 	// Callers can make up as many of those as they like.
 	mostStrangers = 192
 	// mostWaiting is how many look-ups of such tokens may wait for a request of another
-	// look-up. Whoever calls the guard has bounds too, which they would fill.
+	// look-up. A program that calls the guard has bounds too, which they would fill.
 	mostWaiting = 512
 )
 
