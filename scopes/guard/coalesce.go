@@ -34,7 +34,8 @@ var (
 
 // join returns the flight that a look-up at now may wait for: one that began a short
 // time ago, or a new one, which the caller must run. What is read early would be too
-// old when it comes. Errors: errClosed, errBusy.
+// old when it comes. Who does not run one calls left after the wait. Errors: errClosed,
+// errBusy.
 func (f *flights) join(k cacheKey, by asker, now instant, most time.Duration) (joined *flight, mine bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,6 +43,9 @@ func (f *flights) join(k cacheKey, by asker, now instant, most time.Duration) (j
 		return nil, false, errClosed
 	}
 	if running := f.byKey[k]; running != nil && now-running.began < most {
+		if err := f.wait(by); err != nil {
+			return nil, false, err
+		}
 		return running, false, nil
 	}
 	if err := f.take(by); err != nil {
@@ -51,6 +55,16 @@ func (f *flights) join(k cacheKey, by asker, now instant, most time.Duration) (j
 	f.byKey[k] = mineNow
 	f.all.Add(1)
 	return mineNow, true, nil
+}
+
+// left ends the wait of a look-up that join let wait.
+func (f *flights) left(by asker) {
+	if by.known {
+		return
+	}
+	f.mu.Lock()
+	f.waiting--
+	f.mu.Unlock()
 }
 
 // land ends a flight.

@@ -135,19 +135,28 @@ func (g *Guard) ask(ctx context.Context, token string, source netip.Addr, k cach
 		default:
 			g.count.joined.Add(1)
 		}
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return nil, unavailable(&leftError{context.Cause(ctx)}, 0)
+		err = f.wait(ctx)
+		if !mine {
+			g.flights.left(by)
 		}
-		if f.err != nil {
-			return nil, refusalOf(f.err)
+		if err != nil {
+			return nil, refusalOf(err)
 		}
 		if g.usable(f.verdict) {
 			return f.verdict, nil
 		}
 	}
 	return nil, unavailable(errTooOld, 0)
+}
+
+// wait waits until the flight has landed, and returns its error. Errors: also leftError.
+func (f *flight) wait(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return &leftError{context.Cause(ctx)}
+	}
 }
 
 // leftError is the cause if the caller left before there was a verdict.

@@ -14,9 +14,12 @@ const (
 	// mostStrangers is how many of them may be about tokens that were not active lately.
 	// Callers can make up as many of those as they like.
 	mostStrangers = 192
+	// mostWaiting is how many look-ups of such tokens may wait for a request of another
+	// look-up. A program that calls the guard has bounds too, which they would fill.
+	mostWaiting = 512
 )
 
-var errBusy = errors.New("too many requests to the authorization server are in flight")
+var errBusy = errors.New("too many requests to the authorization server are in flight, or too many look-ups wait for one")
 
 // asker is for whom a request is made.
 type asker struct {
@@ -31,6 +34,7 @@ type asker struct {
 // lock of flights protects it.
 type places struct {
 	known, strangers int
+	waiting          int                  // strangers, for the request of another look-up
 	from             map[netip.Prefix]int // strangers from each address
 }
 
@@ -49,6 +53,18 @@ func (p *places) take(a asker) error {
 	if a.from.IsValid() {
 		p.from[a.from]++
 	}
+	return nil
+}
+
+// wait notes a look-up that waits for the request of another one. Errors: errBusy.
+func (p *places) wait(a asker) error {
+	switch {
+	case a.known:
+		return nil
+	case p.waiting >= mostWaiting:
+		return errBusy
+	}
+	p.waiting++
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,6 +98,44 @@ func TestFloodOfStrangers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWaitersAreBounded shows that also look-ups of one token, which share a request, do
+// not wait in any number while nobody knows the token.
+func TestWaitersAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *fakeServer) {
+		s.add("good", "", key(1))
+		f := &flooded{Guard: s.warm(nil), t: t}
+		defer f.Close()
+		s.expect(f.Guard, "first", "good", 200, 1)
+		s.reset("recovered") // nothing is cached any more
+		time.Sleep(2 * time.Second)
+		s.set(func() { s.before = func(*http.Request) { time.Sleep(time.Second) } })
+		var refused, passed atomic.Int32
+		for range 2 * mostWaiting {
+			f.all.Go(func() {
+				if f.statusFrom("garbage", netip.Addr{}) == 503 {
+					refused.Add(1)
+				}
+			})
+			f.all.Go(func() {
+				if f.statusFrom("good", netip.Addr{}) == 200 {
+					passed.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if got := refused.Load(); got != 2*mostWaiting-mostWaiting-1 {
+			t.Errorf("%d look-ups were refused, and all but %d and the first wait", got, mostWaiting)
+		}
+		f.all.Wait()
+		if got := passed.Load(); got != 2*mostWaiting {
+			t.Errorf("%d of %d look-ups of a token that was active lately passed", got, 2*mostWaiting)
+		}
+		if f.flights.waiting != 0 {
+			t.Errorf("%d look-ups wait when nothing is in flight", f.flights.waiting)
+		}
+	})
 }
 
 // TestKnownTokensAreBounded shows that also tokens that were active lately take no more

@@ -52,7 +52,11 @@ func newSecret(id, value, file string) (*secret, error) {
 }
 
 func readSecret(file string) (string, error) {
-	if info, err := os.Stat(file); err == nil && info.Size() > maxSecretFile {
+	switch info, err := os.Stat(file); {
+	case err != nil: // ReadFile says so
+	case !info.Mode().IsRegular(): // a pipe would make every caller wait
+		return "", fmt.Errorf("guard: the secret file %s is not a file", file)
+	case info.Size() > maxSecretFile:
 		return "", fmt.Errorf("guard: the secret file %s is too long", file)
 	}
 	b, err := os.ReadFile(file)

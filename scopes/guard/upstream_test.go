@@ -264,6 +264,17 @@ func TestSecretFile(t *testing.T) {
 	})
 }
 
+// TestSecretFileIsAFile shows that a guard neither waits for a pipe nor reads a device
+// without an end.
+func TestSecretFileIsAFile(t *testing.T) {
+	for _, file := range []string{"/dev/zero", "/dev/null", t.TempDir()} {
+		_, err := New(Config{Issuer: fakeIssuer, ClientID: rsID, SecretFile: file})
+		if err == nil || !strings.Contains(err.Error(), "the secret file "+file+" is not a file") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
 // TestJoin shows that look-ups of one token share a request, but not one that began
 // too long ago.
 func TestJoin(t *testing.T) {

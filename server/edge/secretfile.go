@@ -21,6 +21,10 @@ import (
 // readSecret returns the secret in the file, without a line break at its end. Errors
 // say what is wrong, and do not repeat what is in the file.
 func readSecret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() { // a pipe would make every caller wait
+		return "", fmt.Errorf("%s cannot be read: it is not a file", path)
+	}
 	file, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

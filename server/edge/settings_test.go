@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,11 +28,17 @@ func TestFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name string
 		edit func(*Settings)
 		want string
 	}{
+		{"file is a pipe", func(s *Settings) { s.SecretFile = pipe }, "it is not a file"},
+		{"file is a device", func(s *Settings) { s.SecretFile = "/dev/zero" }, "it is not a file"},
 		{"good", func(*Settings) {}, ""},
 		{"https", func(s *Settings) { s.Upstream = "https://auth.example.com/base" }, ""},
 		{"localhost", func(s *Settings) { s.Listen, s.Upstream = "localhost:0", "http://localhost:8080" }, ""},

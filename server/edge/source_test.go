@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -296,4 +298,37 @@ func TestRetryAfter(t *testing.T) {
 	if got := parseRetryAfter(later, ""); got != 0 {
 		t.Errorf("without Date: %v", got)
 	}
+}
+
+// FuzzTokenQuery: what is accepted has known parameters alone, and asks for what it says.
+func FuzzTokenQuery(f *testing.F) {
+	for _, q := range []string{"", "scope=a+b&client_id=shop", "scope=a&scope=b", "resource=https://a.example.com&resource=urn:a", "resource=x", "resource=https://a%0ab", "secret=x", "%73cope=a", "scope=a;client_id=b", "resource=https://a%23"} {
+		f.Add(q)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		k, err := readTokenQuery(query)
+		if err != nil {
+			return
+		}
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatalf("%q is accepted, and no query: %v", query, err)
+		}
+		for name, given := range values {
+			if name != paramClientID && name != paramScope && name != paramResource || name != paramResource && len(given) != 1 {
+				t.Errorf("%q is accepted: %v", query, values)
+			}
+		}
+		if k.client != values.Get(paramClientID) || len(strings.Fields(k.scope)) > len(strings.Fields(values.Get(paramScope))) {
+			t.Errorf("%q asks for %+v", query, k)
+		}
+		for _, r := range strings.Split(strings.TrimSuffix(k.resources, "\n"), "\n") {
+			if r != "" && !slices.Contains(values[paramResource], r) || strings.Contains(r, "#") {
+				t.Errorf("%q asks for the resource %q", query, r)
+			}
+		}
+		if n := strings.Count(k.resources, "\n"); n > maxResources {
+			t.Errorf("%q asks for %d resources", query, n)
+		}
+	})
 }

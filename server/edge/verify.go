@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ const (
 	rememberFor = time.Second
 	// checksPerSecond bounds how many secrets are checked at the server.
 	checksPerSecond = 5
+	// mostRight bounds how many secrets are remembered that the server has accepted.
+	mostRight = 16
 )
 
 // Results of a check, for the metrics.
@@ -37,7 +40,8 @@ var (
 // verifier asks the server whether a secret that is not in a file is right: while an
 // operator replaces a secret, the server accepts both, and callers may have the other
 // one. Guesses must not become a flood of requests, so callers with one secret share a
-// request, and all secrets share a budget.
+// request, and all secrets share a budget. A secret that was right is checked again
+// outside of it: guesses of others must not keep it out.
 type verifier struct {
 	hash  *hasher
 	ask   func(ctx context.Context, id, secret string) (bool, error)
@@ -46,6 +50,7 @@ type verifier struct {
 
 	mu     sync.Mutex
 	known  map[digest]*check
+	right  []digest // whose last result was right, the latest at the end
 	budget float64
 	at     time.Time // when the budget was last counted
 }
@@ -94,14 +99,16 @@ func (v *verifier) join(ctx context.Context, d digest, id, secret string) (*chec
 	}
 	v.budget = min(checksPerSecond, v.budget+now.Sub(v.at).Seconds()*checksPerSecond)
 	v.at = now
-	if v.budget < 1 || len(v.known) >= 4*checksPerSecond {
-		v.count(secretLimited)
-		return nil, errChecks
+	if !slices.Contains(v.right, d) {
+		if v.budget < 1 || len(v.known) >= 4*checksPerSecond {
+			v.count(secretLimited)
+			return nil, errChecks
+		}
+		v.budget--
 	}
-	v.budget--
 	c := &check{sent: now, done: make(chan struct{})}
 	v.known[d] = c
-	go v.run(context.WithoutCancel(ctx), c, id, secret)
+	go v.run(context.WithoutCancel(ctx), c, d, id, secret)
 	return c, nil
 }
 
@@ -114,9 +121,12 @@ func isDone(c *check) bool {
 	}
 }
 
-func (v *verifier) run(ctx context.Context, c *check, id, secret string) {
+func (v *verifier) run(ctx context.Context, c *check, d digest, id, secret string) {
 	defer close(c.done)
 	right, err := v.ask(ctx, id, secret)
+	if err == nil {
+		v.remember(d, right)
+	}
 	switch {
 	case err != nil:
 		c.err = errAsk.Because(err)
@@ -127,6 +137,20 @@ func (v *verifier) run(ctx context.Context, c *check, id, secret string) {
 	default:
 		v.count(secretWrong)
 	}
+}
+
+// remember notes whether the server accepted the secret.
+func (v *verifier) remember(d digest, right bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.right = slices.DeleteFunc(v.right, func(other digest) bool { return other == d })
+	if !right {
+		return
+	}
+	if len(v.right) == mostRight {
+		v.right = slices.Delete(v.right, 0, 1)
+	}
+	v.right = append(v.right, d)
 }
 
 // notAToken is introspected to find out whether a client authenticates. It has a space,

@@ -2,13 +2,13 @@ package edge
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"errors"
 
 	"github.com/grantd/grantd/server/apierr"
 )
@@ -79,6 +79,48 @@ func TestChecksAreFew(t *testing.T) {
 		}
 		if asked < 50 || asked > 55 || limited != 1000-asked || len(v.known) > 4*checksPerSecond {
 			t.Errorf("%d requests in 10 s, %d limited, %d known", asked, limited, len(v.known))
+		}
+	})
+}
+
+// TestGuessesKeepOutNobody: while somebody guesses, a secret that the server has accepted
+// is checked as before, and no longer once it has ended.
+func TestGuessesKeepOutNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ended bool
+		v := newTestVerifier(func(_ context.Context, _, secret string) (bool, error) { return secret == "new" && !ended, nil })
+		if ok, err := v.check(t.Context(), "rs", "new"); !ok || err != nil {
+			t.Fatalf("%v %v", ok, err)
+		}
+		guess := 0
+		flood := func() {
+			for range 20 {
+				_, _ = v.check(t.Context(), "rs", fmt.Sprint(guess))
+				guess++
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		for range 50 {
+			flood()
+			if ok, err := v.check(t.Context(), "rs", "new"); !ok || err != nil {
+				t.Fatalf("the new secret: %v %v", ok, err)
+			}
+		}
+		ended = true
+		time.Sleep(rememberFor)
+		if ok, err := v.check(t.Context(), "rs", "new"); ok || err != nil {
+			t.Errorf("after its end: %v %v", ok, err)
+		}
+		time.Sleep(rememberFor)
+		flood()
+		if _, err := v.check(t.Context(), "rs", "new"); codeOf(err) != apierr.TooManyRequests {
+			t.Errorf("it is like any other guess then: %v", err)
+		}
+		for i := range 2 * mostRight {
+			v.remember(v.hash.of("rs", fmt.Sprint(i)), true)
+		}
+		if len(v.right) != mostRight {
+			t.Errorf("%d secrets are remembered", len(v.right))
 		}
 	})
 }

@@ -84,8 +84,9 @@ func CheckFolder(path string) error {
 	return nil
 }
 
-// prepareFolder refuses a folder that others may write to, because anyone could replace
-// our socket there. A sticky folder such as /tmp prevents that.
+// prepareFolder refuses a folder that others may write to, or that is another user's,
+// because they could replace our socket there. A sticky folder such as /tmp lets only
+// its owner do so.
 func prepareFolder(folder string) error {
 	if err := takeBack(folder); err != nil {
 		return err
@@ -94,11 +95,17 @@ func prepareFolder(folder string) error {
 	if err != nil {
 		return err
 	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && !trusted(st.Uid) {
+		return fmt.Errorf("the folder %s belongs to user %d, who could replace the socket: choose a folder of the user that this process runs as, or of root", folder, st.Uid)
+	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&os.ModeSticky == 0 {
 		return fmt.Errorf("others may write to the folder %s: run `chmod go-w %s`, or choose another folder", folder, folder)
 	}
 	return nil
 }
+
+// trusted reports whether a folder of the user is safe: root can do everything anyway.
+func trusted(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
 
 // takeBack closes a folder of ours to its group again. Kubernetes opens every folder
 // of a volume to the volume's group (fsGroup) when it mounts it, and marks it so that

@@ -1,6 +1,7 @@
 package unixsocket
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -170,4 +171,26 @@ func TestListenInFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
+}
+
+// TestFolderOfAnotherUser: its owner could replace the socket, whatever its mode.
+func TestFolderOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 { // nobody else can give a folder away
+		for uid, want := range map[uint32]bool{0: true, uint32(os.Geteuid()): true, 12345: false} {
+			if trusted(uid) != want {
+				t.Errorf("a folder of user %d: %v, want %v", uid, !want, want)
+			}
+		}
+		return
+	}
+	for _, mode := range []os.FileMode{0o700, 0o755, os.ModeSticky | 0o777} {
+		path := place(t)
+		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Chmod(filepath.Dir(path), mode), os.Chown(filepath.Dir(path), 12345, 0)); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, path, "belongs to user 12345, who could replace the socket")
+	}
 }
