@@ -64,7 +64,10 @@ func hasUnknown(m protoreflect.Message) (has bool) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
 		case f.IsMap() && f.MapValue().Message() != nil:
-			v.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool { has = has || hasUnknown(v.Message()); return !has })
+			v.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool {
+				has = has || hasUnknown(v.Message())
+				return !has
+			})
 		case f.IsList() && f.Message() != nil:
 			for i := range v.List().Len() {
 				has = has || hasUnknown(v.List().Get(i).Message())
