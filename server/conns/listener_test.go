@@ -338,6 +338,34 @@ func TestConnectionsOfA48(t *testing.T) {
 	}
 }
 
+// TestHTTP2WithoutTLS: the first request shows that a connection speaks HTTP/2. One too
+// many is refused until another one closes, and keeps its HTTP/1.
+func TestHTTP2WithoutTLS(t *testing.T) {
+	d := newDoor(Options{Max: 100, Requests: 100, HTTP2: 2, HTTP2PerNetwork: 2})
+	enter := func(c *Conn, major int) bool {
+		r := d.request(t, c)
+		r.ProtoMajor = major
+		p, ok := d.Enter(r, netip.MustParseAddr("192.0.2.1"))
+		p.Leave()
+		return ok
+	}
+	a, b := d.knock("192.0.2.1"), d.knock("192.0.2.1")
+	if !enter(a, 1) || d.http2 != 0 {
+		t.Errorf("HTTP/1 is counted: %d", d.http2)
+	}
+	if !enter(a, 2) || !enter(a, 2) || !enter(b, 2) || d.http2 != 2 {
+		t.Errorf("%d connections of HTTP/2", d.http2)
+	}
+	c := d.knock("192.0.2.1")
+	if enter(c, 2) || fmt.Sprint(d.refused) != "[http2]" || d.requests.all.Load() != 0 || !enter(c, 1) {
+		t.Errorf("refused %v, %d requests", d.refused, d.requests.all.Load())
+	}
+	_ = a.Close()
+	if !enter(c, 2) {
+		t.Error("the place is not given back")
+	}
+}
+
 func TestHTTP2Connections(t *testing.T) {
 	d := newDoor(Options{Max: 100, HTTP2: 4, HTTP2PerNetwork: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}})
 	a, b, c := d.knock("192.0.2.1"), d.knock("192.0.2.1"), d.knock("192.0.2.1")

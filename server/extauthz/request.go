@@ -1,11 +1,6 @@
 package extauthz
 
-import (
-	"strings"
-	"unicode/utf8"
-
-	"google.golang.org/protobuf/encoding/protowire"
-)
+import "strings"
 
 const (
 	// maxHeaders bounds the headers that are read, and maxExtensions the context
@@ -43,8 +38,8 @@ func Read(body []byte) (Request, error) {
 		return Request{}, err
 	}
 	var r Request
-	if err := each(m, func(f *field) { f.message(checkAttributes, r.attributes) }); err != nil {
-		return Request{}, err
+	if !r.check(m) {
+		return Request{}, ErrMalformed
 	}
 	return r, nil
 }
@@ -77,36 +72,107 @@ const (
 	entryRaw   = 3 // only of HeaderValue
 )
 
-func (r *Request) attributes(f *field) {
-	f.message(attributesSource, func(f *field) {
-		f.message(peerAddress, func(f *field) {
-			f.message(addressSocket, func(f *field) { f.text(socketAddress, &r.Source) })
-		})
-	})
-	f.message(attributesRequest, func(f *field) { f.message(requestHTTP, r.http) })
-	f.list(attributesExtensions, func(b []byte) bool {
-		e, err := readEntry(b, false)
-		r.Extensions = append(r.Extensions, Pair{string(e.key), string(e.value)})
-		return err == nil && len(r.Extensions) <= maxExtensions
-	})
-}
-
-func (r *Request) http(f *field) {
-	f.text(httpMethod, &r.Method)
-	f.text(httpPath, &r.Path)
-	f.list(httpHeaders, func(b []byte) bool { return r.header(b, false) })
-	f.message(httpHeaderMap, func(f *field) {
-		f.list(headerMapHeaders, func(b []byte) bool { return r.header(b, true) })
-	})
-}
-
-// header takes a header, and reports whether it can be read.
-func (r *Request) header(b []byte, raw bool) bool {
-	e, err := readEntry(b, raw)
-	if r.headers++; err != nil || r.headers > maxHeaders {
-		return false
+// check takes a CheckRequest, as the methods below take a part of it. All report whether
+// it can be read.
+func (r *Request) check(m []byte) bool {
+	f := fields{rest: m}
+	for f.next() {
+		if f.number == checkAttributes {
+			f.must(f.once() && r.attributes(f.value))
+		}
 	}
-	switch {
+	return !f.failed
+}
+
+func (r *Request) attributes(m []byte) bool {
+	f := fields{rest: m}
+	for f.next() {
+		switch f.number {
+		case attributesSource:
+			f.must(f.once() && r.source(f.value))
+		case attributesRequest:
+			f.must(f.once() && r.request(f.value))
+		case attributesExtensions:
+			e, ok := f.entry(false)
+			r.Extensions = append(r.Extensions, Pair{string(e.key), string(e.value)})
+			f.must(ok && len(r.Extensions) <= maxExtensions)
+		}
+	}
+	return !f.failed
+}
+
+// source takes a Peer.
+func (r *Request) source(m []byte) bool {
+	f := fields{rest: m}
+	for f.next() {
+		if f.number == peerAddress {
+			f.must(f.once() && r.address(f.value))
+		}
+	}
+	return !f.failed
+}
+
+func (r *Request) address(m []byte) bool {
+	f := fields{rest: m}
+	for f.next() {
+		if f.number == addressSocket {
+			f.must(f.once() && r.socket(f.value))
+		}
+	}
+	return !f.failed
+}
+
+func (r *Request) socket(m []byte) bool {
+	f := fields{rest: m}
+	for f.next() {
+		if f.number == socketAddress {
+			f.text(&r.Source)
+		}
+	}
+	return !f.failed
+}
+
+func (r *Request) request(m []byte) bool {
+	f := fields{rest: m}
+	for f.next() {
+		if f.number == requestHTTP {
+			f.must(f.once() && r.http(f.value))
+		}
+	}
+	return !f.failed
+}
+
+func (r *Request) http(m []byte) bool {
+	f := fields{rest: m}
+	for f.next() {
+		switch f.number {
+		case httpMethod:
+			f.text(&r.Method)
+		case httpPath:
+			f.text(&r.Path)
+		case httpHeaders:
+			e, ok := f.entry(false)
+			f.must(ok && r.header(&e))
+		case httpHeaderMap:
+			f.must(f.once() && r.headerMap(f.value))
+		}
+	}
+	return !f.failed
+}
+
+func (r *Request) headerMap(m []byte) bool {
+	f := fields{rest: m}
+	for f.next() {
+		if f.number == headerMapHeaders {
+			e, ok := f.entry(true)
+			f.must(ok && r.header(&e))
+		}
+	}
+	return !f.failed
+}
+
+func (r *Request) header(e *entry) bool {
+	switch r.headers++; {
 	case e.isNamed("authorization"):
 		r.Authorization = e.appendValues(r.Authorization)
 	case e.isNamed("x-forwarded-for"):
@@ -114,22 +180,11 @@ func (r *Request) header(b []byte, raw bool) bool {
 	case e.isNamed("x-request-id") && r.RequestID == "":
 		r.RequestID = e.appendValues(nil)[0]
 	}
-	return true
+	return r.headers <= maxHeaders
 }
 
 // entry is an entry of a map, or a HeaderValue.
 type entry struct{ key, value, raw []byte }
-
-func readEntry(b []byte, raw bool) (e entry, err error) {
-	err = each(b, func(f *field) {
-		f.bytes(entryKey, &e.key, isText)
-		f.bytes(entryValue, &e.value, isText)
-		if raw {
-			f.bytes(entryRaw, &e.raw, nil)
-		}
-	})
-	return e, err
-}
 
 // isNamed reports whether the header has the name, which is in lower case. Envoy sends
 // names in lower case; another sender must not hide a header in capitals.
@@ -147,95 +202,4 @@ func (e *entry) appendValues(values []string) []string {
 		values = append(values, string(e.raw))
 	}
 	return values
-}
-
-// field is a field of a message that is read.
-type field struct {
-	number protowire.Number
-	typ    protowire.Type
-	rest   []byte // begins with the value
-	seen   uint64 // the fields that may not repeat and were there, one bit each
-	failed bool
-}
-
-// each calls read for each field of the message. Errors: ErrMalformed.
-func each(m []byte, read func(*field)) error {
-	f := field{rest: m}
-	for len(f.rest) > 0 {
-		var n int
-		if f.number, f.typ, n = protowire.ConsumeTag(f.rest); n < 0 {
-			return ErrMalformed
-		}
-		f.rest = f.rest[n:]
-		if f.typ == protowire.StartGroupType || f.typ == protowire.EndGroupType {
-			return ErrMalformed // these messages have none, and they can be nested deeply
-		}
-		length := protowire.ConsumeFieldValue(f.number, f.typ, f.rest)
-		if length < 0 {
-			return ErrMalformed
-		}
-		if read(&f); f.failed {
-			return ErrMalformed
-		}
-		f.rest = f.rest[length:]
-	}
-	return nil
-}
-
-// value returns the value if the field has this number.
-func (f *field) value(number protowire.Number) (b []byte, ok bool) {
-	if f.failed || f.number != number {
-		return nil, false
-	}
-	if f.typ != protowire.BytesType {
-		f.failed = true
-		return nil, false
-	}
-	b, _ = protowire.ConsumeBytes(f.rest)
-	return b, true
-}
-
-// once is value for a field that may not repeat.
-func (f *field) once(number protowire.Number) ([]byte, bool) {
-	b, ok := f.value(number)
-	if !ok {
-		return nil, false
-	}
-	bit := uint64(1) << number
-	f.failed = f.seen&bit != 0
-	f.seen |= bit
-	return b, !f.failed
-}
-
-func isText(b []byte) bool { return utf8.Valid(b) }
-
-// message reads the fields of a message.
-func (f *field) message(number protowire.Number, read func(*field)) {
-	if b, ok := f.once(number); ok {
-		f.failed = each(b, read) != nil
-	}
-}
-
-// list calls read for each element of a list.
-func (f *field) list(number protowire.Number, read func(b []byte) (ok bool)) {
-	if b, ok := f.value(number); ok {
-		f.failed = !read(b)
-	}
-}
-
-// bytes sets a value, which valid must accept unless it is nil.
-func (f *field) bytes(number protowire.Number, into *[]byte, valid func([]byte) bool) {
-	if b, ok := f.once(number); ok {
-		*into = b
-		f.failed = valid != nil && !valid(b)
-	}
-}
-
-// text sets a text.
-func (f *field) text(number protowire.Number, into *string) {
-	var b []byte
-	f.bytes(number, &b, isText)
-	if b != nil {
-		*into = string(b)
-	}
 }

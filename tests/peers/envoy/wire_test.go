@@ -84,7 +84,7 @@ func compare(t *testing.T, m []byte, got *extauthz.Request, want *auth.CheckRequ
 	t.Helper()
 	a := want.GetAttributes()
 	h := a.GetRequest().GetHttp()
-	// A message may have one address of another kind after the one that is read.
+	// Another kind of address may follow the one of a socket, and then only that counts.
 	if s := a.GetSource().GetAddress(); s.GetSocketAddress() != nil && got.Source != s.GetSocketAddress().GetAddress() || s == nil && got.Source != "" {
 		t.Errorf("% x: source %q, want %v", m, got.Source, s)
 	}
