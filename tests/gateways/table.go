@@ -106,6 +106,8 @@ func (c *cases) pathRows() []row {
 		row{"path with a dot", request{path: "/cards/..12.x", token: c.good}, 200, "", shop},
 		row{"path with an escaped question mark", request{path: "/cards/1%3f2?x=1", token: c.good}, 200, "", shop},
 		row{"path with UTF-8", request{path: "/cards/%c3%a9%20+=", token: c.good}, 200, "", shop},
+		row{"path in braces", request{path: "/public/{/../../cards/12?}", token: c.good}, 403, "", nil}, // Caddy's placeholders
+		row{"query in braces", request{path: "/cards/12?x={http.request.host}&{}", token: c.good}, 200, "", shop},
 		row{"query like a path", request{path: "/cards/12?next=/../..//;%2f%5c%00%2e%2e&x=%zz", token: c.good}, 200, "", shop},
 		row{"query like a path, no token", request{path: "/cards/12?/public/"}, 401, plain, nil},
 		row{"whole URI", request{path: "https://api.example.com/cards/12"}, 401, plain, nil},
