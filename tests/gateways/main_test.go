@@ -10,7 +10,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 8)) }
 
 // all are the gateways.
-var all = []Gateway{nginx, caddy}
+var all = []Gateway{nginx, caddy, haproxy}
 
 // TestGateways runs every case at every gateway.
 func TestGateways(t *testing.T) {
