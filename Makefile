@@ -10,7 +10,8 @@ PROGRAMS := redis-server redis-sentinel haproxy curl jq npm python3 openssl buil
             rails:ruby-doorkeeper rails:ruby-activerecord rails:ruby-sqlite3 rails:ruby-bcrypt
 # What tests load, as file:package.
 PYTHON   := /usr/lib/python3/dist-packages
-FILES    := /usr/lib/apache2/modules/mod_oauth2.so:libapache2-mod-oauth2 /usr/lib/apache2/modules/mod_auth_openidc.so:libapache2-mod-auth-openidc \
+FILES    := /usr/lib/apache2/modules/mod_lua.so:apache2-bin /usr/share/lua/5.3/socket.lua:lua-socket \
+            /usr/lib/apache2/modules/mod_oauth2.so:libapache2-mod-oauth2 /usr/lib/apache2/modules/mod_auth_openidc.so:libapache2-mod-auth-openidc \
             $(PYTHON)/authlib:python3-authlib $(PYTHON)/flask:python3-flask $(PYTHON)/oauth2_provider:python3-django-oauth-toolkit \
             $(PYTHON)/rest_framework:python3-djangorestframework $(PYTHON)/requests:python3-requests
 # The two configurations that are compiled. The plain one is the released

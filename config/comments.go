@@ -85,7 +85,8 @@ func comments() map[string]string {
 		"stream.max_readers":            "streams of GET /oauth/revocations that this replica has open; one more gets 429; each takes some 40 KiB",
 		"stream.max_readers_per_client": "how many of them one client may have",
 
-		"forward_auth.headers": "forwarded (X-Forwarded-Method, -Uri, -For) or original (X-Original-Method, -URI, X-Real-IP); no effect yet",
+		"forward_auth.headers":  "how gateways in public.trusted_proxies state a call to /forward-auth: forwarded (X-Forwarded-Method, -Uri, -For) or original (X-Original-Method, -URI, X-Real-IP)",
+		"forward_auth.policies": "for Envoy, which asks /forward-auth/envoy/NAME: list of {name, scope, token_use}, such as {name: users-read, scope: users:read}; in the environment users-read scope=users:read token_use=client",
 
 		"customers.product_name":                    "the name in verification messages in sandbox; live uses the org's name",
 		"customers.sandbox_code":                    `six digits that are always right, such as "000001", and nothing is sent; must be empty in live`,

@@ -56,7 +56,8 @@ type Config struct {
 		MaxReadersPerClient int `key:"max_readers_per_client"`
 	} `key:"stream"`
 	ForwardAuth struct {
-		Headers string `key:"headers"` // forwarded or original
+		Headers  string   `key:"headers"`  // forwarded or original
+		Policies []Policy `key:"policies"` // for Envoy
 	} `key:"forward_auth"`
 	Customers Customers `key:"customers"`
 	Notices   struct {

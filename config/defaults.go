@@ -47,6 +47,7 @@ func Defaults() Config {
 	c.Limits.CodesPerOrg = Limit{Count: 10_000, Per: day}
 
 	c.ForwardAuth.Headers = "forwarded"
+	c.ForwardAuth.Policies = []Policy{}
 	c.Customers.ProductName = "grantd"
 	c.Audit.Retention = 365 * day
 	c.Audit.MaxEvents = 1_000_000

@@ -77,6 +77,8 @@ func kindOf(t reflect.Type) kind {
 		return kindList
 	case reflect.TypeFor[ReplicaAcks]():
 		return kindAcks
+	case reflect.TypeFor[[]Policy]():
+		return kindPolicies
 	}
 	panic(fmt.Sprintf("config: a Config field of type %s has no kind", t))
 }

@@ -59,6 +59,7 @@ func TestEveryKeyHasAVariableAndAFlag(t *testing.T) {
 		kindDuration: {"1d2h", 26 * time.Hour},
 		kindList:     {"a, b,c", []string{"a", "b", "c"}},
 		kindAcks:     {"7", ReplicaAcks("7")},
+		kindPolicies: {"a scope=x y, b token_use=key", []Policy{{"a", "x y", ""}, {"b", "", "key"}}},
 	}
 	seen := map[string]bool{}
 	for _, k := range allKeys() {

@@ -49,6 +49,9 @@ func (c Config) JSON() []byte {
 			in = in[part].(map[string]any)
 		}
 		in[name] = plain(k.in(&c).Interface())
+		if policies, ok := in[name].([]Policy); ok {
+			in[name] = policyObjects(policies)
+		}
 	}
 	return encoded(json.MarshalIndent(top, "", "  "))
 }
@@ -103,6 +106,8 @@ func valueNode(value any) *yaml.Node {
 			list.Content = append(list.Content, scalar(item))
 		}
 		return list
+	case []Policy:
+		return policyNodes(v)
 	default:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: fmt.Sprint(v)}
 	}
@@ -116,8 +121,8 @@ func scalar(s string) *yaml.Node {
 	return n
 }
 
-// plain turns a field into what a file would hold: text, a number, a switch or
-// a list of texts.
+// plain turns a field into what a file would hold: text, a number, a switch, a list of
+// texts or a list of policies.
 func plain(field any) any {
 	switch v := field.(type) {
 	case time.Duration:

@@ -42,7 +42,7 @@ func (c Config) Validate() Faults {
 	v.within("shutdown.drain", c.Shutdown.Drain, 0, maxDrain)
 	v.limits(c.Limits)
 	v.stream(c)
-	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
+	v.forwardAuth(c)
 	v.customers(c)
 	v.notices(c)
 	v.audit(c)

@@ -21,6 +21,7 @@ const (
 	kindDuration
 	kindList
 	kindAcks
+	kindPolicies
 )
 
 // YAML's short tags, as yaml.Node.ShortTag gives them.
@@ -61,6 +62,8 @@ func (k kind) parse(text string) (any, error) {
 		return splitList(text)
 	case kindAcks:
 		return parseAcks(text)
+	case kindPolicies:
+		return splitPolicies(text)
 	default:
 		return text, nil
 	}
@@ -71,6 +74,9 @@ func (k kind) parse(text string) (any, error) {
 func (k kind) read(n *yaml.Node) (any, error) {
 	if k == kindList {
 		return readList(n)
+	}
+	if k == kindPolicies {
+		return readPolicies(n)
 	}
 	if n.Kind != yaml.ScalarNode {
 		return nil, errors.New("must be a single value")

@@ -212,6 +212,7 @@ var firing = map[string]situation{
 	"GrantdEdgeNotFresh":           {`grantd_edge_age_seconds{instance="a"}`: "1.5x120", `grantd_edge_stream_connected{instance="a"}`: always1},
 	"GrantdEdgeCannotTell":         {`grantd_edge_introspections_total{result="unavailable",instance="a"}`: "0+6x120"},
 	"GrantdEdgeTokensRefused":      {`grantd_edge_tokens_fetched_total{result="refused",instance="a"}`: newly},
+	"GrantdGatewayRefused":         {`grantd_forward_auth_decisions_total{outcome="refused",cause="not_a_gateway",instance="a"}`: "0+6x120"},
 	"GrantdVersionsDiffer":         {`grantd_build_info{job="grantd",version="v1",instance="a"}`: always1, `grantd_build_info{job="grantd",version="v2",instance="b"}`: always1},
 	"GrantdFilesRunOut":            {`process_open_fds{job="grantd",instance="a"}`: "900x120", `process_max_fds{job="grantd",instance="a"}`: "1000x120"},
 }
@@ -259,6 +260,7 @@ var quiet = map[string]situation{
 	"GrantdEdgeNotFresh":           {`grantd_edge_age_seconds{instance="a"}`: "0.4x118 5x2", `grantd_edge_stream_connected{instance="a"}`: "1x118 0x2"},
 	"GrantdEdgeCannotTell":         {`grantd_edge_introspections_total{result="inactive",instance="a"}`: rising, `grantd_edge_introspections_total{result="unavailable",instance="a"}`: old},
 	"GrantdEdgeTokensRefused":      {`grantd_edge_tokens_fetched_total{result="refused",instance="a"}`: old, `grantd_edge_tokens_fetched_total{result="ok",instance="a"}`: rising},
+	"GrantdGatewayRefused":         {`grantd_forward_auth_decisions_total{outcome="refused",cause="not_a_gateway",instance="a"}`: old, `grantd_forward_auth_decisions_total{outcome="refused",cause="token_scope",instance="a"}`: rising},
 	// An edge is upgraded with its API.
 	"GrantdVersionsDiffer": {`grantd_build_info{job="grantd",version="v1",instance="a"}`: always1, `grantd_build_info{job="grantd",version="v1",instance="b"}`: always1, `grantd_build_info{job="grantd-edge",version="v2",instance="c"}`: always1},
 	"GrantdFilesRunOut":    {`process_open_fds{job="grantd",instance="a"}`: "100x120", `process_max_fds{job="grantd",instance="a"}`: "1000x120"},

@@ -47,6 +47,7 @@ func watched(t *testing.T, edit func(*config.Config)) (target, beside string, tr
 		s.Introspect(t, rs, "made-up-0123456789")
 		s.Form(t, "/oauth/token", c.ClientID, "wrong-secret", url.Values{"grant_type": {"client_credentials"}})
 		s.AdminDo(t, http.MethodGet, "/clients", nil)
+		decide(t, s.URL)
 	}
 }
 

@@ -46,6 +46,7 @@ func watchedEdge(t *testing.T, s *harness.Server, rs, c clients.Created) (target
 			beside.Form(t, "/oauth/introspect", rs.ClientID, rs.ClientSecret, form)
 		}
 		beside.Form(t, "/oauth/introspect", rs.ClientID, "wrong-secret", form)
+		decide(t, e.URL())
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.URL()+edge.PathToken, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -54,5 +55,17 @@ func watchedEdge(t *testing.T, s *harness.Server, rs, c clients.Created) (target
 		if r := harness.Do(t, http.DefaultClient, req); r.Status != http.StatusOK {
 			t.Errorf("%s: %d %s", edge.PathToken, r.Status, r.Body)
 		}
+	}
+}
+
+// decide has the process decide about a call of an API without a token.
+func decide(t *testing.T, base string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+gateway.Path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := harness.Do(t, http.DefaultClient, req); r.Status != http.StatusForbidden && r.Status != http.StatusUnauthorized {
+		t.Errorf("%s: %d %s", gateway.Path, r.Status, r.Body)
 	}
 }

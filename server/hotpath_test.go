@@ -15,6 +15,7 @@ import (
 	"github.com/grantd/grantd/server/apikeys"
 	"github.com/grantd/grantd/server/audit"
 	"github.com/grantd/grantd/server/clients"
+	"github.com/grantd/grantd/server/gateway"
 	"github.com/grantd/grantd/server/logbuf"
 	"github.com/grantd/grantd/server/oauth"
 	"github.com/grantd/grantd/server/orgs"
@@ -28,6 +29,7 @@ const (
 	introspectAllocations = 5
 	infoAllocations       = 4
 	keyAllocations        = 7
+	decideAllocations     = 7
 )
 
 // hotPath is a server whose public handler is called directly, as net/http would,
@@ -130,7 +132,7 @@ func (h *hotPath) ask(t testing.TB, path, token string) func() []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.RemoteAddr = "192.0.2.7:40000"
+	req.RemoteAddr, req.RequestURI = "192.0.2.7:40000", path
 	req.Header.Set("Authorization", "Bearer "+token)
 	w := &discard{header: http.Header{}, status: 0}
 	return func() []byte {
@@ -198,6 +200,30 @@ func (h *hotPath) ofKey(t testing.TB) func() []byte {
 	return introspect
 }
 
+// ofGateway returns requests with which a gateway asks about a token that is cached: with
+// a query, and as Envoy does.
+func (h *hotPath) ofGateway(t testing.TB) (decide, envoy func() []byte) {
+	t.Helper()
+	c := h.client(t, "caller", "users:read users:write")
+	var token struct {
+		Value string `json:"access_token"`
+	}
+	issue := h.request(t, oauth.PathToken, url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret}})
+	if err := json.Unmarshal(issue(), &token); err != nil {
+		t.Fatal(err)
+	}
+	return h.ask(t, gateway.Path+"?scope=users:read+users:write", token.Value), h.ask(t, gateway.PathEnvoy+"users/users/7?limit=1", token.Value)
+}
+
+// atGateway makes the address of the requests that of a gateway.
+func atGateway(edit func(*config.Config)) func(*config.Config) {
+	return func(c *config.Config) {
+		edit(c)
+		c.Public.TrustedProxies = []string{"192.0.2.7"}
+		c.ForwardAuth.Policies = []config.Policy{{Name: "users", Scope: "users:read users:write"}}
+	}
+}
+
 func onRedis(t testing.TB) func(*config.Config) {
 	addr := redistest.Start(t).Addr
 	return func(c *config.Config) {
@@ -239,6 +265,19 @@ func BenchmarkTokenInfoHot(b *testing.B) {
 	}
 }
 
+// BenchmarkDecideHot compares what gateways ask with BenchmarkIntrospectHot.
+func BenchmarkDecideHot(b *testing.B) {
+	decide, envoy := newHotPath(b, atGateway(onRedis(b))).ofGateway(b)
+	for name, ask := range map[string]func() []byte{"query": decide, "envoy": envoy} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				ask()
+			}
+		})
+	}
+}
+
 // BenchmarkIntrospectAs compares what a resource server may ask for.
 func BenchmarkIntrospectAs(b *testing.B) {
 	const jwt = "application/token-introspection+jwt"
@@ -266,8 +305,9 @@ func TestAllocations(t *testing.T) {
 		t.Log("counted without the race detector only; make test runs it so too")
 		return
 	}
-	h := newHotPath(t, onRedis(t))
+	h := newHotPath(t, atGateway(onRedis(t)))
 	issue, introspect, info := h.requests(t)
+	decide, envoy := h.ofGateway(t)
 	for _, c := range []struct {
 		what string
 		call func() []byte
@@ -275,6 +315,7 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"issue", issue, issueAllocations}, {"hot introspection", introspect, introspectAllocations}, {"hot token info", info, infoAllocations},
 		{"introspection of an API key", h.ofKey(t), keyAllocations},
+		{"decision for a gateway", decide, decideAllocations}, {"decision for Envoy", envoy, decideAllocations},
 	} {
 		if n := testing.AllocsPerRun(2000, func() { c.call() }); n > c.most {
 			t.Errorf("%s allocates %v times, want at most %v", c.what, n, c.most)

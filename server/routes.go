@@ -11,6 +11,7 @@ import (
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/conns"
 	"github.com/grantd/grantd/server/customers"
+	"github.com/grantd/grantd/server/gateway"
 	"github.com/grantd/grantd/server/health"
 	"github.com/grantd/grantd/server/lastuse"
 	"github.com/grantd/grantd/server/notices"
@@ -92,7 +93,7 @@ func (s *Server) handler(l *listener) (http.Handler, error) {
 func (s *Server) publicHandler(l *listener) (http.Handler, error) {
 	pages := s.pages()
 	o := s.engineOptions(l)
-	o.TrustedProxies, o.CrossOrigin = s.cfg.Public.TrustedPrefixes(), pages
+	o.TrustedProxies, o.CrossOrigin, o.Raw = s.cfg.Public.TrustedPrefixes(), pages, []string{gateway.PathEnvoy}
 	e, err := web.NewEngine(o)
 	if err != nil {
 		return nil, err
@@ -110,6 +111,11 @@ func (s *Server) publicHandler(l *listener) (http.Handler, error) {
 			e.Handle(http.MethodHead, r.path, handle)
 		}
 	}
+	atGateway, err := s.gateway()
+	if err != nil {
+		return nil, err
+	}
+	atGateway.Mount(e)
 	if pages != nil {
 		for _, path := range crossOrigin {
 			e.OPTIONS(path, web.Handle(pages.Preflight))

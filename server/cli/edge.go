@@ -35,7 +35,7 @@ SIGTERM. It listens on this machine only, and serves:
 
   POST /oauth/introspect  introspection as the server has it (RFC 7662), from a cache;
                           callers send the ID and the secret of --client-id
-  /forward-auth           decisions for a gateway: nginx, Traefik, Caddy, HAProxy
+  /forward-auth           decisions for a gateway: nginx, Traefik, Caddy, HAProxy, Envoy
   GET /token              tokens for the clients of --token-client
   GET /healthz, /readyz, /metrics
 
@@ -44,7 +44,7 @@ second. If it does not know for certain, it responds with 503.
 
 Once it accepts requests, it prints the line 'ready edge=URL'. It logs to standard
 error. Each flag can also be a variable: GRANTD_EDGE_ and its name in capitals, such as
-GRANTD_EDGE_CLIENT_ID; several values are separated by spaces.
+GRANTD_EDGE_CLIENT_ID; several values are separated by spaces, policies by commas.
 
 Secrets are in files, which are read again when they change. On a unix socket, which
 only the user of this process can use, callers send no secret.`,
@@ -89,6 +89,7 @@ func (f *edgeFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.OmitTokenUse, "omit-token-use", false, "leave token_use out of introspection responses, for callers that refuse its values, such as Ory Oathkeeper")
 	flags.StringSliceVar(&f.TokenClients, "token-client", nil, "`ID=FILE`: get tokens for the client, whose secret is in the file; repeat it for several")
 	flags.StringVar(&f.Headers, "forward-auth-headers", string(gateway.Forwarded), "`FAMILY` of headers in which the gateway states the request: forwarded (X-Forwarded-…) or original (X-Original-…)")
+	flags.StringArrayVar(&f.Policies, "forward-auth-policy", nil, "`POLICY` for Envoy, which asks /forward-auth/envoy/NAME: 'NAME scope=… token_use=…'; repeat it for several")
 	flags.StringSliceVar(&f.Proxies, "trusted-proxy", nil, "`CIDR` of a proxy in front of the gateway, whose address in X-Forwarded-For is not that of a caller")
 	flags.IntVar(&f.MaxEntries, "max-entries", edge.DefaultMaxEntries, "`NUMBER` of tokens in the cache")
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` of what is logged: debug, info, warn or error")
@@ -104,10 +105,18 @@ func (a *app) readEdgeVariables(c *cobra.Command) error {
 		if value == "" || flag.Changed || flag.Name == "help" {
 			return
 		}
-		if flag.Value.Type() == "stringSlice" {
-			value = strings.Join(strings.Fields(value), ",")
+		values := []string{value}
+		switch flag.Value.Type() {
+		case "stringSlice":
+			values[0] = strings.Join(strings.Fields(value), ",")
+		case "stringArray":
+			values = strings.Split(value, ",")
 		}
-		if err := c.Flags().Set(flag.Name, value); err != nil {
+		for _, value := range values {
+			err := c.Flags().Set(flag.Name, value)
+			if err == nil {
+				continue
+			}
 			must := "must be a whole number"
 			if flag.Value.Type() == "bool" {
 				must = "must be true or false"

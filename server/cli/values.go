@@ -86,7 +86,7 @@ var flagKinds = map[string]kind{
 	"server": anyValue, "listen": anyValue, "name": anyValue, "ttl": anyValue, "grace": anyValue, "for": anyValue, "expires": anyValue,
 	"until": anyValue, "since": anyValue, "limit": anyValue, "actor": anyValue, "action": anyValue, "target": anyValue, "jti": anyValue,
 	"expiring": anyValue, "unused": anyValue, "old": anyValue, "q": anyValue, "issue-limit": anyValue, "request-id": anyValue, "url": anyValue,
-	"upstream": anyValue, "issuer": anyValue, "trusted-proxy": anyValue, "max-entries": anyValue,
+	"upstream": anyValue, "issuer": anyValue, "trusted-proxy": anyValue, "forward-auth-policy": anyValue, "max-entries": anyValue,
 	"owner": anyValue, "phone": anyValue, "authorized-user": anyValue, "source-ip": anyValue, "resource": anyValue, "mcp": anyValue, "secret-hash": anyValue,
 }
 

@@ -63,8 +63,9 @@ func New(o Options) (*Edge, error) {
 	e.gateway = gateway.New(gateway.Options{
 		Tokens: finder{e}, Family: p.family, Proxies: p.proxies,
 		// Only this machine reaches the listener; see Settings.Listen.
-		Peer: func(*http.Request) bool { return true },
-		Uses: func() []string { return e.settings.TokenUses },
+		Peer:     func(*http.Request) error { return nil },
+		Uses:     o.Settings.TokenUses,
+		Policies: p.policies, Observe: e.metrics.CountDecision,
 	})
 	if e.guard == nil {
 		if e.guard, err = guard.New(e.guardConfig()); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/scopes/guard"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/gateway"
@@ -121,6 +122,6 @@ func (f finder) Find(ctx context.Context, token string, from netip.Addr) (gatewa
 	}
 	return gateway.Token{
 		Active: true, Bound: t.Bound, ID: t.JTI, Use: t.Use, Subject: t.Subject, ClientID: t.ClientID, CustomerID: t.CustomerID, OrgID: t.OrgID, PartnerID: t.PartnerID,
-		Scopes: t.Scopes, SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: len(t.Resources) > 0,
+		Scope: scopes.Join(t.Scopes), SourceIPs: t.SourceIPs, Endpoints: t.Endpoints, Resources: len(t.Resources) > 0,
 	}, nil
 }

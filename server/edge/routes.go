@@ -19,7 +19,7 @@ func (e *Edge) handler() (http.Handler, error) {
 		Log: e.log, Lines: e.lines, Observe: e.metrics.Requests(), Gate: e.gate,
 		Ungated: []string{health.PathLive, health.PathReady, metrics.Path},
 		Bodies:  web.NewBodies(false, func() { e.gate.Refuse(conns.RefusedBodies) }),
-		Sampler: e.sampler, Quiet: true,
+		Sampler: e.sampler, Quiet: true, Raw: []string{gateway.PathEnvoy},
 	})
 	if err != nil {
 		return nil, err

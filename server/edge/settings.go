@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/field"
 	"github.com/grantd/grantd/server/gateway"
 )
@@ -46,6 +47,7 @@ type Settings struct {
 	OmitTokenUse bool     // leaves token_use out of introspection responses
 	TokenClients []string // ID=FILE
 	Headers      string
+	Policies     []string // NAME scope=… token_use=…
 	Proxies      []string
 }
 
@@ -73,10 +75,11 @@ func (f *Faults) add(setting, format string, args ...any) {
 
 // parsed is what the settings mean.
 type parsed struct {
-	socket  string // "": TCP
-	clients []TokenClient
-	proxies []netip.Prefix
-	family  gateway.Family
+	socket   string // "": TCP
+	clients  []TokenClient
+	proxies  []netip.Prefix
+	family   gateway.Family
+	policies gateway.Policies
 }
 
 // parse checks every setting. Messages do not repeat values that could be secrets.
@@ -119,6 +122,7 @@ func (s *Settings) parse() (p parsed, err error) {
 		}
 		p.proxies = append(p.proxies, proxy)
 	}
+	p.policies = s.checkPolicies(&f)
 	p.clients = s.checkTokenClients(&f)
 	if len(f) > 0 {
 		return parsed{}, f
@@ -179,6 +183,22 @@ func checkWords(f *Faults, setting string, words, known []string) {
 			return
 		}
 	}
+}
+
+// checkPolicies reads the policies for Envoy.
+func (s *Settings) checkPolicies(f *Faults) gateway.Policies {
+	const setting = "forward-auth-policy"
+	policies := gateway.Policies{}
+	for i, text := range s.Policies {
+		p, err := config.ParsePolicy(text)
+		if err == nil {
+			err = policies.Add(p.Name, p.Scope, p.TokenUse, s.TokenUses)
+		}
+		if err != nil {
+			f.add(setting, "number %d: %s", i+1, err)
+		}
+	}
+	return policies
 }
 
 func (s *Settings) checkTokenClients(f *Faults) (clients []TokenClient) {

@@ -59,7 +59,7 @@ func FuzzOriginal(f *testing.F) {
 			if o.From.Is4In6() || o.From.Zone() != "" {
 				t.Errorf("address %v", o.From)
 			}
-			if check(t1, need, o) != nil {
+			if check(&t1, need, o) != nil {
 				continue
 			}
 			raw, _, _ := strings.Cut(uri, "?")

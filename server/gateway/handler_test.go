@@ -9,30 +9,38 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/web"
 )
 
 // known are the tokens of the tests.
 var known = map[string]Token{
-	"client":   {Active: true, ID: "j1", Use: "client", Subject: "client:shop", ClientID: "shop", OrgID: "acme", Scopes: []string{"users:read", "users:write"}},
-	"customer": {Active: true, Use: "customer", Subject: "customer:1", ClientID: "bank", CustomerID: "1", OrgID: "acme", Scopes: []string{"cards"}},
-	"behalf":   {Active: true, Use: "on_behalf", Subject: "org:acme", OrgID: "acme", PartnerID: "p", Scopes: []string{"cards"}, SourceIPs: []string{"203.0.113.0/24"}, Endpoints: []string{"GET /cards", "GET /cards/{id}"}},
-	"anywhere": {Active: true, Use: "on_behalf", Subject: "org:acme", OrgID: "acme", PartnerID: "p", Scopes: []string{"cards"}},
-	"bound":    {Active: true, Use: "client", Subject: "client:shop", ClientID: "shop", SourceIPs: []string{"203.0.113.7"}},
-	"cnf":      {Active: true, Bound: true, Use: "client", Subject: "client:shop", ClientID: "shop"},
-	"some":     {Active: true, Use: "client", Subject: "client:shop", ClientID: "shop", Resources: true},
-	"broken":   {Active: true, Use: "client", Subject: "client:shop", ClientID: "shop", Endpoints: []string{"POST nonsense"}},
+	"client":    {Active: true, ID: "j1", Use: "client", Subject: "client:shop", ClientID: "shop", OrgID: "acme", Scope: "users:read users:write"},
+	"customer":  {Active: true, Use: "customer", Subject: "customer:1", ClientID: "bank", CustomerID: "1", OrgID: "acme", Scope: "cards"},
+	"behalf":    {Active: true, Use: "on_behalf", Subject: "org:acme", OrgID: "acme", PartnerID: "p", Scope: "cards", SourceIPs: []string{"203.0.113.0/24"}, Endpoints: []string{"GET /cards", "GET /cards/{id}"}},
+	"anywhere":  {Active: true, Use: "on_behalf", Subject: "org:acme", OrgID: "acme", PartnerID: "p", Scope: "cards"},
+	"bound":     {Active: true, Use: "client", Subject: "client:shop", ClientID: "shop", SourceIPs: []string{"203.0.113.7"}},
+	"cnf":       {Active: true, Bound: true, Use: "client", Subject: "client:shop", ClientID: "shop"},
+	"some":      {Active: true, Use: "client", Subject: "client:shop", ClientID: "shop", Resources: true},
+	"revoked":   {ID: "j2", Why: refusal.Revoked, VoidOf: "client:shop", EndedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	"elsewhere": {Active: true, Elsewhere: true, Use: "client", Subject: "client:shop", ClientID: "shop"},
+	"broken":    {Active: true, Use: "client", Subject: "client:shop", ClientID: "shop", Endpoints: []string{"POST nonsense"}},
 }
 
-// tokens finds the known ones; "down" fails.
+// tokens finds the known ones; "down" fails, and "hangs" waits for the end of the call.
 type tokens struct{ from netip.Addr }
 
-func (f *tokens) Find(_ context.Context, token string, from netip.Addr) (Token, error) {
+func (f *tokens) Find(ctx context.Context, token string, from netip.Addr) (Token, error) {
 	f.from = from
+	if token == "hangs" {
+		<-ctx.Done()
+		return Token{}, ctx.Err()
+	}
 	if token == "down" {
 		return Token{}, apierr.New(apierr.Unavailable, "later").Because(errors.New("no server"))
 	}
@@ -41,7 +49,7 @@ func (f *tokens) Find(_ context.Context, token string, from netip.Addr) (Token, 
 
 func handlerOf(t testing.TB, o Options) http.Handler {
 	t.Helper()
-	e, err := web.NewEngine(web.Options{Log: slog.New(slog.DiscardHandler)})
+	e, err := web.NewEngine(web.Options{Log: slog.New(slog.DiscardHandler), Raw: []string{PathEnvoy}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,10 +57,18 @@ func handlerOf(t testing.TB, o Options) http.Handler {
 	return e
 }
 
+var errStranger = apierr.New(apierr.AccessDenied, "not a gateway").Because(refusal.NotGateway)
+
 func standard() Options {
 	return Options{
 		Tokens: &tokens{}, Family: Forwarded, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
-		Peer: func(r *http.Request) bool { return strings.HasPrefix(r.RemoteAddr, "127.") },
+		Peer: func(r *http.Request) error {
+			if !strings.HasPrefix(r.RemoteAddr, "127.") {
+				return errStranger
+			}
+			return nil
+		},
+		Policies: Policies{"read": {Scopes: []string{"users:read"}, Uses: usesClient}, "behalf": {Uses: []string{useOnBehalf}}},
 	}
 }
 
@@ -221,7 +237,7 @@ func TestOriginalFamily(t *testing.T) {
 // TestWrongQuery: a mistake of the gateway lets nothing pass.
 func TestWrongQuery(t *testing.T) {
 	o := standard()
-	o.Uses = func() []string { return []string{"client", "customer"} }
+	o.Uses = []string{"client", "customer"}
 	h := handlerOf(t, o)
 	for _, query := range []string{
 		"?scope=", "?scope", "?token_use=", "?scope=users:read&scope=users:read", "?token_use=client&token_use=client", "?scopes=users:read",

@@ -7,6 +7,7 @@ import (
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
+	"github.com/grantd/grantd/server/refusal"
 )
 
 // Names of the query parameters.
@@ -16,10 +17,10 @@ const (
 )
 
 var (
-	errQuery    = apierr.New(apierr.AccessDenied, "the query of the gateway cannot be read: it may hold scope and token_use, each once and not empty")
-	errNeed     = apierr.New(apierr.AccessDenied, "scope in the query of the gateway must be names separated by single spaces")
-	errUnknown  = apierr.New(apierr.AccessDenied, "token_use in the query of the gateway must be client, customer, on_behalf, partner or key, or several of them separated by spaces")
-	errExcluded = apierr.New(apierr.AccessDenied, "token_use in the query of the gateway has a kind that this resource server does not accept: see grantd client update --token-use")
+	errQuery    = apierr.New(apierr.AccessDenied, "the query of the gateway cannot be read: it may hold scope and token_use, each once and not empty").Because(refusal.GatewayQuery)
+	errNeed     = apierr.New(apierr.AccessDenied, "scope in the query of the gateway must be names separated by single spaces").Because(refusal.GatewayQuery)
+	errUnknown  = apierr.New(apierr.AccessDenied, "token_use in the query of the gateway must be client, customer, on_behalf, partner or key, or several of them separated by spaces").Because(refusal.GatewayQuery)
+	errExcluded = apierr.New(apierr.AccessDenied, "token_use in the query of the gateway has a kind that this resource server does not accept: see grantd client update --token-use").Because(refusal.GatewayQuery)
 )
 
 // usesClient is what a query without token_use asks for.

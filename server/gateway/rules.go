@@ -5,10 +5,12 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/grantd/grantd/scopes"
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/field"
+	"github.com/grantd/grantd/server/refusal"
 )
 
 // Kinds of tokens (token_use) as the parameter and the header name them.
@@ -20,18 +22,25 @@ const (
 // uses lists every kind of token.
 var uses = []string{useClient, "customer", useOnBehalf, "partner", "key"}
 
-// Token is what the rules must know of a token. The zero Token is that of an inactive
-// one.
+// Token is what the rules must know of a token. The zero Token is an inactive one of
+// which nothing is known.
 type Token struct {
 	Active                                               bool
 	Bound                                                bool   // to a key or a certificate (cnf), which a gateway does not check
+	Elsewhere                                            bool   // it is for some APIs (aud), and nobody knows whether it is for this one
 	ID                                                   string // jti, for the log
+	PartnerTokenID                                       string // of a partner token instead of ID
 	Use, Subject, ClientID, CustomerID, OrgID, PartnerID string
-	Scopes                                               []string
+	Scope                                                string   // names separated by spaces
 	SourceIPs, Endpoints                                 []string // restrictions; empty: none
 	// Resources: the token reaches only some cards, accounts or the like. The API
 	// would have to know which, and no header says so.
 	Resources bool
+
+	// Why, and what else is known of its end, if the token is not active, for the log.
+	Why     refusal.Cause
+	VoidOf  string    // the principal whose void ended it
+	EndedAt time.Time // zero: not known
 }
 
 // Need is what a token must have for the request to pass.
@@ -48,32 +57,38 @@ type Original struct {
 }
 
 var (
-	errNoToken    = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a token of this server")
-	errTwoHeaders = apierr.New(apierr.InvalidToken, "more than one Authorization header: send one")
-	errEmpty      = apierr.New(apierr.InvalidToken, "the bearer token is empty")
-	errInactive   = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this API, or is not allowed from this address")
-	errBound      = apierr.New(apierr.InvalidToken, "the bearer token is bound to a key or a certificate, which a gateway does not check")
-	errUse        = apierr.New(apierr.InsufficientScope, "the bearer token is not of a kind that this API accepts")
-	errScope      = apierr.New(apierr.InsufficientScope, "the bearer token lacks a scope that this request needs")
-	errResources  = apierr.New(apierr.InsufficientScope, "the bearer token is restricted to some resources, which a gateway cannot check")
-	errFrom       = apierr.New(apierr.InsufficientScope, "the bearer token is not allowed from this address, or the gateway did not state the address")
-	errMethod     = apierr.New(apierr.InsufficientScope, "the bearer token is for GET and HEAD, or the gateway did not state the method")
-	errEndpoint   = apierr.New(apierr.InsufficientScope, "the bearer token is not for this path, the path can be read in two ways, or the gateway did not state it")
+	errNoToken    = apierr.New(apierr.NoToken, "this needs Authorization: Bearer with a token of this server").Because(refusal.NoBearer)
+	errTwoHeaders = apierr.New(apierr.InvalidToken, "more than one Authorization header: send one").Because(refusal.TwoHeaders)
+	errEmpty      = apierr.New(apierr.InvalidToken, "the bearer token is empty").Because(refusal.EmptyBearer)
+	// errInactive is also for a token whose audience nobody knows: the difference is
+	// for the log only.
+	errInactive  = apierr.New(apierr.InvalidToken, "the bearer token is not active, is not for this API, or is not allowed from this address").Because(refusal.NotActive)
+	errBound     = apierr.New(apierr.InvalidToken, "the bearer token is bound to a key or a certificate, which a gateway does not check").Because(refusal.GatewayBound)
+	errUse       = apierr.New(apierr.InsufficientScope, "the bearer token is not of a kind that this API accepts").Because(refusal.GatewayUse)
+	errScope     = apierr.New(apierr.InsufficientScope, "the bearer token lacks a scope that this request needs").Because(refusal.GatewayScope)
+	errResources = apierr.New(apierr.InsufficientScope, "the bearer token is restricted to some resources, which a gateway cannot check").Because(refusal.GatewayObjects)
+	errFrom      = apierr.New(apierr.InsufficientScope, "the bearer token is not allowed from this address, or the gateway did not state the address").Because(refusal.GatewayAddress)
+	errMethod    = apierr.New(apierr.InsufficientScope, "the bearer token is for GET and HEAD, or the gateway did not state the method").Because(refusal.GatewayMethod)
+	errEndpoint  = apierr.New(apierr.InsufficientScope, "the bearer token is not for this path, the path can be read in two ways, or the gateway did not state it").Because(refusal.GatewayReach)
 )
 
 // check returns nil if the request may pass with the token.
 // Errors: apierr.InvalidToken, InsufficientScope.
-func check(t Token, need Need, o Original) error {
+func check(t *Token, need Need, o Original) error {
 	switch {
+	case !t.Active && t.Why != "":
+		return errInactive.Because(t.Why)
 	case !t.Active:
 		return errInactive
+	case t.Elsewhere:
+		return errInactive.Because(refusal.GatewayAud)
 	case t.Bound:
 		return errBound
 	case !slices.Contains(need.Uses, t.Use):
 		return errUse
 	}
 	for _, name := range need.Scopes {
-		if !slices.Contains(t.Scopes, name) {
+		if !scopes.Holds(t.Scope, name) {
 			e := *errScope
 			e.Scope = scopes.Join(need.Scopes)
 			return &e
@@ -85,7 +100,7 @@ func check(t Token, need Need, o Original) error {
 // restrict returns nil unless a restriction of the token forbids the request. A token
 // on behalf of an org always needs a stated method, path and address, even if it is not
 // restricted to some: it is for reading.
-func restrict(t Token, o Original) error {
+func restrict(t *Token, o Original) error {
 	behalf := t.Use == useOnBehalf
 	switch {
 	case t.Resources:

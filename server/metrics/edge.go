@@ -28,6 +28,7 @@ type Edge struct {
 	introspections *prometheus.CounterVec
 	secrets        *prometheus.CounterVec
 	fetched        *prometheus.CounterVec
+	decisions      decisions
 	connections    prometheus.Gauge
 	refused        *prometheus.CounterVec
 
@@ -56,6 +57,7 @@ func NewEdge(state func() EdgeState) *Edge {
 		fetched: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_edge_tokens_fetched_total", Help: "Tokens that the token source requested, by result (ok, refused, limited, unavailable).",
 		}, []string{"result"}),
+		decisions: newDecisions("grantd_edge_forward_auth_decisions_total"),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_edge_connections", Help: "Open connections.",
 		}),
@@ -64,7 +66,7 @@ func NewEdge(state func() EdgeState) *Edge {
 		}, []string{"reason"}),
 	}
 	m.byResult = newLookup(func(result string) prometheus.Counter { return m.introspections.WithLabelValues(result) })
-	m.registry.MustRegister(m.requests, m.latency, m.introspections, m.secrets, m.fetched, m.connections, m.refused,
+	m.registry.MustRegister(m.requests, m.latency, m.introspections, m.decisions, m.secrets, m.fetched, m.connections, m.refused,
 		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.show(state)
 	return m

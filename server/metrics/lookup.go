@@ -6,13 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// requestLabels, introspectionLabels and authLabels are labels as map keys.
+// requestLabels and the others are labels as map keys.
 type (
 	requestLabels struct {
 		route string
 		code  int
 	}
 	introspectionLabels struct{ result, cache string }
+	decisionLabels      struct{ outcome, cause string }
 	authLabels          struct{ result, cause string }
 )
 

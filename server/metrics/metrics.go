@@ -27,6 +27,7 @@ type Metrics struct {
 	latency          *prometheus.HistogramVec
 	issued           *prometheus.CounterVec
 	introspections   *prometheus.CounterVec
+	decisions        decisions
 	signed           prometheus.Counter
 	signingKey       prometheus.Gauge
 	authentication   *prometheus.CounterVec
@@ -92,6 +93,7 @@ func New(feed func() Feed) *Metrics {
 		signingKey: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "grantd_signing_key_since_seconds", Help: "Since when the key that signs introspection has signed, in Unix time; 0 before the first key is made.",
 		}),
+		decisions: newDecisions("grantd_forward_auth_decisions_total"),
 		introspections: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grantd_introspections_total", Help: "Introspections by result (active, inactive) and cache (hit, miss, none: neither cache nor store was needed).",
 		}, []string{"result", "cache"}),
@@ -178,7 +180,7 @@ func New(feed func() Feed) *Metrics {
 	})
 	m.byOutcome = newLookup(func(l authLabels) prometheus.Counter { return m.authentication.WithLabelValues(l.result, l.cause) })
 	m.notices = newNotices(m.registry)
-	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.signed, m.signingKey, m.authentication, m.store, m.batches, m.trips,
+	m.registry.MustRegister(m.requests, m.latency, m.issued, m.introspections, m.decisions, m.signed, m.signingKey, m.authentication, m.store, m.batches, m.trips,
 		m.limits, m.chatty, m.auditFailures, m.unsuitable, m.rollbacks, m.replicas, m.unconfirmed, m.secretsExpiring, m.partnersExpiring, m.keysExpiring, m.reloads, m.codesSent, m.codesTried, m.locked, m.connections, m.refused,
 		m.phonesUnreadable, m.skew, m.certificates, m.handshakes, m.spans,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

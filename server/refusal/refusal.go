@@ -34,7 +34,7 @@ func (c Cause) Reason() (r Reason, ok bool) {
 	return Reason{}, false
 }
 
-var groups = [...]map[Cause]Reason{requestReasons, clientReasons, scopeReasons, tokenReasons, customerReasons, streamReasons}
+var groups = [...]map[Cause]Reason{requestReasons, clientReasons, scopeReasons, tokenReasons, customerReasons, streamReasons, gatewayReasons}
 
 // All returns every cause in the order of the alphabet.
 func All() []Cause {

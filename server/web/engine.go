@@ -55,6 +55,9 @@ type Options struct {
 	CrossOrigin *CrossOrigin
 	// Sampler has few of the responses 429 logged; nil: all are.
 	Sampler *Sampler
+	// Raw are prefixes of paths, in the form in which requests send them. Handlers below
+	// them read the path as it was sent, so encoded slashes are not refused there.
+	Raw []string
 	// Quiet: requests that succeed are logged at debug, and the Sampler has few of the
 	// responses 503 logged too. It is for a process that is asked for each call of an
 	// API, which has a log itself.
@@ -75,7 +78,7 @@ func NewEngine(o Options) (*gin.Engine, error) {
 	if err := e.SetTrustedProxies(nil); err != nil {
 		return nil, err
 	}
-	e.Use(begin(o), refuseEncodedSlash)
+	e.Use(begin(o), refuseEncodedSlash(o.Raw))
 	e.NoRoute(Handle(func(*gin.Context) error {
 		return apierr.New(apierr.NotFound, "there is nothing at this path")
 	}))
@@ -99,10 +102,17 @@ func Handle(h Handler) gin.HandlerFunc {
 }
 
 // refuseEncodedSlash refuses a path with an encoded slash: gin would route by
-// the decoded path, and a properly escaped id would reach another endpoint.
-func refuseEncodedSlash(c *gin.Context) {
-	if raw := c.Request.URL.RawPath; raw != "" && strings.Contains(strings.ToLower(raw), "%2f") {
-		render(c, apierr.New(apierr.NotFound, "there is nothing at this path"))
+// the decoded path, and a properly escaped id would reach another endpoint. except has
+// the prefixes of Options.Raw.
+func refuseEncodedSlash(except []string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		raw := c.Request.URL.RawPath
+		if raw == "" || !strings.Contains(strings.ToLower(raw), "%2f") {
+			return
+		}
+		if !slices.ContainsFunc(except, func(prefix string) bool { return strings.HasPrefix(c.Request.RequestURI, prefix) }) {
+			render(c, apierr.New(apierr.NotFound, "there is nothing at this path"))
+		}
 	}
 }
 
@@ -184,7 +194,7 @@ func begin(o Options) gin.HandlerFunc {
 			took := time.Since(started)
 			l := line{
 				Event: &x.event, method: method(c.Request.Method), route: route(c), status: x.Status(),
-				took: took, address: x.address, unknown: x.unknown, quiet: o.Quiet,
+				took: took, address: x.address, unknown: x.unknown, quiet: o.Quiet || x.gateway, gateway: x.gateway,
 			}
 			if x.left {
 				l.status = StatusHungUp

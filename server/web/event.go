@@ -81,6 +81,7 @@ type line struct {
 	address netip.Addr
 	unknown bool // the address
 	quiet   bool // see Options.Quiet
+	gateway bool // see ForGateway
 }
 
 // field is a text that is logged unless it is empty.

@@ -28,6 +28,7 @@ type exchange struct {
 	jsonAPI  bool // errors are JSON:API documents
 	unlogged bool // the gate says in one line how many there are
 	left     bool // the caller hung up: it gets no response
+	gateway  bool // see ForGateway
 	bodies   *Bodies
 	place    conns.Place
 	started  time.Time

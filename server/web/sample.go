@@ -30,7 +30,8 @@ const (
 
 // Sampler keeps the log short in a flood. Of the requests that get 429, it lets the
 // first be logged of each network, caller, customer and limit with one cause, and counts
-// the others. Responses 503 of a quiet engine are alike if they have one route and cause,
+// the others. It does the same with 401 and 403 of requests about calls of an API (see
+// ForGateway). Responses 503 of a quiet engine are alike if they have one route and cause,
 // because in an outage every caller gets them. After a minute it logs how many there
 // were. It is safe for concurrent use.
 type Sampler struct {
@@ -82,7 +83,15 @@ func NewSampler(log *slog.Logger) *Sampler {
 
 // isSampled reports whether such lines can come in floods.
 func (l *line) isSampled() bool {
-	return l.status == http.StatusTooManyRequests || l.quiet && l.status == http.StatusServiceUnavailable
+	switch l.status {
+	case http.StatusTooManyRequests:
+		return true
+	case http.StatusServiceUnavailable:
+		return l.quiet
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return l.gateway
+	}
+	return false
 }
 
 // admit reports whether the line is to be logged, and counts it otherwise.

@@ -72,7 +72,7 @@ func (r request) write(w io.Writer, id string) error {
 	return err
 }
 
-// send sends the request on a connection of its own, and returns the response and what
+// send sends the request on a new connection, and returns the response and what
 // the API got, if anything reached it.
 func (c *cases) send(t testing.TB, r request) (harness.Response, *arrived) {
 	t.Helper()

@@ -13,22 +13,51 @@ import (
 	"github.com/grantd/grantd/tests/harness"
 )
 
-// cases are the cases of one gateway. They run one after the other.
+// cases are the cases of one gateway that asks one of the deciders. They run one after
+// the other.
 type cases struct {
 	*world
+	decider
 	g       Gateway
 	api     *api
-	link    *harness.Proxy // between the gateway and what decides
-	decider string         // the address of what decides
+	link    *harness.Proxy // between the gateway and the decider
 	address string         // of the gateway
 	last    atomic.Int64
 	names   map[string]bool // of the cases that ran
 }
 
-// Run runs all cases of a gateway.
-func (w *world) Run(t *testing.T, g Gateway) {
-	c := &cases{world: w, g: g, api: newAPI(t), decider: w.edges[g.Family], names: map[string]bool{}}
-	c.link = harness.StartProxy(t, c.decider)
+// decider is what a gateway asks.
+type decider struct {
+	name string
+	asks string // its address
+	// cannot are others of its kind.
+	cannot []unable
+	// elsewhere is what a caller gets if the token is bound to another address: the edge
+	// does not tell it apart from a token that is not active.
+	elsewhere refusal
+}
+
+// unable is what cannot decide about a token.
+type unable struct{ why, address, token string }
+
+type refusal struct {
+	status    int
+	challenge string
+}
+
+// deciders returns the server and its edge.
+func (w *world) deciders() []decider {
+	const broken = "the store fails"
+	return []decider{
+		{"edge", w.edge, []unable{{broken, w.brokenEdge, w.brokenToken}, {"the edge does not reach the server", w.lostEdge, w.good}}, refusal{401, invalid}},
+		{"server", addressOf(w.server.URL), []unable{{broken, addressOf(w.broken.URL), w.brokenToken}}, refusal{403, lacking}},
+	}
+}
+
+// run runs all cases of a gateway.
+func (w *world) run(t *testing.T, g Gateway, d decider) {
+	c := &cases{world: w, decider: d, g: g, api: newAPI(t), names: map[string]bool{}}
+	c.link = harness.StartProxy(t, d.asks)
 	c.address = g.Start(t, Settings{Grantd: c.link.Addr, API: c.api.address, Certificate: w.certificate, Key: w.key})
 	for _, row := range c.table() {
 		t.Run(row.name, func(t *testing.T) { c.check(t, row) })

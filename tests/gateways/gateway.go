@@ -11,10 +11,10 @@ import (
 	"github.com/grantd/grantd/tests/spawn"
 )
 
-// Gateway is a gateway of others. With its file of deploy/gateways it guards /cards/
-// (scope cards; tokens of clients, of customers and on behalf) and /accounts/ (scope
-// accounts; tokens of clients), lets everybody reach /public/, and responds with 404 to
-// the rest.
+// Gateway is a gateway of others. With its file of deploy/gateways it guards /cards
+// (scope cards; tokens of clients, of customers and on behalf) and /accounts (scope
+// accounts; tokens of clients), lets everybody reach /public, each with all paths below
+// it, and responds with 404 to the rest.
 type Gateway struct {
 	Name string
 	// File is its file in deploy/gateways.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/clients"
 	"github.com/grantd/grantd/server/gateway"
 	"github.com/grantd/grantd/store"
@@ -32,30 +33,30 @@ const (
 	lifetime = time.Hour
 )
 
-// world is what all gateways share: a grantd, its edges, and tokens.
+// world is what gateways of a family share: a grantd, its edge, and tokens.
 type world struct {
+	family gateway.Family
 	server *harness.Server
 	shop   clients.Created // of the org; may read cards and accounts
-	edges  map[gateway.Family]string
 
 	good                        string // of shop
 	narrow, cardsOnly           string // of shop, with one of its scopes: accounts, cards
 	expired, customer, onBehalf string
-	certificate, key            string // files
-	trusted                     *x509.CertPool
 
+	edge        string          // addresses
 	broken      *harness.Server // its store does not work
-	brokenToken string          // one of its tokens
-	brokenEdges map[gateway.Family]string
-	lostEdges   map[gateway.Family]string // their server is away
+	brokenEdge  string
+	brokenToken string // of the broken server
+	lostEdge    string // it does not reach its server
+
+	certificate, key string // files
+	trusted          *x509.CertPool
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, family gateway.Family) *world {
 	t.Helper()
-	w := &world{
-		server: harness.Start(t, harness.Options{Ahead: -lifetime - time.Minute}),
-		edges:  map[gateway.Family]string{}, brokenEdges: map[gateway.Family]string{}, lostEdges: map[gateway.Family]string{},
-	}
+	w := &world{family: family}
+	w.server = harness.Start(t, harness.Options{Ahead: -lifetime - time.Minute, Edit: w.serves})
 	w.shop = w.server.NewClient(t, "shop", "accounts cards", func(c *clients.NewSpec) { c.OrgID = org })
 	w.expired = w.server.Token(t, w.shop, "")
 	w.server.Clock.Add(lifetime + time.Minute)
@@ -64,33 +65,39 @@ func newWorld(t testing.TB) *world {
 	w.customer = w.server.CustomerToken(t, org, customerID, "accounts cards")
 	w.onBehalf = w.server.OnBehalfToken(t, partner, org, "cards", here, "GET /cards/{id}")
 	rs := resourceServer(t, w.server)
-
-	toServer := harness.StartProxy(t, strings.TrimPrefix(w.server.URL, "http://"))
-	faults := w.startBroken(t)
-	brokenRS := resourceServer(t, w.broken)
-	for _, family := range []gateway.Family{gateway.Originals, gateway.Forwarded} {
-		w.edges[family] = rs.startEdge(t, rs.URL, family)
-		w.brokenEdges[family] = brokenRS.startEdge(t, brokenRS.URL, family)
-		w.lostEdges[family] = rs.startEdge(t, "http://"+toServer.Addr, family)
-	}
+	w.edge = w.startEdge(t, rs, rs.URL)
+	toServer := harness.StartProxy(t, addressOf(rs.URL))
+	w.lostEdge = w.startEdge(t, rs, "http://"+toServer.Addr)
 	toServer.Set(harness.Refusing)
-	faults.Fail(storetest.EveryMethod, store.ErrUnavailable)
-
+	w.startBroken(t)
 	w.makeCertificate(t)
 	return w
 }
 
-// startBroken starts the server whose store will fail.
-func (w *world) startBroken(t testing.TB) *storetest.Faulty {
+// serves configures a server for gateways on this machine.
+func (w *world) serves(c *config.Config) {
+	c.Public.TrustedProxies = []string{"127.0.0.1"}
+	c.ForwardAuth.Headers = string(w.family)
+}
+
+func addressOf(url string) string { return strings.TrimPrefix(url, "http://") }
+
+// startBroken starts a server and its edge. Then the store fails.
+func (w *world) startBroken(t testing.TB) {
 	t.Helper()
 	e, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "data"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := storetest.NewFaulty(e)
-	w.broken = harness.Start(t, harness.Options{Use: f})
+	w.broken = harness.Start(t, harness.Options{Use: f, Edit: func(c *config.Config) {
+		w.serves(c)
+		c.Cache.Enabled = false
+	}})
 	w.brokenToken = w.broken.Token(t, w.broken.NewClient(t, "shop", "cards"), "")
-	return f
+	rs := resourceServer(t, w.broken)
+	w.brokenEdge = w.startEdge(t, rs, rs.URL)
+	f.Fail(storetest.EveryMethod, store.ErrUnavailable)
 }
 
 // uses and enforces are what the resource server is registered with.
@@ -111,11 +118,11 @@ func resourceServer(t testing.TB, s *harness.Server) registered {
 }
 
 // startEdge starts an edge that reaches the server at upstream, and returns its address.
-func (r registered) startEdge(t testing.TB, upstream string, family gateway.Family) string {
+func (w *world) startEdge(t testing.TB, r registered, upstream string) string {
 	t.Helper()
 	args := []string{
 		"edge", "--upstream", upstream, "--issuer", r.URL, "--client-id", r.client.ClientID,
-		"--client-secret-file", spawn.WriteFile(t, 0o600, r.client.ClientSecret), "--listen", "127.0.0.1:0", "--forward-auth-headers", string(family),
+		"--client-secret-file", spawn.WriteFile(t, 0o600, r.client.ClientSecret), "--listen", "127.0.0.1:0", "--forward-auth-headers", string(w.family),
 	}
 	for _, use := range uses {
 		args = append(args, "--token-use", string(use))
@@ -123,7 +130,7 @@ func (r registered) startEdge(t testing.TB, upstream string, family gateway.Fami
 	for _, what := range enforces {
 		args = append(args, "--enforces", what)
 	}
-	return strings.TrimPrefix(spawn.Announced(t, "ready edge=", exec.Command(program.Path(t), args...)), "http://")
+	return addressOf(spawn.Announced(t, "ready edge=", exec.Command(program.Path(t), args...)))
 }
 
 // makeCertificate makes the files of a certificate for example.com, whose names the

@@ -45,6 +45,10 @@ func (w *world) checkEvery(t *testing.T, c call, r harness.Response) {
 	case r.Status >= 400:
 		checkError(t, c, r)
 	case strings.HasSuffix(r.Header.Get("Content-Type"), "+jwt"): // it holds no token
+	case r.Status == 200 && isDecision(c):
+		if r.Body != "" {
+			t.Errorf("body %q", r.Body)
+		}
 	case r.Status == 200 && c.method != "HEAD":
 		if token, ok := r.JSON(t)["access_token"].(string); ok {
 			w.keep(token)

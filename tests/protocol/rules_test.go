@@ -231,6 +231,20 @@ var rules = map[string]string{
 	"revoke_self_counts":       "tokens that end themselves count for their holder, and nobody else can use up a customer's count",
 	"revoke_one_use":           "revoking a customer token leaves other client tokens alone, and the other way around",
 
+	// What gateways ask about calls of APIs.
+	"forward_auth":             "a call passes with an active token of the kind and with the scopes that the gateway names; the response says whose it is, in headers that are always set",
+	"forward_auth_refused":     "without a token the challenge has no error; with one that is not active it is 401, and with one that is not enough for the call 403 (RFC 6750 §3, §3.1)",
+	"forward_auth_peer":        "only public.trusted_proxies may ask, by the address of the connection; the error and the log say which key to set",
+	"forward_auth_query":       "a repeated, unknown, empty or malformed parameter of the gateway lets nothing pass",
+	"forward_auth_one_token":   "several Authorization headers are refused, and a token in a query is not read (RFC 6750 §2, RFC 9700 §4.3.2)",
+	"forward_auth_methods":     "every method gets a decision, HEAD and unknown ones too, and no body is read",
+	"forward_auth_family":      "only the configured family of headers counts, and a repeated header states nothing (RFC 9700 §4.13)",
+	"forward_auth_path":        "a token for some paths passes no path that servers read in two ways",
+	"forward_auth_audience":    "a token for some resource servers is refused: nobody says which one the gateway is for (RFC 8707 §2)",
+	"forward_auth_envoy":       "Envoy names a policy in the path; the method and the rest of the path are those of the call, as they were sent, and its query is not read",
+	"forward_auth_ends":        "a token that ended is refused",
+	"forward_auth_unavailable": "if the store fails or hangs: 503 with Retry-After within two seconds, never 401",
+
 	// Web pages of other origins.
 	"pages_preflight":  "a preflight from a listed origin is 204 with this origin, the methods of the path and the headers that are read (Fetch §3.2)",
 	"pages_refused":    "a preflight from another origin, for another method or for another header is 403 without CORS headers",
