@@ -22,10 +22,10 @@ type api struct {
 
 // arrived is a request that reached the API.
 type arrived struct {
-	method, uri string
-	header      http.Header
-	body        int64 // bytes
-	times       int
+	method, uri, host string
+	header            http.Header
+	body              int64 // bytes
+	times             int
 }
 
 func newAPI(t testing.TB) *api {
@@ -42,9 +42,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n, _ := io.Copy(io.Discard, r.Body)
 	id := r.Header.Get(caseHeader)
 	a.mu.Lock()
-	a.seen[id] = arrived{method: r.Method, uri: r.RequestURI, header: r.Header.Clone(), body: n, times: a.seen[id].times + 1}
+	a.seen[id] = arrived{method: r.Method, uri: r.RequestURI, host: r.Host, header: r.Header.Clone(), body: n, times: a.seen[id].times + 1}
 	a.mu.Unlock()
-	if r.Header.Get("Upgrade") != "websocket" {
+	if r.Header.Get("Upgrade") != "websocket" || !strings.EqualFold(r.Header.Get("Connection"), "upgrade") || !r.ProtoAtLeast(1, 1) {
 		_, _ = io.WriteString(w, "served")
 		return
 	}

@@ -25,6 +25,9 @@ type request struct {
 	body   int    // bytes
 }
 
+// hostName is what callers call the API.
+const hostName = "api.example.com"
+
 // from returns a dialer that has the address.
 func from(address string) *net.Dialer {
 	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: patience}
@@ -57,7 +60,7 @@ func or(s, otherwise string) string {
 // write sends the head of the request, and its name.
 func (r request) write(w io.Writer, id string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: api.example.com\r\n%s: %s\r\n", or(r.method, http.MethodGet), or(r.path, "/cards/12"), caseHeader, id)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n", or(r.method, http.MethodGet), or(r.path, "/cards/12"), hostName, caseHeader, id)
 	if r.token != "" {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", r.token)
 	}

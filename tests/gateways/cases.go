@@ -54,15 +54,22 @@ func (w *world) deciders() []decider {
 	}
 }
 
+// newCases starts a gateway that asks the decider.
+func (w *world) newCases(t testing.TB, g Gateway, d decider) *cases {
+	t.Helper()
+	c := &cases{world: w, decider: d, g: g, api: newAPI(t), link: harness.StartProxy(t, d.asks), names: map[string]bool{}}
+	c.address = g.Start(t, Settings{Grantd: c.link.Addr, API: c.api.address, Certificate: w.certificate, Key: w.key})
+	return c
+}
+
 // run runs all cases of a gateway.
 func (w *world) run(t *testing.T, g Gateway, d decider) {
-	c := &cases{world: w, decider: d, g: g, api: newAPI(t), names: map[string]bool{}}
-	c.link = harness.StartProxy(t, d.asks)
-	c.address = g.Start(t, Settings{Grantd: c.link.Addr, API: c.api.address, Certificate: w.certificate, Key: w.key})
+	c := w.newCases(t, g, d)
 	for _, row := range c.table() {
 		t.Run(row.name, func(t *testing.T) { c.check(t, row) })
 	}
 	t.Run("protocols", c.protocols)
+	t.Run("asked", c.asked)
 	t.Run("connections", c.connections)
 	t.Run("revoked", c.revoked)
 	t.Run("faults", c.faults)
@@ -139,8 +146,8 @@ func (c *cases) check(t *testing.T, r row) {
 // said.
 func (a arrived) check(t *testing.T, r row) {
 	t.Helper()
-	if a.times != 1 || a.method != or(r.method, http.MethodGet) || a.uri != or(r.path, "/cards/12") || a.body != int64(r.body) {
-		t.Errorf("the API got %s %s with %d bytes, %d times", a.method, a.uri, a.body, a.times)
+	if a.times != 1 || a.method != or(r.method, http.MethodGet) || a.uri != or(r.path, "/cards/12") || a.host != hostName || a.body != int64(r.body) {
+		t.Errorf("the API got %s %s of %s with %d bytes, %d times", a.method, a.uri, a.host, a.body, a.times)
 	}
 	stated := map[string]string{}
 	for name, values := range a.header {

@@ -100,6 +100,7 @@ func (c *cases) http2(t *testing.T) {
 			name, value, _ := strings.Cut(line, ": ")
 			req.Header.Add(name, value)
 		}
+		req.Host = hostName
 		req.Header.Set(caseHeader, c.nextID())
 		if r.token != "" {
 			req.Header.Set("Authorization", "Bearer "+r.token)

@@ -17,16 +17,34 @@ var nginx = Gateway{
 			"path /public/..%00/cards/12", "path /public/12%00", "path /%2e%2e/cards/12", "path that climbs out",
 		}},
 	},
-	Start: func(t testing.TB, s Settings) string {
+	Start: startNginx(),
+}
+
+// startNginx starts nginx with its file, changed further by the pairs.
+func startNginx(pairs ...string) func(t testing.TB, s Settings) string {
+	return func(t testing.TB, s Settings) string {
 		t.Helper()
 		return spawn.Listening(t, func(address string) *exec.Cmd {
 			dir := folder(t, map[string]string{
 				"nginx.conf": read(t, "nginx.conf"),
-				"grantd.conf": Fill(t, "nginx.conf", "listen 443 ssl http2;", "listen "+address+" ssl http2;",
-					"server 127.0.0.1:8090", "server "+s.Grantd, "server 127.0.0.1:9000", "server "+s.API,
-					"/etc/nginx/api.example.com.crt", s.Certificate, "/etc/nginx/api.example.com.key", s.Key),
+				"grantd.conf": Fill(t, "nginx.conf", append([]string{
+					"listen 443 ssl http2;", "listen " + address + " ssl http2;",
+					"server 127.0.0.1:8090", "server " + s.Grantd, "server 127.0.0.1:9000", "server " + s.API,
+					"/etc/nginx/api.example.com.crt", s.Certificate, "/etc/nginx/api.example.com.key", s.Key,
+				}, pairs...)...),
 			})
 			return exec.Command("/usr/sbin/nginx", "-p", dir, "-c", dir+"/nginx.conf")
 		})
-	},
+	}
+}
+
+// TestNginxWithoutAQuestion: a location that names no question lets nothing pass.
+func TestNginxWithoutAQuestion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gateway.Originals)
+	without := nginx
+	without.Start = startNginx("auth_request /grantd/accounts;", "")
+	c := w.newCases(t, without, w.deciders()[0])
+	c.check(t, row{"good", request{token: c.good}, 200, "", shop})
+	c.check(t, row{"without a question", request{path: "/accounts/1", token: c.good}, 403, "", nil})
 }

@@ -13,6 +13,7 @@ var lies = []string{
 	"x-auth-subject: " + forged, "X_Auth_Subject: " + forged, "X-Auth_Subject: " + forged, "X_AUTH_CUSTOMER_ID: " + forged, "X_Auth-Partner_Id: " + forged, "X.Auth.Org.Id: " + forged,
 	"X-Forwarded-For: " + forged, "X-Forwarded-For: " + here + ", " + forged, "X-Forwarded-Host: " + forged, "X-Forwarded-Proto: " + forged,
 	"X-Forwarded-Port: " + forged, "X-Forwarded-Method: " + forged, "X-Forwarded-Uri: /" + forged, "X-Forwarded-Prefix: /" + forged, "X_Forwarded_For: " + forged,
+	"X-Forwarded-Server: " + forged, "X-Forwarded-Ssl: " + forged, "X-Forwarded-User: " + forged, "X-Forwarded-Client-Cert: " + forged, "X-Original-Host: " + forged,
 	"X-Original-Method: " + forged, "X-Original-URI: /" + forged, "X-Original-URL: /" + forged, "X-Rewrite-URL: /" + forged,
 	"X-Real-IP: " + forged, "X_Real_IP: " + forged, "Forwarded: for=" + forged,
 }
