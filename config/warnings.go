@@ -33,6 +33,7 @@ func (c Config) Warnings() Faults {
 	var w warner
 	w.limits(c)
 	w.proxies(c.Public)
+	w.forwardAuth(c)
 	w.origins(c)
 	w.listeners(c)
 	w.customers(c)
@@ -96,6 +97,12 @@ func (w *warner) proxies(p Public) {
 	if i := slices.IndexFunc(p.TrustedPrefixes(), isWide); i >= 0 {
 		w.add(path, "%s holds addresses of others, who could then claim any address in X-Forwarded-For; "+
 			"list only the addresses of your proxies", p.TrustedPrefixes()[i])
+	}
+}
+
+func (w *warner) forwardAuth(c Config) {
+	if len(c.ForwardAuth.Policies) > 0 && len(c.Public.TrustedProxies) == 0 {
+		w.add("forward_auth.policies", "has no effect, because public.trusted_proxies is empty: nobody may ask /forward-auth; list the addresses of your gateways there")
 	}
 }
 

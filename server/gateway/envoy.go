@@ -16,8 +16,8 @@ import (
 // API reference, extensions.filters.http.ext_authz.v3.HttpService: path_prefix). So
 // path_prefix is PathEnvoy and the name of a policy.
 //
-// Of the headers, Envoy sends Host, Content-Length: 0 and Authorization, and those that
-// allowed_headers names (same page, ExtAuthz: allowed_headers). Several headers of one
+// Envoy sends the headers Host, Content-Length: 0 and Authorization, and those that
+// allowed_headers names (same reference, ExtAuthz: allowed_headers). Several headers of one
 // name become one with commas. X-Forwarded-For must be named, or the address of the
 // caller is not stated. Envoy then adds its own address behind it, as to all requests
 // that it makes itself (AsyncStreamImpl::sendHeaders in its source): that address must

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// askEnvoy sends a request as Envoy does: the target stands in the request line as it is
+// askEnvoy sends a request as Envoy does: the request line has the target as it is
 // written here.
 func askEnvoy(t testing.TB, h http.Handler, method, target, headers string) *httptest.ResponseRecorder {
 	t.Helper()

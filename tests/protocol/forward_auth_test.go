@@ -65,7 +65,7 @@ func denied(name string, c call, says string) row {
 	return row{name: name, call: c, status: 403, code: "access_denied", says: says, header: map[string]string{"WWW-Authenticate": ""}}
 }
 
-// rfc-cases G03, G04, G06 and G07, and what passes.
+// What passes, and wrong queries, methods, paths, headers and tokens, on both stores.
 func TestForwardAuth(t *testing.T) {
 	harness.EachStore(t, func(t *testing.T, start func(...harness.Options) *harness.Server) {
 		a := &alliance{world: startWorld(t, start, harness.Options{Edit: gateways})}

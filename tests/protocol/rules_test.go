@@ -233,7 +233,7 @@ var rules = map[string]string{
 
 	// What gateways ask about calls of APIs.
 	"forward_auth":             "a call passes with an active token of the kind and with the scopes that the gateway names; the response says whose it is, in headers that are always set",
-	"forward_auth_refused":     "without a token the challenge has no error; with one that is not active it is 401, and with one that is not enough for the call 403 (RFC 6750 §3, §3.1)",
+	"forward_auth_refused":     "without a token the challenge has no error; an inactive token is 401, and a token that is not enough for the call 403 (RFC 6750 §3, §3.1)",
 	"forward_auth_peer":        "only public.trusted_proxies may ask, by the address of the connection; the error and the log say which key to set",
 	"forward_auth_query":       "a repeated, unknown, empty or malformed parameter of the gateway lets nothing pass",
 	"forward_auth_one_token":   "several Authorization headers are refused, and a token in a query is not read (RFC 6750 §2, RFC 9700 §4.3.2)",
