@@ -146,6 +146,8 @@ function check(r)
             local value = headers[name:lower()]
             r.headers_in[name] = value ~= "" and value or nil
         end
+        -- The token goes to the API too. Without the first two hyphens here, it does not.
+        --r.headers_in["Authorization"] = nil
         return apache2.OK
     elseif status == 401 or status == 403 then
         r.err_headers_out["WWW-Authenticate"] = headers["www-authenticate"]
