@@ -104,10 +104,10 @@ func (b *bench) callLab(ctx context.Context) (*callLab, error) {
 	if l.revoking, err = l.grantd.tokens.part(hotTokens, 2*revocations).all(); err != nil {
 		return nil, err
 	}
-	if l.edge, err = l.startEdge(ctx, "edge", "127.0.0.1:0"); err != nil {
+	if l.edge, err = l.grantd.startEdge(ctx, "edge", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	if l.local, err = l.startEdge(ctx, "edge-unix", "unix:"+filepath.Join(b.lab.dir, "edge.sock")); err != nil {
+	if l.local, err = l.grantd.startEdge(ctx, "edge-unix", "unix:"+filepath.Join(b.lab.dir, "edge.sock")); err != nil {
 		return nil, err
 	}
 	if err := l.startGin(ctx); err != nil {
@@ -126,13 +126,15 @@ type edgeProcess struct {
 	at string // what its ready line says: a URL, or unix: and a path
 }
 
-func (l *callLab) startEdge(ctx context.Context, name, listen string) (*edgeProcess, error) {
-	secret, err := l.lab.write(name+".secret", l.grantd.server.Secret)
+// startEdge starts an edge of the resource server, with further arguments.
+func (g *grantd) startEdge(ctx context.Context, name, listen string, more ...string) (*edgeProcess, error) {
+	secret, err := g.lab.write(name+".secret", g.server.Secret)
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.lab.start(ctx, name, l.lab.grantd, "edge", "--upstream", l.grantd.url, "--issuer", issuer,
-		"--client-id", l.grantd.server.ID, "--client-secret-file", secret, "--listen", listen)
+	p, err := g.lab.start(ctx, name, g.lab.grantd, append([]string{
+		"edge", "--upstream", g.url, "--issuer", issuer, "--client-id", g.server.ID, "--client-secret-file", secret, "--listen", listen,
+	}, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +162,7 @@ func (l *callLab) startGin(ctx context.Context) (err error) {
 // edgeResident returns the memory of a new edge that has edgeTokens cached and has
 // served a load.
 func (l *callLab) edgeResident(ctx context.Context) (int64, error) {
-	e, err := l.startEdge(ctx, "edge-memory", "127.0.0.1:0")
+	e, err := l.grantd.startEdge(ctx, "edge-memory", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}

@@ -33,6 +33,8 @@ const (
 	startCase  = "start"
 	memoryCase = "memory"
 	callCase   = "calls"
+
+	gatewayCase = "gateways"
 )
 
 const usage = `Measures grantd on Redis and grantd embedded against a floor: gin and nothing
@@ -41,10 +43,12 @@ wrk must be installed), checks every response, and ends with 1 if one is wrong.
 
 Cases: %s,
 and besides: start (until ready), memory, calls (what a resource server pays to
-check the token of each call, and how soon it refuses a revoked one).
+check the token of each call, and how soon it refuses a revoked one), gateways
+(what a request through nginx costs if grantd decides about it).
 
-It prints tables and writes results.json, results.md and results.svg, and for
-the case calls calls.json, calls.md and calls.svg.
+It prints tables and writes results.json, results.md and results.svg; for the
+case calls calls.json, calls.md and calls.svg; and for gateways gateways.json
+and gateways.md.
 
 Flags:
 `

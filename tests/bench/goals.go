@@ -18,6 +18,7 @@ type results struct {
 	Memory       *memory       `json:"memory,omitempty"`
 	Growth       []growth      `json:"growth,omitempty"`
 	Calls        *calls        `json:"-"` // has separate files
+	Gateways     *gateways     `json:"-"` // the same
 	Measurements []measurement `json:"measurements"`
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grantd/grantd/config"
+	"github.com/grantd/grantd/server/gateway"
 	"github.com/grantd/grantd/server/tokens"
 	"github.com/grantd/grantd/store"
 	"github.com/grantd/grantd/store/embedded"
@@ -39,6 +40,7 @@ type settings struct {
 	cacheEntries int     // 0: the default
 	unlimited    bool    // wrong secrets are counted, and never too many
 	metrics      string  // listener of the metrics; "": any port
+	gateways     bool    // nginx on this machine may ask /forward-auth
 	has          variant // customers: the tokens are for a customer; partners: there is a partner
 }
 
@@ -59,7 +61,11 @@ func (g *grantd) config() string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("environment: sandbox\nshutdown: {drain: 0s}")
 	line("issuer: %s", issuer)
-	line(`public: {listen: "127.0.0.1:0"}`)
+	if g.settings.gateways {
+		line("public: {listen: \"127.0.0.1:0\", trusted_proxies: [127.0.0.1]}\nforward_auth: {headers: %s}", gateway.Originals)
+	} else {
+		line(`public: {listen: "127.0.0.1:0"}`)
+	}
 	line("admin: {socket: %q}", g.socket())
 	if g.settings.metrics == "" {
 		line(`metrics: {listen: "127.0.0.1:0"}`)

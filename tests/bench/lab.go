@@ -19,6 +19,8 @@ type lab struct {
 	floor  string
 	// guarded is a program with a guarded gin handler.
 	guarded string
+	api     string                           // an API behind a gateway
+	root    string                           // folder of the source
 	say     func(format string, args ...any) // progress, on standard error
 
 	running []*process // processes started since the last endAll
@@ -30,9 +32,14 @@ func newLab(ctx context.Context, grantd string, say func(string, ...any)) (*lab,
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: dir, grantd: grantd, floor: filepath.Join(dir, "floor.bin"), guarded: filepath.Join(dir, "guarded.bin"), say: say}
+	l := &lab{dir: dir, grantd: grantd, floor: filepath.Join(dir, "floor.bin"), guarded: filepath.Join(dir, "guarded.bin"), api: filepath.Join(dir, "api.bin"), say: say}
+	if l.root, err = sourceFolder(ctx); err != nil {
+		l.close()
+		return nil, err
+	}
 	for path, pkg := range map[string]string{
 		filepath.Join(dir, "grantd.bin"): module, l.floor: module + "/tests/bench/floor", l.guarded: module + "/tests/bench/guarded",
+		l.api: module + "/tests/bench/api",
 	} {
 		if pkg == module {
 			if grantd != "" {
@@ -47,6 +54,15 @@ func newLab(ctx context.Context, grantd string, say func(string, ...any)) (*lab,
 		}
 	}
 	return l, nil
+}
+
+// sourceFolder returns the folder of the module.
+func sourceFolder(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 const module = "github.com/grantd/grantd"

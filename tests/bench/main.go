@@ -97,6 +97,11 @@ func (b *bench) everything(ctx context.Context) (*results, error) {
 			return nil, err
 		}
 	}
+	if b.o.cases.MatchString(gatewayCase) {
+		if r.Gateways, err = b.gateways(ctx, r.Machine); err != nil {
+			return nil, err
+		}
+	}
 	if b.o.growth {
 		err = b.growAll(ctx, r)
 		r.Repeated = b.repeated

@@ -128,13 +128,16 @@ func (l *callLab) hotLoad(ctx context.Context, url string, took time.Duration) (
 	return l.run(ctx, j)
 }
 
-// run runs a job with the usual number of connections. It is repeated after a
-// standstill of the machine.
-func (l *callLab) run(ctx context.Context, j job) (done loaded, err error) {
-	j.script, j.write, j.conns = l.script, filepath.Join(l.lab.dir, "job.lua"), usualConns
-	if _, err := l.lab.write("job.lua", j.lua()); err != nil {
+// run runs a job, with the usual number of connections if it has none. It is repeated
+// after a standstill of the machine.
+func (b *bench) run(ctx context.Context, j job) (done loaded, err error) {
+	j.script, j.write = b.script, filepath.Join(b.lab.dir, "job.lua")
+	if j.conns == 0 {
+		j.conns = usualConns
+	}
+	if _, err := b.lab.write("job.lua", j.lua()); err != nil {
 		return loaded{}, err
 	}
-	err = l.steadily(func() error { done, err = j.run(ctx); return err })
+	err = b.steadily(func() error { done, err = j.run(ctx); return err })
 	return done, err
 }

@@ -17,11 +17,14 @@ import (
 func (r *results) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n\n", r.Machine)
 	var tables []table
-	if !r.onlyCalls() {
+	if !r.onlyOthers() {
 		tables = r.tables()
 	}
 	if r.Calls != nil {
 		tables = append(tables, r.Calls.tables()...)
+	}
+	if r.Gateways != nil {
+		tables = append(tables, r.Gateways.tables()...)
 	}
 	for _, t := range tables {
 		if err := t.print(w); err != nil {
@@ -32,10 +35,10 @@ func (r *results) print(w io.Writer) error {
 }
 
 // write writes results.json, results.md and results.svg to a folder, and those of the
-// calls beside them. What was not measured is left as it is.
+// calls and the gateways beside them. What was not measured is left as it is.
 func (r *results) write(dir string) error {
 	files := map[string][]byte{}
-	if !r.onlyCalls() {
+	if !r.onlyOthers() {
 		record, err := r.record()
 		if err != nil {
 			return err
@@ -48,6 +51,13 @@ func (r *results) write(dir string) error {
 			return err
 		}
 		files["calls.json"], files["calls.md"], files["calls.svg"] = append(record, '\n'), page(r.Machine, r.Calls.tables()), r.Calls.plot()
+	}
+	if r.Gateways != nil {
+		record, err := json.MarshalIndent(r.Gateways, "", "  ")
+		if err != nil {
+			return err
+		}
+		files["gateways.json"], files["gateways.md"] = append(record, '\n'), page(r.Machine, r.Gateways.tables())
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -116,9 +126,9 @@ func (r *results) tables() []table {
 	return tables
 }
 
-// onlyCalls reports whether nothing but the calls of a resource server was measured.
-func (r *results) onlyCalls() bool {
-	return r.Calls != nil && len(r.Summaries) == 0 && len(r.Startups) == 0 && r.Memory == nil && len(r.Growth) == 0
+// onlyOthers reports whether nothing was measured but what has separate files.
+func (r *results) onlyOthers() bool {
+	return (r.Calls != nil || r.Gateways != nil) && len(r.Summaries) == 0 && len(r.Startups) == 0 && r.Memory == nil && len(r.Growth) == 0
 }
 
 func (r *results) goalTable() table { return goalTable(r.Goals) }

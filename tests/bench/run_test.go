@@ -18,7 +18,7 @@ func TestRun(t *testing.T) {
 		t.Skip("it puts a load on three servers")
 	}
 	dir := t.TempDir()
-	o, err := parseFlags([]string{"-grantd", program.Path(t), "-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong|customer-issue|on-behalf-issue|calls", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
+	o, err := parseFlags([]string{"-grantd", program.Path(t), "-rounds", "1", "-time", "1s", "-conns", "4", "-cases", "issue-form|hot|cold|wrong|customer-issue|on-behalf-issue|calls|gateways", "-warm", "200", "-cold", "20000", "-out", dir}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestRun(t *testing.T) {
 	if want := 7 * 3; len(r.Measurements) != want {
 		t.Errorf("%d measurements, want %d", len(r.Measurements), want)
 	}
-	for _, name := range []string{"results.md", "results.svg", "calls.json", "calls.md", "calls.svg"} {
+	for _, name := range []string{"results.md", "results.svg", "calls.json", "calls.md", "calls.svg", "gateways.json", "gateways.md"} {
 		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) == 0 {
 			t.Errorf("%s: %d bytes, error %v", name, len(b), err)
 		}

@@ -149,6 +149,11 @@ func (a arrived) check(t *testing.T, r row) {
 	if a.times != 1 || a.method != or(r.method, http.MethodGet) || a.uri != or(r.path, "/cards/12") || a.host != hostName || a.body != int64(r.body) {
 		t.Errorf("the API got %s %s of %s with %d bytes, %d times", a.method, a.uri, a.host, a.body, a.times)
 	}
+	for name, want := range map[string]string{"X-Forwarded-For": or(r.from, here), "X-Forwarded-Proto": "https"} {
+		if value := strings.Join(a.header.Values(name), " AND "); value != want {
+			t.Errorf("the API got %s: %q, want %s", name, value, want)
+		}
+	}
 	stated := map[string]string{}
 	for name, values := range a.header {
 		// Some APIs take an underscore or a dot for a hyphen.
