@@ -6,7 +6,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # What tests run, as program or program:package where the names differ.
-PROGRAMS := redis-server redis-sentinel haproxy curl jq npm python3 openssl buildah systemd-analyze:systemd wrk promtool:prometheus chromium nginx \
+PROGRAMS := redis-server redis-sentinel haproxy curl jq npm python3 openssl buildah systemd-analyze:systemd wrk promtool:prometheus chromium nginx caddy \
             rails:ruby-doorkeeper rails:ruby-activerecord rails:ruby-sqlite3 rails:ruby-bcrypt
 # What tests load, as file:package.
 PYTHON   := /usr/lib/python3/dist-packages

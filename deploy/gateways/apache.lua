@@ -12,7 +12,7 @@ local stated = {
     "X-Auth-Customer-Id", "X-Auth-Org-Id", "X-Auth-Partner-Id",
 }
 
--- Headers with which only Apache may say something, with hyphens or underscores: many
+-- Headers with which only Apache may say something, with hyphens, underscores or dots: some
 -- APIs do not tell them apart.
 local reserved = { "^x%-auth%-", "^x%-forwarded%-", "^x%-original%-", "^x%-real%-ip$", "^x%-rewrite%-url$", "^forwarded$" }
 
@@ -20,7 +20,7 @@ local reserved = { "^x%-auth%-", "^x%-forwarded%-", "^x%-original%-", "^x%-real%
 -- removes, so a caller could have those removed that are set here.
 local function clean(r)
     for name in pairs(r:headers_in_table()) do
-        local plain = name:lower():gsub("_", "-")
+        local plain = name:lower():gsub("[^%w]", "-")
         for _, pattern in ipairs(reserved) do
             if plain:find(pattern) then
                 r.headers_in[name] = nil
@@ -146,6 +146,8 @@ function check(r)
             local value = headers[name:lower()]
             r.headers_in[name] = value ~= "" and value or nil
         end
+        -- The token goes to the API too. Without the first two hyphens here, it does not.
+        --r.headers_in["Authorization"] = nil
         return apache2.OK
     elseif status == 401 or status == 403 then
         r.err_headers_out["WWW-Authenticate"] = headers["www-authenticate"]

@@ -156,8 +156,8 @@ func (a arrived) check(t *testing.T, r row) {
 	}
 	stated := map[string]string{}
 	for name, values := range a.header {
-		// Some APIs take an underscore for a hyphen.
-		rest, ok := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(name, "_", "-")), "x-auth-")
+		// Some APIs take an underscore or a dot for a hyphen.
+		rest, ok := strings.CutPrefix(strings.ToLower(hyphened.Replace(name)), "x-auth-")
 		if value := strings.Join(values, " AND "); ok && value != "" {
 			stated[http.CanonicalHeaderKey(rest)] += value
 		}
@@ -169,3 +169,5 @@ func (a arrived) check(t *testing.T, r row) {
 		t.Errorf("X-Auth headers (-want +got): %s", diff)
 	}
 }
+
+var hyphened = strings.NewReplacer("_", "-", ".", "-")

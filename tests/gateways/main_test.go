@@ -11,7 +11,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(parallel.Main(m, 8)) }
 
 // all are the gateways.
-var all = []Gateway{nginx, apache}
+var all = []Gateway{nginx, apache, caddy, haproxy}
 
 // TestGateways runs every case at every gateway, in front of the server and of the edge.
 func TestGateways(t *testing.T) {

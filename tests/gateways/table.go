@@ -10,7 +10,7 @@ const forged = "203.0.113.66"
 var lies = []string{
 	"X-Auth-Client-Id: " + forged, "X-Auth-Subject: " + forged, "X-Auth-Scope: " + forged, "X-Auth-Token-Use: " + forged,
 	"X-Auth-Customer-Id: " + forged, "X-Auth-Org-Id: " + forged, "X-Auth-Partner-Id: " + forged,
-	"x-auth-subject: " + forged, "X_Auth_Subject: " + forged, "X-Auth_Subject: " + forged, "X_AUTH_CUSTOMER_ID: " + forged, "X_Auth-Partner_Id: " + forged,
+	"x-auth-subject: " + forged, "X_Auth_Subject: " + forged, "X-Auth_Subject: " + forged, "X_AUTH_CUSTOMER_ID: " + forged, "X_Auth-Partner_Id: " + forged, "X.Auth.Org.Id: " + forged,
 	"X-Forwarded-For: " + forged, "X-Forwarded-For: " + here + ", " + forged, "X-Forwarded-Host: " + forged, "X-Forwarded-Proto: " + forged,
 	"X-Forwarded-Port: " + forged, "X-Forwarded-Method: " + forged, "X-Forwarded-Uri: /" + forged, "X-Forwarded-Prefix: /" + forged, "X_Forwarded_For: " + forged,
 	"X-Forwarded-Server: " + forged, "X-Forwarded-Ssl: " + forged, "X-Forwarded-User: " + forged, "X-Forwarded-Client-Cert: " + forged, "X-Original-Host: " + forged,
@@ -112,6 +112,8 @@ func (c *cases) pathRows() []row {
 		row{"path with a dot", request{path: "/cards/..12.x", token: c.good}, 200, "", shop},
 		row{"path with an escaped question mark", request{path: "/cards/1%3f2?x=1", token: c.good}, 200, "", shop},
 		row{"path with UTF-8", request{path: "/cards/%c3%a9%20+=", token: c.good}, 200, "", shop},
+		row{"path in braces", request{path: "/public/{/../../cards/12?}", token: c.good}, 403, "", nil}, // Caddy's placeholders
+		row{"query in braces", request{path: "/cards/12?x={http.request.host}&{}", token: c.good}, 200, "", shop},
 		row{"query like a path", request{path: "/cards/12?next=/../..//;%2f%5c%00%2e%2e&x=%zz", token: c.good}, 200, "", shop},
 		row{"query like a path, no token", request{path: "/cards/12?/public/"}, 401, plain, nil},
 		row{"whole URI", request{path: "https://api.example.com/cards/12"}, 401, plain, nil},

@@ -78,6 +78,7 @@ func newWorld(t testing.TB, family gateway.Family) *world {
 func (w *world) serves(c *config.Config) {
 	c.Public.TrustedProxies = []string{"127.0.0.1"}
 	c.ForwardAuth.Headers = string(w.family)
+	c.ForwardAuth.Policies = policies
 }
 
 func addressOf(url string) string { return strings.TrimPrefix(url, "http://") }
@@ -123,12 +124,16 @@ func (w *world) startEdge(t testing.TB, r registered, upstream string) string {
 	args := []string{
 		"edge", "--upstream", upstream, "--issuer", r.URL, "--client-id", r.client.ClientID,
 		"--client-secret-file", spawn.WriteFile(t, 0o600, r.client.ClientSecret), "--listen", "127.0.0.1:0", "--forward-auth-headers", string(w.family),
+		"--trusted-proxy", "127.0.0.1", // Envoy
 	}
 	for _, use := range uses {
 		args = append(args, "--token-use", string(use))
 	}
 	for _, what := range enforces {
 		args = append(args, "--enforces", what)
+	}
+	for _, p := range policies {
+		args = append(args, "--forward-auth-policy", p.Name+" scope="+p.Scope+" token_use="+p.TokenUse)
 	}
 	return addressOf(spawn.Announced(t, "ready edge=", exec.Command(program.Path(t), args...)))
 }

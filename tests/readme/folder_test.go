@@ -19,7 +19,7 @@ func copyTree(t *testing.T, from string) (to string) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"config", "scopes", "server", "store"} {
+	for _, name := range []string{"config", "scopes", "server", "store", "deploy/gateways"} {
 		if err := os.CopyFS(to+"/"+name, os.DirFS(from+"/"+name)); err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 var root = filepath.Join("..", "..")
 
 // ports of the pages that are replaced by free ones.
-var ports = []string{"8080", "8081", "6379", "9465", "9464", "9000", "8090"}
+var ports = []string{"8080", "8081", "6379", "9465", "9464", "9000", "8090", "8443"}
 
 // pages are what is run: a whole page, or one section of it, which then finds
 // ./grantd in its folder.
@@ -52,8 +52,12 @@ func TestPages(t *testing.T) {
 func run(t *testing.T, file, markdown string, before int, dir string) {
 	t.Helper()
 	free := freePorts(t, len(ports))
-	for i, p := range ports {
-		markdown = regexp.MustCompile(`\b`+p+`\b`).ReplaceAllString(markdown, free[i])
+	markdown = renumber(markdown, free)
+	if gateway := filepath.Join(dir, "deploy", "gateways", "nginx.conf"); before == 0 {
+		if err := os.WriteFile(gateway, []byte(renumber(readFile(t, gateway), free)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { stopDaemon(t, filepath.Join(dir, "nginx.pid")) })
 	}
 	env := append(os.Environ(), "GRANTD_PUBLIC_LISTEN=127.0.0.1:"+free[0], "GRANTD_METRICS_LISTEN=127.0.0.1:"+free[4],
 		"GRANTD_EDGE_LISTEN=127.0.0.1:"+free[6],
@@ -69,6 +73,14 @@ func run(t *testing.T, file, markdown string, before int, dir string) {
 	if r.commands == 0 {
 		t.Errorf("no commands in %s", file)
 	}
+}
+
+// renumber puts free ports in the place of those that the text names.
+func renumber(text string, free []string) string {
+	for i, p := range ports {
+		text = regexp.MustCompile(`\b`+p+`\b`).ReplaceAllString(text, free[i])
+	}
+	return text
 }
 
 // reader does what a page says, block by block.

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,10 +23,10 @@ const (
 )
 
 // starts finds the lines that run until Ctrl-C.
-var starts = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:go run (?:-\w+ (?:\w+ )?)*(?:\. dev|\./api)|\./grantd (?:serve|edge)|redis-server)\b`)
+var starts = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:go run (?:-\w+ (?:\w+ )?)*(?:\. dev|\./api)|\./grantd (?:serve|edge)|redis-server|python3 -um http\.server)\b`)
 
 // ready matches what they print once they serve.
-var ready = regexp.MustCompile(`(?m)^ready (?:public|api|edge)=.*\n|Ready to accept connections`)
+var ready = regexp.MustCompile(`(?m)^ready (?:public|api|edge)=.*\n|Ready to accept connections|^Serving HTTP on .*\n`)
 
 // shell is a bash that stays, as in a terminal.
 type shell struct {
@@ -164,4 +166,16 @@ func (s *shell) said() string {
 		fmt.Fprintf(&all, "%s\n%s%s", p.line, p.out, p.stderr)
 	}
 	return all.String()
+}
+
+// stopDaemon stops what a page started and, because the test failed, did not stop.
+func stopDaemon(t *testing.T, pidFile string) {
+	t.Helper()
+	b, err := os.ReadFile(pidFile)
+	if err != nil {
+		return
+	}
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && pid > 1 {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
 }
