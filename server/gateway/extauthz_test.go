@@ -57,7 +57,7 @@ func TestCheck(t *testing.T) {
 		{Name: "x-auth-token-use", Value: "client"}, {Name: "x-auth-customer-id"}, {Name: "x-auth-org-id", Value: "acme"}, {Name: "x-auth-partner-id"},
 	})
 	stranger := standard()
-	stranger.Peer = func(*http.Request) bool { return false }
+	stranger.Peer = func(*http.Request) error { return errStranger }
 	for name, tc := range map[string]struct {
 		o    Options
 		body []byte
