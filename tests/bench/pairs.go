@@ -23,18 +23,18 @@ type pair struct {
 	Misses float64 `json:"misses_per_request,omitempty"`
 }
 
-// pairRounds is how often two things take turns: their difference is small, and the
-// machine's noise is not.
-const pairRounds = 12
+// pairRounds returns how often two things take turns: their difference is small, and
+// the machine's noise is not.
+func (b *bench) pairRounds() int { return 2 * (b.o.rounds + 1) }
 
 // turn is what one of the two did in a round.
 type turn struct{ rate, cpu float64 }
 
 // takeTurns lets two things take turns, and each is first in every second round.
-func takeTurns(one, other func() (turn, error)) (pair, error) {
+func (b *bench) takeTurns(one, other func() (turn, error)) (pair, error) {
 	var ones, others, rates, cpus []float64
 	var oneCPU, otherCPU []float64
-	for round := range pairRounds {
+	for round := range b.pairRounds() {
 		var turns [2]turn
 		order := []int{0, 1}
 		if round%2 == 1 {
@@ -52,7 +52,7 @@ func takeTurns(one, other func() (turn, error)) (pair, error) {
 	}
 	return pair{
 		Rate: median(ones), Base: median(others), CPU: median(oneCPU), Of: median(otherCPU),
-		Rates: median(rates), CPUs: median(cpus), Rounds: pairRounds,
+		Rates: median(rates), CPUs: median(cpus), Rounds: b.pairRounds(),
 	}, nil
 }
 
@@ -88,12 +88,12 @@ func (l *callLab) compareGin(ctx context.Context) (pair, error) {
 	if err != nil {
 		return pair{}, err
 	}
-	p, err := takeTurns(path("/guarded"), path("/plain"))
+	p, err := l.bench.takeTurns(path("/guarded"), path("/plain"))
 	if err != nil {
 		return p, err
 	}
 	after, err := l.misses(ctx)
-	p.Misses = (after - before) / (p.Rate * pairRounds)
+	p.Misses = (after - before) / (p.Rate * float64(p.Rounds))
 	return p, err
 }
 
@@ -117,7 +117,7 @@ func (l *callLab) compareEdge(ctx context.Context) (pair, error) {
 			return l.turnOf(p, func() (loaded, error) { return l.hotLoad(ctx, url, time.Second) })
 		}
 	}
-	return takeTurns(at(l.edge.process, l.edge.at), at(l.grantd.process, l.grantd.url))
+	return l.bench.takeTurns(at(l.edge.process, l.edge.at), at(l.grantd.process, l.grantd.url))
 }
 
 // hotLoad introspects cached tokens at a URL.
