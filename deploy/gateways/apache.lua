@@ -16,7 +16,7 @@ local stated = {
 -- APIs do not tell them apart.
 local reserved = { "^x%-auth%-", "^x%-forwarded%-", "^x%-original%-", "^x%-real%-ip$", "^x%-rewrite%-url$", "^forwarded$" }
 
--- clean removes what only Apache may say. Names in Connection are headers that a proxy
+-- clean removes what only Apache may say; mod_proxy adds X-Forwarded-For. Names in Connection are headers that a proxy
 -- removes, so a caller could have those removed that are set here.
 local function clean(r)
     for name in pairs(r:headers_in_table()) do
@@ -34,7 +34,6 @@ local function clean(r)
         end
     end
     r.headers_in["Connection"] = kept[1] and table.concat(kept, ", ") or nil
-    r.headers_in["X-Real-IP"] = r.useragent_ip
     r.headers_in["X-Forwarded-Proto"] = r.is_https and "https" or "http"
 end
 

@@ -25,12 +25,17 @@ var apache = Gateway{
 		}},
 		{"with a whole URI, Apache does not pass the path on as it is written", 403, []string{"whole URI"}},
 	},
-	Start: func(t testing.TB, s Settings) string {
+	Start: startApache(),
+}
+
+// startApache starts Apache with its files, apache.lua changed further by the pairs.
+func startApache(pairs ...string) func(t testing.TB, s Settings) string {
+	return func(t testing.TB, s Settings) string {
 		t.Helper()
 		return spawn.Listening(t, func(address string) *exec.Cmd {
 			dir := folder(t, map[string]string{
 				"apache.conf": read(t, "apache.conf"),
-				"grantd.lua":  Fill(t, "apache.lua", `host, port = "127.0.0.1", 8090`, luaAddress(t, s.Grantd)),
+				"grantd.lua":  Fill(t, "apache.lua", append(pairs, `host, port = "127.0.0.1", 8090`, luaAddress(t, s.Grantd))...),
 				"grantd.conf": Fill(t, "apache.conf", "<VirtualHost *:443>", "<VirtualHost "+address+">",
 					"ProxyPass / http://127.0.0.1:9000/", "ProxyPass / http://"+s.API+"/",
 					"AccessChecker /etc/apache2/grantd.lua", "AccessChecker RUN/grantd.lua",
@@ -40,7 +45,7 @@ var apache = Gateway{
 			cmd.Env = append(os.Environ(), "LISTEN="+address)
 			return cmd
 		})
-	},
+	}
 }
 
 // luaAddress returns the assignment of an address in apache.lua.
@@ -51,4 +56,18 @@ func luaAddress(t testing.TB, address string) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprintf("host, port = %q, %s", host, port)
+}
+
+// TestApacheWithoutLuaSocket: nothing passes if the script cannot run.
+func TestApacheWithoutLuaSocket(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs programs of others")
+	}
+	t.Parallel()
+	w := newWorld(t, gateway.Originals)
+	without := apache
+	without.Start = startApache(`require "socket"`, `require "absent"`)
+	c := w.newCases(t, without, w.deciders()[0])
+	c.check(t, row{"without the library", request{token: c.good}, 500, "", nil})
+	c.check(t, row{"without the library, not guarded", request{path: "/public/1"}, 500, "", nil})
 }

@@ -40,6 +40,9 @@ func startNginx(pairs ...string) func(t testing.TB, s Settings) string {
 
 // TestNginxWithoutAQuestion: a location that names no question lets nothing pass.
 func TestNginxWithoutAQuestion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs programs of others")
+	}
 	t.Parallel()
 	w := newWorld(t, gateway.Originals)
 	without := nginx
