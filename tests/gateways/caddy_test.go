@@ -15,7 +15,12 @@ var caddy = Gateway{
 	Quirks: []Quirk{
 		{"with this file, Caddy refuses every path that does not begin with a slash", 403, []string{"whole URI"}},
 	},
-	Start: func(t testing.TB, s Settings) string {
+	Start: startCaddy(),
+}
+
+// startCaddy starts Caddy with its file, changed further by the pairs.
+func startCaddy(pairs ...string) func(t testing.TB, s Settings) string {
+	return func(t testing.TB, s Settings) string {
 		t.Helper()
 		return spawn.Listening(t, func(address string) *exec.Cmd {
 			// It serves every name of the address.
@@ -25,11 +30,27 @@ var caddy = Gateway{
 			}
 			dir := folder(t, map[string]string{
 				"Caddyfile": read(t, "Caddyfile"),
-				"grantd.caddyfile": Fill(t, "Caddyfile", "api.example.com {\n", "https://:"+port+" {\n\tbind 127.0.0.1\n",
-					"forward_auth 127.0.0.1:8090", "forward_auth "+s.Grantd, "reverse_proxy 127.0.0.1:9000", "reverse_proxy "+s.API,
-					"/etc/caddy/api.example.com.crt", s.Certificate, "/etc/caddy/api.example.com.key", s.Key),
+				"grantd.caddyfile": Fill(t, "Caddyfile", append([]string{
+					"api.example.com {\n", "https://:" + port + " {\n\tbind 127.0.0.1\n",
+					"forward_auth 127.0.0.1:8090", "forward_auth " + s.Grantd, "reverse_proxy 127.0.0.1:9000", "reverse_proxy " + s.API,
+					"/etc/caddy/api.example.com.crt", s.Certificate, "/etc/caddy/api.example.com.key", s.Key,
+				}, pairs...)...),
 			})
 			return exec.Command("/usr/bin/caddy", "run", "--config", dir+"/Caddyfile")
 		})
-	},
+	}
+}
+
+// TestCaddyWithoutAQuestion: a block that names no question lets nothing pass.
+func TestCaddyWithoutAQuestion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs programs of others")
+	}
+	t.Parallel()
+	w := newWorld(t, gateway.Forwarded)
+	without := caddy
+	without.Start = startCaddy("import ask scope=accounts", "")
+	c := w.newCases(t, without, w.deciders()[0])
+	c.check(t, row{"good", request{token: c.good}, 200, "", shop})
+	c.check(t, row{"without a question", request{path: "/accounts/1", token: c.good}, 403, "", nil})
 }
