@@ -67,7 +67,7 @@ func (b *bench) gateways(ctx context.Context, m machine) (*gateways, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gateways{Machine: m, Rounds: b.pairRounds(), Seconds: b.o.took.Seconds()}
+	g := &gateways{Machine: m, Rounds: b.o.rounds, Seconds: b.o.took.Seconds()}
 	for _, after := range []time.Duration{0, workOfAPI} {
 		api, err := l.startAPI(ctx, after)
 		if err != nil {
@@ -103,7 +103,7 @@ func (l *gatewayLab) compare(ctx context.Context, row *guarded, decider, api str
 	}
 	var p50, unguarded, ratios []float64
 	paths := []string{"/accounts/12", "/public/12"}
-	for round := range l.pairRounds() {
+	for round := range l.o.rounds {
 		var both [2]float64
 		for turn := range paths {
 			i := (round + turn) % len(paths) // each is first in every second round

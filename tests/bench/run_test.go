@@ -42,6 +42,8 @@ func TestPagesShowTheLastRun(t *testing.T) {
 	m := readResults(t, ".").Machine
 	var c calls
 	readJSON(t, "calls.json", &c)
+	var g gateways
+	readJSON(t, "gateways.json", &g)
 	for _, page := range []string{filepath.Join("..", "..", "README.md"), "BENCHMARK.md"} {
 		b, err := os.ReadFile(page)
 		if err != nil {
@@ -52,6 +54,20 @@ func TestPagesShowTheLastRun(t *testing.T) {
 				t.Errorf("%s does not have %q, which is in the results: bring it up to date", page, fact)
 			}
 		}
+	}
+	b, err := os.ReadFile("BENCHMARK.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range g.tables()[1:] {
+		for _, cells := range table.rows {
+			if line := "| " + strings.Join(cells, " | ") + " |"; !strings.Contains(string(b), line) {
+				t.Errorf("BENCHMARK.md does not have %q, which is in gateways.json: bring it up to date", line)
+			}
+		}
+	}
+	if !strings.Contains(string(b), g.Machine.Date) {
+		t.Errorf("BENCHMARK.md does not have the date of gateways.json")
 	}
 }
 
