@@ -10,6 +10,7 @@ import (
 
 	"github.com/grantd/grantd/server/apierr"
 	"github.com/grantd/grantd/server/extauthz"
+	"github.com/grantd/grantd/server/refusal"
 	"github.com/grantd/grantd/server/web"
 )
 
@@ -18,8 +19,8 @@ const PathCheck = extauthz.Path
 
 var (
 	errCall       = apierr.New(apierr.UnsupportedMediaType, "this path is for gRPC: HTTP/2 with Content-Type: application/grpc")
-	errMessage    = apierr.New(apierr.InvalidRequest, "the message is not a CheckRequest of envoy.service.auth.v3")
-	errCompressed = apierr.New(apierr.InvalidRequest, "the message is compressed, which is not supported: Envoy compresses none")
+	errMessage    = apierr.New(apierr.InvalidRequest, "the message is not a CheckRequest of envoy.service.auth.v3").Because(refusal.GatewayMessage)
+	errCompressed = apierr.New(apierr.InvalidRequest, "the message is compressed, which is not supported: Envoy compresses none").Because(refusal.GatewayMessage)
 )
 
 // MountCheck adds the route for Envoy's calls over gRPC. RefuseCheck must be among
@@ -67,6 +68,9 @@ func (h *Handler) readCheck(c *gin.Context) (q question, err error) {
 	case errors.Is(err, extauthz.ErrMalformed):
 		return question{}, errMessage
 	case err != nil:
+		if f, ok := errors.AsType[*apierr.Error](err); ok && f.Code == apierr.TooLarge {
+			return question{}, f.Because(refusal.GatewayMessage)
+		}
 		return question{}, err
 	}
 	web.AdoptRequestID(c, r.RequestID)

@@ -35,7 +35,7 @@ func outcomeOf(err error) (outcome, cause string) {
 		return Unavailable, ""
 	}
 	switch f.Code {
-	case apierr.NoToken, apierr.InvalidToken, apierr.InsufficientScope, apierr.AccessDenied:
+	case apierr.NoToken, apierr.InvalidToken, apierr.InsufficientScope, apierr.AccessDenied, apierr.InvalidRequest, apierr.TooLarge:
 		word, _ := errors.AsType[refusal.Cause](f.Cause)
 		return Refused, string(word)
 	}

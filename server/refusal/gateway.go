@@ -7,6 +7,7 @@ const (
 	GatewayQuery   Cause = "gateway_query"
 	GatewayPath    Cause = "gateway_path"
 	UnknownPolicy  Cause = "policy_unknown"
+	GatewayMessage Cause = "gateway_message"
 	NoBearer       Cause = "no_bearer_token"
 	TwoHeaders     Cause = "authorization_repeated"
 	EmptyBearer    Cause = "bearer_token_empty"
@@ -37,6 +38,10 @@ var gatewayReasons = map[Cause]Reason{
 	UnknownPolicy: {
 		"the policy in the path with which Envoy asks is not configured",
 		"compare path_prefix of ext_authz with the names in forward_auth.policies, or in --forward-auth-policy of grantd edge",
+	},
+	GatewayMessage: {
+		"the message with which Envoy calls over gRPC cannot be read, so nothing passes",
+		"compare ext_authz with the example deploy/gateways/envoy.yaml, which sends no body, compresses nothing, and stays below 64 KiB",
 	},
 	NoBearer: {
 		"the call had no bearer token",
