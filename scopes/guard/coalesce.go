@@ -126,9 +126,9 @@ func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 	}
 }
 
-// acquaint notes whether the token is active. One that is bound to addresses is known from
-// the one that asked only: from all others, each of which is asked for on its own, it
-// would be known without being active.
+// acquaint notes whether the token is active. A token that is bound to addresses is known
+// only from the address it was asked about: the server is asked about each address, and
+// from the others it would be known without being active.
 func (g *Guard) acquaint(a *verdict, token string, source netip.Addr) {
 	plain := keyOf(token, netip.Addr{})
 	switch bound := keyOf(token, source); {
