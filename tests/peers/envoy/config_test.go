@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,6 +89,11 @@ func TestConfig(t *testing.T) {
 		if !m.GetNormalizePath().GetValue() || !m.GetMergeSlashes() || !m.GetUseRemoteAddress().GetValue() ||
 			m.GetPathWithEscapedSlashesAction() != manager.HttpConnectionManager_REJECT_REQUEST {
 			t.Errorf("%s: paths can be read in two ways", name)
+		}
+		for _, lie := range []string{"x-forwarded-host", "x-original-url", "x-rewrite-url", "x-real-ip", "forwarded"} {
+			if !slices.Contains(m.GetRouteConfig().GetRequestHeadersToRemove(), lie) {
+				t.Errorf("%s: %s of a caller reaches the API", name, lie)
+			}
 		}
 		f := open(t, m.GetHttpFilters()[0].GetTypedConfig(), &filter.ExtAuthz{})
 		if f.GetFailureModeAllow() || f.GetStatusOnError().GetCode() != 503 || !f.GetEncodeRawHeaders() || f.GetWithRequestBody() != nil || f.GetClearRouteCache() {
