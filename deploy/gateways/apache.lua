@@ -27,9 +27,14 @@ local function clean(r)
             end
         end
     end
+    -- The API must not choose another protocol from a list.
+    local websocket = (r.headers_in["Upgrade"] or ""):lower() == "websocket"
+    if not websocket then
+        r.headers_in["Upgrade"] = nil
+    end
     local kept = {}
     for word in (r.headers_in["Connection"] or ""):lower():gmatch("[^%s,]+") do
-        if word == "close" or word == "upgrade" then
+        if word == "close" or word == "upgrade" and websocket then
             kept[#kept + 1] = word
         end
     end
@@ -45,7 +50,8 @@ local function ambiguous(uri)
         or (path .. "/"):find("/%.%.?/") or path:find("[;\\#]")
         -- a slash, a percent, a control character or one of the above, escaped
         or path:find("%%[01]%x") or path:find("%%2[35ef]") or path:find("%%3b") or path:find("%%5c") or path:find("%%7f")
-        or path:find("%%c[01]") -- an overlong UTF-8 form
+        or path:find("%%c[01]") or path:find("%%e0%%[89]") or path:find("%%f0%%8") -- an overlong UTF-8 form
+        or path:find("[\128-\255]")
 end
 
 -- kept is the connection that this thread keeps.

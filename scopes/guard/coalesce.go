@@ -108,9 +108,7 @@ func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 			return
 		}
 		g.unasked.over()
-		if a.token.Active || !source.IsValid() { // otherwise it may be active from another address
-			g.active.note(keyOf(token, netip.Addr{}), a.token.Active)
-		}
+		g.acquaint(a, token, source)
 		a.epoch = epoch
 		ended := g.view.meet(a) && a.token.Active && a.follows
 		if ended && attempt < len(retries) {
@@ -125,6 +123,22 @@ func (g *Guard) fly(f *flight, token string, source netip.Addr, k cacheKey) {
 			g.keep(a, token, source)
 		}
 		return
+	}
+}
+
+// acquaint notes whether the token is active. A token that is bound to addresses is known
+// only from the address it was asked about: the server is asked about each address, and
+// from the others it would be known without being active.
+func (g *Guard) acquaint(a *verdict, token string, source netip.Addr) {
+	plain := keyOf(token, netip.Addr{})
+	switch bound := keyOf(token, source); {
+	case !a.token.Active:
+		g.active.note(plain, false) // never noted for a token that is bound
+		g.active.note(bound, false)
+	case len(a.token.SourceIPs) > 0:
+		g.active.note(bound, true)
+	default:
+		g.active.note(plain, true)
 	}
 }
 

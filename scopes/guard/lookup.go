@@ -36,7 +36,7 @@ func (g *Guard) lookup(ctx context.Context, token string, caller netip.Addr) (*v
 		}
 	}
 	g.count.misses.Add(1)
-	return g.ask(ctx, token, source, k, asker{known: g.active.has(plain), from: networkOf(caller)})
+	return g.ask(ctx, token, source, k, asker{known: g.active.has(plain) || g.active.has(k), from: networkOf(caller)})
 }
 
 // malformed is the verdict about what cannot be a token: nobody needs to be asked.

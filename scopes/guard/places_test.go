@@ -100,6 +100,40 @@ func TestFloodOfStrangers(t *testing.T) {
 	}
 }
 
+// TestBoundTokenFromElsewhere shows that a token that is bound to an address is known from
+// there only. The server is asked about each address, so who holds one such token and
+// many addresses could take the places that are kept for tokens that are in use.
+func TestBoundTokenFromElsewhere(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *fakeServer) {
+		home := netip.MustParseAddr("192.0.2.1")
+		s.add("good", "", key(1))
+		s.add("bound", `,"source_ips":["192.0.2.1"]`, key(2))
+		f := &flooded{Guard: s.warm(nil), t: t}
+		defer f.Close()
+		for _, token := range []string{"good", "bound"} {
+			if got := f.statusFrom(token, home); got != 200 {
+				t.Fatalf("%s: %d", token, got)
+			}
+		}
+		s.reset("recovered") // nothing is cached any more
+		time.Sleep(2 * time.Second)
+		s.set(func() { s.before = func(*http.Request) { time.Sleep(time.Second) } })
+		for i := range 2 * mostInFlight {
+			from := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
+			f.all.Go(func() { f.statusFrom("bound", from) })
+		}
+		synctest.Wait()
+		for _, token := range []string{"good", "bound"} {
+			f.all.Go(func() {
+				if got := f.statusFrom(token, home); got != 200 {
+					t.Errorf("%s, from its address: %d", token, got)
+				}
+			})
+		}
+		f.all.Wait()
+	})
+}
+
 // TestWaitersAreBounded shows that also look-ups of one token, which share a request, do
 // not wait in any number while nobody knows the token.
 func TestWaitersAreBounded(t *testing.T) {

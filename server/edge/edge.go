@@ -142,7 +142,7 @@ func (e *Edge) Start(context.Context) error {
 	if err != nil {
 		return errors.Join(err, bound.Close())
 	}
-	e.http = e.serve(bound, handler)
+	e.http = e.serve(bound, newServer(handler, e.log))
 	return nil
 }
 
@@ -155,13 +155,12 @@ func (e *Edge) startMetrics() error {
 	if err != nil {
 		return errors.Join(err, bound.Close())
 	}
-	e.scraped = e.serve(bound, handler)
+	e.scraped = e.serve(bound, newScraped(handler, e.log))
 	return nil
 }
 
 // serve serves a listener until Stop, or until it fails.
-func (e *Edge) serve(bound net.Listener, handler http.Handler) *http.Server {
-	s := newServer(handler, e.log)
+func (e *Edge) serve(bound net.Listener, s *http.Server) *http.Server {
 	go func() {
 		if err := s.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
 			e.failed <- err

@@ -204,6 +204,12 @@ func TestMetricsListener(t *testing.T) {
 	if len(x.guard.asked) != 0 || x.server.count("/oauth/token") != 0 {
 		t.Errorf("tokens were judged or requested: %v", x.guard.asked)
 	}
+	var h2 http.Protocols
+	h2.SetUnencryptedHTTP2(true)
+	if res, err := (&http.Client{Transport: &http.Transport{Protocols: &h2}}).Get(x.base + "/metrics"); err == nil {
+		_ = res.Body.Close()
+		t.Errorf("HTTP/2 is for gateways only: %s", res.Proto)
+	}
 	if err := x.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -116,3 +116,12 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		DisableGeneralOptionsHandler: true,
 	}
 }
+
+// newScraped returns the server of the listener for metrics. It has no HTTP/2, whose
+// connections carry many requests each: scrapers and probes do not need it.
+func newScraped(h http.Handler, log *slog.Logger) *http.Server {
+	s := newServer(h, log)
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(true)
+	return s
+}

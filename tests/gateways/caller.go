@@ -22,6 +22,7 @@ type request struct {
 	token  string // "": none
 	lines  []string
 	from   string // "": here
+	host   string // "": hostName
 	body   int    // bytes
 }
 
@@ -60,7 +61,7 @@ func or(s, otherwise string) string {
 // write sends the head of the request, and its name.
 func (r request) write(w io.Writer, id string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n", or(r.method, http.MethodGet), or(r.path, "/cards/12"), hostName, caseHeader, id)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n", or(r.method, http.MethodGet), or(r.path, "/cards/12"), or(r.host, hostName), caseHeader, id)
 	if r.token != "" {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", r.token)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func (c *cases) protocols(t *testing.T) {
 		c.check(t, row{"WebSocket without a token", request{path: "/cards/12", lines: webSocket}, 401, plain, nil})
 	})
 	t.Run("upgrade to h2c", c.h2c)
+	t.Run("upgrade to one of several", c.upgrades)
 	t.Run("HTTP/2", c.http2)
 }
 
@@ -73,6 +75,21 @@ func (c *cases) h2c(t *testing.T) {
 	}
 	if got != nil && (got.header.Get("Upgrade") != "" || strings.Contains(strings.ToLower(got.header.Get("Connection")), "upgrade")) {
 		t.Errorf("the API got the upgrade: %v", got.header)
+	}
+}
+
+// upgrades: WebSocket in the list of a caller must not open the way for what else is in it.
+func (c *cases) upgrades(t *testing.T) {
+	for _, lines := range [][]string{
+		{"Upgrade: websocket, h2c"}, {"Upgrade: h2c, websocket"}, {"Upgrade: websocket", "Upgrade: h2c"}, {"Upgrade: h2c", "Upgrade: websocket"},
+	} {
+		_, got := c.send(t, request{path: "/public/1", lines: append(lines, "Connection: Upgrade")})
+		if got == nil {
+			continue // refused
+		}
+		if list := got.header["Upgrade"]; len(list) > 0 && !slices.Equal(list, []string{"websocket"}) {
+			t.Errorf("%q: the API got %q", lines, list)
+		}
 	}
 }
 

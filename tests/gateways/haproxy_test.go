@@ -14,7 +14,7 @@ import (
 var haproxy = Gateway{
 	Name: "HAProxy", File: "haproxy.cfg", Family: gateway.Originals,
 	Quirks: []Quirk{
-		{"HAProxy refuses a path with # by itself", 400, []string{"path /cards/12#", "path /public/#/../../cards/12"}},
+		{"HAProxy refuses a path with # or with bytes that are not ASCII by itself", 400, []string{"path /cards/12#", "path /public/#/../../cards/12", "path with bytes that are not ASCII"}},
 	},
 	Start: startHAProxy("no piece", ""),
 }

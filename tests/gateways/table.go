@@ -95,11 +95,14 @@ func (c *cases) pathRows() []row {
 		"/public/..%c0%afcards/12", "/public//cards/12", "/public/./12", "/public/;/12", "/public/12%00", "/public/12%0d%0aX-Auth-Subject:x", "/public/..", "/public/.", "/public/..?x",
 		"/accounts/../cards/12", "/cards/../accounts/1", "/cards/..%2faccounts/1", `/cards\12`, "/cards/1%2f2", "/cards/1%5c2", `/cards/1\2`, "/cards;x/12", "/cards/12;x", "//cards/12", "/cards//12",
 		"/%2e%2e/cards/12", "/cards/%2e%2e/cards/12", "/cards/12#", "/public/#/../../cards/12", "/cards/1%232",
+		"/public/%e0%80%ae%e0%80%ae/cards/12", "/public/%E0%80%AF/12", "/public/%f0%80%80%ae./cards/12",
 	} {
 		rows = append(rows, row{"path " + path, request{path: path, token: c.good}, 403, "", nil})
 	}
 	return append(rows,
 		row{"path of an on-behalf token with ..", request{path: "/cards/../cards/12", token: c.onBehalf}, 403, "", nil},
+		row{"path with bytes that are not ASCII", request{path: "/public/\xc0\xae\xc0\xae/cards/12", token: c.good}, 403, "", nil},
+		row{"Host with a path", request{path: "/public/1", host: hostName + "/cards/12"}, 400, "", nil},
 		row{"path that climbs out", request{path: "/../../cards/12", token: c.good}, 403, "", nil},
 		row{"path with an escaped letter", request{path: "/c%61rds/12", token: c.good}, 200, "", shop},
 		row{"path with an escaped letter, no token", request{path: "/c%61rds/12"}, 401, plain, nil},
