@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/grantd/grantd/server/extauthz"
@@ -81,6 +82,15 @@ func TestCheck(t *testing.T) {
 		if h := w.Header(); h.Get("WWW-Authenticate") != "" || h.Get("Retry-After") != "" || h.Get("Content-Type") != "application/grpc" {
 			t.Errorf("%s: %v", name, h)
 		}
+	}
+	var seen [][2]string
+	o := standard()
+	o.Observe = func(outcome, cause string) { seen = append(seen, [2]string{outcome, cause}) }
+	for _, body := range [][]byte{message("Bearer client", "203.0.113.7", "users:read"), message("", "203.0.113.7", "users:read"), []byte("x"), make([]byte, web.MaxBody+1)} {
+		callOf(t, o, body)
+	}
+	if diff := cmp.Diff([][2]string{{Passed, ""}, {Refused, "no_bearer_token"}, {Refused, "gateway_message"}, {Refused, "gateway_message"}}, seen); diff != "" {
+		t.Error(diff)
 	}
 	compressed := append([]byte{1}, message("Bearer client", "203.0.113.7", "users:read")[1:]...)
 	if w := callOf(t, standard(), compressed); w.Header().Get("Grpc-Status") != "12" || w.Body.Len() > 0 {

@@ -115,10 +115,11 @@ func heimdall(t testing.TB, changes ...change) Product {
 	return Product{Name: "heimdall", Start: start, NoChallenge: true}
 }
 
-// awaitRules returns the URL of a proxy once it has its rules: it listens before it has
-// read them, and responds with 404.
-func awaitRules(t testing.TB, url string) string {
+// awaitRules returns the URL of the proxy at an address once it has its rules: it listens
+// before it has read them, and responds with 404.
+func awaitRules(t testing.TB, address string) (url string) {
 	t.Helper()
+	url = "http://" + address
 	poll.Await(t, spawn.StartTimeout, "the proxy has its rules", func() string {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/cards", nil)
 		if err != nil {
