@@ -33,9 +33,8 @@ var (
 )
 
 // join returns the flight that a look-up at now may wait for: one that began a short
-// time ago, or a new one, which the caller must run. What is read early would be too
-// old when it comes. Who does not run one calls left after the wait. Errors: errClosed,
-// errBusy.
+// time ago, or a new one, which the caller must run. An older one would bring what is
+// too old. A caller that only waits calls left after that. Errors: errClosed, errBusy.
 func (f *flights) join(k cacheKey, by asker, now instant, most time.Duration) (joined *flight, mine bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -57,7 +56,7 @@ func (f *flights) join(k cacheKey, by asker, now instant, most time.Duration) (j
 	return mineNow, true, nil
 }
 
-// left ends the wait of a look-up that join let wait.
+// left notes that a look-up waits no more.
 func (f *flights) left(by asker) {
 	if by.known {
 		return

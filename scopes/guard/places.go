@@ -21,7 +21,7 @@ const (
 
 var errBusy = errors.New("too many requests to the authorization server are in flight, or too many look-ups wait for one")
 
-// asker is for whom a request is made.
+// asker says who a request is made for.
 type asker struct {
 	known bool         // the token was active lately
 	from  netip.Prefix // zero: the address of the caller is not known

@@ -35,7 +35,7 @@ SIGTERM. It listens on this machine only, and serves:
 
   POST /oauth/introspect  introspection as the server has it (RFC 7662), from a cache;
                           callers send the ID and the secret of --client-id
-  /forward-auth           decisions for a gateway: nginx, Traefik, Caddy, HAProxy, Envoy
+  /forward-auth           decisions for a gateway: nginx, Apache, Traefik, Caddy, HAProxy, Envoy
   POST /envoy.service.auth.v3.Authorization/Check
                           decisions for Envoy, over gRPC
   GET /token              tokens for the clients of --token-client

@@ -353,7 +353,8 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 	if !enter(a, 1) || d.http2 != 0 {
 		t.Errorf("HTTP/1 is counted: %d", d.http2)
 	}
-	if !enter(a, 2) || !enter(a, 2) || !enter(b, 2) || d.http2 != 2 {
+	first := enter(a, 2)
+	if !first || !enter(a, 2) || !enter(b, 2) || d.http2 != 2 {
 		t.Errorf("%d connections of HTTP/2", d.http2)
 	}
 	c := d.knock("192.0.2.1")

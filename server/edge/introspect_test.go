@@ -151,11 +151,17 @@ func TestReady(t *testing.T) {
 	}{
 		{"ready", guard.State{Fresh: true, Registered: true}, true, 200, `"ready"`},
 		{"stale", guard.State{Registered: true}, true, 200, `"status":"ready","warnings":[{"cause":"stream_not_fresh"`},
+		{"stale, and no server", guard.State{Registered: true, StreamConnected: true}, true, 503, "tokens_not_judged"},
 		{"never reached", guard.State{}, false, 503, "server_not_reached"},
 		{"refused", guard.State{Err: errTest}, false, 503, "server_not_reached"},
 		{"registration", guard.State{Fresh: true, Err: errTest}, true, 503, "registration_differs"},
 	} {
-		x.guard.set(func() { x.guard.state, x.guard.known = tc.state, tc.known })
+		x.guard.set(func() {
+			x.guard.state, x.guard.known, x.guard.err = tc.state, tc.known, nil
+			if tc.status == 503 {
+				x.guard.err = errTest
+			}
+		})
 		if r := x.send(t, "GET", "/readyz", "", nil); r.status != tc.status || !strings.Contains(r.body, tc.want) || (r.header.Get("Retry-After") != "") != (r.status == 503) {
 			t.Errorf("%s: %d %s, want %d %s", tc.name, r.status, r.body, tc.status, tc.want)
 		}
@@ -163,7 +169,7 @@ func TestReady(t *testing.T) {
 			t.Errorf("%s: healthz %d", tc.name, r.status)
 		}
 	}
-	if r := x.send(t, "GET", "/metrics", "", nil); r.status != 200 || !strings.Contains(r.body, "grantd_edge_ready 0") || !strings.Contains(r.body, `grantd_edge_http_requests_total{code="503",route="/readyz"} 3`) {
+	if r := x.send(t, "GET", "/metrics", "", nil); r.status != 200 || !strings.Contains(r.body, "grantd_edge_ready 0") || !strings.Contains(r.body, `grantd_edge_http_requests_total{code="503",route="/readyz"} 4`) {
 		t.Errorf("metrics: %d %s", r.status, r.body)
 	}
 	if err := x.Stop(t.Context()); err != nil || !x.guard.closed {
@@ -206,8 +212,9 @@ func TestMetricsListener(t *testing.T) {
 	}
 	var h2 http.Protocols
 	h2.SetUnencryptedHTTP2(true)
-	if res, err := (&http.Client{Transport: &http.Transport{Protocols: &h2}}).Get(x.base + "/metrics"); err == nil {
-		_ = res.Body.Close()
+	res, err := (&http.Client{Transport: &http.Transport{Protocols: &h2}}).Get(x.base + "/metrics")
+	if err == nil {
+		defer res.Body.Close()
 		t.Errorf("HTTP/2 is for gateways only: %s", res.Proto)
 	}
 	if err := x.Stop(t.Context()); err != nil {

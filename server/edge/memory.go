@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,7 @@ const (
 // ballast counts for the collector, but is never touched, so it takes no memory: the heap
 // may grow by gcPercent of what is in use and of the ballast. Without it, a heap of 3 MB
 // would be collected after each 600 KB, which is every hundred requests.
-var ballast []byte
+var ballast atomic.Pointer[[ballastSize]byte]
 
 const ballastSize = 16 << 20
 
@@ -35,7 +36,7 @@ func Shrink() {
 		return
 	}
 	runtime.MemProfileRate = 0 // nobody reads the profile
-	ballast = make([]byte, ballastSize)
+	ballast.Store(new([ballastSize]byte))
 	debug.SetGCPercent(gcPercent)
 	debug.FreeOSMemory()
 	releaseProgram()

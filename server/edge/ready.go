@@ -1,7 +1,10 @@
 package edge
 
 import (
+	"context"
 	"net/http"
+	"net/netip"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -29,12 +32,28 @@ func (e *Edge) live(c *gin.Context) error {
 var (
 	draining   = health.Problem{Cause: "draining", Reason: "the process is about to stop"}
 	notReached = health.Problem{Cause: "server_not_reached", Reason: "the server has not been reached since the start: check --upstream, --client-id and the secret; the log says more"}
+	notJudged  = health.Problem{Cause: "tokens_not_judged", Reason: "the stream of revocations is not up to date, and the server could not be asked about a token: check the server, the network and the secret; the log says more"}
 	differs    = health.Problem{Cause: "registration_differs", Reason: "the resource server is registered with other settings than this process has: the log says which, and what to run"}
 )
 
 // notFresh is a warning: requests are served, and slower. A gateway or a load balancer
 // that took the API out for it would turn it into an outage of every API.
 var notFresh = health.Problem{Cause: "stream_not_fresh", Reason: "the stream of revocations is not up to date, so the server is asked about each token: check the server and the network; the log says more"}
+
+const (
+	// probe is a token that no server has made.
+	probe     = "gt_readyz"
+	probeTime = time.Second
+)
+
+// judges reports whether the server can be asked about a token, while the stream is not
+// fresh. The guard keeps the response for a second, so the server is not asked more often.
+func (e *Edge) judges() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTime)
+	defer cancel()
+	_, err := e.guard.Introspect(ctx, probe, netip.Addr{})
+	return err == nil
+}
 
 // problem returns why every request gets 503; nil: they are served.
 func (e *Edge) problem() *health.Problem {
@@ -49,6 +68,8 @@ func (e *Edge) problem() *health.Problem {
 			return &differs
 		}
 		return &notReached
+	case !s.Fresh && !e.judges():
+		return &notJudged
 	}
 	return nil
 }

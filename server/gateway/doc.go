@@ -1,4 +1,4 @@
-// Package gateway decides for a gateway (nginx, Traefik, Caddy, HAProxy, Envoy)
+// Package gateway decides for a gateway (nginx, Apache, Traefik, Caddy, HAProxy, Envoy)
 // whether it may pass a request on: the gateway sends the headers of the request to
 // /forward-auth, and passes the request on if the response is 200. The package has the
 // rules and the handler. It finds tokens through an interface, so that the server and

@@ -41,7 +41,7 @@ func (p Policies) Add(name, scope, tokenUse string, accepted []string) error {
 		return errPolicyUse
 	}
 	if checkUses(need, accepted) != nil {
-		return fmt.Errorf("token_use must be among %s, the kinds that the resource server accepts", strings.Join(accepted, ", "))
+		return fmt.Errorf("token_use must be among %s, the kinds that --token-use says the resource server accepts", strings.Join(accepted, ", "))
 	}
 	p[name] = need
 	return nil

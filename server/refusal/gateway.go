@@ -56,8 +56,8 @@ var gatewayReasons = map[Cause]Reason{
 		"check how the caller reads its token: a variable may be empty",
 	},
 	NotActive: {
-		"the server says that the token is not active, or not for this API",
-		"grantd token explain TOKEN at the server says why",
+		"the server says that the token is not active, not for this API, or not for the caller's address",
+		"grantd token explain TOKEN at the server says why; if the token is active and address is unknown, or that of a proxy, correct the gateway, --forward-auth-headers or --trusted-proxy",
 	},
 	GatewayAud: {
 		"the token is only for some APIs (aud), and the server does not know which API the gateway asks for",
@@ -81,14 +81,14 @@ var gatewayReasons = map[Cause]Reason{
 	},
 	GatewayAddress: {
 		"the token is not for the caller's address, or the gateway did not say what that is",
-		"compare address with source_ips of the token (grantd token explain --jti JTI); if address is unknown, or that of a proxy, correct forward_auth.headers, public.trusted_proxies or the gateway",
+		"compare address with source_ips of the token (grantd token explain --jti JTI); if address is unknown, or that of a proxy, correct the gateway, or forward_auth.headers and public.trusted_proxies (of grantd edge --forward-auth-headers and --trusted-proxy)",
 	},
 	GatewayMethod: {
 		"the token only reads, and the call has another method or the gateway did not say which",
-		"check that the gateway sends the method as forward_auth.headers has it; the caller needs another token to write",
+		"check that the gateway sends the method as forward_auth.headers (of grantd edge --forward-auth-headers) says; the caller needs another token to write",
 	},
 	GatewayReach: {
 		"the token is not for the path, servers could read the path in two ways, or the gateway did not say what it is",
-		"compare the path with endpoints of the token (grantd token explain --jti JTI), and check that the gateway sends it as forward_auth.headers has it",
+		"compare the path with endpoints of the token (grantd token explain --jti JTI), and check that the gateway sends it as forward_auth.headers (of grantd edge --forward-auth-headers) says",
 	},
 }

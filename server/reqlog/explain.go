@@ -160,7 +160,7 @@ var errorReasons = map[string]refusal.Reason{
 	"no_token":                {Meaning: "the request had no bearer token", Next: "have the caller send Authorization: Bearer; if it does, a proxy removes the header"},
 	"invalid_token":           {Meaning: "the bearer token is not active, or not accepted here", Next: "grantd token explain, with the token"},
 	"too_many_requests":       {Meaning: "the caller is over a limit", Next: "see Limits in OPERATING.md; grantd_limit_hits_total names the limit"},
-	"temporarily_unavailable": {Meaning: "grantd could not serve the request: the store failed, or too much was in progress", Next: "look at /readyz and at cause; the caller should try again"},
+	"temporarily_unavailable": {Meaning: "grantd could not serve the request: the store failed (of grantd edge: the server), or too much was in progress", Next: "look at /readyz and at cause; the caller should try again"},
 	"caller_hung_up":          {Meaning: "the caller hung up before the response, so nothing was sent", Next: "compare duration_us of the line with the caller's timeout"},
 	"verification_required":   {Meaning: "the scopes need a verification code", Next: "have the app verify the customer first: see APP_GUIDE.md"},
 	"invalid_verification":    {Meaning: "the verification code is wrong, used or expired, or of another customer or client", Next: "have the customer ask for a new code; grantd customer show ID says whether the customer is locked"},

@@ -250,6 +250,7 @@ func (w *world) leavesBody(t *testing.T, token string) {
 			if err != nil {
 				t.Fatalf("%s: no response while the body is not sent: %v", length, err)
 			}
+			defer res.Body.Close()
 			_, _ = io.Copy(io.Discard, res.Body)
 			if res.StatusCode != c.status || !res.Close {
 				t.Errorf("%s: %d, closes %v: the rest of the body would be the next request", length, res.StatusCode, res.Close)
