@@ -11,16 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grantd/grantd/config"
 	"github.com/grantd/grantd/server/gateway"
 	"github.com/grantd/grantd/tests/harness"
 )
-
-// policies are what Envoy asks for by name, over HTTP.
-var policies = []config.Policy{
-	{Name: "cards", Scope: "cards", TokenUse: "client customer on_behalf"},
-	{Name: "accounts", Scope: "accounts", TokenUse: "client"},
-}
 
 // envoyHTTP does what the documentation of Envoy says that its filter ext_authz does with
 // an http_service. It is no Envoy, and reads no file: Debian has no Envoy. Its sources

@@ -33,6 +33,12 @@ const (
 	lifetime = time.Hour
 )
 
+// policies are what Envoy asks for by name, over HTTP.
+var policies = []config.Policy{
+	{Name: "cards", Scope: "cards", TokenUse: "client customer on_behalf"},
+	{Name: "accounts", Scope: "accounts", TokenUse: "client"},
+}
+
 // world is what gateways of a family share: a grantd, its edge, and tokens.
 type world struct {
 	family gateway.Family
