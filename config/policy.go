@@ -11,8 +11,8 @@ import (
 	"github.com/grantd/grantd/scopes"
 )
 
-// Policy says what a token needs so that a gateway passes a call on. Envoy names it in
-// the path with which it asks.
+// Policy says what a token needs so that a gateway passes a call on. The path with which
+// Envoy asks has its name.
 type Policy struct {
 	Name     string `key:"name"`
 	Scope    string `key:"scope"`     // names separated by spaces; empty: any active token passes
@@ -100,7 +100,7 @@ func (v *validator) forwardAuth(c Config) {
 	const path = "forward_auth.policies"
 	v.oneOf("forward_auth.headers", c.ForwardAuth.Headers, "forwarded", "original")
 	if len(c.ForwardAuth.Policies) > maxPolicies {
-		v.add(path, "must be at most %d", maxPolicies)
+		v.add(path, "must have at most %d entries", maxPolicies)
 	}
 	seen := map[string]bool{}
 	for i, p := range c.ForwardAuth.Policies {

@@ -16,8 +16,8 @@ local stated = {
 -- APIs do not tell them apart.
 local reserved = { "^x%-auth%-", "^x%-forwarded%-", "^x%-original%-", "^x%-real%-ip$", "^x%-rewrite%-url$", "^forwarded$" }
 
--- clean removes what only Apache may say; mod_proxy adds X-Forwarded-For. Names in Connection are headers that a proxy
--- removes, so a caller could have those removed that are set here.
+-- clean removes what only Apache may say; mod_proxy adds X-Forwarded-For. A proxy removes the
+-- headers that Connection names, so a caller could have those removed that are set here.
 local function clean(r)
     for name in pairs(r:headers_in_table()) do
         local plain = name:lower():gsub("[^%w]", "-")

@@ -287,7 +287,7 @@ func oldReadScope(value json.RawMessage) ([]string, error) {
 	if err != nil || s == "" {
 		return nil, err
 	}
-	names := strings.Split(unique.Make(s).Value(), " ") // see shareTexts
+	names := strings.Split(unique.Make(s).Value(), " ") // see keepTexts
 	for _, name := range names {
 		if !validScope(name) {
 			return nil, errText

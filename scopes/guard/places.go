@@ -21,14 +21,14 @@ const (
 
 var errBusy = errors.New("too many requests to the authorization server are in flight, or too many look-ups wait for one")
 
-// asker says who a request is made for.
+// asker says for which token and which caller a request is made.
 type asker struct {
 	known bool         // the token was active lately
 	from  netip.Prefix // zero: the address of the caller is not known
 }
 
-// places counts the requests in flight. While the authorization server is slow, those
-// who send tokens that they made up must not keep out the others. So a part is kept for
+// places counts the requests in flight. While the authorization server is slow, callers
+// with made-up tokens must not keep out the others. So a part is kept for
 // tokens that were active lately, and of the rest, one address gets at most as many
 // places as it leaves free: a single one gets half of them, two get a third each. The
 // lock of flights protects it.
@@ -100,7 +100,7 @@ func networkOf(a netip.Addr) netip.Prefix {
 type acquainted [1 << 15]atomic.Uint64
 
 func (l *acquainted) find(k cacheKey) (bucket *atomic.Uint64, mark uint64) {
-	return &l[binary.LittleEndian.Uint64(k[:8])%uint64(len(l))], uint64(binary.LittleEndian.Uint32(k[8:12])) | 1 // 0 is nobody
+	return &l[binary.LittleEndian.Uint64(k[:8])%uint64(len(l))], uint64(binary.LittleEndian.Uint32(k[8:12])) | 1 // 0 means that no token is there
 }
 
 // has reports whether the token was active lately.

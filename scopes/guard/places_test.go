@@ -101,7 +101,7 @@ func TestFloodOfStrangers(t *testing.T) {
 }
 
 // TestBoundTokenFromElsewhere shows that a token that is bound to an address is known from
-// there only. The server is asked about each address, so who holds one such token and
+// there only. The server is asked about each address, so a caller with one such token and
 // many addresses could take the places that are kept for tokens that are in use.
 func TestBoundTokenFromElsewhere(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
@@ -197,7 +197,7 @@ func TestAcquainted(t *testing.T) {
 	for _, step := range []struct {
 		note   uint32
 		active bool
-		want   string // who is known of 1, 2, 3
+		want   string // which of 1, 2, 3 are known
 	}{
 		{1, true, "1"}, {1, true, "1"}, {2, true, "12"}, {3, true, "23"}, {2, true, "23"}, {3, false, "2"}, {3, false, "2"}, {1, true, "12"}, {2, false, "1"}, {1, false, ""},
 	} {

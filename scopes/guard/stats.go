@@ -19,7 +19,7 @@ type State struct {
 	Entries         int           // cached verdicts
 	Registered      bool          // the registration is known and equals Config
 	StreamConnected bool
-	Err             error // the present problem; nil: there is none. A failed introspection counts for 10 s
+	Err             error // the present problem; nil: there is none. A failed introspection counts for 10 s at most
 
 	Hits           uint64 // look-ups that the cache answered
 	Misses         uint64 // look-ups that it did not

@@ -31,7 +31,7 @@ func (a *app) edgeCommand() *cobra.Command {
 		Use:   "edge",
 		Short: "Check tokens beside an API, from a cache that follows revocations",
 		Long: `Runs a small process beside an API, in whatever language that is, until SIGINT or
-SIGTERM. It listens on this machine only, and serves:
+SIGTERM. Callers reach it on this machine only. It serves:
 
   POST /oauth/introspect  introspection as the server has it (RFC 7662), from a cache;
                           callers send the ID and the secret of --client-id

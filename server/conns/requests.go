@@ -70,9 +70,9 @@ type Place struct {
 	network, wide *atomic.Int32
 }
 
-// Enter counts a request from the address that begins, and reports whether it may. The
-// first request of HTTP/2 without TLS shows that its connection speaks HTTP/2.
-// Leave must be called at the end of a request that may.
+// Enter counts a request from the address that begins, and reports whether it may. Without
+// TLS, only the first request shows that a connection speaks HTTP/2, so Enter counts the
+// connection as one then. Leave must be called at the end of a request that may.
 func (l *Listener) Enter(r *http.Request, from netip.Addr) (Place, bool) {
 	p := Place{listener: l}
 	p.conn, _ = r.Context().Value(connKey{}).(*Conn)

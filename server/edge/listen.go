@@ -25,7 +25,7 @@ const (
 
 	// HTTP/2, over which Envoy calls. A connection carries many requests, and costs more
 	// than one of HTTP/1. Envoy opens one for each of its threads.
-	maxHTTP2     = 128 // connections; conns keeps a quarter of them for proxies
+	maxHTTP2     = 128 // connections; conns keeps a quarter of them for exempt networks, of which an edge has none
 	maxStreams   = 250 // requests in progress of a connection
 	frameSize    = 16 << 10
 	streamBuffer = 64 << 10

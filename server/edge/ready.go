@@ -47,7 +47,8 @@ const (
 )
 
 // judges reports whether the server can be asked about a token, while the stream is not
-// fresh. The guard keeps the response for a second, so the server is not asked more often.
+// fresh. The guard keeps a response for a second, so a server that responds is not asked
+// more often.
 func (e *Edge) judges() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTime)
 	defer cancel()

@@ -41,7 +41,7 @@ type Settings struct {
 	SecretFile    string
 	CAFile        string
 	Listen        string // host:port of loopback, or unix:PATH
-	MetricsListen string // host:port, for /metrics and the probes alone; "": none
+	MetricsListen string // host:port, only for /metrics and the probes; "": none
 	MaxEntries    int
 	TokenUses     []string // as the registration has them
 	Enforces      []string
@@ -53,7 +53,7 @@ type Settings struct {
 	Proxies       []string
 }
 
-// flagOf returns what the operator sets a field of guard.Config by; "": nothing.
+// flagOf returns the flag that sets a field of guard.Config; "": there is none.
 func (s *Settings) flagOf(field string) string {
 	if field == "Issuer" && s.Issuer == "" {
 		return "--issuer (as --upstream, since it is not set)"

@@ -17,7 +17,8 @@ import (
 const (
 	// rememberFor is how long a result of the server counts.
 	rememberFor = time.Second
-	// checksPerSecond bounds how many secrets are checked at the server.
+	// checksPerSecond bounds how many secrets are checked at the server, except those that
+	// it has accepted.
 	checksPerSecond = 5
 	// mostRight bounds how many secrets are remembered that the server has accepted.
 	mostRight = 16
@@ -40,8 +41,8 @@ var (
 // verifier asks the server whether a secret that is not in a file is right: while an
 // operator replaces a secret, the server accepts both, and callers may have the other
 // one. Guesses must not become a flood of requests, so callers with one secret share a
-// request, and all secrets share a budget. A secret that was right is checked again
-// outside of it: guesses of others must not keep it out.
+// request, and all secrets share a budget. A secret that was right does not count
+// against it: guesses of others must not keep it out.
 type verifier struct {
 	hash  *hasher
 	ask   func(ctx context.Context, id, secret string) (bool, error)
@@ -50,7 +51,7 @@ type verifier struct {
 
 	mu     sync.Mutex
 	known  map[digest]*check
-	right  []digest // whose last result was right, the latest at the end
+	right  []digest // of secrets whose last result was right, the latest at the end
 	budget float64
 	at     time.Time // when the budget was last counted
 }

@@ -11,7 +11,7 @@ type fields struct {
 	rest   []byte // what was not read
 	number protowire.Number
 	typ    protowire.Type
-	value  []byte // of the field, if it is text, bytes or a message
+	value  []byte // of the field, if it is text, bytes or a message; else nil
 	seen   uint64 // fields that may not repeat, one bit each
 	failed bool
 }
@@ -44,11 +44,11 @@ func (f *fields) next() bool {
 	return true
 }
 
-// must notes whether the field can be read.
+// must notes a field that cannot be read.
 func (f *fields) must(ok bool) { f.failed = f.failed || !ok }
 
-// once reports whether the field has a value, and is the first with its number. The
-// numbers of the fields that are read are below 64.
+// once reports whether the field is text, bytes or a message, and the first with its
+// number. The numbers of the fields that are read are below 64.
 func (f *fields) once() bool {
 	bit := uint64(1) << f.number
 	first := f.seen&bit == 0

@@ -72,8 +72,8 @@ const (
 	entryRaw   = 3 // only of HeaderValue
 )
 
-// check takes a CheckRequest, as the methods below take a part of it. All report whether
-// it can be read.
+// check reads a CheckRequest. The methods below read its parts. All report whether what
+// they read is well-formed.
 func (r *Request) check(m []byte) bool {
 	f := fields{rest: m}
 	for f.next() {
@@ -101,7 +101,7 @@ func (r *Request) attributes(m []byte) bool {
 	return !f.failed
 }
 
-// source takes a Peer.
+// source reads a Peer.
 func (r *Request) source(m []byte) bool {
 	f := fields{rest: m}
 	for f.next() {
@@ -192,8 +192,8 @@ func (e *entry) isNamed(name string) bool {
 	return len(e.key) == len(name) && strings.EqualFold(string(e.key), name)
 }
 
-// appendValues appends the value. Envoy sets one of both forms; a header with two is
-// two headers, of which nobody can tell which is right.
+// appendValues appends the value. Envoy sets one of the two forms. A header that has both
+// counts as two headers, since nobody can tell which is right.
 func (e *entry) appendValues(values []string) []string {
 	if len(e.value) > 0 || len(e.raw) == 0 {
 		values = append(values, string(e.value))

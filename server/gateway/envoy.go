@@ -9,11 +9,11 @@ import (
 	"github.com/grantd/grantd/server/refusal"
 )
 
-// PathEnvoy is what the paths begin with that Envoy asks. Its filter ext_authz over HTTP
-// cannot say in a header what the original request was. It sends the method and the path
-// of the request itself, the path with path_prefix before it and with its query (Envoy's
-// API reference, extensions.filters.http.ext_authz.v3.HttpService: path_prefix). So
-// path_prefix is PathEnvoy and the name of a policy.
+// PathEnvoy is the beginning of the paths that Envoy asks over HTTP. Its filter ext_authz
+// cannot say in a header what the original request was. It uses the method of the original
+// request, and puts path_prefix before its path and query (Envoy's API reference,
+// extensions.filters.http.ext_authz.v3.HttpService: path_prefix). So path_prefix is
+// PathEnvoy and the name of a policy.
 //
 // Envoy sends the headers Host, Content-Length: 0 and Authorization, and those that
 // allowed_headers names (same reference, ExtAuthz: allowed_headers). Several headers of one

@@ -30,8 +30,8 @@ func (h *Handler) MountCheck(e *gin.Engine) { e.POST(PathCheck, web.Handle(h.Ser
 // ServeCheck decides about the request that Envoy describes in a call of ext_authz. The
 // rules are those of Serve:
 //
-//   - The context extensions of the route, which only the configuration of Envoy can
-//     set, are what the query is for Serve.
+//   - The context extensions of the route replace the query. Only the configuration of
+//     Envoy can set them.
 //   - Method and path are those of the message, which Envoy routes by. No header states
 //     them, so none that a caller sends can.
 //   - The address is that of Envoy's peer. If that is a trusted proxy, it is the last
@@ -51,8 +51,9 @@ func (h *Handler) ServeCheck(c *gin.Context) error {
 	return extauthz.Send(c.Writer, extauthz.Allowed(statedPairs(&t)))
 }
 
-// readCheck returns the question of a call. It responds to a compressed one.
-// Errors: apierr.InvalidRequest, TooLarge, Unavailable, AccessDenied, InvalidToken.
+// readCheck returns the question of a call. If the message is compressed, it also sends
+// the response.
+// Errors: apierr.InvalidRequest, TooLarge, Unavailable, AccessDenied.
 func (h *Handler) readCheck(c *gin.Context) (q question, err error) {
 	var r extauthz.Request
 	err = web.ReadMessage(c, func(body []byte) (err error) {

@@ -36,7 +36,7 @@ type Options struct {
 	// address of a caller.
 	Proxies  []netip.Prefix
 	Uses     []string // kinds of tokens that can be active; nil: all
-	Policies Policies // for Envoy
+	Policies Policies // for Envoy over HTTP
 	// Observe is called with the outcome of each decision, and the cause of a refusal;
 	// nil: nothing is.
 	Observe func(outcome, cause string)
@@ -75,7 +75,8 @@ func (h *Handler) Mount(e *gin.Engine) {
 
 // Serve decides about one request. It reads no body. The response is 200 with the
 // X-Auth headers, or 401 or 403 with the challenge of RFC 6750 §3 for the gateway to
-// pass on, or 503 if nobody can tell.
+// pass on, or 403 without a challenge if the gateway asks in a wrong way, or 503 if nobody
+// can tell.
 func (h *Handler) Serve(c *gin.Context) error { return h.serve(c, h.read) }
 
 // question is what a gateway asks: may this request pass?

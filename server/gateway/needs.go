@@ -20,7 +20,7 @@ type needs struct {
 	mu    sync.Mutex // held to add one
 }
 
-// of is readNeed. accepted must be the same each time.
+// of returns what readNeed returns. accepted must be the same at each call.
 func (n *needs) of(query string, accepted []string) (Need, error) {
 	known := n.known.Load()
 	if known != nil {

@@ -13,7 +13,7 @@ import (
 // Outcomes of a decision, for the metrics.
 const (
 	Passed      = "passed"
-	Refused     = "refused"     // 401 or 403
+	Refused     = "refused"     // 401 or 403; for a message over gRPC also 400 and 413
 	Unavailable = "unavailable" // nobody can tell
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/grantd/grantd/scopes"
 )
 
-// Policies are what tokens need, by the names that Envoy has in its path.
+// Policies are what tokens need, by the names that are in the paths of Envoy.
 type Policies map[string]Need
 
 // Problems of a policy. They do not repeat its values.
@@ -18,10 +18,10 @@ var (
 	errPolicyUse   = errors.New("token_use must be client, customer, on_behalf, partner or key, or several of them separated by single spaces")
 )
 
-// Add adds a policy: the scopes that a token needs ("": any active token passes), and the kinds
-// of tokens that pass ("": client), both separated by single spaces. accepted are the
-// kinds of tokens that can be active here; nil: all.
-// Errors say what is wrong with which of the three.
+// Add adds a policy: the scopes that a token needs ("": any active token passes), and the
+// kinds of tokens that pass ("": client), both separated by single spaces. accepted are
+// the kinds of tokens that can be active here; nil: all.
+// An error says which of name, scope and token_use is wrong, and why.
 func (p Policies) Add(name, scope, tokenUse string, accepted []string) error {
 	need := Need{Uses: usesClient}
 	switch _, twice := p[name]; {

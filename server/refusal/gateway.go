@@ -1,6 +1,6 @@
 package refusal
 
-// Causes of a call of an API that /forward-auth refuses. A token that is not active has
+// Causes for which /forward-auth refuses a call of an API. A token that is not active has
 // the cause that it has elsewhere, if the process knows it.
 const (
 	NotGateway     Cause = "not_a_gateway"

@@ -53,14 +53,16 @@ type Options struct {
 	Bodies *Bodies
 	// CrossOrigin has the routes that web pages of other origins may call; nil: none.
 	CrossOrigin *CrossOrigin
-	// Sampler has few of the responses 429 logged; nil: all are.
+	// Sampler has few of the responses 429 logged, and few of the 401 and 403 for
+	// gateways (see ForGateway); nil: all are.
 	Sampler *Sampler
 	// Raw are prefixes of paths, in the form in which requests send them. Handlers below
 	// them read the path as it was sent, so encoded slashes are not refused there.
 	Raw []string
-	// Refusals has, by route, what responds to a refused request if not the error as
-	// JSON. It is called with the status; the headers of the response have the challenge
-	// and Retry-After already. It returns false if it leaves the response to web.
+	// Refusals has, by route, a function that responds to a refused request, for routes
+	// whose callers do not read errors as JSON. It is called with the status; the headers
+	// of the response have the challenge and Retry-After already. It returns false if it
+	// leaves the response to web.
 	Refusals map[string]func(c *gin.Context, status int) (done bool)
 	// Quiet: requests that succeed are logged at debug, and the Sampler has few of the
 	// responses 503 logged too. It is for a process that is asked for each call of an

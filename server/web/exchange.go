@@ -92,8 +92,8 @@ func AddressString(c *gin.Context) string {
 	return ""
 }
 
-// Decide notes the status of a decision that is inside of the response. The log and the
-// metrics show it instead of that of HTTP.
+// Decide notes the status of a decision that is in the body of the response. The log and
+// the metrics show it instead of the status of HTTP.
 func Decide(c *gin.Context, status int) { exchangeOf(c).decided = status }
 
 // AdoptRequestID replaces the id of the request by that of the request that it is about,

@@ -30,14 +30,14 @@ type cases struct {
 type decider struct {
 	name string
 	asks string // its address
-	// cannot are others of its kind.
+	// cannot are deciders of its kind that cannot decide.
 	cannot []unable
 	// elsewhere is what a caller gets if the token is bound to another address: the edge
 	// does not tell it apart from a token that is not active.
 	elsewhere refusal
 }
 
-// unable is what cannot decide about a token.
+// unable is a decider that cannot decide about a token, and why.
 type unable struct{ why, address, token string }
 
 type refusal struct {

@@ -144,8 +144,8 @@ func (w *world) startEdge(t testing.TB, r registered, upstream string) string {
 	return addressOf(spawn.Announced(t, "ready edge=", exec.Command(program.Path(t), args...)))
 }
 
-// makeCertificate makes the files of a certificate for example.com, whose names the
-// gateways do not have, but all callers ask for.
+// makeCertificate makes the files of a certificate for example.com. The gateways' files
+// have another name, so callers ask for this one: see tls.
 func (w *world) makeCertificate(t testing.TB) {
 	t.Helper()
 	s := httptest.NewTLSServer(nil)

@@ -8,8 +8,8 @@ import (
 	"github.com/grantd/grantd/server/clients"
 )
 
-// CustomerToken makes a customer of the org, who needs no code in the scope, and
-// returns a token for them. The client that requests it is called backend.
+// CustomerToken makes a customer of the org, and returns a token for them. No name in the
+// scope may need a verification code. The client that requests it is called backend.
 func (s *Server) CustomerToken(t testing.TB, org, customer, scope string) string {
 	t.Helper()
 	backend := s.NewClient(t, "backend", "customers customer-token-write "+scope, func(c *clients.NewSpec) { c.OrgID = org })
