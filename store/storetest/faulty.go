@@ -32,6 +32,7 @@ type faults struct {
 	mu    sync.Mutex
 	of    map[string]*fault
 	calls map[string]int
+	done  map[string]int
 }
 
 // fault is what happens to the calls of one operation.
@@ -45,7 +46,7 @@ type fault struct {
 
 // NewFaulty wraps s. It changes nothing yet.
 func NewFaulty(s store.Store) *Faulty {
-	f := &faults{of: map[string]*fault{}, calls: map[string]int{}}
+	f := &faults{of: map[string]*fault{}, calls: map[string]int{}, done: map[string]int{}}
 	return &Faulty{Intercepted: store.Intercept(s, f), faults: f}
 }
 
@@ -103,6 +104,14 @@ func (f *Faulty) Calls(operation string) int {
 	return sum
 }
 
+// Done returns how often the operation reached the store and returned.
+func (f *Faulty) Done(operation string) int {
+	mustKnow(operation)
+	f.faults.mu.Lock()
+	defer f.faults.mu.Unlock()
+	return f.faults.done[operation]
+}
+
 func (f *faults) set(operation string, change func(*fault)) {
 	mustKnow(operation)
 	f.mu.Lock()
@@ -134,8 +143,12 @@ func (f *faults) Before(ctx context.Context, operation string) ([]*fault, error)
 	return active, nil
 }
 
-// After returns the error that the test asks for, or that of the store.
-func (*faults) After(_ string, active []*fault, err error) error {
+// After counts the call as done, and returns the error that the test asks for, or that of
+// the store.
+func (f *faults) After(operation string, active []*fault, err error) error {
+	f.mu.Lock()
+	f.done[operation]++
+	f.mu.Unlock()
 	for _, x := range active {
 		if x.after != nil {
 			return x.after

@@ -325,7 +325,7 @@ func TestOnBehalfQuota(t *testing.T) {
 	// Refused requests do not count.
 	notAgreed("", call{}).check(t, a.send(t, askOnBehalf(onBehalfOf(wayne, "cards"), bearer(a.token))))
 	made("", call{}).check(t, a.send(t, ask1))
-	told := a.store.Calls("AddHits")
+	told := a.store.Done("AddHits")
 	a.run(t, []row{
 		{name: "quota", call: ask1, status: 429, code: "too_many_requests"},
 		{name: "quota_of_the_partner_not_of_the_token", call: ask2, status: 429, code: "too_many_requests"},
@@ -334,7 +334,7 @@ func TestOnBehalfQuota(t *testing.T) {
 	})
 	// A replica adds its count to the store from time to time. What it adds after
 	// the minute counts for the next one.
-	poll.AwaitTrue(t, poll.Patience, "the quota is shared", func() bool { return a.store.Calls("AddHits") > told })
+	poll.AwaitTrue(t, poll.Patience, "the quota is shared", func() bool { return a.store.Done("AddHits") > told })
 	a.Clock.Add(time.Minute)
 	a.run(t, []row{made("quota_later", ask1)})
 }
