@@ -45,8 +45,8 @@ build: ## build ./bin/grantd
 # would.
 test: tools build $(PROXIES) ## install what the tests need, then run all of them with -race; a skipped test fails
 	@go mod download
-	@go build -race $(PLAIN) ./...
-	@$(PROGRAM) go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) $$(go list $(PLAIN) ./... | grep -v /tests/guarded) 2>&1 | awk -f tests/verdict.awk
+	@CGO_ENABLED=1 go build -race $(PLAIN) ./...
+	@$(PROGRAM) CGO_ENABLED=1 go test -race $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v $(LONG) $$(go list $(PLAIN) ./... | grep -v /tests/guarded) 2>&1 | awk -f tests/verdict.awk
 	@$(PROGRAM) $(GO) test $(PLAIN) -vet=off -count=1 -timeout 10m -v ./tests/guarded 2>&1 | awk -f tests/verdict.awk # alone: it needs the processors
 	@for m in $(MODULES); do (cd $$m && $(PROGRAM) $(GO) test $(PLAIN) -p 2 -vet=off -count=1 -timeout 10m -v ./... 2>&1 | awk -f ../verdict.awk) || exit 1; done
 	@$(GO) test $(PLAIN) -vet=off -count=1 -run TestAllocations ./server # the race detector allocates too
