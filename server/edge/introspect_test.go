@@ -220,7 +220,8 @@ func TestMetricsListener(t *testing.T) {
 	if err := x.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := x.client.Get(x.base + "/metrics"); err == nil {
+	if res, err := x.client.Get(x.base + "/metrics"); err == nil {
+		defer res.Body.Close()
 		t.Error("it still listens")
 	}
 }
