@@ -96,7 +96,7 @@ func networkOf(a netip.Addr) netip.Prefix {
 // acquainted remembers which tokens were active lately, in 256 KiB. It outlives the
 // cache: when the cache is dropped, all tokens in use are asked for at once. Two tokens
 // share a bucket; a third one replaces the older of them. A token counts by 46 bits of
-// its digest, which somebody who does not know the token cannot hit.
+// its digest, which only a caller with the token can hit.
 type acquainted [1 << 15]atomic.Uint64
 
 func (l *acquainted) find(k cacheKey) (bucket *atomic.Uint64, mark uint64) {

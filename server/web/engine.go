@@ -161,7 +161,7 @@ func begin(o Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		started := time.Now()
 		x := newExchange(c, &o)
-		x.bodies, x.started, x.refuse = o.Bodies, started, o.Refusals[c.FullPath()]
+		x.bodies, x.started, x.refusals = o.Bodies, started, o.Refusals
 		x.jsonAPI = slices.ContainsFunc(o.Documents, func(prefix string) bool { return strings.HasPrefix(c.Request.URL.Path, prefix) })
 		h := c.Writer.Header()
 		h["Cache-Control"] = noStore

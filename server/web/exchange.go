@@ -24,13 +24,13 @@ type exchange struct {
 	event    Event
 	idHeader [1]string // the value of X-Request-Id
 	address  netip.Addr
-	unknown  bool // a proxy forwarded the request, and the address could not be read
-	jsonAPI  bool // errors are JSON:API documents
-	unlogged bool // the gate says in one line how many there are
-	left     bool // the caller hung up: it gets no response
-	gateway  bool // see ForGateway
-	decided  int  // see Decide; 0: nothing was decided
-	refuse   func(c *gin.Context, status int) (done bool)
+	unknown  bool                                                    // a proxy forwarded the request, and the address could not be read
+	jsonAPI  bool                                                    // errors are JSON:API documents
+	unlogged bool                                                    // the gate says in one line how many there are
+	left     bool                                                    // the caller hung up: it gets no response
+	gateway  bool                                                    // see ForGateway
+	decided  int                                                     // see Decide; 0: nothing was decided
+	refusals map[string]func(c *gin.Context, status int) (done bool) // see Options.Refusals
 	bodies   *Bodies
 	place    conns.Place
 	started  time.Time

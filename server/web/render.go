@@ -150,8 +150,10 @@ func render(c *gin.Context, err error) {
 	case apierr.Unavailable, apierr.NotSent, apierr.TooManyRequests:
 		h.Set("Retry-After", retryAfter(f.RetryAfter))
 	}
-	switch x := exchangeOf(c); {
-	case x.refuse != nil && x.refuse(c, w.status):
+	x := exchangeOf(c)
+	refuse := x.refusals[c.FullPath()]
+	switch {
+	case refuse != nil && refuse(c, w.status):
 		x.decided = w.status
 	case x.jsonAPI:
 		sendErrorDocument(c, w, f)

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,9 @@ const (
 	streamVoids   = 100 // in a second
 	// streamSample is how many readers look at what they get; the others only read it.
 	streamSample = 100
+	// streamPatience is how long a stream is asked for: a server with few files refuses
+	// the last ones for as long as the others are open.
+	streamPatience = 20 * time.Second
 )
 
 // TestStreams measures what many streams of revocations cost one process, and how late
@@ -202,15 +206,21 @@ func (s *streamServer) open(t *testing.T, n int) *streamHeard {
 	every := max(1, n/streamSample)
 	places := make(chan struct{}, 16)
 	var first sync.WaitGroup
+	var refused atomic.Bool
 	for i := range n {
 		places <- struct{}{}
 		first.Add(1)
 		go func() {
 			begun := sync.OnceFunc(func() { <-places; first.Done() })
 			defer begun()
+			asked := time.Now()
 			for {
 				again, err := s.follow(t, request, i%every == 0 && i/every < streamSample, h, begun)
-				if !again {
+				full := again && time.Since(asked) > streamPatience
+				if full {
+					refused.Store(true) // the others need not wait as long
+				}
+				if !again || refused.Load() {
 					if err != nil {
 						h.fault(err.Error())
 					}

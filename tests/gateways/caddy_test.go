@@ -40,17 +40,3 @@ func startCaddy(pairs ...string) func(t testing.TB, s Settings) string {
 		})
 	}
 }
-
-// TestCaddyWithoutAQuestion: a block that names no question lets nothing pass.
-func TestCaddyWithoutAQuestion(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs programs of others")
-	}
-	t.Parallel()
-	w := newWorld(t, gateway.Forwarded)
-	without := caddy
-	without.Start = startCaddy("import ask scope=accounts", "")
-	c := w.newCases(t, without, w.deciders()[0])
-	c.check(t, row{"good", request{token: c.good}, 200, "", shop})
-	c.check(t, row{"without a question", request{path: "/accounts/1", token: c.good}, 403, "", nil})
-}

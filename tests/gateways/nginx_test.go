@@ -37,17 +37,3 @@ func startNginx(pairs ...string) func(t testing.TB, s Settings) string {
 		})
 	}
 }
-
-// TestNginxWithoutAQuestion: a location that names no question lets nothing pass.
-func TestNginxWithoutAQuestion(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs programs of others")
-	}
-	t.Parallel()
-	w := newWorld(t, gateway.Originals)
-	without := nginx
-	without.Start = startNginx("auth_request /grantd/accounts;", "")
-	c := w.newCases(t, without, w.deciders()[0])
-	c.check(t, row{"good", request{token: c.good}, 200, "", shop})
-	c.check(t, row{"without a question", request{path: "/accounts/1", token: c.good}, 403, "", nil})
-}
